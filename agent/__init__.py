@@ -1,0 +1,1 @@
+"""A voice agent you can operate."""

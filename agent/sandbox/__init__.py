@@ -1,0 +1,1 @@
+"""Wire emulators of the providers, for development, tests and demos; imports nothing of the rest of agent."""

@@ -1,0 +1,32 @@
+"""Runs `async def` tests on a fresh event loop and fails a test that leaves tasks behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a coroutine test; leaked tasks, unawaited coroutines and unraisable errors fail it."""
+    function: Callable[..., Coroutine[Any, Any, None]] = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(function):
+        return None
+    names = inspect.signature(function).parameters
+    arguments = {name: pyfuncitem.funcargs[name] for name in names if name in pyfuncitem.funcargs}
+    asyncio.run(_without_leaks(function(**arguments)))
+    gc.collect()  # an unawaited coroutine warns when it is collected: here, inside the test that made it
+    return True
+
+
+async def _without_leaks(test: Coroutine[Any, Any, None]) -> None:
+    before = asyncio.all_tasks()
+    await test
+    await asyncio.sleep(0)  # tasks that are already done get to leave the loop's set
+    leaked = [task for task in asyncio.all_tasks() - before if not task.done()]
+    assert not leaked, f"the test left tasks running: {[task.get_coro() for task in leaked]}"
