@@ -1,0 +1,20 @@
+"""The sandbox's Litestar application: every provider on one port, and the control endpoints."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+from agent.sandbox.control import control_router
+from agent.sandbox.world import World
+
+
+def create_app(world: World) -> Litestar:
+    """The application over one world. Nothing but this world is shared between requests."""
+    return Litestar(
+        route_handlers=[control_router()],
+        state=State({"world": world}),
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=30_000_000,  # Whisper takes files of up to 25 MB
+    )

@@ -1,0 +1,140 @@
+"""Seeded faults: what goes wrong, for whom and how often; switched at run time over the control endpoints.
+
+| kind | what the client sees |
+| --- | --- |
+| refuse | the connection closes without an answer |
+| unauthorized, rate_limited | status 401, 429 with `retry-after`, in the provider's own error format |
+| overloaded, server_error | status 529, 500, in the provider's own error format |
+| stall | the stream opens and, after `after` useful outputs, nothing more comes |
+| slow_drip | every output is `interval_s` late |
+| empty | success without audio or text; `variant` = `silence` (audio of zeros) or `whitespace` (blank tokens) |
+| malformed | broken JSON, or a chunk of audio that ends inside a sample |
+| cut | the connection drops after `after` useful outputs |
+
+A useful output is a text delta, a chunk of audio or a transcript. With `after` above 0 Anthropic sends the status
+faults as an `error` event inside the stream; protocols without such an event answer with the status at once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+PROVIDERS: Final = ("deepgram", "anthropic", "elevenlabs", "openai_tts", "openai_stt")
+_MAX_RULES: Final = 100
+
+
+class FaultKind(StrEnum):
+    REFUSE = "refuse"
+    UNAUTHORIZED = "unauthorized"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    STALL = "stall"
+    SLOW_DRIP = "slow_drip"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
+    CUT = "cut"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault that bites one request."""
+
+    kind: FaultKind
+    after: int = 0
+    """Useful outputs that pass before a fault of the middle of the stream bites; 0 = none."""
+    retry_after_s: float | None = None
+    """Value of the `retry-after` header of status faults; None leaves it out, except that rate_limited then says 1."""
+    interval_s: float = 0.5
+    """Seconds added before every output by slow_drip."""
+    variant: str = ""
+    """empty: `silence` or `whitespace`. anthropic also knows `drop_value` (see the brain) with kind malformed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRule:
+    """Where and how often a fault bites. Raises ValueError when it could not be meant as it stands."""
+
+    provider: str
+    kind: FaultKind
+    probability: float = 1.0
+    count: int | None = None
+    """How many requests it bites before it is spent; None = until cleared."""
+    session: str | None = None
+    """Only requests with this `x-client-session` header; None = any."""
+    model: str | None = None
+    """Only requests for this model id; None = any."""
+    after: int = 0
+    retry_after_s: float | None = None
+    interval_s: float = 0.5
+    variant: str = ""
+
+    def __post_init__(self) -> None:
+        if self.provider not in PROVIDERS:
+            raise ValueError(f"unknown provider {self.provider!r}: choose one of {', '.join(PROVIDERS)}")
+        if not 0 < self.probability <= 1:
+            raise ValueError("probability lies above 0 and up to 1")
+        if self.count is not None and self.count < 1:
+            raise ValueError("count is at least 1, or null")
+        if self.after < 0 or self.interval_s < 0 or (self.retry_after_s is not None and self.retry_after_s < 0):
+            raise ValueError("after, interval_s and retry_after_s are not negative")
+
+    def fault(self) -> Fault:
+        return Fault(self.kind, self.after, self.retry_after_s, self.interval_s, self.variant)
+
+
+@dataclass(slots=True)
+class _Active:
+    rule: FaultRule
+    left: int | None
+
+
+class Faults:
+    """The rules in force, at most 100. The oldest rule that matches and whose dice fall decides."""
+
+    def __init__(self, seed: int) -> None:
+        self._dice = random.Random(f"{seed}:faults")
+        self._active: list[_Active] = []
+
+    @property
+    def rules(self) -> Sequence[tuple[FaultRule, int | None]]:
+        """Rules in force with the number of requests each still bites (None = no end)."""
+        return [(active.rule, active.left) for active in self._active]
+
+    def add(self, rule: FaultRule) -> None:
+        """Puts a rule in force. Raises ValueError when 100 are in force already."""
+        if len(self._active) >= _MAX_RULES:
+            raise ValueError(f"at most {_MAX_RULES} fault rules")
+        self._active.append(_Active(rule, rule.count))
+
+    def clear(self, provider: str | None = None, session: str | None = None) -> int:
+        """Takes back the rules of a provider and of a session (None = all of them); returns how many went."""
+        before = len(self._active)
+        self._active = [
+            active
+            for active in self._active
+            if (provider is not None and active.rule.provider != provider)
+            or (session is not None and active.rule.session != session)
+        ]
+        return before - len(self._active)
+
+    def draw(self, provider: str, session: str | None, *, model: str | None = None) -> Fault | None:
+        """The fault that bites this request, or None. Uses up one count of its rule."""
+        for active in self._active:
+            rule = active.rule
+            if rule.provider != provider or (rule.session is not None and rule.session != session):
+                continue
+            if rule.model is not None and rule.model != model:
+                continue
+            if rule.probability < 1 and self._dice.random() >= rule.probability:
+                continue
+            if active.left is not None:
+                active.left -= 1
+                if active.left == 0:
+                    self._active.remove(active)
+            return rule.fault()
+        return None
