@@ -1,0 +1,98 @@
+"""Budgets, deadlines and tiers: loads and checks `budgets.toml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from agent.errors import ConfigurationError
+
+DEFAULT_FILE: Final = Path(__file__).with_name("budgets.toml")
+
+
+class Tier(StrEnum):
+    FREE = "free"
+    PREMIUM = "premium"
+
+
+class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What p95 may take, in milliseconds."""
+
+    voice_to_voice: float
+    stt: float
+    llm: float
+    tts: float
+    network: float
+
+    def seconds(self) -> dict[str, float]:
+        """Budget name → seconds, in the order of the critical path, the whole last."""
+        names = ("stt", "llm", "tts", "network", "voice_to_voice")
+        return {name: getattr(self, name) / 1000.0 for name in names}
+
+
+class Deadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When waiting longer for a useful output is worse than changing the provider, in milliseconds."""
+
+    llm: float
+    tts: float
+    chain: float
+    stall: float
+
+
+class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    slow_turn_share: float
+
+
+class TierBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Dollars per session."""
+
+    session_usd: float
+    alert_usd: float
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    latency_ms: Latency
+    deadlines_ms: Deadlines
+    objective: Objective
+    tiers: dict[str, TierBudget]
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    latency: Latency
+    deadlines: Deadlines
+    objective: Objective
+    tiers: dict[Tier, TierBudget]
+
+
+def load_budgets(file: Path | None = None) -> Budgets:
+    """Reads a budgets file (the shipped one by default). Raises ConfigurationError with one line of what is wrong."""
+    path = file or DEFAULT_FILE
+    try:
+        raw = msgspec.toml.decode(path.read_bytes(), type=_File)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    _check(path, raw)
+    return Budgets(raw.latency_ms, raw.deadlines_ms, raw.objective, {Tier(name): raw.tiers[name] for name in Tier})
+
+
+def _check(path: Path, raw: _File) -> None:
+    for table, group in (("latency_ms", raw.latency_ms), ("deadlines_ms", raw.deadlines_ms)):
+        for name in group.__struct_fields__:
+            if not 0 < getattr(group, name) <= 60_000:
+                raise ConfigurationError(f"{path}: {table}.{name} takes milliseconds above 0 and up to 60000")
+    if not 0 < raw.objective.slow_turn_share < 1:
+        raise ConfigurationError(f"{path}: objective.slow_turn_share takes a share between 0 and 1")
+    if set(raw.tiers) != set(Tier):
+        raise ConfigurationError(
+            f"{path}: tiers takes exactly {', '.join(Tier)}; found {', '.join(raw.tiers) or 'none'}"
+        )
+    for name, tier in raw.tiers.items():
+        if not 0 < tier.session_usd <= tier.alert_usd:
+            raise ConfigurationError(f"{path}: tiers.{name} takes 0 < session_usd <= alert_usd")

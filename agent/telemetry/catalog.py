@@ -1,0 +1,118 @@
+"""Every metric of the service, declared once. The service, the boards, the alert rules and the docs read this file.
+
+The privacy rule: a label value is always one of a few words that are known when the process starts (a tier, a policy, a
+stage, a provider, a model, an outcome, a reason). It is never an id, a text, a path or an address.
+
+Names are Prometheus names in base units. Counters end in `_total`. Buckets have an edge on every default budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+PREFIX: Final = "voice_agent_"
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+# An edge on each default budget: 0.1 network, 0.4 llm and tts, 0.6 stt, 1.5 voice-to-voice.
+TURN_BUCKETS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
+STAGE_BUCKETS: Final = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0)
+CALL_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.5, 2.5, 5.0)
+BARGE_IN_BUCKETS: Final = (0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+SESSION_BUCKETS: Final = (10.0, 30.0, 60.0, 300.0, 600.0)
+SKEW_BUCKETS: Final = (0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.4, 0.8)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `name` is the name that Prometheus shows, without histogram suffixes."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return Metric(f"{PREFIX}{name}", "counter", text, labels)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Metric:
+    return Metric(f"{PREFIX}{name}", "gauge", text, labels)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Metric:
+    return Metric(f"{PREFIX}{name}", "histogram", text, labels, buckets)
+
+
+# Sessions
+SESSIONS = _counter("sessions_total", "Sessions that ended.", "tier", "policy", "outcome")
+SESSIONS_REFUSED = _counter("sessions_refused_total", "Sessions that were not opened.", "tier", "reason")
+ACTIVE_SESSIONS = _gauge("active_sessions", "Sessions that are open now.", "tier")
+SESSION_DURATION = _histogram("session_duration_seconds", "Length of a session.", SESSION_BUCKETS, "tier", "policy")
+SLOW_SESSIONS = _counter("slow_sessions_total", "Ended sessions that had two slow turns or more.", "tier", "policy")
+
+# Turns
+TURNS = _counter("turns_total", "Turns that ended.", "tier", "policy", "outcome")
+TURNS_OWED = _counter(
+    "turns_owed_total", "Spoken turns that were owed a reply: the denominator of voice-to-voice.", "tier", "policy"
+)
+TURN_LATENCY = _histogram(
+    "turn_latency_seconds",
+    "Voice-to-voice: the caller's last voiced sample to the first reply sample at the caller. A turn without a real"
+    " reply enters with at least the highest bucket edge.",
+    TURN_BUCKETS,
+    "tier",
+    "policy",
+)
+STAGE_SECONDS = _histogram(
+    "stage_seconds", "Segments of the critical path of a spoken turn.", STAGE_BUCKETS, "stage", "tier", "policy"
+)
+BUDGET_BREACHES = _counter(
+    "budget_breaches_total", "Spoken turns or sessions over a budget.", "budget", "tier", "policy"
+)
+DEAD_AIR = _counter("dead_air_seconds_total", "Seconds in which a reply was owed and nothing played.", "tier")
+BARGE_IN = _histogram(
+    "barge_in_seconds", "First voiced sample over a reply to audio.pause sent.", BARGE_IN_BUCKETS, "tier"
+)
+PLAYBACK_SKEW = _histogram(
+    "playback_skew_seconds",
+    "Client's voice-to-voice minus the server's, absolute.",
+    SKEW_BUCKETS,
+    "tier",
+)
+ROUTED_TURNS = _counter("routed_turns_total", "Turns by model and routing rule.", "model", "rule", "tier", "policy")
+
+# Providers
+API_CALLS = _counter("api_calls_total", "Provider calls that ended.", "service", "provider", "model", "outcome")
+API_LATENCY = _histogram(
+    "api_latency_seconds",
+    "Request to first useful output of a provider call.",
+    CALL_BUCKETS,
+    "service",
+    "provider",
+    "model",
+)
+FALLBACKS = _counter("fallbacks_total", "Moves along a chain.", "service", "from_provider", "to_provider", "reason")
+LLM_TOKENS = _counter("llm_tokens_total", "Tokens by kind.", "model", "kind")
+TTS_CHARACTERS = _counter(
+    "tts_characters_total", "Characters of reply text by the source of their sound.", "provider", "source"
+)
+STT_AUDIO = _counter("stt_audio_seconds_total", "Seconds of audio streamed to a recogniser.", "provider")
+
+# What the numbers are compared with
+BUDGET_SECONDS = _gauge("budget_seconds", "Latency budgets at the 95th percentile.", "budget")
+BUDGET_SESSION_COST = _gauge("budget_session_cost_usd", "Cost objective of a session.", "tier")
+POLICY_INFO = _gauge("policy_info", "1 for each policy that a tier can be assigned.", "policy", "version", "tier")
+
+# The process
+LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")
+QUEUE_DROPS = _counter("queue_drops_total", "Items dropped because a bounded queue was full.", "queue")
+BUILD_INFO = _gauge("build_info", "1, labelled with the version.", "version")
+
+
+def all_metrics() -> tuple[Metric, ...]:
+    """Every declared metric, in the order of the file."""
+    return tuple(value for value in globals().values() if isinstance(value, Metric))

@@ -1,0 +1,149 @@
+"""What happens in the service, as frozen events. Every sink (metrics, log, traces, ledger …) reads the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from agent.budgets import Tier
+from agent.providers.base import Call
+from agent.telemetry.timeline import Fallback, TurnRecord
+
+
+class SessionOutcome(StrEnum):
+    """How a session ended."""
+
+    COMPLETED = "completed"  # hang-up
+    VANISHED = "vanished"  # the connection was lost and nobody came back
+    IDLE = "idle"  # nothing was said for too long
+    TOO_LONG = "too_long"  # the maximum length was reached
+    REPLACED = "replaced"  # a newer session of the same subject took over
+    DRAINED = "drained"  # the server went away
+    REFUSED = "refused"  # the client broke the protocol
+    COST_CAP = "cost_cap"  # the hard cap of the session's budget was reached
+    FAILED = "failed"  # a fault of ours
+
+
+class Cause(StrEnum):
+    """Why a provider call was paid for."""
+
+    SERVED = "served"
+    RETRY = "retry"  # failed, and something else was asked instead
+    INTERRUPTED = "interrupted"  # cancelled: the caller barged in or left
+    SUMMARY = "summary"
+    PROBE = "probe"
+    CLIP = "clip"
+    WARMUP = "warmup"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """Who is talking. `session_id` and `subject` never become metric labels."""
+
+    session_id: str
+    subject: str
+    tier: Tier
+    policy: str
+    policy_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    session: SessionInfo
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    session: SessionInfo
+    outcome: SessionOutcome
+    duration_s: float
+    turns: int
+    slow_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRefused:
+    """No session was opened. `tier` is None where it is not known."""
+
+    tier: Tier | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    """A provider call ended. `session` and `turn` are None for calls that belong to none (probes, warm-ups)."""
+
+    session: SessionInfo | None
+    turn: int | None
+    call: Call
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    session: SessionInfo
+    record: TurnRecord
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    session: SessionInfo
+    fallback: Fallback
+
+
+@dataclass(frozen=True, slots=True)
+class BargedIn:
+    """A caller's voice over a reply: seconds from its first voiced sample's arrival to `audio.pause` being sent."""
+
+    session: SessionInfo
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackStarted:
+    """The client says when a reply became audible. `ear_s` is voice-to-voice by the client's own clock."""
+
+    session: SessionInfo
+    turn: int
+    ear_s: float
+    server_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAir:
+    """Seconds in which a reply was owed and nothing played."""
+
+    session: SessionInfo
+    seconds: float
+
+
+Event = (
+    SessionStarted
+    | SessionEnded
+    | SessionRefused
+    | CallFinished
+    | TurnFinished
+    | FellBack
+    | BargedIn
+    | PlaybackStarted
+    | DeadAir
+)
+
+
+class Sink(Protocol):
+    """Reads events. Called on the event loop between two audio frames: it must be quick and must not raise."""
+
+    def handle(self, event: Event) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Hands each event to every sink, in order."""
+
+    members: Sequence[Sink]
+
+    def handle(self, event: Event) -> None:
+        for sink in self.members:
+            sink.handle(event)

@@ -1,0 +1,185 @@
+"""One timeline per turn. Stages mark it; everything that is told about a turn is derived from the finished record.
+
+Stages are segments of the critical path, so they add up. With
+
+    b1 = transcript_ready
+    b2 = max(b1, first_clause)
+    b3 = max(b2, first_audio)
+    b4 = audio_sent
+
+    stt = b1 - speech_ended    llm = b2 - b1    tts = b3 - b2    send = b4 - b3
+
+their sum is the server's part of voice-to-voice. With `network`, the session's measured round trip, it is the caller's.
+All times are seconds of the event loop's monotonic clock.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from agent.budgets import Latency
+from agent.providers.base import Call, Service
+
+
+class Mark(StrEnum):
+    """Points on the critical path, in its order."""
+
+    SPEECH_ENDED = "speech_ended"  # the caller's last voiced sample arrived
+    TRANSCRIPT_READY = "transcript_ready"  # end of turn decided and text known
+    FIRST_CLAUSE = "first_clause"  # the first speakable clause left the model
+    FIRST_AUDIO = "first_audio"  # the first audio of the reply arrived from the voice
+    AUDIO_SENT = "audio_sent"  # it was written to the socket
+    PLAYBACK_STARTED = "playback_started"  # the client says it is audible
+
+
+class TurnOutcome(StrEnum):
+    """How a turn ended."""
+
+    REPLIED = "replied"  # the whole reply was sent
+    INTERRUPTED = "interrupted"  # the caller barged in after the reply had begun
+    APOLOGY = "apology"  # no reply could be made: a recorded clip was played instead
+    FAILED = "failed"  # not even that
+    SUPERSEDED = "superseded"  # the caller spoke on before the reply began
+    ABANDONED = "abandoned"  # the caller left before the reply began
+    TYPED = "typed"  # a typed turn was answered; typed turns are not part of voice-to-voice
+    TYPED_FAILED = "typed_failed"
+
+
+WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
+NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
+STAGES: Final = ("stt", "llm", "tts", "send", "network")
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A chain moved on from one provider to the next."""
+
+    service: Service
+    from_provider: str
+    to_provider: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """A finished turn. Durations are seconds; None where a part was not reached or not measured."""
+
+    turn: int
+    spoken: bool
+    outcome: TurnOutcome
+    trace_id: str
+    model: str | None
+    rule: str | None
+    marks: Mapping[Mark, float]
+    ended_at: float
+    network_s: float | None
+    stages: Mapping[str, float | None]
+    voice_to_voice_s: float | None
+    over_budget: tuple[str, ...]
+    calls: tuple[Call, ...]
+    fallbacks: tuple[Fallback, ...]
+    context_tokens: Mapping[str, int]
+
+    @property
+    def owed(self) -> bool:
+        """Whether the turn belongs in the denominator of voice-to-voice.
+
+        Spoken turns that were owed a reply. One that the caller took back or left is only owed when it had already
+        waited longer than the budget: nothing slow may vanish.
+        """
+        if not self.spoken:
+            return False
+        return self.outcome not in NOT_WAITED_FOR or "voice_to_voice" in self.over_budget
+
+    @property
+    def slow(self) -> bool:
+        """Whether the turn breaches the voice-to-voice budget; a turn without a real reply always does."""
+        return self.owed and ("voice_to_voice" in self.over_budget or self.outcome in WITHOUT_REPLY)
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The open record of a turn. It is the `Meter` of the turn's provider calls and the observer of its chains."""
+
+    turn: int
+    spoken: bool
+    marks: dict[Mark, float] = field(default_factory=dict[Mark, float])
+    calls: list[Call] = field(default_factory=list[Call])
+    fallbacks: list[Fallback] = field(default_factory=list[Fallback])
+    model: str | None = None
+    rule: str | None = None
+    context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
+    trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    def mark(self, mark: Mark, at: float) -> None:
+        """Sets a mark; the first call counts."""
+        self.marks.setdefault(mark, at)
+
+    def record(self, call: Call) -> None:
+        """Keeps a finished provider call."""
+        self.calls.append(call)
+
+    def fell_back(self, fallback: Fallback) -> None:
+        """Keeps a move along a chain."""
+        self.fallbacks.append(fallback)
+
+    def finish(self, outcome: TurnOutcome, *, ended_at: float, network_s: float | None, budgets: Latency) -> TurnRecord:
+        """Closes the timeline. A turn without audio counts the time it waited as voice-to-voice so far."""
+        stages = derive_stages(self.marks)
+        server = _server_part(self.marks, outcome, ended_at)
+        total = None if server is None else server + (network_s or 0.0)
+        stages["network"] = network_s
+        return TurnRecord(
+            turn=self.turn,
+            spoken=self.spoken,
+            outcome=outcome,
+            trace_id=self.trace_id,
+            model=self.model,
+            rule=self.rule,
+            marks=dict(self.marks),
+            ended_at=ended_at,
+            network_s=network_s,
+            stages=stages,
+            voice_to_voice_s=total if self.spoken else None,
+            over_budget=_over(stages, total, budgets) if self.spoken else (),
+            calls=tuple(self.calls),
+            fallbacks=tuple(self.fallbacks),
+            context_tokens=self.context_tokens,
+        )
+
+
+def derive_stages(marks: Mapping[Mark, float]) -> dict[str, float | None]:
+    """Stage → seconds on the critical path; None from the first mark that is missing."""
+    path = (Mark.SPEECH_ENDED, Mark.TRANSCRIPT_READY, Mark.FIRST_CLAUSE, Mark.FIRST_AUDIO, Mark.AUDIO_SENT)
+    stages: dict[str, float | None] = {}
+    before = marks.get(path[0])
+    for name, mark in zip(("stt", "llm", "tts", "send"), path[1:], strict=True):
+        at = marks.get(mark)
+        if before is None or at is None:
+            stages[name] = before = None
+        else:
+            reached = max(before, at)
+            stages[name] = reached - before
+            before = reached
+    return stages
+
+
+def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: float) -> float | None:
+    began = marks.get(Mark.SPEECH_ENDED)
+    if began is None:
+        return None
+    return max(0.0, marks.get(Mark.AUDIO_SENT, ended_at) - began)
+
+
+def _over(stages: Mapping[str, float | None], total: float | None, budgets: Latency) -> tuple[str, ...]:
+    measured = {**stages, "voice_to_voice": total}
+    return tuple(
+        name
+        for name, budget in budgets.seconds().items()
+        if (value := measured.get(name)) is not None and value > budget
+    )
