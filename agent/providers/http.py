@@ -1,0 +1,75 @@
+"""What all provider clients share: connection limits, transport timeouts, headers, and what an HTTP status means.
+
+The SDKs' own defaults do not fit a voice call: connections idle out after 5 s, which costs a new TLS handshake per
+turn; reads wait for minutes; failed requests are retried twice with back-off while the caller hears nothing. Deadlines
+to the first useful output are the chains' business; the timeouts here only free connections that nobody waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from agent.providers.base import ErrorKind
+from agent.providers.metering import MeteredCall
+
+CONNECT_TIMEOUT_S: Final = 2.0
+READ_TIMEOUT_S: Final = 10.0  # between two pieces of an answer
+KEEPALIVE_EXPIRY_S: Final = 300.0
+MAX_CONNECTIONS: Final = 200
+MAX_IDLE_CONNECTIONS: Final = 50
+
+SESSION_HEADER: Final = "x-client-session"
+_LONGEST_RETRY_AFTER_S: Final = 300.0  # a longer one is not believed: it would shut a provider out for a whole evening
+
+_BY_STATUS: Final = {
+    401: ErrorKind.UNAUTHORIZED,
+    402: ErrorKind.UNAUTHORIZED,  # the account behind our key is out of credit
+    403: ErrorKind.UNAUTHORIZED,
+    408: ErrorKind.TIMEOUT,
+    429: ErrorKind.RATE_LIMITED,
+    504: ErrorKind.TIMEOUT,
+}
+
+
+def session_headers(session: str) -> dict[str, str]:
+    """Headers that name the session to the provider, for support: an opaque id, never a person."""
+    return {SESSION_HEADER: session}
+
+
+def kind_of_status(status: int) -> ErrorKind:
+    """The error kind of an HTTP status that is not a success; a success status here means an unreadable answer."""
+    if status < 400:
+        return ErrorKind.MALFORMED
+    return _BY_STATUS.get(status) or (ErrorKind.OVERLOADED if status >= 500 else ErrorKind.BAD_REQUEST)
+
+
+def is_audio(headers: Mapping[str, str]) -> bool:
+    """Whether an answer claims to be audio: hosts have been seen to send an error as JSON with status 200."""
+    kind = headers.get("content-type", "").lower()
+    return kind.startswith(("audio/", "application/octet-stream"))
+
+
+def retry_after_s(headers: Mapping[str, str] | None) -> float | None:
+    """Seconds of a `retry-after` header, at most 300; None where it is absent or a date."""
+    value = None if headers is None else headers.get("retry-after")
+    try:
+        seconds = float(value) if value is not None else -1.0
+    except ValueError:
+        return None
+    return min(seconds, _LONGEST_RETRY_AFTER_S) if seconds >= 0 else None
+
+
+def kind_of_transport_error(error: Exception, call: MeteredCall) -> ErrorKind:
+    """The error kind of an exception of httpx or httpx2, whose classes have the same names; `malformed` for any other.
+
+    Before the provider answered, a broken connection is a refusal; afterwards it was cut.
+    """
+    names = {ancestor.__name__ for ancestor in type(error).__mro__}
+    if "ConnectTimeout" in names or "ConnectError" in names:
+        return ErrorKind.REFUSED
+    if "TimeoutException" in names:
+        return ErrorKind.STALLED if call.first_output_at is not None else ErrorKind.TIMEOUT
+    if names & {"NetworkError", "ProtocolError", "StreamError"}:
+        return ErrorKind.DISCONNECTED if call.accepted else ErrorKind.REFUSED
+    return ErrorKind.MALFORMED

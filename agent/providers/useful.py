@@ -1,0 +1,28 @@
+"""What counts as useful output: sound in audio, something to say in text."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+SILENCE_DBFS: Final = -50.0  # a 10 ms frame at or under this level is silence
+_FRAME_SAMPLES: Final = 160
+_THRESHOLD: Final = float((32768.0 * 10 ** (SILENCE_DBFS / 20)) ** 2)  # mean square of a frame at that level
+
+
+def audible(pcm: bytes) -> bool:
+    """Whether any 10 ms frame of this PCM s16le mono 16 kHz is over -50 dBFS; a shorter rest counts as a frame."""
+    samples = np.frombuffer(pcm, dtype="<i2", count=len(pcm) // 2).astype(np.float32)
+    if samples.size == 0:
+        return False
+    whole = samples[: samples.size - samples.size % _FRAME_SAMPLES].reshape(-1, _FRAME_SAMPLES)
+    if whole.size and float(np.mean(whole * whole, axis=1).max()) > _THRESHOLD:
+        return True
+    rest = samples[whole.size :]
+    return bool(rest.size) and float(np.mean(rest * rest)) > _THRESHOLD
+
+
+def speakable(text: str) -> bool:
+    """Whether there is anything to say: a letter or a digit in any script."""
+    return any(character.isalnum() for character in text)
