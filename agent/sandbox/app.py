@@ -5,14 +5,17 @@ from __future__ import annotations
 from litestar import Litestar
 from litestar.datastructures import State
 
+from agent.sandbox.anthropic_messages import count_tokens, messages
 from agent.sandbox.control import control_router
+from agent.sandbox.elevenlabs import stream_speech
+from agent.sandbox.openai_audio import speech, transcriptions
 from agent.sandbox.world import World
 
 
 def create_app(world: World) -> Litestar:
     """The application over one world. Nothing but this world is shared between requests."""
     return Litestar(
-        route_handlers=[control_router()],
+        route_handlers=[control_router(), messages, count_tokens, stream_speech, speech, transcriptions],
         state=State({"world": world}),
         openapi_config=None,
         logging_config=None,

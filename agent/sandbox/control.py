@@ -29,7 +29,7 @@ def _refused(error: Exception) -> Response[dict[str, str]]:
 
 @get("/state")
 async def state(request: AnyRequest) -> dict[str, Any]:
-    """Profile, seed, latency overrides, faults in force, and the network distribution for callers to apply themselves."""
+    """Profile, seed, overrides, faults in force, and the network distribution, which callers apply themselves."""
     world = World.of(request)
     spread = PROFILES[world.latency.profile].get("network")
     return {

@@ -44,13 +44,13 @@ class Counters:
             self._sessions.popitem(last=False)
 
     def total(self, provider: str, quantity: str, *, model: str | None = None, session: str | None = None) -> float:
-        """One number: a quantity of a provider, over all models or one, in all or of one session; 0.0 if never counted."""
+        """A quantity of a provider, over all models or one, in all or of one session; 0.0 if never counted."""
         by_provider = self._totals if session is None else self._sessions.get(session, {})
         models = by_provider.get(provider, {})
         return sum(q.get(quantity, 0.0) for name, q in models.items() if model is None or name == model)
 
     def snapshot(self, session: str | None = None) -> Mapping[str, Mapping[str, Quantities]]:
-        """provider -> model -> quantity -> sum, in all or of one session. The inner dicts are live: encode, don't keep."""
+        """provider -> model -> quantity -> sum, in all or of one session. The dicts are live: encode, don't keep."""
         return self._totals if session is None else self._sessions.get(session, {})
 
     def reset(self) -> None:

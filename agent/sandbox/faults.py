@@ -7,7 +7,8 @@
 | overloaded, server_error | status 529, 500, in the provider's own error format |
 | stall | the stream opens and, after `after` useful outputs, nothing more comes |
 | slow_drip | every output is `interval_s` late |
-| empty | success without audio or text; `variant` = `silence` (audio of zeros) or `whitespace` (blank tokens) |
+| empty | success without audio or text; `variant`: `silence` (audio of zeros), `whitespace` (blank tokens) or, for |
+|       | anthropic, `drop_value` (a summary that leaves out one value) |
 | malformed | broken JSON, or a chunk of audio that ends inside a sample |
 | cut | the connection drops after `after` useful outputs |
 
@@ -52,7 +53,7 @@ class Fault:
     interval_s: float = 0.5
     """Seconds added before every output by slow_drip."""
     variant: str = ""
-    """empty: `silence` or `whitespace`. anthropic also knows `drop_value` (see the brain) with kind malformed."""
+    """How an empty success looks: `silence`, `whitespace` or `drop_value`; without one there is nothing at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

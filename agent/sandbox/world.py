@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from agent.sandbox.counters import Counters, RequestLog
 from agent.sandbox.faults import Faults
 from agent.sandbox.latency import Latency
+from agent.sandbox.prompt_cache import PromptCache
 from agent.sandbox.voice import Voice, VoiceChoice
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class World:
     log: RequestLog
     library: ClipLibrary
     voice: Voice
+    prompt_cache: PromptCache = field(default_factory=PromptCache)
     wire: Wire = field(default_factory=Wire)
 
     @staticmethod
@@ -101,8 +102,3 @@ class World:
 def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
     """The caller's session as the service names it in `x-client-session`; None where the header is absent."""
     return connection.headers.get(SESSION_HEADER)
-
-
-async def wait_forever() -> None:
-    """Waits until cancelled."""
-    await asyncio.get_running_loop().create_future()
