@@ -47,11 +47,23 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slow_turn_share: float
 
 
+class GovernorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a running session is made cheaper or ended. Both are off unless set."""
+
+    step_down_share: float | None = None
+    """Share of `session_usd` that has been spent when cheaper models take over; may be over 1."""
+    hard_cap_usd: float | None = None
+    """Dollars at which the session ends politely."""
+
+
 class TierBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Dollars per session."""
 
     session_usd: float
     alert_usd: float
+    show_cost: bool = False
+    """Whether the client is sent `session.cost`."""
+    governor: GovernorLimits = GovernorLimits()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,3 +108,14 @@ def _check(path: Path, raw: _File) -> None:
     for name, tier in raw.tiers.items():
         if not 0 < tier.session_usd <= tier.alert_usd:
             raise ConfigurationError(f"{path}: tiers.{name} takes 0 < session_usd <= alert_usd")
+        _check_governor(path, name, tier)
+
+
+def _check_governor(path: Path, name: str, tier: TierBudget) -> None:
+    share, cap = tier.governor.step_down_share, tier.governor.hard_cap_usd
+    if share is not None and not 0 < share <= 1000:
+        raise ConfigurationError(f"{path}: tiers.{name}.governor.step_down_share takes a share of session_usd above 0")
+    if cap is not None and not cap > 0:
+        raise ConfigurationError(f"{path}: tiers.{name}.governor.hard_cap_usd takes dollars above 0")
+    if share is not None and cap is not None and share * tier.session_usd > cap:
+        raise ConfigurationError(f"{path}: tiers.{name}.governor takes step_down_share * session_usd <= hard_cap_usd")

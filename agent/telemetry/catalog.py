@@ -22,6 +22,9 @@ CALL_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.5, 2.5, 5.0)
 BARGE_IN_BUCKETS: Final = (0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 SESSION_BUCKETS: Final = (10.0, 30.0, 60.0, 300.0, 600.0)
 SKEW_BUCKETS: Final = (0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.4, 0.8)
+# An edge on each default budget and alert threshold of a session: 0.015, 0.10 and 0.20 dollars.
+COST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,29 @@ POLICY_INFO = _gauge("policy_info", "1 for each policy that a tier can be assign
 LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")
 QUEUE_DROPS = _counter("queue_drops_total", "Items dropped because a bounded queue was full.", "queue")
 BUILD_INFO = _gauge("build_info", "1, labelled with the version.", "version")
+
+# Money
+SESSION_COST = _histogram("session_cost_usd", "Cost of an ended session in dollars.", COST_BUCKETS, "tier", "policy")
+COST = _counter(
+    "cost_usd_total",
+    "Dollars paid for provider calls. Calls of no session have tier and policy `none`.",
+    "service",
+    "provider",
+    "model",
+    "tier",
+    "policy",
+    "cause",
+)
+UNPRICED = _counter(
+    "unpriced_usage_total", "Units used that the price book has no price for.", "provider", "model", "unit"
+)
+AUDIO_CACHE_SAVED = _counter(
+    "audio_cache_saved_usd_total", "Dollars that speech out of the audio cache would have cost.", "model"
+)
+LEDGER_DROPPED = _counter("ledger_dropped_total", "Rows of the ledger that were lost, by table.", "table")
+LEDGER_QUEUE = _gauge("ledger_queue_rows", "Rows that wait to be written to the ledger.")
+LEDGER_COMMIT = _histogram("ledger_commit_seconds", "Time to write and commit one batch of rows.", COMMIT_BUCKETS)
+LEDGER_FAILURES = _counter("ledger_write_failures_total", "Batches that could not be written and are tried again.")
 
 
 def all_metrics() -> tuple[Metric, ...]:

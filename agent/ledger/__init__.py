@@ -1,0 +1,1 @@
+"""What happened and what it cost: the live meter, the durable ledger, and the reports that are read from it."""
