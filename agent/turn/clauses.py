@@ -2,8 +2,8 @@
 
 The first clause leaves early, because the caller waits for it: at the first sentence end, however short, or at a comma,
 colon, semicolon or dash once it has `FIRST_PAUSE_LENGTH` characters. The price is prosody: a voice that gets half a
-sentence does not know how it goes on, so only the first clause is cut at a pause, and not below 20 characters ("Sure,"),
-which would be over before the next clause has been synthesised. Later clauses end with a sentence, once they have
+sentence does not know how it goes on, so only the first clause is cut at a pause, and not below 20 characters: "Sure,"
+would be over before the next clause has been synthesised. Later clauses end with a sentence, once they have
 `LATER_LENGTH` characters: short sentences go together, which sounds better and costs fewer calls. No clause grows past
 its limit (one piece longer than that aside); it then ends at its last sentence end, else pause, else word boundary.
 
@@ -84,7 +84,7 @@ class ClauseCutter:
         return pauses and self._index == 0 and self._length >= FIRST_PAUSE_LENGTH
 
     def _best_end(self) -> int:
-        """Where a full clause ends: after its last sentence, else the last pause in its second half, else at its end."""
+        """Where a full clause ends: at its last sentence end, a pause in its second half, or its end."""
         count, length = len(self._pieces), self._length
         pause = 0
         for end in range(count, 0, -1):

@@ -5,8 +5,8 @@ was written (for the transcript) and what is to be said (for the voice). Where t
 text is taken in character by character, and every decision depends only on the characters so far.
 
 What is held back: a word leaves as soon as the space after it is there, or at once when it is plain letters and ends in
-a comma, semicolon, question or exclamation mark. Words whose reading depends on what follows ("St.", "$5", "2:00") wait for
-the next character or the next word. Never more than `HOLD_LIMIT` characters are held.
+a comma, semicolon, question or exclamation mark. Words whose reading depends on what follows ("St.", "$5", "2:00") wait
+for the next character or the next word. Never more than `HOLD_LIMIT` characters are held.
 
 Markdown is not spoken: emphasis, headings, bullets, quotes and table bars are left out, and the end of a heading, list
 item, table row or paragraph ends the sentence; of a link the text is said, of a code fence nothing. Nor are emoji.

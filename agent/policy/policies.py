@@ -1,0 +1,260 @@
+"""Policies and their assignment to tiers, loaded from `policies.toml` and checked in full before the service starts."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeGuard, TypeVar, get_args
+
+Model = Literal["haiku", "sonnet"]
+SttModel = Literal["flux", "nova-3", "nova-2"]
+VoiceModel = Literal[
+    "eleven_flash_v2", "eleven_flash_v2_5", "eleven_turbo_v2", "eleven_turbo_v2_5", "eleven_multilingual_v2",
+    "eleven_v3", "eleven_v3_conversational", "eleven_v4", "eleven_v4_turbo",
+]  # fmt: skip
+SttProvider = Literal["deepgram", "whisper", "browser"]
+LlmProvider = Literal["sonnet", "haiku", "recorded"]
+TtsProvider = Literal["elevenlabs", "openai_tts", "browser"]
+Tier = Literal["free", "premium"]
+
+MODELS: Final[tuple[Model, ...]] = get_args(Model)
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
+POLICY_LIMIT: Final = 8
+"""Policies at most: the name is a metric label, and the number of series has a bound."""
+DEFAULT_PATH: Final = Path(__file__).with_name("policies.toml")
+
+_Name = TypeVar("_Name", bound=str)
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_BUCKETS: Final = 10_000  # of the hash of a session: weights are met to a hundredth of a percent
+
+
+class PolicyFileError(ValueError):
+    """A policy file that cannot be used; its text is one line that names the file, the key and what the key takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """When a turn goes to Sonnet.
+
+    char_threshold: an input of more characters than this escalates.
+    term_turns: a technical term in as many last turns, the current one included, escalates.
+    """
+
+    enabled: bool
+    char_threshold: int
+    term_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """The providers of each service in the order in which they are tried."""
+
+    stt: tuple[SttProvider, ...]
+    llm: tuple[LlmProvider, ...]
+    tts: tuple[TtsProvider, ...]
+
+    def llm_from(self, model: Model) -> tuple[LlmProvider, ...]:
+        """The chain of a turn that was routed to `model`: that model and those after it, never those before."""
+        return self.llm[self.llm.index(model) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A named, versioned bundle of knobs. A session keeps its policy to the end; `name` is a metric label."""
+
+    name: str
+    version: int
+    description: str
+    first_model: Model
+    escalation: Escalation
+    stt_model: SttModel
+    voice_model: VoiceModel
+    audio_cache: bool
+    prompt_cache: bool
+    chains: Chains
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The policies of a tier's new sessions: (policy name, percent) in order; the percents sum to 100."""
+
+    tier: Tier
+    weights: tuple[tuple[str, int], ...]
+
+    def pick(self, key: str) -> str:
+        """The policy name for a session id: the same id always gets the same name while the weights stay."""
+        digest = blake2b(key.encode(), digest_size=8).digest()
+        bucket = int.from_bytes(digest) % _BUCKETS
+        reached = 0
+        for name, weight in self.weights:
+            reached += weight * (_BUCKETS // 100)
+            if bucket < reached:
+                return name
+        raise AssertionError("weights sum to 100, which the loader and `PolicyBook.assigned` check")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBook:
+    """All policies by name and the assignment of each tier."""
+
+    policies: Mapping[str, Policy]
+    assignments: Mapping[Tier, Assignment]
+
+    def assign(self, tier: Tier, key: str) -> Policy:
+        """The policy of a new session: by the tier's weights and a hash of the session id `key`."""
+        return self.policies[self.assignments[tier].pick(key)]
+
+    def assigned(self, tier: Tier, weights: Mapping[str, int]) -> PolicyBook:
+        """The same book with other weights for a tier. Raises ValueError (one line) for weights it cannot use."""
+        assignment = Assignment(tier, _checked_weights(f"assignments.{tier}", weights, self.policies))
+        return replace(self, assignments=MappingProxyType({**self.assignments, tier: assignment}))
+
+
+def load_policies(path: Path = DEFAULT_PATH) -> PolicyBook:
+    """Reads and checks a policy file. Raises PolicyFileError with one line for the first thing that is wrong."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _book(document)
+    except OSError as error:
+        raise PolicyFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PolicyFileError(f"{path}: is not UTF-8 text (byte {error.start})") from error
+    except ValueError as error:  # tomllib.TOMLDecodeError is one
+        raise PolicyFileError(f"{path}: {error}") from error
+
+
+def _book(document: dict[str, Any]) -> PolicyBook:
+    _only(document, "", ("policy", "assignments"))
+    tables = document.get("policy")
+    if not isinstance(tables, list) or not 1 <= len(tables) <= POLICY_LIMIT:
+        raise ValueError(f"policy: takes 1 to {POLICY_LIMIT} tables [[policy]]")
+    policies: dict[str, Policy] = {}
+    for number, table in enumerate(tables, start=1):
+        policy = _policy(_table(table, f"policy {number}"), f"policy {number}")
+        if policy.name in policies:
+            raise ValueError(f"policy {number}: name {policy.name!r} is taken; takes one version of a policy at a time")
+        policies[policy.name] = policy
+    tiers = _table(document.get("assignments"), "assignments")
+    _only(tiers, "assignments", TIERS)
+    assignments: dict[Tier, Assignment] = {}
+    for tier in TIERS:
+        weights = _table(tiers.get(tier), f"assignments.{tier}")
+        assignments[tier] = Assignment(tier, _checked_weights(f"assignments.{tier}", weights, policies))
+    return PolicyBook(MappingProxyType(policies), MappingProxyType(assignments))
+
+
+def _policy(table: dict[str, Any], where: str) -> Policy:
+    name = table.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"{where}.name: takes lower-case letters, digits and _, at most 32, got {name!r}")
+    where = f"policy {name}"
+    _only(table, where, Policy.__dataclass_fields__)
+    policy = Policy(
+        name=name,
+        version=_whole(table, where, "version", least=1),
+        description=_text(table, where, "description"),
+        first_model=_one_of(table, where, "first_model", MODELS),
+        escalation=_escalation(_table(table.get("escalation"), f"{where}.escalation"), f"{where}.escalation"),
+        stt_model=_one_of(table, where, "stt_model", get_args(SttModel)),
+        voice_model=_one_of(table, where, "voice_model", get_args(VoiceModel)),
+        audio_cache=_switch(table, where, "audio_cache"),
+        prompt_cache=_switch(table, where, "prompt_cache"),
+        chains=_chains(_table(table.get("chains"), f"{where}.chains"), f"{where}.chains"),
+    )
+    needed: set[Model] = {policy.first_model, "sonnet"} if policy.escalation.enabled else {policy.first_model}
+    for model in sorted(needed):
+        if model not in policy.chains.llm:
+            raise ValueError(f"{where}.chains.llm: must hold {model!r}, which first_model or escalation routes to")
+    return policy
+
+
+def _escalation(table: dict[str, Any], where: str) -> Escalation:
+    _only(table, where, Escalation.__dataclass_fields__)
+    return Escalation(
+        enabled=_switch(table, where, "enabled"),
+        char_threshold=_whole(table, where, "char_threshold", least=0),
+        term_turns=_whole(table, where, "term_turns", least=0),
+    )
+
+
+def _chains(table: dict[str, Any], where: str) -> Chains:
+    _only(table, where, Chains.__dataclass_fields__)
+    return Chains(
+        stt=_chain(table, where, "stt", get_args(SttProvider)),
+        llm=_chain(table, where, "llm", get_args(LlmProvider)),
+        tts=_chain(table, where, "tts", get_args(TtsProvider)),
+    )
+
+
+def _checked_weights(
+    where: str, weights: Mapping[str, Any], policies: Mapping[str, Policy]
+) -> tuple[tuple[str, int], ...]:
+    _only(weights, where, policies)
+    for name, weight in weights.items():
+        if not _is_whole(weight) or not 0 <= weight <= 100:
+            raise ValueError(f"{where}.{name}: takes a whole number from 0 to 100 (percent), got {weight!r}")
+    if (total := sum(weights.values())) != 100:
+        raise ValueError(f"{where}: takes weights that sum to 100, these sum to {total}")
+    return tuple(weights.items())
+
+
+def _only(table: Mapping[str, Any], where: str, known: Iterable[str]) -> None:
+    for key in table:
+        if key not in (takes := tuple(known)):
+            raise ValueError(f"{where + '.' if where else ''}{key}: unknown key; takes {_choice(takes)}")
+
+
+def _table(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: takes a table, got {'nothing' if value is None else repr(value)}")
+    return value
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole(table: dict[str, Any], where: str, key: str, least: int) -> int:
+    value = table.get(key)
+    if not _is_whole(value) or value < least or value > 1_000_000:
+        raise ValueError(f"{where}.{key}: takes a whole number from {least} to 1000000, got {value!r}")
+    return value
+
+
+def _switch(table: dict[str, Any], where: str, key: str) -> bool:
+    value = table.get(key)
+    if not isinstance(value, bool):
+        raise ValueError(f"{where}.{key}: takes true or false, got {value!r}")
+    return value
+
+
+def _text(table: dict[str, Any], where: str, key: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{where}.{key}: takes a text, got {value!r}")
+    return value
+
+
+def _one_of(table: dict[str, Any], where: str, key: str, known: tuple[_Name, ...]) -> _Name:
+    value = table.get(key)
+    if value not in known:
+        raise ValueError(f"{where}.{key}: takes {_choice(known)}, got {value!r}")
+    return value
+
+
+def _chain(table: dict[str, Any], where: str, key: str, known: tuple[Any, ...]) -> tuple[Any, ...]:
+    value = table.get(key)
+    if not isinstance(value, list) or not value or any(name not in known for name in value):
+        raise ValueError(f"{where}.{key}: takes a list of {_choice(known)}, got {value!r}")
+    if len(set(value)) < len(value):
+        raise ValueError(f"{where}.{key}: names a provider twice: {value!r}")
+    return tuple(value)
+
+
+def _choice(names: Iterable[str]) -> str:
+    return " | ".join(names)
