@@ -72,8 +72,19 @@ class MeteredCall:
         self.started_at, self.first_output_at = now, None
         self.quantities.clear()
 
-    def __enter__(self) -> MeteredCall:
+    def start(self) -> None:
+        """Sets the start of the call to now."""
         self.started_at = asyncio.get_running_loop().time()
+
+    def translate(self, error: Exception) -> ProviderError:
+        """The ProviderError that an exception of the SDK means; one that is a ProviderError already stays as it is."""
+        if isinstance(error, ProviderError):
+            return error
+        failure = self.classify(error, self)
+        return self.error(failure.kind, failure.retry_after_s)
+
+    def __enter__(self) -> MeteredCall:
+        self.start()
         return self
 
     def __exit__(
@@ -85,12 +96,8 @@ class MeteredCall:
         if not isinstance(error, Exception):
             self.report("cancelled")
             return False
-        failed = error if isinstance(error, ProviderError) else self._translate(error)
+        failed = self.translate(error)
         self.report(failed.kind)
         if failed is not error:
             raise failed from None
         return False
-
-    def _translate(self, error: Exception) -> ProviderError:
-        failure = self.classify(error, self)
-        return self.error(failure.kind, failure.retry_after_s)
