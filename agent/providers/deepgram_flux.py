@@ -80,7 +80,7 @@ class DeepgramFlux:
 
 
 class FluxReader:
-    """Turns TurnInfo messages into `Heard`. PARTIAL can come before STARTED: Flux then has words but is not sure yet."""
+    """Turns TurnInfo messages into `Heard`. PARTIAL can come before STARTED: Flux has words but is not sure yet."""
 
     def __init__(self) -> None:
         self._open: Heard | None = None

@@ -71,8 +71,8 @@ class ElevenLabs:
     async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio]:
         """Streams the speech of one clause in pieces of 20 ms. Raises ProviderError. Closing the generator stops it.
 
-        Audio passes unchanged. A stream that stays under -50 dBFS to its end is `empty`. The characters of the text are
-        billed unless the provider refused the request.
+        Audio passes unchanged. A stream that stays under -50 dBFS to its end is `empty`, one that ends inside a
+        sample `malformed`. The characters of the text are billed unless the provider refused the request.
         """
         options: RequestOptions = {
             "chunk_size": CHUNK_BYTES,
@@ -95,6 +95,8 @@ class ElevenLabs:
                     if call.first_output_at is None and audible(pcm):
                         call.useful_output()
                     yield Audio(pcm)
+            if whole.broken_off:
+                raise call.error(ErrorKind.MALFORMED)
             if call.first_output_at is None:
                 raise call.error(ErrorKind.EMPTY)
 

@@ -41,8 +41,8 @@ class OpenAISpeech:
     async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio]:
         """Streams the speech of one clause, resampled to 16 kHz. Raises ProviderError. Closing the generator stops it.
 
-        A stream that stays under -50 dBFS to its end is `empty`. The characters of the text are billed unless the
-        provider refused the request.
+        A stream that stays under -50 dBFS to its end is `empty`, one that ends inside a sample `malformed`. The
+        characters of the text are billed unless the provider refused the request.
         """
         with MeteredCall("tts", self.provider, self.model, meter, classify) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
@@ -64,6 +64,8 @@ class OpenAISpeech:
                     if call.first_output_at is None and audible(pcm):
                         call.useful_output()
                     yield Audio(pcm)
+                if whole.broken_off:
+                    raise call.error(ErrorKind.MALFORMED)
                 pcm = resampler.feed(b"", last=True)
             if call.first_output_at is None and audible(pcm):
                 call.useful_output()

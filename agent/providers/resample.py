@@ -14,6 +14,11 @@ class WholeSamples:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def broken_off(self) -> bool:
+        """Whether the stream stands inside a sample: at its end, a sign that the end is missing."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> bytes:
         """Whole samples so far; may be empty."""
         data = self._rest + data if self._rest else data

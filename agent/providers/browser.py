@@ -1,0 +1,21 @@
+"""The last voice: the client speaks a clause itself, with its own speech synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from agent.providers.base import Meter, SpokenByClient
+
+
+class ClientVoice:
+    """Hands each clause to the client. Never fails and costs nothing, so it reports no call.
+
+    Only a client that declared that it can speak gets it into its chain.
+    """
+
+    provider = "browser"
+    model = "speech-synthesis"
+
+    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[SpokenByClient]:
+        """Yields the whole clause, once."""
+        yield SpokenByClient(text)
