@@ -1,0 +1,28 @@
+"""The memory of a call as a graph of questions, topics and states. Pure: no I/O but reading `flows.toml`, no model, no clock."""
+
+from agent.memory.context import Context, Message, Part, context
+from agent.memory.conversation import Conversation, OutOfTurnError, Update
+from agent.memory.flows import FlowsError
+from agent.memory.graph import BadEventError, Event
+from agent.memory.nodes import Graph, Question, Slot, State, Topic, Transition
+from agent.memory.summary import SummaryRequest
+
+__all__ = [
+    "BadEventError",
+    "Context",
+    "Conversation",
+    "Event",
+    "FlowsError",
+    "Graph",
+    "Message",
+    "OutOfTurnError",
+    "Part",
+    "Question",
+    "Slot",
+    "State",
+    "SummaryRequest",
+    "Topic",
+    "Transition",
+    "Update",
+    "context",
+]

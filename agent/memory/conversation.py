@@ -1,0 +1,165 @@
+"""`Conversation`: the one object a session holds. It decides events, applies them, and keeps the log of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.memory import summary
+from agent.memory.flows import Flows, load_flows
+from agent.memory.graph import Event, apply
+from agent.memory.index import Index
+from agent.memory.nodes import Graph, Move
+from agent.memory.states import aim, intent_of, slots_for
+from agent.memory.topics import choose_topic
+from agent.memory.values import values_in
+
+MAX_TEXT = 4_000  # characters of one utterance or answer that memory keeps
+MAX_QUESTIONS = 400  # unfolded questions; one more folds the oldest down to FOLD_TO
+FOLD_TO = 300
+
+
+class OutOfTurnError(RuntimeError):
+    """An answer came although no question waits for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one utterance did to the graph."""
+
+    turn: int
+    topic: int
+    move: Move
+    intent: str
+    state: int | None
+    refers_to: tuple[int, ...]
+
+
+class Conversation:
+    """The memory of one call. Not thread-safe; every method takes well under two milliseconds on long calls."""
+
+    def __init__(self, flows: Flows | None = None) -> None:
+        self.flows = load_flows() if flows is None else flows
+        self.graph = Graph()
+        self.index = Index()
+        self._events: list[Event] = []
+        self._dropped = 0
+
+    @classmethod
+    def restore(cls, events: Iterable[Event], flows: Flows | None = None) -> Conversation:
+        """The conversation that a full event log describes. Raises BadEventError when the log does not fit together."""
+        conversation = cls(flows)
+        for event in events:
+            conversation._do(event)
+        return conversation
+
+    def heard(self, text: str) -> Update:
+        """Takes in the caller's utterance of a new turn, as recognised."""
+        text = text.strip()[:MAX_TEXT]
+        graph = self.graph
+        asked = (graph.last.answer or "") if graph.last else ""
+        values = values_in(text, asked=asked)
+        about = aim(graph, self.flows, choose_topic(graph, self.index, self.flows, text), text, values)
+        state = None if about.state is None or about.flow is not None else graph.states[about.state]
+        flow = self.flows.flows[about.flow or (state.flow if state else "generic")]
+        step = flow.next(state.state if state else flow.start, "caller", text)
+        slots = slots_for(state, values, turn=graph.turns, by="caller", settled=False, text=text)
+        intent = intent_of(text, bool(about.refers_to))
+        event: dict[str, Any] = {
+            "kind": "heard",
+            "turn": graph.turns,
+            "text": text,
+            "topic": about.choice.topic,
+            "move": about.choice.move,
+            "subject": about.choice.subject,
+            "intent": intent,
+            "refers_to": list(about.refers_to),
+            "state": about.state,
+            "flow": about.flow,
+            "slots": [[slot.name, slot.value, slot.by] for slot in slots],
+            "transitions": [list(step)] if step and about.state is not None else [],
+        }
+        self._do(event)
+        if len(self.graph.questions) > MAX_QUESTIONS:
+            self._do({"kind": "folded", "before": self.graph.turns - FOLD_TO})
+        turn = self.graph.turns - 1
+        return Update(turn, about.choice.topic, about.choice.move, intent, about.state, about.refers_to)
+
+    def answered(self, text_heard: str, *, interrupted: bool) -> None:
+        """Takes in the part of the answer that the caller heard. Before the first turn it is the agent's greeting.
+
+        Raises OutOfTurnError when the newest question has its answer already.
+        """
+        text = text_heard.strip()[:MAX_TEXT]
+        last = self.graph.last
+        if last is not None and last.answer is not None:
+            raise OutOfTurnError(f"turn {last.id} was answered already")
+        state = self.graph.state
+        final = state is not None and state.state in self.flows.flows[state.flow].final
+        slots = (
+            []
+            if state is None
+            else slots_for(state, values_in(text), turn=last.id if last else 0, by="agent", settled=final, text=text)
+        )
+        step = None if state is None else self.flows.flows[state.flow].next(state.state, "agent", text)
+        self._do(
+            {
+                "kind": "answered",
+                "turn": last.id if last else 0,
+                "text": text,
+                "interrupted": interrupted,
+                "state": None if state is None else state.id,
+                "slots": [[slot.name, slot.value, slot.by] for slot in slots],
+                "transitions": [list(step)] if step else [],
+            }
+        )
+
+    def summary_due(self) -> summary.SummaryRequest | None:
+        """The summary the cheap model should write next, or None."""
+        return summary.summary_due(self.graph)
+
+    def summarised(self, request: summary.SummaryRequest, text: str) -> tuple[str, ...]:
+        """Takes in a model's summary. Returns the values it lacked, which were appended so that none is lost."""
+        values = tuple(
+            dict.fromkeys((*request.values, *summary.exact_values(self.graph, self.graph.topics[request.topic])))
+        )
+        patched, missing = summary.with_values(text, values)
+        self._do({"kind": "summarised", "topic": request.topic, "text": patched, "turn": request.upto})
+        return missing
+
+    def recent_text(self, turns: int = 3) -> str:
+        """What caller and agent said in the last turns, for the routing rule."""
+        spoken = [
+            part for question in self.graph.questions[-turns:] for part in (question.text, question.answer) if part
+        ]
+        return "\n".join(spoken)
+
+    @property
+    def event_count(self) -> int:
+        """How many events there have been: the `n` from which the next `events_since` goes on."""
+        return self._dropped + len(self._events)
+
+    def events_since(self, n: int) -> list[Event]:
+        """Events number `n` and later, in order. Raises IndexError for events that `forget_events` dropped."""
+        if n < self._dropped:
+            raise IndexError(f"events before {self._dropped} were dropped after they were stored")
+        return self._events[n - self._dropped :]
+
+    def forget_events(self, before: int) -> None:
+        """Drops events that are stored elsewhere, so that a long call holds no second copy of itself."""
+        going = max(0, min(before, self.event_count) - self._dropped)
+        del self._events[:going]
+        self._dropped += going
+
+    def restart_log(self) -> None:
+        """Starts an empty event log of its own, for a copy of this conversation that goes its own way."""
+        self._dropped, self._events = self.event_count, []
+
+    def _do(self, event: Mapping[str, Any]) -> None:
+        self.graph = apply(self.graph, event, self.flows)
+        self._events.append(event)
+        if event["kind"] in ("heard", "answered"):
+            self.index.put(self.graph.questions[-1])
+        elif event["kind"] == "folded":
+            self.index.drop_before(self.graph.folded)

@@ -1,0 +1,134 @@
+"""The nodes of a call's graph, as frozen data. Edges are the ids that the nodes carry.
+
+Topic.questions -> Question.id, Topic.states -> State.id, Question.topic and State.topic back; Question.refers_to -> State.id.
+Turns are counted from 0 within a call; a question's id is its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Move = Literal["new", "continue", "reopen"]
+SummaryBy = Literal["lexical", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the caller said in one turn and the part of the answer that they heard."""
+
+    id: int
+    topic: int
+    text: str
+    """The caller's words; empty for a greeting that the agent spoke first."""
+    intent: str
+    """What the turn does: `ask`, `tell`, `agree`, `refuse`, `correct`, `cancel`, `return` or `greet`."""
+    answer: str | None = None
+    """The answer as heard; None while there is none, empty when the caller cut in before the first word."""
+    interrupted: bool = False
+    refers_to: tuple[int, ...] = ()
+    """States that the caller pointed at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One value, verbatim, and the turn and side it came from."""
+
+    name: str
+    value: str
+    turn: int
+    by: Literal["caller", "agent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step of a state machine and the words that caused it."""
+
+    turn: int
+    origin: str
+    to: str
+    cue: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One thing under way (a booking, an order, a fault): where it stands and its exact values."""
+
+    id: int
+    topic: int
+    flow: str
+    state: str
+    opened: int
+    slots: tuple[Slot, ...] = ()
+    """Values that hold now, at most one per name, in the order they came."""
+    past: tuple[Slot, ...] = ()
+    """Values that later ones replaced, oldest first."""
+    transitions: tuple[Transition, ...] = ()
+
+    def value(self, name: str) -> str | None:
+        """The current value of a slot, or None."""
+        return next((slot.value for slot in self.slots if slot.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Questions on one subject, with a summary; only the current topic is open, and any other can be re-opened."""
+
+    id: int
+    subject: str | None
+    """A subject of `flows.toml`, or None when no cue named one yet."""
+    opened: int
+    open: bool = True
+    reopened: tuple[int, ...] = ()
+    """The turns that came back to this topic."""
+    questions: tuple[int, ...] = ()
+    states: tuple[int, ...] = ()
+    focus: int | None = None
+    """The state that was dealt with last in this topic."""
+    summary: str = ""
+    """The model's summary; empty until one arrives, and the lexical one stands in."""
+    summary_turn: int = -1
+    """The last turn the model's summary covers."""
+    gist: tuple[str, ...] = ()
+    """One line per folded question, newest last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A whole call: every node, the turn count, and which topic and state are current."""
+
+    questions: tuple[Question, ...] = ()
+    """Unfolded questions in order of speaking."""
+    topics: tuple[Topic, ...] = ()
+    states: tuple[State, ...] = ()
+    current: int | None = None
+    """The open topic."""
+    turns: int = 0
+    folded: int = 0
+    """How many of the oldest questions were folded into their topics."""
+
+    @property
+    def last(self) -> Question | None:
+        """The newest question, or None before the first."""
+        return self.questions[-1] if self.questions else None
+
+    @property
+    def topic(self) -> Topic | None:
+        """The current topic, or None before the first turn."""
+        return None if self.current is None else self.topics[self.current]
+
+    @property
+    def state(self) -> State | None:
+        """The state in focus in the current topic, or None."""
+        topic = self.topic
+        return None if topic is None or topic.focus is None else self.states[topic.focus]
+
+    def question(self, turn: int) -> Question | None:
+        """The question of a turn, or None when it is folded or does not exist yet."""
+        place = turn - self.folded
+        return self.questions[place] if 0 <= place < len(self.questions) else None
+
+    def states_of(self, topic: Topic) -> Iterator[State]:
+        """A topic's states in the order they were opened."""
+        return (self.states[number] for number in topic.states)

@@ -1,0 +1,123 @@
+"""Topic tracking: does an utterance continue the current topic, re-open an earlier one, or start a new one?
+
+Lexical and causal. An utterance scores every topic: cues of `flows.toml` that name or hint at the topic's subject, plus words
+that so far stood in that topic only. The current topic stays unless another one beats it by a margin. When the utterance itself
+names nothing ("yes, please"), the cues of the answer it replies to count a little.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agent.memory.flows import Flows
+from agent.memory.index import Index
+from agent.memory.nodes import Graph, Move, Topic
+from agent.memory.words import content_stems, stem, words_of
+
+MAX_TOPICS = 64
+
+_K = TypeVar("_K", int, str)
+
+# Tuned on SGD dev and MultiWOZ validation (tests/evals).
+_NOUN, _HINT = 1.0, 0.4
+_REQUESTED, _IN_PASSING = 2.0, 0.5  # "find me a hotel" against "a taxi to the hotel"
+_FROM_ANSWER = 0.3
+_KNOWN_TOPIC = 0.4  # "tickets" could be many subjects: the one already talked about is likelier
+_OWN_WORD, _OWN_WORDS_MOST = 0.5, 1.5
+_MARGIN, _LEAST = 0.4, 0.5
+
+_REQUESTS = frozenset(
+    stem(word)
+    for word in "need want book find get look looking search reserve check try rent buy purchase arrange schedule".split()
+)
+_PREPOSITIONS = frozenset("from to near at between in by of for around".split())
+_FILLERS = frozenset({"the", "a", "an", "my"})
+_SHIFT = re.compile(
+    r"\b(?:by the way|another question|different (?:question|topic)|something else|on another note|unrelated|change the subject|quick question)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where an utterance belongs: `topic` is an id (the next free one for a new topic), `subject` what the topic is now about."""
+
+    move: Move
+    topic: int
+    subject: str | None
+
+
+def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> Choice:
+    """The topic of the caller's next utterance."""
+    cues = subjects_in(flows, text)
+    current = graph.topic
+    if current is None:
+        return Choice("new", 0, _best(cues))
+    if not cues and graph.last is not None and graph.last.answer:
+        cues = {subject: score * _FROM_ANSWER for subject, score in subjects_in(flows, graph.last.answer).items()}
+    known, fresh = _scores(graph, index, cues, text)
+    staying = known.pop(current.id, 0.0)
+    if current.subject is None and cues and max(fresh.values(), default=0.0) > max(known.values(), default=0.0):
+        return Choice("continue", current.id, _best(fresh))  # the first cue names what this topic is about
+    best_known, best_fresh = _best(known), _best(fresh)
+    known_score, fresh_score = known.get(best_known or 0, 0.0), fresh.get(best_fresh or "", 0.0)
+    needed = max(_LEAST, staying + _MARGIN)
+    if best_known is not None and known_score >= max(needed, fresh_score):
+        return Choice("reopen", best_known, graph.topics[best_known].subject)
+    room = len(graph.topics) < MAX_TOPICS
+    if best_fresh is not None and fresh_score >= needed and room:
+        return Choice("new", len(graph.topics), best_fresh)
+    if room and not cues and _drifts(current, index, text):
+        return Choice("new", len(graph.topics), None)
+    return Choice("continue", current.id, current.subject)
+
+
+def subjects_in(flows: Flows, text: str) -> dict[str, float]:
+    """Every subject that an utterance names or hints at, with the strength of its cues."""
+    words = words_of(text)
+    scores: dict[str, float] = {}
+    for position, subject, noun in flows.found_in(text):
+        weight = _NOUN if noun else _HINT
+        before = words[max(0, position - 5) : position]
+        if noun and any(stem(word) in _REQUESTS for word in before):
+            weight *= _REQUESTED
+        nearest = next((word for word in reversed(before[-3:]) if word not in _FILLERS), "")
+        if nearest in _PREPOSITIONS:
+            weight *= _IN_PASSING
+        scores[subject] = scores.get(subject, 0.0) + weight
+    return scores
+
+
+def _scores(graph: Graph, index: Index, cues: dict[str, float], text: str) -> tuple[dict[int, float], dict[str, float]]:
+    of_subject = {topic.subject: topic.id for topic in graph.topics if topic.subject}
+    known: dict[int, float] = {}
+    fresh: dict[str, float] = {}
+    for subject, score in cues.items():
+        if subject in of_subject:
+            number = of_subject[subject]
+            known[number] = score + (_KNOWN_TOPIC if number != graph.current else 0.0)
+        else:
+            fresh[subject] = score
+    words = {word for word in content_stems(text) if index.word_topics[word] == 1}
+    for topic in graph.topics:
+        held = index.topic_words.get(topic.id)
+        if held is None or topic.id == graph.current:
+            continue
+        own = min(_OWN_WORDS_MOST, _OWN_WORD * sum(1 for word in words if held[word]))
+        if own:
+            known[topic.id] = known.get(topic.id, 0.0) + own
+    return known, fresh
+
+
+def _drifts(current: Topic, index: Index, text: str) -> bool:
+    """Whether an utterance without cues leaves the topic: it says so, or a talk without a subject loses all common words."""
+    if _SHIFT.search(text):
+        return True
+    words = set(content_stems(text))
+    return current.subject is None and len(words) >= 3 and not words & index.recent()
+
+
+def _best(scores: dict[_K, float]) -> _K | None:
+    return max(scores, key=lambda key: scores[key]) if scores else None

@@ -1,0 +1,160 @@
+"""Finds values in speech (times, dates, counts, prices, codes, names, …) and keeps them verbatim.
+
+No schema is needed: a value's kind comes from its form, its slot name from its kind, its unit or the preposition before it.
+A value that the caller takes back in the same breath ("Tuesday, no sorry, Friday") is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MAX_VALUES = 12  # per utterance; a longer list of values is a recital, not a request
+
+_NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a couple of)"
+_HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,2})"
+_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_DAY = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+_KINDS = (
+    ("email", r"[\w.+-]+@[\w-]+\.[\w.]+|\b\w+ at \w+ dot \w+\b"),
+    ("price", r"[$€£]\s?\d[\d,]*(?:\.\d+)?|\b\d[\d,]*(?:\.\d+)?\s(?:dollars|euros|pounds|gbp|cents)\b"),
+    ("phone", r"\+?\b\d{3}[- ]\d{3}[- ]?\d{4}\b|\b0\d{9,11}\b|\b\d{3} \d{4}\b"),
+    (
+        "address",
+        r"\b\d+ (?:[A-Z][\w']+ ){1,4}(?:Street|Road|Avenue|Lane|Parade|Row|Drive|Boulevard|Way|Square)\b(?: #\d+)?",
+    ),
+    (
+        "time",
+        rf"\b\d{{1,2}}[:.]\d{{2}}\s?(?:[ap]\.?m\b\.?)?|\b(?:half past|quarter (?:to|past)) {_HOUR}\b(?: in the \w+)?"
+        rf"|\b{_HOUR}\s?(?:[ap]\.?m\b\.?|o'clock\b)(?: in the \w+)?|\bnoon\b|\bmidnight\b|\b{_HOUR} in the (?:morning|evening|afternoon)\b",
+    ),
+    (
+        "date",
+        rf"\b\d{{4}}-\d\d-\d\d\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b|\b(?:the )?\d{{1,2}}(?:st|nd|rd|th)? of (?:{_MONTH}|this month|next month)\b"
+        rf"|\b(?:(?:this|next) )?{_DAY}(?: next week)?\b|\b(?:the )?day after tomorrow\b|\b(?:today|tomorrow|tonight)\b|\bthe \d{{1,2}}(?:st|nd|rd|th)\b",
+    ),
+    ("code", r"\b(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9][A-Z0-9-]{3,}\b|\b\d{2,}-\d{3,}\b|\b\d{5,}\b"),
+    ("month", rf"\b{_MONTH}\b"),
+    ("count", rf"\b{_NUMBER}\b(?:\s+(?P<unit>of us|[a-z]+))?"),
+    (
+        "name",
+        r"(?:\b[Tt]he )?(?:\b(?:Dr|Mr|Mrs|Ms|St)\. )?\b[A-Z][\w'&-]+(?: (?:of |vs |the |and |& |du |de |la |le )?[A-Z][\w'&-]+)*(?: (?:show|concert|night|game|match|hotel|restaurant))?\b",
+    ),
+)
+_FINDERS = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE if kind in ("time", "date", "price", "month") else 0))
+    for kind, pattern in _KINDS
+)
+_REPAIR = re.compile(
+    r"^[\s,.…–-]*(?:(?:or|no|oh|uh|um|er|wait|sorry|actually|rather|i mean|i meant|make that|make it|scratch that|well|not|hold on)[\s,.…–-]*){1,4}(?:for|on|at|to|the|from|in)?\s*$",
+    re.IGNORECASE,
+)
+_ROLE = re.compile(
+    r"\b(from|to|in|until|till|by|near|departing|leaving|arriving|returning|with|at|on|for)\s+(?:the\s+)?$",
+    re.IGNORECASE,
+)
+_ROLE_NAMES = {"till": "until", "departing": "from", "leaving": "from", "arriving": "to", "returning": "until"}
+_NAME_ROLES = frozenset({"from", "to", "in", "near"})
+_TIME_ROLES = frozenset({"until", "by", "to"})
+_ASKED_COUNT = re.compile(r"\bhow many (\w+)|\bnumber of (\w+)", re.IGNORECASE)
+_NOT_UNITS = frozenset(
+    "and or of for at on in to the a is it that please more one ones will would from with by thing".split()
+)
+_NOT_NAMES = frozenset(
+    """i i'm i'd i'll i've ok okay yes yeah no not sure please thanks thank hi hello hey good great perfect sorry well so
+    what which who when where why how is are was do does did can could would will shall should may it its it's there here
+    that that's this these those the a an and but or if in on at for from to we you your they he she my our their let let's
+    about actually also any anything another something some just maybe alright fine right wait oh um uh then now all both
+    is have has had done go going i want need book find get tell give check choose look order invoice ticket reference
+    mostly probably pm am thanks done booking confirming confirmed your one two three four five six seven eight nine
+    monday tuesday wednesday thursday friday saturday sunday""".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value in a text: slot name, kind, the verbatim words and where they start."""
+
+    name: str
+    kind: str
+    text: str
+    start: int
+
+
+def values_in(text: str, *, asked: str = "") -> list[Value]:
+    """The values of an utterance in order of speaking; `asked` is the question it answers, which can name a bare number."""
+    taken: list[tuple[int, int]] = []
+    found: list[tuple[int, int, Value]] = []
+    for kind, finder in _FINDERS:
+        for match in finder.finditer(text):
+            start, end = match.span()
+            if any(start < b and a < end for a, b in taken):
+                continue
+            value = _value(kind, match, text, asked)
+            if value is not None:
+                taken.append((start, end))
+                found.append((value.start, value.start + len(value.text), value))
+    found.sort(key=lambda entry: entry[0])
+    return _unrepaired(text, found)[:MAX_VALUES]
+
+
+def _value(kind: str, match: re.Match[str], text: str, asked: str) -> Value | None:
+    start, words = match.start(), match.group().strip()
+    if words.endswith(("m.", "M.")) and not words.lower().endswith(".m."):
+        words = words[:-1]
+    role_match = _ROLE.search(text[:start])
+    role = role_match.group(1).lower() if role_match else ""
+    role = _ROLE_NAMES.get(role, role)
+    if kind == "count":
+        return _count(match, asked, len(text.split()))
+    if kind == "name":
+        return _name(words, start, text, role)
+    if kind in ("time", "date") and role in _TIME_ROLES:
+        return Value(f"{role} {kind}", kind, words, start)
+    return Value(kind, kind, words, start)
+
+
+def _count(match: re.Match[str], asked: str, length: int) -> Value | None:
+    unit = match.group("unit")
+    number = match.group() if not unit else match.group()[: -len(unit)].strip()
+    if unit == "of us":
+        unit = "people"
+    if unit and unit not in _NOT_UNITS:
+        singular = {"person": "people", "guests": "people", "persons": "people", "adults": "people"}
+        return Value(
+            singular.get(unit, unit if unit.endswith("s") or unit == "people" else unit + "s"),
+            "count",
+            number,
+            match.start(),
+        )
+    question = _ASKED_COUNT.search(asked)
+    if question:
+        return Value((question.group(1) or question.group(2)).lower(), "count", number, match.start())
+    if number == "one" or (length > 6 and not number.isdigit()):
+        return None  # "the first one", "one of those": a word, not an amount
+    return Value("number", "count", number, match.start())
+
+
+def _name(words: str, start: int, text: str, role: str) -> Value | None:
+    parts = words.split(" ")
+    while (
+        parts
+        and parts[0].lower().strip("'.") in _NOT_NAMES
+        and not (parts[0] in ("the", "The") and len(parts) > 1 and parts[1].lower() not in _NOT_NAMES)
+    ):
+        start += len(parts[0]) + 1
+        parts = parts[1:]
+    opens_sentence = start == 0 or text[:start].rstrip()[-1:] in (".", "?", "!")
+    if not parts or (opens_sentence and len(parts) == 1) or parts[0].lower() in _NOT_NAMES - {"the"}:
+        return None
+    return Value(role if role in _NAME_ROLES else "name", "name", " ".join(parts), start)
+
+
+def _unrepaired(text: str, found: list[tuple[int, int, Value]]) -> list[Value]:
+    kept: list[Value] = []
+    for place, (_, end, value) in enumerate(found):
+        later = next((entry for entry in found[place + 1 :] if entry[2].kind == value.kind), None)
+        if later is not None and _REPAIR.match(text[end : later[0]]):
+            continue
+        kept.append(value)
+    return kept

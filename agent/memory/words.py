@@ -1,0 +1,55 @@
+"""Words as memory compares them: lower-cased, stopped, stemmed; and the house's token estimate."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+CHARACTERS_PER_TOKEN = 4  # the estimate used all over memory; Claude's own count comes back with each call's usage
+
+_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_SUFFIXES = (
+    *("ization", "ations", "ation", "ingly", "edly", "ments", "ment", "ness", "ings", "ing"),
+    *("ies", "ied", "ions", "ion", "ers", "er", "ed", "es", "ly", "s", "al", "e"),
+)
+
+STOP_WORDS = frozenset(
+    """a an the of to and or in on for with at by from is are was were be been being am i you he she it we they me my
+    your his her its our their this that these those there here what which who whom when where why how do does did done
+    have has had will would can could should may might shall not no n't s 're 'm 've 'd 'll so just um uh yeah yes okay ok
+    oh well like know think mean really gonna about as if then than but very also any some all more most much many up out
+    one get got go going say said talk talked please thanks thank want need i'm it's that's i'd i'll i've don't let
+    discuss discussed discussion describe summarize summarise opinion according group team people tell""".split()
+)
+
+
+def tokens_of(text: str) -> int:
+    """The estimated tokens of a text: four characters a token, rounded up."""
+    return (len(text) + CHARACTERS_PER_TOKEN - 1) // CHARACTERS_PER_TOKEN
+
+
+@lru_cache(maxsize=50_000)
+def stem(word: str) -> str:
+    """Cuts one English ending, folds a doubled last letter and a final y: "booked", "booking" and "books" meet."""
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            word = word[: -len(suffix)]
+            break
+    if len(word) > 3 and word[-1] == word[-2]:
+        word = word[:-1]
+    return word[:-1] + "i" if word.endswith("y") else word
+
+
+def words_of(text: str) -> list[str]:
+    """All words of a text in order, lower-cased and without the possessive 's ("what's" is "what")."""
+    return [word.removesuffix("'s") for word in _WORD.findall(text.lower().replace("’", "'"))]
+
+
+def stems_of(text: str) -> list[str]:
+    """The stems of a text in order, stop words kept: for cues of several words."""
+    return [stem(word) for word in words_of(text)]
+
+
+def content_stems(text: str) -> list[str]:
+    """The stems of a text without stop words: for comparing what texts are about."""
+    return [stem(word) for word in words_of(text) if word not in STOP_WORDS]
