@@ -26,15 +26,18 @@ class Context:
 
     before: the previous word as written, without the punctuation around it.
     earlier: the word before that.
+    paused: whether punctuation stands between the previous word and the next.
     owed_unit: a unit still to be said, as "dollars" after the "$5" of "$5 million".
     """
 
     before: str = ""
     earlier: str = ""
+    paused: bool = False
     owed_unit: str = ""
 
-    def push(self, word: str) -> None:
-        """Remembers a word that was just read."""
+    def push(self, word: str, *, paused: bool = False) -> None:
+        """Remembers a word that was just read, and whether punctuation follows it."""
+        self.paused = paused
         if word:
             self.earlier, self.before = self.before, word
 
@@ -44,8 +47,8 @@ class Context:
 
     @property
     def after_number(self) -> bool:
-        """Whether the previous word is a number, an amount or a time of day."""
-        return _NUMERIC.fullmatch(self.before) is not None
+        """Whether the previous word is a number, an amount or a time of day, with nothing between."""
+        return not self.paused and _NUMERIC.fullmatch(self.before) is not None
 
 
 @dataclass(frozen=True, slots=True)

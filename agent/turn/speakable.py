@@ -269,7 +269,7 @@ class Speakable:
 
     def _say(self, chunk: str, spoken: str) -> Piece:
         self._line_start = False
-        self._context.push(chunk.strip("*_\"'()[]{}<>.,!?;:~"))
+        self._context.push(chunk.strip("*_\"'()[]{}<>.,!?;:~"), paused=spoken[-1:] in tuple(_MARKS))
         return self._take(len(chunk), spoken)
 
     def _take_part(self, chunk: str) -> Piece:

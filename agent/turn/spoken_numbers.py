@@ -7,6 +7,7 @@ currency signs, colons, dashes, long runs of digits) is written out. All functio
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from agent.turn.reading import WAIT, Ahead, Context
@@ -22,7 +23,7 @@ _ISO_DATE: Final = re.compile(r"([12][0-9]{3})-([0-9]{2})-([0-9]{2})")
 _SLASH_DATE: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})(?:/([0-9]{4}|[0-9]{2}))?")
 _VERSION: Final = re.compile(r"v?[0-9]+(?:\.[0-9]+){2,3}|v[0-9]+(?:\.[0-9]+)?")
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([xX×*])([0-9]+(?:\.[0-9]+)?)")
-_CODE: Final = re.compile(r"(?=[A-Z0-9]*[0-9][A-Z0-9]*[0-9])(?=[A-Z0-9]*[A-Z])[A-Z0-9]{5,16}")
+_CODE: Final = re.compile(r"(?![A-Z]{3,}[0-9]{1,2}$)(?=[A-Z]*[0-9])(?=[0-9]*[A-Z])[A-Z0-9]{5,16}")  # not "HTML5"
 _DECADE: Final = re.compile(r"(?:[0-9]{2})?[0-9]0s")
 _PREFIXED: Final = re.compile(r"([#~≈<>≤≥±])(.+)")
 
@@ -99,7 +100,7 @@ def cardinal(text: str) -> str:
     """A plain number, with or without thousands separators and decimals: "1,234.5" is "1234 point 5"."""
     whole, _, fraction = text.replace(",", "").partition(".")
     if (len(whole) > 1 and whole[0] == "0") or len(whole) > 15 or (len(whole) >= 7 and "," not in text):
-        said = spaced(whole)  # an identifier rather than a quantity
+        said = _identifier(whole)
     elif len(whole) >= 7:
         groups = [int(group) for group in text.partition(".")[0].split(",")]
         named = zip(groups, _GROUPS[len(groups) - 1 :: -1], strict=True)
@@ -109,6 +110,14 @@ def cardinal(text: str) -> str:
     if not fraction:
         return said
     return f"{said or '0'} point {spaced(fraction)}"
+
+
+def _identifier(digits: str) -> str:
+    """Digit by digit, long ones with a pause after every three: "0123456789" is "0 1 2, 3 4 5, 6 7 8 9"."""
+    if len(digits) < 7:
+        return spaced(digits)
+    ends = [*range(3, len(digits) - 1, 3), len(digits)]
+    return ", ".join(spaced(digits[start:end]) for start, end in pairwise([0, *ends]))
 
 
 def ordinal(number: int) -> str:

@@ -76,10 +76,20 @@ _SYMBOLS: Final = {
     "&": " and ", "+": " plus ", "=": " equals ", "%": " percent ", "@": " at ", "×": " times ", "÷": " divided by ",
     "≥": " at least ", "≤": " at most ", "→": " to ", "±": " plus or minus ", "≈": " about ", "°": " degrees ",
 }  # fmt: skip
-_ALONE: Final = {"<": "less than", ">": "more than", "/": ",", "-": ",", "--": ",", "–": ",", "*": "", "+": "plus"}
+_ALONE: Final = {
+    "<": "less than",
+    ">": "more than",
+    "/": ",",
+    "-": ",",
+    "--": ",",
+    "–": ",",
+    "*": "",
+    "+": "plus",
+    "#": "",
+}
 
 _DOTTED: Final = re.compile(r"[A-Za-z](?:\.[A-Za-z])+")
-_MARKUP: Final = re.compile(r"</?[A-Za-z][^<>]{0,20}>|\*\*|__|~~|(?<![A-Za-z0-9])[*_]+|[*_]+(?![A-Za-z0-9])")
+_MARKUP: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9]{0,9}/?>|\*\*|__|~~|(?<![A-Za-z0-9])[*_]+|[*_]+(?![A-Za-z0-9])")
 _HALF_OF_DAY: Final = re.compile(r"([AaPp])\.?[Mm]")
 _ODD: Final = re.compile(r"[^A-Za-z0-9' .,!?;:-]")
 _LOOSE_HYPHEN: Final = re.compile(r"(?<![^\W_])-+|-+(?![^\W_])|(?<![^\W_])'+(?![^\W_])")
@@ -89,7 +99,7 @@ _CLOSING: Final = "\"')]}»" + SENTENCE_MARKS + PAUSE_MARKS
 
 def read_word(chunk: str, context: Context, ahead: Ahead) -> str:
     """Reads a run of characters without spaces: "" is what is not read, WAIT what depends on the text that follows."""
-    if chunk in _ALONE or chunk in "*-–":
+    if chunk in _ALONE:
         return _alone(chunk, context, ahead)
     chunk = _MARKUP.sub("", chunk)
     if chunk.startswith("<") and chunk.rstrip(_CLOSING).endswith(">"):  # "<https://example.com>"
@@ -136,13 +146,18 @@ def _readable(char: str) -> str:
 
 
 def _alone(chunk: str, context: Context, ahead: Ahead) -> str:
-    """A symbol between spaces: "10 - 20" is a range, "5 * 3" a product, other dashes are pauses."""
+    """A symbol between spaces: "10 - 20" is a range, "5 * 3" a product, "# 200" a number, other dashes are pauses."""
     if context.after_number and chunk in ("-", "–", "*"):
         following = ahead.char()
         if following is None:
             return WAIT
         if following.isdigit() or following in ("$", "€", "£"):
             return "times" if chunk == "*" else "to"
+    if chunk == "#":
+        following = ahead.char()
+        if following is None:
+            return WAIT
+        return "number" if following.isdigit() else ""
     return _ALONE.get(chunk, "")
 
 
