@@ -7,6 +7,8 @@ from litestar.datastructures import State
 
 from agent.sandbox.anthropic_messages import count_tokens, messages
 from agent.sandbox.control import control_router
+from agent.sandbox.deepgram_v1 import listen_v1
+from agent.sandbox.deepgram_v2 import listen_v2
 from agent.sandbox.elevenlabs import stream_speech
 from agent.sandbox.openai_audio import speech, transcriptions
 from agent.sandbox.world import World
@@ -15,7 +17,7 @@ from agent.sandbox.world import World
 def create_app(world: World) -> Litestar:
     """The application over one world. Nothing but this world is shared between requests."""
     return Litestar(
-        route_handlers=[control_router(), messages, count_tokens, stream_speech, speech, transcriptions],
+        route_handlers=[control_router(), messages, count_tokens, stream_speech, speech, transcriptions, listen_v1, listen_v2],
         state=State({"world": world}),
         openapi_config=None,
         logging_config=None,

@@ -14,17 +14,8 @@ from typing import Any, Final, cast
 from litestar import WebSocket
 from litestar.handlers import websocket
 
-from agent.sandbox.deepgram_stream import (
-    PROVIDER,
-    BadRequestError,
-    Close,
-    Message,
-    Out,
-    Upgrade,
-    number,
-    pcm_source,
-    serve,
-)
+from agent.sandbox.deepgram_stream import Close, Message, Out, serve
+from agent.sandbox.deepgram_upgrade import PROVIDER, BadRequestError, Upgrade, number, pcm_source
 from agent.sandbox.hearing.turns import USUAL_THRESHOLD, TurnEvent, TurnEventKind, TurnRules, TurnTracker
 from agent.sandbox.hearing.words import Heard
 from agent.sandbox.world import World

@@ -108,22 +108,27 @@ CALLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 
+def _run(program: str, *arguments: str) -> None:
+    subprocess.run([program, *arguments], check=True)  # noqa: S603 - a path from shutil.which and constants of this file
+
+
 def _speak(speaker: Speaker, text: str, program: str, sox: str) -> NDArray[np.float32]:
     with tempfile.TemporaryDirectory() as folder:
         raw, resampled = Path(folder) / "raw.wav", Path(folder) / "16k.wav"
         options = ["-v", speaker.voice, "-s", str(speaker.speed), "-p", str(speaker.pitch), "-w", str(raw)]
-        subprocess.run([program, *options, text], check=True)
-        subprocess.run([sox, str(raw), "-D", "-r", str(_RATE), "-c", "1", "-b", "16", str(resampled)], check=True)
+        _run(program, *options, text)
+        _run(sox, str(raw), "-D", "-r", str(_RATE), "-c", "1", "-b", "16", str(resampled))
         with wave.open(str(resampled)) as file:
             data = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
-    return data.astype(np.float32) / 32768
+    return np.asarray(data, dtype=np.float32) / np.float32(32768)
 
 
 def _trim(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     loud = np.flatnonzero(np.abs(audio) > np.abs(audio).max() * 0.01)
     voice = audio[loud[0] : loud[-1] + 1]
     edge = np.zeros(_EDGE, dtype=np.float32)
-    return np.concatenate([edge, voice, edge]) * np.float32(_PEAK / np.abs(voice).max())
+    scaled = np.concatenate([edge, voice, edge]) * (_PEAK / np.abs(voice).max())
+    return scaled.astype(np.float32)
 
 
 def _cough(dice: np.random.Generator) -> NDArray[np.float32]:
@@ -177,10 +182,8 @@ def main() -> int:
         for turn, text in enumerate(texts, 1):
             file = f"{call}_{turn:02}.wav"
             seconds = _write(file, _trim(_speak(speaker, text, program, sox)))
-            rows.append(
-                {"file": file, "transcript": text, "seconds": seconds, "call": call, "turn": turn}
-                | {"voice": speaker.voice, "speed": speaker.speed, "noise": False}
-            )
+            row: dict[str, object] = {"file": file, "transcript": text, "seconds": seconds, "call": call, "turn": turn}
+            rows.append({**row, "voice": speaker.voice, "speed": speaker.speed, "noise": False})
     dice = np.random.default_rng(7)
     for name, make in (("cough", _cough), ("door", _door), ("keyboard", _keyboard)):
         seconds = _write(f"noise_{name}.wav", _trim(make(dice)))

@@ -195,9 +195,10 @@ class TurnTracker:
     def _drop_noise(self) -> None:
         """Forgets an utterance that turned out to be noise: silence after it, or no word for five seconds."""
         recogniser = self.recogniser
-        if recogniser.silence >= _NOISE_SILENCE_S or recogniser.seconds - recogniser.opened_at > _NOISE_LONGEST_S:
-            if not recogniser.heard().words:
-                self._forget()
+        over = recogniser.silence >= _NOISE_SILENCE_S
+        over = over or recogniser.seconds - recogniser.opened_at > _NOISE_LONGEST_S
+        if over and not recogniser.heard().words:
+            self._forget()
 
     def _heard_silence(self) -> bool:
         return self.recogniser.silence >= LEAST_SILENCE_S - 1e-9

@@ -33,8 +33,8 @@ class Word:
 def weights(level: Floats, loudest: Floats | float) -> Floats:
     """How much each frame counts when clips are compared: 0 from 30 dB below the loudest frame on, 1 up to 15 dB below.
 
-    Relative to the loudest frame alone, so that a gain changes nothing; a "loudest" under -35 dBFS counts as -35, so that
-    the background before a voice is no voice.
+    Relative to the loudest frame alone, so that a gain changes nothing; a "loudest" under -35 dBFS counts as -35, so
+    that the background before a voice is no voice.
     """
     edge = np.maximum(_LEAST_LOUD_DBFS, np.asarray(loudest)) - _WEIGHT_RANGE_DB
     return np.clip((level - edge) / _FULL_WEIGHT_DB, 0.0, 1.0).astype(np.float32)
