@@ -42,7 +42,8 @@ class TurnOutcome(StrEnum):
     REPLIED = "replied"  # the whole reply was sent
     INTERRUPTED = "interrupted"  # the caller barged in after the reply had begun
     APOLOGY = "apology"  # no reply could be made: a recorded clip was played instead
-    FAILED = "failed"  # not even that
+    CUT_SHORT = "cut_short"  # the reply began, and every provider failed before its end
+    FAILED = "failed"  # nothing could be played at all
     SUPERSEDED = "superseded"  # the caller spoke on before the reply began
     ABANDONED = "abandoned"  # the caller left before the reply began
     TYPED = "typed"  # a typed turn was answered; typed turns are not part of voice-to-voice

@@ -1,0 +1,53 @@
+"""`voice-agent`: every command of the project."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from agent.errors import ConfigurationError
+
+# Commands are imported when they are called: `voice-agent call --help` does not load the providers' SDKs.
+COMMANDS: Final = {
+    "call": (
+        "agent.load.cli",
+        "call",
+        "Call the service: speak a WAV or type, hear the reply, see where the time goes.",
+    ),
+    "run": ("agent.serve", "run", "Run the service, and the sandbox for every provider without a key."),
+    "sandbox": ("agent.sandbox.server", "sandbox", "Run the sandbox: simulated providers on one port."),
+    "serve": ("agent.serve", "serve", "Run the service."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        return getattr(importlib.import_module(module), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][2]) for name in sorted(COMMANDS)])
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="voice-agent")
+def cli() -> None:
+    """A voice agent you can operate."""
+
+
+def main() -> None:
+    """Runs a command; a wrong setting is one line on standard error and exit status 2."""
+    try:
+        cli()
+    except ConfigurationError as error:
+        click.secho(f"voice-agent: {error}", fg="red", err=True)
+        sys.exit(2)

@@ -1,0 +1,78 @@
+"""Builds the configured adapters; each SDK is imported when its first adapter is built."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, Protocol
+
+from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
+from agent.settings import Settings
+
+FLUX_MODEL: Final = "flux-general-en"
+
+ProviderName = Literal["deepgram", "anthropic", "elevenlabs"]
+BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
+
+
+class _Closes(Protocol):
+    async def close(self) -> None: ...
+
+
+class Kit:
+    """All adapters of a process: built once each, shared by its sessions. A missing key is a ConfigurationError."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._recognisers: dict[str, SpeechToText] = {}
+        self._models: dict[str, LanguageModel] = {}
+        self._voices: dict[str, TextToSpeech] = {}
+        self._open: list[_Closes] = []
+
+    def recogniser(self, model: str) -> SpeechToText:
+        """Deepgram with `flux` or a Nova model."""
+        if model not in self._recognisers:
+            end = self._settings.provider("deepgram")
+            secret = end.key.get_secret_value()
+            if model == "flux":
+                from agent.providers.deepgram_flux import DeepgramFlux
+
+                built = DeepgramFlux(api_key=secret, base_url=end.base_url, model=FLUX_MODEL)
+            else:
+                from agent.providers.deepgram_nova import DeepgramNova
+
+                built = DeepgramNova(api_key=secret, base_url=end.base_url, model=model)
+            self._open.append(built)
+            self._recognisers[model] = built
+        return self._recognisers[model]
+
+    def model(self, name: str) -> LanguageModel:
+        """Claude, by the name that routing uses: `haiku` or `sonnet`."""
+        if name not in self._models:
+            from agent.providers.claude import Claude
+
+            end = self._settings.provider("anthropic")
+            model = self._settings.sonnet_model if name == "sonnet" else self._settings.haiku_model
+            built = Claude(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model)
+            self._open.append(built)
+            self._models[name] = built
+        return self._models[name]
+
+    def voice(self, model: str) -> TextToSpeech:
+        """ElevenLabs with one of its models."""
+        if model not in self._voices:
+            from agent.providers.elevenlabs import ElevenLabs
+
+            end = self._settings.provider("elevenlabs")
+            voice = self._settings.elevenlabs_voice
+            built = ElevenLabs(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, voice=voice)
+            self._open.append(built)
+            self._voices[model] = built
+        return self._voices[model]
+
+    def simulated(self) -> tuple[str, ...]:
+        """The services that talk to the sandbox."""
+        return tuple(service for service, name in BY_SERVICE.items() if self._settings.provider(name).simulated)
+
+    async def close(self) -> None:
+        """Closes every adapter's connections."""
+        for adapter in self._open:
+            await adapter.close()

@@ -1,0 +1,221 @@
+"""Turn-taking: a turn begins when the caller has ended, and ends when it was played or the caller barges in.
+
+At most one turn runs. The next one waits for the one before it to close its books, so that the conversation, the
+charges and the record are in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from agent.providers.base import Call, ErrorKind, Prompt
+from agent.session.connection import Connection
+from agent.session.messages import Playback as PlaybackMessage
+from agent.session.messages import ServerMessage, TranscriptFinal, TurnMetrics
+from agent.session.parts import SessionParts
+from agent.session.reply import Reply
+from agent.telemetry.events import BargedIn, CallFinished, Cause, FellBack, PlaybackStarted, TurnFinished
+from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
+from agent.turn.playback import Playback
+from agent.turn.turn import Turn, run_turn
+
+log = structlog.get_logger()
+
+
+class Turns:
+    """The turns of one session. Its methods are called on the event loop and never wait; turns run in `group`."""
+
+    def __init__(self, parts: SessionParts, group: asyncio.TaskGroup) -> None:
+        self._parts = parts
+        self._group = group
+        self._connection: Connection | None = None
+        self._reports = False
+        self._reply: Reply | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._hold: asyncio.Task[None] | None = None
+        self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
+        self.count = 0
+        self.slow = 0
+
+    def connected(self, connection: Connection | None, *, reports: bool) -> None:
+        """Replies go to this connection from now on."""
+        self._connection = connection
+        self._reports = reports
+
+    @property
+    def running(self) -> bool:
+        """Whether a reply is owed or plays."""
+        return self._task is not None and not self._task.done()
+
+    def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float) -> None:
+        """The caller has said something: a turn begins. Times are loop times."""
+        if self.running:
+            self.interrupt(ready, TurnOutcome.SUPERSEDED)
+        self.count += 1
+        timeline = Timeline(self.count, spoken)
+        timeline.mark(Mark.SPEECH_ENDED, speech_ended)
+        timeline.mark(Mark.TRANSCRIPT_READY, ready)
+        self._send(TranscriptFinal(turn=self.count, text=text, spoken=spoken))
+        one_way = (self._network() or 0.0) / 2
+        outbox = self._connection.outbox if self._connection else None
+        reply = Reply(text, timeline, Playback(reports=self._reports, one_way_s=one_way), outbox)
+        self._task = self._group.create_task(self._turn(reply, self._task))
+        self._reply = reply
+
+    def voice(self, began: float, now: float) -> None:
+        """Somebody is heard. While a reply plays it is held until it is known whether that was a word."""
+        reply = self._reply
+        if reply is None or not self.running or self._hold is not None or not reply.playback.playing(now):
+            return
+        reply.pause(now)
+        self._parts.sink.handle(BargedIn(self._parts.info, now - began))
+        self._hold = self._group.create_task(self._release(reply))
+
+    def words(self, now: float) -> None:
+        """The caller says words: whatever is being replied is over."""
+        if self.running:
+            self.interrupt(now, TurnOutcome.SUPERSEDED)
+
+    def interrupt(self, now: float, unbegun: TurnOutcome) -> None:
+        """Stops the running turn: `interrupted` when its reply had begun, else `unbegun`."""
+        reply, task = self._reply, self._task
+        self._drop_hold()
+        if reply is None or task is None or task.done() or reply.cancelled_as is not None:
+            return
+        reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.begun else unbegun
+        if reply.playback.begun:
+            reply.clear(now)
+        task.cancel()
+
+    def playback(self, message: PlaybackMessage, at: float) -> None:
+        """The client reports what it has played; a report of an older reply only corrects what was heard of it."""
+        reply = self._reply
+        if reply is None or message.turn != reply.turn or not reply.playback.begun:
+            return
+        reply.report(message, at)
+        if message.event == "started" and message.ear_ms is not None and reply.timeline.spoken:
+            self._note_ear(reply, message.ear_ms / 1000.0)
+
+    async def finish(self, now: float) -> None:
+        """The session ends: stops what runs and waits until its books are closed."""
+        self.interrupt(now, TurnOutcome.ABANDONED)
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        self._settle()
+
+    async def _turn(self, reply: Reply, before: asyncio.Task[None] | None) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if before is not None and not before.done():
+                await asyncio.wait({before})
+            outcome = await self._answer(reply)
+        except asyncio.CancelledError:
+            outcome = reply.cancelled_as
+            if outcome is None:  # not barge-in: the whole session is being torn down
+                raise
+        except Exception:
+            log.exception("turn failed", session_id=self._parts.info.session_id, turn=reply.turn)
+            outcome = TurnOutcome.FAILED if reply.timeline.spoken else TurnOutcome.TYPED_FAILED
+            reply.complete()
+        self._drop_hold()
+        self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
+        record = reply.timeline.finish(
+            outcome, ended_at=loop.time(), network_s=self._network(), budgets=self._parts.budgets.latency
+        )
+        self._close_books(record)
+
+    async def _answer(self, reply: Reply) -> TurnOutcome:
+        parts = self._parts
+        self._settle()
+        parts.conversation.heard(reply.text)
+        choice = parts.route(reply.text, parts.conversation.recent(3))
+        context = parts.conversation.context(parts.context_tokens)
+        timeline = reply.timeline
+        timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, context.tokens
+        prompt = Prompt(parts.system_prompt, context.memory, context.messages, cache=parts.prompt_cache)
+        turn = Turn(
+            session=parts.info.session_id,
+            prompt=prompt,
+            llm=parts.models[choice.model],
+            tts=parts.tts,
+            apology=parts.apology,
+            caller=reply,
+            playback=reply.playback,
+            timeline=timeline,
+        )
+        return await run_turn(turn)
+
+    def _settle(self) -> None:
+        """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""
+        if self._unsettled is not None:
+            reply, interrupted = self._unsettled
+            self._unsettled = None
+            heard = reply.playback.heard(asyncio.get_running_loop().time())
+            self._parts.conversation.answered(heard, interrupted=interrupted)
+
+    def _close_books(self, record: TurnRecord) -> None:
+        info, sink = self._parts.info, self._parts.sink
+        self.slow += record.slow
+        for call in record.calls:
+            sink.handle(CallFinished(info, record.turn, call, _cause(call)))
+        for fallback in record.fallbacks:
+            sink.handle(FellBack(info, fallback))
+        sink.handle(TurnFinished(info, record))
+        self._group.create_task(self._report(record))
+
+    async def _report(self, record: TurnRecord) -> None:
+        await self._parts.commits.turn_committed(self._parts.info.session_id, record.turn)
+        self._send(turn_metrics(record))
+
+    async def _release(self, reply: Reply) -> None:
+        """No word came in time: it was noise, and the reply goes on."""
+        await asyncio.sleep(self._parts.limits.barge_in_word_s)
+        self._hold = None
+        reply.resume(asyncio.get_running_loop().time())
+
+    def _drop_hold(self) -> None:
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+
+    def _note_ear(self, reply: Reply, ear_s: float) -> None:
+        marks, network = reply.timeline.marks, self._network()
+        sent = marks.get(Mark.AUDIO_SENT)
+        if reply.ear_s is None and sent is not None and 0 <= ear_s < 60:
+            reply.ear_s = ear_s
+            server = sent - marks[Mark.SPEECH_ENDED] + (network or 0.0)
+            self._parts.sink.handle(PlaybackStarted(self._parts.info, reply.turn, ear_s, server))
+
+    def _network(self) -> float | None:
+        return self._connection.round_trip.seconds if self._connection else None
+
+    def _send(self, message: ServerMessage) -> None:
+        if self._connection is not None:
+            self._connection.outbox.send(message)
+
+
+def turn_metrics(record: TurnRecord) -> TurnMetrics:
+    """The client's view of a finished turn, in milliseconds."""
+    return TurnMetrics(
+        turn=record.turn,
+        spoken=record.spoken,
+        outcome=record.outcome.value,
+        model=record.model,
+        rule=record.rule,
+        voice_to_voice_ms=_ms(record.voice_to_voice_s),
+        stages={name: _ms(value) for name, value in record.stages.items()},
+        over_budget=record.over_budget,
+        trace_id=record.trace_id,
+    )
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
+
+
+def _cause(call: Call) -> Cause:
+    if call.outcome == "ok":
+        return Cause.SERVED
+    return Cause.RETRY if isinstance(call.outcome, ErrorKind) else Cause.INTERRUPTED

@@ -1,0 +1,188 @@
+"""Environment variables → Settings. Everything that can be set is declared here, with what it takes.
+
+Provider keys and hosts have the names that the providers' own tools use; the service's own settings begin with
+`VOICE_AGENT_`. Secrets are `SecretStr`: they are never printed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from agent.errors import ConfigurationError
+
+PREFIX: Final = "VOICE_AGENT_"
+SANDBOX_KEY: Final = "sandbox"  # what the sandbox takes as a provider key
+SANDBOX_SECRET: Final = "sandbox-only-secret-never-use-it-anywhere-else"  # noqa: S105  only taken with a sandbox
+MIN_SECRET: Final = 32  # characters; RFC 7518 section 3.2 asks for 256 bits with HS256
+
+
+def _named(name: str) -> AliasChoices:
+    return AliasChoices(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider is reached and with which key; `base_url` None is the provider's own."""
+
+    key: SecretStr
+    base_url: str | None
+    simulated: bool
+
+
+class Settings(BaseSettings):
+    """All settings. `load_settings()` is the way to get them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_file=".env", frozen=True)
+
+    # Providers
+    deepgram_api_key: SecretStr | None = Field(None, validation_alias=_named("DEEPGRAM_API_KEY"))
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias=_named("ANTHROPIC_API_KEY"))
+    elevenlabs_api_key: SecretStr | None = Field(None, validation_alias=_named("ELEVENLABS_API_KEY"))
+    openai_api_key: SecretStr | None = Field(None, validation_alias=_named("OPENAI_API_KEY"))
+    deepgram_base_url: str | None = Field(None, validation_alias=_named("DEEPGRAM_BASE_URL"))
+    anthropic_base_url: str | None = Field(None, validation_alias=_named("ANTHROPIC_BASE_URL"))
+    elevenlabs_base_url: str | None = Field(None, validation_alias=_named("ELEVENLABS_BASE_URL"))
+    openai_base_url: str | None = Field(None, validation_alias=_named("OPENAI_BASE_URL"))
+    sandbox_url: str | None = Field(None, description="a running sandbox; serves every provider that has no key")
+    stt_model: Literal["flux", "nova-3"] | None = Field(None, description="overrides the policies' recogniser")
+    haiku_model: str = "claude-haiku-5-5"
+    sonnet_model: str = "claude-sonnet-5-5"
+    elevenlabs_voice: str = "21m00Tcm4TlvDq8ikWAM"
+    openai_voice: str = "alloy"
+    openai_tts_model: str = "gpt-4o-mini-tts"
+    openai_stt_model: str = "gpt-transcribe"
+
+    # The server
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str | None = Field(None, description="http(s) address that clients use, when it is not the Host header")
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_transcripts: bool = False
+
+    # Who may talk
+    token_secret: SecretStr | None = Field(None, description="signs session tokens (HS256), 32 characters or more")
+    membership_secret: SecretStr | None = Field(None, description="verifies the premium_token cookie (HS256)")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="comma-separated, 16 characters or more"
+    )
+    operator_token: SecretStr | None = Field(None, description="opens /v1/ops, 16 characters or more")
+    free_sessions: bool = True
+    token_minutes: int = Field(15, ge=1, le=60)
+
+    # One session
+    max_sessions: int = Field(200, ge=1, le=100_000)
+    idle_timeout_s: float = Field(120.0, gt=0, le=3600)
+    max_session_s: float = Field(3600.0, gt=0, le=86_400)
+    start_timeout_s: float = Field(10.0, gt=0, le=60)
+    resume_grace_s: float = Field(30.0, ge=0, le=600)
+    barge_in_word_s: float = Field(0.7, gt=0, le=5)
+    context_tokens: int = Field(6000, ge=1000, le=100_000)
+
+    # What it says
+    business_name: str = Field("the front desk", min_length=1, max_length=80)
+    extra_prompt: str = Field("", max_length=20_000)
+    terms_file: Path | None = None
+    budgets_file: Path | None = None
+    policies_file: Path | None = None
+    prices_file: Path | None = None
+
+    # Where it is kept
+    database_url: str = "sqlite+aiosqlite:///var/voice-agent.db"
+    retention_days: int = Field(30, ge=1, le=3650)
+
+    # Who watches
+    sentry_dsn: SecretStr | None = Field(None, validation_alias=_named("SENTRY_DSN"))
+    otlp_endpoint: str | None = Field(None, validation_alias=_named("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    environment: str = Field("development", max_length=40)
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _long_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < 16 for key in value):
+            raise ValueError("takes comma-separated keys of 16 characters or more")
+        return value
+
+    @field_validator("token_secret", "membership_secret")
+    @classmethod
+    def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_SECRET:
+            raise ValueError(f"takes {MIN_SECRET} characters or more; `openssl rand -hex 32` makes one")
+        return value
+
+    @field_validator("operator_token")
+    @classmethod
+    def _long_operator_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("takes 16 characters or more; `openssl rand -hex 32` makes one")
+        return value
+
+    @field_validator(
+        "deepgram_base_url", "anthropic_base_url", "elevenlabs_base_url", "openai_base_url", "sandbox_url", "public_url"
+    )
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("takes an address that begins with http:// or https://")
+        return value.rstrip("/") if value else None
+
+    def provider(self, name: Literal["deepgram", "anthropic", "elevenlabs", "openai"]) -> Endpoint:
+        """Key and host of a provider: its own where a key is set, else the sandbox. Raises ConfigurationError."""
+        key: SecretStr | None = getattr(self, f"{name}_api_key")
+        url: str | None = getattr(self, f"{name}_base_url")
+        if key is not None and key.get_secret_value():
+            return Endpoint(key, url, simulated=False)
+        if self.sandbox_url is None:
+            raise ConfigurationError(
+                f"{name.upper()}_API_KEY is not set: it takes the provider's key; or set {PREFIX}SANDBOX_URL"
+            )
+        return Endpoint(SecretStr(SANDBOX_KEY), self.sandbox_url, simulated=True)
+
+    def session_secret(self) -> str:
+        """The secret that signs session tokens. Raises ConfigurationError when none is set outside the sandbox."""
+        if self.token_secret is not None:
+            return self.token_secret.get_secret_value()
+        if self.sandbox_url is not None and not self._any_key():
+            return SANDBOX_SECRET
+        raise ConfigurationError(
+            f"{PREFIX}TOKEN_SECRET is not set: it takes {MIN_SECRET} characters or more (`openssl rand -hex 32`)"
+        )
+
+    def _any_key(self) -> bool:
+        names = ("deepgram", "anthropic", "elevenlabs", "openai")
+        return any(key.get_secret_value() for name in names if (key := getattr(self, f"{name}_api_key")) is not None)
+
+
+def load_settings(env_file: str | None = ".env") -> Settings:
+    """Reads the environment and `.env`. Raises ConfigurationError with one line: the variable and what it takes."""
+    _refuse_unknown(os.environ)
+    try:
+        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"{PREFIX}{name.upper()}"
+        raise ConfigurationError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """A misspelt setting would silently mean its default."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}DATA", f"{PREFIX}API_KEY"}
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(f"{name} is not a setting{hint}")

@@ -1,0 +1,106 @@
+"""Structured logs, as JSON lines or for the console, and the sink that writes one line for each turn and session.
+
+No transcript, audio or secret is passed to the log; the one exception, `log_transcripts`, is the session's to make.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Literal
+
+import structlog
+
+from agent.telemetry.events import Event, FellBack, SessionEnded, SessionRefused, SessionStarted, TurnFinished
+from agent.telemetry.timeline import TurnRecord
+
+
+def configure_logging(form: Literal["console", "json"], level: str) -> None:
+    """Sets up structlog and the standard library's logging: one format, to standard error."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    if form == "json":
+        shared.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer()
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=shared,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(number)
+    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "anthropic", "openai", "websockets", "uvicorn.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class LogSink:
+    """One line for each turn, session, fallback and refusal."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger()
+
+    def handle(self, event: Event) -> None:
+        match event:
+            case TurnFinished(session, record):
+                write = self._log.warning if record.slow else self._log.info
+                write("turn", session_id=session.session_id, tier=session.tier.value, **turn_fields(record))
+            case SessionStarted(session):
+                self._log.info(
+                    "session started", session_id=session.session_id, tier=session.tier.value, policy=session.policy
+                )
+            case SessionEnded(session, outcome, duration_s, turns, slow):
+                self._log.info(
+                    "session ended",
+                    session_id=session.session_id,
+                    outcome=outcome.value,
+                    duration_s=round(duration_s, 1),
+                    turns=turns,
+                    slow_turns=slow,
+                )
+            case SessionRefused(tier, reason):
+                self._log.info("session refused", tier=tier.value if tier else None, reason=reason)
+            case FellBack(session, fallback):
+                self._log.warning(
+                    "fallback",
+                    session_id=session.session_id,
+                    service=fallback.service,
+                    from_provider=fallback.from_provider,
+                    to_provider=fallback.to_provider,
+                    reason=fallback.reason,
+                )
+            case _:
+                pass
+
+
+def turn_fields(record: TurnRecord) -> dict[str, Any]:
+    """The fields of a turn's log line: durations in milliseconds, no text."""
+    stages = {f"{name}_ms": _ms(seconds) for name, seconds in record.stages.items()}
+    return {
+        "turn": record.turn,
+        "trace_id": record.trace_id,
+        "outcome": record.outcome.value,
+        "spoken": record.spoken,
+        "model": record.model,
+        "rule": record.rule,
+        "voice_to_voice_ms": _ms(record.voice_to_voice_s),
+        **stages,
+        "over_budget": ",".join(record.over_budget) or None,
+    }
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

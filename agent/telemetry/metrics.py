@@ -1,0 +1,184 @@
+"""Turns events into samples. The only room that knows both the events and the catalog's metrics of turns and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from agent.budgets import Budgets, Tier
+from agent.providers.base import Call, ErrorKind, Service, Unit
+from agent.telemetry import catalog
+from agent.telemetry.catalog import TURN_BUCKETS
+from agent.telemetry.events import (
+    BargedIn,
+    CallFinished,
+    DeadAir,
+    Event,
+    FellBack,
+    PlaybackStarted,
+    SessionEnded,
+    SessionInfo,
+    SessionOutcome,
+    SessionRefused,
+    SessionStarted,
+    TurnFinished,
+)
+from agent.telemetry.exposition import Metrics
+from agent.telemetry.timeline import STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
+
+OTHER: Final = "other"  # a model that is not configured
+CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
+REFUSALS: Final = ("full", "draining", "members_only", "credential")
+SLOW_TURNS_OF_A_SLOW_SESSION: Final = 2
+TOKEN_KINDS: Final = {
+    Unit.INPUT_TOKENS: "input",
+    Unit.CACHE_WRITE_TOKENS: "cache_write",
+    Unit.CACHE_READ_TOKENS: "cache_read",
+    Unit.OUTPUT_TOKENS: "output",
+}
+FREE_SOURCES: Final = ("cache", "recorded", "browser")
+NO_TIER: Final = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What can occur in this process: the label values that exist from the start."""
+
+    policies: tuple[tuple[Tier, str, int], ...]  # (tier, policy, version)
+    models: tuple[tuple[Service, str, str], ...]  # (service, provider, model) of every chain
+    rules: tuple[tuple[str, str], ...]  # (model, rule) that routing can choose
+
+
+class MetricsSink:
+    """Counts and observes what happens. Label sets are created at start from what is configured."""
+
+    def __init__(self, metrics: Metrics, budgets: Budgets, configured: Configured, version: str) -> None:
+        self._metrics = metrics
+        self._known = frozenset(configured.models)
+        self._initialise(budgets, configured, version)
+
+    def handle(self, event: Event) -> None:
+        match event:
+            case TurnFinished(session, record):
+                self._turn(session, record)
+            case CallFinished(call=call):
+                self._call(call)
+            case FellBack(fallback=move):
+                labels = (move.service, move.from_provider, move.to_provider, move.reason)
+                self._metrics.add(catalog.FALLBACKS, *labels)
+            case BargedIn(session, seconds):
+                self._metrics.observe(catalog.BARGE_IN, session.tier, value=seconds)
+            case PlaybackStarted(session, _, ear_s, server_s):
+                self._metrics.observe(catalog.PLAYBACK_SKEW, session.tier, value=abs(ear_s - server_s))
+            case DeadAir(session, seconds):
+                self._metrics.add(catalog.DEAD_AIR, session.tier, amount=seconds)
+            case SessionStarted(session):
+                self._metrics.add(catalog.ACTIVE_SESSIONS, session.tier)
+            case SessionEnded():
+                self._session_ended(event)
+            case SessionRefused(tier, reason):
+                known = reason if reason in REFUSALS else "credential"
+                self._metrics.add(catalog.SESSIONS_REFUSED, tier or NO_TIER, known)
+
+    def _turn(self, session: SessionInfo, record: TurnRecord) -> None:
+        add, tier, policy = self._metrics.add, session.tier, session.policy
+        add(catalog.TURNS, tier, policy, record.outcome)
+        if record.model is not None and record.rule is not None:
+            add(catalog.ROUTED_TURNS, record.model, record.rule, tier, policy)
+        if not record.owed:
+            return
+        add(catalog.TURNS_OWED, tier, policy)
+        breached = set(record.over_budget) | ({"voice_to_voice"} if record.slow else set())
+        for budget in breached:
+            add(catalog.BUDGET_BREACHES, budget, tier, policy)
+        self._metrics.observe(catalog.TURN_LATENCY, tier, policy, value=_latency(record), trace_id=record.trace_id)
+        for stage, seconds in record.stages.items():
+            if seconds is not None:
+                self._metrics.observe(
+                    catalog.STAGE_SECONDS, stage, tier, policy, value=seconds, trace_id=record.trace_id
+                )
+
+    def _call(self, call: Call) -> None:
+        key = (call.service, call.provider, call.model)
+        labels = key if key in self._known else (call.service, call.provider, OTHER)
+        self._metrics.add(catalog.API_CALLS, *labels, call.outcome)
+        if call.first_output_at is not None and call.service != "stt":
+            self._metrics.observe(catalog.API_LATENCY, *labels, value=call.first_output_at - call.started_at)
+        for unit, quantity in call.usage.quantities.items():
+            if unit is Unit.AUDIO_SAMPLES:
+                self._metrics.add(catalog.STT_AUDIO, call.provider, amount=quantity / 16_000)
+            elif unit is Unit.CHARACTERS:
+                self._metrics.add(catalog.TTS_CHARACTERS, call.provider, _source(call.provider), amount=quantity)
+            else:
+                self._metrics.add(catalog.LLM_TOKENS, labels[2], TOKEN_KINDS[unit], amount=quantity)
+
+    def _session_ended(self, event: SessionEnded) -> None:
+        tier, policy = event.session.tier, event.session.policy
+        self._metrics.add(catalog.ACTIVE_SESSIONS, tier, amount=-1)
+        self._metrics.add(catalog.SESSIONS, tier, policy, event.outcome)
+        self._metrics.observe(catalog.SESSION_DURATION, tier, policy, value=event.duration_s)
+        if event.slow_turns >= SLOW_TURNS_OF_A_SLOW_SESSION:
+            self._metrics.add(catalog.SLOW_SESSIONS, tier, policy)
+
+    def _initialise(self, budgets: Budgets, configured: Configured, version: str) -> None:
+        child = self._metrics.child
+        for budget, seconds in budgets.latency.seconds().items():
+            self._metrics.set(catalog.BUDGET_SECONDS, budget, value=seconds)
+        for tier, budget in budgets.tiers.items():
+            self._metrics.set(catalog.BUDGET_SESSION_COST, tier, value=budget.session_usd)
+            child(catalog.ACTIVE_SESSIONS, tier)
+            child(catalog.DEAD_AIR, tier)
+            child(catalog.BARGE_IN, tier)
+            child(catalog.PLAYBACK_SKEW, tier)
+        for tier in (*Tier, NO_TIER):
+            for reason in REFUSALS:
+                child(catalog.SESSIONS_REFUSED, tier, reason)
+        for tier, policy, number in configured.policies:
+            self._metrics.set(catalog.POLICY_INFO, policy, str(number), tier, value=1)
+            self._initialise_policy(tier, policy, configured)
+        for service, provider, model in (*configured.models, *_others(configured.models)):
+            for outcome in CALL_OUTCOMES:
+                child(catalog.API_CALLS, service, provider, model, outcome)
+            if service != "stt":
+                child(catalog.API_LATENCY, service, provider, model)
+            if service == "llm":
+                for kind in TOKEN_KINDS.values():
+                    child(catalog.LLM_TOKENS, model, kind)
+            elif service == "tts":
+                child(catalog.TTS_CHARACTERS, provider, _source(provider))
+            else:
+                child(catalog.STT_AUDIO, provider)
+        self._metrics.set(catalog.BUILD_INFO, version, value=1)
+
+    def _initialise_policy(self, tier: Tier, policy: str, configured: Configured) -> None:
+        child = self._metrics.child
+        child(catalog.TURNS_OWED, tier, policy)
+        child(catalog.TURN_LATENCY, tier, policy)
+        child(catalog.SLOW_SESSIONS, tier, policy)
+        child(catalog.SESSION_DURATION, tier, policy)
+        for outcome in TurnOutcome:
+            child(catalog.TURNS, tier, policy, outcome)
+        for outcome in SessionOutcome:
+            child(catalog.SESSIONS, tier, policy, outcome)
+        for stage in STAGES:
+            child(catalog.STAGE_SECONDS, stage, tier, policy)
+        for budget in ("voice_to_voice", "stt", "llm", "tts", "network"):
+            child(catalog.BUDGET_BREACHES, budget, tier, policy)
+        for model, rule in configured.rules:
+            child(catalog.ROUTED_TURNS, model, rule, tier, policy)
+
+
+def _latency(record: TurnRecord) -> float:
+    """Voice-to-voice of a turn; one without a real reply is at least at the highest edge, so that quantiles see it."""
+    measured = record.voice_to_voice_s or 0.0
+    return max(measured, TURN_BUCKETS[-1]) if record.outcome in WITHOUT_REPLY else measured
+
+
+def _source(provider: str) -> str:
+    """Where the sound of a clause comes from: a voice that is paid for, or one of the free sources."""
+    return provider if provider in FREE_SOURCES else "voice"
+
+
+def _others(models: Iterable[tuple[Service, str, str]]) -> set[tuple[Service, str, str]]:
+    return {(service, provider, OTHER) for service, provider, _ in models}

@@ -1,0 +1,176 @@
+"""What of a reply has really been played, and so what the caller has heard.
+
+The client's `playback` reports are taken where it declared them; between two reports, and without any, the clock runs:
+audio plays at its own speed from the moment it could have reached the client, stands still while paused, and waits
+where the buffer is empty. All times are loop times, positions are seconds of the reply's audio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from agent.audio import duration_s
+
+NO_REPORT_S: Final = 2.0  # a client that declared reports and sends none is followed by the clock after this
+BROWSER_CHARACTERS_PER_S: Final = 15.0  # a usual speed of speech synthesis: 180 words a minute
+
+
+@dataclass(slots=True)
+class _Clause:
+    text: str
+    start_s: float
+    end_s: float  # grows while its audio is sent
+
+
+class Playback:
+    """The playing of one reply at the client."""
+
+    def __init__(self, *, reports: bool, one_way_s: float = 0.0) -> None:
+        self._reports = reports
+        self._one_way_s = one_way_s
+        self._clauses: list[_Clause] = []
+        self._sent_s = 0.0
+        self._position = 0.0
+        self._position_at = 0.0
+        self._running = False
+        self._paused = False
+        self._reported = False
+        self._first_sent_at: float | None = None
+        self._complete = False
+        self._changed = asyncio.Event()
+
+    @property
+    def begun(self) -> bool:
+        """Whether any sound of the reply was sent."""
+        return self._first_sent_at is not None
+
+    @property
+    def sent_s(self) -> float:
+        """Seconds of audio sent so far."""
+        return self._sent_s
+
+    def clause(self, text: str) -> None:
+        """A clause begins: audio that is added from now on is this text."""
+        self._clauses.append(_Clause(text, self._sent_s, self._sent_s))
+
+    def audio(self, size: int, at: float) -> None:
+        """So many bytes of PCM s16le mono 16 kHz were sent at `at`."""
+        self._extend(duration_s(size), at)
+
+    def by_client(self, text: str, at: float) -> None:
+        """The client was asked to speak the clause itself; how long that takes is estimated until it reports."""
+        self._extend(len(text) / BROWSER_CHARACTERS_PER_S, at)
+
+    def complete(self) -> None:
+        """No more audio comes."""
+        self._complete = True
+        self._changed.set()
+
+    def pause(self, at: float) -> None:
+        self._advance(at)
+        self._paused = True
+        self._changed.set()
+
+    def resume(self, at: float) -> None:
+        self._advance(at)
+        self._paused = False
+        self._changed.set()
+
+    def report(self, played_s: float, at: float, *, playing: bool) -> None:
+        """The client says how much was audible so far. A report may not claim more than was sent."""
+        self._reported = True
+        self._position = max(0.0, min(played_s, self._sent_s))
+        self._position_at = at
+        self._running = playing
+        self._changed.set()
+
+    def clause_report(self, index: int, *, finished: bool, at: float) -> None:
+        """The client's own voice began or finished a clause."""
+        if 0 <= index < len(self._clauses):
+            clause = self._clauses[index]
+            self.report(clause.end_s if finished else clause.start_s, at, playing=True)
+
+    def position(self, now: float) -> float:
+        """Seconds of the reply that were audible by `now`."""
+        self._advance(now)
+        return self._position
+
+    def playing(self, now: float) -> bool:
+        """Whether the caller hears the reply, or will hear more of it."""
+        return self.begun and not (self._complete and self.position(now) >= self._sent_s - 1e-6)
+
+    def heard(self, now: float) -> str:
+        """The text that was heard, cut at a word; a clause that was heard half is kept by its share of the audio."""
+        position = self.position(now)
+        parts = [_heard_part(clause, position) for clause in self._clauses]
+        return " ".join(part for part in parts if part)
+
+    def clause_start(self, index: int) -> float:
+        """Where clause `index` begins, in seconds of the reply."""
+        return self._clauses[index].start_s
+
+    async def reached(self, position: float) -> None:
+        """Waits until more than `position` seconds were played, or everything that was sent."""
+        loop = asyncio.get_running_loop()
+        while (left := position - self.position(loop.time())) >= 0 and not self._silent_end(position):
+            await self._wait_change(left + 1e-3 if self._running and not self._paused else None)
+
+    async def finished(self) -> None:
+        """Waits until everything was played."""
+        loop = asyncio.get_running_loop()
+        while self.playing(loop.time()):
+            left = self._sent_s - self._position
+            await self._wait_change(left + 1e-3 if self._running and not self._paused else None)
+
+    def _silent_end(self, position: float) -> bool:
+        return self._complete and position >= self._sent_s
+
+    async def _wait_change(self, timeout_s: float | None) -> None:
+        self._changed.clear()
+        if timeout_s is None and self._reports and not self._reported:
+            timeout_s = NO_REPORT_S
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _extend(self, seconds: float, at: float) -> None:
+        self._advance(at)
+        if self._first_sent_at is None:
+            self._first_sent_at = at
+            self._position_at = at
+            if not self._reports:
+                self._running = True
+                self._position_at = at + self._one_way_s
+        self._sent_s += seconds
+        if self._clauses:
+            self._clauses[-1].end_s = self._sent_s
+        self._changed.set()
+
+    def _advance(self, now: float) -> None:
+        if self._first_sent_at is None:
+            return
+        if self._reports and not self._reported and now - self._first_sent_at >= NO_REPORT_S:
+            self._reports = False
+            self._running = True
+            self._position_at = self._first_sent_at + self._one_way_s
+        if self._running and not self._paused:
+            elapsed = max(0.0, now - self._position_at)
+            self._position = min(self._sent_s, self._position + elapsed)
+        self._position_at = max(self._position_at, now)
+
+
+def _heard_part(clause: _Clause, position: float) -> str:
+    length = clause.end_s - clause.start_s
+    if position >= clause.end_s and length > 0:
+        return clause.text
+    if position <= clause.start_s or length <= 0:
+        return ""
+    share = (position - clause.start_s) / length
+    cut = int(len(clause.text) * share)
+    if cut >= len(clause.text):
+        return clause.text
+    return clause.text[:cut].rpartition(" ")[0]

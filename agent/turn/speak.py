@@ -1,0 +1,44 @@
+"""Speaking: clauses → audio, in order, never more than one clause ahead of what is being played.
+
+Speech that nobody hears is paid for all the same, so the next clause is asked for while the one before it plays, not
+earlier.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from agent.providers.base import Audio, SpokenByClient, TextToSpeech
+from agent.telemetry.timeline import Mark, Timeline
+from agent.turn.clauses import Clause
+from agent.turn.playback import Playback
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseBegins:
+    """The audio that follows says this clause."""
+
+    clause: Clause
+
+
+Speech = ClauseBegins | Audio | SpokenByClient
+
+
+async def speak(
+    clauses: AsyncIterator[Clause], tts: TextToSpeech, session: str, playback: Playback, timeline: Timeline
+) -> AsyncGenerator[Speech]:
+    """Streams the speech of each clause. `playback` tells what is being played. Raises ProviderError."""
+    loop = asyncio.get_running_loop()
+    spoken = 0
+    async for clause in clauses:
+        if spoken >= 1:
+            await playback.reached(playback.clause_start(spoken - 1))
+        yield ClauseBegins(clause)
+        spoken += 1
+        async with aclosing(tts.speak(session, clause.spoken, timeline)) as sound:
+            async for piece in sound:
+                timeline.mark(Mark.FIRST_AUDIO, loop.time())
+                yield piece

@@ -1,0 +1,109 @@
+"""One turn, read top to bottom: what the caller said → think → speak → the caller.
+
+A turn is one task. Barge-in cancels that task: the generators close, which stops the generation and the synthesis, and
+their provider calls report what they had used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.audio import bytes_for
+from agent.providers.base import Audio, LanguageModel, Prompt, ProviderError, SpokenByClient, TextToSpeech
+from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
+from agent.turn.clauses import Clause
+from agent.turn.playback import Playback
+from agent.turn.speak import ClauseBegins, speak
+from agent.turn.think import think
+
+CLIP_FRAME = bytes_for(0.1)  # a recorded clip is sent in pieces of this size
+
+
+class Caller(Protocol):
+    """Where a reply goes: the session's side of a turn."""
+
+    def clause(self, clause: Clause) -> None:
+        """The next audio says this clause."""
+        ...
+
+    async def audio(self, pcm: bytes) -> None:
+        """Sends PCM s16le mono 16 kHz; the first piece of a reply returns when it was written to the socket."""
+        ...
+
+    def speak_yourself(self, clause: Clause) -> None:
+        """Asks the client to speak a clause."""
+        ...
+
+    def complete(self) -> None:
+        """The reply has no more audio."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Apology:
+    """What is said when no reply can be made: PCM s16le mono 16 kHz and its text."""
+
+    text: str
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Everything one turn needs."""
+
+    session: str
+    prompt: Prompt
+    llm: LanguageModel
+    tts: TextToSpeech
+    apology: Apology
+    caller: Caller
+    playback: Playback
+    timeline: Timeline
+
+
+async def run_turn(turn: Turn) -> TurnOutcome:
+    """Replies to one utterance; returns when the reply was played. Never raises ProviderError."""
+    try:
+        await _reply(turn)
+        outcome = TurnOutcome.REPLIED if turn.timeline.spoken else TurnOutcome.TYPED
+    except ProviderError:
+        outcome = await _apologise(turn)
+    turn.caller.complete()
+    await turn.playback.finished()
+    return outcome
+
+
+async def _reply(turn: Turn) -> None:
+    clause: Clause | None = None
+    async with (
+        aclosing(think(turn.llm, turn.session, turn.prompt, turn.timeline)) as clauses,
+        aclosing(speak(clauses, turn.tts, turn.session, turn.playback, turn.timeline)) as speech,
+    ):
+        async for piece in speech:
+            match piece:
+                case ClauseBegins(clause):
+                    turn.caller.clause(clause)
+                case Audio(pcm):
+                    await _send(turn, pcm)
+                case SpokenByClient():
+                    if clause is not None:
+                        turn.caller.speak_yourself(clause)
+                        turn.timeline.mark(Mark.AUDIO_SENT, asyncio.get_running_loop().time())
+
+
+async def _send(turn: Turn, pcm: bytes) -> None:
+    await turn.caller.audio(pcm)
+    turn.timeline.mark(Mark.AUDIO_SENT, asyncio.get_running_loop().time())
+
+
+async def _apologise(turn: Turn) -> TurnOutcome:
+    """Plays the recorded sentence when nothing of the reply was heard; says nothing more when some of it was."""
+    if turn.playback.begun:
+        return TurnOutcome.CUT_SHORT if turn.timeline.spoken else TurnOutcome.TYPED_FAILED
+    turn.caller.clause(Clause(0, turn.apology.text, turn.apology.text))
+    for start in range(0, len(turn.apology.pcm), CLIP_FRAME):
+        await _send(turn, turn.apology.pcm[start : start + CLIP_FRAME])
+    return TurnOutcome.APOLOGY if turn.timeline.spoken else TurnOutcome.TYPED_FAILED
