@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from agent.load.records import CallRecord
+    from agent.load.report import Report
     from agent.load.script import Step
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
@@ -152,7 +153,7 @@ async def _call(choices: _Choices, script: list[Step]) -> int:
     return _ANSWERED if record.all_answered else _NOT_ANSWERED
 
 
-def _show(choices: _Choices, record: CallRecord, report: Any, console: Console) -> None:
+def _show(choices: _Choices, record: CallRecord, report: Report, console: Console) -> None:
     import msgspec
 
     if choices.as_json:

@@ -54,6 +54,11 @@ class Playing:
         return self.received_s - self.played_s
 
     @property
+    def next_stop_s(self) -> float:
+        """How far it can be played in one go: to the end of the caller's own clause, or of what has arrived."""
+        return self.clauses[self.ended].ends_s if self.ended < len(self.clauses) else self.received_s
+
+    @property
     def began_with_audio(self) -> bool:
         return not self.clauses or self.clauses[0].begins_s > 0
 
@@ -118,7 +123,7 @@ class Player:
         if playing.over:
             return
         begins = playing.received_s
-        playing.received_s += len(text) / CHARACTERS_PER_SECOND
+        playing.received_s += max(1, len(text)) / CHARACTERS_PER_SECOND
         playing.clauses.append(OwnClause(clause, begins, playing.received_s))
         if self.keep:
             playing.pcm += bytes(max(0, _offset(playing.received_s) - len(playing.pcm)))
@@ -172,9 +177,12 @@ class Player:
                 head.started_at = now - left
                 if head.began_with_audio:
                     self._report("started", head, None, head.started_at)
-            step = min(left, head.waiting_s)
-            left -= step
-            self._move(head, step, now - left)
+            stop = head.next_stop_s
+            to_s = head.played_s + left if left < stop - head.played_s - _NEXT_TO_NOTHING_S else stop
+            left = max(0.0, left - (to_s - head.played_s))
+            self._move(head, to_s, now - left)
+            if head.waiting_s > 0 and to_s == stop:
+                continue
             if head.waiting_s > 0:
                 return
             if not head.complete:
@@ -186,9 +194,9 @@ class Player:
             if head.audio_s > 0:
                 self._report("finished", head, None, now - left)
 
-    def _move(self, head: Playing, step: float, now: float) -> None:
+    def _move(self, head: Playing, to_s: float, now: float) -> None:
         before = head.played_s
-        head.played_s = head.received_s if head.waiting_s - step < _NEXT_TO_NOTHING_S else before + step
+        head.played_s = to_s
         if self._sink is not None and head.played_s > before:
             self._sink(bytes(head.pcm[_offset(before) : _offset(head.played_s)]))
         while head.begun < len(head.clauses) and head.played_s > head.clauses[head.begun].begins_s:
