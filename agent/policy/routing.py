@@ -125,6 +125,8 @@ def _forms(word: str) -> set[str]:
         forms.add(f"{word}s")
     if word.endswith("ies") and len(word) > 4:
         forms.add(f"{word[:-3]}y")
+    elif word.endswith(("ses", "xes", "zes", "ches", "shes")):
+        forms.update((word[:-1], word[:-2]))
     elif word.endswith("s") and not word.endswith("ss") and len(word) > 3:
         forms.add(word[:-1])
     return forms

@@ -14,7 +14,8 @@ from agent.turn.speakable import Speakable
 
 WORDS = [
     "hello ", "we have rooms, ", "Dr. Smith ", "2.5 ", "at 5 p.m. ", "Yes. ", "Is that right? ", "call 555-123-4567 ",
-    "$12.50 ", "**now** ", "— ", "- item\n", "\n\n", "😀 ", "... ", "extraordinarily ", "e.g. this; ", "你好。", "```x``` ",
+    "$12.50 ", "**now** ", "— ", "- item\n", "\n\n", "😀 ", "... ", "extraordinarily ", "e.g. this; ",
+    "你好。", "```x``` ",
 ]  # fmt: skip
 REPLIES = st.lists(st.sampled_from(WORDS) | st.text(max_size=6), max_size=60).map("".join)
 
@@ -150,8 +151,12 @@ async def test_an_error_of_the_model_passes_through_and_drops_what_was_held_back
         raise RuntimeError("cut")
 
     heard: list[str] = []
-    with pytest.raises(RuntimeError, match="cut"):
+
+    async def listen() -> None:
         async with aclosing(speakable_clauses(deltas())) as clauses:
             async for clause in clauses:
                 heard.append(clause.spoken)  # noqa: PERF401  a comprehension would lose what came before the error
+
+    with pytest.raises(RuntimeError, match="cut"):
+        await listen()
     assert heard == ["We are open."]

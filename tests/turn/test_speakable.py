@@ -12,13 +12,17 @@ from agent.turn.speakable import HOLD_LIMIT, Piece, Speakable
 from agent.turn.spoken_words import PAUSE_MARKS, SENTENCE_MARKS
 
 FRAGMENTS = [
-    "**bold**", "*it*", "_under_", "# ", "## Head\n", "- item\n", "* ", "1. ", "12) ", "> ", "---", "| a | b |\n", "|--|",
+    "**bold**", "*it*", "_under_", "# ", "## Head\n", "- item\n", "* ", "1. ", "12) ", "> ", "---", "| a | b |\n",
+    "|--|",
     "```", "``", "`code`", "[text](", "https://www.example.com/a/b?c=d", "](http://x.io/a(b)) ", "![", ")", "(", "]",
     "$12.50", "$5", " million", "$", "10", "-", "–", "—", "20%", "2:30", "2:00", " p.m.", "a.m. ", "March", " 3", "rd",
-    "555", "-1234", "(555) ", "123-4567", "+1 ", "1,234,567", ".5", "1/2", "Dr.", "St.", "Main ", "James", "e.g.", "etc.",
+    "555", "-1234", "(555) ", "123-4567", "+1 ", "1,234,567", ".5", "1/2", "Dr.", "St.", "Main ", "James", "e.g.",
+    "etc.",
     "No.", "U.S.", "J. ", "Jan", ".", ",", "?", "!", "...", "…", ":", ";", " ", "  ", "\n", "\n\n", "\t", "hello", "Hi",
-    "anna@example.com", "it's", "'", '"', "’", "“", "😀", "👍🏽", "1️⃣", "\u200d", "\xad", "°C", " km", "lbs.", "&", "#", "@",
-    "+", "=", "<b>", "</b>", "<", "~", "\\", "你好，世界。", "नमस्ते।", "é", "e\u0301", "\ud800", "\x00", "x" * 130, "9" * 40,
+    "anna@example.com", "it's", "'", '"', "’", "“", "😀", "👍🏽", "1️⃣", "\u200d", "\xad", "°C", " km", "lbs.", "&",
+    "#", "@",
+    "+", "=", "<b>", "</b>", "<", "~", "\\", "你好，世界。", "नमस्ते।", "é", "e\u0301", "\ud800", "\x00",
+    "x" * 130, "9" * 40,
     " " * 70, "http://" + "a" * 140,
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=8), max_size=25).map("".join)
@@ -127,7 +131,8 @@ def test_plain_words_are_said_as_they_are(words: list[str]) -> None:
          "minus 5 degrees Celsius, 1 kilogram, 5 kilometers, 5 pounds of it, 90 kilometers per hour"),
         ("10x12, v2.0, 192.168.1.1, the 1990s", "10 by 12, version 2 point 0, 192 dot 168 dot 1 dot 1, the 1990s"),
         ("#5, # 7, ~5, <5, 50+", "number 5, number 7, about 5, less than 5, 50 plus"),
-        ("code 0042, order 4512, room 204, BK12345, HTML5", "code 0 0 4 2, order 4 5 1 2, room 204, B K 1 2 3 4 5, HTML5"),
+        ("code 0042, order 4512, room 204, BK12345, HTML5",
+         "code 0 0 4 2, order 4 5 1 2, room 204, B K 1 2 3 4 5, HTML5"),
         # times and dates
         ("At 2:30 p.m. today", "At 2 30 P M today"),
         ("At 2:05 PM, 2:00 pm, 2:00, 14:30, 0:15",
@@ -148,7 +153,8 @@ def test_plain_words_are_said_as_they_are(words: list[str]) -> None:
         ("Dr. Smith and Mrs. Lee", "Doctor Smith and Missus Lee"),
         ("12 Elm Dr. and 5 Main St. are near St. James", "12 Elm Drive and 5 Main Street are near Saint James"),
         ("On Main St. We wait. On St. Patrick's Day.", "On Main Street. We wait. On Saint Patrick's Day."),
-        ("approx. 5, cats vs. dogs, e.g., this, i.e. that", "approximately 5, cats versus dogs, for example, this, that is that"),
+        ("approx. 5, cats vs. dogs, e.g., this, i.e. that",
+         "approximately 5, cats versus dogs, for example, this, that is that"),
         ("Tea, coffee, etc. are free. Pens etc. We go.", "Tea, coffee, et cetera are free. Pens et cetera. We go."),
         ("The U.S. Government. In the U.S. We go.", "The U S Government. In the U S. We go."),
         ("J. Smith has plan B. No. 5 is it. No. Thanks.", "J Smith has plan B. number 5 is it. No. Thanks."),

@@ -1,0 +1,191 @@
+"""Policies load whole or not at all, and a session's policy depends on its id and the weights alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.policy.policies import DEFAULT_PATH, Assignment, PolicyFileError, load_policies
+
+GOOD = DEFAULT_PATH.read_text(encoding="utf-8")
+
+
+def test_the_shipped_policies() -> None:
+    book = load_policies()
+    assert list(book.policies) == ["haiku_first", "sonnet_first", "economy"]
+    assert {policy.version for policy in book.policies.values()} == {1}
+    haiku = book.policies["haiku_first"]
+    assert (haiku.first_model, haiku.escalation.char_threshold, haiku.escalation.term_turns) == ("haiku", 80, 3)
+    assert haiku.chains.llm == ("sonnet", "haiku", "recorded")
+    assert book.policies["sonnet_first"].first_model == "sonnet"
+    assert book.policies["economy"].stt_model == "nova-3"
+    for tier in ("free", "premium"):
+        assert book.assignments[tier].weights == (("haiku_first", 95), ("sonnet_first", 5))
+
+
+def test_a_chain_starts_with_the_routed_model() -> None:
+    chains = load_policies().policies["haiku_first"].chains
+    assert chains.llm_from("sonnet") == ("sonnet", "haiku", "recorded")
+    assert chains.llm_from("haiku") == ("haiku", "recorded")
+
+
+def test_a_policy_cannot_be_changed() -> None:
+    policy: Any = load_policies().policies["haiku_first"]
+    with pytest.raises(FrozenInstanceError):
+        policy.version = 2
+
+
+@given(st.text(max_size=40))
+def test_a_session_keeps_its_policy(key: str) -> None:
+    assert load_policies().assign("free", key) == load_policies().assign("free", key)
+
+
+def test_the_weights_are_met() -> None:
+    book = load_policies().assigned("free", {"haiku_first": 70, "economy": 0, "sonnet_first": 30})
+    names = Counter(book.assign("free", f"session-{number}").name for number in range(20_000))
+    assert set(names) == {"haiku_first", "sonnet_first"}
+    assert 0.28 < names["sonnet_first"] / 20_000 < 0.32
+
+
+def test_the_assignment_is_the_same_in_every_process() -> None:
+    assignment = Assignment("free", (("a", 50), ("b", 50)))
+    assert [assignment.pick(f"s{number}") for number in range(12)] == list("abaabbaaaaba")
+
+
+def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
+    book = load_policies()
+    changed = book.assigned("free", {"sonnet_first": 100})
+    assert changed.assign("free", "any").name == "sonnet_first"
+    assert changed.assignments["premium"] == book.assignments["premium"]
+    assert book.assignments["free"].weights == (("haiku_first", 95), ("sonnet_first", 5))
+    with pytest.raises(ValueError, match=r"^assignments\.free: takes weights that sum to 100, these sum to 90$"):
+        book.assigned("free", {"sonnet_first": 90})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("version = 1", "version = 0", "policy haiku_first.version: takes a whole number from 1 to 1000000, got 0"),
+        ("version = 1", "version = true", "policy haiku_first.version: takes a whole number from 1"),
+        ("version = 1", "", "policy haiku_first.version: takes a whole number from 1 to 1000000, got None"),
+        ("version = 1", "verzion = 1", "policy haiku_first.verzion: unknown key; takes name | version | description"),
+        ('name = "haiku_first"', 'name = "Haiku First"', "policy 1.name: takes lower-case letters, digits and _"),
+        ('name = "sonnet_first"', 'name = "haiku_first"', "policy 2: name 'haiku_first' is taken"),
+        ('description = "Haiku', 'description = "" # "Haiku', "policy haiku_first.description: takes a text, got ''"),
+        ('"haiku"\nesc', '"opus"\nesc', "policy haiku_first.first_model: takes haiku | sonnet, got 'opus'"),
+        (
+            'stt_model = "flux"',
+            'stt_model = "whisper"',
+            "haiku_first.stt_model: takes flux | nova-3 | nova-2, got 'whisper'",
+        ),
+        (
+            'voice_model = "eleven_flash_v2_5"',
+            'voice_model = "x"',
+            "policy haiku_first.voice_model: takes eleven_flash_v2 |",
+        ),
+        ("audio_cache = true", "audio_cache = 1", "policy haiku_first.audio_cache: takes true or false, got 1"),
+        (
+            "prompt_cache = true",
+            'prompt_cache = "on"',
+            "policy haiku_first.prompt_cache: takes true or false, got 'on'",
+        ),
+        (
+            "char_threshold = 80",
+            "char_threshold = -1",
+            "escalation.char_threshold: takes a whole number from 0 to 1000000, got -1",
+        ),
+        (
+            "term_turns = 3",
+            "term_turns = 1.5",
+            "escalation.term_turns: takes a whole number from 0 to 1000000, got 1.5",
+        ),
+        ("enabled = true", 'enabled = "yes"', "policy haiku_first.escalation.enabled: takes true or false"),
+        (
+            "enabled = true",
+            "enabled = true, level = 2",
+            "escalation.level: unknown key; takes enabled | char_threshold | term_turns",
+        ),
+        (
+            "escalation = { enabled = true, char_threshold = 80, term_turns = 3 }",
+            "",
+            "policy haiku_first.escalation: takes a table, got nothing",
+        ),
+        (
+            'stt = ["deepgram",',
+            'stt = ["deepgran",',
+            "policy haiku_first.chains.stt: takes a list of deepgram | whisper | browser",
+        ),
+        (
+            '"haiku", "recorded"]',
+            '"recorded"]\nvad = []',
+            "policy haiku_first.chains.vad: unknown key; takes stt | llm | tts",
+        ),
+        (
+            'llm = ["sonnet", "haiku", "recorded"]',
+            'llm = ["sonnet"]',
+            "policy haiku_first.chains.llm: must hold 'haiku'",
+        ),
+        (
+            'llm = ["sonnet", "haiku", "recorded"]',
+            'llm = ["haiku"]',
+            "policy haiku_first.chains.llm: must hold 'sonnet'",
+        ),
+        ('tts = ["elevenlabs",', 'tts = ["browser",', "policy haiku_first.chains.tts: names a provider twice"),
+        (
+            'tts = ["elevenlabs", "openai_tts", "browser"]',
+            "tts = []",
+            "policy haiku_first.chains.tts: takes a list of elevenlabs |",
+        ),
+        ("haiku_first = 95", "haiku_first = 94", "assignments.free: takes weights that sum to 100, these sum to 99"),
+        (
+            "haiku_first = 95",
+            "haiku_first = 195\neconomy = -100",
+            "assignments.free.haiku_first: takes a whole number from 0 to 100",
+        ),
+        (
+            "haiku_first = 95",
+            "haiku_last = 95",
+            "assignments.free.haiku_last: unknown key; takes haiku_first | sonnet_first | economy",
+        ),
+        ("[assignments.free]", "[assignments.gold]", "assignments.gold: unknown key; takes free | premium"),
+        (
+            "[assignments.premium]\nhaiku_first = 95\nsonnet_first = 5",
+            "",
+            "assignments.premium: takes a table, got nothing",
+        ),
+        ("[assignments.free]", "[tiers]\n[assignments.free]", "tiers: unknown key; takes policy | assignments"),
+        ("[[policy]]", "[[policy]", "(at line "),
+    ],
+)
+def test_a_wrong_file_is_refused_with_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    path = tmp_path / "policies.toml"
+    path.write_text(GOOD.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(PolicyFileError) as refused:
+        load_policies(path)
+    line = str(refused.value)
+    assert line.startswith(f"{path}: ")
+    assert "\n" not in line
+    assert message in line
+
+
+def test_more_policies_than_label_values_are_refused(tmp_path: Path) -> None:
+    first = GOOD[GOOD.index("[[policy]]") : GOOD.index("[[policy]]", GOOD.index("[[policy]]") + 1)]
+    path = tmp_path / "policies.toml"
+    path.write_text(GOOD + "".join(first.replace("haiku_first", f"more_{number}") for number in range(6)))
+    with pytest.raises(PolicyFileError, match=r"policy: takes 1 to 8 tables \[\[policy\]\]$"):
+        load_policies(path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PolicyFileError, match=r"none\.toml: cannot be read: No such file"):
+        load_policies(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"# caf\xe9")
+    with pytest.raises(PolicyFileError, match=r"latin\.toml: is not UTF-8 text \(byte 5\)"):
+        load_policies(tmp_path / "latin.toml")
