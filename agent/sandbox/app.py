@@ -17,7 +17,16 @@ from agent.sandbox.world import World
 def create_app(world: World) -> Litestar:
     """The application over one world. Nothing but this world is shared between requests."""
     return Litestar(
-        route_handlers=[control_router(), messages, count_tokens, stream_speech, speech, transcriptions, listen_v1, listen_v2],
+        route_handlers=[
+            control_router(),
+            messages,
+            count_tokens,
+            stream_speech,
+            speech,
+            transcriptions,
+            listen_v1,
+            listen_v2,
+        ],
         state=State({"world": world}),
         openapi_config=None,
         logging_config=None,
