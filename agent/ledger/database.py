@@ -1,0 +1,101 @@
+"""The ledger's database: an engine for a URL, and its migrations. SQLite is for one machine, PostgreSQL for several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from advanced_alchemy.config import EngineConfig, SQLAlchemyAsyncConfig
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agent.errors import ConfigurationError
+from agent.ledger.tables import metadata
+
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_MIGRATION_LOCK: Final = 7_403_926_581  # any number that nobody else takes as a PostgreSQL advisory lock
+_BUSY_MS: Final = 5_000  # how long SQLite waits for another process that writes
+_CONNECT_S: Final = 3.0  # how long a connection attempt may take
+
+
+def parse_url(url: str) -> URL:
+    """A database URL with the driver that is used here. Raises ConfigurationError; the message holds no password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL takes {_EXAMPLES}") from None
+    driver = _DRIVERS.get(parsed.get_backend_name())
+    if driver is None:
+        raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL takes {_EXAMPLES}; found {parsed.drivername}")
+    return parsed.set(drivername=driver)
+
+
+_EXAMPLES: Final = "sqlite:///path/to/file.db or postgresql://user:password@host/name"
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """An engine that has not connected yet. Makes the directory of an SQLite file. Raises ConfigurationError."""
+    parsed = parse_url(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    if sqlite and parsed.database and parsed.database != ":memory:":
+        try:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {error.filename}: {error.strerror}") from None
+    connect: dict[str, Any] = {"timeout": _BUSY_MS / 1000} if sqlite else {"timeout": _CONNECT_S}
+    options = EngineConfig(
+        connect_args=connect,
+        json_serializer=_encode,
+        json_deserializer=msgspec.json.decode,
+        hide_parameters=True,  # an error message must not show what a row holds
+    )
+    if not sqlite:
+        options.pool_size, options.max_overflow, options.pool_pre_ping, options.pool_timeout = 3, 2, True, 10
+    config = SQLAlchemyAsyncConfig(
+        connection_string=parsed.render_as_string(hide_password=False), engine_config=options, metadata=metadata
+    )
+    engine = config.get_engine()
+    if sqlite:
+        event.listen(engine.sync_engine, "connect", _set_pragmas)
+    return engine
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    """Write-ahead log, synced at checkpoints: a commit survives the death of the process, not a power cut."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+async def migrate(engine: AsyncEngine) -> str:
+    """Brings the schema up to date and returns its revision. Replicas that start together wait for each other.
+
+    Raises SQLAlchemyError or OSError when the database cannot be reached.
+    """
+    async with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        else:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> str:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return MigrationContext.configure(connection).get_current_revision() or ""

@@ -1,0 +1,249 @@
+"""The ledger: takes rows without waiting, commits them in batches, and never stops a call when the database is down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agent.ledger import rows, writing
+from agent.ledger.database import create_engine, migrate
+from agent.ledger.keeping import prune
+from agent.ledger.meter import utc_now
+from agent.ledger.rows import TABLES, Row, TableName
+from agent.ledger.spool import Spool
+from agent.ledger.tables import charges, memory_events
+from agent.telemetry import catalog
+from agent.telemetry.exposition import Metrics
+
+SPOOL_ROWS: Final = 50_000  # about 100 MB when every row is a turn; hours of a small shop
+BATCH_ROWS: Final = 500
+FLUSH_S: Final = 0.5  # how long `turn.metrics` may wait for its turn's commit
+DRAIN_S: Final = 5.0
+_FIRST_RETRY_S: Final = 0.1
+_LAST_RETRY_S: Final = 10.0
+_PRUNE_EVERY_S: Final = 3600.0
+_LOST_KEPT: Final = 1_000
+
+_log = structlog.get_logger(__name__)
+
+
+class Ledger:
+    """The durable record. `async with` runs its writer; rows may be recorded before and while it runs.
+
+    At the end the rows that wait are written, for at most `drain_s` seconds. With `retention_days` older rows are
+    deleted once an hour. Reading methods raise SQLAlchemyError or OSError when the database cannot be reached.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        metrics: Metrics,
+        *,
+        retention_days: int | None = None,
+        spool_rows: int = SPOOL_ROWS,
+        drain_s: float = DRAIN_S,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Raises ConfigurationError when the URL cannot be used; a database that is down is waited for."""
+        self.engine: AsyncEngine = create_engine(url)
+        self.reachable = True
+        """False from a failed write to the next good one."""
+        self._metrics = metrics
+        self._retention = None if retention_days is None else timedelta(days=retention_days)
+        self._clock = clock
+        self._drain_s = drain_s
+        self._spool = Spool(spool_rows)
+        self._turns: dict[str, tuple[int, int | None]] = {}  # session → its newest turn and that row's number
+        self._lost: deque[int] = deque(maxlen=_LOST_KEPT)  # numbers of rows that left the queue without being stored
+        self._migrated = False
+        self._closing = False
+        self._retry_now = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._committed_to = 0
+        for table in TABLES:
+            metrics.child(catalog.LEDGER_DROPPED, table)
+
+    async def __aenter__(self) -> Self:
+        self._closing = False
+        self._spool.wake()  # the schema is brought up to date before the first row comes
+        self._tasks = [asyncio.create_task(self._write_on(), name="ledger-writer")]
+        if self._retention is not None:
+            self._tasks.append(asyncio.create_task(self._prune_on(self._retention), name="ledger-retention"))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closing = True
+        self._spool.wake()
+        self._retry_now.set()
+        try:
+            await asyncio.wait(self._tasks[:1], timeout=self._drain_s)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._spool.give_up_waiting()
+            for row in self._spool.oldest(len(self._spool)):
+                self._metrics.add(catalog.LEDGER_DROPPED, row.table)
+            await self.engine.dispose()
+
+    # Recording: on the event loop, between two audio frames
+
+    def record(self, row: Row) -> int | None:
+        """Queues a row and returns its number; None when it had to be dropped, which is counted."""
+        number = self._spool.put(row)
+        if number is None:
+            self._metrics.add(catalog.LEDGER_DROPPED, row.table)
+        self._metrics.set(catalog.LEDGER_QUEUE, value=len(self._spool))
+        if row.table == "turns" and row.session_id is not None:
+            self._turns[row.session_id] = (row.values["turn"], number)
+        elif row.update and row.session_id is not None:
+            self._turns.pop(row.session_id, None)
+        return number
+
+    def record_memory(self, session_id: str, seq: int, event: bytes) -> None:
+        """Appends an event of a conversation graph: one JSON document, numbered from 0 within its session."""
+        self.record(rows.memory_event(session_id, seq, msgspec.Raw(event), self._clock()))
+
+    async def flush_turn(self, session_id: str, turn: int, timeout_s: float = FLUSH_S) -> bool:
+        """Waits until a recorded turn of the session and all that was recorded before it are committed.
+
+        False when that is not so: within `timeout_s`, at once while the database is known to be down, or because the
+        turn's row was dropped. For a session that has ended it waits for everything that was recorded so far.
+        """
+        newest, number = self._turns.get(session_id, (turn, self._spool.last))
+        return newest >= turn and number is not None and await self._settled(number, timeout_s)
+
+    async def flush(self, timeout_s: float = FLUSH_S) -> bool:
+        """Waits until everything that was recorded so far is committed; False as with `flush_turn`."""
+        return await self._settled(self._spool.last, timeout_s)
+
+    async def _settled(self, number: int, timeout_s: float) -> bool:
+        if not self.reachable and number > self._committed_to:
+            return False
+        return await self._spool.settled(number, timeout_s) and number not in self._lost
+
+    # Reading
+
+    async def migrate(self) -> str:
+        """Brings the schema up to date and returns its revision; the writer does so by itself."""
+        revision = await migrate(self.engine)
+        self._migrated = True
+        return revision
+
+    async def memory_events(self, session_id: str) -> list[Any]:
+        """The events of a session's conversation graph, decoded, in order."""
+        statement = (
+            select(memory_events.c.event).where(memory_events.c.session_id == session_id).order_by(memory_events.c.seq)
+        )
+        async with self.engine.connect() as connection:
+            return list((await connection.execute(statement)).scalars())
+
+    async def session_cost(self, session_id: str) -> int:
+        """What a session has cost so far by its stored charges, in nano-dollars."""
+        statement = select(func.coalesce(func.sum(charges.c.nano_usd), 0)).where(charges.c.session_id == session_id)
+        async with self.engine.connect() as connection:
+            return int((await connection.execute(statement)).scalar_one())
+
+    # The writer
+
+    async def _write_on(self) -> None:
+        delay = _FIRST_RETRY_S
+        while True:
+            await self._spool.wait()
+            batch = self._spool.oldest(BATCH_ROWS)
+            if not batch and self._closing:
+                return
+            try:
+                await self._write(batch)
+            except Exception as error:  # whatever it is, calls go on and the rows stay
+                self._went_down(error)
+                if self._closing and delay > _FIRST_RETRY_S:
+                    return
+                await self._pause(delay)
+                delay = min(2 * delay, _LAST_RETRY_S)
+            else:
+                delay = _FIRST_RETRY_S
+                self._came_up()
+
+    async def _write(self, batch: list[Row]) -> None:
+        """Commits a batch and takes it out of the queue. Raises whatever the database is to blame for."""
+        if not self._migrated:
+            await self.migrate()
+        if not batch:
+            return
+        try:
+            await self._commit(batch)
+        except Exception as error:
+            if not writing.is_bad_row(error):
+                raise
+            await self._write_singly(batch)
+
+    async def _write_singly(self, batch: list[Row]) -> None:
+        """A row of the batch cannot be stored: the others are, and it is dropped."""
+        for row in batch:
+            try:
+                await self._commit([row])
+            except Exception as error:
+                if not writing.is_bad_row(error):
+                    raise
+                self._lost.append(self._committed_to + 1)
+                self._drop(row.table, type(error).__name__)
+                self._settle(1)
+
+    async def _commit(self, batch: list[Row]) -> None:
+        began = asyncio.get_running_loop().time()
+        async with self.engine.begin() as connection:
+            left_out = await writing.write(connection, batch)
+        self._metrics.observe(catalog.LEDGER_COMMIT, value=asyncio.get_running_loop().time() - began)
+        for table, count in left_out.items():
+            self._drop(table, "session_gone", count)
+        self._settle(len(batch))
+
+    def _settle(self, count: int) -> None:
+        self._committed_to += count
+        self._spool.settle(count)
+        self._metrics.set(catalog.LEDGER_QUEUE, value=len(self._spool))
+
+    def _drop(self, table: TableName, reason: str, count: int = 1) -> None:
+        self._metrics.add(catalog.LEDGER_DROPPED, table, amount=count)
+        _log.warning("ledger rows dropped", table=table, reason=reason, rows=count)
+
+    def _went_down(self, error: Exception) -> None:
+        self._metrics.add(catalog.LEDGER_FAILURES)
+        if self.reachable:  # the error's text may quote a row, its class may not
+            _log.warning("ledger cannot be written, rows wait in memory", error=type(error).__name__)
+        self.reachable = False
+        self._spool.give_up_waiting()
+
+    def _came_up(self) -> None:
+        if not self.reachable:
+            _log.info("ledger is written again", waiting=len(self._spool))
+        self.reachable = True
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._retry_now.wait()
+        except TimeoutError:
+            return
+        self._retry_now.clear()
+
+    async def _prune_on(self, retention: timedelta) -> None:
+        while True:
+            try:
+                if self._migrated:
+                    await prune(self.engine, self._clock() - retention)
+            except Exception as error:
+                _log.warning("ledger could not delete old rows", error=type(error).__name__)
+            await asyncio.sleep(_PRUNE_EVERY_S if self._migrated else 1.0)

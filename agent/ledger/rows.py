@@ -1,0 +1,197 @@
+"""Events → rows of the ledger. Pure: everything a row needs is in the event, the time is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import uuid4
+
+import msgspec
+
+from agent.prices import Charge
+from agent.providers.base import Call
+from agent.telemetry.events import CallFinished, FellBack, SessionEnded, SessionInfo
+from agent.telemetry.timeline import STAGES, TurnRecord
+
+TableName = Literal["sessions", "turns", "charges", "fallbacks", "memory_events"]
+TABLES: Final[tuple[TableName, ...]] = ("sessions", "turns", "charges", "fallbacks", "memory_events")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row on its way to a table. `session_id` is None for charges of no session.
+
+    A session's end is a row of `sessions` with `update` set: it changes the row that its start made.
+    """
+
+    table: TableName
+    session_id: str | None
+    values: Mapping[str, Any]
+    update: bool = False
+
+
+def session_started(session: SessionInfo, at: datetime) -> Row:
+    """The open session."""
+    return Row(
+        "sessions",
+        session.session_id,
+        {
+            "id": session.session_id,
+            "subject": session.subject,
+            "tier": session.tier,
+            "policy": session.policy,
+            "policy_version": session.policy_version,
+            "started_at": at,
+            "turns": 0,
+            "slow_turns": 0,
+            "cost_nano_usd": 0,
+        },
+    )
+
+
+def session_ended(event: SessionEnded, at: datetime) -> Row:
+    """What is known at the end. A resumed session ends again; its last end counts."""
+    return Row(
+        "sessions",
+        event.session.session_id,
+        {
+            "session": event.session.session_id,
+            "ended": at,
+            "how": event.outcome,
+            "seconds": event.duration_s,
+            "count": event.turns,
+            "slow": event.slow_turns,
+        },
+        update=True,
+    )
+
+
+def turn_finished(session: SessionInfo, record: TurnRecord, at: datetime) -> Row:
+    """A finished turn with its timeline."""
+    stages = {f"{stage}_s": record.stages.get(stage) for stage in STAGES}
+    return Row(
+        "turns",
+        session.session_id,
+        {
+            "session_id": session.session_id,
+            "turn": record.turn,
+            "ended_at": at,
+            "tier": session.tier,
+            "policy": session.policy,
+            "spoken": record.spoken,
+            "owed": record.owed,
+            "slow": record.slow,
+            "outcome": record.outcome,
+            "model": record.model,
+            "rule": record.rule,
+            "trace_id": record.trace_id,
+            "voice_to_voice_s": record.voice_to_voice_s,
+            **stages,
+            "over_budget": list(record.over_budget),
+            "timeline": msgspec.Raw(msgspec.json.encode(timeline_of(record))),
+        },
+    )
+
+
+def timeline_of(record: TurnRecord) -> dict[str, Any]:
+    """The turn for the waterfall: milliseconds since its first mark, or its first call where no mark was reached.
+
+    `marks` name → ms; `calls` with service, provider, model, outcome, start, first output and end in ms and usage;
+    `fallbacks` with their ms; `context_tokens`. No text.
+    """
+    starts = [*record.marks.values(), *(call.started_at for call in record.calls), record.ended_at]
+    zero = min(record.marks.values(), default=min(starts))
+
+    def ms(at: float | None) -> float | None:
+        return None if at is None else round((at - zero) * 1000, 1)
+
+    return {
+        "marks": {mark: ms(at) for mark, at in record.marks.items()},
+        "ended_ms": ms(record.ended_at),
+        "calls": [
+            _call(call, ms(call.started_at), ms(call.first_output_at), ms(call.ended_at)) for call in record.calls
+        ],
+        "fallbacks": [
+            {
+                "service": move.service,
+                "from": move.from_provider,
+                "to": move.to_provider,
+                "reason": move.reason,
+                "ms": ms(move.at),
+            }
+            for move in record.fallbacks
+        ],
+        "context_tokens": dict(record.context_tokens),
+    }
+
+
+def _call(call: Call, start: float | None, first: float | None, end: float | None) -> dict[str, Any]:
+    return {
+        "service": call.service,
+        "provider": call.provider,
+        "model": call.model,
+        "outcome": call.outcome,
+        "start_ms": start,
+        "first_output_ms": first,
+        "end_ms": end,
+        "usage": dict(call.usage.quantities),
+        "estimated": call.usage.estimated,
+    }
+
+
+def charges_of(event: CallFinished, charges: Sequence[Charge], at: datetime) -> list[Row]:
+    """The charges of one call, which share a call id."""
+    call_id = uuid4()
+    session = event.session
+    return [
+        Row(
+            "charges",
+            None if session is None else session.session_id,
+            {
+                "call_id": call_id,
+                "unit": charge.unit,
+                "at": at,
+                "session_id": None if session is None else session.session_id,
+                "turn": event.turn,
+                "tier": None if session is None else session.tier,
+                "policy": None if session is None else session.policy,
+                "service": charge.service,
+                "provider": charge.provider,
+                "model": charge.model,
+                "cause": event.cause,
+                "outcome": event.call.outcome,
+                "quantity": charge.quantity,
+                "nano_usd": charge.nano_usd,
+                "price_version": charge.price_version,
+                "estimated": charge.estimated,
+            },
+        )
+        for charge in charges
+    ]
+
+
+def fell_back(event: FellBack, at: datetime) -> Row:
+    """A move along a chain."""
+    session, move = event.session, event.fallback
+    return Row(
+        "fallbacks",
+        session.session_id,
+        {
+            "id": uuid4(),
+            "at": at,
+            "session_id": session.session_id,
+            "tier": session.tier,
+            "policy": session.policy,
+            "service": move.service,
+            "from_provider": move.from_provider,
+            "to_provider": move.to_provider,
+            "reason": move.reason,
+        },
+    )
+
+
+def memory_event(session_id: str, seq: int, event: msgspec.Raw, at: datetime) -> Row:
+    """One event of a conversation graph, already encoded as JSON."""
+    return Row("memory_events", session_id, {"session_id": session_id, "seq": seq, "at": at, "event": event})

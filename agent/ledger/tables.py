@@ -1,0 +1,120 @@
+"""The tables of the ledger. Amounts are whole nano-dollars, durations seconds, instants UTC.
+
+There are no foreign keys: a row that arrives after its session was forgotten is left out by the writer, and charges
+stay when their session goes. What a caller said stands in `memory_events` only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from advanced_alchemy.types import GUID, DateTimeUTC
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+# advanced-alchemy 1.12 has a type for this that SQLAlchemy 2.1 cannot attach to a table.
+_JSON: Final = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _word(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, String(), nullable=nullable)
+
+
+def _seconds(name: str) -> Column[Any]:
+    return Column(name, Float, nullable=True)
+
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("id", String(), primary_key=True),
+    Column("subject", String(), nullable=False, index=True),
+    _word("tier"),
+    _word("policy"),
+    Column("policy_version", Integer, nullable=False),
+    Column("started_at", DateTimeUTC(), nullable=False, index=True),
+    Column("ended_at", DateTimeUTC(), nullable=True, index=True),
+    _word("outcome", nullable=True),
+    _seconds("duration_s"),
+    Column("turns", Integer, nullable=False),
+    Column("slow_turns", Integer, nullable=False),
+    Column("cost_nano_usd", BigInteger, nullable=False),  # always the sum of the session's charges
+)
+
+turns: Final = Table(
+    "turns",
+    metadata,
+    Column("session_id", String(), primary_key=True),
+    Column("turn", Integer, primary_key=True),
+    Column("ended_at", DateTimeUTC(), nullable=False, index=True),
+    _word("tier"),
+    _word("policy"),
+    Column("spoken", Boolean, nullable=False),
+    Column("owed", Boolean, nullable=False),
+    Column("slow", Boolean, nullable=False),
+    _word("outcome"),
+    _word("model", nullable=True),
+    _word("rule", nullable=True),
+    _word("trace_id"),
+    _seconds("voice_to_voice_s"),
+    _seconds("stt_s"),
+    _seconds("llm_s"),
+    _seconds("tts_s"),
+    _seconds("send_s"),
+    _seconds("network_s"),
+    Column("over_budget", _JSON, nullable=False),  # names of budgets
+    Column("timeline", _JSON, nullable=False),  # rows.timeline_of says what stands in it
+)
+
+charges: Final = Table(
+    "charges",
+    metadata,
+    Column("call_id", GUID(binary=False), primary_key=True),  # one provider call, one row for each unit it used
+    Column("unit", String(), primary_key=True),
+    Column("at", DateTimeUTC(), nullable=False, index=True),
+    Column("session_id", String(), nullable=True, index=True),
+    Column("turn", Integer, nullable=True),
+    _word("tier", nullable=True),
+    _word("policy", nullable=True),
+    _word("service"),
+    _word("provider"),
+    _word("model"),
+    _word("cause"),
+    _word("outcome"),  # of the call
+    Column("quantity", BigInteger, nullable=False),
+    Column("nano_usd", BigInteger, nullable=True),  # null: unpriced
+    _word("price_version", nullable=True),
+    Column("estimated", Boolean, nullable=False),
+)
+
+fallbacks: Final = Table(
+    "fallbacks",
+    metadata,
+    Column("id", GUID(binary=False), primary_key=True),
+    Column("at", DateTimeUTC(), nullable=False, index=True),
+    Column("session_id", String(), nullable=False, index=True),
+    _word("tier"),
+    _word("policy"),
+    _word("service"),
+    _word("from_provider"),
+    _word("to_provider"),
+    _word("reason"),
+)
+
+memory_events: Final = Table(
+    "memory_events",
+    metadata,
+    Column("session_id", String(), primary_key=True),
+    Column("seq", Integer, primary_key=True),  # 0, 1, 2 … within a session; append only
+    Column("at", DateTimeUTC(), nullable=False),
+    Column("event", _JSON, nullable=False),
+)
