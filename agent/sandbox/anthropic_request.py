@@ -71,7 +71,7 @@ def _invalid(message: str) -> RefusedError:
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Raises RefusedError without a key (x-api-key or a bearer token) or without anthropic-version."""
-    key = headers.get("x-api-key", "") or headers.get("authorization", "").removeprefix("Bearer ")
+    key = headers.get("x-api-key", "") or headers.get("authorization", "").removeprefix("Bearer")
     if not key.strip():
         raise RefusedError(401, "authentication_error", "x-api-key header is required")
     if "anthropic-version" not in headers:

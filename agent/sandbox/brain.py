@@ -133,11 +133,12 @@ def _change(dialogue: _Dialogue, words: str) -> str | None:
     if change is None or booking is None:
         return None
     found = find_values(change[1], _locations())
-    candidates: tuple[Slot | None, ...] = (booking.latest, "people", "time")
+    candidates: tuple[Slot | None, ...] = () if found else (booking.latest, "people", "time")
     for slot in candidates:
-        value = None if found or slot is None else as_slot(change[1], slot, _locations())
+        value = None if slot is None else as_slot(change[1], slot, _locations())
         if slot is not None and value is not None:
-            found = {slot: value}
+            found[slot] = value
+            break
     if not found:
         return "Of course. What should I change it to?"
     dialogue.topic = "booking"

@@ -69,7 +69,7 @@ def find_values(words: str, locations: Sequence[str]) -> dict[Slot, str]:
         words = words.replace(people[0], " ")
     if time := _time(words):
         found["time"] = time
-    return found
+    return {slot: found[slot] for slot in SLOTS if slot in found}
 
 
 def _time(words: str) -> str | None:

@@ -44,9 +44,9 @@ async def state(request: AnyRequest) -> dict[str, Any]:
 
 
 @get("/counters")
-async def counters(request: AnyRequest, session: str | None = None) -> dict[str, Any]:
+async def counters(request: AnyRequest) -> dict[str, Any]:
     """provider -> model -> quantity -> sum; with `?session=` only what that session was served."""
-    return _plain(World.of(request).counters.snapshot(session))
+    return _plain(World.of(request).counters.snapshot(request.query_params.get("session")))
 
 
 @post("/counters/reset", status_code=204)
@@ -73,9 +73,10 @@ async def add_fault(request: AnyRequest) -> Response[Any]:
 
 
 @delete("/faults", status_code=200)
-async def clear_faults(request: AnyRequest, provider: str | None = None, session: str | None = None) -> dict[str, int]:
+async def clear_faults(request: AnyRequest) -> dict[str, int]:
     """Takes fault rules back: all, or those of `?provider=` and `?session=`."""
-    return {"cleared": World.of(request).faults.clear(provider, session)}
+    wanted = request.query_params
+    return {"cleared": World.of(request).faults.clear(wanted.get("provider"), wanted.get("session"))}
 
 
 @put("/latency")
@@ -101,10 +102,11 @@ async def set_profile(request: AnyRequest) -> Response[Any]:
 
 
 @get("/log")
-async def request_log(
-    request: AnyRequest, provider: str | None = None, session: str | None = None
-) -> list[dict[str, Any]]:
-    """The latest 200 requests, oldest first; language model calls with their whole body."""
+async def request_log(request: AnyRequest) -> list[dict[str, Any]]:
+    """The latest 200 requests, oldest first, or those of `?provider=` and `?session=`; language model calls with their
+    whole body.
+    """
+    provider, session = request.query_params.get("provider"), request.query_params.get("session")
     return [
         _plain(entry)
         for entry in World.of(request).log.entries

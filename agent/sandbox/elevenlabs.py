@@ -45,14 +45,18 @@ def _invalid(field: str, message: str) -> Answer:
 
 
 @post("/v1/text-to-speech/{voice_id:str}/stream", status_code=200)
-async def stream_speech(request: AnyRequest, voice_id: str) -> ASGIApp:
+async def stream_speech(request: AnyRequest) -> ASGIApp:
     """The text as PCM s16le mono at the rate of `output_format`, in chunks of 20 ms."""
     try:
         body = msgspec.json.decode(await request.body(), type=dict[str, Any])
     except msgspec.MsgspecError:
         body = {}
     text, model = body.get("text"), body.get("model_id") or _DEFAULT_MODEL
-    logged = {"voice": voice_id, "text": text, "output_format": request.query_params.get("output_format")}
+    logged = {
+        "voice": request.path_params["voice_id"],
+        "text": text,
+        "output_format": request.query_params.get("output_format"),
+    }
     call = Call.begin(request, PROVIDER, str(model), logged)
     if call.bitten_by(FaultKind.REFUSE):
         return await refused(call)

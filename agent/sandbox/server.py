@@ -79,8 +79,8 @@ async def run_sandbox(options: SandboxOptions) -> AsyncGenerator[RunningSandbox]
     The server is a task that ends with the block; open streams are broken off, open WebSockets closed with 1012.
     """
     world = await asyncio.to_thread(World.create, options)
-    listener = socket.create_server((options.host, options.port))
     server = _InProcess(_config(world))
+    listener = socket.create_server((options.host, options.port))
     world.wire.attach(server.server_state.connections)
     port = cast("int", listener.getsockname()[1])
     task = asyncio.create_task(server.serve(sockets=[listener]), name="sandbox")
