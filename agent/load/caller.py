@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from agent.load.audio import Clip
-from agent.load.clockwork import Clockwork
+from agent.load.clockwork import Clockwork, now
 from agent.load.conversation import Conversation, Links, OnTurn
 from agent.load.records import CallRecord, SoundKind
 from agent.load.script import Drop, HangUp, Interrupt, Listen, Noise, Speak, Step, Type, Wait
@@ -72,19 +72,18 @@ class Caller:
         self._options = options
         self._script = script
         self._clockwork = clockwork
-        self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
         self._line: ClientConnection | None = None
-        self._asked_at = self._loop.time()
-        links = Links(self._loop.time, self._send, self._send_frame, self._changed.set, on_turn, sink)
+        self._asked_at = now()
+        links = Links(now, self._send, self._send_frame, self._changed.set, on_turn, sink)
         self.conversation = Conversation(
             links, playback_reports=options.playback_reports, keep_audio=options.keep_audio
         )
 
     async def connect(self, client: httpx.AsyncClient | None = None) -> None:
         """Gets a session and opens the line. Raises CallError. Callers that share a client share its connections."""
-        self._asked_at = self._loop.time()
+        self._asked_at = now()
         url, token = _voice_url(self._options.url), self._options.token
         if token is None:
             if client is None:
@@ -163,7 +162,7 @@ class Caller:
         if not await self._until(lambda: record.ready, _READY_S):
             conversation.fault("not_ready", "no `session.ready` within 10 s")
             return
-        record.connect_ms = (self._loop.time() - self._asked_at) * 1000
+        record.connect_ms = (now() - self._asked_at) * 1000
         self._clockwork.ticker.join(self._tick)
         for step in self._script:
             await self._do(step, line)
@@ -214,7 +213,7 @@ class Caller:
             self._give_up()
         began_at = conversation.reply_began_at
         if began_at is not None:
-            await self._pass(began_at + after_s - self._loop.time())
+            await self._pass(began_at + after_s - now())
 
     def _give_up(self) -> None:
         self.conversation.given_up = True
@@ -251,11 +250,11 @@ class Caller:
     async def _until(self, holds: Callable[[], bool], idle_s: float) -> bool:
         """Waits until something holds; False when nothing has come from the server, or was heard, for `idle_s`."""
         conversation = self.conversation
-        conversation.progress_at = max(conversation.progress_at, self._loop.time())
+        conversation.progress_at = max(conversation.progress_at, now())
         while not holds():
             if self._closed.is_set():
                 raise _LineClosedError
-            left = conversation.progress_at + idle_s - self._loop.time()
+            left = conversation.progress_at + idle_s - now()
             if left <= 0:
                 return False
             self._changed.clear()

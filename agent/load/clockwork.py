@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +15,16 @@ _GIVE_UP_S: Final = 1.0  # a ticker that is later than this leaves frames out in
 _MAX_DELAY_S: Final = 5.0
 
 Tick = Callable[[], None]
+
+# not the loop's clock: uvloop's has steps of a millisecond and stands still while callbacks run
+now = time.monotonic
+
+
+async def _sleep_until(moment: float) -> None:
+    left = moment - now()
+    while left > 0:  # a timer may be early by a millisecond
+        await asyncio.sleep(left)
+        left = moment - now()
 
 
 class Ticker:
@@ -39,18 +50,16 @@ class Ticker:
 
     async def run(self) -> None:
         """Ticks until it is cancelled; sleeps while there are no members."""
-        loop = asyncio.get_running_loop()
         step = FRAME_S / SLOTS
         while True:
             await self._somebody.wait()
-            began, count = loop.time(), 0
+            began, count = now(), 0
             while self._somebody.is_set():
                 slot = self._slots[count % SLOTS]
                 if slot:
                     due = began + count * step
-                    if due > loop.time():
-                        await asyncio.sleep(due - loop.time())
-                    late = loop.time() - due
+                    await _sleep_until(due)
+                    late = now() - due
                     if late > _GIVE_UP_S:
                         self.skipped_frames += int(late / FRAME_S)
                         count += int(late / FRAME_S) * SLOTS
@@ -80,18 +89,16 @@ class DelayLine:
         if not self.delay_s:
             deliver()
             return
-        self._under_way.append((asyncio.get_running_loop().time() + self.delay_s, deliver))
+        self._under_way.append((now() + self.delay_s, deliver))
         self._pushed.set()
 
     async def run(self) -> None:
         """Delivers until it is cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await self._pushed.wait()
             while self._under_way:
                 due, deliver = self._under_way[0]
-                if due > loop.time():
-                    await asyncio.sleep(due - loop.time())
+                await _sleep_until(due)
                 self._under_way.popleft()
                 deliver()
             self._pushed.clear()

@@ -33,7 +33,7 @@ def prepare(clip: Clip) -> Prepared:
 
 @dataclass(slots=True)
 class Saying:
-    """A clip on its way out. Times are the loop's, in seconds: when the frame with that sample was sent."""
+    """A clip on its way out. Times are the microphone's clock, in seconds: when the frame with that sample was sent."""
 
     clip: Prepared
     on_voice: Callable[[], None]  # called when the first voiced sample is sent

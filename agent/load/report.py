@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Final
 
 from rich.console import Console
@@ -66,17 +67,17 @@ class Report:
             self._print(Text(f"no real reply to: {names}", style="bold red"))
 
     def _heading(self, record: CallRecord) -> Text:
-        text = Text("session ", style="dim").append(record.session_id, style="default")
-        text.append(f" · tier {record.tier} · policy {record.policy}")
+        text = Text().append("session ", style="dim").append(_plain(record.session_id))
+        text.append(f" · tier {_plain(record.tier)} · policy {_plain(record.policy)}", style="dim")
         if record.simulated:
-            text.append(f" · simulated by the sandbox: {', '.join(record.simulated)}", style="yellow")
+            text.append(f" · simulated by the sandbox: {_plain(', '.join(record.simulated))}", style="yellow")
         if self._network_ms:
-            text.append(f" · network of {self._network_ms:g} ms added")
+            text.append(f" · network of {self._network_ms:g} ms added", style="dim")
         return text
 
     def _print_barge_in(self, said: Utterance | None) -> None:
         if said is not None and said.barge_in_ms is not None:
-            line = Text(f"    {'noise' if said.kind == 'noise' else 'barge-in'}: the reply stopped ", style="dim")
+            line = Text(f"    {'noise' if said.kind == 'noise' else 'barge-in'}: the reply stopped ")
             self._print(line.append(f"{said.barge_in_ms:.0f} ms", style="bold").append(" after the first sound"))
 
     def _print(self, text: Text) -> None:
@@ -85,14 +86,14 @@ class Report:
 
 def _words(turn: TurnRecord) -> Text:
     number = f"{turn.turn:>2}" if turn.turn is not None else " –"
-    text = Text(f"{number}  ", style="bold")
+    text = Text().append(f"{number}  ", style="bold")
     if turn.transcript is not None:
-        text.append(f"“{_plain(turn.transcript)}”", style="default")
+        text.append(f"“{_plain(turn.transcript)}”")
     else:
         name = turn.utterance.name if turn.utterance is not None else "nothing"
         text.append(f"{_plain(name)} was not heard", style="red")
     if turn.reply:
-        text.append(" → ", style="dim").append(f"“{_plain(turn.reply)}”", style="default")
+        text.append(" → ", style="dim").append(f"“{_plain(turn.reply)}”")
     if turn.cleared:
         text.append(f"  (interrupted after “{_plain(turn.heard or '')}”)", style="yellow")
     if turn.resumed:
@@ -115,13 +116,12 @@ def _bar(turn: TurnRecord, budgets: dict[str, float]) -> Text:
         total += turn.stages.get(stage) or 0.0
         cells += [(glyph, colour)] * (round(total / per_column) - len(cells))
     clipped = len(cells) > BAR
+    cells = (cells + [(" ", "")] * BAR)[:BAR]
+    cells[limit:] = [(glyph, "red") for glyph, _ in cells[limit:]]
+    cells[limit] = ("┃", "bold red" if cells[limit][0] != " " else "bold")
     text = Text("    ")
-    for column in range(BAR):
-        glyph, colour = cells[column] if column < len(cells) else (" ", "default")
-        if column == limit:
-            text.append("┃", style="bold red" if len(cells) > limit else "bold")
-        else:
-            text.append(glyph, style="red" if column > limit and glyph != " " else colour)
+    for style, run in groupby(cells, key=lambda cell: cell[1]):
+        text.append("".join(glyph for glyph, _ in run), style=style)
     text.append("›" if clipped else " ")
     own = turn.voice_to_voice_ms
     over = own is not None and _WHOLE in budgets and own > budgets[_WHOLE]
@@ -136,14 +136,14 @@ def _numbers(turn: TurnRecord, budgets: dict[str, float]) -> Text:
         value, budget = turn.stages.get(stage), budgets.get(stage)
         over = value is not None and budget is not None and value > budget
         text.append(f"{glyph} {stage}", style=colour)
-        text.append(f"{_ms(value)}", style="bold red" if over else "default")
+        text.append(f"{_ms(value)}", style="bold red" if over else "")
         text.append(f"/{budget:<5.0f}" if budget is not None else " " * 6, style="dim")
     return text
 
 
 def _summary(record: CallRecord) -> Table:
     summary = summarise([record])
-    table = Table(title="voice to voice, ms", title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
+    table = Table(title="voice to voice, ms", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in ("", "turns", "p50", "p95", "p99"):
         table.add_column(column, justify="left" if not column else "right")
     rows: list[tuple[str, Spread]] = [

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from agent.load.audio import SAMPLE_RATE, Clip
+from agent.load.clockwork import now
 
 BUDGETS = {"voice_to_voice": 1500.0, "stt": 600.0, "llm": 400.0, "tts": 400.0, "network": 100.0}
 _DEADLINE_S = 20.0
@@ -37,7 +38,7 @@ def clip(name: str = "a clip", *, lead_s: float = 0.04, voice_s: float = 0.1, ta
 
 @dataclass
 class Talk:
-    """One connection, as the server sees it. Moments are the loop's clock, in seconds."""
+    """One connection, as the server sees it. Moments are the callers' clock, in seconds."""
 
     socket: ServerConnection
     protocols: list[str]
@@ -61,16 +62,16 @@ class Talk:
         self.changed.set()
 
     def _take(self, frame: str | bytes) -> None:
-        now = asyncio.get_running_loop().time()
+        arrived = now()
         if isinstance(frame, str):
-            self.messages.append(cast("dict[str, Any]", json.loads(frame)) | {"at": now})
+            self.messages.append(cast("dict[str, Any]", json.loads(frame)) | {"at": arrived})
             return
         self.frames += 1
         self.frame_sizes.add(len(frame))
-        self.arrivals.append(now)
+        self.arrivals.append(arrived)
         if frame.strip(b"\0"):
-            self.voice_began = self.voice_began or now
-            self.voice_ended, self._silent = now, 0
+            self.voice_began = self.voice_began or arrived
+            self.voice_ended, self._silent = arrived, 0
         else:
             self._silent += 1
 
@@ -120,7 +121,7 @@ class Talk:
         """Sends a whole reply at once; the moment at which its first audio was sent."""
         await self.send("reply.text", turn=turn, clause=0, text=text)
         await self.send("audio.start", turn=turn)
-        sent = asyncio.get_running_loop().time()
+        sent = now()
         pcm = tone(seconds)
         for start in range(0, len(pcm), 3200):
             await self.socket.send(pcm[start : start + 3200])
