@@ -16,6 +16,7 @@ import numpy as np
 from agent.sandbox.hearing.features import Floats
 from agent.sandbox.hearing.library import Clip, ClipLibrary
 
+BATCH: Final = 10
 _NEVER: Final = np.float32(-1e9)
 
 
@@ -75,10 +76,9 @@ class Decoder:
             self._frame += weight.size
             self._past.extend([self._past[-1]] * weight.size)
             return
-        column = weight[:, None]
-        rows = np.concatenate([column * spectrum, column, column**2, np.ones_like(column)], axis=1)
-        for evidence in rows @ self._library.columns:
-            self._step(evidence)
+        for first in range(0, weight.size, BATCH):
+            for evidence in self._library.evidence(spectrum[first : first + BATCH], weight[first : first + BATCH]):
+                self._step(evidence)
 
     def _step(self, evidence: Floats) -> None:
         library, scores, starts = self._library, self._scores, self._starts

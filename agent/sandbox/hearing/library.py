@@ -29,6 +29,7 @@ EXIT_PENALTY: Final = 0.6
 _EDGE_FRAMES: Final = 25
 _LEAD_FRAMES: Final = 5
 _FAINT_FRAMES: Final = 4.0
+_BLOCK: Final = 512  # products of 10 frames with a block stay below the size from which OpenBLAS starts threads
 _MAX_CLIP_S: Final = 30
 _MAX_CLIPS: Final = 1_000
 
@@ -68,7 +69,7 @@ class _Loaded:
 class ClipLibrary:
     """Clips side by side, ten milliseconds a column.
 
-    `columns` is (BANDS + 3, frames) so that one matrix product of a stream frame [w x, w, w^2, 1] gives, for every
+    A column is BANDS + 3 numbers, so that one matrix product of a stream frame [w x, w, w^2, 1] gives, for every
     column, the evidence w v (cos - THRESHOLD) - MISMATCH (w - v)^2, with w and v the voice weights of both sides.
     """
 
@@ -95,7 +96,9 @@ class ClipLibrary:
             )
             first = end
         self.size = first
-        self.columns = np.ascontiguousarray(np.concatenate([np.zeros((BANDS + 3, 0), np.float32), *columns], axis=1))
+        packed = np.concatenate([np.zeros((BANDS + 3, 0), np.float32), *columns], axis=1)
+        padded = np.pad(packed, ((0, 0), (0, -first % _BLOCK)))
+        self._blocks = np.ascontiguousarray(padded.reshape(BANDS + 3, -1, _BLOCK).transpose(1, 0, 2))
         self.entry_costs = np.concatenate([np.zeros(0, np.float32), *entry])
         self.exit_costs = np.concatenate([np.zeros(0, np.float32), *leave])
         self.firsts = np.array([clip.first for clip in self.clips], dtype=np.intp)
@@ -114,6 +117,16 @@ class ClipLibrary:
         if len(loaded) > _MAX_CLIPS:
             raise ClipError(f"at most {_MAX_CLIPS} clips")
         return ClipLibrary(loaded)
+
+    def evidence(self, spectrum: Floats, weight: Floats) -> Floats:
+        """How much each of at most 10 frames speaks for each column, (n, columns).
+
+        Takes unit spectra (n, BANDS) and voice weights (n,).
+        """
+        column = weight[:, None]
+        rows = np.concatenate([column * spectrum, column, column**2, np.ones_like(column)], axis=1)
+        product = np.matmul(rows, self._blocks)
+        return product.transpose(1, 0, 2).reshape(weight.size, -1)[:, : self.size]
 
     def clip_at(self, column: int) -> Clip:
         """The clip that owns a column."""

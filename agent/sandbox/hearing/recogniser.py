@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.sandbox.hearing.decoder import Decoder
+from agent.sandbox.hearing.decoder import BATCH, Decoder
 from agent.sandbox.hearing.features import CONTEXT, FRAME_S, HOP, PITCH_CONTEXT, RATE, levels, periodicity, spectra
 from agent.sandbox.hearing.library import ClipLibrary
 from agent.sandbox.hearing.unknown import SpeechLikeness
@@ -22,7 +22,6 @@ from agent.sandbox.hearing.words import Heard, hear
 
 _QUIET: Final = int(10 ** (FLOOR_DBFS / 20) * 32768)
 """A frame whose samples all stay within this has an RMS below the voice threshold."""
-_BATCH: Final = 10
 _LEAD_FRAMES: Final = 5
 _HISTORY_FRAMES: Final = PITCH_CONTEXT // HOP + _LEAD_FRAMES
 _FLOOR_BLOCK: Final = 10
@@ -164,7 +163,7 @@ class StreamingRecogniser:
                 any_voiced = True
             self._frames += 1
         self._note_floor(level.tolist())
-        if self._pending_frames >= _BATCH:
+        if self._pending_frames >= BATCH:
             self.flush()
         return any_voiced
 
