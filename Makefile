@@ -1,0 +1,55 @@
+# `make help` lists what can be done. Every target sets up what it needs.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast check fix lock bench eval clean
+
+help: ## Say what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}'
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 run"; exit 1; }
+	@echo "installing the pinned packages into $(VENV) (once, about a minute) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(STAMP) ## Start the service, with simulated providers where no key is set
+	@$(BIN)/voice-agent run $(ARGS)
+
+test: $(STAMP) check ## Run all checks and tests
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+test-fast: $(STAMP) ## Run the tests that need no real time
+	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+check: $(STAMP) ## Lint, types, import rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/pyright
+
+fix: $(STAMP) ## Format and repair what can be repaired
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machine
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+eval: $(STAMP) ## Measure the memory against baselines
+	@$(BIN)/python -m tests.evals $(ARGS)
+
+lock: ## Pin the packages of pyproject.toml with hashes (needs uv)
+	@for set in runtime dev; do \
+	  extra=""; [ $$set = dev ] && extra="--extra dev"; \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    pyproject.toml $$extra -o requirements/$$set.txt; \
+	  sed -i "1i # Made by 'make lock' from pyproject.toml. Do not edit." requirements/$$set.txt; \
+	done
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) var dist build .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

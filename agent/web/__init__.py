@@ -1,0 +1,1 @@
+"""The talk page and its JavaScript client."""
