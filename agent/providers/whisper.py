@@ -43,14 +43,15 @@ class Whisper:
         """
         with MeteredCall("stt", self.provider, self.model, meter, classify) as call:
             call.quantities[Unit.AUDIO_SAMPLES] = len(pcm) // SAMPLE_WIDTH
-            answer = await self._client.audio.transcriptions.create(
+            async with self._client.audio.transcriptions.with_streaming_response.create(
                 model=self.model,
                 file=("segment.wav", _wav(pcm), "audio/wav"),
                 response_format="json",
                 extra_headers=session_headers(session),
                 **self._language,
-            )
-            call.accepted = True
+            ) as response:
+                call.accepted = True
+                answer = await response.parse()
             text: object = getattr(answer, "text", None)
             if not isinstance(text, str):
                 raise call.error(ErrorKind.MALFORMED)
