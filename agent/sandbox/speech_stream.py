@@ -36,9 +36,11 @@ async def tts_pieces(call: Call, pcm: bytes, rate: int, header: bytes = b"") -> 
         yield Piece(header, useful=False)
     step = int(rate * _CHUNK_S) * 2
     pause_s = call.world.latency.pace(_CHUNK_S / _SPEED)
-    for start in range(0, len(pcm), step):
-        if start:
-            await asyncio.sleep(pause_s)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    for i, start in enumerate(range(0, len(pcm), step)):
+        if i:
+            await asyncio.sleep(max(0.0, started + i * pause_s - loop.time()))
         yield Piece(pcm[start : start + step])
 
 
