@@ -76,6 +76,7 @@ class Speakable:
         self._link_length = 0
         self._glued = False  # no space since the last piece that was said
         self._last = ""  # the last character said
+        self._owes_pause = False  # after a ")": said with the next word, unless a mark or the end comes first
         self._context = Context()
 
     @property
@@ -104,13 +105,15 @@ class Speakable:
 
     def _run(self, pieces: list[Piece], *, closed: bool) -> None:
         while self._text:
-            step = {
-                _Mode.TEXT: self._step_text,
-                _Mode.FENCE: self._step_fence,
-                _Mode.LINK: self._step_link,
-                _Mode.REST_OF_WORD: self._step_rest_of_word,
-            }[self._mode]
-            piece = step(closed)
+            match self._mode:
+                case _Mode.TEXT:
+                    piece = self._step_text(closed)
+                case _Mode.FENCE:
+                    piece = self._step_fence(closed)
+                case _Mode.LINK:
+                    piece = self._step_link(closed)
+                case _Mode.REST_OF_WORD:
+                    piece = self._step_rest_of_word(closed)
             if piece is None:
                 return
             pieces.append(piece)
@@ -120,6 +123,11 @@ class Speakable:
         written = self._raw[:length]
         self._raw, self._text = self._raw[length:], self._text[length:]
         self._waiting = False
+        owes_pause, spoken = spoken.endswith(")"), spoken.rstrip(")")
+        if spoken and self._owes_pause and spoken[0] not in _MARKS:
+            spoken = f", {spoken}"
+        if spoken or owes_pause:
+            self._owes_pause = owes_pause
         if spoken and spoken[0] in _MARKS and not self._in_word():
             spoken = spoken.lstrip(" " + _MARKS)  # a mark follows a word, and only one does
         if spoken:

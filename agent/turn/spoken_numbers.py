@@ -16,14 +16,15 @@ _NUM: Final = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9
 _NUMBER: Final = re.compile(rf"([-+]?)({_NUM})")
 _MONEY: Final = re.compile(rf"(-?)([$€£¥])(-?)({_NUM})(k|K|m|M|bn|b|B)?")
 _MONEY_AFTER: Final = re.compile(rf"({_NUM})([$€£¥])")
+_DECIMAL_COMMA: Final = re.compile(r"^(€[0-9]+|[0-9]+),([0-9]{2}€?)$")
 _TIME: Final = re.compile(r"([0-9]{1,2})(?::([0-5][0-9]))?(?::[0-5][0-9])?([ap]\.?m\.?|[AP]\.?M\.?)?")
 _ORDINAL: Final = re.compile(r"([0-9]+)(?:st|nd|rd|th|ST|ND|RD|TH)")
-_ATTACHED: Final = re.compile(rf"([-+]?)({_NUM})-?([%°µA-Za-z²³/]+)")
+_ATTACHED: Final = re.compile(rf"([-+]?)({_NUM})-?([%°¢µA-Za-z²³/]+)")
 _ISO_DATE: Final = re.compile(r"([12][0-9]{3})-([0-9]{2})-([0-9]{2})")
 _SLASH_DATE: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})(?:/([0-9]{4}|[0-9]{2}))?")
 _VERSION: Final = re.compile(r"v?[0-9]+(?:\.[0-9]+){2,3}|v[0-9]+(?:\.[0-9]+)?")
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([xX×*])([0-9]+(?:\.[0-9]+)?)")
-_CODE: Final = re.compile(r"(?![A-Z]{3,}[0-9]{1,2}$)(?=[A-Z]*[0-9])(?=[0-9]*[A-Z])[A-Z0-9]{5,16}")  # not "HTML5"
+_CODE: Final = re.compile(r"(?![A-Z]{3,}[0-9]{1,2}$)(?=[A-Z]*[0-9])(?=[0-9]*[A-Z])[A-Z0-9]{5,24}")  # not "HTML5"
 _DECADE: Final = re.compile(r"(?:[0-9]{2})?[0-9]0s")
 _PREFIXED: Final = re.compile(r"([#~≈<>≤≥±])(.+)")
 
@@ -72,7 +73,8 @@ _SPELLED_AFTER: Final = frozenset(
     {"number", "code", "pin", "zip", "confirmation", "reference", "account", "extension", "order", "booking", "ext"}
 )
 UNITS: Final[dict[str, tuple[str, str]]] = {
-    "%": ("percent", "percent"), "°": ("degree", "degrees"), "°C": ("degree Celsius", "degrees Celsius"),
+    "%": ("percent", "percent"), "¢": ("cent", "cents"), "sq": ("square", "square"),
+    "°": ("degree", "degrees"), "°C": ("degree Celsius", "degrees Celsius"),
     "°F": ("degree Fahrenheit", "degrees Fahrenheit"), "km": ("kilometer", "kilometers"), "m": ("meter", "meters"),
     "cm": ("centimeter", "centimeters"), "mm": ("millimeter", "millimeters"), "mi": ("mile", "miles"),
     "ft": ("foot", "feet"), "yd": ("yard", "yards"), "kg": ("kilogram", "kilograms"), "g": ("gram", "grams"),
@@ -187,6 +189,7 @@ def read_number(core: str, context: Context, ahead: Ahead, closed: bool) -> str 
 
     Returns None for what is not a number, and WAIT while the reading depends on the next word.
     """
+    core = _DECIMAL_COMMA.sub(r"\1.\2", core)
     if core in _FRACTIONS:
         return f"and {_FRACTIONS[core].replace('one half', 'a half')}" if context.after_number else _FRACTIONS[core]
     if (prefixed := _PREFIXED.fullmatch(core)) is not None:
@@ -273,7 +276,8 @@ def _compound(core: str, context: Context) -> str | None:
         return _dashed(core.replace("–", "-"), context)
     left, slash, right = core.partition("/")
     if slash and (said := _simple(left)):
-        return f"{said} per {right}" if right.isalpha() else f"{said} out of {_simple(right) or right}"
+        joined = "per" if right.isalpha() else "or" if _ORDINAL.fullmatch(right) else "out of"
+        return f"{said} {joined} {_simple(right) or right}"
     return None
 
 
@@ -294,7 +298,7 @@ def _dashed(core: str, context: Context) -> str | None:
         return None
     left, right = parts
     if left.isdigit() and right.isdigit():
-        if len(left) == 3 and len(right) == 4:
+        if (len(left), len(right)) in ((3, 4), (5, 4)):  # a short phone number, a postal code
             return phone(core)
         if context.before in _MONTH_NAMES and 0 < int(left[:4]) <= 31 and 0 < int(right[:4]) <= 31:
             return f"{ordinal(int(left[:4]))} to {ordinal(int(right[:4]))}"

@@ -91,6 +91,7 @@ _ALONE: Final = {
 _DOTTED: Final = re.compile(r"[A-Za-z](?:\.[A-Za-z])+")
 _MARKUP: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9]{0,9}/?>|\*\*|__|~~|(?<![A-Za-z0-9])[*_]+|[*_]+(?![A-Za-z0-9])")
 _HALF_OF_DAY: Final = re.compile(r"([AaPp])\.?[Mm]")
+_HALF_OF_DAY_TO: Final = re.compile(r"([AaPp])\.?[Mm]\.?[-–]([0-9]{1,2})")
 _ODD: Final = re.compile(r"[^A-Za-z0-9' .,!?;:-]")
 _LOOSE_HYPHEN: Final = re.compile(r"(?<![^\W_])-+|-+(?![^\W_])|(?<![^\W_])'+(?![^\W_])")
 _OPENING: Final = "\"'([{«"
@@ -117,7 +118,10 @@ def read_word(chunk: str, context: Context, ahead: Ahead) -> str:
 
 
 def mark(tail: str) -> str:
-    """The one mark that is spoken of the punctuation after a word: the strongest of it, "" for quotes alone."""
+    """The one mark that is spoken of the punctuation after a word: the strongest of it, "" for quotes alone.
+
+    A ")" alone comes back as such: it is a pause where the sentence goes on, and nothing where it ends.
+    """
     if "..." in tail or "…" in tail:
         return "..."
     for strong in "?!.":
@@ -126,7 +130,7 @@ def mark(tail: str) -> str:
     for char in tail:
         if char in SENTENCE_MARKS or char in PAUSE_MARKS:
             return char
-    return "," if ")" in tail else ""
+    return ")" if ")" in tail else ""
 
 
 def clean(text: str) -> str:
@@ -181,6 +185,8 @@ def _read_plain(core: str, tail: str, context: Context, ahead: Ahead) -> str:
         return _SPECIAL[core]
     if (link := read_link(core)) is not None:
         return link
+    if (since := _HALF_OF_DAY_TO.fullmatch(core)) is not None:  # the middle of "9 a.m.–5 p.m."
+        return f"{since[1].upper()} M to {since[2]}"
     if any(char in "0123456789½⅓⅔¼¾" for char in core):
         said = read_number(core, context, ahead, closed=bool(tail))
         if said is not None:
@@ -191,8 +197,8 @@ def _read_plain(core: str, tail: str, context: Context, ahead: Ahead) -> str:
     if slash and first.isalpha() and second.isalpha():
         return f"{first} {second}" if first.isupper() else f"{first} or {second}"
     first, dash, second = core.replace("–", "-").partition("-")
-    if dash and first in _CALENDAR and second in _CALENDAR:
-        return f"{_CALENDAR[first]} to {_CALENDAR[second]}"
+    if dash and first.rstrip(".") in _CALENDAR and second in _CALENDAR:
+        return f"{_CALENDAR[first.rstrip('.')]} to {_CALENDAR[second]}"
     if "–" in core:
         return core.replace("–", " to ")
     name, dot, rest = core.rpartition(".")
@@ -201,6 +207,8 @@ def _read_plain(core: str, tail: str, context: Context, ahead: Ahead) -> str:
 
 def _unit_after_number(core: str, context: Context) -> str | None:
     """A unit that stands alone after its number; "k" and "x" are units only where they touch it ("2x")."""
+    if context.before == "sq":  # "650 sq ft"
+        return unit(core, context.earlier)
     return unit(core, context.before) if context.after_number and core not in ("k", "x") else None
 
 

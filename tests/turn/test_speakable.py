@@ -159,6 +159,9 @@ def test_plain_words_are_said_as_they_are(words: list[str]) -> None:
         ("The U.S. Government. In the U.S. We go.", "The U S Government. In the U S. We go."),
         ("J. Smith has plan B. No. 5 is it. No. Thanks.", "J Smith has plan B. number 5 is it. No. Thanks."),
         ("So do I. We go.", "So do I. We go."),
+        ("1. A room (max. 2 guests)\n2. A suite (large) here", "1, A room, maximum 2 guests. 2, A suite, large, here"),
+        ("Mon.–Sun. from 9 a.m.–5 p.m. daily", "Monday to Sunday. from 9 A M to 5 P M daily"),
+        ("650 sq ft, 50¢, €1,50, 7th/8th", "650 square feet, 50 cents, 1 euro and 50 cents, seventh or eighth"),
         # other languages keep their marks
         ("你好，世界。我们很好！", "你好，世界。我们很好！"),
         ("Où est l’hôtel ?", "Où est l'hôtel?"),
