@@ -1,7 +1,7 @@
 """What the meter and the ledger's sink take from the event loop, per turn: `python -m tests.bench.bench_meter`.
 
-A turn is one recogniser report, one reply of the model, three clauses of speech and the finished timeline. Only the work
-on the event loop between two audio frames is measured; commits are measured apart.
+A turn is one recogniser report, one reply of the model, three clauses of speech and the finished timeline. Only the
+work on the event loop between two audio frames is measured; commits are measured apart.
 """
 
 from __future__ import annotations

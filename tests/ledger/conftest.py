@@ -1,7 +1,8 @@
-"""Databases and events for the ledger's tests: every test that takes `database_url` runs on SQLite and on PostgreSQL."""
+"""Databases for the ledger's tests: every test that takes `database_url` runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import socket
@@ -15,8 +16,7 @@ import pytest
 
 with warnings.catch_warnings():  # advanced-alchemy 1.12 uses a decorator that SQLAlchemy 2.1 deprecates, at import
     warnings.simplefilter("ignore")
-    import advanced_alchemy.base  # noqa: F401  (imported for its effect on sys.modules)
-    import advanced_alchemy.config  # noqa: F401
+    importlib.import_module("advanced_alchemy.config")
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Writes turns of 20 sessions at once and prints each after its flush, until it is killed: `kill_me.py DATABASE_URL`."""
+"""Writes turns of 20 sessions at once and prints each after its flush, until it is killed. Takes a database URL."""
 
 from __future__ import annotations
 

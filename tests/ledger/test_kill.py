@@ -34,7 +34,9 @@ async def test_kill_9_loses_no_finished_turn(database_url: str) -> None:
         told += (await process.stdout.read()).splitlines()  # what was still in the pipe was told too
         assert await process.wait() == -9
 
-    promised = {(name.decode(), int(number)) for name, number in (line.split() for line in told if len(line.split()) == 2)}
+    promised = {
+        (name.decode(), int(number)) for name, number in (line.split() for line in told if len(line.split()) == 2)
+    }
     engine = create_engine(database_url)
     async with engine.connect() as connection:
         stored = {(row.session_id, row.turn) for row in await connection.execute(select(turns))}
