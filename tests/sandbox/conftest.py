@@ -1,4 +1,7 @@
-"""Imports Litestar once, outside the tests: its SQLAlchemy plugin warns on import, and warnings are errors."""
+"""Imports what warns on import, outside the tests, where warnings are errors.
+
+Litestar's SQLAlchemy plugin warns, and Deepgram's SDK imports a deprecated part of websockets.
+"""
 
 from __future__ import annotations
 
@@ -8,3 +11,5 @@ import warnings
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     importlib.import_module("litestar")
+    importlib.import_module("deepgram.listen.v1.client")
+    importlib.import_module("deepgram.listen.v2.client")
