@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -28,11 +28,12 @@ _CLOSE_S: Final = 5.0  # after `hangup`, for the close
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """How a call is made. `api_key` and `token` are secrets."""
+    """How a call is made. `api_key` and `token` are secrets and stay out of the repr."""
 
     url: str = "http://127.0.0.1:8000"
-    api_key: str | None = None  # opens a premium session; a free one without
-    token: str | None = None  # a session or resume token: `POST /v1/sessions` is left out, `url` may be ws:// too
+    api_key: str | None = field(default=None, repr=False)  # opens a premium session; a free one without
+    # a session or resume token: `POST /v1/sessions` is left out, and `url` may be that of the WebSocket
+    token: str | None = field(default=None, repr=False)
     playback_reports: bool = True
     browser_speech: bool = False
     browser_recogniser: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,13 +26,13 @@ _WRONG_USE: Final = 2  # also click's own status for wrong options
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """The command line. `api_key` is a secret."""
+    """The command line. `api_key` is a secret and stays out of the repr."""
 
     url: str
     wav: tuple[Path, ...]
     text: tuple[str, ...]
     tier: str | None
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     as_json: bool
     out: Path | None
     interrupt_after: float | None

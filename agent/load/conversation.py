@@ -162,8 +162,8 @@ class Conversation:
         turn.sounded = turn.sounded or pcm.count(0) < len(pcm)
         if turn.first_audio_at is None and pcm:
             turn.first_audio_at = now
-        turn.audio_received_ms += len(pcm) / 32
         self.player.feed(reply, pcm)
+        turn.audio_received_ms = reply.audio_s * 1000
         self._links.changed()
 
     def _turn(self, number: int | None, *, spoken: bool | None = None) -> TurnRecord:

@@ -135,7 +135,7 @@ class Fault:
 
 @dataclass(slots=True)
 class CallRecord:
-    """One call. `resume_token` is a secret and stays out of `as_dict`."""
+    """One call. `resume_token` is a secret and stays out of `as_dict` and the repr."""
 
     session_id: str = ""
     tier: str = ""
@@ -143,7 +143,7 @@ class CallRecord:
     resumed: bool = False
     simulated: tuple[str, ...] = ()
     budgets_ms: dict[str, float] = field(default_factory=dict[str, float])
-    resume_token: str | None = None
+    resume_token: str | None = field(default=None, repr=False)
     ready: bool = False
     connect_ms: float | None = None  # asking for a token → `session.ready`
     utterances: list[Utterance] = field(default_factory=list[Utterance])

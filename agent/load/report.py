@@ -165,7 +165,7 @@ def _summary(record: CallRecord) -> Table:
 
 
 def _ms(value: float | None) -> str:
-    return "    –" if value is None else f"{value:>5.0f}"
+    return "    –" if value is None else f"{round(value):>5}"
 
 
 def _plain(text: str) -> str:

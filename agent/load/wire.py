@@ -59,6 +59,9 @@ class Session(msgspec.Struct, frozen=True):
     url: str
     tier: str
 
+    def __repr__(self) -> str:
+        return f"Session({self.session_id!r}, {self.url!r}, {self.tier!r})"
+
 
 class Message(msgspec.Struct, frozen=True):
     """Any message of the server: the fields of those that a caller acts on, unknown ones are ignored."""

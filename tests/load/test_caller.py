@@ -346,6 +346,7 @@ async def test_a_refusal_carries_the_problem_and_never_the_key() -> None:
             await call(CallOptions(url=running.url, api_key="s3cret"), [Speak(clip())])
     assert caught.value.status == 401
     assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in repr(CallOptions(api_key="s3cret", token="s3cret"))
     assert running.asked[0]["authorization"] == "Bearer s3cret"
 
 
