@@ -10,14 +10,14 @@ from agent.memory import summary
 from agent.memory.flows import Flows, load_flows
 from agent.memory.graph import Event, apply
 from agent.memory.index import Index
-from agent.memory.nodes import Graph, Move
-from agent.memory.states import aim, intent_of, slots_for
+from agent.memory.nodes import Graph, Move, Slot
+from agent.memory.states import MAX_REQUEST, REQUEST, aim, answers_about, intent_of, names_subject, slots_for
 from agent.memory.topics import choose_topic
 from agent.memory.values import values_in
 
 MAX_TEXT = 4_000  # characters of one utterance or answer that memory keeps
-MAX_QUESTIONS = 400  # unfolded questions; one more folds the oldest down to FOLD_TO
-FOLD_TO = 300
+MAX_QUESTIONS = 800  # unfolded questions; one more folds the oldest down to FOLD_TO
+FOLD_TO = 600
 
 
 class OutOfTurnError(RuntimeError):
@@ -60,11 +60,13 @@ class Conversation:
         graph = self.graph
         asked = (graph.last.answer or "") if graph.last else ""
         values = values_in(text, asked=asked)
-        about = aim(graph, self.flows, choose_topic(graph, self.index, self.flows, text), text, values)
+        about = aim(graph, self.flows, choose_topic(graph, self.index, self.flows, text, values), text, values)
         state = None if about.state is None or about.flow is not None else graph.states[about.state]
         flow = self.flows.flows[about.flow or (state.flow if state else "generic")]
         step = flow.next(state.state if state else flow.start, "caller", text)
-        slots = slots_for(state, values, turn=graph.turns, by="caller", settled=False, text=text)
+        slots = [] if about.state is None else slots_for(state, values, turn=graph.turns, by="caller", fill_only=False)
+        if about.flow is not None and flow.keeps_request:
+            slots.insert(0, Slot(REQUEST, text[:MAX_REQUEST], graph.turns, "caller"))
         intent = intent_of(text, bool(about.refers_to))
         event: dict[str, Any] = {
             "kind": "heard",
@@ -77,6 +79,7 @@ class Conversation:
             "refers_to": list(about.refers_to),
             "state": about.state,
             "flow": about.flow,
+            "focus": about.focus,
             "slots": [[slot.name, slot.value, slot.by] for slot in slots],
             "transitions": [list(step)] if step and about.state is not None else [],
         }
@@ -96,12 +99,12 @@ class Conversation:
         if last is not None and last.answer is not None:
             raise OutOfTurnError(f"turn {last.id} was answered already")
         state = self.graph.state
-        final = state is not None and state.state in self.flows.flows[state.flow].final
-        slots = (
-            []
-            if state is None
-            else slots_for(state, values_in(text), turn=last.id if last else 0, by="agent", settled=final, text=text)
-        )
+        slots: list[Slot] = []
+        if state is not None and last is not None:
+            named = names_subject(self.flows, self.graph.topics[state.topic].subject, f"{last.text} {text}")
+            settled = state.state in self.flows.flows[state.flow].final
+            if answers_about(state, last, named, text):
+                slots = slots_for(state, values_in(text), turn=last.id, by="agent", fill_only=settled)
         step = None if state is None else self.flows.flows[state.flow].next(state.state, "agent", text)
         self._do(
             {

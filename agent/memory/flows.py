@@ -38,6 +38,8 @@ class Flow:
     start: str
     final: frozenset[str]
     rules: tuple[Rule, ...]
+    keeps_request: bool = False
+    """Whether a new thing keeps the caller's opening words: for what no value can name ("the router keeps restarting")."""
 
     def next(self, state: str, who: Speaker, text: str) -> tuple[str, str] | None:
         """The state that `text` moves to and the cue that did it, or None when nothing fires."""
@@ -101,4 +103,4 @@ def _flow(name: str, table: Mapping[str, Any]) -> Flow:
         if entry["who"] not in ("caller", "agent"):
             raise FlowsError(f"flow {name!r}: {entry['who']!r} is neither caller nor agent")
         rules.append(Rule(entry["who"], frozenset(entry["from"]), entry["to"], tuple(entry["cues"])))
-    return Flow(name, table["start"], frozenset(table["final"]), tuple(rules))
+    return Flow(name, table["start"], frozenset(table["final"]), tuple(rules), bool(table.get("keeps_request")))

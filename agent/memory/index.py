@@ -12,7 +12,7 @@ from agent.memory.words import content_stems, tokens_of
 
 Floats = NDArray[np.float64]
 RECENT_TURNS = 3
-QUESTION_OVERHEAD = 12  # tokens that the rendering of a recalled question adds: "[turn 123] caller: … / you: …"
+QUESTION_OVERHEAD = 3  # tokens that the rendering of a recalled question adds
 
 
 class Index:

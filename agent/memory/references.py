@@ -52,7 +52,7 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(
-    r"\b(?:another|also|as well|too|one more|a second|a third|something else|some other|a different|an additional)\b|^(?:and|plus)\b[^?]*\b(?:what|from|for|to|in|can|could|i'm|i am)\b",
+    r"\b(?:another|also|as well|too|one more|(?<!for )a (?:second|third) \w+|something else|some other|a different|an additional)\b|^(?:and|plus)\b[^?]*\b(?:what|from|for|to|in|can|could|i'm|i am)\b",
     re.IGNORECASE,
 )
 

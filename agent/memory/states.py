@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 from agent.memory.flows import Flow, Flows, Speaker
-from agent.memory.nodes import Graph, Slot, State, Topic, Transition
+from agent.memory.nodes import Graph, Question, Slot, State, Topic, Transition
 from agent.memory.references import Pointer, asks_for_another, corrects, matching, pointer_in, resolve
 from agent.memory.topics import Choice
 from agent.memory.values import Value, values_in
@@ -17,7 +17,7 @@ from agent.memory.values import Value, values_in
 MAX_STATES = 300  # a call that opens more things keeps their values in the last one
 MAX_REQUEST = 200  # characters of the caller's opening words that a state keeps
 REQUEST = "request"
-_AFTER_SETTLED = frozenset({"code", "phone", "address", "email", "price"})  # kinds that answers still add to a settled thing
+_FILLED_LATER = frozenset({"code", "phone", "address", "email", "price"})
 _REQUEST_VERB = re.compile(
     r"\b(?:need|want|book|reserve|find|get|look(?:ing)? for|like|ordered|have a (?:problem|question)|can i|could i|can you|what's on)\b",
     re.IGNORECASE,
@@ -38,14 +38,19 @@ class Aim:
     flow: str | None
     """The flow of the state to open; None when `state` exists already or there is none."""
     refers_to: tuple[int, ...] = ()
+    focus: bool = True
+    """Whether the state becomes the one in focus; loose values that belong to nothing do not."""
 
 
 def aim(graph: Graph, flows: Flows, choice: Choice, text: str, values: list[Value]) -> Aim:
     """Finds the thing an utterance is about: one pointed at, one more of a kind, or the one under way."""
     topic = graph.topics[choice.topic] if choice.move != "new" else None
-    another = asks_for_another(text)
     pointer = pointer_in(text)
-    if pointer is not None and not (another and pointer.kind in ("mention", "return")):
+    if pointer is None and not asks_for_another(text):
+        meant = _named(graph, values)
+        if meant is not None:
+            pointer = Pointer("return")
+    if pointer is not None and not (asks_for_another(text) and pointer.kind in ("mention", "return")):
         meant = _pointed_at(graph, topic, pointer, values)
         if meant is not None:
             moved = meant.topic != choice.topic
@@ -55,19 +60,19 @@ def aim(graph: Graph, flows: Flows, choice: Choice, text: str, values: list[Valu
             return Aim(there if moved else choice, meant.id, None, (meant.id,))
     focus = None if topic is None or topic.focus is None else graph.states[topic.focus]
     flow = flows.flow_of(choice.subject)
-    named = choice.subject is not None and any(subject == choice.subject for _, subject, _ in flows.found_in(text))
+    named = names_subject(flows, choice.subject, text)
     if focus is None:
         opens = bool(values) or named
     elif focus.flow != flow.name and named:
         opens = True
     else:
-        opens = _opens_another(focus, flows.flows[focus.flow], text, another, named, bool(values))
+        opens = _opens_another(focus, flows.flows[focus.flow], text, named, values)
     if len(graph.states) >= MAX_STATES:
         return Aim(choice, None if focus is None else focus.id, None)
     if opens:
         return Aim(choice, len(graph.states), flow.name)
     if focus is not None and focus.state in flows.flows[focus.flow].final and values and not corrects(text):
-        return Aim(choice, len(graph.states), "generic")  # loose values after a thing is settled must not change it
+        return Aim(choice, len(graph.states), "generic", focus=False)  # loose values must not change a settled thing
     return Aim(choice, None if focus is None else focus.id, None)
 
 
@@ -91,6 +96,15 @@ def _pointed_at(graph: Graph, topic: Topic | None, pointer: Pointer, values: lis
     return None if pointer.kind == "mention" and not matching(here, values) else found
 
 
+def _named(graph: Graph, values: list[Value]) -> State | None:
+    """The one state out of focus that carries all the names said, when no other carries any."""
+    names = [value for value in values if value.kind == "name"]
+    found = matching(graph.states, names)
+    if not names or len(names) < len(values) or len(found) != 1 or found[0] is graph.state:
+        return None
+    return found[0]
+
+
 def _latest_with_several(graph: Graph) -> tuple[list[State], int | None] | None:
     topics = [topic for topic in graph.topics if sum(state.flow != "generic" for state in graph.states_of(topic)) > 1]
     if not topics:
@@ -99,25 +113,44 @@ def _latest_with_several(graph: Graph) -> tuple[list[State], int | None] | None:
     return [state for state in graph.states_of(latest) if state.flow != "generic"], latest.focus
 
 
-def _opens_another(focus: State, flow: Flow, text: str, another: bool, named: bool, has_values: bool) -> bool:
+def names_subject(flows: Flows, subject: str | None, text: str) -> bool:
+    """Whether a text names a subject outright."""
+    return subject is not None and any(noun and found == subject for _, found, noun in flows.found_in(text))
+
+
+def _opens_another(focus: State, flow: Flow, text: str, named: bool, values: list[Value]) -> bool:
     if not focus.slots or corrects(text):
         return False
-    if another:
-        return has_values or named
-    settled = focus.state in flow.final
-    return settled and has_values and (named or _REQUEST_VERB.search(text) is not None)
+    if asks_for_another(text):
+        return bool(values) or named
+    held = {slot.name: slot.value.lower() for slot in focus.slots}
+    if sum(held.get(value.name, value.text.lower()) != value.text.lower() for value in values) > 1:
+        return True  # several values at once that contradict what holds: this is about something else
+    return focus.state in flow.final and bool(values) and (named or _REQUEST_VERB.search(text) is not None)
 
 
-def slots_for(
-    state: State | None, values: list[Value], *, turn: int, by: Speaker, settled: bool, text: str
-) -> list[Slot]:
-    """The slots that an utterance sets. The agent's words only fill gaps in a settled state; a correction replaces."""
+_ABOUT_IT = re.compile(r"\b(?:it|its|that|this|there|they|them|their)\b[^?]*\?", re.IGNORECASE)
+
+
+def answers_about(state: State, question: Question, named: bool, answer: str) -> bool:
+    """Whether an answer is about the state in focus: the turn pointed at it, named it, set or agreed to something of it."""
+    if named or state.id in question.refers_to or question.intent in ("agree", "correct", "cancel"):
+        return True
+    if _ABOUT_IT.search(question.text):
+        return True
+    told = answer.lower()
+    return any(slot.turn == question.id or slot.value.lower() in told for slot in state.slots if len(slot.value) > 1)
+
+
+def slots_for(state: State | None, values: list[Value], *, turn: int, by: Speaker, fill_only: bool) -> list[Slot]:
+    """The slots that an utterance sets. With `fill_only` an answer adds codes, prices and addresses but replaces nothing."""
     held: dict[str, Slot] = {} if state is None else {slot.name: slot for slot in state.slots}
-    correcting = by == "caller" and corrects(text)
     slots: list[Slot] = []
     for value in values:
-        name = _replaced_name(held, value) if correcting else value.name
-        if by == "agent" and (name == "number" or (settled and (name in held or value.kind not in _AFTER_SETTLED))):
+        name = _replaced_name(held, value) if by == "caller" else value.name
+        if by == "agent" and name == "number":
+            continue
+        if fill_only and (name in held or value.kind not in _FILLED_LATER):
             continue
         if any(slot.value.lower() == value.text.lower() for slot in held.values()):
             continue

@@ -8,12 +8,14 @@ names nothing ("yes, please"), the cues of the answer it replies to count a litt
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.memory.flows import Flows
 from agent.memory.index import Index
 from agent.memory.nodes import Graph, Move, Topic
+from agent.memory.values import Value
 from agent.memory.words import content_stems, stem, words_of
 
 MAX_TOPICS = 64
@@ -26,6 +28,7 @@ _REQUESTED, _IN_PASSING = 2.0, 0.5  # "find me a hotel" against "a taxi to the h
 _FROM_ANSWER = 0.3
 _KNOWN_TOPIC = 0.4  # "tickets" could be many subjects: the one already talked about is likelier
 _OWN_WORD, _OWN_WORDS_MOST = 0.5, 1.5
+_ALIKE_SLOT = 0.3
 _MARGIN, _LEAST = 0.4, 0.5
 
 _REQUESTS = frozenset(
@@ -49,15 +52,21 @@ class Choice:
     subject: str | None
 
 
-def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> Choice:
+def choose_topic(graph: Graph, index: Index, flows: Flows, text: str, values: Sequence[Value] = ()) -> Choice:
     """The topic of the caller's next utterance."""
     cues = subjects_in(flows, text)
     current = graph.topic
     if current is None:
         return Choice("new", 0, _best(cues))
+    spoken = bool(cues)
     if not cues and graph.last is not None and graph.last.answer:
         cues = {subject: score * _FROM_ANSWER for subject, score in subjects_in(flows, graph.last.answer).items()}
+    room = len(graph.topics) < MAX_TOPICS
+    if not spoken and room and _drifts(current, index, text):
+        return Choice("new", len(graph.topics), None)
     known, fresh = _scores(graph, index, cues, text)
+    if not spoken:
+        _add_shape(graph, known, values)
     staying = known.pop(current.id, 0.0)
     if current.subject is None and cues and max(fresh.values(), default=0.0) > max(known.values(), default=0.0):
         return Choice("continue", current.id, _best(fresh))  # the first cue names what this topic is about
@@ -66,11 +75,8 @@ def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> Choice:
     needed = max(_LEAST, staying + _MARGIN)
     if best_known is not None and known_score >= max(needed, fresh_score):
         return Choice("reopen", best_known, graph.topics[best_known].subject)
-    room = len(graph.topics) < MAX_TOPICS
     if best_fresh is not None and fresh_score >= needed and room:
         return Choice("new", len(graph.topics), best_fresh)
-    if room and not cues and _drifts(current, index, text):
-        return Choice("new", len(graph.topics), None)
     return Choice("continue", current.id, current.subject)
 
 
@@ -109,6 +115,16 @@ def _scores(graph: Graph, index: Index, cues: dict[str, float], text: str) -> tu
         if own:
             known[topic.id] = known.get(topic.id, 0.0) + own
     return known, fresh
+
+
+def _add_shape(graph: Graph, known: dict[int, float], values: Sequence[Value]) -> None:
+    """Favours topics whose thing under way has the slots that an utterance fills ("and on Friday to Porto?")."""
+    names = {value.name for value in values}
+    for topic in graph.topics:
+        state = None if topic.focus is None else graph.states[topic.focus]
+        if state is not None:
+            alike = len(names & {slot.name for slot in state.slots})
+            known[topic.id] = known.get(topic.id, 0.0) + _ALIKE_SLOT * alike
 
 
 def _drifts(current: Topic, index: Index, text: str) -> bool:

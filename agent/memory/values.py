@@ -42,8 +42,7 @@ _KINDS = (
     ),
 )
 _FINDERS = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE if kind in ("time", "date", "price", "month") else 0))
-    for kind, pattern in _KINDS
+    (kind, re.compile(pattern, re.IGNORECASE if kind in ("time", "date", "price") else 0)) for kind, pattern in _KINDS
 )
 _REPAIR = re.compile(
     r"^[\s,.…–-]*(?:(?:or|no|oh|uh|um|er|wait|sorry|actually|rather|i mean|i meant|make that|make it|scratch that|well|not|hold on)[\s,.…–-]*){1,4}(?:for|on|at|to|the|from|in)?\s*$",
@@ -57,9 +56,11 @@ _ROLE_NAMES = {"till": "until", "departing": "from", "leaving": "from", "arrivin
 _NAME_ROLES = frozenset({"from", "to", "in", "near"})
 _TIME_ROLES = frozenset({"until", "by", "to"})
 _ASKED_COUNT = re.compile(r"\bhow many (\w+)|\bnumber of (\w+)", re.IGNORECASE)
-_NOT_UNITS = frozenset(
-    "and or of for at on in to the a is it that please more one ones will would from with by thing".split()
-)
+_SINGULAR_UNITS = {"person": "people", "guests": "people", "persons": "people", "adults": "people"} | {
+    unit: f"{unit}s"
+    for unit in ("night", "ticket", "room", "day", "seat", "bed", "hour", "minute", "week", "star", "bag")
+}
+_NOT_UNITS = frozenset({"ones", "this", "does", "was", "thus"})
 _NOT_NAMES = frozenset(
     """i i'm i'd i'll i've ok okay yes yeah no not sure please thanks thank hi hello hey good great perfect sorry well so
     what which who when where why how is are was do does did can could would will shall should may it its it's there here
@@ -119,14 +120,9 @@ def _count(match: re.Match[str], asked: str, length: int) -> Value | None:
     number = match.group() if not unit else match.group()[: -len(unit)].strip()
     if unit == "of us":
         unit = "people"
-    if unit and unit not in _NOT_UNITS:
-        singular = {"person": "people", "guests": "people", "persons": "people", "adults": "people"}
-        return Value(
-            singular.get(unit, unit if unit.endswith("s") or unit == "people" else unit + "s"),
-            "count",
-            number,
-            match.start(),
-        )
+    name = _SINGULAR_UNITS.get(unit or "", unit or "")
+    if len(name) > 3 and (name.endswith("s") or name == "people") and name not in _NOT_UNITS:
+        return Value(name, "count", number, match.start())
     question = _ASKED_COUNT.search(asked)
     if question:
         return Value((question.group(1) or question.group(2)).lower(), "count", number, match.start())

@@ -11,7 +11,10 @@ from typing import Any
 
 TEMPLATES = Path(__file__).with_name("backref_templates.toml")
 SEED = 20_260_101
-BETWEEN, BEFORE_ASK = (2, 3), (7, 9)  # unrelated exchanges between items, and before the question: more than the last six
+BETWEEN, BEFORE_ASK = (
+    (2, 3),
+    (7, 9),
+)  # unrelated exchanges between items, and before the question: more than the last six
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +69,29 @@ def _case(templates: dict[str, Any], ask: dict[str, Any], kind_name: str, say: s
     needs = dict(meant)
     if "corrects" in ask:
         words["new"] = chance.choice(
-            [v for v in templates["values"][kind["slots"][ask["corrects"]]] if all(v != item[ask["corrects"]] for item in items)]
+            [
+                v
+                for v in templates["values"][kind["slots"][ask["corrects"]]]
+                if all(v != item[ask["corrects"]] for item in items)
+            ]
         )
         needs[ask["corrects"]] = words["new"]
     rivals = {value for item in items if item is not meant for value in item.values()} - set(needs.values())
     plain = [value for value in rivals if not any(value in need for need in needs.values())]
     told = tuple(value for value in plain if len(value) > 2 or not value.isdigit())
-    return Case(kind_name, ask["form"], tuple(turns), say.format(**words), tuple(needs.values()), (*told, *([wrong] if wrong else [])))
+    return Case(
+        kind_name,
+        ask["form"],
+        tuple(turns),
+        say.format(**words),
+        tuple(needs.values()),
+        (*told, *([wrong] if wrong else [])),
+    )
 
 
-def _items(values: dict[str, list[str]], slots: dict[str, str], count: int, chance: random.Random) -> list[dict[str, str]]:
+def _items(
+    values: dict[str, list[str]], slots: dict[str, str], count: int, chance: random.Random
+) -> list[dict[str, str]]:
     drawn = {slot: chance.sample(values[pool], count) for slot, pool in slots.items()}
     return [{slot: drawn[slot][number] for slot in slots} for number in range(count)]
 

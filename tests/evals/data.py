@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(os.environ.get("VOICE_AGENT_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+_MARKUP = re.compile(r"\{[a-z]+\}\s*")  # the transcribers' {disfmarker}, {vocalsound}, …: not speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def multiwoz() -> dict[str, dict[str, Any]]:
 def qmsum() -> Iterator[Probe]:
     """QMSum validation: every question about a meeting, asked at its end. Speakers take the caller's and the agent's part in turn."""
     for meeting in rows("qmsum/val.jsonl"):
-        texts = [turn["text"] for turn in meeting["turns"]]
+        texts = [_MARKUP.sub("", turn["text"]).strip() for turn in meeting["turns"]]
         for query in meeting["queries"]:
             evidence = {turn for first, last in query["spans"] for turn in range(first, last + 1)}
             if evidence:
@@ -109,7 +111,9 @@ def sgd_subjects() -> Iterator[list[LabelledTurn]]:
         turns = dialogue["turns"]
         labelled: list[LabelledTurn] = []
         for turn, answer in zip(turns[::2], turns[1::2], strict=False):
-            begun = [frame["svc"] for frame in turn["f"] if any(act[0] == "INFORM_INTENT" for act in frame.get("acts", []))]
+            begun = [
+                frame["svc"] for frame in turn["f"] if any(act[0] == "INFORM_INTENT" for act in frame.get("acts", []))
+            ]
             active = [frame["svc"] for frame in turn["f"] if frame.get("acts") and frame.get("intent") != "NONE"]
             only = begun if len(begun) == 1 else active
             labelled.append(LabelledTurn(turn["x"], answer["x"], only[0] if len(only) == 1 else None))
