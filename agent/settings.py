@@ -40,7 +40,9 @@ class Endpoint:
 class Settings(BaseSettings):
     """All settings. `load_settings()` is the way to get them."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_file=".env", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", env_file=".env", env_ignore_empty=True, frozen=True
+    )
 
     # Providers
     deepgram_api_key: SecretStr | None = Field(None, validation_alias=_named("DEEPGRAM_API_KEY"))

@@ -11,6 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeGuard, TypeVar, get_args
 
+from agent.budgets import Tier
+from agent.errors import ConfigurationError
+
 Model = Literal["haiku", "sonnet"]
 SttModel = Literal["flux", "nova-3", "nova-2"]
 VoiceModel = Literal[
@@ -20,20 +23,19 @@ VoiceModel = Literal[
 SttProvider = Literal["deepgram", "whisper", "browser"]
 LlmProvider = Literal["sonnet", "haiku", "recorded"]
 TtsProvider = Literal["elevenlabs", "openai_tts", "browser"]
-Tier = Literal["free", "premium"]
 
 MODELS: Final[tuple[Model, ...]] = get_args(Model)
-TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
+TIERS: Final[tuple[Tier, ...]] = tuple(Tier)
 POLICY_LIMIT: Final = 8
 """Policies at most: the name is a metric label, and the number of series has a bound."""
-DEFAULT_PATH: Final = Path(__file__).with_name("policies.toml")
+DEFAULT_PATH: Final = Path(__file__).parent.parent / "policies.toml"
 
 _Name = TypeVar("_Name", bound=str)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _BUCKETS: Final = 10_000  # of the hash of a session: weights are met to a hundredth of a percent
 
 
-class PolicyFileError(ValueError):
+class PolicyFileError(ConfigurationError):
     """A policy file that cannot be used; its text is one line that names the file, the key and what the key takes."""
 
 

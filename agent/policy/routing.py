@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from agent.errors import ConfigurationError
 from agent.policy.policies import Model, Policy
 
 Rule = Literal["default", "length", "term", "system", "policy"]
@@ -29,7 +30,7 @@ WORDS_LIMIT: Final = 6
 _WORD: Final = re.compile(r"[^\W_]+|[+#]")
 
 
-class TermFileError(ValueError):
+class TermFileError(ConfigurationError):
     """A term file that cannot be used; its text is one line that names the file and what is wrong."""
 
 

@@ -37,6 +37,11 @@ class Registry:
         """Whether new sessions are taken."""
         return self._group is not None and self.count < self._max_sessions
 
+    async def empty(self) -> None:
+        """Waits until every session that is open now has ended."""
+        for session in list(self._by_id.values()):
+            await session.ended.wait()
+
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Runs sessions until the block ends; then ends those that are still open and waits for them."""

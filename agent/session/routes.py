@@ -6,14 +6,13 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request, Router, WebSocket, post, websocket
 from litestar.datastructures import State
-from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
-from litestar.params import Parameter
+from litestar.plugins.problem_details import ProblemDetailsException
 from pydantic import SecretStr
 
 from agent.budgets import Tier
@@ -61,19 +60,18 @@ class Doors:
 async def new_session(
     request: Request[Any, Any, State],
     state: State,
-    authorization: Annotated[str | None, Parameter(header="authorization")] = None,
-    premium_token: Annotated[str | None, Parameter(cookie=COOKIE)] = None,
 ) -> NewSession:
     """Premium with a membership cookie or an API key, free without; a wrong credential is refused, never ignored."""
     doors: Doors = state.doors
     try:
-        subject, tier = _who(doors, authorization, premium_token)
+        subject, tier = _who(doors, request.headers.get("authorization"), request.cookies.get(COOKIE))
     except TokenError as error:
         doors.sink.handle(SessionRefused(None, error.reason))
-        raise NotAuthorizedException(detail=str(error)) from None
+        raise ProblemDetailsException(status_code=401, title="Unauthorized", detail=str(error)) from None
     if tier is Tier.FREE and not doors.free_sessions:
         doors.sink.handle(SessionRefused(Tier.FREE, "members_only"))
-        raise PermissionDeniedException(detail="free sessions are switched off: send a membership cookie or an API key")
+        detail = "free sessions are switched off: send a membership cookie or an API key"
+        raise ProblemDetailsException(status_code=403, title="Forbidden", detail=detail)
     token, session_id, expires = doors.tokens.issue(subject, tier)
     base = doors.public_url or str(request.base_url).rstrip("/")
     url = f"{base.replace('http', 'ws', 1)}/v1/voice"

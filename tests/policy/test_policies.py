@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.budgets import Tier
 from agent.policy.policies import DEFAULT_PATH, Assignment, PolicyFileError, load_policies
 
 GOOD = DEFAULT_PATH.read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def test_the_shipped_policies() -> None:
     assert haiku.chains.llm == ("sonnet", "haiku", "recorded")
     assert book.policies["sonnet_first"].first_model == "sonnet"
     assert book.policies["economy"].stt_model == "nova-3"
-    for tier in ("free", "premium"):
+    for tier in Tier:
         assert book.assignments[tier].weights == (("haiku_first", 95), ("sonnet_first", 5))
 
 
@@ -43,29 +44,29 @@ def test_a_policy_cannot_be_changed() -> None:
 
 @given(st.text(max_size=40))
 def test_a_session_keeps_its_policy(key: str) -> None:
-    assert load_policies().assign("free", key) == load_policies().assign("free", key)
+    assert load_policies().assign(Tier.FREE, key) == load_policies().assign(Tier.FREE, key)
 
 
 def test_the_weights_are_met() -> None:
-    book = load_policies().assigned("free", {"haiku_first": 70, "economy": 0, "sonnet_first": 30})
-    names = Counter(book.assign("free", f"session-{number}").name for number in range(20_000))
+    book = load_policies().assigned(Tier.FREE, {"haiku_first": 70, "economy": 0, "sonnet_first": 30})
+    names = Counter(book.assign(Tier.FREE, f"session-{number}").name for number in range(20_000))
     assert set(names) == {"haiku_first", "sonnet_first"}
     assert 0.28 < names["sonnet_first"] / 20_000 < 0.32
 
 
 def test_the_assignment_is_the_same_in_every_process() -> None:
-    assignment = Assignment("free", (("a", 50), ("b", 50)))
+    assignment = Assignment(Tier.FREE, (("a", 50), ("b", 50)))
     assert [assignment.pick(f"s{number}") for number in range(12)] == list("abaabbaaaaba")
 
 
 def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
     book = load_policies()
-    changed = book.assigned("free", {"sonnet_first": 100})
-    assert changed.assign("free", "any").name == "sonnet_first"
-    assert changed.assignments["premium"] == book.assignments["premium"]
-    assert book.assignments["free"].weights == (("haiku_first", 95), ("sonnet_first", 5))
+    changed = book.assigned(Tier.FREE, {"sonnet_first": 100})
+    assert changed.assign(Tier.FREE, "any").name == "sonnet_first"
+    assert changed.assignments[Tier.PREMIUM] == book.assignments[Tier.PREMIUM]
+    assert book.assignments[Tier.FREE].weights == (("haiku_first", 95), ("sonnet_first", 5))
     with pytest.raises(ValueError, match=r"^assignments\.free: takes weights that sum to 100, these sum to 90$"):
-        book.assigned("free", {"sonnet_first": 90})
+        book.assigned(Tier.FREE, {"sonnet_first": 90})
 
 
 @pytest.mark.parametrize(
