@@ -1,40 +1,14 @@
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import pytest
 
-from agent.load.audio import FRAME_BYTES, Clip
+from agent.load.audio import FRAME_BYTES
 from agent.load.caller import CallOptions, call
 from agent.load.clockwork import now
-from agent.load.records import CallRecord
-from agent.load.script import Drop, HangUp, Interrupt, Listen, Noise, Speak, Step, Type, Wait
+from agent.load.script import Drop, HangUp, Listen, Speak, Type, Wait
 from agent.load.wire import ConnectError, RefusedError
-from tests.load.service import Behaviour, Service, Talk, clip, service
-
-COUGH = clip("cough", voice_s=0.08, tail_s=0.0)
-
-
-async def play(behaviour: Behaviour, script: list[Step], **options: Any) -> tuple[CallRecord, Service]:
-    """A call with short gaps, and the service as it is afterwards."""
-    network_ms = options.pop("network_ms", 0.0)
-    async with service(behaviour) as running:
-        options = {"url": running.url, "gap_s": 0.05, "reply_timeout_s": 1.0, **options}
-        record = await call(CallOptions(**options), script, network_ms=network_ms)
-    return record, running
-
-
-async def answers(talk: Talk) -> None:
-    """Answers every utterance until the caller hangs up."""
-    await talk.ready()
-    async with asyncio.TaskGroup() as group:
-        ending = group.create_task(talk.goodbye())
-        try:
-            for turn in range(1, 100):
-                await talk.answer(turn, f"utterance {turn}")
-        except ConnectionResetError:
-            await asyncio.wait([ending])
+from tests.load.calls import answers, play
+from tests.load.service import Talk, clip, service
 
 
 async def test_a_call_of_two_utterances() -> None:
@@ -99,58 +73,6 @@ async def test_the_microphone_is_paced_by_the_clock_between_clips_too() -> None:
     # frame n is never before its time: n frames take n x 20 ms, whatever the machine is busy with
     assert arrivals[49] - arrivals[0] >= 49 * 0.02 - 0.021
     assert len(arrivals) <= 1.2 / 0.02 + 2
-
-
-async def test_an_interruption_stops_the_reply_and_is_measured() -> None:
-    async def yields(talk: Talk) -> None:
-        await talk.ready()
-        await talk.answer(1, seconds=5.0)
-        await talk.voice()
-        await talk.send("audio.pause", turn=1)
-        await talk.send("audio.clear", turn=1, heard="Of")
-        await talk.answer(2, "stop")
-        await talk.goodbye()
-
-    record, running = await play(yields, [Speak(clip("long question")), Interrupt(clip("stop"), after_s=0.3)])
-
-    first, second = record.turns
-    assert (first.cleared, first.heard, first.finished, first.paused) == (True, "Of", False, 1)
-    assert 280 <= first.played_ms < 3000
-    assert second.utterance is not None
-    assert second.utterance.over_reply == 1
-    assert second.utterance.barge_in_ms is not None
-    assert second.utterance.barge_in_ms >= 0
-    assert record.all_answered
-    events = [message["event"] for message in running.talks[0].all("playback", turn=1)]
-    assert events[0] == "started"
-    assert events[-2:] == ["paused", "cleared"]
-    assert set(events[1:-2]) <= {"progress"}
-
-
-async def test_a_cough_does_not_end_the_reply() -> None:
-    async def forgives(talk: Talk) -> None:
-        await talk.ready()
-        await talk.answer(1, seconds=0.8)
-        await talk.voice()
-        await talk.send("audio.pause", turn=1)
-        await talk.hear()
-        await talk.send("audio.resume", turn=1)
-        await talk.goodbye()
-
-    record, running = await play(forgives, [Speak(clip()), Noise(COUGH, after_s=0.2)])
-
-    (turn,) = record.turns
-    assert (turn.paused, turn.resumed, turn.cleared, turn.finished) == (1, 1, False, True)
-    assert round(turn.played_ms) == 800
-    noise = record.utterances[1]
-    assert (noise.kind, noise.turns) == ("noise", [])
-    assert noise.barge_in_ms is not None
-    assert record.all_answered
-    events = [message["event"] for message in running.talks[0].all("playback") if message["event"] != "progress"]
-    assert events == ["started", "paused", "resumed", "finished"]
-    # 800 ms of audio, and 200 ms of cough and silence in which it was paused
-    reports = running.talks[0].all("playback")
-    assert reports[-1]["at"] - reports[0]["at"] >= 0.98
 
 
 async def test_a_typed_turn_is_answered_in_words() -> None:
@@ -357,20 +279,3 @@ async def test_a_token_leaves_the_session_request_out() -> None:
     assert running.asked == []
     assert running.talks[0].protocols[1] == "bearer.made-elsewhere"
     assert record.all_answered
-
-
-async def test_the_heard_part_of_the_audio_is_kept_when_asked_for() -> None:
-    async def yields(talk: Talk) -> None:
-        await talk.ready()
-        await talk.answer(1, seconds=5.0)
-        await talk.voice()
-        await talk.send("audio.clear", turn=1, heard="Of")
-        await talk.answer(2, seconds=0.3)
-        await talk.goodbye()
-
-    script: list[Step] = [Speak(clip()), Interrupt(clip(), after_s=0.2)]
-    record, _ = await play(yields, script, keep_audio=True)
-
-    heard = [Clip.of("heard", pcm).seconds for pcm in record.audio]
-    assert heard[0] == pytest.approx(record.turns[0].played_ms / 1000, abs=0.001)
-    assert heard[1] == pytest.approx(0.3, abs=0.001)
