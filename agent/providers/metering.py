@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal
 
+from agent import clock
 from agent.providers.base import Call, CallOutcome, ErrorKind, Meter, ProviderError, Service, Unit, Usage
 
 
@@ -46,7 +46,7 @@ class MeteredCall:
     def useful_output(self) -> None:
         """Notes the time of the first useful output; later calls change nothing."""
         if self.first_output_at is None:
-            self.first_output_at = asyncio.get_running_loop().time()
+            self.first_output_at = clock.now()
 
     def error(self, kind: ErrorKind, retry_after_s: float | None = None) -> ProviderError:
         """A ProviderError of this call."""
@@ -55,7 +55,7 @@ class MeteredCall:
 
     def report(self, outcome: CallOutcome) -> None:
         """Hands what happened so far to the meter and starts anew; for streams that report more than once."""
-        now = asyncio.get_running_loop().time()
+        now = clock.now()
         usage = Usage({unit: n for unit, n in self.quantities.items() if n}, self.estimated)
         self.meter.record(
             Call(
@@ -74,7 +74,7 @@ class MeteredCall:
 
     def start(self) -> None:
         """Sets the start of the call to now."""
-        self.started_at = asyncio.get_running_loop().time()
+        self.started_at = clock.now()
 
     def translate(self, error: Exception) -> ProviderError:
         """The ProviderError that an exception of the SDK means; one that is a ProviderError already stays as it is."""

@@ -114,6 +114,12 @@ async def request_log(request: AnyRequest) -> list[dict[str, Any]]:
     ]
 
 
+@get("/moments")
+async def moments(request: AnyRequest) -> list[Any]:
+    """[session, provider, point, monotonic seconds] of the latest requests, answers and ends of turn, oldest first."""
+    return [[m.session, m.provider, m.point, m.at] for m in World.of(request).moments.entries]
+
+
 _HANDLERS: Final[list[HTTPRouteHandler]] = [
     state,
     counters,
@@ -123,6 +129,7 @@ _HANDLERS: Final[list[HTTPRouteHandler]] = [
     set_latency,
     set_profile,
     request_log,
+    moments,
 ]
 
 

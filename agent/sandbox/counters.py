@@ -13,6 +13,7 @@ from typing import Any, Final
 _MAX_SESSIONS: Final = 10_000
 _MAX_MODELS: Final = 200
 _LOG_LENGTH: Final = 200
+_MOMENTS: Final = 50_000
 
 Quantities = dict[str, float]
 
@@ -94,3 +95,25 @@ class RequestLog:
         entry = LoggedRequest(self._number, time.time(), provider, model, session, body=body)
         self.entries.append(entry)
         return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that happened for a session, on the machine's monotonic clock in seconds."""
+
+    session: str | None
+    provider: str
+    point: str
+    """asked (a request arrived), answered (its first useful piece was sent), end_of_turn (that was told)."""
+    at: float
+
+
+@dataclass(slots=True)
+class Moments:
+    """The latest 50,000 moments: what a benchmark takes off a turn to get at the service's own time."""
+
+    entries: deque[Moment] = field(default_factory=lambda: deque[Moment](maxlen=_MOMENTS))
+
+    def note(self, session: str | None, provider: str, point: str) -> None:
+        """Appends a moment that is now."""
+        self.entries.append(Moment(session, provider, point, time.monotonic()))

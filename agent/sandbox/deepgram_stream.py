@@ -91,6 +91,8 @@ class _Sender:
         if fault is not None and self._bites(FaultKind.MALFORMED):
             self._upgrade.settle(FaultKind.MALFORMED)
             text = _WRONG_SHAPE if fault.variant == "shape" else _NOT_JSON
+        if message.payload.get("event") == "EndOfTurn" or message.payload.get("speech_final"):
+            self._upgrade.world.moments.note(self._upgrade.session, "deepgram", "end_of_turn")
         await self._upgrade.socket.send_text(text)
         self._useful += message.useful
         return self._bites(FaultKind.CUT) and await self._cut()

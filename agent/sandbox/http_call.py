@@ -51,6 +51,7 @@ class Call:
         """Counts and logs the request and draws its fault. `body` is what the control endpoint's log shows of it."""
         world, session = World.of(request), session_of(request)
         world.counters.add(provider, model, session, requests=1)
+        world.moments.note(session, provider, "asked")
         fault = world.faults.draw(provider, session, model=model)
         return Call(world, request, provider, model, session, fault, world.log.open(provider, model, session, body))
 
@@ -150,6 +151,8 @@ class Streamed:
             passed = 0
             async for piece in pieces:
                 data = await self._under_fault(piece, passed)
+                if piece.useful and not passed:
+                    self.call.world.moments.note(self.call.session, self.call.provider, "answered")
                 passed += piece.useful
                 await send({"type": "http.response.body", "body": data, "more_body": True})
                 if data is not piece.data:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from agent.sandbox.counters import Counters, RequestLog
+from agent.sandbox.counters import Counters, Moments, RequestLog
 from agent.sandbox.faults import Faults
 from agent.sandbox.latency import Latency
 from agent.sandbox.prompt_cache import PromptCache
@@ -73,6 +73,7 @@ class World:
     log: RequestLog
     library: ClipLibrary
     voice: Voice
+    moments: Moments = field(default_factory=Moments)
     prompt_cache: PromptCache = field(default_factory=PromptCache)
     wire: Wire = field(default_factory=Wire)
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from agent import clock
 from agent.audio import SAMPLE_WIDTH
 from agent.errors import ProtocolError
 from agent.session.messages import (
@@ -141,9 +142,8 @@ class Connection:
             return
 
     async def _read(self, session: Conversationalist) -> None:
-        loop = asyncio.get_running_loop()
         while (frame := await self._receive()) is not None:
-            at = loop.time()
+            at = clock.now()
             if isinstance(frame, bytes):
                 session.audio(_checked(frame), at)
                 continue
@@ -158,13 +158,12 @@ class Connection:
                 session.message(message, at)
 
     async def _ping(self) -> None:
-        loop = asyncio.get_running_loop()
         for delay in FIRST_PINGS_S:
             await asyncio.sleep(delay)
-            self.outbox.send(self.round_trip.ping(loop.time()))
+            self.outbox.send(self.round_trip.ping(clock.now()))
         while True:
             await asyncio.sleep(PING_EVERY_S)
-            self.outbox.send(self.round_trip.ping(loop.time()))
+            self.outbox.send(self.round_trip.ping(clock.now()))
 
     async def _receive(self) -> bytes | str | None:
         """The next frame; None when the client is gone."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
+from agent import clock
 from agent.session.messages import (
     AudioClear,
     AudioEnd,
@@ -51,11 +51,11 @@ class Reply:
         self._send(pcm)
         if first and self.outbox is not None:
             await self.outbox.written()
-        self.playback.audio(len(pcm), asyncio.get_running_loop().time())
+        self.playback.audio(len(pcm), clock.now())
 
     def speak_yourself(self, clause: Clause) -> None:
         self._send(SpeechBrowser(turn=self.turn, clause=clause.index, text=clause.spoken))
-        self.playback.by_client(clause.spoken, asyncio.get_running_loop().time())
+        self.playback.by_client(clause.spoken, clock.now())
 
     def complete(self) -> None:
         self.playback.complete()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from agent import clock
 from agent.errors import ProtocolError
 from agent.providers.base import Call
 from agent.session.connection import Connection
@@ -70,7 +71,7 @@ class Session:
             parts.stt, parts.info.session_id, _SessionMeter(parts), idle_s=parts.limits.stt_idle_s
         )
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self._active_at = asyncio.get_running_loop().time()
+        self._active_at = clock.now()
         self._away_since: float | None = None
         self._changed = asyncio.Event()
         self.ended = asyncio.Event()
@@ -92,7 +93,7 @@ class Session:
         if self._connection is not connection:
             return
         self._connection = None
-        now = asyncio.get_running_loop().time()
+        now = clock.now()
         self._away_since = now
         if self._turns is not None:
             self._turns.interrupt(now, TurnOutcome.ABANDONED)
@@ -127,8 +128,7 @@ class Session:
 
     async def run(self) -> None:
         """Lives until `end`; always leaves one `SessionEnded`. Never raises but for cancellation."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = clock.now()
         self.parts.sink.handle(SessionStarted(self.parts.info))
         ending = Ending(SessionOutcome.FAILED, CloseCode.INTERNAL)
         try:
@@ -138,7 +138,7 @@ class Session:
         finally:
             turns = self._turns
             count, slow = (turns.count, turns.slow) if turns else (0, 0)
-            ended = SessionEnded(self.parts.info, ending.outcome, loop.time() - began, count, slow)
+            ended = SessionEnded(self.parts.info, ending.outcome, clock.now() - began, count, slow)
             self.parts.sink.handle(ended)
             self.ended.set()
             if self._connection is not None:
@@ -146,7 +146,6 @@ class Session:
                 self._connection.outbox.close(ending.close_code, ending.outcome.value)
 
     async def _live(self) -> Ending:
-        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             turns = self._turns = Turns(self.parts, group)
             self._connect_turns()
@@ -156,16 +155,15 @@ class Session:
                 group.create_task(self._watch()),
             ]
             ending = await self._ending
-            await turns.finish(loop.time())
+            await turns.finish(clock.now())
             for task in background:
                 task.cancel()
         return ending
 
     async def _listen(self, turns: Turns) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             event = await self._listener.events.get()
-            now = loop.time()
+            now = clock.now()
             self._touch()
             match event:
                 case VoiceStarted(began):
@@ -182,11 +180,10 @@ class Session:
 
     async def _watch(self) -> None:
         """Ends the session when it idles, lasts too long, or its client does not come back."""
-        loop = asyncio.get_running_loop()
         limits = self.parts.limits
-        latest = loop.time() + limits.session_s
+        latest = clock.now() + limits.session_s
         while True:
-            now = loop.time()
+            now = clock.now()
             if self._turns is not None and self._turns.running:
                 self._active_at = now
             deadlines = {SessionOutcome.TOO_LONG: latest, SessionOutcome.IDLE: self._active_at + limits.idle_s}
@@ -224,4 +221,4 @@ class Session:
             self._connection.outbox.send(TranscriptPartial(text=text))
 
     def _touch(self) -> None:
-        self._active_at = asyncio.get_running_loop().time()
+        self._active_at = clock.now()

@@ -10,6 +10,7 @@ import asyncio
 
 import structlog
 
+from agent import clock
 from agent.providers.base import Call, ErrorKind, Prompt
 from agent.session.connection import Connection
 from agent.session.messages import Playback as PlaybackMessage
@@ -106,7 +107,6 @@ class Turns:
         self._settle()
 
     async def _turn(self, reply: Reply, before: asyncio.Task[None] | None) -> None:
-        loop = asyncio.get_running_loop()
         try:
             if before is not None and not before.done():
                 await asyncio.wait({before})
@@ -122,7 +122,7 @@ class Turns:
         self._drop_hold()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
         record = reply.timeline.finish(
-            outcome, ended_at=loop.time(), network_s=self._network(), budgets=self._parts.budgets.latency
+            outcome, ended_at=clock.now(), network_s=self._network(), budgets=self._parts.budgets.latency
         )
         self._close_books(record)
 
@@ -152,7 +152,7 @@ class Turns:
         if self._unsettled is not None:
             reply, interrupted = self._unsettled
             self._unsettled = None
-            heard = reply.playback.heard(asyncio.get_running_loop().time())
+            heard = reply.playback.heard(clock.now())
             self._parts.conversation.answered(heard, interrupted=interrupted)
 
     def _close_books(self, record: TurnRecord) -> None:
@@ -173,7 +173,7 @@ class Turns:
         """No word came in time: it was noise, and the reply goes on."""
         await asyncio.sleep(self._parts.limits.barge_in_word_s)
         self._hold = None
-        reply.resume(asyncio.get_running_loop().time())
+        reply.resume(clock.now())
 
     def _drop_hold(self) -> None:
         if self._hold is not None:

@@ -18,6 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from agent import clock
 from agent.audio import BYTES_PER_SECOND, bytes_for
 from agent.providers.base import Heard, HeardKind, Meter, ProviderError, SpeechStream, SpeechToText
 from agent.turn.arrival import ArrivalRing
@@ -144,7 +145,7 @@ class Listener:
         """Whether no voice was heard for so long that the stream is not worth its price."""
         if self._activity.speaking or self._quiet_since is None:
             return False
-        return asyncio.get_running_loop().time() - self._quiet_since > self._idle_s
+        return clock.now() - self._quiet_since > self._idle_s
 
     def _take(self) -> bytes:
         """All pending audio, entered into the arrival ring as it leaves."""
@@ -162,7 +163,7 @@ class Listener:
     def _note_heard(self, heard: Heard) -> None:
         if heard.kind is HeardKind.ENDED:
             if heard.text.strip():
-                ready = asyncio.get_running_loop().time()
+                ready = clock.now()
                 self._put(EndOfTurn(heard.text.strip(), min(self._speech_ended(heard, ready), ready), ready))
         elif heard.text.strip():
             self._put(Words(heard.text.strip()))

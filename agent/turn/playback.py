@@ -11,6 +11,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from agent import clock
 from agent.audio import duration_s
 
 NO_REPORT_S: Final = 2.0  # a client that declared reports and sends none is followed by the clock after this
@@ -113,14 +114,12 @@ class Playback:
 
     async def reached(self, position: float) -> None:
         """Waits until more than `position` seconds were played, or everything that was sent."""
-        loop = asyncio.get_running_loop()
-        while (left := position - self.position(loop.time())) >= 0 and not self._silent_end(position):
+        while (left := position - self.position(clock.now())) >= 0 and not self._silent_end(position):
             await self._wait_change(left + 1e-3 if self._running and not self._paused else None)
 
     async def finished(self) -> None:
         """Waits until everything was played."""
-        loop = asyncio.get_running_loop()
-        while self.playing(loop.time()):
+        while self.playing(clock.now()):
             left = self._sent_s - self._position
             await self._wait_change(left + 1e-3 if self._running and not self._paused else None)
 

@@ -6,11 +6,11 @@ earlier.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from agent import clock
 from agent.providers.base import Audio, SpokenByClient, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline
 from agent.turn.clauses import Clause
@@ -31,7 +31,6 @@ async def speak(
     clauses: AsyncIterator[Clause], tts: TextToSpeech, session: str, playback: Playback, timeline: Timeline
 ) -> AsyncGenerator[Speech]:
     """Streams the speech of each clause. `playback` tells what is being played. Raises ProviderError."""
-    loop = asyncio.get_running_loop()
     spoken = 0
     async for clause in clauses:
         if spoken >= 1:
@@ -40,5 +39,5 @@ async def speak(
         spoken += 1
         async with aclosing(tts.speak(session, clause.spoken, timeline)) as sound:
             async for piece in sound:
-                timeline.mark(Mark.FIRST_AUDIO, loop.time())
+                timeline.mark(Mark.FIRST_AUDIO, clock.now())
                 yield piece

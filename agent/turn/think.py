@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from agent import clock
 from agent.providers.base import LanguageModel, Prompt
 from agent.telemetry.timeline import Mark, Timeline
 from agent.turn.clauses import Clause, speakable_clauses
@@ -13,10 +13,9 @@ from agent.turn.clauses import Clause, speakable_clauses
 
 async def think(llm: LanguageModel, session: str, prompt: Prompt, timeline: Timeline) -> AsyncGenerator[Clause]:
     """Streams the reply to a prompt, clause by clause. Raises ProviderError. Close it to stop the generation."""
-    loop = asyncio.get_running_loop()
     async with aclosing(_texts(llm, session, prompt, timeline)) as texts, aclosing(speakable_clauses(texts)) as clauses:
         async for clause in clauses:
-            timeline.mark(Mark.FIRST_CLAUSE, loop.time())
+            timeline.mark(Mark.FIRST_CLAUSE, clock.now())
             yield clause
 
 

@@ -6,11 +6,11 @@ their provider calls report what they had used.
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent import clock
 from agent.audio import bytes_for
 from agent.providers.base import Audio, LanguageModel, Prompt, ProviderError, SpokenByClient, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
@@ -91,12 +91,12 @@ async def _reply(turn: Turn) -> None:
                 case SpokenByClient():
                     if clause is not None:
                         turn.caller.speak_yourself(clause)
-                        turn.timeline.mark(Mark.AUDIO_SENT, asyncio.get_running_loop().time())
+                        turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
 
 
 async def _send(turn: Turn, pcm: bytes) -> None:
     await turn.caller.audio(pcm)
-    turn.timeline.mark(Mark.AUDIO_SENT, asyncio.get_running_loop().time())
+    turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
 
 
 async def _apologise(turn: Turn) -> TurnOutcome:

@@ -1,0 +1,207 @@
+"""`make bench`: what the service itself adds to a turn, and what a session costs it in CPU and memory.
+
+Three processes: the service alone on one core, the sandbox (profile `instant`, tones for a voice) and the callers on the
+others. The overhead of a turn runs from the end of turn that the recogniser told to the first reply sample at the caller,
+less the time that the sandbox itself took for the model's and the voice's first output: it is everything that the service,
+its SDKs and four loopback hops add. All clocks are the machine's monotonic one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from agent.load.audio import Clip, load_wav
+from agent.load.caller import CallOptions
+from agent.load.load import LoadResult, run_load
+from agent.load.script import Speak, Step
+
+CLIPS = Path(__file__).parents[2] / "agent" / "sandbox" / "clips"
+SPOKEN = ("room_01", "room_03", "smalltalk_01", "order_04")
+STARTUP_S = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Results at one number of concurrent sessions."""
+
+    sessions: int
+    turns: int
+    overhead_ms: tuple[float, float, float]  # p50, p95, p99
+    cpu_share: float  # of one core, while all sessions talk
+    memory_mb: float  # per session
+    caller_late_ms: float  # how late the load generator itself was: beyond some ms the figures are not to be believed
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(command: Sequence[str], cores: set[int], **environment: str) -> psutil.Popen:
+    """Starts a program of ours on some cores."""
+    process = psutil.Popen(
+        [sys.executable, "-m", "agent", *command], env=os.environ | environment, stderr=subprocess.DEVNULL
+    )
+    process.cpu_affinity(sorted(cores))
+    return process
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + STARTUP_S
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{url} did not answer within {STARTUP_S:g} s") from None
+            time.sleep(0.2)
+
+
+def overheads(load: LoadResult, moments: list[list[Any]]) -> list[float]:
+    """Overhead of each answered turn, in milliseconds."""
+    by_session: dict[str, list[tuple[str, str, float]]] = {}
+    for session, provider, point, at in moments:
+        by_session.setdefault(session, []).append((provider, point, at))
+    found: list[float] = []
+    for record in load.records:
+        told = by_session.get(record.session_id, [])
+        ends = [at for provider, point, at in told if point == "end_of_turn"]
+        for end, turn in zip(ends, record.turns, strict=False):
+            if turn.first_audio_at is None:
+                continue
+            taken = 0.0
+            for provider in ("anthropic", "elevenlabs"):
+                asked = min(
+                    (at for name, point, at in told if (name, point) == (provider, "asked") and at > end), default=None
+                )
+                answered = min(
+                    (at for name, point, at in told if (name, point) == (provider, "answered") and at > end),
+                    default=None,
+                )
+                if asked is None or answered is None:
+                    break
+                taken += answered - asked
+            else:
+                found.append((turn.first_audio_at - end - taken) * 1000)
+    return found
+
+
+async def measure(sessions: int, url: str, sandbox: str, service: psutil.Process, clips: list[Clip]) -> Row:
+    before = service.memory_info().rss
+    cpu_before, began = service.cpu_times(), time.monotonic()
+    peak = before
+
+    async def watch() -> None:
+        nonlocal peak
+        while True:
+            peak = max(peak, service.memory_info().rss)
+            await asyncio.sleep(0.25)
+
+    def script(number: int) -> list[Step]:
+        return [Speak(clips[(number + turn) % len(clips)]) for turn in range(3)]
+
+    watcher = asyncio.create_task(watch())
+    load = await run_load(sessions, script, CallOptions(url=url, gap_s=0.4), stagger_s=min(0.25, 12.0 / sessions))
+    watcher.cancel()
+    cpu, wall = service.cpu_times(), time.monotonic() - began
+    moments = json.load(urllib.request.urlopen(f"{sandbox}/control/moments"))
+    values = overheads(load, moments)
+    cuts = quantiles(values, n=100, method="inclusive") if len(values) > 1 else [0.0] * 99
+    used = (cpu.user + cpu.system) - (cpu_before.user + cpu_before.system)
+    return Row(
+        sessions=sessions,
+        turns=len(values),
+        overhead_ms=(cuts[49], cuts[94], cuts[98]),
+        cpu_share=used / wall,
+        memory_mb=(peak - before) / sessions / 1e6,
+        caller_late_ms=load.lateness_ms,
+    )
+
+
+def show(rows: Sequence[Row]) -> None:
+    console = Console(width=120)
+    table = Table(title="the service's own overhead, measured against the sandbox (profile instant)")
+    for name in (
+        "sessions",
+        "turns",
+        "overhead p50",
+        "p95",
+        "p99",
+        "CPU of one core",
+        "memory/session",
+        "callers late",
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        p50, p95, p99 = (f"{value:.1f} ms" for value in row.overhead_ms)
+        table.add_row(
+            str(row.sessions), str(row.turns), p50, p95, p99,
+            f"{row.cpu_share:.0%}", f"{row.memory_mb:.2f} MB", f"{row.caller_late_ms:.0f} ms",
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 50, 200])
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    options = parser.parse_args()
+    cores = set(range(os.cpu_count() or 1))
+    others = cores - {0} or cores
+    os.sched_setaffinity(0, others)
+    clips = [load_wav(CLIPS / f"{name}.wav") for name in SPOKEN]
+    sandbox_url = f"http://127.0.0.1:{(sandbox_port := free_port())}"
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with tempfile.TemporaryDirectory() as folder:
+        sandbox = start(["sandbox", "--port", str(sandbox_port), "--profile", "instant", "--voice", "tones"], others)
+        service = start(
+            ["serve"], {0},
+            VOICE_AGENT_SANDBOX_URL=sandbox_url, VOICE_AGENT_PORT=str(port), VOICE_AGENT_MAX_SESSIONS="1000",
+            VOICE_AGENT_LOG_LEVEL="warning", VOICE_AGENT_DATABASE_URL=f"sqlite+aiosqlite:///{folder}/bench.db",
+        )  # fmt: skip
+        try:
+            wait_for(f"{sandbox_url}/control/state")
+            wait_for(f"{url}/health/ready")
+            rows: list[Row] = []
+            asyncio.run(measure(3, url, sandbox_url, service, clips))  # imports, connections and caches
+            for sessions in options.sessions:
+                print(f"{sessions} sessions ...", file=sys.stderr)
+                rows.append(asyncio.run(measure(sessions, url, sandbox_url, service, clips)))
+        finally:
+            service.terminate()
+            sandbox.terminate()
+            service.wait(15)
+            sandbox.wait(15)
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        show(rows)
+
+
+if __name__ == "__main__":
+    main()
