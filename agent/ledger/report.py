@@ -158,7 +158,7 @@ def _by_tier(*groups: Sequence[Row[Any]]) -> Iterable[tuple[Any, ...]]:
     for place, group in enumerate(groups):
         for row in group:
             split[row.tier or NO_SESSION][place].append(row)
-    return ((name, *split[name]) for name in sorted(split))
+    return ((name, *split[name]) for name in sorted(split, key=lambda name: (name == NO_SESSION, name)))
 
 
 def _experience(tier: str, done: Sequence[Row[Any]], moves: Sequence[Row[Any]]) -> Experience:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.budgets import Budgets, Tier
+from agent.ledger.meter import CACHE
 from agent.ledger.report import Experience, Quantiles, Report, Spending
 from agent.ledger.waterfall import SessionReport, TurnView
 from agent.telemetry.timeline import STAGES
@@ -64,7 +65,7 @@ def spending_table(report: Report, budgets: Budgets) -> Table:
     row("total", lambda part: Text(dollars(part.total_usd), style="bold"))
     table.add_section()
     row("by service", lambda part: _shares(part.by_service))
-    row("by model", lambda part: _shares(part.by_model))
+    row("by model", lambda part: _shares({_short(name): amount for name, amount in part.by_model.items()}))
     row("by cause", lambda part: _shares(part.by_cause))
     row(
         "waste (retry, interrupted)",
@@ -122,6 +123,11 @@ def _list(counts: Mapping[str, int]) -> str:
 def _shares(amounts: Mapping[str, float]) -> str:
     whole = sum(amounts.values())
     return "\n".join(f"{name} {dollars(usd)} {_percent(usd, whole):>7}" for name, usd in amounts.items()) or "–"
+
+
+def _short(name: str) -> str:
+    """A model without the provider that its own name tells."""
+    return name if name.startswith(CACHE) else name.split(" ", 1)[1]
 
 
 def _money(usd: float | None, part: Spending, budgets: Budgets) -> Text:

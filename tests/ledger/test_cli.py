@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from agent.errors import ConfigurationError
+from agent.ledger.cli import forget, ledger, report
+from agent.ledger.cost_cli import cost, knobs_of
+from agent.policy.policies import load_policies
+from agent.settings import Settings
+from tests.ledger.test_report import a_day, told
+
+
+def run(command: click.Command, *arguments: str) -> str:
+    result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A configured ledger that holds a day; returns its URL."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    monkeypatch.setenv("VOICE_AGENT_DATABASE_URL", url)
+
+    async def fill() -> None:
+        filled, _ = await told(url, a_day(), at=datetime.now(UTC) - timedelta(minutes=5))
+        await filled.engine.dispose()
+
+    asyncio.run(fill())
+    return url
+
+
+def rows_of(text: str) -> dict[str, Sequence[str]]:
+    """First cell → the other cells of every line of a table."""
+    cells = [[cell.strip() for cell in line.split("│")] for line in text.splitlines() if "│" in line]
+    return {line[0]: line[1:] for line in cells if line[0]}
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_report_is_two_tables() -> None:
+    text = run(report, "--since", "1h")
+    felt, spent = text.split("\nCost ")
+    assert "Experience" in felt
+    assert "$" not in felt
+    assert rows_of(felt)["owed a reply"] == ["11", "30"]
+    assert rows_of(spent)["sessions ended"] == ["1", "10", "0"]
+    assert rows_of(spent)["unpriced"][0].startswith("elevenlabs eleven_secret_v9")
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_report_as_json_and_by_tier() -> None:
+    made: dict[str, Any] = json.loads(run(report, "--json", "--tier", "premium"))
+    assert [part["tier"] for part in made["experience"]] == ["premium"]
+    assert made["spending"][0]["sessions"] == 10
+    assert made["experience"][0]["voice_to_voice"]["count"] == 30
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_session_s_waterfall_and_bill() -> None:
+    text = run(report, "session", "p3")
+    assert "premium · standard v3" in text
+    assert "turn 3  replied, 1,800 ms voice to voice" in text
+    assert "over: stt, llm, voice_to_voice" in text
+    assert text.count("█") > 20
+    assert "$0.0188" in text
+    assert json.loads(run(report, "session", "p3", "--json"))["usd"] == pytest.approx(0.018845)
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_session_that_is_not_there() -> None:
+    result = CliRunner().invoke(report, ["session", "p99"])
+    assert result.exit_code == 1
+    assert "the ledger has no session p99" in result.output
+
+
+@pytest.mark.usefixtures("kept")
+def test_forget_and_prune() -> None:
+    before = json.loads(run(report, "--json"))["spending"]
+    assert "sessions              11" in run(forget, "ada")
+    after = json.loads(run(report, "--json"))
+    assert after["experience"] == []
+    assert [part["total_usd"] for part in after["spending"]] == [part["total_usd"] for part in before]
+    assert "charges                0" in run(ledger, "prune", "--days", "1")
+    assert "revision 0001" in run(ledger, "migrate")
+
+
+@pytest.mark.parametrize("period", ["24", "1w", "-1h", ""])
+def test_a_period_that_is_none(period: str) -> None:
+    result = CliRunner().invoke(report, ["--since", period])
+    assert result.exit_code == 2
+    assert "30m, 24h, 7d" in result.output
+
+
+def test_a_database_that_is_down_is_one_line_without_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_DATABASE_URL", "postgresql://someone:hunter2@127.0.0.1:9/nowhere")
+    with pytest.raises(ConfigurationError, match="cannot be used") as caught:
+        CliRunner().invoke(ledger, ["migrate"], catch_exceptions=False)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_explain_puts_two_policies_side_by_side() -> None:
+    text = run(cost, "explain", "--minutes", "3", "--chars", "1350", "--turns", "12")
+    assert "sonnet_first" in text and "haiku_first" in text
+    bills = json.loads(run(cost, "explain", "--json", "--against", "economy"))
+    assert [bill["name"] for bill in bills] == ["sonnet_first", "economy"]
+    assert bills[1]["lines"][0]["model"] == "nova-3"
+
+
+def test_explain_with_a_policy_that_is_not_there() -> None:
+    result = CliRunner().invoke(cost, ["explain", "--policy", "dearest"])
+    assert result.exit_code == 2
+    assert "there is no policy dearest" in result.output
+
+
+def test_the_article_is_checked() -> None:
+    text = run(cost, "article")
+    for figure in ("1.79", "54 spoken characters", "$0.449", "$0.154", "$0.0129", "90 %", "87 %"):
+        assert figure in text
+
+
+def test_every_policy_has_priced_first_choices() -> None:
+    settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
+    from agent.prices import load_prices
+
+    priced = load_prices().models
+    for policy in load_policies().policies.values():
+        knobs = knobs_of(policy, settings)
+        chosen = {knobs.stt, knobs.first, knobs.voice} | ({knobs.escalated} if knobs.escalated else set())
+        assert chosen <= priced
