@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from agent.clock import now
 from agent.ledger import rows, writing
 from agent.ledger.database import create_engine, migrate
 from agent.ledger.keeping import prune
@@ -202,10 +203,10 @@ class Ledger:
                 self._settle(1)
 
     async def _commit(self, batch: list[Row]) -> None:
-        began = asyncio.get_running_loop().time()
+        began = now()
         async with self.engine.begin() as connection:
             left_out = await writing.write(connection, batch)
-        self._metrics.observe(catalog.LEDGER_COMMIT, value=asyncio.get_running_loop().time() - began)
+        self._metrics.observe(catalog.LEDGER_COMMIT, value=now() - began)
         for table, count in left_out.items():
             self._drop(table, "session_gone", count)
         self._settle(len(batch))
