@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import uvloop
+
 
 def now() -> float:
     """The loop's time, without uvloop's rounding.
@@ -13,4 +15,4 @@ def now() -> float:
     read here instead. Other loops are asked, so that tests can run in virtual time.
     """
     loop = asyncio.get_running_loop()
-    return time.monotonic() if type(loop).__module__.startswith("uvloop") else loop.time()
+    return time.monotonic() if type(loop) is uvloop.Loop else loop.time()

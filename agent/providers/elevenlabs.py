@@ -25,7 +25,7 @@ from agent.providers.useful import audible
 if TYPE_CHECKING:
     from elevenlabs.core import RequestOptions
 
-CHUNK_BYTES: Final = 640  # 20 ms
+CHUNK_BYTES: Final = 1600  # 50 ms: a smaller piece is a frame more to the caller, a larger one is heard later
 _FORMAT: Final = "pcm_16000"
 
 
