@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from websockets.legacy.client import WebSocketClientProtocol
 
 PROVIDER: Final = "deepgram"
-CONNECT_S: Final = CONNECT_TIMEOUT_S
 SEND_TIMEOUT_S: Final = 5.0  # the peer does not read any more
 FINISH_TIMEOUT_S: Final = 5.0  # from the end of the audio to the last answer
 CLOSE_TIMEOUT_S: Final = 1.0
 _REPORT_EVERY_SAMPLES: Final = 10 * SAMPLE_RATE
+_UNKNOWN_IN_A_ROW: Final = 5  # a message of a kind that the SDK does not know is news, that many are unreadable
 _POLICY_VIOLATION: Final = 1008  # Deepgram's close code for audio that it cannot decode
 
 
@@ -96,6 +96,7 @@ class DeepgramStream:
         self._reader = reader
         self._call = call
         self._heard = False
+        self._unknown = 0
         self._finish_by: float | None = None
         self._patience: asyncio.Timeout | None = None
 
@@ -124,6 +125,8 @@ class DeepgramStream:
     async def __aiter__(self) -> AsyncIterator[Heard]:
         """What is heard, until the stream was finished. Raises ProviderError. A turn that was open then is ENDED."""
         while (message := await self._receive()) is not _END:
+            if message is _NOTHING:
+                continue
             for heard in self._read(message):
                 self._heard = True
                 yield heard
@@ -139,7 +142,7 @@ class DeepgramStream:
         except TimeoutError as error:
             if await self._waited_enough():
                 raise self._failed(error) from None
-            return None
+            return _NOTHING
         except ConnectionClosedOK as error:
             if self._finish_by is None:
                 raise self._failed(error) from None
@@ -158,9 +161,13 @@ class DeepgramStream:
         return True
 
     def _read(self, message: Any) -> Iterable[Heard]:
-        if message is None:  # nothing came, or a kind of message that this SDK does not know
-            return ()
         try:
+            if message is None:
+                self._unknown += 1
+                if self._unknown >= _UNKNOWN_IN_A_ROW:
+                    raise ValueError
+                return ()
+            self._unknown = 0
             return self._reader.read(message)
         except Exception as error:
             raise self._failed(error) from None
@@ -171,7 +178,8 @@ class DeepgramStream:
         return ProviderError(PROVIDER, self.failure, delivered=self._heard)
 
 
-_END: Final = object()
+_END: Final = object()  # the connection was closed in good order
+_NOTHING: Final = object()  # no message came in the time that a stream wants to be idle
 
 
 @asynccontextmanager
@@ -185,8 +193,7 @@ async def connected(
     call = MeteredCall("stt", PROVIDER, model, meter, classify)
     call.start()
     try:
-        async with asyncio.timeout(CONNECT_S):
-            socket = await connecting.__aenter__()
+        socket = await _enter(connecting)
     except Exception as error:
         failed = call.translate(error)
         call.report(failed.kind)
@@ -199,20 +206,53 @@ async def connected(
     try:
         yield socket, call
     finally:
-        await _leave(connecting, cast("WebSocketClientProtocol", vars(socket)["_websocket"]))
+        await _leave(connecting, _websocket(socket))
+
+
+async def _enter(connecting: AbstractAsyncContextManager[Any]) -> Any:
+    """The SDK's socket. Raises TimeoutError after 2 s; to a cancelled handshake the client library clings for 10 s."""
+    entering = asyncio.ensure_future(connecting.__aenter__())
+    entered = False
+    try:
+        await asyncio.wait({entering}, timeout=CONNECT_TIMEOUT_S)
+        entered = entering.done()
+    finally:
+        if not entered:
+            task = asyncio.create_task(_give_up(entering, connecting))
+            giving_up.add(task)
+            task.add_done_callback(giving_up.discard)
+    if not entered:
+        raise TimeoutError
+    return entering.result()
+
+
+giving_up: Final[set[asyncio.Task[None]]] = set()  # connections that nobody waits for any more, for 10 s at most
+
+
+async def _give_up(entering: asyncio.Future[Any], connecting: AbstractAsyncContextManager[Any]) -> None:
+    entering.cancel()
+    await asyncio.wait({entering})
+    if not entering.cancelled() and entering.exception() is None:
+        await _leave(connecting, _websocket(entering.result()))
+
+
+def _websocket(socket: Any) -> WebSocketClientProtocol:
+    """The connection under the SDK's socket, which has no public way to break it off."""
+    return cast("WebSocketClientProtocol", vars(socket)["_websocket"])
 
 
 async def _leave(connecting: AbstractAsyncContextManager[Any], websocket: WebSocketClientProtocol) -> None:
-    """Closes politely for a second, then breaks the connection off: the client library waits for up to 40 s."""
+    """Closes politely for a second, then breaks the connection off: the client library waits for up to 40 s.
+
+    That library swallows a cancellation while it closes, so it closes in a task of its own.
+    """
+    leaving = asyncio.ensure_future(connecting.__aexit__(None, None, None))
     try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await connecting.__aexit__(None, None, None)
-    except TimeoutError:
-        websocket.transport.abort()
-        await websocket.wait_closed()
-    except BaseException:
-        websocket.transport.abort()
-        raise
+        await asyncio.wait({leaving}, timeout=CLOSE_TIMEOUT_S)
+    finally:
+        if not leaving.done():
+            websocket.transport.abort()
+        await leaving
 
 
 def classify(error: Exception, call: MeteredCall) -> Failure:

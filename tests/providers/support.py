@@ -91,9 +91,9 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def instant_sandbox() -> AsyncGenerator[RunningSandbox]:
+async def instant_sandbox(**options: Any) -> AsyncGenerator[RunningSandbox]:
     """The simulated providers without latency, on a free port; tones for a voice."""
-    async with run_sandbox(SandboxOptions(port=0, profile="instant", voice="tones")) as sandbox:
+    async with run_sandbox(SandboxOptions(port=0, profile="instant", voice="tones", **options)) as sandbox:
         yield sandbox
 
 
