@@ -123,10 +123,10 @@ async def serve(upgrade: Upgrade, listener: Listener, source: PcmInput) -> None:
         receiver.cancel()
         sender.cancel()
         outcomes = await asyncio.gather(receiver, sender, return_exceptions=True)
-    upgrade.settle("served" if connection.closing else "cancelled")
-    for outcome in outcomes:
-        if isinstance(outcome, Exception) and not connection.gone:
-            raise outcome
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Exception) and not connection.gone]
+    upgrade.settle("error" if failures else "served" if connection.closing else "cancelled")
+    if failures:
+        raise failures[0]
 
 
 class _Connection:
@@ -142,6 +142,7 @@ class _Connection:
         self._queue = queue
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._fires_at = 0.0
         self._mute = upgrade.fault is not None and upgrade.fault.kind is FaultKind.EMPTY
         self.closing = False
         self.gone = False
@@ -183,11 +184,12 @@ class _Connection:
     def _arm(self) -> None:
         deadline = None if self.closing else self._listener.deadline
         if self._timer is not None:
-            if deadline is not None and self._timer.when() <= deadline:
+            if deadline is not None and self._fires_at <= deadline:
                 return  # it fires early, finds nothing to do and is set again: cheaper than a new timer per chunk
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
+            self._fires_at = deadline  # kept here: uvloop's handle of a time already past has no `when`
             self._timer = self._loop.call_at(deadline, self._on_time)
 
     def _on_time(self) -> None:
