@@ -52,6 +52,8 @@ class GovernorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     step_down_share: float | None = None
     """Share of `session_usd` that has been spent when cheaper models take over; may be over 1."""
+    step_down_policy: str = "economy"
+    """The policy whose models and voice take over; the session keeps its own policy as its label."""
     hard_cap_usd: float | None = None
     """Dollars at which the session ends politely."""
 

@@ -9,7 +9,7 @@ from agent.budgets import TierBudget
 
 class Decision(StrEnum):
     NORMAL = "normal"
-    STEP_DOWN = "step_down"  # cheaper models from the next turn on
+    STEP_DOWN = "step_down"  # the models and the voice of the tier's `step_down_policy` from the next turn on
     HARD_CAP = "hard_cap"  # say goodbye with a recorded sentence and end the session
 
 

@@ -125,6 +125,10 @@ class Ledger:
         newest, number = self._turns.get(session_id, (turn, self._spool.last))
         return newest >= turn and number is not None and await self._settled(number, timeout_s)
 
+    async def turn_committed(self, session_id: str, turn: int) -> None:
+        """Waits for a turn's commit as `flush_turn` does; never raises. All that sessions know of a ledger."""
+        await self.flush_turn(session_id, turn)
+
     async def flush(self, timeout_s: float = FLUSH_S) -> bool:
         """Waits until everything that was recorded so far is committed; False as with `flush_turn`."""
         return await self._settled(self._spool.last, timeout_s)

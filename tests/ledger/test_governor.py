@@ -7,6 +7,7 @@ import pytest
 from agent.budgets import DEFAULT_FILE, GovernorLimits, Tier, TierBudget, load_budgets
 from agent.errors import ConfigurationError
 from agent.ledger.governor import Decision, decide
+from agent.policy.policies import load_policies
 
 OFF = TierBudget(session_usd=0.1, alert_usd=0.2)
 BOTH = TierBudget(session_usd=0.1, alert_usd=0.2, governor=GovernorLimits(step_down_share=0.8, hard_cap_usd=0.3))
@@ -32,8 +33,10 @@ def test_limits_hold_from_the_moment_they_are_reached(spent: float, budget: Tier
 
 
 def test_both_limits_and_the_display_are_off_by_default() -> None:
+    policies = load_policies().policies
     for budget in load_budgets().tiers.values():
-        assert budget.governor == GovernorLimits(None, None)
+        assert budget.governor.step_down_policy in policies
+        assert budget.governor == GovernorLimits(step_down_share=None, hard_cap_usd=None)
         assert budget.show_cost is False
 
 
