@@ -36,10 +36,12 @@ async def _replay(messages: list[Any], meter: Remember, **options: Any) -> tuple
             await socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
         await peer.read(socket, "CloseStream")
 
-    async with deepgram_peer(script) as peer:
-        async with DeepgramFlux(api_key="k", base_url=peer.url, **options).open("s1", meter) as stream:
-            await stream.finish()
-            return [heard async for heard in stream], peer
+    async with (
+        deepgram_peer(script) as peer,
+        DeepgramFlux(api_key="k", base_url=peer.url, **options).open("s1", meter) as stream,
+    ):
+        await stream.finish()
+        return [heard async for heard in stream], peer
 
 
 async def test_every_event_has_its_kind(meter: Remember) -> None:
@@ -141,15 +143,17 @@ async def test_a_close_code_has_its_kind(code: int, kind: ErrorKind, meter: Reme
         await socket.send(json.dumps(_info("StartOfTurn", "Yes")))
         await socket.close(code, "why")
 
-    async with deepgram_peer(script) as peer:
-        async with DeepgramFlux(api_key="k", base_url=peer.url).open("s1", meter) as stream:
-            with pytest.raises(ProviderError) as caught:
-                async for _ in stream:
-                    pass
-            assert caught.value.kind is kind
-            assert caught.value.delivered
-            with pytest.raises(ProviderError):
-                await stream.send(bytes(640))
+    async with (
+        deepgram_peer(script) as peer,
+        DeepgramFlux(api_key="k", base_url=peer.url).open("s1", meter) as stream,
+    ):
+        with pytest.raises(ProviderError) as caught:
+            async for _ in stream:
+                pass
+        assert caught.value.kind is kind
+        assert caught.value.delivered
+        with pytest.raises(ProviderError):
+            await stream.send(bytes(640))
     assert meter.only.outcome == kind
     assert meter.only.usage.quantities == {}
 
@@ -158,9 +162,11 @@ async def test_a_close_that_nobody_asked_for_is_a_disconnection(meter: Remember)
     async def script(socket: ServerConnection, peer: Peer) -> None:
         await socket.close(1000)
 
-    async with deepgram_peer(script) as peer:
-        async with DeepgramFlux(api_key="k", base_url=peer.url).open("s1", meter) as stream:
-            with pytest.raises(ProviderError) as caught:
-                async for _ in stream:
-                    pass
+    async with (
+        deepgram_peer(script) as peer,
+        DeepgramFlux(api_key="k", base_url=peer.url).open("s1", meter) as stream,
+    ):
+        with pytest.raises(ProviderError) as caught:
+            async for _ in stream:
+                pass
     assert caught.value.kind is ErrorKind.DISCONNECTED

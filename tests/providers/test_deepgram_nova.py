@@ -51,10 +51,12 @@ async def _replay(messages: list[Any], meter: Remember) -> list[Heard]:
             await socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
         await peer.read(socket, "CloseStream")
 
-    async with deepgram_peer(script) as peer:
-        async with DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream:
-            await stream.finish()
-            return [heard async for heard in stream]
+    async with (
+        deepgram_peer(script) as peer,
+        DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream,
+    ):
+        await stream.finish()
+        return [heard async for heard in stream]
 
 
 def _said(heard: list[Heard]) -> list[tuple[HeardKind, str]]:
@@ -120,15 +122,17 @@ async def test_the_answer_to_finalize_ends_the_turn(meter: Remember) -> None:
         await socket.send(json.dumps(_results("Book it.", final=True, from_finalize=True)))
         await peer.read(socket, "CloseStream")
 
-    async with deepgram_peer(script) as peer:
-        async with DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream:
-            heard: list[Heard] = []
-            async for one in stream:
-                heard.append(one)
-                if one.kind is STARTED:
-                    await stream.finalize()
-                if one.kind is ENDED:
-                    await stream.finish()
+    async with (
+        deepgram_peer(script) as peer,
+        DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream,
+    ):
+        heard: list[Heard] = []
+        async for one in stream:
+            heard.append(one)
+            if one.kind is STARTED:
+                await stream.finalize()
+            if one.kind is ENDED:
+                await stream.finish()
     assert _said(heard) == [(STARTED, "Book it"), (PARTIAL, "Book it."), (ENDED, "Book it.")]
 
 
@@ -141,13 +145,16 @@ async def test_a_silent_stream_is_kept_alive(meter: Remember, monkeypatch: pytes
         await socket.send(json.dumps(_results("Still here.", final=True, speech_final=True)))
         await peer.read(socket, "CloseStream")
 
-    async with deepgram_peer(script) as peer:
-        async with asyncio.timeout(5), DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream:
-            heard: list[Heard] = []
-            async for one in stream:
-                heard.append(one)
-                if one.kind is ENDED:
-                    await stream.finish()
+    async with (
+        deepgram_peer(script) as peer,
+        asyncio.timeout(5),
+        DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream,
+    ):
+        heard: list[Heard] = []
+        async for one in stream:
+            heard.append(one)
+            if one.kind is ENDED:
+                await stream.finish()
     assert heard[-1].text == "Still here."
     assert [text["type"] for text in peer.texts] == ["KeepAlive", "KeepAlive", "CloseStream"]
 
