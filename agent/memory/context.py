@@ -1,8 +1,8 @@
 """`context()`: what one Claude call gets to see, within a token budget. Every call of every turn goes through it.
 
-Order of claims on the budget: system prompt, utterance, the last six turns, the current topic's summary, states, and the rest
-for recalled questions. The system prompt comes back unchanged, so that a cached prefix stays one; everything that changes from
-turn to turn is in `memory`, which belongs after that prefix, and in `messages`.
+Order of claims on the budget: system prompt, utterance, the last six turns, the current topic's summary, states, and
+the rest for recalled questions. The system prompt comes back unchanged, so that a cached prefix stays one; everything that
+changes from turn to turn is in `memory`, which belongs after that prefix, and in `messages`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Context:
 
     system: str
     memory: str
-    """Topic summary, states and recalled questions; empty when there is nothing to tell. To be placed after `system`."""
+    """Topic summary, states and recalled questions; empty when there is nothing to tell. Belongs after `system`."""
     messages: tuple[Message, ...]
     tokens: Mapping[str, int]
     """Estimated tokens of each part: system, summary, state, recalled, recent, utterance."""
@@ -59,8 +59,8 @@ def context(
 ) -> Context:
     """The context for answering `utterance`, normally the text last given to `conversation.heard`.
 
-    All parts together stay within `budget_tokens` (an estimate of four characters a token), except that system prompt and
-    utterance are never cut. `without` leaves parts out, for measuring what each is worth.
+    All parts together stay within `budget_tokens` (an estimate of four characters a token), except that system prompt,
+    utterance and the state in focus are never cut. `without` leaves parts out, for measuring what each is worth.
     """
     graph = conversation.graph
     waiting = graph.last is not None and graph.last.answer is None and graph.last.text == utterance.strip()

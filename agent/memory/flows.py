@@ -39,7 +39,7 @@ class Flow:
     final: frozenset[str]
     rules: tuple[Rule, ...]
     keeps_request: bool = False
-    """Whether a new thing keeps the caller's opening words: for what no value can name ("the router keeps restarting")."""
+    """Whether a new thing keeps the caller's opening words: for what no value can name ("the heating won't start")."""
 
     def next(self, state: str, who: Speaker, text: str) -> tuple[str, str] | None:
         """The state that `text` moves to and the cue that did it, or None when nothing fires."""

@@ -1,6 +1,7 @@
 """The nodes of a call's graph, as frozen data. Edges are the ids that the nodes carry.
 
-Topic.questions -> Question.id, Topic.states -> State.id, Question.topic and State.topic back; Question.refers_to -> State.id.
+Topic.questions -> Question.id, Topic.states -> State.id, Question.topic and State.topic back to Topic.id;
+Question.refers_to -> State.id.
 Turns are counted from 0 within a call; a question's id is its turn.
 """
 

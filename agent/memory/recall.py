@@ -1,8 +1,8 @@
 """Which old questions a turn needs: scores for every question held, best first.
 
-The lexical score is BM25 seen through several sliding windows at once: narrow ones find the sentence, wide ones the stretch
-of talk it belongs to. Each window's scores are scaled to a maximum of 1 and averaged. The current topic, the turns that the
-values in focus came from, and recency add to that.
+The lexical score is BM25 seen through several sliding windows at once: narrow ones find the sentence, wide ones the
+stretch of talk it belongs to. Each window's scores are scaled to a maximum of 1 and averaged. The current topic and the
+turns that the values in focus came from add to that; recency decides between equals.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from agent.memory.words import content_stems
 
 # Tuned on QMSum validation and SGD dev (tests/evals).
 WINDOWS = (3, 9, 27)
-_SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 0.8  # BM25's k1 and b, and an exponent on its idf
+_SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 0.85  # BM25's k1 and b, and an exponent on its idf
 _MOST_WORDS = 24
-TOPIC, SOURCE, RECENCY = 0.12, 0.2, 0.02
+TOPIC, SOURCE, RECENCY = 0.1, 0.2, 0.001
 _COST = 0.25  # how much a question's length counts against it
 
 
 def recall_order(index: Index, utterance: str, *, topic: int | None, sources: Collection[int], upto: int) -> list[int]:
     """Turns before `upto` in the order they should be recalled.
 
-    `topic` is the topic whose questions are favoured (None for no favour), `sources` the turns that the values in focus came
-    from. Turns come with falling score per cost, so a caller takes from the front what fits.
+    `topic` is the topic whose questions are favoured (None for no favour), `sources` the turns that the values in focus
+    came from. Turns come with falling score per cost, so a caller takes from the front what fits.
     """
     held = upto - index.first
     if held <= 0:

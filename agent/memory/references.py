@@ -28,31 +28,38 @@ _ORDINALS = {
     "5th": 5,
 }
 _ORDINAL = re.compile(
-    r"\b(?:the|that|my|your)\s+(?:very\s+)?(first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th)\b(?!\s+(?:of|time|half|name))",
+    r"\b(?:the|that|my|your)\s+(?:very\s+)?(first|second|third|fourth|fifth|1st|2nd|3rd|4th|5th)\b(?!\s+(?:of"
+    r"|time|half|name))",
     re.IGNORECASE,
 )
 _LAST = re.compile(
-    r"\b(?:the|that|my)\s+(?:very\s+)?(?:last|latest|most recent|newest)\b(?!\s+(?:time|night|week|name|train|bus|flight out))",
+    r"\b(?:the|that|my)\s+(?:very\s+)?(?:last|latest|most recent|newest)\b"
+    r"(?!\s+(?:time|night|week|name))",
     re.IGNORECASE,
 )
 _EARLIER = re.compile(
-    r"\b(?:the|that|my)\s+(?:earlier|previous|former|original|prior)\b|\b(?:one|\w+) before that\b|\b(?:first|before) (?:that|this) one\b",
+    r"\b(?:the|that|my)\s+(?:earlier|previous|former|original|prior)\b|\b(?:one|\w+) before that\b|\b(?:first"
+    r"|before) (?:that|this) one\b",
     re.IGNORECASE,
 )
 _OTHER = re.compile(r"\b(?:the|that|my) other\b|\bnot (?:that|this) one\b", re.IGNORECASE)
 _RETURN = re.compile(
-    r"\b(?:go|get|going|come|coming|circle|head)\s+back\s+to\b|\bback to\b|\breturn(?:ing)? to\b|\babout (?:that|the|my)\b|\bregarding\b"
-    r"|\b(?:you|we|i)(?: have| had|'ve)?(?: just| previously| already)? (?:found|mentioned|talked about|discussed|suggested|gave|located|arranged|booked|said|spoke)\b"
+    r"\b(?:go|get|going|come|coming|circle|head)\s+back\s+to\b|\bback to\b|\breturn(?:ing)? to\b|\babout (?:that"
+    r"|the|my)\b|\bregarding\b"
+    r"|\b(?:you|we|i)(?: have| had|'ve)?(?: just| previously| already)? (?:found|mentioned|talked about|discussed"
+    r"|suggested|gave|located|arranged|booked|said|spoke)\b"
     r"|\bearlier\b|\bfrom before\b|\bagain\b|\bafter all\b",
     re.IGNORECASE,
 )
 _MENTION = re.compile(r"\b(?:the|that|this|those)\s+(?:\w+\s+)?(?:one|\w+)\b|\bthe one\b|\bthat\b", re.IGNORECASE)
 _CORRECTION = re.compile(
-    r"\bactually\b|\binstead\b|\bmake (?:it|that)\b|\bchange\b|\brather\b|\bmove\b|\bafter all\b|\bbetter than\b|\bi meant?\b",
+    r"\bactually\b|\binstead\b|\bmake (?:it|that)\b|\bchange\b|\brather\b|\bmove\b|\bafter all\b|\bbetter than\b"
+    r"|\bi meant?\b",
     re.IGNORECASE,
 )
 _ANOTHER = re.compile(
-    r"\b(?:another|also|as well|too|one more|(?<!for )a (?:second|third) \w+|something else|some other|a different|an additional)\b|^(?:and|plus)\b[^?]*\b(?:what|from|for|to|in|can|could|i'm|i am)\b",
+    r"\b(?:another|also|as well|too|one more|(?<!for )a (?:second|third) \w+|something else|some other"
+    r"|a different|an additional)\b|^(?:and|plus)\b[^?]*\b(?:what|from|for|to|in|can|could|i'm|i am)\b",
     re.IGNORECASE,
 )
 

@@ -51,7 +51,7 @@ def _state_lines(state: State) -> list[str]:
 
 
 def graph_view(conversation: Conversation) -> dict[str, Any]:
-    """A JSON-able view for a page: topics without their questions, the newest states, what is current. Values are verbatim."""
+    """A JSON-able view for a page: topics without their questions, the newest states and what is current."""
     graph = conversation.graph
     return {
         "turns": graph.turns,
@@ -84,7 +84,7 @@ def graph_view(conversation: Conversation) -> dict[str, Any]:
 
 
 def render_svg(conversation: Conversation) -> str:
-    """One SVG document: topics on the left, the states of each on the right, an edge between them. Colours follow the theme."""
+    """One SVG document: topics on the left, their states on the right, an edge between. Colours follow the theme."""
     graph = conversation.graph
     shapes: list[str] = []
     top = _MARGIN

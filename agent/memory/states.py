@@ -19,9 +19,11 @@ MAX_REQUEST = 200  # characters of the caller's opening words that a state keeps
 REQUEST = "request"
 _FILLED_LATER = frozenset({"code", "phone", "address", "email", "price"})
 _REQUEST_VERB = re.compile(
-    r"\b(?:need|want|book|reserve|find|get|look(?:ing)? for|like|ordered|have a (?:problem|question)|can i|could i|can you|what's on)\b",
+    r"\b(?:need|want|book|reserve|find|get|look(?:ing)? for|like|ordered|have a (?:problem|question)|can i"
+    r"|could i|can you|what's on)\b",
     re.IGNORECASE,
 )
+_ABOUT_IT = re.compile(r"\b(?:it|its|that|this|there|they|them|their)\b[^?]*\?", re.IGNORECASE)
 _REFUSAL = re.compile(r"^\s*(?:no|nope|not)\b", re.IGNORECASE)
 _AGREEMENT = re.compile(
     r"^\s*(?:yes|yeah|yep|sure|ok|okay|correct|right|perfect|great|go ahead|that works|sounds good)\b", re.IGNORECASE
@@ -31,7 +33,7 @@ _CANCEL = re.compile(r"\bcancel\b|\bcall it off\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What the caller's utterance is about: its topic, the state meant, whether that state is new, and what it points at."""
+    """What the caller's utterance is about: its topic, the state meant, and what it points at."""
 
     choice: Choice
     state: int | None
@@ -129,11 +131,8 @@ def _opens_another(focus: State, flow: Flow, text: str, named: bool, values: lis
     return focus.state in flow.final and bool(values) and (named or _REQUEST_VERB.search(text) is not None)
 
 
-_ABOUT_IT = re.compile(r"\b(?:it|its|that|this|there|they|them|their)\b[^?]*\?", re.IGNORECASE)
-
-
 def answers_about(state: State, question: Question, named: bool, answer: str) -> bool:
-    """Whether an answer is about the state in focus: the turn pointed at it, named it, set or agreed to something of it."""
+    """Whether an answer is about the state in focus: the turn pointed at it, named it, or set something of it."""
     if named or state.id in question.refers_to or question.intent in ("agree", "correct", "cancel"):
         return True
     if _ABOUT_IT.search(question.text):
@@ -143,7 +142,7 @@ def answers_about(state: State, question: Question, named: bool, answer: str) ->
 
 
 def slots_for(state: State | None, values: list[Value], *, turn: int, by: Speaker, fill_only: bool) -> list[Slot]:
-    """The slots that an utterance sets. With `fill_only` an answer adds codes, prices and addresses but replaces nothing."""
+    """The slots that an utterance sets. With `fill_only` codes, prices and addresses are added, nothing is replaced."""
     held: dict[str, Slot] = {} if state is None else {slot.name: slot for slot in state.slots}
     slots: list[Slot] = []
     for value in values:

@@ -1,4 +1,4 @@
-"""Topic summaries: a lexical one at once, and requests for the cheap model to write a better one off the critical path."""
+"""Topic summaries: a lexical one at once, and requests for the cheap model to write a better one later."""
 
 from __future__ import annotations
 

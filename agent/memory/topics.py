@@ -1,8 +1,9 @@
 """Topic tracking: does an utterance continue the current topic, re-open an earlier one, or start a new one?
 
-Lexical and causal. An utterance scores every topic: cues of `flows.toml` that name or hint at the topic's subject, plus words
-that so far stood in that topic only. The current topic stays unless another one beats it by a margin. When the utterance itself
-names nothing ("yes, please"), the cues of the answer it replies to count a little.
+Lexical and causal. An utterance scores every topic: cues of `flows.toml` that name or hint at the topic's subject, plus
+words that so far stood in that topic only. The current topic stays unless another one beats it by a margin. When the
+utterance itself names nothing ("yes, please"), the cues of the answer it replies to count a little, and so do topics
+whose thing under way has the slots that the utterance fills.
 """
 
 from __future__ import annotations
@@ -31,21 +32,20 @@ _OWN_WORD, _OWN_WORDS_MOST = 0.5, 1.5
 _ALIKE_SLOT = 0.3
 _MARGIN, _LEAST = 0.4, 0.5
 
-_REQUESTS = frozenset(
-    stem(word)
-    for word in "need want book find get look looking search reserve check try rent buy purchase arrange schedule".split()
-)
-_PREPOSITIONS = frozenset("from to near at between in by of for around".split())
+_REQUEST_WORDS = "need want book find get look looking search reserve check try rent buy purchase arrange schedule"
+_REQUESTS = frozenset(stem(word) for word in _REQUEST_WORDS.split())
+_PREPOSITIONS = frozenset({"from", "to", "near", "at", "between", "in", "by", "of", "for", "around"})
 _FILLERS = frozenset({"the", "a", "an", "my"})
 _SHIFT = re.compile(
-    r"\b(?:by the way|another question|different (?:question|topic)|something else|on another note|unrelated|change the subject|quick question)\b",
+    r"\b(?:by the way|another question|different (?:question|topic)|something else|on another note|unrelated"
+    r"|change the subject|quick question)\b",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where an utterance belongs: `topic` is an id (the next free one for a new topic), `subject` what the topic is now about."""
+    """Where an utterance belongs: a topic's id (the next free one for a new topic) and what it is now about."""
 
     move: Move
     topic: int
@@ -128,7 +128,7 @@ def _add_shape(graph: Graph, known: dict[int, float], values: Sequence[Value]) -
 
 
 def _drifts(current: Topic, index: Index, text: str) -> bool:
-    """Whether an utterance without cues leaves the topic: it says so, or a talk without a subject loses all common words."""
+    """Whether an utterance without cues leaves the topic: it says so, or talk without a subject shares no word."""
     if _SHIFT.search(text):
         return True
     words = set(content_stems(text))

@@ -1,6 +1,6 @@
 """Finds values in speech (times, dates, counts, prices, codes, names, …) and keeps them verbatim.
 
-No schema is needed: a value's kind comes from its form, its slot name from its kind, its unit or the preposition before it.
+No schema is needed: a value's kind comes from its form, its slot name from its kind, unit or the preposition before it.
 A value that the caller takes back in the same breath ("Tuesday, no sorry, Friday") is left out.
 """
 
@@ -25,27 +25,33 @@ _KINDS = (
     ),
     (
         "time",
-        rf"\b\d{{1,2}}[:.]\d{{2}}\s?(?:[ap]\.?m\b\.?)?|\b(?:half past|quarter (?:to|past)) {_HOUR}\b(?: in the \w+)?"
-        rf"|\b{_HOUR}\s?(?:[ap]\.?m\b\.?|o'clock\b)(?: in the \w+)?|\bnoon\b|\bmidnight\b|\b{_HOUR} in the (?:morning|evening|afternoon)\b",
+        rf"\b\d{{1,2}}[:.]\d{{2}}\s?(?:[ap]\.?m\b\.?)?|\b(?:half past|quarter (?:to"
+        rf"|past)) {_HOUR}\b(?: in the \w+)?"
+        rf"|\b{_HOUR}\s?(?:[ap]\.?m\b\.?|o'clock\b)(?: in the \w+)?|\bnoon\b|\bmidnight\b"
+        rf"|\b{_HOUR} in the (?:morning|evening|afternoon)\b",
     ),
     (
         "date",
-        rf"\b\d{{4}}-\d\d-\d\d\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b|\b(?:the )?\d{{1,2}}(?:st|nd|rd|th)? of (?:{_MONTH}|this month|next month)\b"
-        rf"|\b(?:(?:this|next) )?{_DAY}(?: next week)?\b|\b(?:the )?day after tomorrow\b|\b(?:today|tomorrow|tonight)\b|\bthe \d{{1,2}}(?:st|nd|rd|th)\b",
+        rf"\b\d{{4}}-\d\d-\d\d\b|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b|\b(?:the )?\d{{1,2}}(?:st|nd|rd"
+        rf"|th)? of (?:{_MONTH}|this month|next month)\b"
+        rf"|\b(?:(?:this|next) )?{_DAY}(?: next week)?\b|\b(?:the )?day after tomorrow\b|\b(?:today|tomorrow"
+        rf"|tonight)\b|\bthe \d{{1,2}}(?:st|nd|rd|th)\b",
     ),
     ("code", r"\b(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9][A-Z0-9-]{3,}\b|\b\d{2,}-\d{3,}\b|\b\d{5,}\b"),
     ("month", rf"\b{_MONTH}\b"),
     ("count", rf"\b{_NUMBER}\b(?:\s+(?P<unit>of us|[a-z]+))?"),
     (
         "name",
-        r"(?:\b[Tt]he )?(?:\b(?:Dr|Mr|Mrs|Ms|St)\. )?\b[A-Z][\w'&-]+(?: (?:of |vs |the |and |& |du |de |la |le )?[A-Z][\w'&-]+)*(?: (?:show|concert|night|game|match|hotel|restaurant))?\b",
+        r"(?:\b[Tt]he )?(?:\b(?:Dr|Mr|Mrs|Ms|St)\. )?\b[A-Z][\w'&-]+(?: (?:of |vs |the |and |& |du |de |la "
+        r"|le )?[A-Z][\w'&-]+)*(?: (?:show|concert|night|game|match|hotel|restaurant))?\b",
     ),
 )
 _FINDERS = tuple(
     (kind, re.compile(pattern, re.IGNORECASE if kind in ("time", "date", "price") else 0)) for kind, pattern in _KINDS
 )
 _REPAIR = re.compile(
-    r"^[\s,.…–-]*(?:(?:or|no|oh|uh|um|er|wait|sorry|actually|rather|i mean|i meant|make that|make it|scratch that|well|not|hold on)[\s,.…–-]*){1,4}(?:for|on|at|to|the|from|in)?\s*$",
+    r"^[\s,.…–-]*(?:(?:or|no|oh|uh|um|er|wait|sorry|actually|rather|i mean|i meant|make that|make it|scratch that"
+    r"|well|not|hold on)[\s,.…–-]*){1,4}(?:for|on|at|to|the|from|in)?\s*$",
     re.IGNORECASE,
 )
 _ROLE = re.compile(
@@ -61,15 +67,16 @@ _SINGULAR_UNITS = {"person": "people", "guests": "people", "persons": "people", 
     for unit in ("night", "ticket", "room", "day", "seat", "bed", "hour", "minute", "week", "star", "bag")
 }
 _NOT_UNITS = frozenset({"ones", "this", "does", "was", "thus"})
-_NOT_NAMES = frozenset(
-    """i i'm i'd i'll i've ok okay yes yeah no not sure please thanks thank hi hello hey good great perfect sorry well so
-    what which who when where why how is are was do does did can could would will shall should may it its it's there here
-    that that's this these those the a an and but or if in on at for from to we you your they he she my our their let let's
-    about actually also any anything another something some just maybe alright fine right wait oh um uh then now all both
-    is have has had done go going i want need book find get tell give check choose look order invoice ticket reference
-    mostly probably pm am thanks done booking confirming confirmed your one two three four five six seven eight nine
-    monday tuesday wednesday thursday friday saturday sunday""".split()
-)
+_COMMON_WORDS = """
+i i'm i'd i'll i've ok okay yes yeah no not sure please thanks thank hi hello hey good great perfect sorry
+well so what which who when where why how is are was do does did can could would will shall should may it its
+it's there here that that's this these those the a an and but or if in on at for from to we you your they he
+she my our their let let's about actually also any anything another something some just maybe alright fine
+right wait oh um uh then now all both have has had done go going want need book find get tell give check
+choose look order invoice ticket reference mostly probably pm am booking confirming confirmed one two three
+four five six seven eight nine monday tuesday wednesday thursday friday saturday sunday
+"""
+_NOT_NAMES = frozenset(_COMMON_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class Value:
 
 
 def values_in(text: str, *, asked: str = "") -> list[Value]:
-    """The values of an utterance in order of speaking; `asked` is the question it answers, which can name a bare number."""
+    """The values of an utterance in order of speaking; the question it answers, `asked`, can name a bare number."""
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, int, Value]] = []
     for kind, finder in _FINDERS:

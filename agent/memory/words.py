@@ -13,14 +13,16 @@ _SUFFIXES = (
     *("ies", "ied", "ions", "ion", "ers", "er", "ed", "es", "ly", "s", "al", "e"),
 )
 
-STOP_WORDS = frozenset(
-    """a an the of to and or in on for with at by from is are was were be been being am i you he she it we they me my
-    your his her its our their this that these those there here what which who whom when where why how do does did done
-    have has had will would can could should may might shall not no n't s 're 'm 've 'd 'll so just um uh yeah yes okay ok
-    oh well like know think mean really gonna about as if then than but very also any some all more most much many up out
-    one get got go going say said talk talked please thanks thank want need i'm it's that's i'd i'll i've don't let
-    discuss discussed discussion describe summarize summarise opinion according group team people tell""".split()
-)
+_STOPPED = """
+a an the of to and or in on for with at by from is are was were be been being am i you he she it we they me my
+your his her its our their this that these those there here what which who whom when where why how do does did
+done have has had will would can could should may might shall not no n't s 're 'm 've 'd 'll so just um uh
+yeah yes okay ok oh well like know think mean really gonna about as if then than but very also any some all
+more most much many up out one get got go going say said talk talked please thanks thank want need i'm it's
+that's i'd i'll i've don't let discuss discussed discussion describe summarize summarise opinion according
+group team people tell
+"""
+STOP_WORDS = frozenset(_STOPPED.split())
 
 
 def tokens_of(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Builds the constructed back-reference cases of measure 4 from `backref_templates.toml`. Every case is our own making."""
+"""Builds the constructed back-reference cases of measure 4 from `backref_templates.toml`: all of our own making."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BETWEEN, BEFORE_ASK = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A constructed call that ends in a pointer back: the exact values it needs and the rivals' values for the same slots."""
+    """A constructed call that ends in a pointer back: the exact values it needs and the rivals' values."""
 
     kind: str
     form: str
@@ -32,7 +32,7 @@ class Case:
 def cases() -> list[Case]:
     """All cases: each pointing form said in each of its ways about each kind it fits. Always the same ones."""
     templates = tomllib.loads(TEMPLATES.read_text(encoding="utf-8"))
-    chance = random.Random(SEED)  # noqa: S311
+    chance = random.Random(SEED)
     return list(_cases(templates, chance))
 
 

@@ -47,7 +47,7 @@ def flat(limit: int | None) -> Select:
 
 
 def last_and_bm25(size: int) -> Select:
-    """The last six utterances, then the best blocks of `size` utterances by BM25 that fit; `size` 1 is BM25 over turns."""
+    """The last six utterances, then the best blocks of `size` utterances by BM25; `size` 1 is BM25 over turns."""
 
     def select(texts: Sequence[str], ask: str, budget: int) -> set[int]:
         chosen = flat(LAST_TURNS)(texts, ask, budget)

@@ -1,6 +1,6 @@
 """Finds the outside data and turns it, at this edge only, into calls that memory can hear.
 
-Nothing here is copied into the project: files are read from $VOICE_AGENT_DATA, else from ../shared/data beside the project.
+Nothing here is copied into the project: files are read from $VOICE_AGENT_DATA, else from ../shared/data beside it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _MARKUP = re.compile(r"\{[a-z]+\}\s*")  # the transcribers' {disfmarker}, {vocal
 class Probe:
     """A point in a call where old turns are needed.
 
-    `utterances` alternate caller, agent from the start of the call up to, and without, `ask`. Every need is a set of utterance
-    numbers: any one of them is enough when `any_one`, else the share of them that is kept counts.
+    `utterances` alternate caller, agent from the start of the call up to, and without, `ask`. Every need is a set of
+    utterance numbers: any one of them is enough when `any_one`, else the share of them that is kept counts.
     """
 
     utterances: Sequence[str]
@@ -59,7 +59,7 @@ def multiwoz() -> dict[str, dict[str, Any]]:
 
 
 def qmsum() -> Iterator[Probe]:
-    """QMSum validation: every question about a meeting, asked at its end. Speakers take the caller's and the agent's part in turn."""
+    """QMSum validation: every question about a meeting, asked at its end. Every other speech is taken as the caller's."""
     for meeting in rows("qmsum/val.jsonl"):
         texts = [_MARKUP.sub("", turn["text"]).strip() for turn in meeting["turns"]]
         for query in meeting["queries"]:
@@ -104,7 +104,7 @@ class LabelledTurn:
 
 
 def sgd_subjects() -> Iterator[list[LabelledTurn]]:
-    """SGD dev dialogues of several services. The subject is the service of the only new intent, else the only active service."""
+    """SGD dev, several services. The subject is the service of the only new intent, else the only active service."""
     for dialogue in sgd().values():
         if len(dialogue["services"]) < 2:
             continue
@@ -121,7 +121,7 @@ def sgd_subjects() -> Iterator[list[LabelledTurn]]:
 
 
 def multiwoz_subjects() -> Iterator[list[LabelledTurn]]:
-    """MultiWOZ validation. The subject is the only domain whose belief state changes, else the only domain of the turn."""
+    """MultiWOZ validation. The subject is the only domain whose belief state changes, else the turn's only domain."""
     for dialogue in multiwoz().values():
         turns = dialogue["turns"]
         labelled: list[LabelledTurn] = []

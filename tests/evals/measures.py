@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from agent.memory import Context, Conversation, Part, context
 from agent.memory.words import tokens_of
@@ -223,13 +224,13 @@ class Shifts:
 
 
 def memory_shifts(utterances: Sequence[str]) -> list[int]:
-    """For every utterance but the last, 1 when memory puts the next one into another topic. Each utterance is a turn of its own."""
+    """For every utterance but the last, 1 when memory puts the next one into another topic. Each is a turn of its own."""
     call = Conversation()
     topics: list[int] = []
     for text in utterances:
         topics.append(call.heard(text).topic)
         call.answered("", interrupted=False)
-    return [int(a != b) for a, b in zip(topics, topics[1:], strict=False)]
+    return [int(a != b) for a, b in pairwise(topics)]
 
 
 @dataclass(slots=True)

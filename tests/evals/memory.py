@@ -1,4 +1,4 @@
-"""The memory eval: `python -m tests.evals.memory [--quick]`. Prints one table per measure, baselines computed in the same run.
+"""The memory eval: `python -m tests.evals.memory [--quick]`. One table per measure, baselines computed in the same run.
 
 Everything is measured on `agent.memory.context()` as the turn calls it. Data that is absent is named and skipped.
 """
