@@ -38,14 +38,11 @@ _EXAMPLES: Final = "sqlite:///path/to/file.db or postgresql://user:password@host
 
 
 def create_engine(url: str) -> AsyncEngine:
-    """An engine that has not connected yet. Makes the directory of an SQLite file. Raises ConfigurationError."""
+    """An engine that has not connected yet. Makes an SQLite file and its directory. Raises ConfigurationError."""
     parsed = parse_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     if sqlite and parsed.database and parsed.database != ":memory:":
-        try:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {error.filename}: {error.strerror}") from None
+        _make_writable(Path(parsed.database))
     connect: dict[str, Any] = {"timeout": _BUSY_MS / 1000} if sqlite else {"timeout": _CONNECT_S}
     options = EngineConfig(
         connect_args=connect,
@@ -62,6 +59,14 @@ def create_engine(url: str) -> AsyncEngine:
     if sqlite:
         event.listen(engine.sync_engine, "connect", _set_pragmas)
     return engine
+
+
+def _make_writable(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.open("ab").close()
+    except OSError as error:
+        raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {file} cannot be written: {error.strerror}") from None
 
 
 def _encode(value: object) -> str:

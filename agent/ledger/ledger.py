@@ -74,7 +74,6 @@ class Ledger:
             metrics.child(catalog.LEDGER_DROPPED, table)
 
     async def __aenter__(self) -> Self:
-        self._closing = False
         self._spool.wake()  # the schema is brought up to date before the first row comes
         self._tasks = [asyncio.create_task(self._write_on(), name="ledger-writer")]
         if self._retention is not None:
@@ -85,7 +84,7 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._closing = True
-        self._spool.wake()
+        self._spool.close()
         self._retry_now.set()
         try:
             await asyncio.wait(self._tasks[:1], timeout=self._drain_s)

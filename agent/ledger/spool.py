@@ -23,6 +23,7 @@ class Spool:
         self._rows: deque[Row] = deque()
         self._limit = limit
         self._hard_limit = int(limit * (1 + _RESERVE))
+        self._closed = False
         self._added = 0
         self._settled = 0
         self._filled = asyncio.Event()
@@ -46,13 +47,17 @@ class Spool:
         return self._added
 
     async def wait(self) -> None:
-        """Returns when there are rows, or once after `wake` was called."""
+        """Returns when there are rows, once after `wake` was called, and always after `close`."""
         await self._filled.wait()
-        if not self._rows:
-            self._filled.clear()
+        self._clear_if_empty()
 
     def wake(self) -> None:
         """Lets `wait` return once."""
+        self._filled.set()
+
+    def close(self) -> None:
+        """Lets `wait` return from now on: no more rows come."""
+        self._closed = True
         self._filled.set()
 
     def oldest(self, count: int) -> list[Row]:
@@ -64,8 +69,7 @@ class Spool:
         for _ in range(count):
             self._rows.popleft()
         self._settled += count
-        if not self._rows:
-            self._filled.clear()
+        self._clear_if_empty()
         self._tell({number for number, _ in self._waiters if number <= self._settled}, reached=True)
 
     def give_up_waiting(self) -> None:
@@ -87,6 +91,10 @@ class Spool:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+
+    def _clear_if_empty(self) -> None:
+        if not self._rows and not self._closed:
+            self._filled.clear()
 
     def _tell(self, numbers: set[int], *, reached: bool) -> None:
         told = [waiter for waiter in self._waiters if waiter[0] in numbers]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -365,11 +366,21 @@ async def test_rows_that_wait_at_the_end_are_written_or_counted(tmp_path: Any) -
     async with open_house(url) as again:
         assert await again.count(turns) == 1
 
-    lost = House(f"sqlite:///{tmp_path / 'a-directory'}", drain_s=0.3)
-    (tmp_path / "a-directory").mkdir()
+    file = tmp_path / "lost.db"
+    lost = House(f"sqlite:///{file}", drain_s=0.3)
+    file.unlink()
+    file.mkdir()
     async with lost.ledger:
         lost.sinks.handle(SessionStarted(session()))
     assert lost.sample("ledger_dropped_total", table="sessions") == 1
+    for thread in threading.enumerate():  # aiosqlite's thread tells the loop that it has ended; nothing waits for it
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join)
+
+
+async def test_a_file_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be written: Is a directory"):
+        create_engine(f"sqlite:///{tmp_path}")
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "not a url", "oracle://secret:password@host/x"])
