@@ -3,43 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Final
 
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsPlugin
 
 from agent.budgets import Budgets, Tier, load_budgets
+from agent.ledger.ledger import Ledger
+from agent.ledger.meter import MoneySink
+from agent.ledger.sink import LedgerSink
+from agent.ledger.spending import SessionSpending
+from agent.memory import Conversation
+from agent.memory.flows import Flows, load_flows
 from agent.ops.health import health_routes
 from agent.ops.loop_lag import watch_loop_lag
 from agent.policy.policies import DEFAULT_PATH, Policy, PolicyBook, load_policies
-from agent.policy.routing import TermList, load_terms, route
-from agent.providers.kit import FLUX_MODEL, Kit
+from agent.policy.routing import TermList, load_terms, possible_routes, route
+from agent.prices import load_prices
+from agent.providers.base import Service
+from agent.providers.kit import Kit
 from agent.providers.recorded import Clip, Sentence, load_clips
-from agent.session.parts import Choice, Commits, Limits, Router, SessionParts
+from agent.session.parts import Choice, Limits, Means, Router, SessionParts
 from agent.session.registry import Registry
+from agent.session.remember import Memory
 from agent.session.routes import Doors, router
 from agent.session.token import Claims, TokenBook
 from agent.settings import Settings
-from agent.telemetry.events import SessionInfo, Sinks
+from agent.telemetry.events import Cause, SessionInfo, Sinks
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.log import LogSink
 from agent.telemetry.metrics import Configured, MetricsSink
-from agent.turn.history import PlainHistory
 from agent.turn.prompt import VoicePrompt, build_prompt
-from agent.turn.turn import Apology
+from agent.turn.turn import Recording
 
-STT_IDLE_S = 30.0
-
-
-class _NothingToCommit:
-    """Stands in where no ledger is configured."""
-
-    async def turn_committed(self, session_id: str, turn: int) -> None:
-        return
+USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
+    "stt": (Cause.SERVED,),
+    "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY),
+    "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,56 +54,68 @@ class Wiring:
     settings: Settings
     budgets: Budgets
     policies: PolicyBook
+    flows: Flows
     terms: TermList
     prompt: VoicePrompt
     kit: Kit
     metrics: Metrics
+    ledger: Ledger
+    money: MoneySink
     sinks: Sinks
-    commits: Commits
     clips: Mapping[Sentence, Clip]
 
-    def parts(self, claims: Claims, session_id: str) -> SessionParts:
-        """What a new session is made of: its policy decides."""
-        settings = self.settings
-        policy = self.policies.assign(claims.tier, session_id)
-        info = SessionInfo(session_id, claims.subject, claims.tier, policy.name, policy.version)
-        apology = self.clips[Sentence.APOLOGY]
+    def parts(self, claims: Claims, session_id: str, remembered: Sequence[Mapping[str, object]]) -> SessionParts:
+        """What a session is made of: its policy decides. `remembered` are the events of one that is resumed."""
+        settings, tier = self.settings, claims.tier
+        policy = self.policies.assign(tier, session_id)
+        budget = self.budgets.tiers[tier]
+        conversation = Conversation.restore(remembered, self.flows) if remembered else Conversation(self.flows)
         return SessionParts(
-            info=info,
+            info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
             stt=self.kit.recogniser(settings.stt_model or policy.stt_model),
-            models={name: self.kit.model(name) for name in ("haiku", "sonnet")},
-            tts=self.kit.voice(policy.voice_model),
-            route=self._router(policy),
-            conversation=PlainHistory(),
+            means=self._means(policy),
+            economy=self._means(self.policies.policies[budget.governor.step_down_policy]),
+            summariser=self.kit.model("haiku"),
+            memory=Memory(conversation, session_id, self.ledger),
             system_prompt=self.prompt.text,
             context_tokens=settings.context_tokens,
             prompt_cache=policy.prompt_cache,
-            apology=Apology(apology.text, apology.pcm),
+            apology=_recording(self.clips[Sentence.APOLOGY]),
+            cost_cap=_recording(self.clips[Sentence.COST_CAP]),
             budgets=self.budgets,
-            limits=Limits(
-                start_s=settings.start_timeout_s,
-                idle_s=settings.idle_timeout_s,
-                session_s=settings.max_session_s,
-                grace_s=settings.resume_grace_s,
-                barge_in_word_s=settings.barge_in_word_s,
-                stt_idle_s=STT_IDLE_S,
-            ),
+            limits=_limits(settings),
             sink=self.sinks,
-            commits=self.commits,
+            ledger=self.ledger,
+            spending=SessionSpending(self.money, session_id, budget),
+            show_cost=budget.show_cost,
         )
+
+    def _means(self, policy: Policy) -> Means:
+        models = {name: self.kit.model(name) for name in ("haiku", "sonnet")}
+        return Means(self._router(policy), models, self.kit.voice(policy.voice_model))
 
     def _router(self, policy: Policy) -> Router:
         def choose(text: str, recent: Sequence[str]) -> Choice:
             chosen = route(
-                policy,
-                text=text,
-                recent_turns=recent,
-                system_escalates=self.prompt.escalates,
-                terms=self.terms,
+                policy, text=text, recent_turns=recent, system_escalates=self.prompt.escalates, terms=self.terms
             )
             return Choice(chosen.model, chosen.rule)
 
         return choose
+
+
+def _recording(clip: Clip) -> Recording:
+    return Recording(clip.text, clip.pcm)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        idle_s=settings.idle_timeout_s,
+        session_s=settings.max_session_s,
+        grace_s=settings.resume_grace_s,
+        barge_in_word_s=settings.barge_in_word_s,
+        stt_idle_s=settings.stt_idle_s,
+    )
 
 
 def wire(settings: Settings) -> Wiring:
@@ -106,17 +123,34 @@ def wire(settings: Settings) -> Wiring:
     budgets = load_budgets(settings.budgets_file)
     policies = load_policies(settings.policies_file or DEFAULT_PATH)
     metrics = Metrics()
-    sinks = Sinks([MetricsSink(metrics, budgets, _configured(settings, policies), version("voice-agent")), LogSink()])
+    kit = Kit(settings)
+    configured = Configured(
+        policies=tuple(
+            (Tier(tier), name, policies.policies[name].version)
+            for tier, assignment in policies.assignments.items()
+            for name, _ in assignment.weights
+        ),
+        models=kit.build({(policy.stt_model, policy.voice_model) for policy in policies.policies.values()}),
+        rules=possible_routes(policies.policies.values()),
+    )
+    ledger = Ledger(settings.database_url, metrics, retention_days=settings.retention_days)
+    recorder = LedgerSink(ledger)
+    names = {model for _, _, model in configured.models}
+    money = MoneySink(load_prices(settings.prices_file), metrics, budgets, recorder, configured_models=names)
+    money.prepare(configured.models, [(tier, name) for tier, name, _ in configured.policies], USUAL_CAUSES)
+    sinks = Sinks([money, recorder, MetricsSink(metrics, budgets, configured, version("voice-agent")), LogSink()])
     return Wiring(
         settings=settings,
         budgets=budgets,
         policies=policies,
+        flows=load_flows(),
         terms=load_terms(settings.terms_file),
         prompt=build_prompt(settings.business_name, settings.extra_prompt),
-        kit=Kit(settings),
+        kit=kit,
         metrics=metrics,
+        ledger=ledger,
+        money=money,
         sinks=sinks,
-        commits=_NothingToCommit(),
         clips=load_clips(),
     )
 
@@ -129,6 +163,7 @@ def create_app(settings: Settings) -> Litestar:
     doors = Doors(
         tokens=TokenBook(settings.session_secret(), settings.token_minutes),
         registry=registry,
+        history=wiring.ledger,
         sink=wiring.sinks,
         api_keys=settings.api_keys,
         membership_secret=membership.get_secret_value() if membership else None,
@@ -138,56 +173,18 @@ def create_app(settings: Settings) -> Litestar:
         resume_s=settings.max_session_s,
         simulated=wiring.kit.simulated(),
     )
-    _build_adapters(wiring)
 
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncGenerator[None]:
-        async with watch_loop_lag(wiring.metrics), registry.running():
+        async with watch_loop_lag(wiring.metrics), wiring.ledger, registry.running():
             yield
         await wiring.kit.close()
 
-    lifespan: list[AbstractAsyncContextManager[None] | Any] = [life]
     return Litestar(
         route_handlers=[router, *health_routes(wiring.metrics, registry)],
         state=State({"doors": doors, "wiring": wiring}),
-        lifespan=lifespan,
+        lifespan=[life],
         plugins=[ProblemDetailsPlugin(ProblemDetailsConfig(enable_for_all_http_exceptions=True))],
         openapi_config=None,
         logging_config=None,
     )
-
-
-def _build_adapters(wiring: Wiring) -> None:
-    """Builds what the assigned policies need before the first call: importing the SDKs takes seconds."""
-    for policy in wiring.policies.policies.values():
-        wiring.kit.recogniser(wiring.settings.stt_model or policy.stt_model)
-        wiring.kit.voice(policy.voice_model)
-    for name in ("haiku", "sonnet"):
-        wiring.kit.model(name)
-
-
-def _configured(settings: Settings, book: PolicyBook) -> Configured:
-    policies = [
-        (Tier(tier), book.policies[name]) for tier, names in book.assignments.items() for name, _ in names.weights
-    ]
-    recognisers = {settings.stt_model or policy.stt_model for policy in book.policies.values()}
-    return Configured(
-        policies=tuple((tier, policy.name, policy.version) for tier, policy in policies),
-        models=(
-            ("llm", "anthropic", settings.haiku_model),
-            ("llm", "anthropic", settings.sonnet_model),
-            *(("stt", "deepgram", FLUX_MODEL if name == "flux" else name) for name in sorted(recognisers)),
-            *(("tts", "elevenlabs", name) for name in sorted({p.voice_model for p in book.policies.values()})),
-        ),
-        rules=tuple((model, rule) for model, rule in RULES),
-    )
-
-
-RULES = (
-    ("haiku", "default"),
-    ("haiku", "policy"),
-    ("sonnet", "policy"),
-    ("sonnet", "length"),
-    ("sonnet", "term"),
-    ("sonnet", "system"),
-)

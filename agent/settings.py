@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     max_session_s: float = Field(3600.0, gt=0, le=86_400)
     start_timeout_s: float = Field(10.0, gt=0, le=60)
     resume_grace_s: float = Field(30.0, ge=0, le=600)
+    stt_idle_s: float = Field(30.0, gt=0, le=3600, description="silence after which the recogniser's stream is closed")
     barge_in_word_s: float = Field(0.7, gt=0, le=5)
     context_tokens: int = Field(6000, ge=1000, le=100_000)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import tempfile
 from collections.abc import AsyncGenerator, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +93,16 @@ async def running_house(
 ) -> AsyncGenerator[House]:
     """A service whose providers are all simulated. `settings` are those of `agent.settings.Settings`."""
     options = SandboxOptions(port=0, profile=profile, clips=tuple(clips), flux_word_times=word_times, seed=seed)
-    async with run_sandbox(options) as sandbox:
-        given: dict[str, Any] = {"sandbox_url": sandbox.url, "api_keys": (API_KEY,), "log_level": "error"} | settings
-        async with running_service(given) as (url, wiring, registry):
-            yield House(url, sandbox, wiring, registry)
+    with tempfile.TemporaryDirectory() as folder:
+        async with run_sandbox(options) as sandbox:
+            given: dict[str, Any] = {
+                "sandbox_url": sandbox.url,
+                "api_keys": (API_KEY,),
+                "log_level": "error",
+                "database_url": f"sqlite+aiosqlite:///{folder}/ledger.db",
+            } | settings
+            async with running_service(given) as (url, wiring, registry):
+                yield House(url, sandbox, wiring, registry)
 
 
 @contextlib.asynccontextmanager

@@ -109,6 +109,17 @@ def route(policy: Policy, *, text: str, recent_turns: Sequence[str], system_esca
     return Route(policy.first_model, "default")
 
 
+def possible_routes(policies: Iterable[Policy]) -> tuple[tuple[Model, Rule], ...]:
+    """Every (model, rule) that `route` can choose under these policies: the label values of its metric."""
+    found: set[tuple[Model, Rule]] = set()
+    for policy in policies:
+        if policy.first_model == "sonnet" or not policy.escalation.enabled:
+            found.add((policy.first_model, "policy"))
+        else:
+            found |= {("sonnet", "length"), ("sonnet", "term"), ("sonnet", "system"), (policy.first_model, "default")}
+    return tuple(sorted(found))
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 

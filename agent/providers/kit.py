@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal, Protocol
 
-from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
+from agent.providers.base import LanguageModel, Service, SpeechToText, TextToSpeech
 from agent.settings import Settings
 
 FLUX_MODEL: Final = "flux-general-en"
@@ -67,6 +68,23 @@ class Kit:
             self._open.append(built)
             self._voices[model] = built
         return self._voices[model]
+
+    def build(self, used: Iterable[tuple[str, str]]) -> tuple[tuple[Service, str, str], ...]:
+        """Builds what these (recogniser, voice) models and both Claudes need, so that no caller waits for an import.
+
+        Returns (service, provider, model) of each adapter: the label values of the provider metrics.
+        """
+        for recogniser, voice in sorted(used):
+            self.recogniser(self._settings.stt_model or recogniser)
+            self.voice(voice)
+        for name in ("haiku", "sonnet"):
+            self.model(name)
+        by_service: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
+            "stt": self._recognisers.values(),
+            "llm": self._models.values(),
+            "tts": self._voices.values(),
+        }
+        return tuple((service, one.provider, one.model) for service, built in by_service.items() for one in built)
 
     def simulated(self) -> tuple[str, ...]:
         """The services that talk to the sandbox."""

@@ -8,16 +8,15 @@ from typing import Protocol
 
 from agent.budgets import Budgets
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
+from agent.session.remember import Memory
 from agent.telemetry.events import SessionInfo, Sink
-from agent.turn.history import Conversation
-from agent.turn.turn import Apology
+from agent.turn.turn import Recording
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long things may take, in seconds."""
 
-    start_s: float  # from the upgrade to `start`
     idle_s: float  # without a word from either side
     session_s: float
     grace_s: float  # for a client that lost its connection
@@ -34,16 +33,48 @@ class Choice:
 
 
 class Router(Protocol):
-    """The routing rule of the session's policy."""
+    """The routing rule of a policy. `recent` is what the caller said in the turns before, oldest first."""
 
     def __call__(self, text: str, recent: Sequence[str]) -> Choice: ...
 
 
-class Commits(Protocol):
-    """The durable side of a turn: `turn.metrics` is sent after it."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a session is answered: the rule, the models by the names that the rule uses, and the voice."""
+
+    route: Router
+    models: Mapping[str, LanguageModel]
+    tts: TextToSpeech
+
+
+class Ledger(Protocol):
+    """The durable side of a session."""
 
     async def turn_committed(self, session_id: str, turn: int) -> None:
         """Returns when the turn's rows are stored, or when that cannot be waited for; never raises."""
+        ...
+
+
+class Spending(Protocol):
+    """What the session has cost so far."""
+
+    @property
+    def usd(self) -> float: ...
+
+    @property
+    def by_service(self) -> dict[str, float]: ...
+
+    @property
+    def tokens(self) -> int: ...
+
+    @property
+    def step_down(self) -> bool:
+        """Whether the cheaper means take over."""
+        ...
+
+    @property
+    def capped(self) -> bool:
+        """Whether the session says goodbye."""
         ...
 
 
@@ -53,15 +84,18 @@ class SessionParts:
 
     info: SessionInfo
     stt: SpeechToText
-    models: Mapping[str, LanguageModel]  # by the names that the router uses
-    tts: TextToSpeech
-    route: Router
-    conversation: Conversation
+    means: Means
+    economy: Means  # takes over when the session has spent its share
+    summariser: LanguageModel
+    memory: Memory
     system_prompt: str
     context_tokens: int
     prompt_cache: bool
-    apology: Apology
+    apology: Recording
+    cost_cap: Recording
     budgets: Budgets
     limits: Limits
     sink: Sink
-    commits: Commits
+    ledger: Ledger
+    spending: Spending
+    show_cost: bool

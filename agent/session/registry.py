@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from agent.errors import ProtocolError
@@ -13,7 +13,8 @@ from agent.session.session import Ending, Session
 from agent.session.token import Claims, new_session_id
 from agent.telemetry.events import SessionOutcome, SessionRefused, Sink
 
-PartsFactory = Callable[[Claims, str], SessionParts]
+Remembered = Sequence[Mapping[str, object]]
+PartsFactory = Callable[[Claims, str, Remembered], SessionParts]
 
 
 class Registry:
@@ -59,8 +60,11 @@ class Registry:
         session = self._by_id.get(claims.session_id or "")
         return session if session is not None and session.parts.info.subject == claims.subject else None
 
-    def open(self, claims: Claims) -> Session:
-        """Starts a session; an older one of the same subject ends. Raises ProtocolError when there is no room."""
+    def open(self, claims: Claims, remembered: Remembered = ()) -> Session:
+        """Starts a session; an older one of the same subject ends. Raises ProtocolError when there is no room.
+
+        `remembered` are the memory events of a session that goes on here.
+        """
         if self._group is None:
             self._refuse(claims, "draining", "the server goes away: connect again, another one will answer")
         older = self._by_subject.get(claims.subject)
@@ -69,7 +73,7 @@ class Registry:
         if older is not None:
             older.end(Ending(SessionOutcome.REPLACED, CloseCode.REPLACED))
         session_id = claims.session_id if claims.session_id and claims.session_id not in self._by_id else None
-        session = Session(self._make_parts(claims, session_id or new_session_id()))
+        session = Session(self._make_parts(claims, session_id or new_session_id(), remembered))
         self._by_id[session.parts.info.session_id] = session
         self._by_subject[claims.subject] = session
         if self._group is not None:

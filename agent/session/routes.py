@@ -6,7 +6,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -40,12 +40,19 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str  # RFC 3339
 
 
+class History(Protocol):
+    """Where the memory of sessions is kept that may go on in another process."""
+
+    async def memory_events(self, session_id: str) -> list[Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Doors:
     """What the two routes need; kept in the app's state."""
 
     tokens: TokenBook
     registry: Registry
+    history: History
     sink: Sink
     api_keys: Sequence[SecretStr]
     membership_secret: str | None
@@ -114,9 +121,8 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
         start = await connection.read_start(doors.start_timeout_s)
         if start is None:
             return
-        known = doors.registry.find(claims)
-        session = known or doors.registry.open(claims)
-        connection.outbox.send(_ready(doors, claims, session, resumed=known is not None))
+        session, resumed = await _session(doors, claims)
+        connection.outbox.send(_ready(doors, claims, session, resumed=resumed))
         session.attach(connection, start)
         client_left = await connection.run(session)
         if not client_left:
@@ -129,6 +135,20 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
     finally:
         if session is not None:
             session.detach(connection)
+
+
+async def _session(doors: Doors, claims: Claims) -> tuple[Session, bool]:
+    """The session of these claims, and whether it was there before: in this process, or by the ledger in another."""
+    known = doors.registry.find(claims)
+    if known is not None:
+        return known, True
+    remembered: Sequence[Any] = ()
+    if claims.resume and claims.session_id is not None:
+        try:
+            remembered = await doors.history.memory_events(claims.session_id)
+        except Exception:
+            log.warning("memory not restored", session_id=claims.session_id)
+    return doors.registry.open(claims, remembered), bool(remembered)
 
 
 def _claims(doors: Doors, offered: Sequence[str]) -> Claims:

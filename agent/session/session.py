@@ -153,6 +153,7 @@ class Session:
                 group.create_task(self._listener.run()),
                 group.create_task(self._listen(turns)),
                 group.create_task(self._watch()),
+                group.create_task(self._mind_the_cap(turns)),
             ]
             ending = await self._ending
             await turns.finish(clock.now())
@@ -199,6 +200,10 @@ class Session:
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    async def _mind_the_cap(self, turns: Turns) -> None:
+        await turns.capped.wait()
+        self.end(Ending(SessionOutcome.COST_CAP))
 
     def _typed(self, text: str, *, spoken: bool, at: float) -> None:
         said = text.strip()

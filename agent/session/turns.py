@@ -11,16 +11,16 @@ import asyncio
 import structlog
 
 from agent import clock
-from agent.providers.base import Call, ErrorKind, Prompt
+from agent.providers.base import Call, ErrorKind
 from agent.session.connection import Connection
 from agent.session.messages import Playback as PlaybackMessage
-from agent.session.messages import ServerMessage, TranscriptFinal, TurnMetrics
+from agent.session.messages import ServerMessage, SessionCost, TranscriptFinal, TurnMetrics
 from agent.session.parts import SessionParts
 from agent.session.reply import Reply
 from agent.telemetry.events import BargedIn, CallFinished, Cause, FellBack, PlaybackStarted, TurnFinished
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 from agent.turn.playback import Playback
-from agent.turn.turn import Turn, run_turn
+from agent.turn.turn import Turn, play_recording, run_turn
 
 log = structlog.get_logger()
 
@@ -37,6 +37,8 @@ class Turns:
         self._task: asyncio.Task[None] | None = None
         self._hold: asyncio.Task[None] | None = None
         self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
+        self._summary: asyncio.Task[None] | None = None
+        self.capped = asyncio.Event()
         self.count = 0
         self.slow = 0
 
@@ -105,6 +107,8 @@ class Turns:
         if self._task is not None:
             await asyncio.wait({self._task})
         self._settle()
+        if self._summary is not None:
+            self._summary.cancel()
 
     async def _turn(self, reply: Reply, before: asyncio.Task[None] | None) -> None:
         try:
@@ -127,24 +131,27 @@ class Turns:
         self._close_books(record)
 
     async def _answer(self, reply: Reply) -> TurnOutcome:
-        parts = self._parts
+        parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
         self._settle()
-        parts.conversation.heard(reply.text)
-        choice = parts.route(reply.text, parts.conversation.recent(3))
-        context = parts.conversation.context(parts.context_tokens)
-        timeline = reply.timeline
-        timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, context.tokens
-        prompt = Prompt(parts.system_prompt, context.memory, context.messages, cache=parts.prompt_cache)
+        memory.heard(reply.text)
+        means = parts.economy if parts.spending.step_down else parts.means
+        choice = means.route(reply.text, memory.recent())
+        prompt, tokens = memory.prompt(parts.system_prompt, reply.text, parts.context_tokens, cache=parts.prompt_cache)
+        timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, tokens
         turn = Turn(
             session=parts.info.session_id,
             prompt=prompt,
-            llm=parts.models[choice.model],
-            tts=parts.tts,
+            llm=means.models[choice.model],
+            tts=means.tts,
             apology=parts.apology,
             caller=reply,
             playback=reply.playback,
             timeline=timeline,
         )
+        if parts.spending.capped:
+            await play_recording(turn, parts.cost_cap)
+            self.capped.set()
+            return TurnOutcome.CAPPED
         return await run_turn(turn)
 
     def _settle(self) -> None:
@@ -153,7 +160,7 @@ class Turns:
             reply, interrupted = self._unsettled
             self._unsettled = None
             heard = reply.playback.heard(clock.now())
-            self._parts.conversation.answered(heard, interrupted=interrupted)
+            self._parts.memory.answered(heard, interrupted=interrupted)
 
     def _close_books(self, record: TurnRecord) -> None:
         info, sink = self._parts.info, self._parts.sink
@@ -164,10 +171,24 @@ class Turns:
             sink.handle(FellBack(info, fallback))
         sink.handle(TurnFinished(info, record))
         self._group.create_task(self._report(record))
+        self._summarise()
 
     async def _report(self, record: TurnRecord) -> None:
-        await self._parts.commits.turn_committed(self._parts.info.session_id, record.turn)
+        parts = self._parts
+        await parts.ledger.turn_committed(parts.info.session_id, record.turn)
         self._send(turn_metrics(record))
+        self._send(parts.memory.view())
+        if parts.show_cost:
+            spent = parts.spending
+            self._send(SessionCost(usd=spent.usd, by_service=spent.by_service, tokens=spent.tokens))
+
+    def _summarise(self) -> None:
+        """Has the topic that needs it most summarised, one at a time, while the caller listens or speaks."""
+        request = self._parts.memory.summary_due()
+        if request is None or (self._summary is not None and not self._summary.done()):
+            return
+        summary = self._parts.memory.summarise(request, self._parts.summariser, _SummaryMeter(self._parts))
+        self._summary = self._group.create_task(summary)
 
     async def _release(self, reply: Reply) -> None:
         """No word came in time: it was noise, and the reply goes on."""
@@ -194,6 +215,16 @@ class Turns:
     def _send(self, message: ServerMessage) -> None:
         if self._connection is not None:
             self._connection.outbox.send(message)
+
+
+class _SummaryMeter:
+    """Charges summaries to the session, under their own cause."""
+
+    def __init__(self, parts: SessionParts) -> None:
+        self._parts = parts
+
+    def record(self, call: Call) -> None:
+        self._parts.sink.handle(CallFinished(self._parts.info, None, call, Cause.SUMMARY))
 
 
 def turn_metrics(record: TurnRecord) -> TurnMetrics:

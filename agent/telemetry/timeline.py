@@ -44,6 +44,7 @@ class TurnOutcome(StrEnum):
     APOLOGY = "apology"  # no reply could be made: a recorded clip was played instead
     CUT_SHORT = "cut_short"  # the reply began, and every provider failed before its end
     FAILED = "failed"  # nothing could be played at all
+    CAPPED = "capped"  # the session had reached its cost cap: a recorded goodbye was played
     SUPERSEDED = "superseded"  # the caller spoke on before the reply began
     ABANDONED = "abandoned"  # the caller left before the reply began
     TYPED = "typed"  # a typed turn was answered; typed turns are not part of voice-to-voice
@@ -52,6 +53,7 @@ class TurnOutcome(StrEnum):
 
 WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
+NOT_OWED: Final = frozenset({TurnOutcome.CAPPED})
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
 
 
@@ -93,7 +95,7 @@ class TurnRecord:
         Spoken turns that were owed a reply. One that the caller took back or left is only owed when it had already
         waited longer than the budget: nothing slow may vanish.
         """
-        if not self.spoken:
+        if not self.spoken or self.outcome in NOT_OWED:
             return False
         return self.outcome not in NOT_WAITED_FOR or "voice_to_voice" in self.over_budget
 

@@ -43,8 +43,8 @@ class Caller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Apology:
-    """What is said when no reply can be made: PCM s16le mono 16 kHz and its text."""
+class Recording:
+    """A fixed sentence: its text and PCM s16le mono 16 kHz."""
 
     text: str
     pcm: bytes
@@ -58,7 +58,7 @@ class Turn:
     prompt: Prompt
     llm: LanguageModel
     tts: TextToSpeech
-    apology: Apology
+    apology: Recording
     caller: Caller
     playback: Playback
     timeline: Timeline
@@ -103,7 +103,18 @@ async def _apologise(turn: Turn) -> TurnOutcome:
     """Plays the recorded sentence when nothing of the reply was heard; says nothing more when some of it was."""
     if turn.playback.begun:
         return TurnOutcome.CUT_SHORT if turn.timeline.spoken else TurnOutcome.TYPED_FAILED
-    turn.caller.clause(Clause(0, turn.apology.text, turn.apology.text))
-    for start in range(0, len(turn.apology.pcm), CLIP_FRAME):
-        await _send(turn, turn.apology.pcm[start : start + CLIP_FRAME])
+    await _play(turn, turn.apology)
     return TurnOutcome.APOLOGY if turn.timeline.spoken else TurnOutcome.TYPED_FAILED
+
+
+async def play_recording(turn: Turn, recording: Recording) -> None:
+    """Plays a recorded sentence as the whole reply; returns when it was played."""
+    await _play(turn, recording)
+    turn.caller.complete()
+    await turn.playback.finished()
+
+
+async def _play(turn: Turn, recording: Recording) -> None:
+    turn.caller.clause(Clause(0, recording.text, recording.text))
+    for start in range(0, len(recording.pcm), CLIP_FRAME):
+        await _send(turn, recording.pcm[start : start + CLIP_FRAME])
