@@ -39,6 +39,7 @@ from agent.telemetry.log import LogSink
 from agent.telemetry.metrics import Configured, MetricsSink
 from agent.turn.prompt import VoicePrompt, build_prompt
 from agent.turn.turn import Recording
+from agent.web.routes import web_routes
 
 USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
     "stt": (Cause.SERVED,),
@@ -181,7 +182,11 @@ def create_app(settings: Settings) -> Litestar:
         await wiring.kit.close()
 
     return Litestar(
-        route_handlers=[router, *health_routes(wiring.metrics, registry)],
+        route_handlers=[
+            router,
+            *health_routes(wiring.metrics, registry),
+            web_routes(simulated=doors.simulated, public_url=settings.public_url),
+        ],
         state=State({"doors": doors, "wiring": wiring}),
         lifespan=[life],
         plugins=[ProblemDetailsPlugin(ProblemDetailsConfig(enable_for_all_http_exceptions=True))],

@@ -1,0 +1,184 @@
+/**
+ * One session's line to the service: gets the token, opens the WebSocket, and opens it again when it is lost.
+ *
+ * The token is held in memory and offered as a WebSocket subprotocol: it is never part of an address and never stored.
+ */
+
+export const SUBPROTOCOL = "voice-agent.v1";
+const FIRST_RETRY_MS = 250;
+const LAST_RETRY_MS = 5_000;
+const BUSY_RETRY_MS = 10_000;
+const RETRY_FOR_MS = 120_000;
+const CONNECT_MS = 10_000;
+
+const CLOSED = { normal: 1000, token: 4401, replaced: 4409, busy: 4429 };
+/** Close codes after which the session is worth another try: the network, a drain, a fault, a slow spell, no room. */
+const RETRIED = new Set([1001, 1005, 1006, 1011, 1012, 1013, 4410, CLOSED.busy]);
+
+/** Why a session could not be opened, or was ended by the server. `code` is a problem's status, an error event's code or a close code. */
+export class VoiceError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.name = "VoiceError";
+    this.code = code;
+  }
+}
+
+export class Connection {
+  /**
+   * @param {{baseUrl: string, apiKey: string | null}} where
+   * @param {object} on
+   * @param {() => object} on.start makes the `start` message
+   * @param {(message: object) => void} on.message a message of the server
+   * @param {(pcm: ArrayBuffer) => void} on.audio audio of the reply
+   * @param {(state: string, reason: string | null) => void} on.state
+   */
+  constructor({ baseUrl, apiKey }, on) {
+    this._baseUrl = baseUrl.replace(/\/$/, "");
+    this._apiKey = apiKey;
+    this._on = on;
+    this._url = null;
+    this._socket = null;
+    this._resumeToken = null;
+    this._lastError = null;
+    this._retry = null;
+    this._retryFrom = 0;
+    /** "idle", "connecting", "open", "reconnecting" or "ended". */
+    this.state = "idle";
+  }
+
+  /** Bytes that wait for the network. */
+  get buffered() {
+    return this._socket?.bufferedAmount ?? 0;
+  }
+
+  /** Gets a token and opens a new session. Throws VoiceError when the service refuses, TypeError when nothing answers. */
+  async connect() {
+    if (this.state !== "idle" && this.state !== "ended") return;
+    this._resumeToken = null;
+    this._become("connecting");
+    try {
+      await this._open(await this._newToken());
+    } catch (error) {
+      this._become("ended", error.message);
+      throw error;
+    }
+  }
+
+  /** Sends an object as JSON, an ArrayBuffer as it is; false while the session is not open. */
+  send(data) {
+    if (this.state !== "open") return false;
+    this._socket.send(data instanceof ArrayBuffer ? data : JSON.stringify(data));
+    return true;
+  }
+
+  /** Leaves without a word; `hangup` is the polite way. */
+  drop() {
+    const socket = this._socket;
+    this._socket = null;
+    socket?.close(CLOSED.normal);
+    if (this.state !== "idle") this._end("hung up");
+  }
+
+  async _newToken() {
+    const headers = this._apiKey ? { authorization: `Bearer ${this._apiKey}` } : {};
+    const answer = await fetch(`${this._baseUrl}/v1/sessions`, { method: "POST", headers, credentials: "same-origin" });
+    const body = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new VoiceError(answer.status, body.detail ?? `the service answered with status ${answer.status}`);
+    // Behind a proxy that ends TLS the service does not see that the page came over HTTPS.
+    this._url = globalThis.location?.protocol === "https:" ? body.url.replace(/^ws:/, "wss:") : body.url;
+    return body.token;
+  }
+
+  /** Opens the socket with a token; settles with `session.ready`. */
+  _open(token) {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(this._url, [SUBPROTOCOL, `bearer.${token}`]);
+      const late = setTimeout(() => socket.close(), CONNECT_MS);
+      let ready = false;
+      this._socket = socket;
+      this._lastError = null;
+      socket.binaryType = "arraybuffer";
+      socket.onopen = () => socket.send(JSON.stringify(this._on.start()));
+      socket.onmessage = ({ data }) => {
+        if (this._socket !== socket) return;
+        if (typeof data !== "string") {
+          this._on.audio(data);
+          return;
+        }
+        const message = JSON.parse(data);
+        if (message.type === "session.ready") {
+          ready = true;
+          clearTimeout(late);
+          this._resumeToken = message.resume_token ?? null;
+          this._on.message(message);
+          this._become("open");
+          resolve();
+          return;
+        }
+        if (message.type === "error") this._lastError = new VoiceError(message.code, message.message);
+        this._on.message(message);
+      };
+      socket.onclose = ({ code, reason }) => {
+        clearTimeout(late);
+        const dropped = this._socket !== socket;
+        if (!dropped) this._socket = null;
+        if (!ready) reject(this._lastError ?? new VoiceError(code, reason || "the connection could not be opened"));
+        else if (!dropped) this._lost(code, reason);
+      };
+    });
+  }
+
+  _lost(code, reason) {
+    if (!RETRIED.has(code) || this._resumeToken === null) {
+      this._end(this._lastError?.message ?? reason);
+      return;
+    }
+    this._become("reconnecting", reason);
+    this._retryFrom = performance.now();
+    this._retryLater(code === CLOSED.busy ? BUSY_RETRY_MS : FIRST_RETRY_MS);
+  }
+
+  _retryLater(delayMs) {
+    const now = () => {
+      this._cancelRetry();
+      void this._reconnect(delayMs);
+    };
+    // Spread out, so that a thousand clients of a restarted server do not come back in the same instant.
+    const timer = setTimeout(now, delayMs * (0.5 + Math.random() / 2));
+    globalThis.addEventListener?.("online", now);
+    this._retry = { timer, now };
+  }
+
+  _cancelRetry() {
+    if (this._retry === null) return;
+    clearTimeout(this._retry.timer);
+    globalThis.removeEventListener?.("online", this._retry.now);
+    this._retry = null;
+  }
+
+  async _reconnect(delayMs) {
+    try {
+      await this._open(this._resumeToken ?? (await this._newToken()));
+    } catch (error) {
+      if (this.state !== "reconnecting") return;
+      if (error.code === CLOSED.replaced || performance.now() - this._retryFrom > RETRY_FOR_MS) {
+        this._end(error.message);
+        return;
+      }
+      // A resume token that the server does not take any more: a new session.
+      if (String(error.code).startsWith("token_") || error.code === CLOSED.token) this._resumeToken = null;
+      this._retryLater(Math.min(LAST_RETRY_MS, delayMs * 2));
+    }
+  }
+
+  _end(reason) {
+    this._cancelRetry();
+    this._become("ended", reason);
+  }
+
+  _become(state, reason = null) {
+    this.state = state;
+    this._on.state(state, reason || null);
+  }
+}
