@@ -1,8 +1,8 @@
 """`context()`: what one Claude call gets to see, within a token budget. Every call of every turn goes through it.
 
 Order of claims on the budget: system prompt, utterance, the last six turns, the current topic's summary, states, and
-the rest for recalled questions. The system prompt comes back unchanged, so that a cached prefix stays one; everything that
-changes from turn to turn is in `memory`, which belongs after that prefix, and in `messages`.
+the rest for recalled questions. The system prompt comes back unchanged, so that a cached prefix stays one; everything
+that changes from turn to turn is in `memory`, which belongs after that prefix, and in `messages`.
 """
 
 from __future__ import annotations

@@ -131,13 +131,6 @@ class Conversation:
         self._do({"kind": "summarised", "topic": request.topic, "text": patched, "turn": request.upto})
         return missing
 
-    def recent_text(self, turns: int = 3) -> str:
-        """What caller and agent said in the last turns, for the routing rule."""
-        spoken = [
-            part for question in self.graph.questions[-turns:] for part in (question.text, question.answer) if part
-        ]
-        return "\n".join(spoken)
-
     @property
     def event_count(self) -> int:
         """How many events there have been: the `n` from which the next `events_since` goes on."""

@@ -59,7 +59,7 @@ def multiwoz() -> dict[str, dict[str, Any]]:
 
 
 def qmsum() -> Iterator[Probe]:
-    """QMSum validation: every question about a meeting, asked at its end. Every other speech is taken as the caller's."""
+    """QMSum validation: questions about a meeting, asked at its end. Every other speech is taken as the caller's."""
     for meeting in rows("qmsum/val.jsonl"):
         texts = [_MARKUP.sub("", turn["text"]).strip() for turn in meeting["turns"]]
         for query in meeting["queries"]:

@@ -173,7 +173,7 @@ class Returns:
 def returns(calls: Iterable[Sequence[LabelledTurn]], track: Tracker) -> Returns:
     """A return is a turn whose subject differs from the previous labelled turn's and was talked about before.
 
-    It is right when the turn gets the topic of the subject's last turn, and that is not the previous labelled turn's topic.
+    Right: the turn gets the topic of the subject's last turn, and that is not the previous labelled turn's topic.
     """
     result = Returns()
     for turns in calls:
@@ -224,7 +224,7 @@ class Shifts:
 
 
 def memory_shifts(utterances: Sequence[str]) -> list[int]:
-    """For every utterance but the last, 1 when memory puts the next one into another topic. Each is a turn of its own."""
+    """For every utterance but the last, 1 when memory moves to another topic after it. Each is a turn of its own."""
     call = Conversation()
     topics: list[int] = []
     for text in utterances:
