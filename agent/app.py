@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsPlugin
 
 from agent.budgets import Budgets, Tier, load_budgets
+from agent.errors import ConfigurationError
 from agent.ledger.ledger import Ledger
 from agent.ledger.meter import MoneySink
 from agent.ledger.sink import LedgerSink
@@ -93,7 +94,7 @@ class Wiring:
 
     def _means(self, policy: Policy) -> Means:
         models = {name: self.kit.model(name) for name in ("haiku", "sonnet")}
-        return Means(self._router(policy), models, self.kit.voice(policy.voice_model))
+        return Means(self._router(policy), models, self.kit.voice(policy.voice_model, cached=policy.audio_cache))
 
     def _router(self, policy: Policy) -> Router:
         def choose(text: str, recent: Sequence[str]) -> Choice:
@@ -123,6 +124,7 @@ def wire(settings: Settings) -> Wiring:
     """Loads and checks everything that can be wrong. Raises ConfigurationError."""
     budgets = load_budgets(settings.budgets_file)
     policies = load_policies(settings.policies_file or DEFAULT_PATH)
+    _check_step_down(budgets, policies)
     metrics = Metrics()
     kit = Kit(settings)
     configured = Configured(
@@ -154,6 +156,14 @@ def wire(settings: Settings) -> Wiring:
         sinks=sinks,
         clips=load_clips(),
     )
+
+
+def _check_step_down(budgets: Budgets, policies: PolicyBook) -> None:
+    for tier, budget in budgets.tiers.items():
+        name = budget.governor.step_down_policy
+        if name not in policies.policies:
+            known = ", ".join(policies.policies)
+            raise ConfigurationError(f"budgets: tiers.{tier}.governor.step_down_policy takes one of {known}; not {name}")
 
 
 def create_app(settings: Settings) -> Litestar:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, Protocol
 
+from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, Service, SpeechToText, TextToSpeech
 from agent.settings import Settings
 
@@ -26,6 +27,7 @@ class Kit:
         self._recognisers: dict[str, SpeechToText] = {}
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
+        self._cache = AudioCache()
         self._open: list[_Closes] = []
 
     def recogniser(self, model: str) -> SpeechToText:
@@ -57,8 +59,12 @@ class Kit:
             self._models[name] = built
         return self._models[name]
 
-    def voice(self, model: str) -> TextToSpeech:
-        """ElevenLabs with one of its models."""
+    def voice(self, model: str, *, cached: bool = False) -> TextToSpeech:
+        """ElevenLabs with one of its models; `cached`, what was said before comes out of memory."""
+        voice = self._bare_voice(model)
+        return CachedVoice(voice, self._cache, voice=self._settings.elevenlabs_voice) if cached else voice
+
+    def _bare_voice(self, model: str) -> TextToSpeech:
         if model not in self._voices:
             from agent.providers.elevenlabs import ElevenLabs
 
