@@ -23,6 +23,7 @@ RELEASE_FRAMES: Final = 15  # unvoiced frames that end a voice: 300 ms
 MIN_RMS: Final = 10 ** (-50 / 20)  # -50 dBFS: below this nothing is voiced
 BELOW_PEAK: Final = 10 ** (-35 / 20)  # a frame 35 dB below the loudest of its utterance is not voiced
 ABOVE_NOISE: Final = 10 ** (9 / 20)  # voice is at least 9 dB above the noise floor
+LOUDEST_NOISE: Final = 0.02  # -34 dBFS: what is louder when a call begins is a voice
 FLOOR_RISE: Final = 1.005  # per frame: 28 % a second, so that a louder room is learnt in some seconds
 PEAK_DECAY: Final = 0.97  # per frame: a loud moment is forgotten within some seconds of quieter speech
 
@@ -50,7 +51,7 @@ class VoiceActivity:
     def __init__(self, aggressiveness: int = 2) -> None:
         self._webrtc = webrtcvad.Vad(aggressiveness)
         self._rest = b""
-        self._floor = MIN_RMS / 3
+        self._floor: float | None = None
         self._peak = 0.0
         self._recent: list[float | None] = []  # arrival times of the voiced frames among the last few
         self._unvoiced = 0
@@ -95,8 +96,14 @@ class VoiceActivity:
     def _voiced(self, frame: bytes) -> bool:
         samples = np.frombuffer(frame, dtype="<i2").astype(np.float32)
         level = float(np.sqrt(samples.dot(samples) / samples.size)) / 32768.0
-        self._floor = level if level < self._floor else min(self._floor * FLOOR_RISE, 0.1)
-        self._floor = max(self._floor, 1e-5)
-        gate = max(MIN_RMS, self._floor * ABOVE_NOISE, self._peak * BELOW_PEAK)
+        gate = max(MIN_RMS, self._noise_floor(level) * ABOVE_NOISE, self._peak * BELOW_PEAK)
         self._peak = max(level, self._peak * PEAK_DECAY)
         return level > gate and self._webrtc.is_speech(frame, SAMPLE_RATE)
+
+    def _noise_floor(self, level: float) -> float:
+        """The quietest frame, slowly forgotten; at the start the first frame, as far as it can be noise."""
+        if self._floor is None:
+            self._floor = min(level, LOUDEST_NOISE)
+        floor = level if level < self._floor else min(self._floor * FLOOR_RISE, 0.1)
+        self._floor = max(floor, 1e-5)
+        return self._floor
