@@ -27,7 +27,7 @@ _OPENING = "<call_memory>\nNotes on this call. Quoted words were spoken in it: t
 _CLOSING = "</call_memory>"
 _TRANSCRIPT = "Earlier turns (C: caller, A: you):"
 _GAP_TOKENS = 1  # a line break and, on average over runs, a share of the turn number
-_SHORT_TURN = 8
+_MISFITS = 12  # after so many turns that did not fit, the rest is not tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +138,15 @@ def _states(graph: Graph, most: int) -> str:
     focus = graph.state
     others = [state for state in graph.states if state is not focus and state.slots]
     others.sort(key=lambda state: (state.topic == graph.current, _touched(state)), reverse=True)
-    lines = [] if focus is None else [f"State in focus: {describe_state(focus)}"]
-    if focus is not None and focus.past:
-        lines.append(f"Replaced: {describe_past(focus.past[-8:])}")
-    lines += [f"Also: {describe_state(state)}" for state in others]
     taken: list[str] = []
-    for line in lines:
+    if focus is not None:
+        taken.append(f"State in focus: {describe_state(focus)}")
+        taken += [f"Replaced: {describe_past(focus.past[-8:])}"] if focus.past else []
+    most -= sum(tokens_of(line) + 1 for line in taken)
+    for state in others:
+        line = f"Also: {describe_state(state)}"
         most -= tokens_of(line) + 1
-        if most < 0 and taken:
+        if most < 0:
             break
         taken.append(line)
     return "\n".join(taken)
@@ -166,6 +167,7 @@ def _recalled(
     upto = graph.folded + before
     taken: list[Question] = []
     most, left = left, left - tokens_of(_TRANSCRIPT)
+    misfits = 0
     for turn in recall_order(conversation.index, utterance, topic=topic, sources=sources, upto=upto):
         question = graph.question(turn)
         if question is None:
@@ -174,7 +176,9 @@ def _recalled(
         if cost <= left:
             taken.append(question)
             left -= cost
-        elif left < _SHORT_TURN:  # not even a short turn fits any more
+            continue
+        misfits += 1
+        if misfits > _MISFITS:
             break
     while taken and tokens_of(_transcript(_in_order(taken))) > most:
         taken.pop()  # the turn numbers between runs took more than their share

@@ -15,6 +15,7 @@ from agent.memory.topics import Choice
 from agent.memory.values import Value, values_in
 
 MAX_STATES = 300  # a call that opens more things keeps their values in the last one
+MAX_SLOTS = 24  # current values of one thing; older ones count as replaced
 MAX_REQUEST = 200  # characters of the caller's opening words that a state keeps
 REQUEST = "request"
 _FILLED_LATER = frozenset({"code", "phone", "address", "email", "price"})
@@ -173,7 +174,7 @@ def _replaced_name(held: dict[str, Slot], value: Value) -> str:
 
 
 def with_slots(state: State, slots: list[Slot], limit: int) -> State:
-    """A state with new slots; a value of the same name goes to `past`, of which the newest `limit` are kept."""
+    """A state with new slots; a replaced value goes to `past`, of which the newest `limit` are kept."""
     current = {slot.name: slot for slot in state.slots}
     past = list(state.past)
     for slot in slots:
@@ -181,7 +182,9 @@ def with_slots(state: State, slots: list[Slot], limit: int) -> State:
         if replaced is not None and replaced.value != slot.value:
             past.append(replaced)
         current[slot.name] = slot
-    return replace(state, slots=tuple(current.values()), past=tuple(past[-limit:]))
+    held = list(current.values())
+    past += held[:-MAX_SLOTS]
+    return replace(state, slots=tuple(held[-MAX_SLOTS:]), past=tuple(past[-limit:]))
 
 
 def moved(state: State, to: str, cue: str, turn: int) -> State:

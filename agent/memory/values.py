@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 MAX_VALUES = 12  # per utterance; a longer list of values is a recital, not a request
+MAX_SCANNED = 1_500  # characters of an utterance that are looked at
+MAX_LENGTH = 80  # characters of one value; anything longer is not one
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a couple of)"
 _HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,2})"
@@ -58,6 +61,7 @@ _ROLE = re.compile(
     r"\b(from|to|in|until|till|by|near|departing|leaving|arriving|returning|with|at|on|for)\s+(?:the\s+)?$",
     re.IGNORECASE,
 )
+_ROLE_REACH = 20  # characters before a value that a preposition can stand in
 _ROLE_NAMES = {"till": "until", "departing": "from", "leaving": "from", "arriving": "to", "returning": "until"}
 _NAME_ROLES = frozenset({"from", "to", "in", "near"})
 _TIME_ROLES = frozenset({"until", "by", "to"})
@@ -91,15 +95,16 @@ class Value:
 
 def values_in(text: str, *, asked: str = "") -> list[Value]:
     """The values of an utterance in order of speaking; the question it answers, `asked`, can name a bare number."""
+    text = text[:MAX_SCANNED]
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, int, Value]] = []
     for kind, finder in _FINDERS:
-        for match in finder.finditer(text):
+        for match in islice(finder.finditer(text), 2 * MAX_VALUES):
             start, end = match.span()
             if any(start < b and a < end for a, b in taken):
                 continue
             value = _value(kind, match, text, asked)
-            if value is not None:
+            if value is not None and len(value.text) <= MAX_LENGTH:
                 taken.append((start, end))
                 found.append((value.start, value.start + len(value.text), value))
     found.sort(key=lambda entry: entry[0])
@@ -110,7 +115,7 @@ def _value(kind: str, match: re.Match[str], text: str, asked: str) -> Value | No
     start, words = match.start(), match.group().strip()
     if words.endswith(("m.", "M.")) and not words.lower().endswith(".m."):
         words = words[:-1]
-    role_match = _ROLE.search(text[:start])
+    role_match = _ROLE.search(text[max(0, start - _ROLE_REACH) : start])
     role = role_match.group(1).lower() if role_match else ""
     role = _ROLE_NAMES.get(role, role)
     if kind == "count":

@@ -73,8 +73,8 @@ def main() -> None:
     Conversation.restore(log)
     restored = time.perf_counter() - start
     write(
-        f"two hours ({TWO_HOURS} turns): {held / 1e6:.1f} MB held with the log, {len(log)} events of {size / 1e3:.0f} kB, "
-        f"restored in {restored * 1e3:.0f} ms; {len(conversation.graph.states)} states, "
+        f"two hours ({TWO_HOURS} turns): {held / 1e6:.1f} MB held with the log, {len(log)} events of "
+        f"{size / 1e3:.0f} kB, restored in {restored * 1e3:.0f} ms; {len(conversation.graph.states)} states, "
         f"{len(conversation.graph.topics)} topics, {conversation.graph.folded} questions folded\n"
     )
 

@@ -29,6 +29,7 @@ RETURN_SETS: dict[str, tuple[Callable[[], Iterable[list[data.LabelledTurn]]], tu
     "SGD dev": (data.sgd_subjects, ("sgd/dev_partial.jsonl",)),
     "MultiWOZ val": (data.multiwoz_subjects, ("multiwoz21/val.jsonl",)),
 }
+VALUE_BUDGETS = (400, 1_000)  # the constructed calls are short: at 1,000 tokens a flat history holds them whole
 COSINE_LEAST = 0.1  # the better of 0.05, 0.1, 0.15 and 0.2 on SGD dev
 CHAT_LEAST = 0.1  # best F1 of the same on TIAGE train
 
@@ -119,20 +120,23 @@ def shift_table(console: Console) -> None:
 def value_table(console: Console) -> None:
     """Measure 4: exact values of the thing meant, on constructed cases."""
     made = cases()
-    budget = measures.BUDGETS[0]
-    table = Table(title=f"4. Values when needed: {len(made)} constructed cases, {budget} tokens", title_justify="left")
-    for column in ("context", "values verbatim", "cases with the right state in focus"):
-        table.add_column(column, justify="left" if column == "context" else "right")
+    table = Table(title=f"4. Values when needed: {len(made)} constructed cases", title_justify="left")
+    table.add_column("context")
+    for budget in VALUE_BUDGETS:
+        table.add_column(f"values verbatim at {budget}", justify="right")
+    table.add_column("cases with the right state in focus", justify="right")
     for label, select in baselines.SELECTORS.items():
-        table.add_row(label, f"{measures.baseline_values(made, budget, select).share_present:.3f}", "-")
+        shares = [measures.baseline_values(made, budget, select).share_present for budget in VALUE_BUDGETS]
+        table.add_row(label, *(f"{share:.3f}" for share in shares), "-")
     with console.status("constructed cases"):
-        ours = measures.memory_values(made, budget)
-        table.add_row(OURS, f"{ours.share_present:.3f}", f"{ours.share_resolved:.3f}", style="bold")
-        for part in ABLATIONS:
-            result = measures.memory_values(made, budget, (part,))
-            resolved = "-" if part == "state" else f"{result.share_resolved:.3f}"
-            table.add_row(f"  without {part}", f"{result.share_present:.3f}", resolved)
+        for part in (None, *ABLATIONS):
+            results = [measures.memory_values(made, budget, (part,) if part else ()) for budget in VALUE_BUDGETS]
+            label = f"  without {part}" if part else OURS
+            resolved = "-" if part == "state" else f"{results[-1].share_resolved:.3f}"
+            shares = (f"{result.share_present:.3f}" for result in results)
+            table.add_row(label, *shares, resolved, style="" if part else "bold")
     console.print(table)
+    ours = measures.memory_values(made, VALUE_BUDGETS[-1])
     asked, missed = Counter(case.form for case in made), Counter(case.form for case in ours.missed)
     forms = "  ".join(f"{form} {count - missed[form]}/{count}" for form, count in asked.items())
     console.print(f"right state by form of pointing: {forms}")
