@@ -168,13 +168,11 @@ def _signals(ways: Sequence[Signal]) -> Iterator[Rule]:
         yield Rule(SAMPLE, f"{of} > 0", labels)
         yield Rule(LIMIT, f"vector({way.limit:g})", labels)
     yield Rule(LOWER, wilson_lower(select(SHARE), select(SAMPLE)))
-    turns, sessions = (select(metric, [like("window", *DECISION_WINDOWS)]) for metric in (TURNS_OWED, SESSIONS))
-    yield Rule(ENOUGH, f"({turns} >= bool {MIN_TURNS}) * ({sessions} >= bool {MIN_SESSIONS})")
-    turns, sessions = (
-        value(metric, ("tier",), [equal("window", BASELINE_WINDOW)]) for metric in (TURNS_OWED, SESSIONS)
-    )
-    yield Rule(BASELINE_ENOUGH, f"({turns} >= bool {MIN_TURNS}) * ({sessions} >= bool {MIN_SESSIONS})")
-    week = [equal("policy", BASELINE), equal("window", BASELINE_WINDOW)]
+    deciding, last_week = like("window", *DECISION_WINDOWS), equal("window", BASELINE_WINDOW)
+    yield Rule(ENOUGH, _enough(select(TURNS_OWED, [deciding]), select(SESSIONS, [deciding])))
+    tier = ("tier",)
+    yield Rule(BASELINE_ENOUGH, _enough(value(TURNS_OWED, tier, [last_week]), value(SESSIONS, tier, [last_week])))
+    week = [equal("policy", BASELINE), last_week]
     known = f"and on (tier) ({select(BASELINE_ENOUGH)} == 1)"
     yield Rule(BASELINE_SHARE, f"{value(SHARE, ('signal', 'tier'), week)} {known}")
 
