@@ -16,6 +16,7 @@ from typing import Any, Final
 from litestar import Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from agent.web.sample_calls import load_clips, sample_calls
 
@@ -52,9 +53,8 @@ def web_routes(*, simulated: Sequence[str], public_url: str | None = None) -> Ro
     `simulated` are the services (`stt`, `llm`, `tts`) that talk to the sandbox; the sample calls are served while the
     recogniser is one of them. `public_url` is the http(s) address that clients use, when it is not the Host header.
     """
-    static = {
-        path.name: _file(path.name, path.read_bytes()) for path in files(__package__).joinpath("static").iterdir()
-    }
+    folder = files("agent.web").joinpath("static")
+    static = {path.name: _file(path.name, path.read_bytes()) for path in folder.iterdir() if path.is_file()}
     known = {name: file for name, file in static.items() if file is not None}
     understood = "stt" in simulated
     clips = {name: _file(name, body) for name, body in load_clips().items()} if understood else {}
@@ -65,7 +65,7 @@ def web_routes(*, simulated: Sequence[str], public_url: str | None = None) -> Ro
         return _answer(request, known.get("index.html"), public_url)
 
     @get("/talk/{name:str}", sync_to_thread=False, include_in_schema=False)
-    def asset(request: AnyRequest, name: str) -> Response[bytes]:
+    def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         return _answer(request, known.get(name), public_url)
 
     @get("/sample-calls.json", sync_to_thread=False, include_in_schema=False)
@@ -73,7 +73,7 @@ def web_routes(*, simulated: Sequence[str], public_url: str | None = None) -> Ro
         return Response(index, headers=_headers(request, public_url))
 
     @get("/sample-calls/{name:str}", sync_to_thread=False, include_in_schema=False)
-    def clip(request: AnyRequest, name: str) -> Response[bytes]:
+    def clip(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         return _answer(request, clips.get(name), public_url)
 
     return Router("/", route_handlers=[page, asset, calls, clip])

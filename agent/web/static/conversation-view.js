@@ -1,0 +1,123 @@
+/** The conversation as it happens: what the caller said, what the agent says and how much of it was heard. */
+import { byId, el, whole } from "./dom.js";
+import { splitHeard } from "./heard.js";
+
+const MAX_TURNS = 200; // older turns leave the page
+
+export class ConversationView {
+  constructor() {
+    this._list = byId("turns");
+    this._partial = byId("partial");
+    this._turns = new Map(); // "epoch.turn" → {node, agent, clauses, meta, facts}
+  }
+
+  /** Words of the caller so far. */
+  partial(text) {
+    byId("welcome").hidden = true;
+    this._partial.hidden = text === "";
+    this._partial.querySelector(".words").textContent = text;
+    this._scroll();
+  }
+
+  /** The caller's turn is over. */
+  said({ epoch, turn, text, spoken }) {
+    this.partial("");
+    const entry = this._entry(epoch, turn);
+    entry.caller.hidden = false;
+    entry.caller.append(text, spoken ? "" : el("span", { class: "how", text: "typed" }));
+    this._scroll();
+  }
+
+  /** A clause of the reply is on its way. */
+  clause({ epoch, turn, text, startMs }) {
+    const entry = this._entry(epoch, turn);
+    const node = el("span", { class: "clause upcoming", text });
+    entry.agent.hidden = false;
+    entry.agent.append(entry.clauses.length ? " " : "", node);
+    entry.clauses.push({ text, node, startMs });
+    this._scroll();
+  }
+
+  /** So much of the reply was played. */
+  played({ epoch, turn, event, playedMs, clause }) {
+    const entry = this._turns.get(`${epoch}.${turn}`);
+    if (!entry || entry.cut) return;
+    const over = event === "finished" && clause === null;
+    entry.clauses.forEach((part, index) => {
+      const begun = over || (clause === null ? part.startMs <= playedMs : index <= clause);
+      if (begun && (event !== "cleared" || part.startMs < playedMs)) part.node.classList.remove("upcoming");
+    });
+    entry.agent.classList.toggle("held", event === "paused");
+    if (event === "cleared") entry.agent.classList.add("stopped");
+  }
+
+  /** The caller took the turn: what was not heard is struck through. */
+  cut({ epoch, turn, heard }) {
+    const entry = this._turns.get(`${epoch}.${turn}`);
+    if (!entry) return;
+    entry.cut = true;
+    entry.agent.classList.remove("held");
+    const parts = splitHeard(entry.clauses.map((clause) => clause.text), heard);
+    parts.forEach((part, index) => {
+      const node = entry.clauses[index].node;
+      node.classList.remove("upcoming");
+      node.replaceChildren(part.heard, part.heard && part.unheard ? " " : "");
+      if (part.unheard) node.append(el("span", { class: "sr", text: " not heard: " }), el("del", { text: part.unheard }));
+    });
+  }
+
+  /** What is known of a turn beside its words: `metrics`, `earMs`, `budgetMs`. */
+  facts({ epoch, turn, ...facts }) {
+    const entry = this._entry(epoch, turn);
+    Object.assign(entry.facts, facts);
+    entry.meta.replaceChildren(...describe(entry.facts).map((fact) => el("span", fact)));
+    entry.meta.hidden = false;
+    this._scroll();
+  }
+
+  /** A line across the conversation: a new session, an end. */
+  divide(text) {
+    this.partial("");
+    this._list.append(el("li", { class: "divider", text }));
+    this._scroll();
+  }
+
+  _entry(epoch, turn) {
+    const key = `${epoch}.${turn}`;
+    const known = this._turns.get(key);
+    if (known) return known;
+    byId("welcome").hidden = true;
+    const caller = el("p", { class: "caller", hidden: true }, el("span", { class: "who", text: "Caller" }));
+    const agent = el("p", { class: "agent", hidden: true }, el("span", { class: "who", text: "Agent" }));
+    const meta = el("p", { class: "meta", hidden: true });
+    const node = el("li", { class: "turn", "data-turn": turn }, caller, agent, meta);
+    const entry = { node, caller, agent, meta, clauses: [], facts: {}, cut: false };
+    this._turns.set(key, entry);
+    this._list.append(node);
+    if (this._turns.size > MAX_TURNS) {
+      const [oldest, { node: gone }] = this._turns.entries().next().value;
+      gone.remove();
+      this._turns.delete(oldest);
+    }
+    return entry;
+  }
+
+  /** Keeps the newest in view, unless the reader has scrolled up. */
+  _scroll() {
+    const pane = byId("transcript");
+    if (pane.scrollHeight - pane.scrollTop - pane.clientHeight < 160) pane.scrollTop = pane.scrollHeight;
+  }
+}
+
+function describe({ metrics, earMs, budgetMs }) {
+  const facts = [];
+  if (metrics?.model) facts.push({ text: metrics.model, title: "model" });
+  if (metrics?.rule) facts.push({ text: metrics.rule, title: "routing rule" });
+  if (metrics?.voice_to_voice_ms != null) {
+    const over = metrics.voice_to_voice_ms > budgetMs;
+    facts.push({ text: `${whole(metrics.voice_to_voice_ms)} ms${over ? " over budget" : ""}`, class: over && "over", title: "voice-to-voice" });
+  }
+  if (earMs != null) facts.push({ text: `ear ${whole(earMs)} ms`, title: "by this browser’s clock" });
+  if (metrics && !["replied", "typed"].includes(metrics.outcome)) facts.push({ text: metrics.outcome.replace("_", " ") });
+  return facts;
+}

@@ -1,0 +1,34 @@
+/** The conversation as the service remembers it: topics, and under each the states that belong to it. */
+import { byId, el } from "./dom.js";
+
+/** @param {object} graph `memory.view`'s graph: `topics`, `states`, `current_topic`, `current_state` */
+export function drawMemory(graph) {
+  byId("memory-section").hidden = false;
+  const topics = (graph.topics ?? []).map((topic) => {
+    const current = topic.id === graph.current_topic;
+    const states = (graph.states ?? []).filter((state) => state.topic === topic.id);
+    const count = `${topic.questions} ${topic.questions === 1 ? "question" : "questions"}`;
+    const again = topic.reopened ? `, re-opened ${topic.reopened === 1 ? "once" : `${topic.reopened} times`}` : "";
+    return el(
+      "li",
+      { class: current ? "topic current" : "topic", "aria-current": current && "true" },
+      el("p", { class: "node" }, el("strong", { text: topic.subject ?? "open" }), el("span", { class: "fact", text: count + again })),
+      topic.summary ? el("p", { class: "summary", text: topic.summary }) : "",
+      states.length ? el("ul", {}, ...states.map((state) => drawState(state, graph.current_state))) : "",
+    );
+  });
+  byId("memory").replaceChildren(...topics);
+}
+
+function drawState(state, current) {
+  const slots = state.slots.flatMap((slot) => [
+    el("dt", { text: slot.name }),
+    el("dd", { text: slot.value, title: `turn ${slot.turn + 1}, from the ${slot.by}` }),
+  ]);
+  return el(
+    "li",
+    { class: state.id === current ? "state current" : "state" },
+    el("p", { class: "node" }, el("strong", { text: state.flow }), el("span", { class: "phase", text: state.state.replaceAll("_", " ") })),
+    slots.length ? el("dl", {}, ...slots) : "",
+  );
+}

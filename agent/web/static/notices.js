@@ -1,0 +1,56 @@
+/** What the reader has to know beside the conversation: simulated providers, a simplified mode, a problem. */
+import { byId } from "./dom.js";
+
+const SERVICE_NAMES = { stt: "speech recognition", llm: "the language model", tts: "the voice" };
+
+function list(words) {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+export class Notices {
+  constructor() {
+    this._degraded = new Map(); // service → message
+  }
+
+  /** @param {string[]} services that talk to the sandbox, and the environment variables that make them real */
+  simulated(services, keys) {
+    const names = services.map((service) => SERVICE_NAMES[service] ?? service);
+    this._show("simulated", names.length ? `Simulated: ${list(names)}. Set ${list(keys)} to make ${names.length > 1 ? "them" : "it"} real.` : "");
+  }
+
+  degraded(service, message) {
+    this._degraded.set(service, message);
+    this._showDegraded();
+  }
+
+  recovered(service) {
+    this._degraded.delete(service);
+    this._showDegraded();
+  }
+
+  problem(text) {
+    this._show("problem", text);
+  }
+
+  /** What stood in the way is gone. */
+  solved() {
+    this._show("problem", "");
+  }
+
+  /** Asks whether this browser may recognise speech; null takes the question back. */
+  askListen(reason) {
+    byId("ask-listen").hidden = reason === null;
+    if (reason === null) return;
+    byId("ask-listen-text").textContent = "The service cannot hear you at the moment. This browser can recognise speech itself; most browsers send the sound to their maker for that.";
+    byId("listen-here").hidden = !(globalThis.SpeechRecognition ?? globalThis.webkitSpeechRecognition);
+  }
+
+  _showDegraded() {
+    this._show("degraded", [...new Set(this._degraded.values())].join(" "));
+  }
+
+  _show(id, text) {
+    byId(id).textContent = text;
+    byId(id).hidden = text === "";
+  }
+}

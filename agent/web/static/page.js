@@ -1,0 +1,228 @@
+/** The talk page: connects the controls, the client and the views. */
+import { VoiceClient } from "./client.js";
+import { ConversationView } from "./conversation-view.js";
+import { byId, el } from "./dom.js";
+import { drawMemory } from "./memory-view.js";
+import { Notices } from "./notices.js";
+import { SampleCaller } from "./sample-caller.js";
+import { Waterfall } from "./waterfall.js";
+
+const STATE_NAMES = {
+  idle: "not connected",
+  connecting: "connecting",
+  open: "connected",
+  reconnecting: "connection lost, trying again",
+  ended: "call ended",
+};
+const END_REASONS = {
+  completed: "You hung up.",
+  idle: "The call ended: nobody said anything for a while.",
+  too_long: "The call ended: it reached its longest time.",
+  replaced: "The call went on in another window.",
+  drained: "The service is being restarted.",
+  cost_cap: "The call ended: it reached its cost limit.",
+};
+
+const client = new VoiceClient({ name: "talk-page/1" });
+const conversation = new ConversationView();
+const waterfall = new Waterfall();
+const notices = new Notices();
+let sample = null; // {caller, button} while a sample call runs
+
+// For a look inside, from the browser's console.
+globalThis.voiceAgent = client;
+
+// Session
+
+client.addEventListener("state", ({ detail: { state, reason } }) => {
+  byId("status").dataset.state = state;
+  byId("status-text").textContent = STATE_NAMES[state];
+  byId("hangup").hidden = state === "idle" || state === "ended" || state === "connecting";
+  byId("talk").disabled = state === "connecting";
+  if (state === "open") notices.solved();
+  if (state !== "ended") {
+    showMicrophone();
+    return;
+  }
+  sample?.caller.stop();
+  client.closeMicrophone();
+  client.stopRecogniser();
+  notices.askListen(null);
+  if (reason && !(reason in END_REASONS)) notices.problem(`The call ended: ${reason}.`);
+  conversation.divide(END_REASONS[reason] ?? "The call ended.");
+  showMicrophone();
+});
+
+client.addEventListener("session.ready", ({ detail }) => {
+  byId("session").hidden = false;
+  byId("tier").textContent = detail.tier;
+  byId("policy").textContent = detail.policy;
+  byId("session-id").textContent = detail.session_id.slice(0, 8);
+  byId("session-id").title = detail.session_id;
+  waterfall.budgets = detail.budgets_ms;
+  if (detail.epoch > 1 && !detail.resumed) conversation.divide("A new connection; the session goes on from here.");
+});
+
+client.addEventListener("session.end", ({ detail }) => {
+  byId("status").title = detail.reason;
+});
+
+client.addEventListener("error", ({ detail }) => {
+  if (!detail.fatal) notices.problem(detail.message);
+});
+
+client.addEventListener("degraded", ({ detail }) => notices.degraded(detail.service, detail.message));
+client.addEventListener("recovered", ({ detail }) => {
+  notices.recovered(detail.service);
+  if (detail.service === "stt") {
+    notices.askListen(null);
+    client.stopRecogniser();
+  }
+});
+
+// Conversation
+
+client.addEventListener("transcript.partial", ({ detail }) => conversation.partial(detail.text));
+client.addEventListener("recognised", ({ detail }) => conversation.partial(detail.text));
+client.addEventListener("transcript.final", ({ detail }) => conversation.said(detail));
+client.addEventListener("reply.text", ({ detail }) => conversation.clause(detail));
+client.addEventListener("audio.clear", ({ detail }) => conversation.cut(detail));
+client.addEventListener("playback", ({ detail }) => {
+  conversation.played(detail);
+  if (detail.earMs === null) return;
+  waterfall.ear(detail.epoch, detail.turn, detail.earMs);
+  conversation.facts({ epoch: detail.epoch, turn: detail.turn, earMs: detail.earMs });
+});
+client.addEventListener("turn.metrics", ({ detail }) => {
+  waterfall.metrics(detail.epoch, detail);
+  const budgetMs = client.session.budgets_ms.voice_to_voice;
+  conversation.facts({ epoch: detail.epoch, turn: detail.turn, metrics: detail, budgetMs });
+});
+client.addEventListener("memory.view", ({ detail }) => drawMemory(detail.graph));
+client.addEventListener("session.cost", ({ detail }) => {
+  byId("cost-section").hidden = false;
+  byId("cost").textContent = `$${detail.usd.toFixed(4)}`;
+  byId("tokens").textContent = `${detail.tokens.toLocaleString("en-US")} tokens`;
+  const services = Object.entries(detail.by_service).sort(([, one], [, other]) => other - one);
+  byId("by-service").replaceChildren(
+    ...services.map(([service, usd]) => el("div", {}, el("dt", { text: service }), el("dd", { text: `$${usd.toFixed(4)}` }))),
+  );
+});
+
+// Browser's own recogniser
+
+client.addEventListener("listen.browser", ({ detail }) => notices.askListen(detail.reason));
+byId("listen-here").addEventListener("click", () => {
+  notices.askListen(null);
+  client.startRecogniser();
+});
+byId("listen-not").addEventListener("click", () => {
+  notices.askListen(null);
+  byId("text").focus();
+});
+client.addEventListener("recogniser", ({ detail }) => {
+  if (detail.reason === null) return;
+  notices.problem(`This browser’s recogniser gave up (${detail.reason}). You can type.`);
+  byId("text").focus();
+});
+
+// Controls
+
+client.addEventListener("level", ({ detail }) => {
+  const decibels = 20 * Math.log10(Math.max(detail.level, 1e-5));
+  byId("meter").firstElementChild.style.transform = `scaleX(${Math.max(0, Math.min(1, (decibels + 60) / 55)).toFixed(3)})`;
+  byId("meter").dataset.speaking = detail.speaking;
+});
+
+/** Opens sound and session; false when the service cannot be reached. */
+async function open() {
+  try {
+    await client.openAudio();
+  } catch (error) {
+    notices.problem(`No sound here (${error.message}). The agent’s words appear as text.`);
+  }
+  try {
+    await client.connect();
+    return true;
+  } catch (error) {
+    const why = error instanceof TypeError ? "it does not answer" : error.message;
+    notices.problem(`The service could not be reached: ${why}.`);
+    return false;
+  }
+}
+
+byId("talk").addEventListener("click", async () => {
+  if (client.audio?.microphone) {
+    client.closeMicrophone();
+    showMicrophone();
+    return;
+  }
+  sample?.caller.stop();
+  if (!(await open()) || !client.audio) return;
+  try {
+    await client.openMicrophone();
+  } catch (error) {
+    notices.problem(
+      error.name === "NotAllowedError"
+        ? "The microphone is not allowed here. You can type; the agent answers aloud all the same."
+        : `There is no microphone (${error.message}). You can type; the agent answers aloud all the same.`,
+    );
+    byId("text").focus();
+  }
+  showMicrophone();
+});
+
+byId("type").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const text = byId("text").value.trim();
+  if (!text || !(await open())) return;
+  if (client.sendText(text)) byId("text").value = "";
+  else notices.problem("There is no connection at the moment. Your text is kept; send it again in a moment.");
+});
+
+byId("hangup").addEventListener("click", () => client.hangUp());
+
+function showMicrophone() {
+  const on = Boolean(client.audio?.microphone);
+  byId("talk-text").textContent = on ? "Microphone off" : client.state === "ended" ? "Call again" : "Start talking";
+  byId("talk").classList.toggle("on", on);
+  // A screen reader that reads the reply aloud would be heard by an open microphone, and the agent speaks anyway.
+  byId("turns").setAttribute("aria-live", on ? "off" : "polite");
+}
+
+// Sample callers
+
+async function showSamples() {
+  const told = await (await fetch("/sample-calls.json")).json();
+  notices.simulated(told.simulated, told.keys);
+  byId("samples").hidden = told.calls.length === 0;
+  byId("sample-buttons").replaceChildren(
+    ...told.calls.map((call) => el("button", { type: "button", text: call.title, "data-call": call.name, onclick: (event) => runSample(call, event.currentTarget) })),
+  );
+}
+
+async function runSample(call, button) {
+  if (sample !== null) {
+    sample.caller.stop();
+    return;
+  }
+  const others = [...byId("sample-buttons").children].filter((other) => other !== button);
+  sample = { caller: new SampleCaller(client), button };
+  for (const other of others) other.disabled = true;
+  button.textContent = `Stop: ${call.title}`;
+  try {
+    if ((await open()) && client.audio) {
+      client.closeMicrophone();
+      showMicrophone();
+      await sample.caller.run(call);
+    }
+  } catch (error) {
+    notices.problem(`The sample call stopped: ${error.message}.`);
+  } finally {
+    sample = null;
+    button.textContent = call.title;
+    for (const other of others) other.disabled = false;
+  }
+}
+
+await showSamples();

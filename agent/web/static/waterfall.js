@@ -1,0 +1,165 @@
+/** Where the time of a turn went, against the budgets: the figures (`layout`) and the drawing (`Waterfall`). */
+import { byId, el, whole } from "./dom.js";
+
+const STAGES = ["stt", "llm", "tts", "send", "network"];
+const ROWS = {
+  stt: "end of speech to known text",
+  llm: "to the first clause of the reply",
+  tts: "to the first audio",
+  send: "to the socket",
+  network: "round trip",
+  "voice-to-voice": "the server’s figure",
+  "at the ear": "this browser’s figure",
+};
+const MAX_TURNS = 40; // bars of the history
+
+/**
+ * Rows of a waterfall. Every place and length is in milliseconds; null where nothing was measured.
+ *
+ * @param {object | null} metrics a `turn.metrics` message
+ * @param {Record<string, number>} budgets `session.ready`'s `budgets_ms`
+ * @param {number | null} earMs the browser's own figure
+ * @returns {{rows: {name: string, startMs: number, ms: number | null, budgetMs: number | null, over: boolean}[], spanMs: number}}
+ */
+export function layout(metrics, budgets, earMs) {
+  const rows = [];
+  let startMs = 0;
+  for (const name of STAGES) {
+    const ms = metrics?.stages[name] ?? null;
+    const budgetMs = budgets[name] ?? null;
+    rows.push({ name, startMs, ms, budgetMs, over: over(ms, budgetMs) });
+    startMs += ms ?? 0;
+  }
+  const totalMs = metrics?.voice_to_voice_ms ?? null;
+  const budgetMs = budgets.voice_to_voice ?? null;
+  rows.push({ name: "voice-to-voice", startMs: 0, ms: totalMs, budgetMs, over: over(totalMs, budgetMs) });
+  rows.push({ name: "at the ear", startMs: 0, ms: earMs, budgetMs, over: over(earMs, budgetMs) });
+  const ends = rows.map((row) => row.startMs + Math.max(row.ms ?? 0, row.ms === null ? 0 : (row.budgetMs ?? 0)));
+  return { rows, spanMs: Math.max(1, budgetMs ?? 0, ...ends) * 1.04 };
+}
+
+function over(ms, budgetMs) {
+  return ms !== null && budgetMs !== null && ms > budgetMs;
+}
+
+export class Waterfall {
+  constructor() {
+    this._turns = []; // {key, turn, metrics, earMs}
+    this._budgets = {};
+    this._chosen = null; // null: the newest
+  }
+
+  set budgets(budgets) {
+    this._budgets = budgets;
+  }
+
+  /** The reply of a turn became audible. */
+  ear(epoch, turn, earMs) {
+    this._entry(epoch, turn).earMs = earMs;
+    this._draw();
+  }
+
+  /** A turn is finished. */
+  metrics(epoch, metrics) {
+    this._entry(epoch, metrics.turn).metrics = metrics;
+    this._draw();
+  }
+
+  _entry(epoch, turn) {
+    const key = `${epoch}.${turn}`;
+    let entry = this._turns.find((known) => known.key === key);
+    if (!entry) {
+      entry = { key, turn, metrics: null, earMs: null };
+      this._turns.push(entry);
+      if (this._turns.length > MAX_TURNS) this._turns.shift();
+    }
+    return entry;
+  }
+
+  _draw() {
+    const shown = this._turns.find((entry) => entry.key === this._chosen) ?? this._turns.at(-1);
+    byId("latency-empty").hidden = true;
+    byId("latency").hidden = false;
+    this._drawHistory(shown);
+    const { rows, spanMs } = layout(shown.metrics, this._budgets, shown.earMs);
+    byId("latency-turn").textContent = `turn ${shown.turn}`;
+    this._drawAxis(spanMs);
+    byId("waterfall").replaceChildren(...rows.map((row) => this._row(row, spanMs)));
+    byId("latency-note").textContent = note(shown.metrics, this._budgets);
+  }
+
+  _drawAxis(spanMs) {
+    const ticks = [0, this._budgets.voice_to_voice].filter((ms) => ms !== undefined);
+    const labels = ticks.map((ms) => {
+      const label = el("span", { text: whole(ms) });
+      label.style.left = `${(ms / spanMs) * 100}%`;
+      return label;
+    });
+    byId("axis").replaceChildren(...labels);
+  }
+
+  _row({ name, startMs, ms, budgetMs, over: isOver }, spanMs) {
+    const track = el("div", { class: "track" });
+    const bar = (kind, from, length) => {
+      const node = el("div", { class: kind });
+      node.style.left = `${(from / spanMs) * 100}%`;
+      node.style.width = `${(length / spanMs) * 100}%`;
+      track.append(node);
+    };
+    if (ms !== null) {
+      if (budgetMs !== null) bar("budget", startMs, budgetMs);
+      bar("spent", startMs, isOver ? budgetMs : ms);
+      if (isOver) bar("excess", startMs + budgetMs, ms - budgetMs);
+    }
+    const total = this._budgets.voice_to_voice;
+    if (total) bar("limit", total, 0);
+    return el(
+      "tr",
+      { class: `${isOver ? "over" : ""} ${STAGES.includes(name) ? "" : "whole"}` },
+      el("th", { scope: "row", title: ROWS[name] }, name, el("span", { class: "sr", text: `, ${ROWS[name]}` })),
+      el("td", { class: "bars", "aria-hidden": "true" }, track),
+      el("td", { class: "figure" }, ms === null ? "–" : whole(ms), el("span", { class: "sr", text: isOver ? " over" : "" })),
+      el("td", { class: "figure of", text: budgetMs === null ? "" : whole(budgetMs) }),
+    );
+  }
+
+  _drawHistory(shown) {
+    const budget = this._budgets.voice_to_voice ?? 1500;
+    const figure = (entry) => entry.metrics?.voice_to_voice_ms ?? entry.earMs;
+    const most = Math.max(budget * 1.25, ...this._turns.map((entry) => figure(entry) ?? 0));
+    const bars = this._turns.map((entry) => {
+      const ms = figure(entry);
+      const bar = el("span", { class: ms > budget ? "bar over" : "bar" });
+      bar.style.height = `${((ms ?? 0) / most) * 100}%`;
+      const said = ms === null ? "not measured" : `${whole(ms)} ms${ms > budget ? ", over budget" : ""}`;
+      return el(
+        "button",
+        {
+          type: "button",
+          "aria-pressed": String(entry === shown),
+          "aria-label": `Turn ${entry.turn}: ${said}`,
+          onclick: () => {
+            this._chosen = entry === this._turns.at(-1) ? null : entry.key;
+            this._draw();
+            byId("history").querySelector('[aria-pressed="true"]')?.focus();
+          },
+        },
+        el("span", { class: "plot" }, bar),
+        el("span", { class: "number", "aria-hidden": "true", text: entry.turn }),
+      );
+    });
+    byId("history").style.setProperty("--limit", `${(budget / most) * 100}%`);
+    byId("history").replaceChildren(...bars);
+  }
+}
+
+/** One sentence below the figures. */
+function note(metrics, budgets) {
+  if (metrics === null) return "The reply plays; the stages are known when it has ended.";
+  if (!metrics.spoken) return "A typed turn: it has no voice-to-voice time.";
+  if (metrics.voice_to_voice_ms === null) return `Nothing was audible of this turn (${metrics.outcome}).`;
+  const overall = metrics.voice_to_voice_ms > budgets.voice_to_voice;
+  const stages = metrics.over_budget.filter((name) => name !== "voice_to_voice");
+  if (overall) return `Over the budget of ${whole(budgets.voice_to_voice)} ms${stages.length ? `: ${stages.join(", ")}` : ""}.`;
+  return stages.length ? `Within budget as a whole; over in ${stages.join(", ")}.` : "Within every budget.";
+}
