@@ -21,13 +21,14 @@ from agent.ledger.spending import SessionSpending
 from agent.memory import Conversation
 from agent.memory.flows import Flows, load_flows
 from agent.ops.health import health_routes
-from agent.ops.loop_lag import watch_loop_lag
+from agent.ops.loop_lag import LoopLag
 from agent.policy.policies import DEFAULT_PATH, Policy, PolicyBook, load_policies
 from agent.policy.routing import TermList, load_terms, possible_routes, route
 from agent.prices import load_prices
 from agent.providers.base import Service
 from agent.providers.kit import Kit
 from agent.providers.recorded import Clip, Sentence, load_clips
+from agent.session.admission import Admission
 from agent.session.parts import Choice, Limits, Means, Router, SessionParts
 from agent.session.registry import Registry
 from agent.session.remember import Memory
@@ -163,13 +164,22 @@ def _check_step_down(budgets: Budgets, policies: PolicyBook) -> None:
         name = budget.governor.step_down_policy
         if name not in policies.policies:
             known = ", ".join(policies.policies)
-            raise ConfigurationError(f"budgets: tiers.{tier}.governor.step_down_policy takes one of {known}; not {name}")
+            key = f"tiers.{tier}.governor.step_down_policy"
+            raise ConfigurationError(f"budgets: {key} takes one of {known}; not {name}")
 
 
 def create_app(settings: Settings) -> Litestar:
     """The service. Raises ConfigurationError with one line when a setting is wrong."""
     wiring = wire(settings)
-    registry = Registry(wiring.parts, wiring.sinks, max_sessions=settings.max_sessions)
+    lag = LoopLag(wiring.metrics)
+    admission = Admission(
+        max_sessions=settings.max_sessions,
+        premium_reserve=settings.premium_reserve,
+        free_lag_s=settings.free_lag_s,
+        any_lag_s=settings.any_lag_s,
+        lag_s=lambda: lag.seconds,
+    )
+    registry = Registry(wiring.parts, wiring.sinks, admission)
     membership = settings.membership_secret
     doors = Doors(
         tokens=TokenBook(settings.session_secret(), settings.token_minutes),
@@ -187,7 +197,7 @@ def create_app(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncGenerator[None]:
-        async with watch_loop_lag(wiring.metrics), wiring.ledger, registry.running():
+        async with lag.watched(), wiring.ledger, registry.running():
             yield
         await wiring.kit.close()
 

@@ -27,9 +27,13 @@ class TokenError(AgentError):
 
 
 class ProtocolError(AgentError):
-    """The client broke the session protocol. `close_code` ends the socket; `code` stands in the `error` event."""
+    """The client broke the session protocol, or cannot be served. `code` stands in the `error` event.
 
-    def __init__(self, code: str, message: str, close_code: int) -> None:
+    `close_code` ends the socket; `retry_after_s` tells when it is worth trying again.
+    """
+
+    def __init__(self, code: str, message: str, close_code: int, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
+        self.retry_after_s = retry_after_s
         self.code = code
         self.close_code = close_code

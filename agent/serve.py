@@ -26,6 +26,7 @@ def run_server(settings: Settings) -> None:
     import uvicorn
 
     from agent.app import create_app
+    from agent.ops.drain import DrainingServer
     from agent.telemetry.log import configure_logging
 
     configure_logging(settings.log_format, settings.log_level)
@@ -42,7 +43,7 @@ def run_server(settings: Settings) -> None:
         log_config=None,
         lifespan="on",
     )
-    uvicorn.Server(config).run()
+    DrainingServer(config, app.state["doors"].registry, settings.drain_s).run()
 
 
 @click.command()
@@ -70,7 +71,8 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> N
     command = [sys.executable, "-m", "agent", "sandbox", "--port", str(port), "--profile", profile, "--seed", str(seed)]
     for folder in clips:
         command += ["--clips", folder]
-    process = subprocess.Popen(command)  # noqa: S603  our own program
+    # a session of its own: Ctrl-C reaches only the service, which drains before the sandbox goes
+    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603  our own program
     try:
         _wait_for(f"http://127.0.0.1:{port}/control/state", process)
         _announce(settings, missing)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from agent import clock
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
 
@@ -14,23 +15,29 @@ TICK_S: Final = 0.05
 TICKS: Final = 20  # a second: the gauge shows the longest delay of it
 
 
-@asynccontextmanager
-async def watch_loop_lag(metrics: Metrics) -> AsyncGenerator[None]:
-    """Keeps `event_loop_lag_seconds` while the block runs."""
-    task = asyncio.create_task(_watch(metrics))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+class LoopLag:
+    """The event loop's longest delay in the last second. Use `watched()` around the life of the server."""
 
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.seconds = 0.0
 
-async def _watch(metrics: Metrics) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        worst = 0.0
-        for _ in range(TICKS):
-            due = loop.time() + TICK_S
-            await asyncio.sleep(TICK_S)
-            worst = max(worst, loop.time() - due)
-        metrics.set(catalog.LOOP_LAG, value=worst)
+    @asynccontextmanager
+    async def watched(self) -> AsyncGenerator[None]:
+        """Keeps `seconds` and `event_loop_lag_seconds` while the block runs."""
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _watch(self) -> None:
+        while True:
+            worst = 0.0
+            for _ in range(TICKS):
+                due = clock.now() + TICK_S
+                await asyncio.sleep(TICK_S)
+                worst = max(worst, clock.now() - due)
+            self.seconds = worst
+            self._metrics.set(catalog.LOOP_LAG, value=worst)

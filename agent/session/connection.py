@@ -123,7 +123,7 @@ class Connection:
 
     async def refuse(self, error: ProtocolError) -> None:
         """Tells the client what was wrong and closes."""
-        message = Error(code=error.code, message=str(error), fatal=True)
+        message = Error(code=error.code, message=str(error), fatal=True, retry_after_s=error.retry_after_s)
         self.outbox.send(message)
         self.outbox.close(error.close_code, error.code)
         try:

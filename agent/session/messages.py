@@ -203,6 +203,7 @@ class Error(WireMessage, frozen=True, kw_only=True, tag="error"):
     code: str
     message: str
     fatal: bool
+    retry_after_s: float | None = None
 
 
 class SessionEnd(WireMessage, frozen=True, kw_only=True, tag="session.end"):

@@ -1,4 +1,4 @@
-"""All live sessions of this process: admits them, runs them, and lets each subject have one."""
+"""All live sessions of this process: admits them, runs them, lets each subject have one, and drains."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from agent.errors import ProtocolError
+from agent.session.admission import DRAINING, Admission, Refusal
 from agent.session.messages import CloseCode
 from agent.session.parts import SessionParts
 from agent.session.session import Ending, Session
@@ -20,11 +21,12 @@ PartsFactory = Callable[[Claims, str, Remembered], SessionParts]
 class Registry:
     """Sessions by id and by subject. Use `running()` around the life of the server."""
 
-    def __init__(self, make_parts: PartsFactory, sink: Sink, *, max_sessions: int) -> None:
+    def __init__(self, make_parts: PartsFactory, sink: Sink, admission: Admission) -> None:
         self._make_parts = make_parts
         self._sink = sink
-        self._max_sessions = max_sessions
+        self._admission = admission
         self._group: asyncio.TaskGroup | None = None
+        self._draining = False
         self._by_id: dict[str, Session] = {}
         self._by_subject: dict[str, Session] = {}
 
@@ -36,12 +38,24 @@ class Registry:
     @property
     def ready(self) -> bool:
         """Whether new sessions are taken."""
-        return self._group is not None and self.count < self._max_sessions
+        return self._group is not None and not self._draining and self.count < self._admission.max_sessions
 
     async def empty(self) -> None:
         """Waits until every session that is open now has ended."""
         for session in list(self._by_id.values()):
             await session.ended.wait()
+
+    async def drain(self, limit_s: float) -> None:
+        """Takes no more sessions, lets running turns finish for at most `limit_s` seconds, and ends every session."""
+        self._draining = True
+        for session in list(self._by_id.values()):
+            session.drain()
+        try:
+            async with asyncio.timeout(limit_s):
+                await self.empty()
+        except TimeoutError:
+            self._end_all()
+            await self.empty()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -52,8 +66,7 @@ class Registry:
                 yield
             finally:
                 self._group = None
-                for session in list(self._by_id.values()):
-                    session.end(Ending(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
+                self._end_all()
 
     def find(self, claims: Claims) -> Session | None:
         """The live session that these claims name, when the same subject opened it."""
@@ -65,19 +78,20 @@ class Registry:
 
         `remembered` are the memory events of a session that goes on here.
         """
-        if self._group is None:
-            self._refuse(claims, "draining", "the server goes away: connect again, another one will answer")
+        group = self._group
+        if group is None or self._draining:
+            raise self._refused(claims, DRAINING)
         older = self._by_subject.get(claims.subject)
-        if older is None and self.count >= self._max_sessions:
-            self._refuse(claims, "full", "all sessions are taken: try again in 10 s")
+        refusal = self._admission.refusal(claims.tier, self.count - (older is not None))
+        if refusal is not None:
+            raise self._refused(claims, refusal)
         if older is not None:
             older.end(Ending(SessionOutcome.REPLACED, CloseCode.REPLACED))
         session_id = claims.session_id if claims.session_id and claims.session_id not in self._by_id else None
         session = Session(self._make_parts(claims, session_id or new_session_id(), remembered))
         self._by_id[session.parts.info.session_id] = session
         self._by_subject[claims.subject] = session
-        if self._group is not None:
-            self._group.create_task(self._run(session))
+        group.create_task(self._run(session))
         return session
 
     async def _run(self, session: Session) -> None:
@@ -89,6 +103,10 @@ class Registry:
             if self._by_subject.get(info.subject) is session:
                 del self._by_subject[info.subject]
 
-    def _refuse(self, claims: Claims, reason: str, text: str) -> None:
-        self._sink.handle(SessionRefused(claims.tier, reason))
-        raise ProtocolError(reason, text, CloseCode.OVERLOADED)
+    def _end_all(self) -> None:
+        for session in list(self._by_id.values()):
+            session.end(Ending(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
+
+    def _refused(self, claims: Claims, refusal: Refusal) -> ProtocolError:
+        self._sink.handle(SessionRefused(claims.tier, refusal.reason))
+        return ProtocolError(refusal.reason, refusal.text, CloseCode.OVERLOADED, retry_after_s=refusal.retry_after_s)

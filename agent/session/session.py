@@ -30,7 +30,6 @@ from agent.session.messages import (
 from agent.session.parts import SessionParts
 from agent.session.turns import Turns
 from agent.telemetry.events import CallFinished, Cause, SessionEnded, SessionOutcome, SessionStarted
-from agent.telemetry.timeline import TurnOutcome
 from agent.turn.listen import EndOfTurn, Listener, RecogniserLost, Words
 from agent.turn.voice_activity import VoiceStarted, VoiceStopped
 
@@ -74,6 +73,7 @@ class Session:
         self._active_at = clock.now()
         self._away_since: float | None = None
         self._changed = asyncio.Event()
+        self._leaving = asyncio.Event()
         self.ended = asyncio.Event()
 
     # The connection's side
@@ -96,8 +96,7 @@ class Session:
         now = clock.now()
         self._away_since = now
         if self._turns is not None:
-            self._turns.interrupt(now, TurnOutcome.ABANDONED)
-        self._connect_turns()
+            self._turns.disconnected(now)
         self._changed.set()
 
     def audio(self, pcm: bytes, at: float) -> None:
@@ -118,6 +117,10 @@ class Session:
                 raise ProtocolError("started_twice", "start was sent before: send it once", CloseCode.BAD_MESSAGE)
             case _:
                 return
+
+    def drain(self) -> None:
+        """Ends the session as soon as no turn runs; its client is told to connect elsewhere."""
+        self._leaving.set()
 
     def end(self, ending: Ending) -> None:
         """Ends the session; the first ending counts."""
@@ -154,6 +157,7 @@ class Session:
                 group.create_task(self._listen(turns)),
                 group.create_task(self._watch()),
                 group.create_task(self._mind_the_cap(turns)),
+                group.create_task(self._drain(turns)),
             ]
             ending = await self._ending
             await turns.finish(clock.now())
@@ -201,6 +205,11 @@ class Session:
             except TimeoutError:
                 continue
 
+    async def _drain(self, turns: Turns) -> None:
+        await self._leaving.wait()
+        await turns.quiet()
+        self.end(Ending(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
+
     async def _mind_the_cap(self, turns: Turns) -> None:
         await turns.capped.wait()
         self.end(Ending(SessionOutcome.COST_CAP))
@@ -218,7 +227,7 @@ class Session:
         self._turns.begin(said, spoken=spoken, speech_ended=voiced if recent and voiced else at, ready=at)
 
     def _connect_turns(self) -> None:
-        if self._turns is not None:
+        if self._turns is not None and self._connection is not None:
             self._turns.connected(self._connection, reports=self.capabilities.playback_reports)
 
     def _send_partial(self, text: str) -> None:

@@ -38,14 +38,32 @@ class Turns:
         self._hold: asyncio.Task[None] | None = None
         self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
         self._summary: asyncio.Task[None] | None = None
+        self._reporting: asyncio.Task[None] | None = None
+        self._cut_off: str | None = None
         self.capped = asyncio.Event()
         self.count = 0
         self.slow = 0
 
-    def connected(self, connection: Connection | None, *, reports: bool) -> None:
-        """Replies go to this connection from now on."""
+    def connected(self, connection: Connection, *, reports: bool) -> None:
+        """Replies go to this connection from now on. What a lost connection had cut off is answered again."""
         self._connection = connection
         self._reports = reports
+        if self._cut_off is not None:
+            text, self._cut_off = self._cut_off, None
+            at = clock.now()
+            self.begin(text, spoken=False, speech_ended=at, ready=at)
+
+    def disconnected(self, now: float) -> None:
+        """The connection is lost: a reply that was still owed or playing is kept for the next one."""
+        if self.running and self._reply is not None:
+            self._cut_off = self._reply.text
+        self.interrupt(now, TurnOutcome.ABANDONED)
+        self._connection = None
+
+    async def quiet(self) -> None:
+        """Waits until no turn runs and its metrics were sent."""
+        while (busy := self._task if self.running else self._reporting) is not None and not busy.done():
+            await asyncio.wait({busy})
 
     @property
     def running(self) -> bool:
@@ -170,7 +188,7 @@ class Turns:
         for fallback in record.fallbacks:
             sink.handle(FellBack(info, fallback))
         sink.handle(TurnFinished(info, record))
-        self._group.create_task(self._report(record))
+        self._reporting = self._group.create_task(self._report(record))
         self._summarise()
 
     async def _report(self, record: TurnRecord) -> None:

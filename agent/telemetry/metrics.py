@@ -29,7 +29,7 @@ from agent.telemetry.timeline import STAGES, WITHOUT_REPLY, TurnOutcome, TurnRec
 
 OTHER: Final = "other"  # a model that is not configured
 CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
-REFUSALS: Final = ("full", "draining", "members_only", "credential")
+REFUSALS: Final = ("full", "overloaded", "draining", "members_only", "credential")
 SLOW_TURNS_OF_A_SLOW_SESSION: Final = 2
 TOKEN_KINDS: Final = {
     Unit.INPUT_TOKENS: "input",

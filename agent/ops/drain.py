@@ -1,0 +1,47 @@
+"""A server that drains before it stops: SIGTERM lets running turns finish, a second signal does not wait."""
+
+from __future__ import annotations
+
+import asyncio
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from agent.session.registry import Registry
+
+log = structlog.get_logger()
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, which by itself closes every WebSocket at once on SIGTERM."""
+
+    def __init__(self, config: uvicorn.Config, registry: Registry, limit_s: float) -> None:
+        super().__init__(config)
+        self._registry = registry
+        self._limit_s = limit_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._drain: asyncio.Task[None] | None = None
+
+    async def main_loop(self) -> None:
+        """Serves until a drain has ended."""
+        self._loop = asyncio.get_running_loop()
+        await super().main_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to drain; stops at once when it is told twice or has not started yet."""
+        if self._loop is None or self._drain is not None:
+            super().handle_exit(sig, frame)
+            return
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        if self._drain is None:
+            log.info("draining", sessions=self._registry.count, limit_s=self._limit_s)
+            self._drain = asyncio.get_running_loop().create_task(self._drain_and_stop())
+
+    async def _drain_and_stop(self) -> None:
+        try:
+            await self._registry.drain(self._limit_s)
+        finally:
+            self.should_exit = True
