@@ -2,64 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import jwt
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
 
-from agent.settings import SANDBOX_SECRET
-from tests.house import API_KEY, House, running_house, sample
-
-START = json.dumps({"type": "start"})
-
-
-async def token_of(house: House) -> str:
-    async with httpx.AsyncClient() as client:
-        return (await client.post(f"{house.url}/v1/sessions")).json()["token"]
-
-
-def signed(**changes: Any) -> str:
-    now = datetime.now(UTC)
-    claims: dict[str, Any] = {
-        "sub": "somebody",
-        "scope": "voice-session",
-        "tier": "free",
-        "exp": now + timedelta(minutes=5),
-    }
-    claims |= changes
-    return jwt.encode({key: value for key, value in claims.items() if value is not None}, SANDBOX_SECRET, "HS256")
-
-
-@asynccontextmanager
-async def dial(
-    house: House, token: str | None, *, protocol: str = "voice-agent.v1"
-) -> AsyncGenerator[ClientConnection]:
-    offered = [Subprotocol(protocol)] + ([Subprotocol(f"bearer.{token}")] if token is not None else [])
-    url = house.url.replace("http", "ws") + "/v1/voice"
-    async with connect(url, subprotocols=offered, max_size=None) as socket:
-        yield socket
-
-
-async def ending(socket: ClientConnection) -> tuple[dict[str, Any], int]:
-    """The last fatal `error` event and the close code."""
-    error: dict[str, Any] = {}
-    try:
-        async with asyncio.timeout(10):
-            while True:
-                frame = await socket.recv()
-                if isinstance(frame, str) and json.loads(frame)["type"] == "error":
-                    error = json.loads(frame)
-    except ConnectionClosed as closed:
-        return error, closed.rcvd.code if closed.rcvd else 1006
+from tests.e2e.wire import START, dial, ending, signed, token_of
+from tests.house import API_KEY, running_house, sample
 
 
 async def test_bad_tokens_are_told_what_is_wrong_and_closed_with_4401() -> None:
