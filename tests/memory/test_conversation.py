@@ -130,8 +130,8 @@ def test_events_that_do_not_fit_are_refused(event: dict[str, object]) -> None:
 
 
 WORDS = st.sampled_from(
-    "I need a table hotel taxi at Sino Harbour Grill on Friday for two people 7 pm actually the first other earlier one "
-    "no cancel book it yes please BK7Q2M $45 what was that another by the way weather".split()
+    "I need a table hotel taxi at Sino Harbour Grill on Friday for two people 7 pm actually the first other earlier "
+    "one no cancel book it yes please BK7Q2M $45 what was that another by the way weather".split()
 )
 UTTERANCES = st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=80)
 TURNS = st.lists(st.tuples(UTTERANCES, st.none() | UTTERANCES, st.booleans()), max_size=14)
