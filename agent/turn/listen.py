@@ -108,6 +108,8 @@ class Listener:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._idle():
+                continue  # only silence came while the stream was being closed for silence
             try:
                 async with self._stt.open(self._session, self._meter) as stream:
                     await self._use(stream)
@@ -185,11 +187,12 @@ class Listener:
         self._put(event)
 
     def _bound(self) -> None:
-        limit = MAX_PENDING if self._open else PRE_ROLL_BYTES
+        wanted = self._open or not self._idle()  # while a stream is being opened, speech waits for it
+        limit = MAX_PENDING if wanted else PRE_ROLL_BYTES
         while self._pending_bytes > limit:
             dropped, _ = self._pending.popleft()
             self._pending_bytes -= len(dropped)
-            if self._open:
+            if wanted:
                 self.dropped_bytes += len(dropped)
 
     def _put(self, event: ListenEvent) -> None:
