@@ -19,8 +19,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import structlog
+
 from agent import clock
 from agent.providers.base import ErrorKind, Meter, ProviderError
+
+log = structlog.get_logger()
 
 
 class BreakerState(StrEnum):
@@ -132,6 +136,9 @@ class Breaker:
             error = ProviderError(self.provider, ErrorKind.TIMEOUT)
         except ProviderError as failed:
             error = failed
+        except Exception:
+            log.exception("a probe broke", provider=self.provider, model=self.model)
+            error = ProviderError(self.provider, ErrorKind.MALFORMED)
         if error is None:
             self._probe_succeeded()
         else:

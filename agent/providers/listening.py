@@ -56,7 +56,10 @@ class _StepBackError(Exception):
 
 
 class ListeningChain:
-    """The recognisers of one session, in the order of asking. Remembers between streams who failed a moment ago."""
+    """The recognisers of one session, in the order of asking. Remembers between streams who failed a moment ago.
+
+    Slots of its steps are not used: a stream lives as long as its session, so the limit of sessions bounds them.
+    """
 
     def __init__(
         self, steps: Sequence[Step[SpeechToText]], *, last: str = "none", rules: ListeningRules | None = None

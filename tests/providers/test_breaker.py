@@ -221,6 +221,22 @@ def test_a_probe_that_hangs_has_failed() -> None:
     run_virtual(scenario())
 
 
+def test_a_probe_with_a_mistake_in_it_harms_nobody() -> None:
+    async def scenario() -> None:
+        bench = Bench()
+        breaker = bench.breaker()
+
+        async def broken(meter: Meter) -> None:
+            raise ZeroDivisionError
+
+        breaker.probe = broken
+        _fail(breaker, 3)
+        await _running(bench, 3)
+        assert bench.path[-1] == (OPEN, "probe_failed")
+
+    run_virtual(scenario())
+
+
 def test_a_closed_breaker_starts_with_a_clean_slate() -> None:
     async def scenario() -> None:
         bench = Bench()
