@@ -1,4 +1,4 @@
-"""Drives a headless Chromium over the DevTools protocol: real clicks and keys, and everything that a page complains about."""
+"""Drives a headless Chromium over the DevTools protocol: real clicks and keys, and all that a page complains about."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ class Page:
                 let value = null;
                 try {{ value = {condition}; }} catch (error) {{ reject(error); return; }}
                 if (value) resolve(value);
-                else if (performance.now() > late) reject(new Error({json.dumps(condition)} + " did not come"));
+                else if (performance.now() > late)
+                    reject(new Error({json.dumps(condition)} + " did not come; the page says: " + document.body.innerText));
                 else setTimeout(look, 25);
             }};
             look();
@@ -116,9 +117,7 @@ class Page:
         if place is None:
             raise PageError(f"{selector} is covered by something else")
         for kind in ("mousePressed", "mouseReleased"):
-            await self.send(
-                "Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1
-            )
+            await self.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
 
     async def type(self, text: str) -> None:
         """Writes where the focus is."""
@@ -184,23 +183,22 @@ async def chromium(*flags: str) -> AsyncGenerator[Page]:
         CHROMIUM, *_flags(profile, flags), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
+    tasks: list[asyncio.Task[None]] = []
     try:
         address = await _address(process.stderr)
-        async with asyncio.TaskGroup() as group:
-            silent = group.create_task(_swallow(process.stderr))
-            async with websockets.connect(address, max_size=None, compression=None) as socket:
-                page = Page(socket, "")
-                listening = group.create_task(page.listen())
-                targets = await page.send("Target.getTargets")
-                tab = next(target for target in targets["targetInfos"] if target["type"] == "page")
-                await page.attach(tab["targetId"])
-                yield page  # noqa: ASYNC119  an asynccontextmanager, entered and left in one task
-                listening.cancel()
-            silent.cancel()
+        tasks.append(asyncio.create_task(_swallow(process.stderr)))
+        async with websockets.connect(address, max_size=None, compression=None) as socket:
+            page = Page(socket, "")
+            tasks.append(asyncio.create_task(page.listen()))
+            targets = await page.send("Target.getTargets")
+            tab = next(target for target in targets["targetInfos"] if target["type"] == "page")
+            await page.attach(tab["targetId"])
+            yield page
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+        await asyncio.gather(*tasks)
         shutil.rmtree(profile, ignore_errors=True)
 
 

@@ -7,7 +7,6 @@
 export const SUBPROTOCOL = "voice-agent.v1";
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
-const BUSY_RETRY_MS = 10_000;
 const RETRY_FOR_MS = 120_000;
 const CONNECT_MS = 10_000;
 
@@ -15,12 +14,16 @@ const CLOSED = { normal: 1000, token: 4401, replaced: 4409, busy: 4429 };
 /** Close codes after which the session is worth another try: the network, a drain, a fault, a slow spell, no room. */
 const RETRIED = new Set([1001, 1005, 1006, 1011, 1012, 1013, 4410, CLOSED.busy]);
 
-/** Why a session could not be opened, or was ended by the server. `code` is a problem's status, an error event's code or a close code. */
+/**
+ * Why a session could not be opened, or was ended by the server. `code` is a problem's status, an error event's code or a
+ * close code; `retryAfterMs` is how long to wait before it is worth trying again, or 0.
+ */
 export class VoiceError extends Error {
-  constructor(code, message) {
+  constructor(code, message, retryAfterMs = 0) {
     super(message);
     this.name = "VoiceError";
     this.code = code;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -116,7 +119,9 @@ export class Connection {
           resolve();
           return;
         }
-        if (message.type === "error") this._lastError = new VoiceError(message.code, message.message);
+        if (message.type === "error") {
+          this._lastError = new VoiceError(message.code, message.message, (message.retry_after_s ?? 0) * 1000);
+        }
         this._on.message(message);
       };
       socket.onclose = ({ code, reason }) => {
@@ -136,7 +141,7 @@ export class Connection {
     }
     this._become("reconnecting", reason);
     this._retryFrom = performance.now();
-    this._retryLater(code === CLOSED.busy ? BUSY_RETRY_MS : FIRST_RETRY_MS);
+    this._retryLater(Math.max(FIRST_RETRY_MS, this._lastError?.retryAfterMs ?? 0));
   }
 
   _retryLater(delayMs) {
@@ -145,7 +150,7 @@ export class Connection {
       void this._reconnect(delayMs);
     };
     // Spread out, so that a thousand clients of a restarted server do not come back in the same instant.
-    const timer = setTimeout(now, delayMs * (0.5 + Math.random() / 2));
+    const timer = setTimeout(now, delayMs * (1 + Math.random() / 2));
     globalThis.addEventListener?.("online", now);
     this._retry = { timer, now };
   }
@@ -168,7 +173,7 @@ export class Connection {
       }
       // A resume token that the server does not take any more: a new session.
       if (String(error.code).startsWith("token_") || error.code === CLOSED.token) this._resumeToken = null;
-      this._retryLater(Math.min(LAST_RETRY_MS, delayMs * 2));
+      this._retryLater(Math.max(Math.min(LAST_RETRY_MS, delayMs * 2), error.retryAfterMs ?? 0));
     }
   }
 

@@ -9,7 +9,7 @@
 const BYTES_PER_MS = 32; // PCM s16le mono 16 kHz
 const CHARACTERS_PER_S = 15; // of the browser's voice, as the server counts it
 const UNCONFIRMED_MS = 500; // a voice that only this side heard: the reply goes on after this
-const PROGRESS_MS = 250;
+const PROGRESS_MS = 200;
 
 export class Replies {
   /**
@@ -118,7 +118,7 @@ export class Replies {
   }
 
   _find(turn) {
-    return this._reply?.turn === turn && !this._reply.over ? this._reply : null;
+    return this.playing && this._reply.turn === turn ? this._reply : null;
   }
 
   _open(turn) {

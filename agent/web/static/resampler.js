@@ -37,7 +37,7 @@ export class Resampler {
     this._work = new Float32Array(0);
     this._out = new Float32Array(0);
     this._phase = 0;
-    this._skip = this._half; // input samples until the first output's centre has its whole right side
+    this._skip = this._half + 1; // input until the first output's centre has its whole right side
     /** How long a sample stays inside, in seconds. */
     this.delay = this._half / from;
   }
