@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Final
 
 from litestar import Litestar
@@ -22,25 +24,28 @@ from agent.memory import Conversation
 from agent.memory.flows import Flows, load_flows
 from agent.ops.health import health_routes
 from agent.ops.loop_lag import LoopLag
-from agent.policy.policies import DEFAULT_PATH, Policy, PolicyBook, load_policies
+from agent.policy.policies import DEFAULT_PATH, MODELS, Policy, PolicyBook, load_policies
 from agent.policy.routing import TermList, load_terms, possible_routes, route
 from agent.prices import load_prices
-from agent.providers.base import Service
-from agent.providers.kit import Kit
+from agent.providers.base import Call, Service
+from agent.providers.breaker import BreakerChange
+from agent.providers.kit import Kit, KitLinks
 from agent.providers.recorded import Clip, Sentence, load_clips
 from agent.session.admission import Admission
+from agent.session.messages import Capabilities
 from agent.session.parts import Choice, Limits, Means, Router, SessionParts
 from agent.session.registry import Registry
 from agent.session.remember import Memory
 from agent.session.routes import Doors, router
 from agent.session.token import Claims, TokenBook
 from agent.settings import Settings
-from agent.telemetry.events import Cause, SessionInfo, Sinks
+from agent.telemetry.events import BreakerChanged, CallFinished, Cause, SessionInfo, Sinks
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.log import LogSink
 from agent.telemetry.metrics import Configured, MetricsSink
 from agent.turn.prompt import VoicePrompt, build_prompt
 from agent.turn.turn import Recording
+from agent.turn.voice_activity import VoiceActivity
 from agent.web.routes import web_routes
 
 USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
@@ -67,7 +72,9 @@ class Wiring:
     sinks: Sinks
     clips: Mapping[Sentence, Clip]
 
-    def parts(self, claims: Claims, session_id: str, remembered: Sequence[Mapping[str, object]]) -> SessionParts:
+    def parts(
+        self, claims: Claims, session_id: str, client: Capabilities, remembered: Sequence[Mapping[str, object]]
+    ) -> SessionParts:
         """What a session is made of: its policy decides. `remembered` are the events of one that is resumed."""
         settings, tier = self.settings, claims.tier
         policy = self.policies.assign(tier, session_id)
@@ -75,9 +82,11 @@ class Wiring:
         conversation = Conversation.restore(remembered, self.flows) if remembered else Conversation(self.flows)
         return SessionParts(
             info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
-            stt=self.kit.recogniser(settings.stt_model or policy.stt_model),
-            means=self._means(policy),
-            economy=self._means(self.policies.policies[budget.governor.step_down_policy]),
+            stt=self.kit.listening(
+                policy.chains.stt, settings.stt_model or policy.stt_model, client_listens=client.browser_recogniser
+            ),
+            means=self._means(policy, tier, client),
+            economy=self._means(self.policies.policies[budget.governor.step_down_policy], tier, client),
             summariser=self.kit.model("haiku"),
             memory=Memory(conversation, session_id, self.ledger),
             system_prompt=self.prompt.text,
@@ -91,11 +100,25 @@ class Wiring:
             ledger=self.ledger,
             spending=SessionSpending(self.money, session_id, budget),
             show_cost=budget.show_cost,
+            chains={"stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts},
+            speak_degraded=settings.speak_degraded,
         )
 
-    def _means(self, policy: Policy) -> Means:
-        models = {name: self.kit.model(name) for name in ("haiku", "sonnet")}
-        return Means(self._router(policy), models, self.kit.voice(policy.voice_model, cached=policy.audio_cache))
+    def _means(self, policy: Policy, tier: Tier, client: Capabilities) -> Means:
+        first = tier is Tier.PREMIUM
+        models = {
+            name: self.kit.language(policy.chains.llm_from(name), goes_first=first)
+            for name in MODELS
+            if name in policy.chains.llm
+        }
+        voice = self.kit.speaking(
+            policy.chains.tts,
+            policy.voice_model,
+            cached=policy.audio_cache,
+            client_speaks=client.browser_speech,
+            goes_first=first,
+        )
+        return Means(self._router(policy), models, voice)
 
     def _router(self, policy: Policy) -> Router:
         def choose(text: str, recent: Sequence[str]) -> Choice:
@@ -126,8 +149,9 @@ def wire(settings: Settings) -> Wiring:
     budgets = load_budgets(settings.budgets_file)
     policies = load_policies(settings.policies_file or DEFAULT_PATH)
     _check_step_down(budgets, policies)
-    metrics = Metrics()
-    kit = Kit(settings)
+    metrics, clips = Metrics(), load_clips()
+    sinks = Sinks([])
+    kit = Kit(settings, budgets.deadlines, _links(sinks, clips))
     configured = Configured(
         policies=tuple(
             (Tier(tier), name, policies.policies[name].version)
@@ -136,13 +160,16 @@ def wire(settings: Settings) -> Wiring:
         ),
         models=kit.build({(policy.stt_model, policy.voice_model) for policy in policies.policies.values()}),
         rules=possible_routes(policies.policies.values()),
+        moves=_moves(policies),
     )
     ledger = Ledger(settings.database_url, metrics, retention_days=settings.retention_days)
     recorder = LedgerSink(ledger)
     names = {model for _, _, model in configured.models}
     money = MoneySink(load_prices(settings.prices_file), metrics, budgets, recorder, configured_models=names)
     money.prepare(configured.models, [(tier, name) for tier, name, _ in configured.policies], USUAL_CAUSES)
-    sinks = Sinks([money, recorder, MetricsSink(metrics, budgets, configured, version("voice-agent")), LogSink()])
+    sinks.members.extend(
+        [money, recorder, MetricsSink(metrics, budgets, configured, version("voice-agent")), LogSink()]
+    )
     return Wiring(
         settings=settings,
         budgets=budgets,
@@ -155,8 +182,37 @@ def wire(settings: Settings) -> Wiring:
         ledger=ledger,
         money=money,
         sinks=sinks,
-        clips=load_clips(),
+        clips=clips,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _ProbeMeter:
+    """Probes belong to no session."""
+
+    sinks: Sinks
+
+    def record(self, call: Call) -> None:
+        self.sinks.handle(CallFinished(None, None, call, Cause.PROBE))
+
+
+def _links(sinks: Sinks, clips: Mapping[Sentence, Clip]) -> KitLinks:
+    def told(change: BreakerChange) -> None:
+        sinks.handle(BreakerChanged(change.provider, change.model, change.after.value, change.reason))
+
+    return KitLinks(_ProbeMeter(sinks), told, VoiceActivity, clips[Sentence.APOLOGY].pcm)
+
+
+def _moves(book: PolicyBook) -> tuple[tuple[Service, str, str], ...]:
+    """Every (service, from, to) along the chains of these policies: the label values of the fallback metric."""
+    moves: set[tuple[Service, str, str]] = set()
+    for policy in book.policies.values():
+        orders: dict[Service, tuple[str, ...]] = {
+            "stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts
+        }  # fmt: skip
+        for service, order in orders.items():
+            moves |= {(service, before, after) for before, after in pairwise((*order, "none"))}
+    return tuple(sorted(moves))
 
 
 def _check_step_down(budgets: Budgets, policies: PolicyBook) -> None:
@@ -166,6 +222,16 @@ def _check_step_down(budgets: Budgets, policies: PolicyBook) -> None:
             known = ", ".join(policies.policies)
             key = f"tiers.{tier}.governor.step_down_policy"
             raise ConfigurationError(f"budgets: {key} takes one of {known}; not {name}")
+
+
+@asynccontextmanager
+async def _probing(kit: Kit) -> AsyncGenerator[None]:
+    """Warms connections and probes open breakers while the block runs."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(kit.warm()), group.create_task(kit.breakers.run())]
+        yield
+        for task in tasks:
+            task.cancel()
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -197,7 +263,7 @@ def create_app(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncGenerator[None]:
-        async with lag.watched(), wiring.ledger, registry.running():
+        async with lag.watched(), wiring.ledger, _probing(wiring.kit), registry.running():
             yield
         await wiring.kit.close()
 

@@ -18,6 +18,7 @@ COMMANDS: Final = {
         "Call the service: speak a WAV or type, hear the reply, see where the time goes.",
     ),
     "cost": ("agent.ledger.cost_cli", "cost", "Calculate what a session costs, by policy."),
+    "demo": ("agent.load.demo", "demo", "Run everything under a load that goes bad in the middle, for the boards."),
     "forget": ("agent.ledger.cli", "forget", "Delete everything about a caller."),
     "ledger": ("agent.ledger.cli", "ledger", "Look after the ledger's database."),
     "report": ("agent.ledger.cli", "report", "Experience and cost, from the ledger."),

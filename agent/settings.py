@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     premium_reserve: float = Field(0.2, ge=0, lt=1, description="share of max_sessions that free callers leave free")
     free_lag_s: float = Field(0.15, gt=0, le=10, description="event-loop lag from which free callers are refused")
     any_lag_s: float = Field(0.4, gt=0, le=10, description="event-loop lag from which everybody is refused")
+    provider_calls: int = Field(
+        100, ge=1, le=10_000, description="calls at once to one provider; a quarter for premium"
+    )
+    speak_degraded: bool = Field(False, description="premium callers also hear once that they are served simplified")
     drain_s: float = Field(30.0, ge=0, le=600, description="after SIGTERM running turns may finish for so long")
     idle_timeout_s: float = Field(120.0, gt=0, le=3600)
     max_session_s: float = Field(3600.0, gt=0, le=86_400)

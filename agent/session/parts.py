@@ -8,6 +8,7 @@ from typing import Protocol
 
 from agent.budgets import Budgets
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
+from agent.session.disclosure import Chains
 from agent.session.remember import Memory
 from agent.telemetry.events import SessionInfo, Sink
 from agent.turn.turn import Recording
@@ -99,3 +100,5 @@ class SessionParts:
     ledger: Ledger
     spending: Spending
     show_cost: bool
+    chains: Chains
+    speak_degraded: bool

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from agent.budgets import Tier
 from agent.errors import ProtocolError, TokenError
 from agent.session.connection import Connection
-from agent.session.messages import SUBPROTOCOL, CloseCode, SessionReady
+from agent.session.messages import SUBPROTOCOL, Capabilities, CloseCode, SessionReady
 from agent.session.registry import Registry
 from agent.session.session import Ending, Session
 from agent.session.token import Claims, TokenBook, verify_membership
@@ -121,7 +121,7 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
         start = await connection.read_start(doors.start_timeout_s)
         if start is None:
             return
-        session, resumed = await _session(doors, claims)
+        session, resumed = await _session(doors, claims, start.capabilities)
         connection.outbox.send(_ready(doors, claims, session, resumed=resumed))
         session.attach(connection, start)
         client_left = await connection.run(session)
@@ -137,7 +137,7 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
             session.detach(connection)
 
 
-async def _session(doors: Doors, claims: Claims) -> tuple[Session, bool]:
+async def _session(doors: Doors, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
     """The session of these claims, and whether it was there before: in this process, or by the ledger in another."""
     known = doors.registry.find(claims)
     if known is not None:
@@ -148,7 +148,7 @@ async def _session(doors: Doors, claims: Claims) -> tuple[Session, bool]:
             remembered = await doors.history.memory_events(claims.session_id)
         except Exception:
             log.warning("memory not restored", session_id=claims.session_id)
-    return doors.registry.open(claims, remembered), bool(remembered)
+    return doors.registry.open(claims, capabilities, remembered), bool(remembered)
 
 
 def _claims(doors: Doors, offered: Sequence[str]) -> Claims:

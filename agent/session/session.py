@@ -13,14 +13,17 @@ import structlog
 
 from agent import clock
 from agent.errors import ProtocolError
-from agent.providers.base import Call
+from agent.providers.base import Call, ProviderError
 from agent.session.connection import Connection
+from agent.session.disclosure import Disclosure
 from agent.session.messages import (
     MAX_TEXT,
     Capabilities,
     ClientMessage,
     CloseCode,
+    Error,
     Hangup,
+    ListenBrowser,
     Playback,
     SessionEnd,
     Start,
@@ -29,7 +32,8 @@ from agent.session.messages import (
 )
 from agent.session.parts import SessionParts
 from agent.session.turns import Turns
-from agent.telemetry.events import CallFinished, Cause, SessionEnded, SessionOutcome, SessionStarted
+from agent.telemetry.events import CallFinished, Cause, FellBack, SessionEnded, SessionOutcome, SessionStarted
+from agent.telemetry.timeline import Fallback
 from agent.turn.listen import EndOfTurn, Listener, RecogniserLost, Words
 from agent.turn.voice_activity import VoiceStarted, VoiceStopped
 
@@ -51,6 +55,12 @@ class _SessionMeter:
 
     def __init__(self, parts: SessionParts) -> None:
         self._parts = parts
+        self.disclosure: Disclosure | None = None
+
+    def fell_back(self, fallback: Fallback) -> None:
+        self._parts.sink.handle(FellBack(self._parts.info, fallback))
+        if self.disclosure is not None:
+            self.disclosure.fell_back(fallback)
 
     def record(self, call: Call) -> None:
         failed = call.outcome not in ("ok", "cancelled")
@@ -66,14 +76,14 @@ class Session:
         self.capabilities = Capabilities()
         self._connection: Connection | None = None
         self._turns: Turns | None = None
-        self._listener = Listener(
-            parts.stt, parts.info.session_id, _SessionMeter(parts), idle_s=parts.limits.stt_idle_s
-        )
+        self._meter = _SessionMeter(parts)
+        self._listener = Listener(parts.stt, parts.info.session_id, self._meter, idle_s=parts.limits.stt_idle_s)
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._active_at = clock.now()
         self._away_since: float | None = None
         self._changed = asyncio.Event()
         self._leaving = asyncio.Event()
+        self._told_to_type = False
         self.ended = asyncio.Event()
 
     # The connection's side
@@ -151,6 +161,7 @@ class Session:
     async def _live(self) -> Ending:
         async with asyncio.TaskGroup() as group:
             turns = self._turns = Turns(self.parts, group)
+            self._meter.disclosure = turns.disclosure
             self._connect_turns()
             background = [
                 group.create_task(self._listener.run()),
@@ -176,12 +187,25 @@ class Session:
                 case VoiceStopped():
                     pass
                 case Words(text):
+                    self._told_to_type = False
                     turns.words(now)
                     self._send_partial(text)
                 case EndOfTurn(text, speech_ended, ready):
                     turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)
                 case RecogniserLost(error):
-                    log.warning("recogniser lost", session_id=self.parts.info.session_id, kind=error.kind.value)
+                    self._recogniser_lost(error)
+
+    def _recogniser_lost(self, error: ProviderError) -> None:
+        """No recogniser is left: the client listens itself where it can, else the caller is asked to type."""
+        log.warning("recogniser lost", session_id=self.parts.info.session_id, kind=error.kind.value)
+        if self._connection is None or self._told_to_type:
+            return
+        self._told_to_type = True
+        if self.capabilities.browser_recogniser:
+            self._connection.outbox.send(ListenBrowser(reason=error.kind.value))
+            return
+        text = "speech cannot be understood at the moment: type what you want to say"
+        self._connection.outbox.send(Error(code="not_listening", message=text, fatal=False))
 
     async def _watch(self) -> None:
         """Ends the session when it idles, lasts too long, or its client does not come back."""

@@ -11,13 +11,14 @@ import asyncio
 import structlog
 
 from agent import clock
-from agent.providers.base import Call, ErrorKind
+from agent.providers.base import Call, ErrorKind, Service
 from agent.session.connection import Connection
+from agent.session.disclosure import Disclosure
 from agent.session.messages import Playback as PlaybackMessage
 from agent.session.messages import ServerMessage, SessionCost, TranscriptFinal, TurnMetrics
 from agent.session.parts import SessionParts
 from agent.session.reply import Reply
-from agent.telemetry.events import BargedIn, CallFinished, Cause, FellBack, PlaybackStarted, TurnFinished
+from agent.telemetry.events import BargedIn, CallFinished, Cause, DeadAir, FellBack, PlaybackStarted, TurnFinished
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 from agent.turn.playback import Playback
 from agent.turn.turn import Turn, play_recording, run_turn
@@ -38,6 +39,7 @@ class Turns:
         self._hold: asyncio.Task[None] | None = None
         self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
         self._summary: asyncio.Task[None] | None = None
+        self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reporting: asyncio.Task[None] | None = None
         self._cut_off: str | None = None
         self.capped = asyncio.Event()
@@ -75,7 +77,7 @@ class Turns:
         if self.running:
             self.interrupt(ready, TurnOutcome.SUPERSEDED)
         self.count += 1
-        timeline = Timeline(self.count, spoken)
+        timeline = Timeline(self.count, spoken, self.disclosure)
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
         self._send(TranscriptFinal(turn=self.count, text=text, spoken=spoken))
@@ -146,7 +148,7 @@ class Turns:
         record = reply.timeline.finish(
             outcome, ended_at=clock.now(), network_s=self._network(), budgets=self._parts.budgets.latency
         )
-        self._close_books(record)
+        self._close_books(record, reply.playback.gap_s)
 
     async def _answer(self, reply: Reply) -> TurnOutcome:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
@@ -165,6 +167,7 @@ class Turns:
             caller=reply,
             playback=reply.playback,
             timeline=timeline,
+            preface=self.disclosure.notice(),
         )
         if parts.spending.capped:
             await play_recording(turn, parts.cost_cap)
@@ -180,13 +183,19 @@ class Turns:
             heard = reply.playback.heard(clock.now())
             self._parts.memory.answered(heard, interrupted=interrupted)
 
-    def _close_books(self, record: TurnRecord) -> None:
+    def _close_books(self, record: TurnRecord, gap_s: float) -> None:
         info, sink = self._parts.info, self._parts.sink
         self.slow += record.slow
         for call in record.calls:
             sink.handle(CallFinished(info, record.turn, call, _cause(call)))
         for fallback in record.fallbacks:
             sink.handle(FellBack(info, fallback))
+        moved: set[Service] = {fallback.service for fallback in record.fallbacks}
+        served: set[Service] = {call.service for call in record.calls if call.outcome == "ok"}
+        for service in served - moved:
+            self.disclosure.recovered(service)
+        if record.owed:
+            sink.handle(DeadAir(info, _waited(record) + gap_s))
         sink.handle(TurnFinished(info, record))
         self._reporting = self._group.create_task(self._report(record))
         self._summarise()
@@ -258,6 +267,12 @@ def turn_metrics(record: TurnRecord) -> TurnMetrics:
         over_budget=record.over_budget,
         trace_id=record.trace_id,
     )
+
+
+def _waited(record: TurnRecord) -> float:
+    """Seconds from the end of turn to the first sound of the reply, or to the turn's end where there was none."""
+    ready = record.marks.get(Mark.TRANSCRIPT_READY, record.ended_at)
+    return max(0.0, record.marks.get(Mark.AUDIO_SENT, record.ended_at) - ready)
 
 
 def _ms(seconds: float | None) -> float | None:

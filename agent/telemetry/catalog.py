@@ -99,6 +99,10 @@ API_LATENCY = _histogram(
     "model",
 )
 FALLBACKS = _counter("fallbacks_total", "Moves along a chain.", "service", "from_provider", "to_provider", "reason")
+BREAKER_STATE = _gauge(
+    "breaker_state", "0 closed, 1 half open (probes only), 2 open: callers are not sent there.", "provider", "model"
+)
+BREAKER_CHANGES = _counter("breaker_changes_total", "Changes of a breaker.", "provider", "model", "state", "reason")
 LLM_TOKENS = _counter("llm_tokens_total", "Tokens by kind.", "model", "kind")
 TTS_CHARACTERS = _counter(
     "tts_characters_total", "Characters of reply text by the source of their sound.", "provider", "source"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -94,6 +93,16 @@ class FellBack:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """A breaker opened, began to ask, or closed. `state` is the new one."""
+
+    provider: str
+    model: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BargedIn:
     """A caller's voice over a reply: seconds from its first voiced sample's arrival to `audio.pause` being sent."""
 
@@ -126,6 +135,7 @@ Event = (
     | CallFinished
     | TurnFinished
     | FellBack
+    | BreakerChanged
     | BargedIn
     | PlaybackStarted
     | DeadAir
@@ -142,7 +152,7 @@ class Sink(Protocol):
 class Sinks:
     """Hands each event to every sink, in order."""
 
-    members: Sequence[Sink]
+    members: list[Sink]
 
     def handle(self, event: Event) -> None:
         for sink in self.members:

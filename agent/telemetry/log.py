@@ -11,7 +11,15 @@ from typing import Any, Literal
 
 import structlog
 
-from agent.telemetry.events import Event, FellBack, SessionEnded, SessionRefused, SessionStarted, TurnFinished
+from agent.telemetry.events import (
+    BreakerChanged,
+    Event,
+    FellBack,
+    SessionEnded,
+    SessionRefused,
+    SessionStarted,
+    TurnFinished,
+)
 from agent.telemetry.timeline import TurnRecord
 
 
@@ -73,6 +81,8 @@ class LogSink:
                 )
             case SessionRefused(tier, reason):
                 self._log.info("session refused", tier=tier.value if tier else None, reason=reason)
+            case BreakerChanged(provider, model, state, reason):
+                self._log.warning("breaker", provider=provider, model=model, state=state, reason=reason)
             case FellBack(session, fallback):
                 self._log.warning(
                     "fallback",

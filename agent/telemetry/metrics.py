@@ -12,6 +12,7 @@ from agent.telemetry import catalog
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import (
     BargedIn,
+    BreakerChanged,
     CallFinished,
     DeadAir,
     Event,
@@ -37,6 +38,15 @@ TOKEN_KINDS: Final = {
     Unit.CACHE_READ_TOKENS: "cache_read",
     Unit.OUTPUT_TOKENS: "output",
 }
+BREAKER_STATES: Final = ("closed", "half_open", "open")
+BREAKER_CHANGES: Final = (
+    ("open", "failures"),
+    ("open", "slow"),
+    ("open", "probe_failed"),
+    ("half_open", "probe_due"),
+    ("closed", "recovered"),
+)
+CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting", "recovered")
 FREE_SOURCES: Final = ("cache", "recorded", "browser")
 NO_TIER: Final = "unknown"
 
@@ -48,6 +58,7 @@ class Configured:
     policies: tuple[tuple[Tier, str, int], ...]  # (tier, policy, version)
     models: tuple[tuple[Service, str, str], ...]  # (service, provider, model) of every chain
     rules: tuple[tuple[str, str], ...]  # (model, rule) that routing can choose
+    moves: tuple[tuple[Service, str, str], ...] = ()  # (service, from, to) along the chains
 
 
 class MetricsSink:
@@ -67,6 +78,9 @@ class MetricsSink:
             case FellBack(fallback=move):
                 labels = (move.service, move.from_provider, move.to_provider, move.reason)
                 self._metrics.add(catalog.FALLBACKS, *labels)
+            case BreakerChanged(provider, model, state, reason):
+                self._metrics.set(catalog.BREAKER_STATE, provider, model, value=BREAKER_STATES.index(state))
+                self._metrics.add(catalog.BREAKER_CHANGES, provider, model, state, reason)
             case BargedIn(session, seconds):
                 self._metrics.observe(catalog.BARGE_IN, session.tier, value=seconds)
             case PlaybackStarted(session, _, ear_s, server_s):
@@ -137,6 +151,13 @@ class MetricsSink:
         for tier, policy, number in configured.policies:
             self._metrics.set(catalog.POLICY_INFO, policy, str(number), tier, value=1)
             self._initialise_policy(tier, policy, configured)
+        for service, from_provider, to_provider in configured.moves:
+            for reason in CHAIN_REASONS:
+                child(catalog.FALLBACKS, service, from_provider, to_provider, reason)
+        for _, provider, model in configured.models:
+            child(catalog.BREAKER_STATE, provider, model)
+            for state, reason in BREAKER_CHANGES:
+                child(catalog.BREAKER_CHANGES, provider, model, state, reason)
         for service, provider, model in (*configured.models, *_others(configured.models)):
             for outcome in CALL_OUTCOMES:
                 child(catalog.API_CALLS, service, provider, model, outcome)

@@ -19,7 +19,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from agent.budgets import Latency
 from agent.providers.base import Call, Service
@@ -105,12 +105,19 @@ class TurnRecord:
         return self.owed and ("voice_to_voice" in self.over_budget or self.outcome in WITHOUT_REPLY)
 
 
+class SeesMoves(Protocol):
+    """Wants to know at once when a chain moves on."""
+
+    def fell_back(self, fallback: Fallback) -> None: ...
+
+
 @dataclass(slots=True)
 class Timeline:
     """The open record of a turn. It is the `Meter` of the turn's provider calls and the observer of its chains."""
 
     turn: int
     spoken: bool
+    observer: SeesMoves | None = None
     marks: dict[Mark, float] = field(default_factory=dict[Mark, float])
     calls: list[Call] = field(default_factory=list[Call])
     fallbacks: list[Fallback] = field(default_factory=list[Fallback])
@@ -130,6 +137,8 @@ class Timeline:
     def fell_back(self, fallback: Fallback) -> None:
         """Keeps a move along a chain."""
         self.fallbacks.append(fallback)
+        if self.observer is not None:
+            self.observer.fell_back(fallback)
 
     def finish(self, outcome: TurnOutcome, *, ended_at: float, network_s: float | None, budgets: Latency) -> TurnRecord:
         """Closes the timeline. A turn without audio counts the time it waited as voice-to-voice so far."""

@@ -41,6 +41,8 @@ class Playback:
         self._first_sent_at: float | None = None
         self._complete = False
         self._changed = asyncio.Event()
+        self.gap_s = 0.0
+        """Silence inside the reply because its audio came too late, in seconds."""
 
     @property
     def begun(self) -> bool:
@@ -158,6 +160,9 @@ class Playback:
             self._position_at = self._first_sent_at + self._one_way_s
         if self._running and not self._paused:
             elapsed = max(0.0, now - self._position_at)
+            missing = self._position + elapsed - self._sent_s
+            if missing > 0 and not self._complete:
+                self.gap_s += missing
             self._position = min(self._sent_s, self._position + elapsed)
         self._position_at = max(self._position_at, now)
 

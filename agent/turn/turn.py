@@ -62,6 +62,7 @@ class Turn:
     caller: Caller
     playback: Playback
     timeline: Timeline
+    preface: str | None = None  # said before the reply
 
 
 async def run_turn(turn: Turn) -> TurnOutcome:
@@ -79,7 +80,7 @@ async def run_turn(turn: Turn) -> TurnOutcome:
 async def _reply(turn: Turn) -> None:
     clause: Clause | None = None
     async with (
-        aclosing(think(turn.llm, turn.session, turn.prompt, turn.timeline)) as clauses,
+        aclosing(think(turn.llm, turn.session, turn.prompt, turn.timeline, turn.preface)) as clauses,
         aclosing(speak(clauses, turn.tts, turn.session, turn.playback, turn.timeline)) as speech,
     ):
         async for piece in speech:
