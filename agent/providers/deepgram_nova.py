@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from agent.audio import SAMPLE_RATE
-from agent.providers.base import Heard, HeardKind, Meter, ProviderError, Word
-from agent.providers.deepgram import PROVIDER, DeepgramStream, NoMeter, connect_sdk, connected
+from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, Word
+from agent.providers.deepgram import PROVIDER, DeepgramStream, NoMeter, ProtocolFaultError, connect_sdk, connected
 from agent.providers.http import session_headers
 from agent.providers.metering import MeteredCall
 
+_OUR_FAULT: Final = "SchemaError"  # the variant of an error message about a message of ours
 KEEP_ALIVE_S: Final = 4.0  # Deepgram closes a connection that was silent for 10 s
 
 
@@ -132,6 +133,8 @@ class NovaReader:
             return self._results(message)
         if message.type == "UtteranceEnd":
             return self._end()
+        if message.type == "Error":
+            raise ProtocolFaultError(ErrorKind.BAD_REQUEST if message.variant == _OUR_FAULT else ErrorKind.OVERLOADED)
         return []
 
     def rest(self) -> Iterable[Heard]:

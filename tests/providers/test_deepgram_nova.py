@@ -186,3 +186,13 @@ async def test_what_cannot_be_read_is_malformed(message: Any, meter: Remember) -
         await _replay([message], meter)
     assert caught.value.kind is ErrorKind.MALFORMED
     assert meter.only.outcome == ErrorKind.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("variant", "kind"), [("SchemaError", ErrorKind.BAD_REQUEST), ("InternalError", ErrorKind.OVERLOADED)]
+)
+async def test_an_error_message_ends_the_stream(variant: str, kind: ErrorKind, meter: Remember) -> None:
+    message = {"type": "Error", "variant": variant, "description": "d", "message": "m"}
+    with pytest.raises(ProviderError) as caught:
+        await _replay([message], meter)
+    assert caught.value.kind is kind
