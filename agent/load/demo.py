@@ -1,0 +1,205 @@
+"""`voice-agent demo`: a mixed load with a bad spell in the middle, so that both boards have a story to tell.
+
+Time is compressed: a day of a small shop, with windows of the recording rules divided by 40 (an hour becomes 90 s),
+while callers talk at their own speed: minutes of calls fill what hours of a small shop would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import click
+import httpx
+
+from agent.errors import ConfigurationError
+from agent.load.audio import Clip, load_wav
+from agent.load.caller import Caller, CallOptions
+from agent.load.clockwork import Clockwork
+from agent.load.local import ROOT, LocalHouse, LocalOptions, local_house
+from agent.load.script import Drop, Interrupt, Speak, Step, Type, Wait
+from agent.load.wire import CallError, http_client
+
+FASTER: Final = 40.0
+CLIPS: Final = Path(__file__).parent.parent / "sandbox" / "clips"
+CALLS: Final = {"room": 6, "billing": 5, "order": 6, "smalltalk": 4, "topics": 8}
+TYPED: Final = (
+    "What are your opening hours?",
+    "The webhook of your REST API answers with status code 401, which token does it want?",
+    "I would like to book a meeting room for five people tomorrow at half past two, if that is still free.",
+    "Please book a room for five people tomorrow.",
+)
+NETWORK_MS: Final = 70.0
+HOLDOUT: Final = 40  # percent of the sessions on the baseline: enough of it within minutes
+HAIKU: Final = "claude-haiku-5-5"
+SLOW_HAIKU: Final = {HAIKU: {"p50_ms": 1200.0, "p95_ms": 2600.0}}
+FAILING_VOICE: Final = {"provider": "elevenlabs", "kind": "overloaded", "probability": 0.12}
+SPELLS: Final = ((0.3, "healthy"), (0.3, "Haiku slow, ElevenLabs failing"), (0.4, "recovered"))
+
+
+@dataclass(slots=True)
+class _Tally:
+    calls: Counter[str] = field(default_factory=Counter[str])
+    turns: int = 0
+    refused: int = 0
+
+
+@click.command()
+@click.option(
+    "--minutes", type=click.FloatRange(0.2, 60), default=4.5, show_default=True, help="How long callers call."
+)
+@click.option("--callers", type=click.IntRange(1, 100), default=14, show_default=True, help="Calls at a time.")
+@click.option("--port", default=8000, show_default=True, help="Port of the service; 0 takes a free one.")
+@click.option("--sandbox-port", default=8100, show_default=True, help="Port of the sandbox.")
+@click.option("--prometheus-port", default=9090, show_default=True, help="Port of Prometheus.")
+@click.option("--seed", default=1, show_default=True, help="Seed of callers and sandbox.")
+@click.option("--exit", "leave", is_flag=True, help="Stop everything when the load is over, instead of waiting.")
+def demo(
+    minutes: float, callers: int, port: int, sandbox_port: int, prometheus_port: int, seed: int, leave: bool
+) -> None:
+    """Runs service, sandbox and Prometheus under a mixed load that goes bad in the middle, for both boards."""
+    if not (ROOT / "alerts").is_dir():
+        raise ConfigurationError("the demo runs in the project's folder: its rules and boards are not in the package")
+    with tempfile.TemporaryDirectory(prefix="voice-agent-demo-") as name:
+        folder = Path(name)
+        policies = folder / "policies.toml"
+        policies.write_text(_policies(), encoding="utf-8")
+        database = f"sqlite+aiosqlite:///{folder / 'ledger.db'}"
+        options = LocalOptions(
+            folder=folder,
+            port=port,
+            sandbox_port=sandbox_port,
+            prometheus_port=prometheus_port,
+            seed=seed,
+            faster=FASTER,
+            settings={
+                "POLICIES_FILE": str(policies),
+                "DATABASE_URL": database,
+                "RESUME_GRACE_S": "3",
+                "LOG_LEVEL": "error",
+            },
+        )
+        try:
+            asyncio.run(_demo(options, minutes * 60, callers, database, leave))
+        except KeyboardInterrupt:
+            click.echo("\nstopped")
+
+
+async def _demo(options: LocalOptions, seconds: float, callers: int, database: str, leave: bool) -> None:
+    async with local_house(options) as house:
+        _say(f"service     {house.url}   sandbox {house.sandbox_url}")
+        _say(f"Prometheus  {house.prometheus_url or 'not installed: the boards need it'}")
+        began = time.time()
+        tally = await run_demo_load(house, seconds, callers, options.seed)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.calls.items()))
+        _say(f"done: {tally.calls.total()} calls ({kinds}), {tally.turns} turns, {tally.refused} refused")
+        _where_to_look(house, database, began)
+        if not leave:
+            _say("everything keeps running until Ctrl-C")
+            await asyncio.Event().wait()
+
+
+async def run_demo_load(house: LocalHouse, seconds: float, callers: int, seed: int) -> _Tally:
+    """Keeps `callers` calls going for so many seconds, through the three spells; returns what was called."""
+    tally = _Tally()
+    clockwork = Clockwork(NETWORK_MS)
+    until = time.monotonic() + seconds
+    async with http_client(house.url) as client, asyncio.TaskGroup() as group:
+        running = group.create_task(clockwork.run())
+        async with asyncio.TaskGroup() as calls:
+            calls.create_task(_spells(house, seconds))
+            for number in range(callers):
+                dice = random.Random(f"{seed}:{number}")
+                calls.create_task(_lane(house, client, clockwork, dice, until, tally))
+        running.cancel()
+    return tally
+
+
+async def _lane(
+    house: LocalHouse, client: httpx.AsyncClient, clockwork: Clockwork, dice: random.Random, until: float, tally: _Tally
+) -> None:
+    """One caller after the other, until the time is up."""
+    await asyncio.sleep(dice.uniform(0, 3))
+    while time.monotonic() < until:
+        premium = dice.random() < 0.5
+        kind, script = _call(dice)
+        options = CallOptions(url=house.url, api_key=house.api_key if premium else None, gap_s=dice.uniform(0.2, 0.6))
+        caller = Caller(options, script, clockwork)
+        try:
+            await caller.connect(client)
+        except CallError:
+            tally.refused += 1
+            await asyncio.sleep(1.0)
+            continue
+        record = await caller.converse()
+        tally.calls[kind] += 1
+        tally.turns += len(record.turns)
+
+
+def _call(dice: random.Random) -> tuple[str, Sequence[Step]]:
+    """What one caller does: mostly speaking, sometimes typing, interrupting, or losing the line."""
+    fate = dice.random()
+    if fate < 0.12:
+        return "typed", [Type(text) for text in dice.sample(TYPED, 3)]
+    topic, count = dice.choice(list(CALLS.items()))
+    said: list[Step] = [Speak(_clip(f"{topic}_{number:02}")) for number in range(1, dice.randint(3, min(5, count)) + 1)]
+    if fate < 0.32:
+        said[-1:] = [Interrupt(_clip(f"barge_{dice.randint(1, 3):02}"), after_s=dice.uniform(0.5, 1.5))]
+        return "interrupting", said
+    if fate < 0.36:
+        return "dropped", [*said[:2], Wait(0.2), Drop()]
+    return "spoken", said
+
+
+_CLIPS: Final[dict[str, Clip]] = {}
+
+
+def _clip(name: str) -> Clip:
+    found = _CLIPS.get(name)
+    if found is None:
+        found = _CLIPS[name] = load_wav(CLIPS / f"{name}.wav")
+    return found
+
+
+async def _spells(house: LocalHouse, seconds: float) -> None:
+    """Lets the sandbox be well, ill, and well again."""
+    async with httpx.AsyncClient(base_url=house.sandbox_url) as sandbox:
+        for share, name in SPELLS:
+            ill = "slow" in name
+            (await sandbox.put("/control/latency", json=SLOW_HAIKU if ill else {})).raise_for_status()
+            if ill:
+                (await sandbox.post("/control/faults", json=FAILING_VOICE)).raise_for_status()
+            else:
+                (await sandbox.delete("/control/faults")).raise_for_status()
+            _say(f"{name} for {share * seconds:.0f} s")
+            await asyncio.sleep(share * seconds)
+
+
+def _policies() -> str:
+    """The shipped policies with a larger holdout, since minutes must be enough for a baseline, and without the audio
+    cache: the sandbox repeats itself so much that hardly a clause would need the voice.
+    """
+    text = (Path(__file__).parent.parent / "policies.toml").read_text(encoding="utf-8")
+    kept = text[: text.index("[assignments.free]")].replace("audio_cache = true", "audio_cache = false")
+    weights = f"haiku_first = {100 - HOLDOUT}\nsonnet_first = {HOLDOUT}\n"
+    return f"{kept}[assignments.free]\n{weights}\n[assignments.premium]\n{weights}"
+
+
+def _where_to_look(house: LocalHouse, database: str, began: float) -> None:
+    _say(f"the figures as text:  VOICE_AGENT_DATABASE_URL={database} voice-agent report")
+    if house.prometheus_url is None:
+        return
+    _say(f"the verdict:          {house.prometheus_url}/graph?g0.expr=voice_agent%3Averdict")
+    _say("the boards:           import dashboards/generated/*.json into a Grafana with this Prometheus as its source,")
+    _say(f"                      from {began * 1000:.0f} to {time.time() * 1000:.0f}, with Window = 1m")
+
+
+def _say(text: str) -> None:
+    click.echo(f"  {text}")

@@ -1,0 +1,56 @@
+"""Colours and sentences that several panels share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards.panels import Steps
+
+STAGES: Final = {
+    "stt": "blue",
+    "llm": "purple",
+    "tts": "orange",
+    "send": "super-light-green",
+    "network": "light-blue",
+    "voice_to_voice": "red",
+}
+TIERS: Final = {"free": "blue", "premium": "purple"}
+TURN_OUTCOMES: Final = {
+    "replied": "green",
+    "typed": "light-green",
+    "interrupted": "blue",
+    "superseded": "light-blue",
+    "abandoned": "yellow",
+    "capped": "super-light-purple",
+    "cut_short": "light-orange",
+    "apology": "orange",
+    "typed_failed": "light-red",
+    "failed": "red",
+}
+SESSION_OUTCOMES: Final = {
+    "completed": "green",
+    "replaced": "light-green",
+    "drained": "light-blue",
+    "idle": "blue",
+    "too_long": "purple",
+    "cost_cap": "super-light-purple",
+    "refused": "yellow",
+    "vanished": "orange",
+    "failed": "red",
+}
+RULES: Final = {"policy": "purple", "length": "blue", "term": "orange", "system": "green"}
+CAUSES: Final = {
+    "retry": "red",
+    "interrupted": "orange",
+    "summary": "blue",
+    "probe": "purple",
+    "warmup": "light-blue",
+    "clip": "green",
+}
+OF_LIMIT: Final[Steps] = ((None, "green"), (0.8, "yellow"), (1.0, "red"))
+
+NO_TURNS: Final = "No spoken turn in this range: nobody talks, or the tier or policy above is not in use."
+NO_RULES: Final = "No verdict: Prometheus has not loaded alerts/generated/recording.yml, or scrapes no agent."
+NO_SESSIONS: Final = "No session has ended in this range."
+NO_CALLS: Final = "No provider was called in this range."
+NO_PROCESS: Final = "No process of the service is scraped."

@@ -1,0 +1,187 @@
+"""The UX board: should the routing be rolled back, how long do callers wait, and what goes wrong? No cost on it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent.budgets import load_budgets
+from agent.telemetry import catalog
+from alerts import recording
+from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
+from alerts.recording import (
+    BASELINE,
+    KEEP,
+    LOST_SESSION_SHARE,
+    MIN_SESSIONS,
+    MIN_TURNS,
+    NOT_ENOUGH,
+    ROLL_BACK,
+    SLOW_SESSION_SHARE,
+    WATCH,
+    signals,
+)
+from dashboards.boards import TIER, WHO, Board, Row
+from dashboards.looks import NO_RULES, OF_LIMIT
+from dashboards.panels import Built, Column, Look, Panel, Query, bars, figure, rows, states, words
+from dashboards.service import process, providers
+from dashboards.trouble import trouble
+from dashboards.waiting import WHOLE, waiting
+
+UID: Final = "voice-agent-ux"
+VERDICTS: Final = {
+    KEEP: ("KEEP", "green"),
+    WATCH: ("WATCH", "yellow"),
+    ROLL_BACK: ("ROLL BACK", "red"),
+    NOT_ENOUGH: ("NOT ENOUGH DATA", "blue"),
+}
+
+
+def board() -> Board:
+    """Everything about experience."""
+    return Board(
+        UID,
+        "Voice agent: experience",
+        "Should I roll back? How long do callers wait, at which stage, and what goes wrong?",
+        "now-6h",
+        (_verdict(), waiting(), trouble(), _policies(), providers(), process()),
+    )
+
+
+def _verdict() -> Row:
+    panels = (_verdict_now(), _signals(), _baseline(), _sample(), _verdict_over_time())
+    return Row("Should I roll back Haiku-first routing?", panels)
+
+
+def _verdict_now() -> Built:
+    panel = Panel(
+        1,
+        "Verdict",
+        f"KEEP: no signal is over its limit. WATCH: one is, but not beyond doubt or the baseline is no better. ROLL"
+        f" BACK: one is over its limit beyond doubt (lower end of a 95 % interval) and worse than {BASELINE}. Red: look"
+        " at the two charts to the right; if the longest red bar is much shorter for the baseline, run `voice-agent"
+        " policy rollback`. If both are red the policy is not the cause: look for the provider further down.",
+        NO_RULES,
+        4,
+        7,
+    )
+    look = Look("none", 0, None, mappings=words(VERDICTS), steps=((None, "blue"),))
+    expr = value(recording.VERDICT, ("tier", "policy"), WHO)
+    return figure(panel, look, Query(expr, "{{tier}} · {{policy}}", instant=True))
+
+
+def _signals() -> Built:
+    panel = Panel(
+        2,
+        "Signals, share of their limit",
+        "Over 100 % a limit is broken: 5 % of turns over 1.5 s, 10 % of sessions with two slow turns, 2 % of turns"
+        " without a real reply, 15 % of sessions that were lost. The worst of the tiers and policies chosen above, over"
+        " the window that decides. Red: compare with the baseline to the right.",
+        NO_RULES,
+        6,
+        7,
+    )
+    look = Look("percentunit", 0, 0, 2, OF_LIMIT)
+    chosen = (*WHO, unequal("policy", BASELINE))
+    return bars(panel, look, *(_of_limit(way.name, way.title, chosen) for way in signals(load_budgets())))
+
+
+def _baseline() -> Built:
+    panel = Panel(
+        3,
+        "The baseline, same scale",
+        f"What a rollback brings back: the same signals of {BASELINE}, last 7 days. Shorter bars than to the left: a"
+        " rollback helps. Red as well: it does not, the cause lies elsewhere.",
+        f"No baseline: fewer than {MIN_TURNS} turns or {MIN_SESSIONS} sessions of {BASELINE} in 7 days.",
+        5,
+        7,
+    )
+    queries: list[Query] = []
+    for way in signals(load_budgets()):
+        signal = equal("signal", way.name)
+        of = f"{value(recording.BASELINE_SHARE, (), (*TIER, signal))} / {value(recording.LIMIT, (), [signal])}"
+        queries.append(Query(of, way.title, instant=True))
+    return bars(panel, Look("percentunit", 0, 0, 2, OF_LIMIT), *queries)
+
+
+def _of_limit(name: str, title: str, who: tuple[Match, ...]) -> Query:
+    signal = equal("signal", name)
+    of = f"{value(recording.DECISION_SHARE, (), (*who, signal))} / {value(recording.LIMIT, (), [signal])}"
+    return Query(of, title, instant=True)
+
+
+def _sample() -> Built:
+    panel = Panel(
+        4,
+        "What it rests on",
+        f"Turns and ended sessions in the window that decides: the shortest of 1, 6 and 24 hours that holds {MIN_TURNS}"
+        f" turns and {MIN_SESSIONS} sessions. Red: too few to judge; wait, or read the calls one by one.",
+        NO_RULES,
+        5,
+        7,
+    )
+    chosen = (*WHO, unequal("policy", BASELINE))
+    by = ("tier", "window")
+    return rows(
+        panel,
+        {"tier": "Tier", "window": "Window"},
+        Column("Turns", value(recording.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 75),
+        Column("Sessions", value(recording.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 85),
+    )
+
+
+def _verdict_over_time() -> Built:
+    panel = Panel(
+        5,
+        "Verdict over time",
+        "When it changed; lines mark deploys and policy changes. Red right after a line: that change is the suspect.",
+        NO_RULES,
+        4,
+        7,
+    )
+    look = Look("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
+    return states(panel, look, Query(value(recording.VERDICT, ("tier",), WHO), "{{tier}}"))
+
+
+def _policies() -> Row:
+    panel = Panel(
+        60,
+        "Policies side by side, last 24 hours",
+        f"The same figures for every policy, whatever the range above. {BASELINE} is the baseline. Few turns: the"
+        " difference may be chance.",
+        "No spoken turn in the last 24 hours.",
+        24,
+        6,
+    )
+    who, day = ("tier", "policy"), "24h"
+    owed = total(catalog.TURNS_OWED, day, who, TIER)
+    sessions = total(catalog.SESSIONS, day, who, TIER)
+    slow_turns = total(catalog.BUDGET_BREACHES, day, who, (*TIER, WHOLE))
+    lost = total(catalog.SESSIONS, day, who, (*TIER, like("outcome", "vanished", "failed")))
+    seconds = Look("s", steps=((None, "green"), (load_budgets().latency.voice_to_voice / 1000, "red")))
+    slow_sessions = total(catalog.SLOW_SESSIONS, day, who, TIER)
+    objective = load_budgets().objective.slow_turn_share
+    table = rows(
+        panel,
+        {"tier": "Tier", "policy": "Policy"},
+        Column("Turns", f"{owed} > 0", Look("none", 0)),
+        Column("Sessions", f"{sessions} > 0", Look("none", 0)),
+        Column("p50", _present(quantile(0.5, catalog.TURN_LATENCY, day, who, TIER)), Look("s")),
+        Column("p95", _present(quantile(0.95, catalog.TURN_LATENCY, day, who, TIER)), seconds),
+        Column("Slow turns", share(slow_turns, owed), _limited(objective)),
+        Column("Slow sessions", share(slow_sessions, sessions), _limited(SLOW_SESSION_SHARE)),
+        Column("Lost sessions", share(lost, sessions), _limited(LOST_SESSION_SHARE)),
+    )
+    return Row("Haiku-first against the baseline", (table,))
+
+
+def _present(expr: str) -> str:
+    """Without the NaN of an empty histogram."""
+    return f"{expr} > 0"
+
+
+def _at_least(least: int) -> Look:
+    return Look("none", 0, steps=((None, "red"), (least, "green")))
+
+
+def _limited(limit: float) -> Look:
+    return Look("percentunit", 1, steps=((None, "green"), (limit, "red")))
