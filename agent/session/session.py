@@ -186,9 +186,10 @@ class Session:
                     turns.voice(began, now)
                 case VoiceStopped():
                     pass
-                case Words(text):
+                case Words(text, sure):
                     self._told_to_type = False
-                    turns.words(now)
+                    if sure:
+                        turns.words(now)
                     self._send_partial(text)
                 case EndOfTurn(text, speech_ended, ready):
                     turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)

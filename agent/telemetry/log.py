@@ -23,6 +23,19 @@ from agent.telemetry.events import (
 from agent.telemetry.timeline import TurnRecord
 
 
+CHATTY = (
+    "alembic",
+    "anthropic",
+    "httpcore",
+    "httpcore2",
+    "httpx",
+    "httpx2",
+    "openai",
+    "uvicorn.access",
+    "websockets",
+)  # libraries whose everyday lines are noise beside ours
+
+
 def configure_logging(form: Literal["console", "json"], level: str) -> None:
     """Sets up structlog and the standard library's logging: one format, to standard error."""
     shared: list[Any] = [
@@ -51,7 +64,7 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
-    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "anthropic", "openai", "websockets", "uvicorn.access"):
+    for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -36,9 +36,10 @@ REOPEN_S: Final = 0.5  # between two attempts to open a stream that failed
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words of the turn so far: proof that somebody speaks."""
+    """Words of the turn so far. `sure` once the recogniser stands by them: it may take tentative ones back."""
 
     text: str
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Listener:
         self._voice_stopped_at: float | None = None
         self._quiet_since: float | None = None
         self._heard_audio = False
+        self._sure = False
         self.dropped_bytes = 0
         self.events: asyncio.Queue[ListenEvent] = asyncio.Queue(MAX_EVENTS)
 
@@ -163,12 +165,13 @@ class Listener:
             self._note_heard(heard)
 
     def _note_heard(self, heard: Heard) -> None:
+        self._sure = heard.kind is not HeardKind.ENDED and (self._sure or heard.kind is HeardKind.STARTED)
         if heard.kind is HeardKind.ENDED:
             if heard.text.strip():
                 ready = clock.now()
                 self._put(EndOfTurn(heard.text.strip(), min(self._speech_ended(heard, ready), ready), ready))
         elif heard.text.strip():
-            self._put(Words(heard.text.strip()))
+            self._put(Words(heard.text.strip(), self._sure))
 
     def _speech_ended(self, heard: Heard, now: float) -> float:
         end = heard.words[-1].end_s if heard.words else None

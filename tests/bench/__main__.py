@@ -34,7 +34,8 @@ from rich.table import Table
 from agent.load.audio import Clip, load_wav
 from agent.load.caller import CallOptions
 from agent.load.load import LoadResult, run_load
-from agent.load.script import Speak, Step
+from agent.load.script import Interrupt, Speak, Step, Type
+from agent.policy.policies import DEFAULT_PATH
 
 CLIPS = Path(__file__).parents[2] / "agent" / "sandbox" / "clips"
 SPOKEN = ("room_01", "room_03", "smalltalk_01", "order_04")
@@ -138,7 +139,7 @@ async def measure(sessions: int, bench: Bench, clips: list[Clip]) -> Row:
             await asyncio.sleep(0.25)
 
     def script(number: int) -> list[Step]:
-        return [Speak(clips[(number + turn) % len(clips)]) for turn in range(3)]
+        return [Speak(clips[(number + turn) % len(clips)]) for turn in range(20 if sessions < 10 else 3)]
 
     watcher = asyncio.create_task(watch())
     load = await run_load(sessions, script, CallOptions(url=bench.url, gap_s=0.4), stagger_s=min(0.25, 12.0 / sessions))
@@ -158,11 +159,28 @@ async def measure(sessions: int, bench: Bench, clips: list[Clip]) -> Row:
     )
 
 
-def show(rows: Sequence[Row]) -> None:
+async def barge_in(bench: Bench, callers: int = 20) -> list[float]:
+    """Milliseconds from the caller's first voiced sample over a reply to the last reply sample it played."""
+    clip = load_wav(CLIPS / "barge_02.wav")
+    script: list[Step] = [Type("tell me about the rooms"), Interrupt(clip, after_s=1.5)]
+    load = await run_load(callers, lambda _: script, CallOptions(url=bench.url), stagger_s=0.3)
+    measured = [turn.utterance.barge_in_ms for turn in load.turns if turn.utterance is not None]
+    return [value for value in measured if value is not None]
+
+
+def show(rows: Sequence[Row], barge_ins: Sequence[float]) -> None:
     console = Console(width=120)
     table = Table(title="the service's own overhead, measured against the sandbox (profile instant)")
     for name in (
-        "sessions", "turns", "overhead p50", "p95", "p99", "CPU", "memory/session", "sandbox CPU", "callers late"
+        "sessions",
+        "turns",
+        "overhead p50",
+        "p95",
+        "p99",
+        "CPU",
+        "memory/session",
+        "sandbox CPU",
+        "callers late",
     ):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
@@ -173,6 +191,11 @@ def show(rows: Sequence[Row]) -> None:
             f"{row.sandbox_share:.0%}", f"{row.caller_late_ms:.0f} ms",
         )  # fmt: skip
     console.print(table)
+    cuts = quantiles(barge_ins, n=20, method="inclusive")
+    console.print(
+        f"barge-in, caller's first voiced sample to the reply's last: "
+        f"p50 {cuts[9]:.0f} ms, p95 {cuts[18]:.0f} ms ({len(barge_ins)} of them)"
+    )
     console.print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     )
@@ -191,8 +214,11 @@ def main() -> None:
     url = f"http://127.0.0.1:{(port := free_port())}"
     with tempfile.TemporaryDirectory() as folder:
         sandbox = start(["sandbox", "--port", str(sandbox_port), "--profile", "instant", "--voice", "tones"], others)
+        # a phrase out of the audio cache asks no voice, and there would be nothing to take off its turn
+        policies = Path(folder) / "policies.toml"
+        policies.write_text(DEFAULT_PATH.read_text().replace("audio_cache = true", "audio_cache = false"))
         service = start(
-            ["serve"], {0},
+            ["serve"], {0}, VOICE_AGENT_POLICIES_FILE=str(policies),
             VOICE_AGENT_SANDBOX_URL=sandbox_url, VOICE_AGENT_PORT=str(port), VOICE_AGENT_MAX_SESSIONS="1000",
             VOICE_AGENT_LOG_LEVEL="warning", VOICE_AGENT_DATABASE_URL=f"sqlite+aiosqlite:///{folder}/bench.db",
         )  # fmt: skip
@@ -205,6 +231,8 @@ def main() -> None:
             for sessions in options.sessions:
                 print(f"{sessions} sessions ...", file=sys.stderr)
                 rows.append(asyncio.run(measure(sessions, bench, clips)))
+            print("barge-in ...", file=sys.stderr)
+            barge_ins = asyncio.run(barge_in(bench))
         finally:
             service.terminate()
             sandbox.terminate()
@@ -213,7 +241,7 @@ def main() -> None:
     if options.json:
         print(json.dumps([asdict(row) for row in rows]))
     else:
-        show(rows)
+        show(rows, barge_ins)
 
 
 if __name__ == "__main__":
