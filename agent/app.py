@@ -40,6 +40,7 @@ from agent.session.routes import Doors, router
 from agent.session.token import Claims, TokenBook
 from agent.settings import Settings
 from agent.telemetry.events import BreakerChanged, CallFinished, Cause, SessionInfo, Sinks
+from agent.telemetry.export import exporting
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.log import LogSink
 from agent.telemetry.metrics import Configured, MetricsSink
@@ -103,6 +104,11 @@ class Wiring:
             chains={"stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts},
             speak_degraded=settings.speak_degraded,
         )
+
+    def cost_of(self, session_id: str) -> tuple[float, Mapping[str, float]]:
+        """Dollars of an open session so far: in all, and by service."""
+        meter = self.money.meter(session_id)
+        return meter.usd, meter.by_service
 
     def _means(self, policy: Policy, tier: Tier, client: Capabilities) -> Means:
         first = tier is Tier.PREMIUM
@@ -263,7 +269,8 @@ def create_app(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncGenerator[None]:
-        async with lag.watched(), wiring.ledger, _probing(wiring.kit), registry.running():
+        outside = exporting(settings, wiring.metrics, wiring.budgets, wiring.sinks, wiring.cost_of)
+        async with lag.watched(), wiring.ledger, outside, _probing(wiring.kit), registry.running():
             yield
         await wiring.kit.close()
 

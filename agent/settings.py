@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,7 @@ class Settings(BaseSettings):
     # Who watches
     sentry_dsn: SecretStr | None = Field(None, validation_alias=_named("SENTRY_DSN"))
     otlp_endpoint: str | None = Field(None, validation_alias=_named("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    trace_share: float = Field(1.0, ge=0, le=1, description="share of unremarkable turns whose trace is kept")
     environment: str = Field("development", max_length=40)
 
     @field_validator("api_keys", mode="before")
@@ -142,13 +144,26 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "deepgram_base_url", "anthropic_base_url", "elevenlabs_base_url", "openai_base_url", "sandbox_url", "public_url"
+        "deepgram_base_url",
+        "anthropic_base_url",
+        "elevenlabs_base_url",
+        "openai_base_url",
+        "sandbox_url",
+        "public_url",
+        "otlp_endpoint",
     )
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("takes an address that begins with http:// or https://")
         return value.rstrip("/") if value else None
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"https?://[^@/\s]+@[^@\s]+/\d+", value.get_secret_value()):
+            raise ValueError("takes the DSN of a Sentry project: https://key@host/number")
+        return value
 
     def provider(self, name: Literal["deepgram", "anthropic", "elevenlabs", "openai"]) -> Endpoint:
         """Key and host of a provider: its own where a key is set, else the sandbox. Raises ConfigurationError."""

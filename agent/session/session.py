@@ -142,6 +142,7 @@ class Session:
     async def run(self) -> None:
         """Lives until `end`; always leaves one `SessionEnded`. Never raises but for cancellation."""
         began = clock.now()
+        structlog.contextvars.bind_contextvars(session_id=self.parts.info.session_id)  # on every line of its tasks
         self.parts.sink.handle(SessionStarted(self.parts.info))
         ending = Ending(SessionOutcome.FAILED, CloseCode.INTERNAL)
         try:

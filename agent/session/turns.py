@@ -131,6 +131,7 @@ class Turns:
             self._summary.cancel()
 
     async def _turn(self, reply: Reply, before: asyncio.Task[None] | None) -> None:
+        structlog.contextvars.bind_contextvars(turn=reply.turn, trace_id=reply.timeline.trace_id)
         try:
             if before is not None and not before.done():
                 await asyncio.wait({before})

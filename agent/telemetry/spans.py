@@ -1,0 +1,161 @@
+"""The spans of turns, sessions and provider calls as plain data, made from finished records. Nothing is measured again.
+
+    trace of a turn                                  trace of its session
+    turn                                             session
+    ├── stt    caller's last sound → transcript      └── speech_to_text flux-general-en, summaries
+    ├── llm    → first clause
+    ├── tts    → first audio
+    ├── send   → written to the socket
+    └── chat …, text_to_speech …                     one for each provider call of the turn
+
+Times are seconds of the service's clock. No span holds a word that was said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from agent.providers.base import Call, ErrorKind, Unit
+from agent.telemetry import genai
+from agent.telemetry.events import SessionEnded, SessionInfo, SessionOutcome
+from agent.telemetry.timeline import WITHOUT_REPLY, Fallback, Mark, TurnOutcome, TurnRecord
+
+FAILED_TURNS: Final = WITHOUT_REPLY | {TurnOutcome.CUT_SHORT, TurnOutcome.TYPED_FAILED}
+_STAGE_MARKS: Final = {
+    "stt": Mark.TRANSCRIPT_READY,
+    "llm": Mark.FIRST_CLAUSE,
+    "tts": Mark.FIRST_AUDIO,
+    "send": Mark.AUDIO_SENT,
+}
+_SAMPLES_A_SECOND: Final = 16_000
+
+Value = str | bool | int | float | Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One span. `remote` is a call to somebody else; `events` are (name, time, attributes)."""
+
+    name: str
+    start: float
+    end: float
+    attributes: Mapping[str, Value]
+    remote: bool = False
+    failed: bool = False
+    events: tuple[tuple[str, float, Mapping[str, Value]], ...] = field(default=())
+
+
+def remarkable(record: TurnRecord) -> bool:
+    """Whether a turn's trace is always kept: over a budget, failed, fallen back, or with a failed provider call."""
+    return bool(
+        record.over_budget
+        or record.slow
+        or record.outcome in FAILED_TURNS
+        or record.fallbacks
+        or any(isinstance(call.outcome, ErrorKind) for call in record.calls)
+    )
+
+
+def turn_drafts(session: SessionInfo, record: TurnRecord) -> Iterator[Draft]:
+    """The root span of a turn, and then its children."""
+    began = min((*record.marks.values(), record.ended_at))
+    optional: dict[str, Value | None] = {
+        genai.ROUTED_MODEL: record.model,
+        genai.RULE: record.rule,
+        genai.VOICE_TO_VOICE: record.voice_to_voice_s,
+        genai.NETWORK: record.network_s,
+        genai.OVER_BUDGET: record.over_budget or None,
+    }
+    attributes = {
+        **_who(session),
+        genai.TURN: record.turn,
+        genai.SPOKEN: record.spoken,
+        genai.OUTCOME: record.outcome.value,
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+    yield Draft(
+        "turn",
+        began,
+        max(record.ended_at, *record.marks.values(), *(call.ended_at for call in record.calls), began),
+        attributes,
+        failed=record.outcome in FAILED_TURNS,
+        events=tuple(_moved(fallback) for fallback in record.fallbacks),
+    )
+    yield from _stages(record)
+    for call in record.calls:
+        yield call_draft(session, call)
+
+
+def session_draft(event: SessionEnded, ended_at: float) -> Draft:
+    """The root span of a session, which its turns link to."""
+    attributes: dict[str, Value] = {
+        **_who(event.session),
+        genai.OUTCOME: event.outcome.value,
+        genai.TURNS: event.turns,
+        genai.SLOW_TURNS: event.slow_turns,
+    }
+    failed = event.outcome is SessionOutcome.FAILED
+    return Draft("session", ended_at - event.duration_s, ended_at, attributes, failed=failed)
+
+
+def call_draft(session: SessionInfo, call: Call) -> Draft:
+    """The span of one provider call, with the attributes of the GenAI conventions."""
+    quantities = call.usage.quantities
+    operation = genai.OPERATIONS[call.service]
+    attributes: dict[str, Value] = {
+        genai.OPERATION: operation,
+        genai.PROVIDER: call.provider,
+        genai.MODEL: call.model,
+        genai.CONVERSATION: session.session_id,
+        genai.OUTPUT_TYPE: genai.OUTPUT_TYPES[call.service],
+        genai.STREAM: True,
+        genai.OUTCOME: str(call.outcome),
+    }
+    attributes |= {name: quantities[unit] for unit, name in genai.USAGE.items() if unit in quantities}
+    if call.service == "llm":
+        attributes[genai.INPUT_TOKENS] = sum(quantities.get(unit, 0) for unit in genai.PROMPT_UNITS)
+    if Unit.AUDIO_SAMPLES in quantities:
+        attributes[genai.AUDIO_SECONDS] = quantities[Unit.AUDIO_SAMPLES] / _SAMPLES_A_SECOND
+    if call.usage.estimated:
+        attributes[genai.ESTIMATED] = True
+    if call.first_output_at is not None:
+        attributes[genai.FIRST_CHUNK] = call.first_output_at - call.started_at
+    failed = isinstance(call.outcome, ErrorKind)
+    if failed:
+        attributes[genai.ERROR_TYPE] = str(call.outcome)
+    return Draft(f"{operation} {call.model}", call.started_at, call.ended_at, attributes, remote=True, failed=failed)
+
+
+def _stages(record: TurnRecord) -> Iterator[Draft]:
+    """Segments of the critical path: each begins where the one before ended."""
+    ends = [record.marks.get(Mark.SPEECH_ENDED)]
+    for mark in _STAGE_MARKS.values():
+        at, before = record.marks.get(mark), ends[-1]
+        ends.append(None if at is None or before is None else max(before, at))
+    for stage, (start, end) in zip(_STAGE_MARKS, pairwise(ends), strict=True):
+        if start is not None and end is not None:
+            over = stage in record.over_budget
+            yield Draft(stage, start, end, {genai.STAGE: stage, **({genai.OVER_BUDGET: (stage,)} if over else {})})
+
+
+def _who(session: SessionInfo) -> dict[str, Value]:
+    return {
+        genai.SESSION: session.session_id,
+        genai.CONVERSATION: session.session_id,
+        genai.TIER: session.tier.value,
+        genai.POLICY: session.policy,
+        genai.POLICY_VERSION: session.policy_version,
+    }
+
+
+def _moved(fallback: Fallback) -> tuple[str, float, Mapping[str, Value]]:
+    attributes = {
+        "service": fallback.service,
+        "from": fallback.from_provider,
+        "to": fallback.to_provider,
+        "reason": fallback.reason,
+    }
+    return "fallback", fallback.at, attributes
