@@ -84,8 +84,8 @@ class Settings(BaseSettings):
     # One session
     max_sessions: int = Field(200, ge=1, le=100_000)
     premium_reserve: float = Field(0.2, ge=0, lt=1, description="share of max_sessions that free callers leave free")
-    free_lag_s: float = Field(0.15, gt=0, le=10, description="event-loop lag from which free callers are refused")
-    any_lag_s: float = Field(0.4, gt=0, le=10, description="event-loop lag from which everybody is refused")
+    free_lag_s: float = Field(0.2, gt=0, le=10, description="event-loop lag from which free callers are refused")
+    any_lag_s: float = Field(0.5, gt=0, le=10, description="event-loop lag from which everybody is refused")
     provider_calls: int = Field(
         100, ge=1, le=10_000, description="calls at once to one provider; a quarter for premium"
     )

@@ -99,6 +99,8 @@ async def running_house(
                 "sandbox_url": sandbox.url,
                 "api_keys": (API_KEY,),
                 "log_level": "error",
+                "free_lag_s": 10.0,  # a busy test machine is late, and that is not what most tests are about
+                "any_lag_s": 10.0,
                 "database_url": f"sqlite+aiosqlite:///{folder}/ledger.db",
             } | settings
             async with running_service(given) as (url, wiring, registry):

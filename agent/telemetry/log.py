@@ -22,7 +22,6 @@ from agent.telemetry.events import (
 )
 from agent.telemetry.timeline import TurnRecord
 
-
 CHATTY = (
     "alembic",
     "anthropic",
