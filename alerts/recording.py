@@ -89,9 +89,9 @@ def signals(budgets: Budgets) -> tuple[Signal, ...]:
     """The experience signals of the verdict, in the order of the board."""
     return (
         Signal("slow_turns", "Slow turns", TURNS_SLOW, TURNS_OWED, budgets.objective.slow_turn_share),
-        Signal("slow_sessions", "Slow sessions", SESSIONS_SLOW, SESSIONS, SLOW_SESSION_SHARE),
-        Signal("no_reply", "No real reply", TURNS_WITHOUT_REPLY, TURNS_OWED, NO_REPLY_SHARE),
-        Signal("lost_sessions", "Lost sessions", SESSIONS_LOST, SESSIONS, LOST_SESSION_SHARE),
+        Signal("slow_sessions", "Slow calls", SESSIONS_SLOW, SESSIONS, SLOW_SESSION_SHARE),
+        Signal("no_reply", "No reply", TURNS_WITHOUT_REPLY, TURNS_OWED, NO_REPLY_SHARE),
+        Signal("lost_sessions", "Lost calls", SESSIONS_LOST, SESSIONS, LOST_SESSION_SHARE),
     )
 
 

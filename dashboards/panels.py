@@ -134,6 +134,7 @@ def bars(panel: Panel, look: Look, *queries: Query) -> Built:
         .value_mode(common.BarGaugeValueMode.TEXT)
         .name_placement(common.BarGaugeNamePlacement.LEFT)
         .show_unfilled(True)
+        .text(common_builders.VizTextDisplayOptions().title_size(14).value_size(16))
         .reduce_options(_last())
     )
     return _finish(builder.build(), panel, look, queries)
@@ -177,6 +178,9 @@ def rows(panel: Panel, keys: Mapping[str, str], *columns: Column) -> Built:
         dashboard.DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": columns[0].title, "desc": True}]}),
     ]
     finished = _finish(built, panel, Look(), queries)
+    if panel.width <= _NARROW:
+        for title in keys.values():
+            _override(finished, title, [dashboard.DynamicConfigValue(id_val="custom.width", value=_NARROW_KEY)])
     for column in columns:
         _override(finished, column.title, _column_properties(column))
     return finished
@@ -204,6 +208,8 @@ def words(values: Mapping[int, tuple[str, str]]) -> list[dashboard.ValueMapping]
     return [dashboard.ValueMap(options=options)]
 
 
+_NARROW: Final = 6  # columns of the board: from here down a table has no room for wide keys
+_NARROW_KEY: Final = 75
 _LETTERS: Final = "ABCDEFGHIJ"
 _VALUE: Final = common.BigValueTextMode.VALUE
 

@@ -72,12 +72,12 @@ def _verdict_now() -> Built:
 def _signals() -> Built:
     panel = Panel(
         2,
-        "Signals, share of their limit",
+        "Signals, of their limit",
         "Over 100 % a limit is broken: 5 % of turns over 1.5 s, 10 % of sessions with two slow turns, 2 % of turns"
         " without a real reply, 15 % of sessions that were lost. The worst of the tiers and policies chosen above, over"
         " the window that decides. Red: compare with the baseline to the right.",
         NO_RULES,
-        6,
+        5,
         7,
     )
     look = Look("percentunit", 0, 0, 2, OF_LIMIT)
@@ -124,8 +124,8 @@ def _sample() -> Built:
     return rows(
         panel,
         {"tier": "Tier", "window": "Window"},
-        Column("Turns", value(recording.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 75),
-        Column("Sessions", value(recording.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 85),
+        Column("Turns", value(recording.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 65),
+        Column("Sessions", value(recording.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 75),
     )
 
 
@@ -135,7 +135,7 @@ def _verdict_over_time() -> Built:
         "Verdict over time",
         "When it changed; lines mark deploys and policy changes. Red right after a line: that change is the suspect.",
         NO_RULES,
-        4,
+        5,
         7,
     )
     look = Look("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
