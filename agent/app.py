@@ -16,6 +16,7 @@ from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetail
 
 from agent.budgets import Budgets, Tier, load_budgets
 from agent.errors import ConfigurationError
+from agent.ledger.history import SessionHistory
 from agent.ledger.ledger import Ledger
 from agent.ledger.meter import MoneySink
 from agent.ledger.sink import LedgerSink
@@ -33,7 +34,7 @@ from agent.providers.kit import Kit, KitLinks
 from agent.providers.recorded import Clip, Sentence, load_clips
 from agent.session.admission import Admission
 from agent.session.messages import Capabilities
-from agent.session.parts import Choice, Limits, Means, Router, SessionParts
+from agent.session.parts import Choice, Limits, Means, Past, Router, SessionParts
 from agent.session.registry import Registry
 from agent.session.remember import Memory
 from agent.session.routes import Doors, router
@@ -73,16 +74,16 @@ class Wiring:
     sinks: Sinks
     clips: Mapping[Sentence, Clip]
 
-    def parts(
-        self, claims: Claims, session_id: str, client: Capabilities, remembered: Sequence[Mapping[str, object]]
-    ) -> SessionParts:
-        """What a session is made of: its policy decides. `remembered` are the events of one that is resumed."""
+    def parts(self, claims: Claims, session_id: str, client: Capabilities, past: Past) -> SessionParts:
+        """What a session is made of: its policy decides."""
         settings, tier = self.settings, claims.tier
         policy = self.policies.assign(tier, session_id)
         budget = self.budgets.tiers[tier]
-        conversation = Conversation.restore(remembered, self.flows) if remembered else Conversation(self.flows)
+        conversation = Conversation.restore(past.events, self.flows) if past.events else Conversation(self.flows)
+        self.money.resume(session_id, past.nano_usd)
         return SessionParts(
             info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
+            past=past,
             stt=self.kit.listening(
                 policy.chains.stt, settings.stt_model or policy.stt_model, client_listens=client.browser_recogniser
             ),
@@ -256,7 +257,7 @@ def create_app(settings: Settings) -> Litestar:
     doors = Doors(
         tokens=TokenBook(settings.session_secret(), settings.token_minutes),
         registry=registry,
-        history=wiring.ledger,
+        history=SessionHistory(wiring.ledger),
         sink=wiring.sinks,
         api_keys=settings.api_keys,
         membership_secret=membership.get_secret_value() if membership else None,

@@ -80,6 +80,7 @@ class CachedVoice:
     async def _say_again(self, pcm: bytes, text: str, meter: Meter) -> AsyncGenerator[Audio | SpokenByClient]:
         with MeteredCall("tts", PROVIDER, self.model, meter, _unexpected) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
+            call.accepted = True
             call.useful_output()
             for start in range(0, len(pcm), _PIECE_BYTES):
                 yield Audio(pcm[start : start + _PIECE_BYTES])

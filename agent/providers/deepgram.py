@@ -174,6 +174,7 @@ class DeepgramStream:
 
     def _failed(self, error: Exception) -> ProviderError:
         failure = self._call.classify(error, self._call)
+        self._call.estimated = True  # what was on its way when the connection broke may not have arrived
         self.failure = self.failure or failure.kind
         return ProviderError(PROVIDER, self.failure, delivered=self._heard)
 

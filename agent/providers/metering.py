@@ -56,7 +56,9 @@ class MeteredCall:
     def report(self, outcome: CallOutcome) -> None:
         """Hands what happened so far to the meter and starts anew; for streams that report more than once."""
         now = clock.now()
-        usage = Usage({unit: n for unit, n in self.quantities.items() if n}, self.estimated)
+        quantities = {unit: n for unit, n in self.quantities.items() if n}
+        guessed = self.estimated or (outcome != "ok" and not self.accepted)  # it may have been billed or not
+        usage = Usage(quantities, bool(quantities) and guessed)
         self.meter.record(
             Call(
                 service=self.service,

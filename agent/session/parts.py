@@ -80,10 +80,21 @@ class Spending(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What a session was before it goes on here."""
+
+    events: Sequence[Mapping[str, object]] = ()  # of its memory
+    turns: int = 0  # the number of its last turn
+    slow: int = 0  # turns over the budget
+    nano_usd: int = 0  # what it has cost
+
+
+@dataclass(frozen=True, slots=True)
 class SessionParts:
     """Everything a session needs."""
 
     info: SessionInfo
+    past: Past
     stt: SpeechToText
     means: Means
     economy: Means  # takes over when the session has spent its share

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from agent.errors import ProtocolError
 from agent.session.admission import DRAINING, Admission, Refusal
 from agent.session.messages import Capabilities, CloseCode
-from agent.session.parts import SessionParts
+from agent.session.parts import Past, SessionParts
 from agent.session.session import Ending, Session
 from agent.session.token import Claims, new_session_id
 from agent.telemetry.events import SessionOutcome, SessionRefused, Sink
 
-Remembered = Sequence[Mapping[str, object]]
-PartsFactory = Callable[[Claims, str, Capabilities, Remembered], SessionParts]
+PartsFactory = Callable[[Claims, str, Capabilities, Past], SessionParts]
+NEW: Final = Past()
 
 
 class Registry:
@@ -73,11 +74,10 @@ class Registry:
         session = self._by_id.get(claims.session_id or "")
         return session if session is not None and session.parts.info.subject == claims.subject else None
 
-    def open(self, claims: Claims, capabilities: Capabilities, remembered: Remembered = ()) -> Session:
+    def open(self, claims: Claims, capabilities: Capabilities, past: Past = NEW) -> Session:
         """Starts a session; an older one of the same subject ends. Raises ProtocolError when there is no room.
 
-        `capabilities` decide what the last places of the chains are. `remembered` are the memory events of a session
-        that goes on here.
+        `capabilities` decide what the last places of the chains are. `past` is that of a session that goes on here.
         """
         group = self._group
         if group is None or self._draining:
@@ -89,7 +89,7 @@ class Registry:
         if older is not None:
             older.end(Ending(SessionOutcome.REPLACED, CloseCode.REPLACED))
         session_id = claims.session_id if claims.session_id and claims.session_id not in self._by_id else None
-        session = Session(self._make_parts(claims, session_id or new_session_id(), capabilities, remembered))
+        session = Session(self._make_parts(claims, session_id or new_session_id(), capabilities, past))
         self._by_id[session.parts.info.session_id] = session
         self._by_subject[claims.subject] = session
         group.create_task(self._run(session))

@@ -33,6 +33,7 @@ class Reply:
     playback: Playback
     outbox: Outbox | None  # None while the client is away
     cancelled_as: TurnOutcome | None = None
+    running: bool = False  # its task has taken its first step
     ear_s: float | None = None  # voice-to-voice by the client's own clock
     _held: bool = field(default=False, init=False)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ from agent.budgets import Tier
 from agent.errors import ProtocolError, TokenError
 from agent.session.connection import Connection
 from agent.session.messages import SUBPROTOCOL, Capabilities, CloseCode, SessionReady
+from agent.session.parts import Past
 from agent.session.registry import Registry
 from agent.session.session import Ending, Session
 from agent.session.token import Claims, TokenBook, verify_membership
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 
 COOKIE = "premium_token"
 BEARER = "bearer."
+HISTORY_S = 1.0  # for the ledger to tell what a session was; a caller does not wait longer
 
 
 class NewSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +44,11 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(Protocol):
-    """Where the memory of sessions is kept that may go on in another process."""
+    """Where sessions are kept that may go on in another process."""
 
-    async def memory_events(self, session_id: str) -> list[Any]: ...
+    async def past(self, session_id: str) -> Past | None:
+        """None for a session that never was. May raise anything when it cannot be told."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +147,20 @@ async def _session(doors: Doors, claims: Claims, capabilities: Capabilities) -> 
     known = doors.registry.find(claims)
     if known is not None:
         return known, True
-    remembered: Sequence[Any] = ()
-    if claims.resume and claims.session_id is not None:
-        try:
-            remembered = await doors.history.memory_events(claims.session_id)
-        except Exception:
-            log.warning("memory not restored", session_id=claims.session_id)
-    return doors.registry.open(claims, capabilities, remembered), bool(remembered)
+    if claims.session_id is None:
+        return doors.registry.open(claims, capabilities), False
+    try:
+        async with asyncio.timeout(HISTORY_S):
+            past = await doors.history.past(claims.session_id)
+    except Exception:
+        log.warning("history not restored", session_id=claims.session_id)
+    else:
+        if past is None:
+            return doors.registry.open(claims, capabilities), False
+        if claims.resume:
+            return doors.registry.open(claims, capabilities, past), True
+    # turns are numbered on from those before: an id whose turns are not known, or that was used up, is not taken again
+    return doors.registry.open(replace(claims, session_id=None), capabilities), False
 
 
 def _claims(doors: Doors, offered: Sequence[str]) -> Claims:

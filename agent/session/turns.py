@@ -43,8 +43,8 @@ class Turns:
         self._reporting: asyncio.Task[None] | None = None
         self._cut_off: str | None = None
         self.capped = asyncio.Event()
-        self.count = 0
-        self.slow = 0
+        self.count = parts.past.turns
+        self.slow = parts.past.slow
 
     def connected(self, connection: Connection, *, reports: bool) -> None:
         """Replies go to this connection from now on. What a lost connection had cut off is answered again."""
@@ -110,7 +110,8 @@ class Turns:
         reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.begun else unbegun
         if reply.playback.begun:
             reply.clear(now)
-        task.cancel()
+        if reply.running:  # a task that is cancelled before its first step would close no books
+            task.cancel()
 
     def playback(self, message: PlaybackMessage, at: float) -> None:
         """The client reports what it has played; a report of an older reply only corrects what was heard of it."""
@@ -132,24 +133,26 @@ class Turns:
 
     async def _turn(self, reply: Reply, before: asyncio.Task[None] | None) -> None:
         structlog.contextvars.bind_contextvars(turn=reply.turn, trace_id=reply.timeline.trace_id)
+        reply.running = True
         try:
             if before is not None and not before.done():
                 await asyncio.wait({before})
-            outcome = await self._answer(reply)
+            outcome = reply.cancelled_as or await self._answer(reply)
         except asyncio.CancelledError:
-            outcome = reply.cancelled_as
-            if outcome is None:  # not barge-in: the whole session is being torn down
+            if reply.cancelled_as is None:  # not barge-in: the whole session is being torn down
+                self._record(self._finished(reply, TurnOutcome.ABANDONED), reply.playback.gap_s)
                 raise
+            outcome = reply.cancelled_as
         except Exception:
             log.exception("turn failed", session_id=self._parts.info.session_id, turn=reply.turn)
             outcome = TurnOutcome.FAILED if reply.timeline.spoken else TurnOutcome.TYPED_FAILED
             reply.complete()
         self._drop_hold()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
-        record = reply.timeline.finish(
-            outcome, ended_at=clock.now(), network_s=self._network(), budgets=self._parts.budgets.latency
-        )
-        self._close_books(record, reply.playback.gap_s)
+        record = self._finished(reply, outcome)
+        self._record(record, reply.playback.gap_s)
+        self._reporting = self._group.create_task(self._report(record))
+        self._summarise()
 
     async def _answer(self, reply: Reply) -> TurnOutcome:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
@@ -158,7 +161,6 @@ class Turns:
         means = parts.economy if parts.spending.step_down else parts.means
         choice = means.route(reply.text, memory.recent())
         prompt, tokens = memory.prompt(parts.system_prompt, reply.text, parts.context_tokens, cache=parts.prompt_cache)
-        timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, tokens
         turn = Turn(
             session=parts.info.session_id,
             prompt=prompt,
@@ -171,9 +173,12 @@ class Turns:
             preface=self.disclosure.notice(),
         )
         if parts.spending.capped:
-            await play_recording(turn, parts.cost_cap)
-            self.capped.set()
+            try:
+                await play_recording(turn, parts.cost_cap)
+            finally:
+                self.capped.set()  # also when the caller speaks over the goodbye
             return TurnOutcome.CAPPED
+        timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, tokens
         return await run_turn(turn)
 
     def _settle(self) -> None:
@@ -184,7 +189,11 @@ class Turns:
             heard = reply.playback.heard(clock.now())
             self._parts.memory.answered(heard, interrupted=interrupted)
 
-    def _close_books(self, record: TurnRecord, gap_s: float) -> None:
+    def _finished(self, reply: Reply, outcome: TurnOutcome) -> TurnRecord:
+        latency = self._parts.budgets.latency
+        return reply.timeline.finish(outcome, ended_at=clock.now(), network_s=self._network(), budgets=latency)
+
+    def _record(self, record: TurnRecord, gap_s: float) -> None:
         info, sink = self._parts.info, self._parts.sink
         self.slow += record.slow
         for call in record.calls:
@@ -198,8 +207,6 @@ class Turns:
         if record.owed:
             sink.handle(DeadAir(info, _waited(record) + gap_s))
         sink.handle(TurnFinished(info, record))
-        self._reporting = self._group.create_task(self._report(record))
-        self._summarise()
 
     async def _report(self, record: TurnRecord) -> None:
         parts = self._parts

@@ -1,0 +1,32 @@
+"""What the ledger knows of a session that is opened again: its conversation, its turns and what it has cost."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from agent.ledger.ledger import Ledger
+from agent.ledger.tables import charges, sessions, turns
+from agent.session.parts import Past
+
+
+class SessionHistory:
+    """Reads `Past` from a ledger; what this process has recorded is committed first."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def past(self, session_id: str) -> Past | None:
+        """What a session was so far; None for one that the ledger has never seen. Raises SQLAlchemyError, OSError."""
+        await self._ledger.flush()
+        async with self._ledger.engine.connect() as connection:
+            if (await connection.execute(select(sessions.c.id).where(sessions.c.id == session_id))).first() is None:
+                return None
+            mine = turns.c.session_id == session_id
+            last, slow = (
+                await connection.execute(
+                    select(func.coalesce(func.max(turns.c.turn), 0), func.count().filter(turns.c.slow)).where(mine)
+                )
+            ).one()
+            spent = select(func.coalesce(func.sum(charges.c.nano_usd), 0)).where(charges.c.session_id == session_id)
+            nano_usd = int((await connection.execute(spent)).scalar_one())
+        return Past(tuple(await self._ledger.memory_events(session_id)), last, slow, nano_usd)
