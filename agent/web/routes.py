@@ -20,10 +20,10 @@ from litestar.params import FromPath
 
 from agent.web.sample_calls import load_clips, sample_calls
 
-MEDIA_TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+MEDIA_TYPES: Final = {  # Litestar adds the charset to text
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".wav": "audio/wav",
 }

@@ -91,7 +91,7 @@ class Page:
                 try {{ value = {condition}; }} catch (error) {{ reject(error); return; }}
                 if (value) resolve(value);
                 else if (performance.now() > late)
-                    reject(new Error({json.dumps(condition)} + " did not come; the page says: " + document.body.innerText));
+                    reject(new Error({json.dumps(condition)} + " did not come; the page: " + document.body.innerText));
                 else setTimeout(look, 25);
             }};
             look();

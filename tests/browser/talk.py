@@ -1,10 +1,10 @@
-"""What the tests of the talk page share: a page on a running service, a microphone that plays a file, and taps on its sound."""
+"""What the tests of the talk page share: a page on a service, a microphone that plays a file, taps on its sound."""
 
 from __future__ import annotations
 
 import wave
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import pytest
 
 from agent.load.audio import SAMPLE_RATE
 from tests.browser.cdp import CHROMIUM, Page, chromium
-from tests.house import clip
+from tests.house import House, clip, running_house
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
@@ -23,15 +23,15 @@ ALLOWED: Final = "--use-fake-ui-for-media-stream"
 _WATCH: Final = """
 globalThis.seen = [];
 for (const type of ["state", "playback", "session.ready", "transcript.partial", "transcript.final", "reply.text",
-  "audio.start", "audio.end", "audio.pause", "audio.resume", "audio.clear", "turn.metrics", "speech.browser", "listen.browser",
-  "degraded", "recovered", "session.cost", "memory.view", "error", "session.end"])
+  "audio.start", "audio.end", "audio.pause", "audio.resume", "audio.clear", "turn.metrics", "speech.browser",
+  "listen.browser", "degraded", "recovered", "session.cost", "memory.view", "error", "session.end"])
   voiceAgent.addEventListener(type, ({ detail }) => {
     if (detail.event !== "position") seen.push({ type, at: performance.now(), ...detail });
   });
 """
 
-# The loudspeaker's signal and the microphone's, as they pass through the audio graph: when did each last sound, and when
-# did the microphone's begin to? Times are the audio context's, in seconds.
+# The signals of loudspeaker and microphone, as they pass through the audio graph: when did each sound? Times are the
+# audio context's, in seconds.
 _TAP: Final = """
 (() => {
   const { context, playback } = voiceAgent.audio;
@@ -56,9 +56,14 @@ _TAP: Final = """
 """
 
 
+def calm_house(**settings: Any) -> AbstractAsyncContextManager[House]:
+    """A house that refuses nobody because the machine is busy starting a browser."""
+    return running_house(free_lag_s=10.0, any_lag_s=10.0, **settings)
+
+
 def microphone(path: Path, *parts: str | float) -> list[str]:
-    """Chromium's flags for a microphone that plays clips (by name) and silences (seconds) once, from when it is opened."""
-    pcm = b"".join(bytes(int(part * SAMPLE_RATE) * 2) if isinstance(part, float) else clip(part).pcm for part in parts)
+    """Chromium's flags for a microphone that plays clips (by name) and silences (seconds) once, when it is opened."""
+    pcm = b"".join(clip(part).pcm if isinstance(part, str) else bytes(int(part * SAMPLE_RATE) * 2) for part in parts)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -68,7 +73,9 @@ def microphone(path: Path, *parts: str | float) -> list[str]:
 
 
 @asynccontextmanager
-async def talk_page(url: str, *flags: str, before: Sequence[str] = (), cookie: str | None = None) -> AsyncGenerator[Page]:
+async def talk_page(
+    url: str, *flags: str, before: Sequence[str] = (), cookie: str | None = None
+) -> AsyncGenerator[Page]:
     """The talk page in a fresh browser. `before` are scripts that stand in for what headless Chromium lacks."""
     async with chromium(*flags) as page:
         for script in before:
@@ -114,5 +121,3 @@ def runs(spans: Sequence[Sequence[float]], gap_s: float) -> list[tuple[float, fl
         else:
             joined.append((first, last))
     return joined
-
-

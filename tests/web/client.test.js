@@ -254,3 +254,15 @@ test("a server that accepts and then stays silent is given up", async () => {
   mock.timers.tick(10_000);
   await assert.rejects(opening, VoiceError);
 });
+
+test("another process that goes on with the session counts turns afresh", async () => {
+  const socket = await connected();
+  const epochs = [];
+  client.addEventListener("transcript.final", ({ detail }) => epochs.push([detail.epoch, detail.turn]));
+  socket.tell({ type: "transcript.final", turn: 1, text: "one", spoken: false });
+  socket.tell({ type: "transcript.final", turn: 2, text: "two", spoken: false });
+  socket.drop(1006);
+  (await retried(400)).open({ resumed: true });
+  FakeSocket.last.tell({ type: "transcript.final", turn: 1, text: "three", spoken: false });
+  assert.deepEqual(epochs, [[1, 1], [1, 2], [2, 1]]);
+});

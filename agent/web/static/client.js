@@ -10,8 +10,8 @@
  *       await client.openMicrophone();  // the browser asks the user; without it, client.sendText("Hello")
  *     };
  *
- * Every message of the server is an event of its type; `detail` is the message with `epoch`, which counts the sessions
- * that began afresh: turn numbers begin again with each. `reply.text` also has `startMs`, where on the reply's time axis
+ * Every message of the server is an event of its type; `detail` is the message with `epoch`, which grows
+ * when turn numbers begin again: with a new session, and when another process goes on with one. `reply.text` also has `startMs`, where on the reply's time axis
  * the clause begins. The client adds these events:
  *
  *     state       {state, reason}     "idle", "connecting", "open", "reconnecting", "ended"
@@ -54,12 +54,13 @@ export class VoiceClient extends EventTarget {
     this._recogniser = null;
     this._lastVoiced = null;
     this._voiced = null; // when the caller's last voiced sample was spoken, in the audio context's seconds
+    this._newestTurn = 0;
     this._speechEnded = null; // the same, of the turn whose reply is awaited
     /** @type {AudioDevice | null} */
     this.audio = null;
     /** The last `session.ready`. @type {object | null} */
     this.session = null;
-    /** Counts the sessions that began afresh. */
+    /** Grows when turn numbers begin again. */
     this.epoch = 0;
     /** Frames of the microphone that a slow network made the client drop. */
     this.droppedFrames = 0;
@@ -181,13 +182,18 @@ export class VoiceClient extends EventTarget {
     let told = message;
     switch (message.type) {
       case "session.ready":
-        if (!message.resumed) this.epoch += 1;
+        if (!message.resumed) {
+          this.epoch += 1;
+          this._newestTurn = 0;
+        }
         this.session = message;
         break;
       case "ping":
         this._line.send({ type: "pong", id: message.id });
         return;
       case "transcript.final":
+        if (message.turn <= this._newestTurn) this.epoch += 1; // another process goes on with the session
+        this._newestTurn = message.turn;
         this._speechEnded = message.spoken ? this._voiced : null;
         break;
       case "reply.text":

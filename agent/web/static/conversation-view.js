@@ -24,7 +24,8 @@ export class ConversationView {
     this.partial("");
     const entry = this._entry(epoch, turn);
     entry.caller.hidden = false;
-    entry.caller.append(text, spoken ? "" : el("span", { class: "how", text: "typed" }));
+    entry.caller.append(text);
+    if (!spoken) entry.caller.append(el("span", { class: "how", text: "typed" }));
     this._scroll();
   }
 

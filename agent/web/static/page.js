@@ -74,15 +74,15 @@ client.addEventListener("error", ({ detail }) => {
 client.addEventListener("degraded", ({ detail }) => notices.degraded(detail.service, detail.message));
 client.addEventListener("recovered", ({ detail }) => {
   notices.recovered(detail.service);
-  if (detail.service === "stt") {
-    notices.askListen(null);
-    client.stopRecogniser();
-  }
+  if (detail.service === "stt") heardAgain();
 });
 
 // Conversation
 
-client.addEventListener("transcript.partial", ({ detail }) => conversation.partial(detail.text));
+client.addEventListener("transcript.partial", ({ detail }) => {
+  conversation.partial(detail.text);
+  heardAgain();
+});
 client.addEventListener("recognised", ({ detail }) => conversation.partial(detail.text));
 client.addEventListener("transcript.final", ({ detail }) => conversation.said(detail));
 client.addEventListener("reply.text", ({ detail }) => conversation.clause(detail));
@@ -125,6 +125,13 @@ client.addEventListener("recogniser", ({ detail }) => {
   notices.problem(`This browser’s recogniser gave up (${detail.reason}). You can type.`);
   byId("text").focus();
 });
+
+/** The service hears the caller: the browser's own recogniser is not needed any more. */
+function heardAgain() {
+  notices.askListen(null);
+  notices.solved();
+  client.stopRecogniser();
+}
 
 // Controls
 

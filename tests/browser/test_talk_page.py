@@ -1,0 +1,168 @@
+"""The talk page without a voice: typing, refusals, the keyboard, small windows, what the page may load."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from tests.browser.cdp import Page, PageError
+from tests.browser.talk import calm_house, events, finished_turns, needs_chromium, say, talk_page
+
+pytestmark = [needs_chromium, pytest.mark.slow]
+
+
+async def _answer_microphone(page: Page, url: str, setting: str) -> None:
+    await page.send("Browser.setPermission", permission={"name": "microphone"}, setting=setting, origin=url)
+
+
+@pytest.mark.parametrize("why", ["refused", "missing"])
+async def test_without_a_microphone_the_caller_types_and_hears_the_reply(why: str) -> None:
+    flags = ["--use-fake-device-for-media-stream"] if why == "refused" else []
+    async with calm_house() as house, talk_page(house.url, *flags) as page:
+        await _answer_microphone(page, house.url, "denied" if why == "refused" else "granted")
+        await page.click("#talk")
+        await page.until("!document.querySelector('#problem').hidden")
+        expected = "The microphone is not allowed here." if why == "refused" else "There is no microphone"
+        assert (await page.text("#problem")).startswith(expected)
+        assert await page.run("document.activeElement.id") == "text"
+        assert page.complaints == []
+        if why == "missing":
+            return
+        await page.type("I would like to book a room")
+        await page.press("Enter")
+        [metrics] = await finished_turns(page, 1)
+        assert (metrics["outcome"], metrics["spoken"]) == ("typed", False)
+        told = [event["event"] for event in await events(page, "playback") if event["event"] != "progress"]
+        assert told == ["started", "finished"]
+        assert await page.run("document.querySelector('#text').value") == ""
+        assert page.complaints == []
+
+
+async def test_typing_interrupts_the_reply() -> None:
+    async with calm_house() as house, talk_page(house.url) as page:
+        await say(page, "what kind of rooms do you have")
+        await page.until("seen.some(({ event, playedMs }) => event === 'progress' && playedMs > 900)")
+        await say(page, "stop, book one")
+        first, second = await finished_turns(page, 2)
+        assert (first["outcome"], second["outcome"]) == ("interrupted", "typed")
+        assert await page.run("document.querySelector(\"li[data-turn='1'] del\") !== null")
+        assert page.complaints == []
+
+
+async def test_a_call_with_the_keyboard_alone() -> None:
+    async with calm_house() as house, talk_page(house.url) as page:
+        order: list[str] = []
+        for _ in range(20):
+            await page.press("Tab")
+            here = await page.run("document.activeElement.id || document.activeElement.dataset.call")
+            order.append(here)
+            if here == "text":
+                break
+        assert order == ["transcript", "room", "barge", "topics", "billing", "talk", "text"]
+        await page.type("hello")
+        await page.press("Tab")
+        await page.press("Enter")
+        await finished_turns(page, 1)
+        await page.press("Tab")
+        assert await page.run("document.activeElement.id") == "hangup"
+        await page.press("Enter")
+        await page.until("voiceAgent.state === 'ended'")
+        assert "You hung up." in await page.text("#turns")
+        assert await page.text("#talk-text") == "Call again"
+
+
+async def test_everything_has_a_name_and_fits_into_a_small_window() -> None:
+    async with calm_house() as house, talk_page(house.url) as page:
+        await say(page, "book a room for tomorrow at ten, please, for a meeting of the board")
+        await finished_turns(page, 1)
+        tree = (await page.send("Accessibility.getFullAXTree"))["nodes"]
+        used = {"button", "textbox", "link", "region", "complementary", "table"}
+        named: list[tuple[str, str]] = []
+        for node in tree:
+            role: str = node.get("role", {}).get("value", "")
+            if role in used and not node.get("ignored"):
+                named.append((role, node.get("name", {}).get("value", "")))
+        assert [role for role, name in named if not name] == []
+        assert ("textbox", "Your message") in named
+        assert any(role == "button" and name.startswith("Turn 1: ") for role, name in named)
+        for width in (320, 390, 768):
+            await page.send(
+                "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=True
+            )
+            assert await page.run("document.documentElement.scrollWidth") <= width
+            small: list[str] = await page.run("""
+                [...document.querySelectorAll("#controls button, #controls input")]
+                .filter((node) => node.checkVisibility() && node.getBoundingClientRect().height < 36)
+                .map((node) => node.id)""")
+            assert small == []
+
+
+async def test_text_stands_out_from_its_ground() -> None:
+    """Contrast of the colours that the page combines, by WCAG 2.2: 4.5 to 1 for text."""
+    pairs = [
+        ("ink", "paper"),
+        ("soft", "paper"),
+        ("ink", "panel"),
+        ("soft", "panel"),
+        ("accent", "panel"),
+        ("over", "panel"),
+        ("over", "paper"),
+        ("accent-ink", "accent"),
+        ("ink", "note-fill"),
+        ("ink", "over-fill"),
+    ]
+    names = sorted({name for pair in pairs for name in pair})
+    async with calm_house() as house, talk_page(house.url) as page:
+        for scheme in ("light", "dark"):
+            await page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            values: list[str] = await page.run(f"""{json.dumps(names)}.map((name) =>
+                getComputedStyle(document.documentElement).getPropertyValue(`--${{name}}`).trim())""")
+            colours = dict(zip(names, values, strict=True))
+            low = {pair: contrast for pair in pairs if (contrast := _contrast(*(colours[name] for name in pair))) < 4.5}
+            assert low == {}, scheme
+
+
+async def test_the_page_loads_nothing_but_its_own_files_and_runs_no_inline_script() -> None:
+    async with calm_house() as house, talk_page(house.url) as page:
+        async with httpx.AsyncClient() as client:
+            policy = (await client.get(house.url)).headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        hosts: list[str] = await page.run(
+            "[...new Set(performance.getEntriesByType('resource').map(({ name }) => new URL(name).origin))]"
+        )
+        assert hosts == [house.url]
+        assert page.complaints == []
+        with pytest.raises(PageError, match="requires 'TrustedScript'"):
+            await page.run("document.createElement('script').textContent = 'globalThis.injected = true'")
+        await page.run("""(() => {
+            const script = document.createElement("script");
+            script.append("globalThis.injected = true");
+            document.head.append(script);
+        })()""")
+        assert await page.run("globalThis.injected ?? null") is None
+        elsewhere = await page.run(f"fetch({json.dumps(house.sandbox.url + '/control/state')}).catch(() => 'refused')")
+        assert elsewhere == "refused"
+        assert any("Content Security Policy" in complaint for complaint in page.complaints)
+
+
+async def test_a_refused_session_is_explained() -> None:
+    async with calm_house(free_sessions=False) as house, talk_page(house.url) as page:
+        await page.click("#talk")
+        await page.until("!document.querySelector('#problem').hidden")
+        assert "free sessions are switched off" in await page.text("#problem")
+        assert await page.text("#status") == "call ended"
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb`."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

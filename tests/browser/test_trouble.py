@@ -1,0 +1,140 @@
+"""When something fails: the server is killed, a provider is down, and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import jwt
+import pytest
+
+from agent.sandbox.faults import FaultKind, FaultRule
+from agent.sandbox.server import run_sandbox
+from agent.sandbox.world import SandboxOptions
+from tests.browser.stand_ins import RECOGNISER, VOICE
+from tests.browser.talk import ALLOWED, calm_house, events, finished_turns, microphone, needs_chromium, say, talk_page
+
+pytestmark = [needs_chromium, pytest.mark.slow]
+
+SECRET = "a-membership-secret-of-the-tests-0123456789"
+
+
+def member() -> str:
+    """A membership cookie."""
+    return jwt.encode({"sub": "member-1", "exp": datetime.now(UTC) + timedelta(hours=1)}, SECRET, "HS256")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def service(port: int, sandbox_url: str, folder: Path) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """The service as a process of its own, which can be killed."""
+    settings = {
+        "VOICE_AGENT_PORT": str(port),
+        "VOICE_AGENT_SANDBOX_URL": sandbox_url,
+        "VOICE_AGENT_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/ledger.db",
+        "VOICE_AGENT_LOG_LEVEL": "error",
+        "VOICE_AGENT_FREE_LAG_S": "10",
+        "VOICE_AGENT_ANY_LAG_S": "10",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agent", "serve", env={**os.environ, **settings}, cwd=Path(__file__).parents[2]
+    )
+    try:
+        async with httpx.AsyncClient() as client, asyncio.timeout(30):
+            while True:
+                try:
+                    await client.get(f"http://127.0.0.1:{port}/health/live")
+                    break
+                except httpx.TransportError:
+                    assert process.returncode is None, "the service stopped at its start"
+                    await asyncio.sleep(0.1)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
+async def test_the_page_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with (
+        run_sandbox(SandboxOptions(port=0, profile="instant")) as sandbox,
+        service(port, sandbox.url, tmp_path) as first,
+        talk_page(url) as page,
+    ):
+        await say(page, "I would like to book a room")
+        await finished_turns(page, 1)
+        first.send_signal(signal.SIGKILL)
+        await first.wait()
+        await page.until("document.querySelector('#status').dataset.state === 'reconnecting'")
+        assert await page.text("#status-text") == "connection lost, trying again"
+        await say(page, "tomorrow at ten")
+        await page.until("!document.querySelector('#problem').hidden")
+        assert await page.run("document.querySelector('#text').value") == "tomorrow at ten"
+        async with service(port, sandbox.url, tmp_path):
+            await page.until("voiceAgent.state === 'open'", 30)
+            assert not await page.shown("#problem")
+            await page.press("Enter")
+            await finished_turns(page, 2)
+        assert await page.run("document.querySelectorAll('.turn').length") == 2
+        before, after = await events(page, "session.ready")
+        assert before["session_id"] == after["session_id"]
+        addresses: list[str] = await page.run("performance.getEntriesByType('resource').map(({ name }) => name)")
+        assert addresses.count(f"{url}/v1/sessions") == 1, "the resume token was enough"
+        # The browser itself logs each connection that failed; nothing else may be wrong.
+        assert [line for line in page.complaints if "WebSocket connection to" not in line] == []
+
+
+@pytest.mark.parametrize("tier", ["free", "premium"])
+async def test_without_any_voice_provider_the_browser_speaks(tier: str) -> None:
+    settings = {"membership_secret": SECRET}
+    cookie = member() if tier == "premium" else None
+    async with calm_house(**settings) as house, talk_page(house.url, before=[VOICE], cookie=cookie) as page:
+        for provider in ("elevenlabs", "openai_tts"):
+            house.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.SERVER_ERROR))
+        await say(page, "I would like to book a room")
+        [metrics] = await finished_turns(page, 1)
+        assert metrics["outcome"] == "typed"
+        clauses = [event["text"] for event in await events(page, "speech.browser")]
+        assert clauses
+        assert await page.run("spoken") == clauses
+        told = [(event["event"], event["clause"]) for event in await events(page, "playback")]
+        assert told == [(event, clause) for clause in range(len(clauses)) for event in ("started", "finished")]
+        assert await page.run("document.querySelectorAll('.upcoming').length") == 0
+        assert await page.text("#tier") == tier
+        assert await page.shown("#degraded") == (tier == "premium")
+        if tier == "premium":
+            assert "simplified mode" in (await page.text("#degraded")).lower()
+        assert page.complaints == []
+
+
+async def test_without_any_recogniser_the_browser_listens_after_asking(tmp_path: Path) -> None:
+    flags = microphone(tmp_path / "caller.wav", 1.0, "room_01", 20.0)
+    async with calm_house() as house, talk_page(house.url, ALLOWED, *flags, before=[RECOGNISER]) as page:
+        for provider in ("deepgram", "openai_stt"):
+            house.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.REFUSE))
+        await page.click("#talk")
+        await page.until("!document.querySelector('#ask-listen').hidden", 40)
+        assert await page.run("globalThis.recogniser ?? null") is None, "nothing listens before the caller agrees"
+        await page.click("#listen-here")
+        await page.until("globalThis.recogniser?.running")
+        await page.run("recogniser.hear('I would like', false)")
+        assert (await page.text("#partial")).endswith("I would like")
+        await page.run("recogniser.hear('I would like to book a room', true)")
+        [metrics] = await finished_turns(page, 1)
+        assert metrics["spoken"]
+        assert page.complaints == []
