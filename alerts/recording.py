@@ -109,12 +109,22 @@ class Rule:
         return {**rule, "labels": dict(self.labels)} if self.labels else rule
 
 
-def recording_groups(faster: float = 1.0, budgets: Budgets | None = None) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How much there must be before anything is judged."""
+
+    turns: int = MIN_TURNS
+    sessions: int = MIN_SESSIONS
+
+
+def recording_groups(
+    faster: float = 1.0, budgets: Budgets | None = None, least: Sample | None = None
+) -> list[dict[str, Any]]:
     """The groups of the rule file. Demos and game days run `faster`: windows and intervals are divided by it."""
     ways = signals(budgets or load_budgets())
     groups = {
         "voice-agent-counts": [*_counts(faster)],
-        "voice-agent-signals": [*_signals(ways)],
+        "voice-agent-signals": [*_signals(ways, least or Sample())],
         "voice-agent-verdict": [*_decision(), *_verdict()],
     }
     interval = seconds(INTERVAL_S / faster)
@@ -160,7 +170,7 @@ def _counts(faster: float) -> Iterator[Rule]:
             yield Rule(SESSION_COST, average(catalog.SESSION_COST, scaled, _WHO), labels)
 
 
-def _signals(ways: Sequence[Signal]) -> Iterator[Rule]:
+def _signals(ways: Sequence[Signal], least: Sample) -> Iterator[Rule]:
     for way in ways:
         labels = (("signal", way.name),)
         bad, of = select(way.bad), select(way.of)
@@ -169,16 +179,17 @@ def _signals(ways: Sequence[Signal]) -> Iterator[Rule]:
         yield Rule(LIMIT, f"vector({way.limit:g})", labels)
     yield Rule(LOWER, wilson_lower(select(SHARE), select(SAMPLE)))
     deciding, last_week = like("window", *DECISION_WINDOWS), equal("window", BASELINE_WINDOW)
-    yield Rule(ENOUGH, _enough(select(TURNS_OWED, [deciding]), select(SESSIONS, [deciding])))
+    yield Rule(ENOUGH, _enough(least, select(TURNS_OWED, [deciding]), select(SESSIONS, [deciding])))
     tier = ("tier",)
-    yield Rule(BASELINE_ENOUGH, _enough(value(TURNS_OWED, tier, [last_week]), value(SESSIONS, tier, [last_week])))
+    turns, sessions = (value(metric, tier, [last_week]) for metric in (TURNS_OWED, SESSIONS))
+    yield Rule(BASELINE_ENOUGH, _enough(least, turns, sessions))
     week = [equal("policy", BASELINE), last_week]
     known = f"and on (tier) ({select(BASELINE_ENOUGH)} == 1)"
     yield Rule(BASELINE_SHARE, f"{value(SHARE, ('signal', 'tier'), week)} {known}")
 
 
-def _enough(turns: str, sessions: str) -> str:
-    return f"({turns} >= bool {MIN_TURNS}) * ({sessions} >= bool {MIN_SESSIONS})"
+def _enough(least: Sample, turns: str, sessions: str) -> str:
+    return f"({turns} >= bool {least.turns}) * ({sessions} >= bool {least.sessions})"
 
 
 def _decision() -> Iterator[Rule]:
