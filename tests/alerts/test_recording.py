@@ -29,10 +29,10 @@ RULES = rule_file(recording_groups())
 NEW = 'tier="free",policy="haiku_first"'
 OLD = f'tier="free",policy="{BASELINE}"'
 INFO = [
-    {"series": f'voice_agent_policy_info{{tier="free",policy="{name}",version="1"}}', "values": "1x3000"}
+    {"series": f'voice_agent_policy_info{{tier="free",policy="{name}",version="1"}}', "values": "1x310"}
     for name in ("haiku_first", BASELINE)
 ]
-MINUTES = 3_000
+MINUTES = 310
 
 
 def traffic(
@@ -153,11 +153,8 @@ def test_an_input_that_does_not_exist_hides_no_verdict(tmp_path: Path) -> None:
 
 @needs_promtool
 def test_lost_sessions_alone_roll_back(tmp_path: Path) -> None:
-    lost = {
-        **BUSY,
-        **traffic(NEW, turns=2, sessions=0.3),
-        f'voice_agent_sessions_total{{{NEW},outcome="vanished"}}': 0.3,
-    }
+    vanished = f'voice_agent_sessions_total{{{NEW},outcome="vanished"}}'
+    lost = {**BUSY, **traffic(NEW, turns=2, sessions=0.3), vanished: 0.3}
     verdict(tmp_path, lost, {"2h": ROLL_BACK})
 
 
