@@ -104,6 +104,7 @@ class Wiring:
             show_cost=budget.show_cost,
             chains={"stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts},
             speak_degraded=settings.speak_degraded,
+            log_transcripts=settings.log_transcripts,
         )
 
     def cost_of(self, session_id: str) -> tuple[float, Mapping[str, float]]:

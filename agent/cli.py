@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "demo": ("agent.load.demo", "demo", "Run everything under a load that goes bad in the middle, for the boards."),
     "forget": ("agent.ledger.cli", "forget", "Delete everything about a caller."),
     "ledger": ("agent.ledger.cli", "ledger", "Look after the ledger's database."),
+    "memory": ("agent.ledger.memory_cli", "memory", "Show what a session remembers."),
     "report": ("agent.ledger.cli", "report", "Experience and cost, from the ledger."),
     "run": ("agent.serve", "run", "Run the service, and the sandbox for every provider without a key."),
     "sandbox": ("agent.sandbox.server", "sandbox", "Run the sandbox: simulated providers on one port."),

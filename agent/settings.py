@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     public_url: str | None = Field(None, description="http(s) address that clients use, when it is not the Host header")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_transcripts: bool = False
+    log_transcripts: bool = Field(False, description="what callers say, and hear, stands in the log")
 
     # Who may talk
     token_secret: SecretStr | None = Field(None, description="signs session tokens (HS256), 32 characters or more")
@@ -77,7 +77,6 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="comma-separated, 16 characters or more"
     )
-    operator_token: SecretStr | None = Field(None, description="opens /v1/ops, 16 characters or more")
     free_sessions: bool = True
     token_minutes: int = Field(15, ge=1, le=60)
 
@@ -134,13 +133,6 @@ class Settings(BaseSettings):
     def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < MIN_SECRET:
             raise ValueError(f"takes {MIN_SECRET} characters or more; `openssl rand -hex 32` makes one")
-        return value
-
-    @field_validator("operator_token")
-    @classmethod
-    def _long_operator_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 16:
-            raise ValueError("takes 16 characters or more; `openssl rand -hex 32` makes one")
         return value
 
     @field_validator(

@@ -45,7 +45,7 @@ class Period(click.ParamType[timedelta]):
         return timedelta(minutes=int(found[1]) * _MINUTES[found[2]])
 
 
-def _with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
+def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
     """Runs `work` on the configured ledger, its schema up to date. A database that is down ends the command."""
     settings = load_settings()
 
@@ -83,7 +83,7 @@ def report(context: click.Context, since: timedelta, tier: str | None, as_json: 
         return
 
     now = utc_now()
-    made = _with_ledger(
+    made = with_ledger(
         lambda engine, settings: make_report(engine, load_prices(settings.prices_file), now - since, now, tier)
     )
     if as_json:
@@ -102,7 +102,7 @@ def report(context: click.Context, since: timedelta, tier: str | None, as_json: 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of pictures.")
 def report_session(session_id: str, as_json: bool) -> None:
     """The waterfall of every turn of one session, and its bill."""
-    found = _with_ledger(lambda engine, _: session_report(engine, session_id))
+    found = with_ledger(lambda engine, _: session_report(engine, session_id))
     if found is None:
         raise click.ClickException(f"the ledger has no session {session_id}")
     if as_json:
@@ -115,7 +115,7 @@ def report_session(session_id: str, as_json: bool) -> None:
 @click.argument("subject")
 def forget(subject: str) -> None:
     """Delete everything about a caller: sessions, turns, memory. Their charges stay, without a name."""
-    counts = _with_ledger(lambda engine, _: keeping.forget(engine, subject))
+    counts = with_ledger(lambda engine, _: keeping.forget(engine, subject))
     click.echo(_counted(counts))
 
 
@@ -131,7 +131,7 @@ def migrate_command() -> None:
     async def revision(engine: AsyncEngine, _: Settings) -> str:
         return await migrate(engine)
 
-    click.echo(f"the schema is at revision {_with_ledger(revision)}")
+    click.echo(f"the schema is at revision {with_ledger(revision)}")
 
 
 @ledger.command()
@@ -142,7 +142,7 @@ def prune(days: int | None) -> None:
     async def work(engine: AsyncEngine, settings: Settings) -> keeping.Counts:
         return await keeping.prune(engine, _days_ago(days or settings.retention_days))
 
-    click.echo(_counted(_with_ledger(work)))
+    click.echo(_counted(with_ledger(work)))
 
 
 def _days_ago(days: int) -> datetime:

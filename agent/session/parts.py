@@ -113,3 +113,4 @@ class SessionParts:
     show_cost: bool
     chains: Chains
     speak_degraded: bool
+    log_transcripts: bool

@@ -151,6 +151,8 @@ class Turns:
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
         record = self._finished(reply, outcome)
         self._record(record, reply.playback.gap_s)
+        if self._parts.log_transcripts:
+            log.info("transcript", caller=reply.text, agent=reply.playback.heard(clock.now()))
         self._reporting = self._group.create_task(self._report(record))
         self._summarise()
 

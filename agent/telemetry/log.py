@@ -22,21 +22,13 @@ from agent.telemetry.events import (
 )
 from agent.telemetry.timeline import TurnRecord
 
-CHATTY = (
-    "alembic",
-    "anthropic",
-    "httpcore",
-    "httpcore2",
-    "httpx",
-    "httpx2",
-    "openai",
-    "uvicorn.access",
-    "websockets",
-)  # libraries whose everyday lines are noise beside ours
-
 
 def configure_logging(form: Literal["console", "json"], level: str) -> None:
-    """Sets up structlog and the standard library's logging: one format, to standard error."""
+    """Sets up structlog and the standard library's logging: one format, to standard error.
+
+    `level` is for this service and its server only. Libraries are heard from warnings up: at their debug level they
+    write whole requests, with what callers say, and database rows.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -62,9 +54,9 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(number)
-    for chatty in CHATTY:
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("agent").setLevel(number)
+    logging.getLogger("uvicorn.error").setLevel(max(number, logging.INFO))  # at debug it writes whole frames
 
 
 class LogSink:

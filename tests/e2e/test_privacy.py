@@ -1,0 +1,28 @@
+"""What callers say stays out of logs and metrics, unless a setting says otherwise; secrets are never printed."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.load.script import Type
+from tests.house import API_KEY, running_house
+
+SAID = "my secret word is pomegranate"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_transcripts_are_logged_only_when_allowed(capfd: pytest.CaptureFixture[str], *, allowed: bool) -> None:
+    async with running_house(log_transcripts=allowed, log_level="debug", log_format="json") as house:
+        record = await house.call([Type(SAID)], premium=True)
+        await house.quiet()
+        metrics = await house.metrics("application/openmetrics-text")
+    log = capfd.readouterr().err
+    assert record.turns[0].answered
+    assert '"event": "turn"' in log
+    said = [line for line in log.splitlines() if "pomegranate" in line]
+    assert bool(said) is allowed, said
+    assert "pomegranate" not in metrics
+    assert record.session_id not in metrics
+    for text in (log, metrics):
+        assert API_KEY not in text
+        assert "sandbox-only-secret" not in text
