@@ -23,7 +23,8 @@ run: $(STAMP) ## Start the service, with simulated providers where no key is set
 	@$(BIN)/voice-agent run $(ARGS)
 
 test: $(STAMP) check ## Run all checks and tests
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing" $(ARGS)
+	@$(BIN)/python -m pytest -q -m timing $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no real time
 	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
