@@ -51,8 +51,8 @@ def _average(usd: float) -> Built:
         f"Mean cost of the sessions that ended in this range; the objective is ${usd:g}. Red: see below which of"
         " recognition, model and voice it is; voice characters and recognition minutes decide the bill, not the model.",
         NO_SESSIONS,
-        4,
         6,
+        5,
     )
     expr = average(catalog.SESSION_COST, RANGE, (), WHO)
     return figure(panel, Look(USD, 4, steps=objective()), Query(expr, "average", instant=True))
@@ -65,8 +65,8 @@ def _by_tier(usd: float) -> Built:
         f"Free against premium, whatever the tier above. The objective is ${usd:g} for each. Premium far above free:"
         " longer calls or more escalations to Sonnet; see cost by tier and service below.",
         NO_SESSIONS,
-        5,
         6,
+        5,
     )
     look = Look(USD, 4, 0, 2 * usd, steps=objective())
     return bars(panel, look, Query(average(catalog.SESSION_COST, RANGE, ("tier",), POLICY), "{{tier}}", instant=True))
@@ -79,8 +79,8 @@ def _gap() -> Built:
         "What a premium session costs more than a free one; negative when it costs less. It must stay below what a"
         " membership pays for a session.",
         "One of the tiers has no ended session in this range.",
-        3,
         6,
+        5,
     )
     premium, free = (
         average(catalog.SESSION_COST, RANGE, (), (*POLICY, equal("tier", tier))) for tier in ("premium", "free")
@@ -96,8 +96,8 @@ def _over_objective() -> Built:
         "Share of ended sessions that cost more than the objective. Red with a low average: a few very long calls; a"
         " hard cap per tier in budgets.toml ends them politely.",
         NO_SESSIONS,
-        3,
         6,
+        5,
     )
     over = total(catalog.BUDGET_BREACHES, RANGE, (), (*WHO, equal("budget", "session_cost")))
     expr = share(over, total(catalog.SESSIONS, RANGE, (), WHO))
@@ -108,12 +108,12 @@ def _over_objective() -> Built:
 def _sonnet() -> Built:
     panel = Panel(
         5,
-        "On Sonnet",
+        "Turns on Sonnet",
         "Share of turns that were routed to Sonnet. Red: Haiku-first saves little; see the rule that sends them there"
         " below, and shorten the list of technical terms or raise the length.",
         NO_CALLS,
-        3,
-        6,
+        8,
+        4,
     )
     sonnet = total(catalog.ROUTED_TURNS, RANGE, (), (*WHO, equal("model", "sonnet")))
     expr = share(sonnet, total(catalog.ROUTED_TURNS, RANGE, (), WHO))
@@ -124,12 +124,12 @@ def _sonnet() -> Built:
 def _month() -> Built:
     panel = Panel(
         6,
-        "Per month",
+        "A month at this rate",
         "Projection: what was spent in this range, as 30 days of it. Choose a range of a day or"
         " more: an hour at noon is not a month. Counts every provider call, also probes.",
         NO_CALLS,
-        3,
-        6,
+        8,
+        4,
     )
     expr = f"{total(catalog.COST, RANGE, (), PAID)} / $__range_s * {MONTH_S}"
     return figure(panel, Look(USD, 0, steps=((None, "blue"),)), Query(expr, "month", instant=True), background=False)
@@ -138,12 +138,12 @@ def _month() -> Built:
 def _unpriced() -> Built:
     panel = Panel(
         7,
-        "Unpriced",
+        "Unpriced usage",
         "Kinds of usage that the price book has no price for: they are missing from every figure here. Red: add the"
         " model to prices.toml; the list is under what reliability costs.",
         NO_CALLS,
-        3,
-        6,
+        8,
+        4,
     )
     grown = total(catalog.UNPRICED, RANGE, ("provider", "model", "unit"))
     look = Look("none", 0, steps=((None, "green"), (1, "red")))
@@ -275,14 +275,13 @@ def _providers() -> Built:
         15,
         9,
     )
-    by = ("service", "provider", "model")
-    spent = total(catalog.COST, RANGE, by, PAID)
+    spent = total(catalog.COST, RANGE, ("provider", "model"), PAID)
     paid = f"({spent} > 0)"
-    keys = {"service": "Service", "provider": "Provider", "model": "Model"}
+    keys = {"provider": "Provider", "model": "Model"}
     return rows(
         panel,
         keys,
-        Column("Dollars", paid, Look(USD, 4), 110),
-        Column("Share", share(paid, total(catalog.COST, RANGE, (), PAID), on=()), Look("percentunit", 1), 90),
-        Column("A session", share(paid, total(catalog.SESSIONS, RANGE, (), WHO), on=()), Look(USD, 5), 110),
+        Column("Dollars", paid, Look(USD, 4), 95),
+        Column("Share", share(paid, total(catalog.COST, RANGE, (), PAID), on=()), Look("percentunit", 1), 75),
+        Column("A session", share(paid, total(catalog.SESSIONS, RANGE, (), WHO), on=()), Look(USD, 5), 95),
     )

@@ -78,7 +78,7 @@ class Column:
     title: str
     expr: str
     look: Look
-    width: int = 130
+    width: int = 95
 
 
 Built = dashboard.Panel
@@ -178,9 +178,8 @@ def rows(panel: Panel, keys: Mapping[str, str], *columns: Column) -> Built:
         dashboard.DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": columns[0].title, "desc": True}]}),
     ]
     finished = _finish(built, panel, Look(), queries)
-    if panel.width <= _NARROW:
-        for title in keys.values():
-            _override(finished, title, [dashboard.DynamicConfigValue(id_val="custom.width", value=_NARROW_KEY)])
+    for title in keys.values():
+        _override(finished, title, [dashboard.DynamicConfigValue(id_val="custom.minWidth", value=_KEY_WIDTH)])
     for column in columns:
         _override(finished, column.title, _column_properties(column))
     return finished
@@ -208,8 +207,7 @@ def words(values: Mapping[int, tuple[str, str]]) -> list[dashboard.ValueMapping]
     return [dashboard.ValueMap(options=options)]
 
 
-_NARROW: Final = 6  # columns of the board: from here down a table has no room for wide keys
-_NARROW_KEY: Final = 75
+_KEY_WIDTH: Final = 85  # pixels at least; a column of labels grows with the panel
 _LETTERS: Final = "ABCDEFGHIJ"
 _VALUE: Final = common.BigValueTextMode.VALUE
 

@@ -47,8 +47,8 @@ def _cause_table() -> Built:
     return rows(
         panel,
         {"cause": "Cause"},
-        Column("Dollars", f"{spent} > 0", Look(USD, 4), 100),
-        Column("Share", of_all, Look("percentunit", 1), 80),
+        Column("Dollars", f"{spent} > 0", Look(USD, 4), 75),
+        Column("Share", of_all, Look("percentunit", 1), 60),
     )
 
 

@@ -95,7 +95,7 @@ def _refused() -> Built:
 def _skew() -> Built:
     panel = Panel(
         52,
-        "Our clock against the caller's",
+        "Skew to clients",
         "How far our voice-to-voice is from what the client measured, p95. Above 0.1 s the figures of this board are"
         " wrong by as much: look at clients behind slow networks first.",
         "No client has reported when a reply became audible.",

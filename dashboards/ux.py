@@ -61,7 +61,7 @@ def _verdict_now() -> Built:
         " at the two charts to the right; if the longest red bar is much shorter for the baseline, run `voice-agent"
         " policy rollback`. If both are red the policy is not the cause: look for the provider further down.",
         NO_RULES,
-        4,
+        6,
         7,
     )
     look = Look("none", 0, None, mappings=words(VERDICTS), steps=((None, "blue"),))
@@ -72,12 +72,12 @@ def _verdict_now() -> Built:
 def _signals() -> Built:
     panel = Panel(
         2,
-        "Signals, of their limit",
+        "Signals, share of their limit",
         "Over 100 % a limit is broken: 5 % of turns over 1.5 s, 10 % of sessions with two slow turns, 2 % of turns"
         " without a real reply, 15 % of sessions that were lost. The worst of the tiers and policies chosen above, over"
         " the window that decides. Red: compare with the baseline to the right.",
         NO_RULES,
-        5,
+        9,
         7,
     )
     look = Look("percentunit", 0, 0, 2, OF_LIMIT)
@@ -92,7 +92,7 @@ def _baseline() -> Built:
         f"What a rollback brings back: the same signals of {BASELINE}, last 7 days. Shorter bars than to the left: a"
         " rollback helps. Red as well: it does not, the cause lies elsewhere.",
         f"No baseline: fewer than {MIN_TURNS} turns or {MIN_SESSIONS} sessions of {BASELINE} in 7 days.",
-        5,
+        9,
         7,
     )
     queries: list[Query] = []
@@ -116,15 +116,15 @@ def _sample() -> Built:
         f"Turns and ended sessions in the window that decides: the shortest of 1, 6 and 24 hours that holds {MIN_TURNS}"
         f" turns and {MIN_SESSIONS} sessions. Red: too few to judge; wait, or read the calls one by one.",
         NO_RULES,
+        8,
         5,
-        7,
     )
     chosen = (*WHO, unequal("policy", BASELINE))
     by = ("tier", "window")
     return rows(
         panel,
         {"tier": "Tier", "window": "Window"},
-        Column("Turns", value(recording.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 65),
+        Column("Turns", value(recording.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 70),
         Column("Sessions", value(recording.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 75),
     )
 
@@ -135,8 +135,8 @@ def _verdict_over_time() -> Built:
         "Verdict over time",
         "When it changed; lines mark deploys and policy changes. Red right after a line: that change is the suspect.",
         NO_RULES,
+        16,
         5,
-        7,
     )
     look = Look("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
     return states(panel, look, Query(value(recording.VERDICT, ("tier",), WHO), "{{tier}}"))
@@ -168,8 +168,8 @@ def _policies() -> Row:
         Column("p50", _present(quantile(0.5, catalog.TURN_LATENCY, day, who, TIER)), Look("s")),
         Column("p95", _present(quantile(0.95, catalog.TURN_LATENCY, day, who, TIER)), seconds),
         Column("Slow turns", share(slow_turns, owed), _limited(objective)),
-        Column("Slow sessions", share(slow_sessions, sessions), _limited(SLOW_SESSION_SHARE)),
-        Column("Lost sessions", share(lost, sessions), _limited(LOST_SESSION_SHARE)),
+        Column("Slow calls", share(slow_sessions, sessions), _limited(SLOW_SESSION_SHARE)),
+        Column("Lost calls", share(lost, sessions), _limited(LOST_SESSION_SHARE)),
     )
     return Row("Haiku-first against the baseline", (table,))
 
