@@ -138,7 +138,6 @@ def sentry_client(dsn: str, *, release: str, environment: str) -> sentry_sdk.Cli
         default_integrations=False,
         auto_enabling_integrations=False,
         max_breadcrumbs=0,
-        send_default_pii=False,
         include_local_variables=False,
         include_source_context=True,
         traces_sample_rate=None,

@@ -2,7 +2,7 @@
 
 The privacy rule: no attribute holds what was said, by the caller or by the service. The conventions' content attributes
 (`gen_ai.input.messages`, `gen_ai.output.messages` and the like) are therefore not in this file.
-Source: opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans, semantic conventions 1.41.
+Source: opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans.
 """
 
 from __future__ import annotations
