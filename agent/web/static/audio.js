@@ -6,6 +6,7 @@
  * even while the page's thread is busy.
  */
 
+const START_MS = 2000; // a context that does not run by then waits for a click
 const MICROPHONE = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
 
 export class AudioDevice {
@@ -14,18 +15,20 @@ export class AudioDevice {
    *
    * @param {string} [folder] address of the folder with the worklets, relative to this module
    * @returns {Promise<AudioDevice>}
-   * @throws {DOMException} where there is no audio hardware or no AudioWorklet
+   * @throws {DOMException} `NotAllowedError` without a click or key, others where there is no audio
    */
   static async open(folder = "./") {
     const context = new AudioContext({ latencyHint: "interactive" });
-    const resumed = context.resume();
+    const resumed = Promise.race([context.resume(), new Promise((late) => setTimeout(late, START_MS))]);
     await Promise.all(
       ["capture-worklet.js", "playback-worklet.js"].map((name) =>
         context.audioWorklet.addModule(new URL(folder + name, import.meta.url)),
       ),
     );
     await resumed;
-    return new AudioDevice(context);
+    if (context.state === "running") return new AudioDevice(context);
+    await context.close();
+    throw new DOMException("sound is only allowed after a click or a key", "NotAllowedError");
   }
 
   /** @param {AudioContext} context with both worklet modules added */
@@ -42,6 +45,8 @@ export class AudioDevice {
     this.playback.port.postMessage({ microphone: line.port2 }, [line.port2]);
     /** Gets every 20 ms `{pcm, level, speaking, lastVoiced}`. @type {(frame: object) => void} */
     this.onframe = () => {};
+    /** Called when the microphone goes away by itself: unplugged, or taken back by the user. */
+    this.onlost = () => {};
     /** Gets `{event, turn, playedMs, time}`. @type {(report: object) => void} */
     this.onreport = () => {};
     this.capture.port.onmessage = ({ data }) => this.onframe(data);
@@ -76,6 +81,11 @@ export class AudioDevice {
     if (this._stream !== null) return;
     if (!navigator.mediaDevices) throw new DOMException("this page is not served over HTTPS", "NotAllowedError");
     this._stream = await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE });
+    const [track] = this._stream.getAudioTracks();
+    track.addEventListener("ended", () => {
+      this.closeMicrophone();
+      this.onlost();
+    });
     this._source = this.context.createMediaStreamSource(this._stream);
     this._source.connect(this.capture);
     this._listen();

@@ -18,6 +18,7 @@
  *     playback    {epoch, turn, event, playedMs, clause, earMs}   what was played, as it was reported to the server,
  *                                     and `position` in between
  *     level       {level, speaking}   of the microphone, every 20 ms; level is an RMS, 0 to 1
+ *     microphone  {open, lost}        lost when it went away by itself
  *     recognised  {text}              words so far of the browser's own recogniser
  *     recogniser  {running, reason}   whether the browser's own recogniser runs
  */
@@ -87,6 +88,7 @@ export class VoiceClient extends EventTarget {
     } finally {
       this._opening = null;
     }
+    this.audio.onlost = () => this._emit("microphone", { open: false, lost: true });
     this.audio.onframe = (frame) => this._frame(frame);
     this._replies = new Replies(this.audio, this._voice, (report) => this._played(report));
   }
@@ -99,10 +101,13 @@ export class VoiceClient extends EventTarget {
   async openMicrophone() {
     await this.openAudio();
     await this.audio.openMicrophone();
+    this._emit("microphone", { open: true, lost: false });
   }
 
   closeMicrophone() {
-    this.audio?.closeMicrophone();
+    if (!this.audio?.microphone) return;
+    this.audio.closeMicrophone();
+    this._emit("microphone", { open: false, lost: false });
   }
 
   /** Uses the browser's own recogniser, after `listen.browser`. Ask the user first: most browsers send audio to their maker. */

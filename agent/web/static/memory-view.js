@@ -12,7 +12,7 @@ export function drawMemory(graph) {
     return el(
       "li",
       { class: current ? "topic current" : "topic", "aria-current": current && "true" },
-      el("p", { class: "node" }, el("strong", { text: topic.subject ?? "open" }), el("span", { class: "fact", text: count + again })),
+      el("p", { class: "node" }, el("strong", { text: topic.subject ?? "no subject yet" }), el("span", { class: "fact", text: count + again })),
       topic.summary ? el("p", { class: "summary", text: topic.summary }) : "",
       states.length ? el("ul", {}, ...states.map((state) => drawState(state, graph.current_state))) : "",
     );

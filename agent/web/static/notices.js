@@ -46,7 +46,9 @@ export class Notices {
   }
 
   _showDegraded() {
-    this._show("degraded", [...new Set(this._degraded.values())].join(" "));
+    const [message] = this._degraded.values();
+    const services = [...this._degraded.keys()].map((service) => SERVICE_NAMES[service] ?? service);
+    this._show("degraded", message ? `${message[0].toUpperCase()}${message.slice(1)}: ${list(services)}.` : "");
   }
 
   _show(id, text) {

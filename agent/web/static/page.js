@@ -161,7 +161,6 @@ async function open() {
 byId("talk").addEventListener("click", async () => {
   if (client.audio?.microphone) {
     client.closeMicrophone();
-    showMicrophone();
     return;
   }
   sample?.caller.stop();
@@ -176,6 +175,10 @@ byId("talk").addEventListener("click", async () => {
     );
     byId("text").focus();
   }
+});
+
+client.addEventListener("microphone", ({ detail }) => {
+  if (detail.lost) notices.problem("The microphone went away. You can type, or start talking again.");
   showMicrophone();
 });
 
@@ -220,7 +223,6 @@ async function runSample(call, button) {
   try {
     if ((await open()) && client.audio) {
       client.closeMicrophone();
-      showMicrophone();
       await sample.caller.run(call);
     }
   } catch (error) {
