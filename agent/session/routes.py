@@ -24,7 +24,7 @@ from agent.session.parts import Past
 from agent.session.registry import Registry
 from agent.session.session import Ending, Session
 from agent.session.token import Claims, TokenBook, verify_membership
-from agent.telemetry.events import SessionOutcome, SessionRefused, Sink
+from agent.telemetry.events import QueueDropped, SessionOutcome, SessionRefused, Sink
 
 log = structlog.get_logger()
 
@@ -132,6 +132,8 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
         client_left = await connection.run(session)
         if not client_left:
             code, reason = connection.outbox.closing
+            if code == CloseCode.SLOW_CLIENT:
+                doors.sink.handle(QueueDropped("outbox"))
             await connection.close(code, reason)
     except ProtocolError as error:
         if session is not None:

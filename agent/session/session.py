@@ -32,7 +32,15 @@ from agent.session.messages import (
 )
 from agent.session.parts import SessionParts
 from agent.session.turns import Turns
-from agent.telemetry.events import CallFinished, Cause, FellBack, SessionEnded, SessionOutcome, SessionStarted
+from agent.telemetry.events import (
+    CallFinished,
+    Cause,
+    FellBack,
+    QueueDropped,
+    SessionEnded,
+    SessionOutcome,
+    SessionStarted,
+)
 from agent.telemetry.timeline import Fallback
 from agent.turn.listen import EndOfTurn, Listener, RecogniserLost, Words
 from agent.turn.voice_activity import VoiceStarted, VoiceStopped
@@ -56,6 +64,9 @@ class _SessionMeter:
     def __init__(self, parts: SessionParts) -> None:
         self._parts = parts
         self.disclosure: Disclosure | None = None
+
+    def dropped(self, frames: int) -> None:
+        self._parts.sink.handle(QueueDropped("listen", frames))
 
     def fell_back(self, fallback: Fallback) -> None:
         self._parts.sink.handle(FellBack(self._parts.info, fallback))

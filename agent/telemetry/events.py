@@ -121,6 +121,14 @@ class PlaybackStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueDropped:
+    """A bounded queue of a session was full: `listen` drops frames of audio, `outbox` a client that does not read."""
+
+    queue: str
+    items: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class DeadAir:
     """Seconds in which a reply was owed and nothing played."""
 
@@ -139,6 +147,7 @@ Event = (
     | BargedIn
     | PlaybackStarted
     | DeadAir
+    | QueueDropped
 )
 
 

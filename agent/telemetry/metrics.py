@@ -18,6 +18,7 @@ from agent.telemetry.events import (
     Event,
     FellBack,
     PlaybackStarted,
+    QueueDropped,
     SessionEnded,
     SessionInfo,
     SessionOutcome,
@@ -48,6 +49,7 @@ BREAKER_CHANGES: Final = (
 )
 CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting", "recovered")
 FREE_SOURCES: Final = ("cache", "recorded", "browser")
+SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
 
 
@@ -87,6 +89,8 @@ class MetricsSink:
                 self._metrics.observe(catalog.PLAYBACK_SKEW, session.tier, value=abs(ear_s - server_s))
             case DeadAir(session, seconds):
                 self._metrics.add(catalog.DEAD_AIR, session.tier, amount=seconds)
+            case QueueDropped(queue, items):
+                self._metrics.add(catalog.QUEUE_DROPS, queue, amount=items)
             case SessionStarted(session):
                 self._metrics.add(catalog.ACTIVE_SESSIONS, session.tier)
             case SessionEnded():
@@ -145,6 +149,8 @@ class MetricsSink:
             child(catalog.DEAD_AIR, tier)
             child(catalog.BARGE_IN, tier)
             child(catalog.PLAYBACK_SKEW, tier)
+        for queue in SESSION_QUEUES:
+            child(catalog.QUEUE_DROPS, queue)
         for tier in (*Tier, NO_TIER):
             for reason in REFUSALS:
                 child(catalog.SESSIONS_REFUSED, tier, reason)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from agent import clock
 from agent.audio import BYTES_PER_SECOND, bytes_for
@@ -61,10 +61,16 @@ class RecogniserLost:
 ListenEvent = VoiceStarted | VoiceStopped | Words | EndOfTurn | RecogniserLost
 
 
+class ListenMeter(Meter, Protocol):
+    """Also hears of audio that could not wait any longer."""
+
+    def dropped(self, frames: int) -> None: ...
+
+
 class Listener:
     """Turns frames of PCM s16le mono 16 kHz into `ListenEvent`s."""
 
-    def __init__(self, stt: SpeechToText, session: str, meter: Meter, *, idle_s: float) -> None:
+    def __init__(self, stt: SpeechToText, session: str, meter: ListenMeter, *, idle_s: float) -> None:
         self._stt = stt
         self._session = session
         self._meter = meter
@@ -79,7 +85,6 @@ class Listener:
         self._quiet_since: float | None = None
         self._heard_audio = False
         self._sure = False
-        self.dropped_bytes = 0
         self.events: asyncio.Queue[ListenEvent] = asyncio.Queue(MAX_EVENTS)
 
     @property
@@ -192,11 +197,13 @@ class Listener:
     def _bound(self) -> None:
         wanted = self._open or not self._idle()  # while a stream is being opened, speech waits for it
         limit = MAX_PENDING if wanted else PRE_ROLL_BYTES
+        frames = 0
         while self._pending_bytes > limit:
-            dropped, _ = self._pending.popleft()
-            self._pending_bytes -= len(dropped)
-            if wanted:
-                self.dropped_bytes += len(dropped)
+            old, _ = self._pending.popleft()
+            self._pending_bytes -= len(old)
+            frames += 1
+        if frames and wanted:
+            self._meter.dropped(frames)
 
     def _put(self, event: ListenEvent) -> None:
         """Queues an event; partial words give way when the session does not keep up."""
