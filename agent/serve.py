@@ -87,11 +87,14 @@ def _announce(settings: Settings, missing: list[str]) -> None:
 
     console = Console(stderr=True, highlight=False)
     console.print()
-    console.print(f"  [bold]voice agent[/bold]  [cyan]http://{settings.host}:{settings.port}[/cyan]")
+    base = f"http://{settings.host}:{settings.port}"
+    console.print("  [bold]voice agent[/bold]")
+    console.print(f"  talk to it   [cyan]{base}[/cyan]")
+    console.print(f"  call it      [green]voice-agent call {base} --text 'I would like to book a room'[/green]")
+    console.print(f"  metrics      {base}/metrics")
     if missing:
-        console.print(f"  [yellow]simulated[/yellow]    these providers have no key: set {', '.join(missing)}")
-    console.print("  talk to it   [green]voice-agent call --text 'I would like to book a room'[/green]")
-    console.print(f"  metrics      http://{settings.host}:{settings.port}/metrics")
+        console.print("  [yellow]simulated[/yellow]    every provider without a key; to make them real set")
+        console.print(f"               {', '.join(missing)}")
     console.print()
 
 

@@ -16,11 +16,12 @@ TICKS: Final = 20  # a second: the gauge shows the longest delay of it
 
 
 class LoopLag:
-    """The event loop's longest delay in the last second. Use `watched()` around the life of the server."""
+    """How late the event loop is. Use `watched()` around the life of the server."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self.seconds = 0.0
+        """The lower of the longest delays of the last two seconds: one stumble is not overload."""
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[None]:
@@ -33,11 +34,12 @@ class LoopLag:
             await asyncio.wait({task})
 
     async def _watch(self) -> None:
+        before = 0.0
         while True:
             worst = 0.0
             for _ in range(TICKS):
                 due = clock.now() + TICK_S
                 await asyncio.sleep(TICK_S)
                 worst = max(worst, clock.now() - due)
-            self.seconds = worst
+            self.seconds, before = min(worst, before), worst
             self._metrics.set(catalog.LOOP_LAG, value=worst)
