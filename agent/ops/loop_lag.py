@@ -20,8 +20,14 @@ class LoopLag:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._before = 0.0
         self.seconds = 0.0
         """The lower of the longest delays of the last two seconds: one stumble is not overload."""
+
+    def note(self, worst: float) -> None:
+        """Takes the longest delay of the second that has passed."""
+        self.seconds, self._before = min(worst, self._before), worst
+        self._metrics.set(catalog.LOOP_LAG, value=worst)
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[None]:
@@ -34,12 +40,10 @@ class LoopLag:
             await asyncio.wait({task})
 
     async def _watch(self) -> None:
-        before = 0.0
         while True:
             worst = 0.0
             for _ in range(TICKS):
                 due = clock.now() + TICK_S
                 await asyncio.sleep(TICK_S)
                 worst = max(worst, clock.now() - due)
-            self.seconds, before = min(worst, before), worst
-            self._metrics.set(catalog.LOOP_LAG, value=worst)
+            self.note(worst)
