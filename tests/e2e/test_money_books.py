@@ -1,0 +1,93 @@
+"""Nothing that happened is missing in the books: turns that hardly began, sessions that go on, tokens used twice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from websockets.frames import Frame, Opcode
+
+from agent.prices import NANO
+from tests.e2e.money import Books, read_books, say, until
+from tests.e2e.wire import START, dial, token_of
+from tests.house import House, running_house, sample
+
+
+async def books_of(house: House) -> Books:
+    await house.quiet()
+    assert await house.wiring.ledger.flush(10)
+    return await read_books(house.wiring.ledger.engine)
+
+
+def frame(message: object) -> bytes:
+    return Frame(Opcode.TEXT, json.dumps(message).encode()).serialize(mask=True)
+
+
+@pytest.mark.slow
+async def test_turns_that_are_taken_back_at_once_are_in_the_books() -> None:
+    async with running_house() as house:
+        async with dial(house, await token_of(house)) as socket:
+            await socket.send(START)
+            await until(socket, "session.ready")
+            said = [{"type": "text", "text": text} for text in ("hello", "good morning", "a room please")]
+            socket.transport.write(b"".join(map(frame, [*said, {"type": "hangup"}])))  # all in one segment
+            told = [await until(socket, "turn.metrics") for _ in said]
+            assert (await until(socket, "session.end"))["turns"] == 3
+        books = await books_of(house)
+        text = await house.metrics()
+    assert [message["outcome"] for message in told] == ["superseded", "superseded", "abandoned"]
+    assert sorted((row.turn, row.outcome) for row in books.turns) == [
+        (1, "superseded"),
+        (2, "superseded"),
+        (3, "abandoned"),
+    ]
+    assert sample(text, "voice_agent_turns_total") == books.sessions[0].turns == 3
+
+
+@pytest.mark.slow
+async def test_a_session_that_goes_on_numbers_its_turns_on_and_keeps_its_bill() -> None:
+    async with running_house(resume_grace_s=0.05) as house:
+        traces: list[tuple[int, str]] = []
+        token = await token_of(house)
+        for number in range(3):
+            async with dial(house, token) as socket:
+                await socket.send(START)
+                ready = await until(socket, "session.ready")
+                assert ready["resumed"] is (number > 0)
+                token = ready["resume_token"]
+                await say(socket, {"type": "text", "text": "hello"})
+                told = await until(socket, "turn.metrics")
+                traces.append((told["turn"], told["trace_id"]))
+                socket.transport.abort()
+            await house.quiet()  # the session has ended: only the ledger knows it
+        books = await books_of(house)
+        text = await house.metrics()
+    [session] = books.sessions
+    assert [turn for turn, _ in traces] == [1, 2, 3]
+    assert sorted((row.turn, row.trace_id) for row in books.turns) == traces
+    assert session.turns == 3
+    assert session.cost_nano_usd == books.total
+    # each end is a session for Prometheus, with all that it had cost until then
+    assert sample(text, "voice_agent_session_cost_usd_count") == 3
+    assert sample(text, "voice_agent_session_cost_usd_sum") > books.total / NANO
+
+
+@pytest.mark.slow
+async def test_a_token_that_is_used_again_opens_a_session_of_its_own() -> None:
+    async with running_house(resume_grace_s=0.05) as house:
+        token = await token_of(house)
+        ids: list[str] = []
+        for _ in range(2):
+            async with dial(house, token) as socket:
+                await socket.send(START)
+                ready = await until(socket, "session.ready")
+                assert not ready["resumed"]
+                ids.append(ready["session_id"])
+                await say(socket, {"type": "text", "text": "hello"})
+                assert (await until(socket, "turn.metrics"))["turn"] == 1
+                await say(socket, {"type": "hangup"})
+                await until(socket, "session.end")
+            await house.quiet()
+        books = await books_of(house)
+    assert ids[0] != ids[1]
+    assert sorted((row.session_id, row.turn) for row in books.turns) == sorted((name, 1) for name in ids)
