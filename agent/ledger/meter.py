@@ -111,7 +111,8 @@ class MoneySink:
                 for cause in causes.get(service, ()):
                     self._metrics.child(catalog.COST, service, provider, self._label(model), tier, policy, cause)
             for unit in _units(service):
-                self._metrics.child(catalog.UNPRICED, provider, OTHER, unit)
+                for name in (self._label(model), OTHER):  # a configured model may have no price either
+                    self._metrics.child(catalog.UNPRICED, provider, name, unit)
 
     def meter(self, session_id: str) -> CostMeter:
         """The running total of an open session; an empty one for a session that is not open here."""
