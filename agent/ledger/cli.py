@@ -61,7 +61,9 @@ def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
         return asyncio.run(run())
     except (SQLAlchemyError, OSError) as error:
         where = parse_url(settings.database_url).render_as_string(hide_password=True)
-        raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {where} cannot be used: {type(error).__name__}") from None
+        # the database's own words, without the statement; values of rows are hidden by the engine
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
+        raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {where} cannot be used: {reason}") from None
 
 
 def _console() -> Console:
@@ -92,6 +94,9 @@ def report(context: click.Context, since: timedelta, tier: str | None, as_json: 
     budgets = load_budgets(load_settings().budgets_file)
     console = _console()
     console.print(f"{made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC\n", style="dim")
+    if not made.experience and not made.spending:
+        console.print("nothing happened in this time; --since 7d looks further back")
+        return
     console.print(experience_table(made, budgets))
     console.print()
     console.print(spending_table(made, budgets))
@@ -116,6 +121,8 @@ def report_session(session_id: str, as_json: bool) -> None:
 def forget(subject: str) -> None:
     """Delete everything about a caller: sessions, turns, memory. Their charges stay, without a name."""
     counts = with_ledger(lambda engine, _: keeping.forget(engine, subject))
+    if not any(counts.values()):
+        raise click.ClickException(f"the ledger knows no caller {subject}")
     click.echo(_counted(counts))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from sqlalchemy import func, select
 
 from agent.ledger.ledger import Ledger
 from agent.ledger.tables import charges, sessions, turns
 from agent.session.parts import Past
+
+WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database
 
 
 class SessionHistory:
@@ -14,9 +19,28 @@ class SessionHistory:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._late: set[asyncio.Task[Past | None]] = set()
 
     async def past(self, session_id: str) -> Past | None:
-        """What a session was so far; None for one that the ledger has never seen. Raises SQLAlchemyError, OSError."""
+        """What a session was so far; None for one that the ledger has never seen.
+
+        Raises SQLAlchemyError, OSError, and TimeoutError after a second: a query that hangs is cancelled, and how long
+        the driver takes for that is nobody's business.
+        """
+        if not self._ledger.reachable:
+            raise TimeoutError
+        reading = asyncio.create_task(self._read(session_id))
+        self._late.add(reading)
+        reading.add_done_callback(self._late.discard)
+        try:
+            await asyncio.wait({reading}, timeout=WAIT_S)
+            if not reading.done():
+                raise TimeoutError
+            return reading.result()
+        finally:
+            reading.cancel()
+
+    async def _read(self, session_id: str) -> Past | None:
         await self._ledger.flush()
         async with self._ledger.engine.connect() as connection:
             if (await connection.execute(select(sessions.c.id).where(sessions.c.id == session_id))).first() is None:

@@ -29,6 +29,7 @@ SPOOL_ROWS: Final = 50_000  # about 100 MB when every row is a turn; hours of a 
 BATCH_ROWS: Final = 500
 FLUSH_S: Final = 0.5  # how long `turn.metrics` may wait for its turn's commit
 DRAIN_S: Final = 5.0
+_COMMIT_S: Final = 10.0  # a database that takes longer for a batch is as good as down
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 10.0
 _PRUNE_EVERY_S: Final = 3600.0
@@ -207,7 +208,7 @@ class Ledger:
 
     async def _commit(self, batch: list[Row]) -> None:
         began = now()
-        async with self.engine.begin() as connection:
+        async with asyncio.timeout(_COMMIT_S), self.engine.begin() as connection:
             left_out = await writing.write(connection, batch)
         self._metrics.observe(catalog.LEDGER_COMMIT, value=now() - began)
         for table, count in left_out.items():

@@ -194,10 +194,10 @@ def _line(text: Text, name: str, span: tuple[float, float], last: float, style: 
 def _bill(report: SessionReport) -> Table:
     table = Table(title="Bill", title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
     for name in ("service", "model", "cause", "unit"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     table.add_column("quantity", justify="right")
     table.add_column("cost", justify="right")
-    table.add_column("price of")
+    table.add_column("price of", overflow="fold")
     for line in report.bill:
         table.add_row(
             line.service,
