@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast check fix lock bench eval clean
+.PHONY: help run demo boards test test-fast check fix lock bench eval clean
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}'
@@ -21,6 +21,12 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 run: $(STAMP) ## Start the service, with simulated providers where no key is set
 	@$(BIN)/voice-agent run $(ARGS)
+
+demo: $(STAMP) ## Run everything under a load that goes bad in the middle, for the boards
+	@$(BIN)/voice-agent demo $(ARGS)
+
+boards: $(STAMP) ## Make boards and rules again from their code
+	@$(BIN)/python -m dashboards && $(BIN)/python -m alerts
 
 test: $(STAMP) check ## Run all checks and tests
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing" $(ARGS)

@@ -1,7 +1,7 @@
 """`voice-agent demo`: a mixed load with a bad spell in the middle, so that both boards have a story to tell.
 
-Time is compressed: a day of a small shop, with windows of the recording rules divided by 30 (an hour becomes 2 minutes),
-while callers talk at their own speed: minutes of calls fill what hours of a small shop would.
+Time is compressed: the windows of the recording rules are divided by 24 (an hour becomes 2½ minutes), while callers talk
+at their own speed: minutes of many calls fill what hours of a small shop would.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from agent.load.local import ROOT, LocalHouse, LocalOptions, local_house
 from agent.load.script import Drop, Interrupt, Speak, Step, Type, Wait
 from agent.load.wire import CallError, http_client
 
-FASTER: Final = 30.0
+FASTER: Final = 24.0
 CLIPS: Final = Path(__file__).parent.parent / "sandbox" / "clips"
 CALLS: Final = {"room": 6, "billing": 5, "order": 6, "smalltalk": 4, "topics": 8}
 TYPED: Final = (
@@ -56,7 +56,7 @@ class _Tally:
 @click.option(
     "--minutes", type=click.FloatRange(0.2, 60), default=6.0, show_default=True, help="How long callers call."
 )
-@click.option("--callers", type=click.IntRange(1, 100), default=14, show_default=True, help="Calls at a time.")
+@click.option("--callers", type=click.IntRange(1, 100), default=12, show_default=True, help="Calls at a time.")
 @click.option("--port", default=8000, show_default=True, help="Port of the service; 0 takes a free one.")
 @click.option("--sandbox-port", default=8100, show_default=True, help="Port of the sandbox.")
 @click.option("--prometheus-port", default=9090, show_default=True, help="Port of Prometheus.")
