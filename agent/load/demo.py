@@ -1,7 +1,7 @@
 """`voice-agent demo`: a mixed load with a bad spell in the middle, so that both boards have a story to tell.
 
-Time is compressed: the windows of the recording rules are divided by 24 (an hour becomes 2½ minutes), while callers talk
-at their own speed: minutes of many calls fill what hours of a small shop would.
+Time is compressed: the windows of the recording rules are divided by 24 (an hour becomes 2½ minutes), while callers
+talk at their own speed: minutes of many calls fill what hours of a small shop would.
 """
 
 from __future__ import annotations
