@@ -110,8 +110,8 @@ def _lost_rows() -> Built:
     panel = Panel(
         53,
         "Lost by full queues",
-        "Rows of the ledger, spans and error reports that had to be dropped. Above 0: the database, the trace"
-        " collector or Sentry cannot be reached; calls go on, their record is lost.",
+        "Rows of the ledger, and what other bounded queues had to drop: audio, spans, error reports. Above 0: whoever"
+        " reads that queue (the database, a provider, the trace collector, Sentry) is slow or gone; calls go on.",
         NO_PROCESS,
         6,
         7,

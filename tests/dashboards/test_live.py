@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
 import re
 import sys
 import time
@@ -26,6 +28,7 @@ from tests.dashboards.prometheus import Prometheus, needs_prometheus, running_pr
 from tests.house import House, running_house, sample
 from tests.telemetry.receivers import Receiver, receiver, sentry_events, spans
 
+ROOT = Path(__file__).parent.parent.parent
 FASTER = 60.0  # an hour of the rules is a minute
 SAID = re.compile(rb"coffee|dark roast|raining|charged twice|meeting room|not-a-key", re.IGNORECASE)
 STAGES = ("stt", "llm", "tts", "send", "network")
@@ -55,6 +58,7 @@ async def test_boards_traces_reports_and_ledger_tell_the_same_story(
                 text = await house.metrics()
                 await _every_panel_has_data(prometheus, began)
                 exemplars = await _exemplars(prometheus, began)
+                await _draw(prometheus, began, tmp_path)
         _same_traces(exemplars, records, collector)
         _nothing_said_leaves(collector, sentry)
     _the_ledger_agrees(report, text)
@@ -90,6 +94,23 @@ async def _every_panel_has_data(prometheus: Prometheus, began: float) -> None:
         if not any(math.isfinite(float(value)) for _, value in found):
             empty.append(asked)
     assert not empty, "\n".join(f"{asked.board} #{asked.panel} {asked.title}: {asked.expr}" for asked in empty)
+
+
+async def _draw(prometheus: Prometheus, began: float, folder: Path) -> None:
+    """Where the board previewer is installed: draws both boards; no panel may be empty, in error or unsupported."""
+    preview = Path(os.environ.get("VOICE_AGENT_PREVIEW", ROOT.parent / "shared" / "preview"))
+    if not await asyncio.to_thread((preview / "node_modules").is_dir):
+        return
+    span = ["--from", f"{began * 1000:.0f}", "--to", f"{time.time() * 1000:.0f}", "--var", "window=1m"]
+    for name in ("ux", "cost"):
+        board = str(ROOT / "dashboards" / "generated" / f"{name}.json")
+        command = ["node", "render.mjs", "--dashboard", board, "--prometheus", prometheus.url, *span]
+        command += ["--scrape-interval", "500ms", "--out", str(folder / f"{name}.png"), "--strict"]
+        drawing = await asyncio.create_subprocess_exec(
+            *command, cwd=preview, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await drawing.communicate()
+        assert drawing.returncode == 0, said.decode()
 
 
 async def _exemplars(prometheus: Prometheus, began: float) -> set[str]:
