@@ -111,8 +111,8 @@ def graph(panel: Panel, look: Look, *queries: Query) -> Built:
     return _finish(builder.build(), panel, look, queries)
 
 
-def figure(panel: Panel, look: Look, *queries: Query, background: bool = True) -> Built:
-    """Big numbers; the colour of the threshold fills the background or only the number."""
+def figure(panel: Panel, look: Look, *queries: Query, background: bool = True, size: int = 32) -> Built:
+    """Big numbers; the colour of the threshold fills the background or only the number, of `size` pixels."""
     builder = (
         stat.Panel()
         .graph_mode(common.BigValueGraphMode.NONE)
@@ -120,6 +120,7 @@ def figure(panel: Panel, look: Look, *queries: Query, background: bool = True) -
         .text_mode(common.BigValueTextMode.VALUE_AND_NAME if len(queries) > 1 or _many(queries) else _VALUE)
         .justify_mode(common.BigValueJustifyMode.CENTER)
         .orientation(common.VizOrientation.AUTO)
+        .text(common_builders.VizTextDisplayOptions().title_size(14).value_size(size))
         .reduce_options(_last())
     )
     return _finish(builder.build(), panel, look, queries)

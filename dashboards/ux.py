@@ -66,7 +66,7 @@ def _verdict_now() -> Built:
     )
     look = Look("none", 0, None, mappings=words(VERDICTS), steps=((None, "blue"),))
     expr = value(recording.VERDICT, ("tier", "policy"), WHO)
-    return figure(panel, look, Query(expr, "{{tier}} · {{policy}}", instant=True))
+    return figure(panel, look, Query(expr, "{{tier}} · {{policy}}", instant=True), size=20)
 
 
 def _signals() -> Built:
