@@ -41,7 +41,8 @@ class SessionHistory:
             reading.cancel()
 
     async def _read(self, session_id: str) -> Past | None:
-        await self._ledger.flush()
+        await self._ledger.migrated.wait()
+        await self._ledger.flush(WAIT_S / 2)
         async with self._ledger.engine.connect() as connection:
             if (await connection.execute(select(sessions.c.id).where(sessions.c.id == session_id))).first() is None:
                 return None

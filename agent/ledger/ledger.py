@@ -27,7 +27,7 @@ from agent.telemetry.exposition import Metrics
 
 SPOOL_ROWS: Final = 50_000  # about 100 MB when every row is a turn; hours of a small shop
 BATCH_ROWS: Final = 500
-FLUSH_S: Final = 0.5  # how long `turn.metrics` may wait for its turn's commit
+FLUSH_S: Final = 2.0  # how long `turn.metrics` may wait for its turn's commit; nobody's voice waits for it
 DRAIN_S: Final = 5.0
 _COMMIT_S: Final = 10.0  # a database that takes longer for a batch is as good as down
 _FIRST_RETRY_S: Final = 0.1
@@ -59,6 +59,8 @@ class Ledger:
         self.engine: AsyncEngine = create_engine(url)
         self.reachable = True
         """False from a failed write to the next good one."""
+        self.migrated = asyncio.Event()
+        """Set once the schema is up to date: nothing can be read before."""
         self._metrics = metrics
         self._retention = None if retention_days is None else timedelta(days=retention_days)
         self._clock = clock
@@ -66,7 +68,6 @@ class Ledger:
         self._spool = Spool(spool_rows)
         self._turns: dict[str, tuple[int, int | None]] = {}  # session → its newest turn and that row's number
         self._lost: deque[int] = deque(maxlen=_LOST_KEPT)  # numbers of rows that left the queue without being stored
-        self._migrated = False
         self._closing = False
         self._retry_now = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -143,7 +144,7 @@ class Ledger:
     async def migrate(self) -> str:
         """Brings the schema up to date and returns its revision; the writer does so by itself."""
         revision = await migrate(self.engine)
-        self._migrated = True
+        self.migrated.set()
         return revision
 
     async def memory_events(self, session_id: str) -> list[Any]:
@@ -183,7 +184,7 @@ class Ledger:
 
     async def _write(self, batch: list[Row]) -> None:
         """Commits a batch and takes it out of the queue. Raises whatever the database is to blame for."""
-        if not self._migrated:
+        if not self.migrated.is_set():
             await self.migrate()
         if not batch:
             return
@@ -247,8 +248,8 @@ class Ledger:
     async def _prune_on(self, retention: timedelta) -> None:
         while True:
             try:
-                if self._migrated:
+                if self.migrated.is_set():
                     await prune(self.engine, self._clock() - retention)
             except Exception as error:
                 _log.warning("ledger could not delete old rows", error=type(error).__name__)
-            await asyncio.sleep(_PRUNE_EVERY_S if self._migrated else 1.0)
+            await asyncio.sleep(_PRUNE_EVERY_S if self.migrated.is_set() else 1.0)

@@ -153,6 +153,8 @@ async def _session(doors: Doors, claims: Claims, capabilities: Capabilities) -> 
         past = await doors.history.past(claims.session_id)
     except Exception:
         log.warning("history not restored", session_id=claims.session_id)
+        if not claims.resume:
+            return doors.registry.open(claims, capabilities), False
     else:
         if past is None:
             return doors.registry.open(claims, capabilities), False
