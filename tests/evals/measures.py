@@ -1,15 +1,17 @@
-"""The four measures. All of them go through `Conversation.heard`, `answered` and `context`, as a live turn does."""
+"""Measures 1 to 3; 4 is in value_measures.py.
+
+All of them go through `Conversation.heard`, `answered` and `context`, as a live turn does.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from agent.memory import Context, Conversation, Part, context
 from agent.memory.words import tokens_of
-from tests.evals.backref_cases import Case
 from tests.evals.baselines import CosineTopics, Select
 from tests.evals.data import LabelledTurn, Probe
 
@@ -231,59 +233,3 @@ def memory_shifts(utterances: Sequence[str]) -> list[int]:
         topics.append(call.heard(text).topic)
         call.answered("", interrupted=False)
     return [int(a != b) for a, b in pairwise(topics)]
-
-
-@dataclass(slots=True)
-class Values:
-    """Measure 4 over constructed cases: values present anywhere, and cases whose state in focus is the one meant."""
-
-    present: int = 0
-    values: int = 0
-    resolved: int = 0
-    cases: int = 0
-    missed: list[Case] = field(default_factory=list[Case])
-
-    @property
-    def share_present(self) -> float:
-        """Needed values that stand verbatim in the context, wherever."""
-        return self.present / max(1, self.values)
-
-    @property
-    def share_resolved(self) -> float:
-        """Cases in which the line of the state in focus has every needed value and no rival's."""
-        return self.resolved / max(1, self.cases)
-
-
-def memory_values(cases: Iterable[Case], budget: int, without: Collection[Part] = ()) -> Values:
-    """Measure 4 for `memory.context()` at one budget."""
-    result = Values()
-    for case in cases:
-        call = Conversation()
-        for caller, agent in case.turns:
-            call.heard(caller)
-            call.answered(agent, interrupted=False)
-        call.heard(case.ask)
-        built = context(call, system="", utterance=case.ask, budget_tokens=budget, without=without)
-        text = everything(built) + "\n" + case.ask
-        result.present += sum(value in text for value in case.needs)
-        result.values += len(case.needs)
-        focus = next((line for line in built.parts["state"].split("\n") if line.startswith("State in focus")), "")
-        right = all(value in focus for value in case.needs) and not any(value in focus for value in case.rivals)
-        result.resolved += right
-        result.cases += 1
-        if not right:
-            result.missed.append(case)
-    return result
-
-
-def baseline_values(cases: Iterable[Case], budget: int, select: Select) -> Values:
-    """Measure 4 for a baseline: it has no state, so only presence is counted."""
-    result = Values()
-    for case in cases:
-        texts = [text for turn in case.turns for text in turn]
-        chosen = select(texts, case.ask, budget)
-        text = "\n".join([*(texts[place] for place in sorted(chosen)), case.ask])
-        result.present += sum(value in text for value in case.needs)
-        result.values += len(case.needs)
-        result.cases += 1
-    return result
