@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo boards test test-fast check fix lock bench eval clean
+.PHONY: help run demo boards test test-fast check fix lock bench chaos outage healthy eval clean
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}'
@@ -45,6 +45,15 @@ fix: $(STAMP) ## Format and repair what can be repaired
 
 bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md (ARGS=--help)
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
+	@$(BIN)/python -m tests.chaos.outage $(ARGS)
+
+healthy: $(STAMP) ## 2,000 turns with healthy providers: how often a chain moves
+	@$(BIN)/python -m tests.chaos.healthy $(ARGS)
 
 eval: $(STAMP) ## Measure the memory against baselines
 	@$(BIN)/python -m tests.evals $(ARGS)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import pairwise
 from typing import Final
@@ -87,8 +88,8 @@ class Wiring:
             stt=self.kit.listening(
                 policy.chains.stt, settings.stt_model or policy.stt_model, client_listens=client.browser_recogniser
             ),
-            means=self._means(policy, tier, client),
-            economy=self._means(self.policies.policies[budget.governor.step_down_policy], tier, client),
+            means=partial(self._means, policy, tier),
+            economy=partial(self._means, self.policies.policies[budget.governor.step_down_policy], tier),
             summariser=self.kit.model("haiku"),
             memory=Memory(conversation, session_id, self.ledger),
             system_prompt=self.prompt.text,
@@ -157,7 +158,7 @@ def wire(settings: Settings) -> Wiring:
     budgets = load_budgets(settings.budgets_file)
     policies = load_policies(settings.policies_file or DEFAULT_PATH)
     _check_step_down(budgets, policies)
-    metrics, clips = Metrics(), load_clips()
+    metrics, clips = Metrics(), load_clips(settings.clips_dir)
     sinks = Sinks([])
     kit = Kit(settings, budgets.deadlines, _links(sinks, clips))
     configured = Configured(

@@ -17,6 +17,7 @@ COMMANDS: Final = {
         "call",
         "Call the service: speak a WAV or type, hear the reply, see where the time goes.",
     ),
+    "clips": ("agent.clips_cli", "clips", "Record the sentences that are played when no provider answers."),
     "cost": ("agent.ledger.cost_cli", "cost", "Calculate what a session costs, by policy."),
     "demo": ("agent.load.demo", "demo", "Run everything under a load that goes bad in the middle, for the boards."),
     "forget": ("agent.ledger.cli", "forget", "Delete everything about a caller."),

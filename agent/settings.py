@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     # What it says
     business_name: str = Field("the front desk", min_length=1, max_length=80)
     extra_prompt: str = Field("", max_length=20_000)
+    clips_dir: Path | None = Field(None, description="recordings of `voice-agent clips make`; else the shipped ones")
     terms_file: Path | None = None
     budgets_file: Path | None = None
     policies_file: Path | None = None

@@ -159,7 +159,7 @@ class ChainedStream:
                     self._tell(step, following, "recovered")
                     tried.clear()
                 except ProviderError as error:
-                    if self._finishing and not self._turn_open:
+                    if self._finishing and not self._turn_open and self._unheard.loud_s <= _SOME_VOICE_S:
                         return  # it was lost when nothing was left to be heard
                     failed = error
                     tried = {step.name} if self._progress else tried | {step.name}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from agent.budgets import Budgets
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.session.disclosure import Chains
+from agent.session.messages import Capabilities
 from agent.session.remember import Memory
 from agent.telemetry.events import SessionInfo, Sink
 from agent.turn.turn import Recording
@@ -46,6 +47,10 @@ class Means:
     route: Router
     models: Mapping[str, LanguageModel]
     tts: TextToSpeech
+
+
+MeansFor = Callable[[Capabilities], Means]
+"""The means for a client: the last places of the chains are what it can do itself. It may come back as another."""
 
 
 class Ledger(Protocol):
@@ -96,8 +101,8 @@ class SessionParts:
     info: SessionInfo
     past: Past
     stt: SpeechToText
-    means: Means
-    economy: Means  # takes over when the session has spent its share
+    means: MeansFor
+    economy: MeansFor  # takes over when the session has spent its share
     summariser: LanguageModel
     memory: Memory
     system_prompt: str

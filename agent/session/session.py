@@ -265,7 +265,7 @@ class Session:
 
     def _connect_turns(self) -> None:
         if self._turns is not None and self._connection is not None:
-            self._turns.connected(self._connection, reports=self.capabilities.playback_reports)
+            self._turns.connected(self._connection, self.capabilities)
 
     def _send_partial(self, text: str) -> None:
         if self._connection is not None:

@@ -14,8 +14,8 @@ from agent import clock
 from agent.providers.base import Call, ErrorKind, Service
 from agent.session.connection import Connection
 from agent.session.disclosure import Disclosure
+from agent.session.messages import Capabilities, ServerMessage, SessionCost, TranscriptFinal, TurnMetrics
 from agent.session.messages import Playback as PlaybackMessage
-from agent.session.messages import ServerMessage, SessionCost, TranscriptFinal, TurnMetrics
 from agent.session.parts import SessionParts
 from agent.session.reply import Reply
 from agent.telemetry.events import BargedIn, CallFinished, Cause, DeadAir, FellBack, PlaybackStarted, TurnFinished
@@ -33,7 +33,8 @@ class Turns:
         self._parts = parts
         self._group = group
         self._connection: Connection | None = None
-        self._reports = False
+        self._client = Capabilities()
+        self._means, self._economy = parts.means(self._client), parts.economy(self._client)
         self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
         self._hold: asyncio.Task[None] | None = None
@@ -46,10 +47,12 @@ class Turns:
         self.count = parts.past.turns
         self.slow = parts.past.slow
 
-    def connected(self, connection: Connection, *, reports: bool) -> None:
+    def connected(self, connection: Connection, client: Capabilities) -> None:
         """Replies go to this connection from now on. What a lost connection had cut off is answered again."""
         self._connection = connection
-        self._reports = reports
+        if client != self._client:
+            self._client = client
+            self._means, self._economy = self._parts.means(client), self._parts.economy(client)
         if self._cut_off is not None:
             text, self._cut_off = self._cut_off, None
             at = clock.now()
@@ -83,7 +86,7 @@ class Turns:
         self._send(TranscriptFinal(turn=self.count, text=text, spoken=spoken))
         one_way = (self._network() or 0.0) / 2
         outbox = self._connection.outbox if self._connection else None
-        reply = Reply(text, timeline, Playback(reports=self._reports, one_way_s=one_way), outbox)
+        reply = Reply(text, timeline, Playback(reports=self._client.playback_reports, one_way_s=one_way), outbox)
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
 
@@ -160,7 +163,7 @@ class Turns:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
         self._settle()
         memory.heard(reply.text)
-        means = parts.economy if parts.spending.step_down else parts.means
+        means = self._economy if parts.spending.step_down else self._means
         choice = means.route(reply.text, memory.recent())
         prompt, tokens = memory.prompt(parts.system_prompt, reply.text, parts.context_tokens, cache=parts.prompt_cache)
         turn = Turn(

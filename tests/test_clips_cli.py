@@ -1,0 +1,47 @@
+"""Recorded sentences: made with the configured voice, played where they are configured."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent.cli import cli
+from agent.errors import ConfigurationError
+from agent.providers.recorded import SHIPPED, Sentence, load_clips
+from agent.sandbox.server import run_sandbox
+from agent.sandbox.world import SandboxOptions
+from tests.house import running_house
+
+
+async def test_the_sentences_are_recorded_with_the_configured_voice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with run_sandbox(SandboxOptions(port=0, profile="instant")) as sandbox:
+        monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", sandbox.url)
+        monkeypatch.setenv("VOICE_AGENT_CLIPS_DIR", str(tmp_path))
+        result = await asyncio.to_thread(CliRunner().invoke, cli, ["clips", "make"])
+    assert result.exit_code == 0, result.output
+    recorded, shipped = load_clips(tmp_path), load_clips()
+    for sentence in Sentence:
+        assert len(recorded[sentence].pcm) > 16_000
+        assert recorded[sentence].pcm != shipped[sentence].pcm
+
+
+async def test_the_service_plays_the_recordings_of_the_configured_folder(tmp_path: Path) -> None:
+    (tmp_path / "apology.wav").write_bytes((SHIPPED / "goodbye.wav").read_bytes())
+    async with running_house(clips_dir=tmp_path) as house:
+        shipped = load_clips()
+        assert house.wiring.clips[Sentence.APOLOGY].pcm == shipped[Sentence.GOODBYE].pcm
+        assert house.wiring.clips[Sentence.GOODBYE].pcm == shipped[Sentence.GOODBYE].pcm
+
+
+def test_without_a_folder_nothing_is_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", "http://127.0.0.1:1")
+    monkeypatch.delenv("VOICE_AGENT_CLIPS_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["clips", "make"])
+    assert isinstance(result.exception, ConfigurationError)
+    assert "VOICE_AGENT_CLIPS_DIR" in str(result.exception)
