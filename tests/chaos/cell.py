@@ -93,16 +93,21 @@ class Row:
         return problems
 
 
-@asynccontextmanager
-async def chaos_house(folder: Path) -> AsyncGenerator[tuple[House, Witness]]:
-    """A house without an audio cache and without a holdout, so that every cell meets its fault."""
+def uncached_policies(folder: Path) -> Path:
+    """Writes the policies without an audio cache and without a holdout: every call is made, and by the same models."""
     policies = folder / "policies.toml"
     policies.write_text(
         DEFAULT_PATH.read_text()
         .replace("audio_cache = true", "audio_cache = false")
         .replace("haiku_first = 95\nsonnet_first = 5", "haiku_first = 100")
     )
-    async with running_house(policies_file=policies, stt_idle_s=3.0) as house:
+    return policies
+
+
+@asynccontextmanager
+async def chaos_house(folder: Path) -> AsyncGenerator[tuple[House, Witness]]:
+    """A house in which every cell meets its fault."""
+    async with running_house(policies_file=uncached_policies(folder), stt_idle_s=3.0) as house:
         witness = Witness()
         house.wiring.sinks.members.append(witness)
         yield house, witness

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
 from agent import clock
 from agent.load.caller import CallOptions
-from agent.load.load import run_load
+from agent.load.load import LoadResult, run_load
 from agent.load.records import CallRecord
 from agent.load.script import Step, Type, Wait
 from agent.sandbox.faults import FaultKind, FaultRule
 from agent.telemetry.events import BreakerChanged, CallFinished, Cause, Event, FellBack, TurnFinished
+from tests.chaos.cell import uncached_policies
 from tests.house import House, running_house, sample
 
+_TURN_S = 7.0  # of a caller: what is said, its answer, a pause
 LATE_S = 1.2  # the deadline of a voice: whoever waited longer for the first sound than that was late
 
 
@@ -64,18 +67,11 @@ class Outage:
 async def outage(sessions: int, *, before_s: float, down_s: float, after_s: float) -> Outage:
     """Runs `sessions` typed calls through an outage of ElevenLabs of `down_s` seconds."""
     diary = Diary()
-    async with running_house(max_sessions=2 * sessions) as house:
-        house.wiring.sinks.members.append(diary)
-        began = time.perf_counter()
-        fault = asyncio.create_task(_strike(house, before_s, down_s))
-        per_caller = int((before_s + down_s + after_s) / 4)
-        options = CallOptions(url=house.url, gap_s=1.0, playback_reports=True, browser_speech=True)
-        stagger = min(0.1, before_s / sessions)
-        load = await run_load(sessions, lambda caller: _script(caller, per_caller), options, stagger_s=stagger)
-        struck, healed = await fault
-        await house.quiet()
-        text = await house.metrics()
-        _ = began
+    with tempfile.TemporaryDirectory() as folder:
+        policies = uncached_policies(Path(folder))  # a cached phrase would not meet the outage
+        async with running_house(max_sessions=2 * sessions, policies_file=policies) as house:
+            house.wiring.sinks.members.append(diary)
+            struck, healed, load, text = await _through(house, sessions, before_s, down_s, after_s)
     opened = next((at for at, state, _ in diary.breaker if state == "open"), None)
     closed = next((at for at, state, _ in diary.breaker if state == "closed" and at > healed), None)
     waits = [wait for record in load.records for wait in _waits(record)]
@@ -93,6 +89,20 @@ async def outage(sessions: int, *, before_s: float, down_s: float, after_s: floa
     )
 
 
+async def _through(
+    house: House, sessions: int, before_s: float, down_s: float, after_s: float
+) -> tuple[float, float, LoadResult, str]:
+    fault = asyncio.create_task(_strike(house, before_s, down_s))
+    per_caller = int((before_s + down_s + after_s) / _TURN_S)
+    options = CallOptions(url=house.url, gap_s=1.0, browser_speech=True)
+    load = await run_load(
+        sessions, lambda caller: _script(caller, per_caller), options, stagger_s=min(0.1, before_s / sessions)
+    )
+    struck, healed = await fault
+    await house.quiet()
+    return struck, healed, load, await house.metrics()
+
+
 async def _strike(house: House, before_s: float, down_s: float) -> tuple[float, float]:
     """Takes ElevenLabs away for `down_s` seconds: it accepts requests and never answers. (began, ended)"""
     await asyncio.sleep(before_s)
@@ -106,7 +116,7 @@ async def _strike(house: House, before_s: float, down_s: float) -> tuple[float, 
 def _script(caller: int, turns: int) -> Sequence[Step]:
     steps: list[Step] = []
     for turn in range(turns):
-        steps += [Wait(0.5), Type(f"hello, this is caller {caller}, for the {turn}. time")]
+        steps += [Wait(3.0), Type(f"hello, this is caller {caller}, for the {turn}. time")]
     return steps
 
 

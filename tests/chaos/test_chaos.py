@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos.matrix import cells, pairwise
+from tests.chaos.outage import outage
 from tests.chaos.report import LIMIT_S
 from tests.chaos.running import run_matrix
 
@@ -21,3 +22,15 @@ async def test_whatever_fails_the_caller_hears_something_in_time() -> None:
     rows = await run_matrix(pairwise(cells()), side_by_side=6)
     wrong = {row.cell.name: problems for row in rows if (problems := row.wrong(LIMIT_S[row.cell.place]))}
     assert wrong == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timing
+async def test_an_outage_opens_the_breaker_and_recovery_closes_it() -> None:
+    seen = await outage(6, before_s=4, down_s=12, after_s=12)
+    assert seen.opened_s is not None
+    assert seen.closed_s is not None
+    assert seen.completed == 6
+    assert "ok" in seen.probes
+    assert seen.probe_usd > 0
+    assert any(name.endswith("(breaker_open)") for name in seen.moves)
