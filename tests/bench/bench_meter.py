@@ -75,10 +75,10 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         idle = Ledger(f"sqlite:///{directory}/idle.db", metrics, spool_rows=TURNS * 20)
         keeper = LedgerSink(idle)
-        show("meter and ledger sink", measure(Sinks((MoneySink(book, metrics, BUDGETS, keeper), keeper)).handle))
+        show("meter and ledger sink", measure(Sinks([MoneySink(book, metrics, BUDGETS, keeper), keeper]).handle))
         ledger = Ledger(f"sqlite:///{directory}/ledger.db", metrics)
         keeper = LedgerSink(ledger)
-        sinks = Sinks((MoneySink(book, metrics, BUDGETS, keeper), keeper))
+        sinks = Sinks([MoneySink(book, metrics, BUDGETS, keeper), keeper])
         async with ledger:
             sinks.handle(SessionStarted(session()))
             await ledger.flush(10)

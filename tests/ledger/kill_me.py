@@ -31,7 +31,7 @@ async def main(url: str) -> None:
     metrics = Metrics()
     ledger = Ledger(url, metrics)
     keeper = LedgerSink(ledger)
-    sinks = Sinks((MoneySink(load_prices(), metrics, BUDGETS, keeper), keeper))
+    sinks = Sinks([MoneySink(load_prices(), metrics, BUDGETS, keeper), keeper])
     async with ledger, asyncio.TaskGroup() as calls:
         for number in range(20):
             calls.create_task(talk(f"s{number}", ledger, sinks))

@@ -45,7 +45,7 @@ class House:
         self.ledger = Ledger(url, self.metrics, **options)
         keeper = LedgerSink(self.ledger, clock=lambda: NOON)
         self.money = MoneySink(BOOK, self.metrics, BUDGETS, keeper, clock=lambda: NOON)
-        self.sinks = Sinks((self.money, keeper))
+        self.sinks = Sinks([self.money, keeper])
 
     def sample(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(f"voice_agent_{name}", labels) or 0.0

@@ -87,7 +87,7 @@ async def test_fifty_sessions_cost_what_the_providers_served(database_url: str) 
     metrics = Metrics()
     ledger = Ledger(database_url, metrics)
     keeper = LedgerSink(ledger)
-    sinks = Sinks((MoneySink(BOOK, metrics, BUDGETS, keeper, clock=lambda: NOON), keeper))
+    sinks = Sinks([MoneySink(BOOK, metrics, BUDGETS, keeper, clock=lambda: NOON), keeper])
     async with instant_sandbox() as sandbox, ledger:
         recogniser = DeepgramFlux(api_key="k", base_url=sandbox.url)
         models = [Claude(api_key="k", base_url=sandbox.url, model=f"claude-{name}-5-5") for name in ("haiku", "sonnet")]

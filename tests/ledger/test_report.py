@@ -64,7 +64,7 @@ async def told(url: str, events: Sequence[Event], at: datetime = NOON) -> tuple[
     ledger = Ledger(url, metrics, clock=lambda: at)
     keeper = LedgerSink(ledger, clock=lambda: at)
     counters = MetricsSink(metrics, BUDGETS, Configured((), (), ()), "test")
-    sinks = Sinks((counters, MoneySink(BOOK, metrics, BUDGETS, keeper, clock=lambda: at), keeper))
+    sinks = Sinks([counters, MoneySink(BOOK, metrics, BUDGETS, keeper, clock=lambda: at), keeper])
     async with ledger:
         for event in events:
             sinks.handle(event)
