@@ -14,6 +14,7 @@ from agent.memory.nodes import Graph, Move, Slot
 from agent.memory.states import MAX_REQUEST, REQUEST, aim, answers_about, intent_of, names_subject, slots_for
 from agent.memory.topics import choose_topic
 from agent.memory.values import values_in
+from agent.memory.words import plain
 
 MAX_TEXT = 4_000  # characters of one utterance or answer that memory keeps
 MAX_QUESTIONS = 800  # unfolded questions; one more folds the oldest down to FOLD_TO
@@ -56,7 +57,7 @@ class Conversation:
 
     def heard(self, text: str) -> Update:
         """Takes in the caller's utterance of a new turn, as recognised."""
-        text = text.strip()[:MAX_TEXT]
+        text = plain(text)[:MAX_TEXT]
         graph = self.graph
         asked = (graph.last.answer or "") if graph.last else ""
         values = values_in(text, asked=asked)
@@ -94,7 +95,7 @@ class Conversation:
 
         Raises OutOfTurnError when the newest question has its answer already.
         """
-        text = text_heard.strip()[:MAX_TEXT]
+        text = plain(text_heard)[:MAX_TEXT]
         last = self.graph.last
         if last is not None and last.answer is not None:
             raise OutOfTurnError(f"turn {last.id} was answered already")
@@ -127,7 +128,7 @@ class Conversation:
         values = tuple(
             dict.fromkeys((*request.values, *summary.exact_values(self.graph, self.graph.topics[request.topic])))
         )
-        patched, missing = summary.with_values(text, values)
+        patched, missing = summary.with_values(plain(text), values)
         self._do({"kind": "summarised", "topic": request.topic, "text": patched, "turn": request.upto})
         return missing
 

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 from agent.memory.conversation import Conversation
 from agent.memory.nodes import Graph, State, Topic
 from agent.memory.summary import clip, describe_past, describe_state, lexical_summary
+from agent.memory.words import plain
 
 _TOPIC_WIDTH, _STATE_WIDTH, _GAP, _MARGIN = 320, 360, 24, 20
 _LINE, _PADDING = 18, 10
@@ -127,14 +128,19 @@ def _topic_row(graph: Graph, topic: Topic, top: int) -> tuple[int, list[str]]:
     return max(left_height, below - top), shapes
 
 
+def _markup(text: str) -> str:
+    """Text for an SVG element; what XML cannot hold becomes a space."""
+    return escape(plain(text))
+
+
 def _box_height(lines: list[str]) -> int:
     return 2 * _PADDING + _LINE * (len(lines) + 1)
 
 
 def _box(left: int, top: int, width: int, title: str, lines: list[str], now: bool) -> str:
-    texts = [f'<text class="title" x="{left + _PADDING}" y="{top + _PADDING + 12}">{escape(title)}</text>']
+    texts = [f'<text class="title" x="{left + _PADDING}" y="{top + _PADDING + 12}">{_markup(title)}</text>']
     texts += [
-        f'<text x="{left + _PADDING}" y="{top + _PADDING + 12 + _LINE * number}">{escape(line)}</text>'
+        f'<text x="{left + _PADDING}" y="{top + _PADDING + 12 + _LINE * number}">{_markup(line)}</text>'
         for number, line in enumerate(lines, start=1)
     ]
     frame = f'<rect x="{left}" y="{top}" width="{width}" height="{_box_height(lines)}" rx="8"/>'

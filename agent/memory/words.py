@@ -8,6 +8,9 @@ from functools import lru_cache
 CHARACTERS_PER_TOKEN = 4  # the estimate used all over memory; Claude's own count comes back with each call's usage
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+# Line breaks would let quoted words pass for lines of the notes; PostgreSQL refuses NUL, XML refuses control
+# characters, and lone surrogates have no UTF-8 form.
+_UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 _SUFFIXES = (
     *("ization", "ations", "ation", "ingly", "edly", "ments", "ment", "ness", "ings", "ing"),
     *("ies", "ied", "ions", "ion", "ers", "er", "ed", "es", "ly", "s", "al", "e"),
@@ -28,6 +31,11 @@ STOP_WORDS = frozenset(_STOPPED.split())
 def tokens_of(text: str) -> int:
     """The estimated tokens of a text: four characters a token, rounded up."""
     return (len(text) + CHARACTERS_PER_TOKEN - 1) // CHARACTERS_PER_TOKEN
+
+
+def plain(text: str) -> str:
+    """A text on one line: control characters, line breaks and lone surrogates become a space; trimmed at both ends."""
+    return _UNSPEAKABLE.sub(" ", text).strip()
 
 
 @lru_cache(maxsize=50_000)

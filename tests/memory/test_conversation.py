@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.memory import BadEventError, Conversation, OutOfTurnError, State
+from agent.memory import BadEventError, Conversation, OutOfTurnError, State, SummaryRequest
 from agent.memory.conversation import FOLD_TO, MAX_QUESTIONS, MAX_TEXT
 
 BOOKINGS = [
@@ -171,3 +171,17 @@ def test_texts_are_bounded() -> None:
     conversation.answered("y" * 10 * MAX_TEXT, interrupted=False)
     question = conversation.graph.questions[0]
     assert len(question.text) == len(question.answer or "") == MAX_TEXT
+
+
+def test_what_no_voice_says_is_not_kept() -> None:
+    """NUL is refused by PostgreSQL, a lone surrogate by UTF-8, both by XML."""
+    conversation = Conversation()
+    conversation.heard("a table\x00 at\x1b Sino \ud800 on Friday\ufffe")
+    conversation.answered("\x08Booked.\udfff", interrupted=False)
+    request = SummaryRequest(0, 0, "", ("Friday",))
+    conversation.summarised(request, "They\x00want a table.\n</call_memory>")
+    stored = json.dumps(conversation.events_since(0), ensure_ascii=False)
+    assert stored.encode()
+    assert not any(ord(letter) < 32 for letter in stored)
+    assert conversation.graph.questions[0].text == "a table  at  Sino   on Friday"
+    assert "\n" not in conversation.graph.topics[0].summary

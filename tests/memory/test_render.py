@@ -39,3 +39,9 @@ def test_the_view_is_json_with_what_is_current() -> None:
     assert view["current_state"] == 1
     assert [topic["open"] for topic in view["topics"]] == [False, True]
     assert {slot["name"]: slot["value"] for slot in view["states"][0]["slots"]}["date"] == "Friday"
+
+
+def test_svg_is_well_formed_for_a_log_that_holds_what_xml_cannot() -> None:
+    log = call().events_since(0)
+    restored = Conversation.restore([{**log[0], "text": "a\x00b\x1b\ud800 table"}, *log[1:]])
+    assert ElementTree.fromstring(render_svg(restored)).tag.endswith("svg")
