@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import msgspec
 from advanced_alchemy.config import EngineConfig, SQLAlchemyAsyncConfig
@@ -81,12 +83,17 @@ def _set_pragmas(connection: Any, _record: object) -> None:
     cursor.close()
 
 
+# Alembic keeps the migration that runs in a global: two that take turns at every await would mix.
+_migrating: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
+
+
 async def migrate(engine: AsyncEngine) -> str:
     """Brings the schema up to date and returns its revision. Replicas that start together wait for each other.
 
     Raises SQLAlchemyError or OSError when the database cannot be reached.
     """
-    async with engine.begin() as connection:
+    one_at_a_time = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    async with one_at_a_time, engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         else:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from websockets.frames import Frame, Opcode
 
+from agent.ledger.ledger import Ledger
 from agent.prices import NANO
+from agent.telemetry.exposition import Metrics
 from tests.e2e.money import Books, read_books, say, until
 from tests.e2e.wire import START, dial, token_of
 from tests.house import House, running_house, sample
@@ -91,3 +95,14 @@ async def test_a_token_that_is_used_again_opens_a_session_of_its_own() -> None:
         books = await books_of(house)
     assert ids[0] != ids[1]
     assert sorted((row.session_id, row.turn) for row in books.turns) == sorted((name, 1) for name in ids)
+
+
+@pytest.mark.slow
+async def test_two_ledgers_of_one_process_come_up_side_by_side(tmp_path: Path) -> None:
+    ledgers = [Ledger(f"sqlite:///{tmp_path / name}.db", Metrics()) for name in "abc"]
+    async with ledgers[0], ledgers[1], ledgers[2], asyncio.timeout(30):
+        assert {await ledger.migrate() for ledger in ledgers} == {"0001"}
+        for ledger in ledgers:
+            await ledger.migrated.wait()
+            assert await ledger.flush(10)
+            assert ledger.reachable
