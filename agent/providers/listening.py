@@ -47,6 +47,8 @@ class ListeningRules:
     """A step that was given up is asked again after this, when its breaker allows it."""
     deaf_s: float = 3.0
     """Loud audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
+    answer_s: float = 1.5
+    """Silence after a third of that, still without a word: whoever spoke so briefly waits for an answer."""
     opinion_s: float = 8.0
     """How long the next step may take to hear words where the suspected one heard none."""
 
@@ -254,12 +256,17 @@ class ChainedStream:
             if self._suspect not in (None, step) and clock.now() - began > chain.rules.opinion_s:
                 self._suspect = None  # nobody else hears words either: it was noise
                 chain.deaf_s *= 2
-            if self._unheard.loud_s >= chain.deaf_s and self._suspect is None and chain.after(step) is not None:
+            if self._seems_deaf() and self._suspect is None and chain.after(step) is not None:
                 self._suspect = step
                 self._unheard.loud_s = 0.0
                 raise ProviderError(step.name, ErrorKind.EMPTY)
             if not self._turn_open and self._suspect is None and chain.better(step) is not None:
                 raise _StepBackError
+
+    def _seems_deaf(self) -> bool:
+        chain, unheard = self._chain, self._unheard
+        brief = unheard.loud_s >= chain.deaf_s / 3 and unheard.quiet_s >= chain.rules.answer_s
+        return brief or unheard.loud_s >= chain.deaf_s
 
     def _tell(self, step: Step[SpeechToText], following: Step[SpeechToText] | None, reason: str) -> None:
         if isinstance(self._meter, SeesFallbacks):

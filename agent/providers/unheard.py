@@ -26,7 +26,8 @@ class Unheard:
     def __init__(self) -> None:
         self._audio = bytearray()
         self._floor = _LEAST_LOUD / 3
-        self._quiet_s = 0.0
+        self.quiet_s = 0.0
+        """Seconds since the audio was last loud."""
         self.start = 0
         self.loud_s = 0.0
 
@@ -44,11 +45,11 @@ class Unheard:
         self._floor = max(min(level, risen), 1e-5)
         if level > max(_LEAST_LOUD, self._floor * _ABOVE_FLOOR):
             self.loud_s += seconds
-            self._quiet_s = 0.0
+            self.quiet_s = 0.0
         else:
-            self._quiet_s += seconds
+            self.quiet_s += seconds
             self.loud_s *= max(0.0, 1 - _FORGET_PER_S * seconds)
-        resting = not turn_open and self._quiet_s > _QUIET_S
+        resting = not turn_open and self.quiet_s > _QUIET_S
         self.forget(self.end - (QUIET_BYTES if resting else LIMIT_BYTES))
 
     def forget(self, before: int) -> None:

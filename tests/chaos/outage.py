@@ -37,8 +37,8 @@ class Diary:
         match event:
             case BreakerChanged(provider="elevenlabs"):
                 self.breaker.append((clock.now(), event.state, event.reason))
-            case CallFinished(cause=Cause.PROBE):
-                self.probes.append(str(event.call.outcome))
+            case CallFinished(cause=Cause.PROBE, call=call) if call.provider == "elevenlabs":
+                self.probes.append(str(call.outcome))
             case FellBack(_, move):
                 name = f"{move.from_provider} → {move.to_provider} ({move.reason})"
                 self.moves[name] = self.moves.get(name, 0) + 1
@@ -133,7 +133,7 @@ def _waits(record: CallRecord) -> list[float]:
 @click.option("--sessions", default=100, show_default=True)
 @click.option("--before", default=10.0, show_default=True, help="Seconds of health before.")
 @click.option("--down", default=20.0, show_default=True, help="Seconds of outage.")
-@click.option("--after", default=15.0, show_default=True, help="Seconds of health after.")
+@click.option("--after", default=35.0, show_default=True, help="Seconds of health after.")
 def main(sessions: int, before: float, down: float, after: float) -> None:
     """Send many sessions through an outage and recovery of ElevenLabs."""
     result = asyncio.run(outage(sessions, before_s=before, down_s=down, after_s=after))

@@ -27,10 +27,10 @@ async def test_whatever_fails_the_caller_hears_something_in_time() -> None:
 @pytest.mark.slow
 @pytest.mark.timing
 async def test_an_outage_opens_the_breaker_and_recovery_closes_it() -> None:
-    seen = await outage(6, before_s=4, down_s=12, after_s=12)
+    seen = await outage(12, before_s=2, down_s=10, after_s=25)
     assert seen.opened_s is not None
     assert seen.closed_s is not None
-    assert seen.completed == 6
+    assert seen.completed == 12
     assert "ok" in seen.probes
     assert seen.probe_usd > 0
     assert any(name.endswith("(breaker_open)") for name in seen.moves)
