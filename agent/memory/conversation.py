@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.memory import summary
-from agent.memory.flows import Flows, load_flows
-from agent.memory.graph import Event, apply
+from agent.memory.events import Event
+from agent.memory.flows import GENERIC, Flows, load_flows
+from agent.memory.graph import apply
 from agent.memory.index import Index
 from agent.memory.nodes import Graph, Move, Slot
 from agent.memory.states import MAX_REQUEST, REQUEST, aim, answers_about, intent_of, names_subject, slots_for
@@ -63,7 +64,7 @@ class Conversation:
         values = values_in(text, asked=asked)
         about = aim(graph, self.flows, choose_topic(graph, self.index, self.flows, text, values), text, values)
         state = None if about.state is None or about.flow is not None else graph.states[about.state]
-        flow = self.flows.flows[about.flow or (state.flow if state else "generic")]
+        flow = self.flows.flow(about.flow or (state.flow if state else GENERIC))
         step = flow.next(state.state if state else flow.start, "caller", text)
         slots = [] if about.state is None else slots_for(state, values, turn=graph.turns, by="caller", fill_only=False)
         if about.flow is not None and flow.keeps_request:
@@ -103,10 +104,10 @@ class Conversation:
         slots: list[Slot] = []
         if state is not None and last is not None:
             named = names_subject(self.flows, self.graph.topics[state.topic].subject, f"{last.text} {text}")
-            settled = state.state in self.flows.flows[state.flow].final
+            settled = state.state in self.flows.flow(state.flow).final
             if answers_about(state, last, named, text):
                 slots = slots_for(state, values_in(text), turn=last.id, by="agent", fill_only=settled)
-        step = None if state is None else self.flows.flows[state.flow].next(state.state, "agent", text)
+        step = None if state is None else self.flows.flow(state.flow).next(state.state, "agent", text)
         self._do(
             {
                 "kind": "answered",

@@ -63,9 +63,13 @@ class Flows:
     cues: Mapping[str, tuple[tuple[tuple[str, ...], str, bool], ...]]
     """First stem of a cue -> (all its stems, the subject, whether it is a noun that names the subject)."""
 
+    def flow(self, name: str) -> Flow:
+        """A flow by name; the generic one for a name that a restored call has and `flows.toml` no longer does."""
+        return self.flows.get(name) or self.flows[GENERIC]
+
     def flow_of(self, subject: str | None) -> Flow:
         """The flow of a subject; the generic one for anything undeclared."""
-        return self.flows[self.subjects.get(subject or "", GENERIC)]
+        return self.flow(self.subjects.get(subject or "", GENERIC))
 
     def found_in(self, text: str) -> list[tuple[int, str, bool]]:
         """Every cue in `text`: (word position, subject, names it outright), in order of speaking."""

@@ -1,45 +1,33 @@
 """How a graph grows: `apply(graph, event)` carries out one event, and the same events always give the same graph.
 
-Events are JSON-able dictionaries that hold decisions, not only words, so a graph restored by a newer version with other
-tracking rules is still the graph the call had. Kinds: `heard`, `answered`, `summarised`, `folded`.
+Events hold decisions, not only words, so a graph restored by a newer version with other tracking rules is still the
+graph the call had. Their shape is in events.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
+from agent.memory.events import Event, check
 from agent.memory.flows import Flows
 from agent.memory.nodes import Graph, Question, Slot, State, Topic
 from agent.memory.states import moved, with_slots
 
-Event = Mapping[str, Any]
 MAX_PAST = 200  # replaced values a state keeps
 MAX_TRANSITIONS = 60
 MAX_GIST_LINES = 40
 
 
-class BadEventError(ValueError):
-    """An event does not fit the graph it is applied to, or has an unknown kind."""
-
-
 def apply(graph: Graph, event: Event, flows: Flows) -> Graph:
     """The graph after one event. Raises BadEventError for an event that does not follow from this graph."""
+    check(event, graph)
     steps = {"heard": _heard, "answered": _answered, "summarised": _summarised, "folded": _folded}
-    step = steps.get(str(event.get("kind")))
-    if step is None:
-        raise BadEventError(f"unknown kind of event: {event.get('kind')!r}")
-    try:
-        return step(graph, event, flows)
-    except (KeyError, IndexError, TypeError) as error:
-        raise BadEventError(f"a {event['kind']} event does not fit the graph at turn {graph.turns}") from error
+    return steps[event["kind"]](graph, event, flows)
 
 
 def _heard(graph: Graph, event: Event, flows: Flows) -> Graph:
-    turn, number = graph.turns, int(event["topic"])
-    if int(event["turn"]) != turn:
-        raise BadEventError(f"heard turn {event['turn']} after {turn} turns")
+    turn, number = graph.turns, event["topic"]
     question = Question(turn, number, event["text"], event["intent"], refers_to=tuple(event["refers_to"]))
     topics = [replace(topic, open=False) if topic.open and topic.id != number else topic for topic in graph.topics]
     if event["move"] == "new":
@@ -58,8 +46,6 @@ def _answered(graph: Graph, event: Event, flows: Flows) -> Graph:
         topic = Topic(0, None, 0, questions=(0,))
         graph = replace(graph, questions=(Question(0, 0, "", "greet"),), topics=(topic,), current=0, turns=1)
     question = graph.questions[-1]
-    if question.id != event["turn"]:
-        raise BadEventError(f"an answer to turn {event['turn']}, but the newest is {question.id}")
     question = replace(question, answer=event["text"], interrupted=bool(event["interrupted"]))
     graph = replace(graph, questions=(*graph.questions[:-1], question))
     return _touch_state(graph, event, flows, question.id)
@@ -72,7 +58,7 @@ def _touch_state(graph: Graph, event: Event, flows: Flows, turn: int) -> Graph:
         return graph
     states, topics = list(graph.states), list(graph.topics)
     if event.get("flow") is not None:
-        states.append(State(len(states), graph.current, event["flow"], flows.flows[event["flow"]].start, turn))
+        states.append(State(len(states), graph.current, event["flow"], flows.flow(event["flow"]).start, turn))
         topic = topics[graph.current]
         topics[graph.current] = replace(topic, states=(*topic.states, number))
     slots = [Slot(name, value, turn, by) for name, value, by in event["slots"]]
@@ -87,14 +73,14 @@ def _touch_state(graph: Graph, event: Event, flows: Flows, turn: int) -> Graph:
 
 def _summarised(graph: Graph, event: Event, flows: Flows) -> Graph:
     topics = list(graph.topics)
-    number = int(event["topic"])
-    topics[number] = replace(topics[number], summary=event["text"], summary_turn=int(event["turn"]))
+    number = event["topic"]
+    topics[number] = replace(topics[number], summary=event["text"], summary_turn=event["turn"])
     return replace(graph, topics=tuple(topics))
 
 
 def _folded(graph: Graph, event: Event, flows: Flows) -> Graph:
     """Takes the oldest questions out and leaves one line of each in its topic; states keep their values untouched."""
-    upto = int(event["before"])
+    upto = event["before"]
     going = [question for question in graph.questions if question.id < upto]
     topics = list(graph.topics)
     for topic in graph.topics:

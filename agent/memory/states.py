@@ -69,12 +69,12 @@ def aim(graph: Graph, flows: Flows, choice: Choice, text: str, values: list[Valu
     elif focus.flow != flow.name and named:
         opens = True
     else:
-        opens = _opens_another(focus, flows.flows[focus.flow], text, named, values)
+        opens = _opens_another(focus, flows.flow(focus.flow), text, named, values)
     if len(graph.states) >= MAX_STATES:
         return Aim(choice, None if focus is None else focus.id, None)
     if opens:
         return Aim(choice, len(graph.states), flow.name)
-    if focus is not None and focus.state in flows.flows[focus.flow].final and values and not corrects(text):
+    if focus is not None and focus.state in flows.flow(focus.flow).final and values and not corrects(text):
         return Aim(choice, len(graph.states), "generic", focus=False)  # loose values must not change a settled thing
     return Aim(choice, None if focus is None else focus.id, None)
 

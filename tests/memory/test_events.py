@@ -1,0 +1,93 @@
+"""Logs that come back from a store: cut short, damaged, or of a version with other flows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.memory import BadEventError, Conversation, context, graph_view, render_svg, render_text
+from agent.memory.flows import load_flows
+
+TURNS = [
+    ("I'd like a table at Sino for two people on Friday.", "What time would you like?"),
+    ("7 pm", "Your table at Sino is booked, the reference is BK7Q2M."),
+    ("How's the weather?", "21 degrees."),
+    ("Another table at Bella Napoli for three people on Sunday.", "It is booked, ZX41-908."),
+    ("The first table, make it five people.", "Done."),
+]
+
+
+def log() -> list[dict[str, Any]]:
+    conversation = Conversation()
+    for caller, agent in TURNS:
+        conversation.heard(caller)
+        conversation.answered(agent, interrupted=False)
+    tail: list[dict[str, Any]] = [
+        {"kind": "summarised", "topic": 0, "text": "Two tables.", "turn": 4},
+        {"kind": "folded", "before": 2},
+    ]
+    return json.loads(json.dumps([*conversation.events_since(0), *tail]))
+
+
+LOG = log()
+ODD = st.sampled_from([None, -1, 99, 10**30, 0.5, True, "", "x", [], {}, ["x"], [["a", 1, "caller"]], [["a"]], [-1]])
+
+
+def use(conversation: Conversation) -> None:
+    conversation.heard("The first one, make it six at Taj on Monday.")
+    conversation.answered("Booked for $5.", interrupted=True)
+    context(conversation, system="", utterance="the table", budget_tokens=2_000)
+    conversation.summary_due()
+    assert render_text(conversation) and render_svg(conversation) and json.dumps(graph_view(conversation))
+
+
+@pytest.mark.parametrize("length", range(len(LOG) + 1))
+def test_a_log_cut_short_anywhere_goes_on(length: int) -> None:
+    use(Conversation.restore(LOG[:length]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_damaged_log_is_refused_or_goes_on(data: st.DataObject) -> None:
+    damaged: list[Any] = json.loads(json.dumps(LOG))
+    place = data.draw(st.integers(0, len(damaged) - 1))
+    how = data.draw(st.sampled_from(["change", "change", "change", "lack", "drop", "repeat", "replace"]))
+    field = data.draw(st.sampled_from(sorted(damaged[place])))
+    if how == "change":
+        damaged[place][field] = data.draw(ODD)
+    elif how == "lack":
+        del damaged[place][field]
+    elif how == "drop":
+        del damaged[place]
+    elif how == "repeat":
+        damaged.insert(place, dict(damaged[place]))
+    else:
+        damaged[place] = data.draw(ODD)
+    try:
+        restored = Conversation.restore(damaged)
+    except BadEventError:
+        return
+    use(restored)
+
+
+@pytest.mark.parametrize(
+    ("place", "field", "value"),
+    [(0, "topic", 7), (0, "state", 3), (1, "slots", [["time", "7 pm"]]), (2, "turn", 9), (4, "refers_to", [-1])],
+)
+def test_an_event_that_points_nowhere_is_refused(place: int, field: str, value: object) -> None:
+    with pytest.raises(BadEventError, match=field):
+        Conversation.restore([{**event, field: value} if n == place else event for n, event in enumerate(LOG)])
+
+
+def test_a_flow_that_is_no_longer_declared_does_not_end_the_call() -> None:
+    declared = load_flows()
+    kept = replace(declared, flows={name: flow for name, flow in declared.flows.items() if name != "booking"})
+    restored = Conversation.restore(LOG, kept)
+    assert restored.graph.states[0].value("name") == "Sino"
+    assert restored.graph.states[0].flow == "booking"
+    use(restored)
