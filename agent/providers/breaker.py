@@ -16,13 +16,13 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import structlog
 
 from agent import clock
-from agent.providers.base import ErrorKind, Meter, ProviderError
+from agent.providers.base import Call, ErrorKind, Meter, ProviderError
 
 log = structlog.get_logger()
 
@@ -86,6 +86,18 @@ class _Seen:
     slow: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _ProbeMeter:
+    """A probe that its own deadline has cancelled was too late."""
+
+    meter: Meter
+    scope: asyncio.Timeout
+
+    def record(self, call: Call) -> None:
+        late = call.outcome == "cancelled" and self.scope.expired()
+        self.meter.record(replace(call, outcome=ErrorKind.TIMEOUT) if late else call)
+
+
 class Breaker:
     """The breaker of one model of one provider. Made by `Breakers`."""
 
@@ -129,9 +141,9 @@ class Breaker:
         self._change(BreakerState.HALF_OPEN, "probe_due")
         error: ProviderError | None = None
         try:
-            async with asyncio.timeout(self.rules.probe_timeout_s):
+            async with asyncio.timeout(self.rules.probe_timeout_s) as scope:
                 if self.probe is not None:
-                    await self.probe(meter)
+                    await self.probe(_ProbeMeter(meter, scope))
         except TimeoutError:
             error = ProviderError(self.provider, ErrorKind.TIMEOUT)
         except ProviderError as failed:

@@ -28,7 +28,7 @@ async def healthy(turns: int, sessions: int, spoken_every: int) -> Diary:
 
     async with running_house("measured", max_sessions=4 * sessions) as house:
         house.wiring.sinks.members.append(diary)
-        await run_load(sessions, script, CallOptions(url=house.url, gap_s=0.3), stagger_s=0.2)
+        await run_load(sessions, script, CallOptions(url=house.url, gap_s=0.3), stagger_s=0.1)
         await house.quiet()
     return diary
 
