@@ -67,6 +67,7 @@ def context(
     graph, utterance = conversation.graph, plain(utterance)
     waiting = graph.last is not None and graph.last.answer is None and graph.last.text == utterance[:MAX_TEXT]
     past = graph.questions[:-1] if waiting else graph.questions
+    utterance = utterance or _NO_WORDS
     left = budget_tokens - tokens_of(system) - tokens_of(utterance) - tokens_of(_OPENING + _CLOSING) - 2
     recent = _recent(past, int(left * _RECENT_SHARE))
     messages = _messages(recent, utterance)
@@ -115,7 +116,7 @@ def _messages(recent: list[Question], utterance: str) -> tuple[Message, ...]:
             continue
         messages += [Message("user", said), Message("assistant", _heard(question))]
         unanswered = ""
-    messages.append(Message("user", f"{unanswered}\n{utterance}".strip() or _NO_WORDS))
+    messages.append(Message("user", f"{unanswered}\n{utterance}".strip()))
     return tuple(messages)
 
 

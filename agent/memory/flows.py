@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from agent.memory.words import stems_of, words_of
 
 Speaker = Literal["caller", "agent"]
 GENERIC = "generic"
+_NEGATED = re.compile(r"(?:\b(?:not|never|cannot|dont)|n't)(?: (?:want|wish|like|need|have|mean|going) to)?$")
+_NEGATED_REACH = 16  # characters before a cue that a negation can stand in
 _FILE = Path(__file__).with_name("flows.toml")
 
 
@@ -43,15 +46,30 @@ class Flow:
 
     def next(self, state: str, who: Speaker, text: str) -> tuple[str, str] | None:
         """The state that `text` moves to and the cue that did it, or None when nothing fires."""
-        spoken = f" {' '.join(words_of(text))}"
         for rule in self.rules:
             if rule.who != who or rule.to == state or not (state in rule.origins or "*" in rule.origins):
                 continue
             for cue in rule.cues:
-                plain = f" {' '.join(words_of(cue))}"
-                if plain + " " in spoken + " " and (not cue.endswith("?") or cue in text.lower()):
+                if (not cue.endswith("?") or cue in text.lower()) and says(text, cue):
                     return rule.to, cue
         return None
+
+
+def says(text: str, cue: str) -> bool:
+    """Whether a cue stands in a text as whole words, other than after a negation ("I don't want to cancel")."""
+    spoken, words = _spoken(text), _spoken(cue)
+    at = spoken.find(words)
+    while at >= 0:
+        if not _NEGATED.search(spoken, max(0, at - _NEGATED_REACH), at):
+            return True
+        at = spoken.find(words, at + 1)
+    return False
+
+
+@lru_cache(maxsize=1_000)
+def _spoken(text: str) -> str:
+    """The words of a text, a space before and after each."""
+    return f" {' '.join(words_of(text))} "
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from agent.memory.flows import Flow, Flows, Speaker
+from agent.memory.flows import Flow, Flows, Speaker, says
 from agent.memory.nodes import Graph, Question, Slot, State, Topic, Transition
 from agent.memory.references import Pointer, asks_for_another, corrects, matching, pointer_in, resolve
 from agent.memory.topics import Choice
@@ -29,7 +29,7 @@ _REFUSAL = re.compile(r"^\s*(?:no|nope|not)\b", re.IGNORECASE)
 _AGREEMENT = re.compile(
     r"^\s*(?:yes|yeah|yep|sure|ok|okay|correct|right|perfect|great|go ahead|that works|sounds good)\b", re.IGNORECASE
 )
-_CANCEL = re.compile(r"\bcancel\b|\bcall it off\b", re.IGNORECASE)
+_CANCEL = ("cancel", "call it off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def moved(state: State, to: str, cue: str, turn: int) -> State:
 
 def intent_of(text: str, pointed: bool) -> str:
     """What a turn does: one of the intents named at `Question.intent`."""
-    if _CANCEL.search(text):
+    if any(says(text, cue) for cue in _CANCEL):
         return "cancel"
     if corrects(text):
         return "correct"

@@ -48,6 +48,23 @@ def test_a_booking_goes_through_its_states() -> None:
     assert flow.next("booking", "agent", "The right side is nice") is None
 
 
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("No thanks, that's all.", None),
+        ("No, change it to Monday.", "booking"),
+        ("Please don't cancel it.", None),
+        ("I don’t want to cancel, I only ask.", None),
+        ("I do not need it any more, cancel it", "cancelled"),
+        ("I never said cancel. Well, cancel it.", "cancelled"),
+        ("Cancel it, don't keep it.", "cancelled"),
+    ],
+)
+def test_a_confirmed_booking_is_undone_only_when_the_caller_says_so(said: str, state: str | None) -> None:
+    step = load_flows().flows["booking"].next("confirmed", "caller", said)
+    assert (step[0] if step else None) == state
+
+
 def test_the_thing_asked_for_outweighs_the_place_it_is_near() -> None:
     scores = subjects_in(load_flows(), "I need a taxi from the hotel to the restaurant")
     assert max(scores, key=lambda subject: scores[subject]) == "taxi"
