@@ -11,10 +11,10 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 import httpx
@@ -27,6 +27,7 @@ from agent.load.local import ROOT, LocalHouse, LocalOptions, local_house
 from agent.load.script import Drop, Interrupt, Speak, Step, Type, Wait
 from agent.load.wire import CallError, http_client
 
+_T = TypeVar("_T")
 FASTER: Final = 24.0
 CLIPS: Final = Path(__file__).parent.parent / "sandbox" / "clips"
 CALLS: Final = {"room": 6, "billing": 5, "order": 6, "smalltalk": 4, "topics": 8}
@@ -98,13 +99,27 @@ async def _demo(options: LocalOptions, seconds: float, callers: int, database: s
         _say(f"service     {house.url}   sandbox {house.sandbox_url}")
         _say(f"Prometheus  {house.prometheus_url or 'not installed: the boards need it'}")
         began = time.time()
-        tally = await run_demo_load(house, seconds, callers, options.seed)
+        tally = await _while_alive(house, run_demo_load(house, seconds, callers, options.seed))
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.calls.items()))
         _say(f"done: {tally.calls.total()} calls ({kinds}), {tally.turns} turns, {tally.refused} refused")
         _where_to_look(house, database, began + _FIRST_S, began + seconds)
         if not leave:
             _say("everything keeps running until Ctrl-C")
-            await asyncio.Event().wait()
+            await _while_alive(house, asyncio.Event().wait())
+
+
+async def _while_alive(house: LocalHouse, work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of `work`. Raises ConfigurationError when a process of the house ends before."""
+    working, lost = asyncio.create_task(work), asyncio.create_task(house.lost())
+    try:
+        await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ConfigurationError(f"the {lost.result()} stopped in the middle of the demo; run it again")
+        return working.result()
+    finally:
+        working.cancel()
+        lost.cancel()
+        await asyncio.wait({working, lost})
 
 
 async def run_demo_load(house: LocalHouse, seconds: float, callers: int, seed: int) -> _Tally:
@@ -171,16 +186,21 @@ def _clip(name: str) -> Clip:
 
 async def _spells(house: LocalHouse, seconds: float) -> None:
     """Lets the sandbox be well, ill, and well again."""
-    async with httpx.AsyncClient(base_url=house.sandbox_url) as sandbox:
-        for share, name in SPELLS:
-            ill = "slow" in name
-            (await sandbox.put("/control/latency", json=SLOW_HAIKU if ill else {})).raise_for_status()
-            if ill:
-                (await sandbox.post("/control/faults", json=FAILING_VOICE)).raise_for_status()
-            else:
-                (await sandbox.delete("/control/faults")).raise_for_status()
-            _say(f"{name} for {share * seconds:.0f} s")
-            await asyncio.sleep(share * seconds)
+    for share, name in SPELLS:
+        try:
+            await _let_be(house.sandbox_url, ill="slow" in name)
+        except httpx.TransportError:
+            return  # it is gone: whoever watches the processes says so
+        _say(f"{name} for {share * seconds:.0f} s")
+        await asyncio.sleep(share * seconds)
+
+
+async def _let_be(sandbox_url: str, *, ill: bool) -> None:
+    async with httpx.AsyncClient(base_url=sandbox_url) as sandbox:
+        (await sandbox.put("/control/latency", json=SLOW_HAIKU if ill else {})).raise_for_status()
+        (await sandbox.delete("/control/faults")).raise_for_status()
+        if ill:
+            (await sandbox.post("/control/faults", json=FAILING_VOICE)).raise_for_status()
 
 
 def _policies() -> str:

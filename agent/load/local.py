@@ -48,6 +48,15 @@ class LocalHouse:
     sandbox_url: str
     prometheus_url: str | None
     api_key: str = field(repr=False)
+    processes: tuple[tuple[str, subprocess.Popen[bytes]], ...] = field(repr=False)
+
+    async def lost(self) -> str:
+        """Waits until one of the processes ends by itself; returns its name."""
+        while True:
+            for name, process in self.processes:
+                if process.poll() is not None:
+                    return name
+            await asyncio.sleep(0.5)
 
 
 @asynccontextmanager
@@ -62,23 +71,26 @@ async def local_house(options: LocalOptions) -> AsyncGenerator[LocalHouse]:
         for port in (options.port, options.sandbox_port, options.prometheus_port)
     )
     api_key = secrets.token_hex(16)
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    async def start(name: str, command: Sequence[str], ready: str, settings: Mapping[str, str] | None = None) -> None:
+        process = _start(options, name, command, settings)
+        running.append((name, process))
+        await _answers(ready, process, options.folder / f"{name}.log")
+
     try:
         sandbox = ["sandbox", "--port", _port(sandbox_url), "--profile", options.profile, "--seed", str(options.seed)]
-        running.append(_start(options, "sandbox", [sys.executable, "-m", "agent", *sandbox]))
-        await _answers(f"{sandbox_url}/control/state", running[-1], options.folder / "sandbox.log")
+        await start("sandbox", [sys.executable, "-m", "agent", *sandbox], f"{sandbox_url}/control/state")
         settings = {"PORT": _port(url), "SANDBOX_URL": sandbox_url, "API_KEYS": api_key, **options.settings}
-        running.append(_start(options, "service", [sys.executable, "-m", "agent", "serve"], settings))
-        await _answers(f"{url}/health/ready", running[-1], options.folder / "service.log")
+        await start("service", [sys.executable, "-m", "agent", "serve"], f"{url}/health/ready", settings)
         program = shutil.which("prometheus")
         if program is not None:
-            running.append(_start(options, "prometheus", _prometheus(options, program, prometheus_url, url)))
-            await _answers(f"{prometheus_url}/-/ready", running[-1], options.folder / "prometheus.log")
-        yield LocalHouse(url, sandbox_url, prometheus_url if program is not None else None, api_key)
+            await start("prometheus", _prometheus(options, program, prometheus_url, url), f"{prometheus_url}/-/ready")
+        yield LocalHouse(url, sandbox_url, prometheus_url if program is not None else None, api_key, tuple(running))
     finally:
-        for process in reversed(running):
+        for _, process in reversed(running):
             process.terminate()
-        for process in running:
+        for _, process in running:
             try:
                 await asyncio.to_thread(process.wait, _STOP_S)
             except subprocess.TimeoutExpired:
