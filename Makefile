@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo boards test test-fast check fix lock bench chaos outage healthy eval clean
+.PHONY: help run demo boards test test-fast check fix lock bench chaos chaos-subset outage healthy eval clean
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}'
@@ -29,11 +29,11 @@ boards: $(STAMP) ## Make boards and rules again from their code
 	@$(BIN)/python -m dashboards && $(BIN)/python -m alerts
 
 test: $(STAMP) check ## Run all checks and tests
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no real time
-	@$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not slow and not chaos" $(ARGS)
 
 check: $(STAMP) ## Lint, types, import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -48,6 +48,9 @@ bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machi
 
 chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md (ARGS=--help)
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-subset: $(STAMP) ## The pairwise subset of it, as tests
+	@$(BIN)/python -m pytest -q -m chaos tests/chaos $(ARGS)
 
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 	@$(BIN)/python -m tests.chaos.outage $(ARGS)

@@ -1,4 +1,4 @@
-"""The pairwise subset of the chaos matrix; `make chaos` runs all of it."""
+"""The pairwise subset of the chaos matrix, run by `make chaos-subset`; `make chaos` runs all of it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ def test_the_subset_holds_every_pair_and_is_small() -> None:
     assert {(cell.place, cell.trouble.name) for cell in subset} == {(cell.place, cell.trouble.name) for cell in cells()}
 
 
-@pytest.mark.slow
-@pytest.mark.timing
+@pytest.mark.chaos
 async def test_whatever_fails_the_caller_hears_something_in_time() -> None:
     rows = await run_matrix(pairwise(cells()), side_by_side=6)
     wrong = {row.cell.name: problems for row in rows if (problems := row.wrong(LIMIT_S[row.cell.place]))}
     assert wrong == {}
 
 
-@pytest.mark.slow
-@pytest.mark.timing
+@pytest.mark.chaos
 async def test_an_outage_opens_the_breaker_and_recovery_closes_it() -> None:
     seen = await outage(12, before_s=2, down_s=10, after_s=25)
     assert seen.opened_s is not None
