@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from agent.memory.flows import Flow, Flows, Speaker, says
+from agent.memory.flows import GENERIC, Flow, Flows, Speaker, says
 from agent.memory.nodes import Graph, Question, Slot, State, Topic, Transition
 from agent.memory.references import Pointer, asks_for_another, corrects, matching, pointer_in, resolve
 from agent.memory.topics import Choice
 from agent.memory.values import Value, values_in
 
 MAX_STATES = 300  # a call that opens more things keeps their values in the last one
+MAX_LOOSE = 100  # of those, states of values that belong to nothing, so that small talk leaves room for things
 MAX_SLOTS = 24  # current values of one thing; older ones count as replaced
 MAX_REQUEST = 200  # characters of the caller's opening words that a state keeps
 REQUEST = "request"
@@ -70,13 +71,21 @@ def aim(graph: Graph, flows: Flows, choice: Choice, text: str, values: list[Valu
         opens = True
     else:
         opens = _opens_another(focus, flows.flow(focus.flow), text, named, values)
-    if len(graph.states) >= MAX_STATES:
-        return Aim(choice, None if focus is None else focus.id, None)
+    if opens and len(graph.states) >= MAX_STATES:
+        return Aim(choice, len(graph.states) - 1, None, focus=False)
     if opens:
         return Aim(choice, len(graph.states), flow.name)
     if focus is not None and focus.state in flows.flow(focus.flow).final and values and not corrects(text):
-        return Aim(choice, len(graph.states), "generic", focus=False)  # loose values must not change a settled thing
+        return _loose(graph, choice)
     return Aim(choice, None if focus is None else focus.id, None)
+
+
+def _loose(graph: Graph, choice: Choice) -> Aim:
+    """Where values go that must not change a settled thing: a state of their own; after MAX_LOOSE, the newest."""
+    loose = [state for state in graph.states if state.flow == GENERIC and graph.topics[state.topic].focus != state.id]
+    if len(loose) < MAX_LOOSE and len(graph.states) < MAX_STATES:
+        return Aim(choice, len(graph.states), GENERIC, focus=False)
+    return Aim(choice, loose[-1].id if loose else len(graph.states) - 1, None, focus=False)
 
 
 def _pointed_at(graph: Graph, topic: Topic | None, pointer: Pointer, values: list[Value]) -> State | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.memory import BadEventError, Conversation, OutOfTurnError, State, SummaryRequest
 from agent.memory.conversation import FOLD_TO, MAX_QUESTIONS, MAX_TEXT
+from agent.memory.states import MAX_LOOSE, MAX_STATES
 
 BOOKINGS = [
     ("I'd like a table at Sino for two people on Friday.", "Sure, what time would you like at Sino?"),
@@ -185,3 +186,27 @@ def test_what_no_voice_says_is_not_kept() -> None:
     assert not any(ord(letter) < 32 for letter in stored)
     assert conversation.graph.questions[0].text == "a table  at  Sino   on Friday"
     assert "\n" not in conversation.graph.topics[0].summary
+
+
+def test_small_talk_of_two_hours_leaves_room_for_things() -> None:
+    conversation = call(BOOKINGS[:2])
+    for number in range(480):
+        conversation.heard(f"I paid ${number} for it on Tuesday I guess")
+        conversation.answered(f"Yes, ${number}.", interrupted=False)
+    assert len(conversation.graph.states) <= 1 + MAX_LOOSE
+    assert focus(conversation).value("name") == "Sino"
+    conversation.heard("I need a hotel at the Allenbell for 3 nights on Sunday")
+    assert (focus(conversation).flow, focus(conversation).value("nights")) == ("booking", "3")
+
+
+def test_more_things_than_memory_tells_apart_keep_their_values_in_the_last() -> None:
+    conversation = Conversation()
+    for number in range(MAX_STATES + 2):
+        conversation.heard(f"I also need a table at Sino for {number} people on Friday at 7 pm.")
+        conversation.answered(f"Your table is booked, the reference is BK{number + 1000}.", interrupted=False)
+    assert len(conversation.graph.states) == MAX_STATES
+    conversation.heard("The first one, please.")
+    first = focus(conversation)
+    conversation.heard("Another table for 999 people on Monday.")
+    assert conversation.graph.states[first.id] == first
+    assert conversation.graph.states[-1].value("people") == "999"
