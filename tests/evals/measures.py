@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from agent.memory import Context, Conversation, Part, context
-from agent.memory.words import tokens_of
+from agent.memory.words import plain, tokens_of
 from tests.evals.baselines import CosineTopics, Select
 from tests.evals.data import LabelledTurn, Probe
 
@@ -98,7 +98,7 @@ def memory_recall(probes: Iterable[Probe], without: Collection[Part] = ()) -> di
                 place
                 for turn in built.turns
                 for place in (2 * turn, 2 * turn + 1)
-                if place < len(probe.utterances) and probe.utterances[place].strip() in text
+                if place < len(probe.utterances) and plain(probe.utterances[place]) in text
             ]
             result.add(probe, chosen, tokens_of(text), text)
     return results
