@@ -55,9 +55,9 @@ class _Tally:
 
 @click.command()
 @click.option(
-    "--minutes", type=click.FloatRange(0.2, 60), default=6.0, show_default=True, help="How long callers call."
+    "--minutes", type=click.FloatRange(0.2, 60), default=7.0, show_default=True, help="How long callers call."
 )
-@click.option("--callers", type=click.IntRange(1, 100), default=12, show_default=True, help="Calls at a time.")
+@click.option("--callers", type=click.IntRange(1, 100), default=14, show_default=True, help="Calls at a time.")
 @click.option("--port", default=8000, show_default=True, help="Port of the service; 0 takes a free one.")
 @click.option("--sandbox-port", default=8100, show_default=True, help="Port of the sandbox.")
 @click.option("--prometheus-port", default=9090, show_default=True, help="Port of Prometheus.")
