@@ -11,6 +11,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from typing import Final
 
+import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsPlugin
@@ -22,7 +23,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.meter import MoneySink
 from agent.ledger.sink import LedgerSink
 from agent.ledger.spending import SessionSpending
-from agent.memory import Conversation
+from agent.memory import BadEventError, Conversation
 from agent.memory.flows import Flows, load_flows
 from agent.ops.health import health_routes
 from agent.ops.loop_lag import LoopLag
@@ -50,6 +51,8 @@ from agent.turn.prompt import VoicePrompt, build_prompt
 from agent.turn.turn import Recording
 from agent.turn.voice_activity import VoiceActivity
 from agent.web.routes import web_routes
+
+log = structlog.get_logger()
 
 USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
     "stt": (Cause.SERVED,),
@@ -80,7 +83,7 @@ class Wiring:
         settings, tier = self.settings, claims.tier
         policy = self.policies.assign(tier, session_id)
         budget = self.budgets.tiers[tier]
-        conversation = Conversation.restore(past.events, self.flows) if past.events else Conversation(self.flows)
+        conversation = self._remembered(session_id, past.events)
         self.money.resume(session_id, past.nano_usd)
         return SessionParts(
             info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
@@ -112,6 +115,14 @@ class Wiring:
         """Dollars of an open session so far: in all, and by service."""
         meter = self.money.meter(session_id)
         return meter.usd, meter.by_service
+
+    def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:
+        """The conversation of these events; a damaged log costs the memory, never the call."""
+        try:
+            return Conversation.restore(events, self.flows)
+        except BadEventError:
+            log.warning("memory damaged", session_id=session_id)
+            return Conversation(self.flows)
 
     def _means(self, policy: Policy, tier: Tier, client: Capabilities) -> Means:
         first = tier is Tier.PREMIUM
