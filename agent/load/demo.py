@@ -55,7 +55,7 @@ class _Tally:
 
 @click.command()
 @click.option(
-    "--minutes", type=click.FloatRange(0.2, 60), default=7.0, show_default=True, help="How long callers call."
+    "--minutes", type=click.FloatRange(0.1, 60), default=7.0, show_default=True, help="How long callers call."
 )
 @click.option("--callers", type=click.IntRange(1, 100), default=14, show_default=True, help="Calls at a time.")
 @click.option("--port", default=8000, show_default=True, help="Port of the service; 0 takes a free one.")

@@ -13,7 +13,7 @@ from agent.load.local import ROOT
 async def test_the_demo_runs_by_itself_through_all_three_spells() -> None:
     ports = ["--port", "0", "--sandbox-port", "0", "--prometheus-port", "0"]
     demo = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "agent", "demo", "--minutes", "0.2", "--callers", "2", "--exit", *ports),
+        *(sys.executable, "-m", "agent", "demo", "--minutes", "0.1", "--callers", "2", "--exit", *ports),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
