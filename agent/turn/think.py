@@ -1,15 +1,23 @@
-"""Thinking: one prompt → the reply as speakable clauses, the first one as early as it can be said."""
+"""Thinking: one prompt → the reply as speakable clauses, the first one as early as it can be said.
+
+The model is read as fast as it writes, not as fast as its reply is spoken: its connection and its slot are free again
+after a second or two, and what a reply has cost is known and not estimated when the caller barges in later.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Final
 
 from agent import clock
 from agent.providers.base import LanguageModel, Prompt
 from agent.telemetry.timeline import Mark, Timeline
 from agent.turn.clauses import Clause, speakable_clauses
+
+CLAUSES_AHEAD: Final = 64  # more than the longest reply has
 
 
 async def think(
@@ -19,14 +27,39 @@ async def think(
 
     Raises ProviderError. Close it to stop the generation.
     """
+    ready: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
+    writer = asyncio.create_task(_write(llm, session, prompt, timeline, ready))
     shift = 0
-    if preface is not None:
-        shift = 1
-        yield Clause(0, f"{preface} ", preface)
-    async with aclosing(_texts(llm, session, prompt, timeline)) as texts, aclosing(speakable_clauses(texts)) as clauses:
-        async for clause in clauses:
-            timeline.mark(Mark.FIRST_CLAUSE, clock.now())
+    try:
+        if preface is not None:
+            shift = 1
+            yield Clause(0, f"{preface} ", preface)
+        while (clause := await ready.get()) is not None:
             yield replace(clause, index=clause.index + shift) if shift else clause
+        await writer  # raises what the model raised
+    finally:
+        writer.cancel()
+        await asyncio.wait({writer})
+        if not writer.cancelled():
+            writer.exception()  # seen above, or of no interest: nobody listens any more
+
+
+async def _write(
+    llm: LanguageModel, session: str, prompt: Prompt, timeline: Timeline, ready: asyncio.Queue[Clause | None]
+) -> None:
+    """Puts the clauses as they are written, and None at the end, whatever it is."""
+    try:
+        async with (
+            aclosing(_texts(llm, session, prompt, timeline)) as texts,
+            aclosing(speakable_clauses(texts)) as clauses,
+        ):
+            async for clause in clauses:
+                timeline.mark(Mark.FIRST_CLAUSE, clock.now())
+                await ready.put(clause)
+    finally:
+        if ready.full():
+            ready.get_nowait()
+        ready.put_nowait(None)
 
 
 async def _texts(llm: LanguageModel, session: str, prompt: Prompt, timeline: Timeline) -> AsyncGenerator[str]:

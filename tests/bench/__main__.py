@@ -139,7 +139,7 @@ async def measure(sessions: int, bench: Bench, clips: list[Clip]) -> Row:
             await asyncio.sleep(0.25)
 
     def script(number: int) -> list[Step]:
-        return [Speak(clips[(number + turn) % len(clips)]) for turn in range(20 if sessions < 10 else 3)]
+        return [Speak(clips[(number + turn) % len(clips)]) for turn in range(10 if sessions < 10 else 3)]
 
     watcher = asyncio.create_task(watch())
     load = await run_load(sessions, script, CallOptions(url=bench.url, gap_s=0.4), stagger_s=min(0.25, 12.0 / sessions))
