@@ -90,7 +90,9 @@ def _announce(settings: Settings, missing: list[str]) -> None:
     base = f"http://{settings.host}:{settings.port}"
     console.print("  [bold]voice agent[/bold]")
     console.print(f"  talk to it   [cyan]{base}[/cyan]")
-    console.print(f"  call it      [green]voice-agent call {base} --text 'I would like to book a room'[/green]")
+    console.print(
+        f"  call it      [green]voice-agent call {base} --text 'I would like to book a room'[/green]", soft_wrap=True
+    )
     console.print(f"  metrics      {base}/metrics")
     if missing:
         console.print("  [yellow]simulated[/yellow]    every provider without a key; to make them real set")
