@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agent.budgets import Budgets, load_budgets
+from agent.policy.policies import load_policies
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
 from alerts.promql import Match, average, equal, like, recorded, select, share, total, unequal, value
 
-BASELINE: Final = "sonnet_first"
+BASELINE: Final = load_policies().baseline
 """The policy that a rollback of another is measured against: `policies.toml` keeps it alive with a holdout."""
 MIN_TURNS: Final = 60
 MIN_SESSIONS: Final = 10

@@ -102,9 +102,10 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class PolicyBook:
-    """All policies by name and the assignment of each tier."""
+    """All policies by name, the one that others are measured against, and the assignment of each tier."""
 
     policies: Mapping[str, Policy]
+    baseline: str
     assignments: Mapping[Tier, Assignment]
 
     def assign(self, tier: Tier, key: str) -> Policy:
@@ -131,7 +132,7 @@ def load_policies(path: Path = DEFAULT_PATH) -> PolicyBook:
 
 
 def _book(document: dict[str, Any]) -> PolicyBook:
-    _only(document, "", ("policy", "assignments"))
+    _only(document, "", ("policy", "baseline", "assignments"))
     tables = document.get("policy")
     if not isinstance(tables, list) or not 1 <= len(tables) <= POLICY_LIMIT:
         raise ValueError(f"policy: takes 1 to {POLICY_LIMIT} tables [[policy]]")
@@ -141,13 +142,14 @@ def _book(document: dict[str, Any]) -> PolicyBook:
         if policy.name in policies:
             raise ValueError(f"policy {number}: name {policy.name!r} is taken; takes one version of a policy at a time")
         policies[policy.name] = policy
+    baseline = _one_of(document, "", "baseline", tuple(policies))
     tiers = _table(document.get("assignments"), "assignments")
     _only(tiers, "assignments", TIERS)
     assignments: dict[Tier, Assignment] = {}
     for tier in TIERS:
         weights = _table(tiers.get(tier), f"assignments.{tier}")
         assignments[tier] = Assignment(tier, _checked_weights(f"assignments.{tier}", weights, policies))
-    return PolicyBook(MappingProxyType(policies), MappingProxyType(assignments))
+    return PolicyBook(MappingProxyType(policies), baseline, MappingProxyType(assignments))
 
 
 def _policy(table: dict[str, Any], where: str) -> Policy:
@@ -245,7 +247,7 @@ def _text(table: dict[str, Any], where: str, key: str) -> str:
 def _one_of(table: dict[str, Any], where: str, key: str, known: tuple[_Name, ...]) -> _Name:
     value = table.get(key)
     if value not in known:
-        raise ValueError(f"{where}.{key}: takes {_choice(known)}, got {value!r}")
+        raise ValueError(f"{where + '.' if where else ''}{key}: takes {_choice(known)}, got {value!r}")
     return value
 
 

@@ -112,6 +112,7 @@ STT_AUDIO = _counter("stt_audio_seconds_total", "Seconds of audio streamed to a 
 # What the numbers are compared with
 BUDGET_SECONDS = _gauge("budget_seconds", "Latency budgets at the 95th percentile.", "budget")
 BUDGET_SESSION_COST = _gauge("budget_session_cost_usd", "Cost objective of a session.", "tier")
+BUDGET_SESSION_ALERT = _gauge("budget_session_alert_usd", "Average cost of a session from which alerts fire.", "tier")
 POLICY_INFO = _gauge("policy_info", "1 for each policy that a tier can be assigned.", "policy", "version", "tier")
 
 # The process

@@ -145,6 +145,7 @@ class MetricsSink:
             self._metrics.set(catalog.BUDGET_SECONDS, budget, value=seconds)
         for tier, budget in budgets.tiers.items():
             self._metrics.set(catalog.BUDGET_SESSION_COST, tier, value=budget.session_usd)
+            self._metrics.set(catalog.BUDGET_SESSION_ALERT, tier, value=budget.alert_usd)
             child(catalog.ACTIVE_SESSIONS, tier)
             child(catalog.DEAD_AIR, tier)
             child(catalog.BARGE_IN, tier)

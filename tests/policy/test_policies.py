@@ -26,6 +26,7 @@ def test_the_shipped_policies() -> None:
     assert haiku.chains.llm == ("sonnet", "haiku", "recorded")
     assert book.policies["sonnet_first"].first_model == "sonnet"
     assert book.policies["economy"].stt_model == "nova-3"
+    assert book.baseline == "sonnet_first"
     for tier in Tier:
         assert book.assignments[tier].weights == (("haiku_first", 95), ("sonnet_first", 5))
 
@@ -78,6 +79,8 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         ("version = 1", "verzion = 1", "policy haiku_first.verzion: unknown key; takes name | version | description"),
         ('name = "haiku_first"', 'name = "Haiku First"', "policy 1.name: takes lower-case letters, digits and _"),
         ('name = "sonnet_first"', 'name = "haiku_first"', "policy 2: name 'haiku_first' is taken"),
+        ('baseline = "sonnet_first"', "", "baseline: takes haiku_first | sonnet_first | economy, got None"),
+        ('baseline = "sonnet_first"', 'baseline = "opus"', "baseline: takes haiku_first | sonnet_first | economy, got"),
         ('description = "Haiku', 'description = "" # "Haiku', "policy haiku_first.description: takes a text, got ''"),
         ('"haiku"\nesc', '"opus"\nesc', "policy haiku_first.first_model: takes haiku | sonnet, got 'opus'"),
         (
@@ -160,7 +163,7 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
             "",
             "assignments.premium: takes a table, got nothing",
         ),
-        ("[assignments.free]", "[tiers]\n[assignments.free]", "tiers: unknown key; takes policy | assignments"),
+        ("[assignments.free]", "[tiers]\n[assignments.free]", "tiers: unknown key; takes policy | baseline"),
         ("[[policy]]", "[[policy]", "(at line "),
     ],
 )

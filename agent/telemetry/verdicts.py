@@ -1,0 +1,46 @@
+"""What the recording rules say of a policy: the names that the rules record, the boards draw and decisions ask for.
+
+A verdict is a number for each tier and policy, one on experience and one on money: KEEP, WATCH, ROLL_BACK, NOT_ENOUGH.
+`alerts/recording.py` says how it is made.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent.telemetry.catalog import Metric
+
+RECORDED_PREFIX: Final = "voice_agent:"
+KEEP, WATCH, ROLL_BACK, NOT_ENOUGH = range(4)
+
+_DECIDED: Final = ("signal", "tier", "policy")
+
+
+def recorded(name: str, text: str, *labels: str) -> Metric:
+    """What a recording rule makes: a gauge with the prefix `voice_agent:`."""
+    return Metric(f"{RECORDED_PREFIX}{name}", "gauge", text, labels)
+
+
+VERDICT = recorded("verdict", "On experience: 0 keep, 1 watch, 2 roll back, 3 not enough data.", "tier", "policy")
+COST_VERDICT = recorded("cost_verdict", "On money: the same numbers.", "tier", "policy")
+
+LIMIT = recorded("signal:limit", "What a signal may be.", "signal")
+DECISION_SHARE = recorded("decision:share", "A signal in the window that decides.", *_DECIDED)
+DECISION_LOWER = recorded("decision:lower", "Its lower end.", *_DECIDED)
+DECISION_TURNS = recorded("decision:turns", "Owed turns in the window that decides.", "tier", "policy", "window")
+DECISION_SESSIONS = recorded("decision:sessions", "Ended sessions in it.", "tier", "policy", "window")
+BASELINE_ENOUGH = recorded("baseline:enough_data", "1 where the baseline has enough data in 7 days.", "tier")
+BASELINE_SHARE = recorded("baseline:share", "A signal of the baseline in 7 days.", "signal", "tier")
+
+COST_SESSION = recorded("cost:session_usd", "Average session in the window that decides, in dollars.", "tier", "policy")
+COST_LIMIT = recorded("cost:limit_usd", "What an average session may cost before somebody is told.", "tier")
+COST_BEFORE = recorded(
+    "cost:before_usd",
+    "What it is compared with: the baseline's 7 days, else the policy's own week before.",
+    "tier",
+    "policy",
+)
+
+PROVIDER_OUTAGE = recorded(
+    "provider_outage", "1 while most calls to every model of a provider fail.", "service", "provider"
+)
