@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from agent.telemetry.catalog import Metric
 
 Part = Literal["", "sum", "count", "bucket"]
 Operator = Literal["=", "!=", "=~", "!~"]
 Aggregation = Literal["sum", "max", "min", "count"]
-
-RECORDED_PREFIX: Final = "voice_agent:"
 
 
 class UnknownLabelError(ValueError):
@@ -56,11 +54,6 @@ def unlike(label: str, *values: str) -> Match:
     return Match(label, "!~", "|".join(values))
 
 
-def recorded(name: str, text: str, *labels: str) -> Metric:
-    """What a recording rule makes: a gauge with the prefix `voice_agent:`."""
-    return Metric(f"{RECORDED_PREFIX}{name}", "gauge", text, labels)
-
-
 def select(metric: Metric, where: Iterable[Match] = (), part: Part = "") -> str:
     """The selector of a metric's series. Raises UnknownLabelError, UnknownPartError."""
     if (part == "") == (metric.kind == "histogram"):
@@ -71,10 +64,18 @@ def select(metric: Metric, where: Iterable[Match] = (), part: Part = "") -> str:
     return f"{name}{{{', '.join(str(match) for match in matches)}}}" if matches else name
 
 
-def total(metric: Metric, window: str, by: Sequence[str] = (), where: Iterable[Match] = (), part: Part = "") -> str:
-    """How much a counter grew in a window, summed over the processes."""
+def total(
+    metric: Metric,
+    window: str,
+    by: Sequence[str] = (),
+    where: Iterable[Match] = (),
+    part: Part = "",
+    ago: str | None = None,
+) -> str:
+    """How much a counter grew in a window (that ended so long ago), summed over the processes."""
     _check(metric, by, part)
-    return f"sum{_by(by)} (increase({select(metric, where, part)}[{window}]))"
+    offset = "" if ago is None else f" offset {ago}"
+    return f"sum{_by(by)} (increase({select(metric, where, part)}[{window}]{offset}))"
 
 
 def value(metric: Metric, by: Sequence[str] = (), where: Iterable[Match] = (), how: Aggregation = "max") -> str:
@@ -90,10 +91,13 @@ def quantile(share: float, metric: Metric, window: str, by: Sequence[str] = (), 
     return f"histogram_quantile({share:g}, {rates})"
 
 
-def average(metric: Metric, window: str, by: Sequence[str] = (), where: Iterable[Match] = ()) -> str:
+def average(
+    metric: Metric, window: str, by: Sequence[str] = (), where: Iterable[Match] = (), ago: str | None = None
+) -> str:
     """The mean of a histogram's values in a window; nothing where there were none."""
     matches = tuple(where)
-    return share(total(metric, window, by, matches, "sum"), total(metric, window, by, matches, "count"))
+    whole = total(metric, window, by, matches, "count", ago)
+    return share(total(metric, window, by, matches, "sum", ago), whole)
 
 
 def share(part: str, whole: str, on: Sequence[str] | None = None) -> str:

@@ -5,21 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from agent.budgets import load_budgets
-from agent.telemetry import catalog
-from alerts import recording
+from agent.telemetry import catalog, verdicts
+from agent.telemetry.verdicts import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
+from alerts.counting import LOST_SESSION_SHARE, SLOW_SESSION_SHARE, signals
 from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
-from alerts.recording import (
-    BASELINE,
-    KEEP,
-    LOST_SESSION_SHARE,
-    MIN_SESSIONS,
-    MIN_TURNS,
-    NOT_ENOUGH,
-    ROLL_BACK,
-    SLOW_SESSION_SHARE,
-    WATCH,
-    signals,
-)
+from alerts.recorded import BASELINE, MIN_SESSIONS, MIN_TURNS
 from dashboards.boards import TIER, WHO, Board, Row
 from dashboards.looks import NO_RULES, OF_LIMIT
 from dashboards.panels import Built, Column, Look, Panel, Query, bars, figure, rows, states, words
@@ -65,7 +55,7 @@ def _verdict_now() -> Built:
         7,
     )
     look = Look("none", 0, None, mappings=words(VERDICTS), steps=((None, "blue"),))
-    expr = value(recording.VERDICT, ("tier", "policy"), WHO)
+    expr = value(verdicts.VERDICT, ("tier", "policy"), WHO)
     return figure(panel, look, Query(expr, "{{tier}} · {{policy}}", instant=True), size=20)
 
 
@@ -98,14 +88,14 @@ def _baseline() -> Built:
     queries: list[Query] = []
     for way in signals(load_budgets()):
         signal = equal("signal", way.name)
-        of = f"{value(recording.BASELINE_SHARE, (), (*TIER, signal))} / {value(recording.LIMIT, (), [signal])}"
+        of = f"{value(verdicts.BASELINE_SHARE, (), (*TIER, signal))} / {value(verdicts.LIMIT, (), [signal])}"
         queries.append(Query(of, way.title, instant=True))
     return bars(panel, Look("percentunit", 0, 0, 2, OF_LIMIT), *queries)
 
 
 def _of_limit(name: str, title: str, who: tuple[Match, ...]) -> Query:
     signal = equal("signal", name)
-    of = f"{value(recording.DECISION_SHARE, (), (*who, signal))} / {value(recording.LIMIT, (), [signal])}"
+    of = f"{value(verdicts.DECISION_SHARE, (), (*who, signal))} / {value(verdicts.LIMIT, (), [signal])}"
     return Query(of, title, instant=True)
 
 
@@ -124,8 +114,8 @@ def _sample() -> Built:
     return rows(
         panel,
         {"tier": "Tier", "window": "Window"},
-        Column("Turns", value(recording.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 70),
-        Column("Sessions", value(recording.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 75),
+        Column("Turns", value(verdicts.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 70),
+        Column("Sessions", value(verdicts.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 75),
     )
 
 
@@ -139,7 +129,7 @@ def _verdict_over_time() -> Built:
         5,
     )
     look = Look("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
-    return states(panel, look, Query(value(recording.VERDICT, ("tier",), WHO), "{{tier}}"))
+    return states(panel, look, Query(value(verdicts.VERDICT, ("tier",), WHO), "{{tier}}"))
 
 
 def _policies() -> Row:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agent.telemetry import catalog
+from agent.telemetry.verdicts import recorded
 from alerts.promql import (
     UnknownLabelError,
     UnknownPartError,
@@ -10,7 +11,6 @@ from alerts.promql import (
     equal,
     like,
     quantile,
-    recorded,
     select,
     share,
     total,

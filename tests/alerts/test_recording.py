@@ -7,22 +7,12 @@ import pytest
 
 from agent.budgets import load_budgets
 from agent.policy.policies import load_policies
+from agent.telemetry.verdicts import KEEP, NOT_ENOUGH, ROLL_BACK, VERDICT, WATCH
 from alerts.__main__ import files, rule_file
+from alerts.counting import SHARE, signals
 from alerts.promql import select
-from alerts.recording import (
-    BASELINE,
-    KEEP,
-    NOT_ENOUGH,
-    ROLL_BACK,
-    SHARE,
-    VERDICT,
-    WATCH,
-    Z,
-    recorded_metrics,
-    recording_groups,
-    signals,
-    wilson_lower,
-)
+from alerts.recorded import BASELINE, Z, wilson_lower
+from alerts.recording import recorded_metrics, recording_groups
 from tests.alerts.promtool import check, counters, needs_promtool
 
 RULES = rule_file(recording_groups())

@@ -26,7 +26,6 @@ NOT_ON_A_BOARD = {
     catalog.TTS_CHARACTERS: "for reconciling with invoices; the cost board shows its dollars",
     catalog.STT_AUDIO: "for reconciling with invoices; the cost board shows its dollars",
     catalog.BREAKER_CHANGES: "the breakers' states are on the board; this one is for questions afterwards",
-    catalog.BUDGET_SESSION_ALERT: "the limit of the alerts on cost; the board draws the objective",
     catalog.LEDGER_QUEUE: "rises only while the database is down, which has an alert",
     catalog.LEDGER_COMMIT: "off the audio path; for tuning the database",
     catalog.LEDGER_FAILURES: "has an alert; what is lost by it is on the board",

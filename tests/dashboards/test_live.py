@@ -21,7 +21,8 @@ from agent.load.records import CallRecord
 from agent.prices import PriceBook, load_prices
 from agent.telemetry.catalog import STAGE_BUCKETS, TURN_BUCKETS
 from agent.telemetry.exposition import MAX_SERIES
-from alerts.recording import Sample, recording_groups
+from alerts.recorded import Sample
+from alerts.recording import recording_groups
 from tests.dashboards.boards import Asked, queries, with_variables
 from tests.dashboards.load import UNPRICED_VOICE, mixed_load, policies_file, prices_file
 from tests.dashboards.prometheus import Prometheus, needs_prometheus, running_prometheus

@@ -1,0 +1,69 @@
+"""What all recording rules share: windows, the least sample, the interval of Wilson, and how a rule is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from agent.policy.policies import load_policies
+from agent.telemetry import catalog
+from agent.telemetry.catalog import Metric
+from alerts.promql import value
+
+BASELINE: Final = load_policies().baseline
+"""The policy that a rollback of another is measured against: `policies.toml` keeps it alive with a holdout."""
+MIN_TURNS: Final = 60
+MIN_SESSIONS: Final = 10
+Z: Final = 1.645  # the 95 % quantile of the standard normal distribution
+
+WINDOWS: Final = {"5m": 300, "30m": 1_800, "1h": 3_600, "6h": 21_600, "24h": 86_400}
+DECISION_WINDOWS: Final = ("1h", "6h", "24h")
+BASELINE_WINDOW: Final = "7d"
+SECONDS: Final = {**WINDOWS, BASELINE_WINDOW: 7 * 86_400}
+INTERVAL_S: Final = 30
+WHO: Final = ("tier", "policy")
+COUNTED: Final = ("tier", "policy", "window")
+
+NOTHING: Final = f"0 * {value(catalog.POLICY_INFO, WHO)}"
+"""0 for every tier and policy that can be assigned: what an input that does not exist is taken for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One recording rule. `labels` are added to what the expression returns."""
+
+    metric: Metric
+    expr: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rule as Prometheus' rule files have it."""
+        rule: dict[str, Any] = {"record": self.metric.name, "expr": self.expr}
+        return {**rule, "labels": dict(self.labels)} if self.labels else rule
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How much there must be before anything is judged."""
+
+    turns: int = MIN_TURNS
+    sessions: int = MIN_SESSIONS
+
+
+def seconds(duration: float) -> str:
+    """A PromQL duration."""
+    return (
+        f"{duration:.0f}s" if duration >= 1 and duration == round(duration) else f"{max(1, round(duration * 1000))}ms"
+    )
+
+
+def scaled(window: str, faster: float) -> str:
+    """A window of the rules as PromQL has it: divided by `faster` in demos and game days."""
+    return window if faster == 1.0 else seconds(SECONDS[window] / faster)
+
+
+def wilson_lower(bad_share: str, sample: str) -> str:
+    """The lower end of Wilson's interval for a share of a sample (Wilson 1927), at z = 1.645."""
+    p, n, zz = bad_share, sample, Z * Z
+    spread = f"{Z} * sqrt({p} * (1 - {p}) / {n} + {zz / 4:.4f} / {n} ^ 2)"
+    return f"({p} + {zz / 2:.4f} / {n} - {spread}) / (1 + {zz:.4f} / {n})"
