@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 
+from agent.budgets import DEFAULT_FILE
 from tests.browser.cdp import Page, PageError
 from tests.browser.talk import calm_house, events, finished_turns, needs_chromium, say, talk_page
 
 pytestmark = [needs_chromium, pytest.mark.slow]
+
+
+# 240 turns, told to the page as the client tells them.
+_MANY_TURNS = """
+globalThis.tell = (type, detail) => voiceAgent.dispatchEvent(new CustomEvent(type, { detail }));
+for (let turn = 1; turn <= 240; turn += 1) {
+  const at = { epoch: 9, turn };
+  tell("transcript.final", { ...at, text: `Question ${turn}. ` + "Is there a room? ".repeat(6), spoken: true });
+  tell("reply.text", { ...at, clause: 0, text: "An answer. ".repeat(60), startMs: 0 });
+  tell("playback", { ...at, event: "started", playedMs: 0, clause: null, earMs: 800 });
+}
+"""
+# How far the transcript's end is below its window, in pixels.
+_BELOW = """
+(({ scrollHeight, scrollTop, clientHeight }) => Math.abs(scrollHeight - scrollTop - clientHeight))(
+  document.querySelector("#transcript"))
+"""
 
 
 async def _answer_microphone(page: Page, url: str, setting: str) -> None:
@@ -37,6 +56,70 @@ async def test_without_a_microphone_the_caller_types_and_hears_the_reply(why: st
         told = [event["event"] for event in await events(page, "playback") if event["event"] != "progress"]
         assert told == ["started", "finished"]
         assert await page.run("document.querySelector('#text').value") == ""
+        assert page.complaints == []
+
+
+async def test_without_any_sound_the_caller_types_and_reads() -> None:
+    async with calm_house() as house, talk_page(house.url, before=["delete globalThis.AudioContext;"]) as page:
+        await page.click("#talk")
+        await page.until("voiceAgent.state === 'open' && !document.querySelector('#problem').hidden")
+        assert (await page.text("#problem")).startswith("No sound here")
+        assert await page.run("document.activeElement.id") == "text"
+        await page.type("I would like to book a room")
+        await page.press("Enter")
+        await finished_turns(page, 1)
+        assert "Which location would you like?" in await page.text(".agent")
+        assert page.complaints == []
+
+
+async def test_a_long_conversation_follows_its_end_and_leaves_a_reader_alone() -> None:
+    async with calm_house() as house, talk_page(house.url) as page:
+        await say(page, "hello")
+        await finished_turns(page, 1)
+        await page.run(_MANY_TURNS)
+        assert await page.run("document.querySelectorAll('.turn').length") == 200, "older turns leave the page"
+        assert await page.run(f"{_BELOW} < 1")
+        newest = "document.querySelector('#history button:last-child').getBoundingClientRect().right"
+        edge = "document.querySelector('#history').getBoundingClientRect().right"
+        assert await page.run(f"{newest} <= {edge} + 1")
+
+        await page.run("document.querySelector('#transcript').scrollTop = 1000")
+        await page.run("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))")
+        await page.click("#history button:nth-last-child(3)")
+        place = "Math.round(document.querySelector(\"li[data-turn='60']\").getBoundingClientRect().top)"
+        read = await page.run(place)
+        focused = "document.activeElement.getAttribute('aria-label')"
+        before = await page.run(focused)
+        assert before.startswith("Turn ")
+        await page.run("tell('reply.text', { epoch: 9, turn: 500, clause: 0, text: 'More.', startMs: 0 })")
+        await page.run(
+            "tell('playback', { epoch: 9, turn: 500, event: 'started', playedMs: 0, clause: null, earMs: 700 })"
+        )
+        assert await page.run(place) == read, "what is being read stays where it is, though the oldest turn is gone"
+        assert await page.run(focused) == before, "a new turn takes nobody's focus"
+        assert page.complaints == []
+
+
+@pytest.mark.parametrize("may_see", [True, False])
+async def test_the_cost_is_shown_where_the_tier_may_see_it(tmp_path: Path, may_see: bool) -> None:
+    budgets = tmp_path / "budgets.toml"
+    budgets.write_text(
+        DEFAULT_FILE.read_text().replace("[tiers.free]", f"[tiers.free]\nshow_cost = {json.dumps(may_see)}")
+    )
+    async with calm_house(budgets_file=budgets) as house, talk_page(house.url) as page:
+        await say(page, "I would like to book a room")
+        [metrics] = await finished_turns(page, 1)
+        meta = await page.text(".meta")
+        assert metrics["model"] in meta
+        assert metrics["rule"] in meta
+        await page.until("document.querySelector('#memory .topic.current')")
+        if may_see:
+            await page.until("document.querySelector('#cost-section').checkVisibility()")
+            assert (await page.text("#cost")).startswith("$0.0")
+            assert (await page.text("#tokens")).endswith("tokens")
+        await page.click("#hangup")
+        await page.until("voiceAgent.state === 'ended'")
+        assert await page.shown("#cost-section") == may_see
         assert page.complaints == []
 
 
@@ -153,7 +236,9 @@ async def test_a_refused_session_is_explained() -> None:
         await page.click("#talk")
         await page.until("!document.querySelector('#problem').hidden")
         assert "free sessions are switched off" in await page.text("#problem")
-        assert await page.text("#status") == "call ended"
+        assert await page.text("#status") == "not connected", "there was no call that could have ended"
+        assert await page.shown("#welcome")
+        assert not await page.run("document.querySelector('.divider')")
 
 
 def _contrast(one: str, other: str) -> float:

@@ -248,6 +248,25 @@ test("hanging up tells the server; without a connection it just ends", async () 
   assert.equal(FakeSocket.all.length, 1);
 });
 
+test("who hangs up while the token is on its way gets no session", async () => {
+  const opening = client.connect();
+  client.hangUp();
+  await assert.rejects(opening, VoiceError);
+  assert.equal(FakeSocket.all.length, 0);
+  assert.deepEqual(states, ["connecting", "ended"]);
+});
+
+test("a call that was begun anew is not ended by the one before", async () => {
+  const first = client.connect();
+  client.hangUp();
+  const second = client.connect();
+  await assert.rejects(first, VoiceError);
+  FakeSocket.last.open();
+  await second;
+  assert.equal(FakeSocket.all.length, 1);
+  assert.deepEqual(states, ["connecting", "ended", "connecting", "open"]);
+});
+
 test("a server that accepts and then stays silent is given up", async () => {
   const opening = client.connect();
   await settle();

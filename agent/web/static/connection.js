@@ -46,6 +46,7 @@ export class Connection {
     this._lastError = null;
     this._retry = null;
     this._retryFrom = 0;
+    this._drops = 0; // a token or socket that comes after a drop is not used
     /** "idle", "connecting", "open", "reconnecting" or "ended". */
     this.state = "idle";
   }
@@ -60,10 +61,11 @@ export class Connection {
     if (this.state !== "idle" && this.state !== "ended") return;
     this._resumeToken = null;
     this._become("connecting");
+    const drops = this._drops;
     try {
       await this._open(await this._newToken());
     } catch (error) {
-      this._become("ended", error.message);
+      if (drops === this._drops) this._become("ended", error.message);
       throw error;
     }
   }
@@ -77,6 +79,7 @@ export class Connection {
 
   /** Leaves without a word; `hangup` is the polite way. */
   drop() {
+    this._drops += 1;
     const socket = this._socket;
     this._socket = null;
     socket?.close(CLOSED.normal);
@@ -84,9 +87,11 @@ export class Connection {
   }
 
   async _newToken() {
+    const drops = this._drops;
     const headers = this._apiKey ? { authorization: `Bearer ${this._apiKey}` } : {};
     const answer = await fetch(`${this._baseUrl}/v1/sessions`, { method: "POST", headers, credentials: "same-origin" });
     const body = await answer.json().catch(() => ({}));
+    if (drops !== this._drops) throw new VoiceError(CLOSED.normal, "hung up");
     if (!answer.ok) throw new VoiceError(answer.status, body.detail ?? `the service answered with status ${answer.status}`);
     // Behind a proxy that ends TLS the service does not see that the page came over HTTPS.
     this._url = globalThis.location?.protocol === "https:" ? body.url.replace(/^ws:/, "wss:") : body.url;

@@ -3,12 +3,18 @@ import { byId, el, whole } from "./dom.js";
 import { splitHeard } from "./heard.js";
 
 const MAX_TURNS = 200; // older turns leave the page
+const AT_END = 40; // pixels from the end within which the reader follows
 
 export class ConversationView {
   constructor() {
     this._list = byId("turns");
     this._partial = byId("partial");
     this._turns = new Map(); // "epoch.turn" → {node, agent, clauses, meta, facts}
+    this._pane = byId("transcript");
+    this._following = true;
+    this._pane.addEventListener("scroll", () => {
+      this._following = this._pane.scrollHeight - this._pane.scrollTop - this._pane.clientHeight < AT_END;
+    });
   }
 
   /** Words of the caller so far. */
@@ -25,7 +31,7 @@ export class ConversationView {
     const entry = this._entry(epoch, turn);
     entry.caller.hidden = false;
     entry.caller.append(text);
-    if (!spoken) entry.caller.append(el("span", { class: "how", text: "typed" }));
+    if (!spoken) entry.caller.append(" ", el("span", { class: "how", text: "typed" }));
     this._scroll();
   }
 
@@ -62,8 +68,9 @@ export class ConversationView {
     parts.forEach((part, index) => {
       const node = entry.clauses[index].node;
       node.classList.remove("upcoming");
-      node.replaceChildren(part.heard, part.heard && part.unheard ? " " : "");
-      if (part.unheard) node.append(el("span", { class: "sr", text: " not heard: " }), el("del", { text: part.unheard }));
+      if (!part.unheard) return; // left alone: a screen reader would say it again
+      node.replaceChildren(part.heard, part.heard ? " " : "");
+      node.append(el("span", { class: "sr", text: " not heard: " }), el("del", { text: part.unheard }));
     });
   }
 
@@ -90,7 +97,7 @@ export class ConversationView {
     byId("welcome").hidden = true;
     const caller = el("p", { class: "caller", hidden: true }, el("span", { class: "who", text: "Caller" }));
     const agent = el("p", { class: "agent", hidden: true }, el("span", { class: "who", text: "Agent" }));
-    const meta = el("p", { class: "meta", hidden: true });
+    const meta = el("p", { class: "meta", "aria-live": "off", hidden: true }); // figures are read on demand
     const node = el("li", { class: "turn", "data-turn": turn }, caller, agent, meta);
     const entry = { node, caller, agent, meta, clauses: [], facts: {}, cut: false };
     this._turns.set(key, entry);
@@ -105,8 +112,7 @@ export class ConversationView {
 
   /** Keeps the newest in view, unless the reader has scrolled up. */
   _scroll() {
-    const pane = byId("transcript");
-    if (pane.scrollHeight - pane.scrollTop - pane.clientHeight < 160) pane.scrollTop = pane.scrollHeight;
+    if (this._following) this._pane.scrollTop = this._pane.scrollHeight;
   }
 }
 

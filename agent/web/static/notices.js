@@ -52,6 +52,7 @@ export class Notices {
   }
 
   _show(id, text) {
+    if (byId(id).textContent === text) return; // a screen reader would say it again
     byId(id).textContent = text;
     byId(id).hidden = text === "";
   }

@@ -16,6 +16,7 @@ const STATE_NAMES = {
 };
 const END_REASONS = {
   completed: "You hung up.",
+  "hung up": "You hung up.", // while there was no connection
   idle: "The call ended: nobody said anything for a while.",
   too_long: "The call ended: it reached its longest time.",
   replaced: "The call went on in another window.",
@@ -28,6 +29,7 @@ const conversation = new ConversationView();
 const waterfall = new Waterfall();
 const notices = new Notices();
 let sample = null; // {caller, button} while a sample call runs
+let opened = false; // whether the session was ready: one that was refused has no end
 
 // For a look inside, from the browser's console.
 globalThis.voiceAgent = client;
@@ -35,8 +37,9 @@ globalThis.voiceAgent = client;
 // Session
 
 client.addEventListener("state", ({ detail: { state, reason } }) => {
-  byId("status").dataset.state = state;
-  byId("status-text").textContent = STATE_NAMES[state];
+  const shown = state === "ended" && !opened ? "idle" : state;
+  byId("status").dataset.state = shown;
+  byId("status-text").textContent = STATE_NAMES[shown];
   byId("hangup").hidden = state === "idle" || state === "ended" || state === "connecting";
   byId("talk").disabled = state === "connecting";
   if (state === "open") notices.solved();
@@ -48,12 +51,15 @@ client.addEventListener("state", ({ detail: { state, reason } }) => {
   client.closeMicrophone();
   client.stopRecogniser();
   notices.askListen(null);
+  showMicrophone();
+  if (!opened) return;
+  opened = false;
   if (reason && !(reason in END_REASONS)) notices.problem(`The call ended: ${reason}.`);
   conversation.divide(END_REASONS[reason] ?? "The call ended.");
-  showMicrophone();
 });
 
 client.addEventListener("session.ready", ({ detail }) => {
+  opened = true;
   byId("session").hidden = false;
   byId("tier").textContent = detail.tier;
   byId("policy").textContent = detail.policy;
@@ -61,10 +67,6 @@ client.addEventListener("session.ready", ({ detail }) => {
   byId("session-id").title = detail.session_id;
   waterfall.budgets = detail.budgets_ms;
   if (detail.epoch > 1 && !detail.resumed) conversation.divide("A new connection; the session goes on from here.");
-});
-
-client.addEventListener("session.end", ({ detail }) => {
-  byId("status").title = detail.reason;
 });
 
 client.addEventListener("error", ({ detail }) => {
@@ -143,19 +145,21 @@ client.addEventListener("level", ({ detail }) => {
 
 /** Opens sound and session; false when the service cannot be reached. */
 async function open() {
+  let silent = null;
   try {
     await client.openAudio();
   } catch (error) {
-    notices.problem(`No sound here (${error.message}). The agent’s words appear as text.`);
+    silent = error;
   }
   try {
     await client.connect();
-    return true;
   } catch (error) {
-    const why = error instanceof TypeError ? "it does not answer" : error.message;
-    notices.problem(`The service could not be reached: ${why}.`);
+    notices.problem(error instanceof TypeError ? "The service does not answer." : `The service opened no session: ${error.message}.`);
     return false;
   }
+  // Told last: an open session takes back what was told before.
+  if (silent) notices.problem(`No sound here (${silent.message}). You can type, and the agent’s words appear as text.`);
+  return true;
 }
 
 byId("talk").addEventListener("click", async () => {
@@ -164,7 +168,11 @@ byId("talk").addEventListener("click", async () => {
     return;
   }
   sample?.caller.stop();
-  if (!(await open()) || !client.audio) return;
+  if (!(await open())) return;
+  if (!client.audio) {
+    byId("text").focus();
+    return;
+  }
   try {
     await client.openMicrophone();
   } catch (error) {
@@ -186,15 +194,15 @@ byId("type").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = byId("text").value.trim();
   if (!text || !(await open())) return;
-  if (client.sendText(text)) byId("text").value = "";
-  else notices.problem("There is no connection at the moment. Your text is kept; send it again in a moment.");
+  if (!client.sendText(text)) notices.problem("There is no connection at the moment. Your text is kept; send it again in a moment.");
+  else if (byId("text").value.trim() === text) byId("text").value = ""; // what was typed meanwhile stays
 });
 
 byId("hangup").addEventListener("click", () => client.hangUp());
 
 function showMicrophone() {
   const on = Boolean(client.audio?.microphone);
-  byId("talk-text").textContent = on ? "Microphone off" : client.state === "ended" ? "Call again" : "Start talking";
+  byId("talk-text").textContent = on ? "Microphone off" : byId("status").dataset.state === "ended" ? "Call again" : "Start talking";
   byId("talk").classList.toggle("on", on);
   // A screen reader that reads the reply aloud would be heard by an open microphone, and the agent speaks anyway.
   byId("turns").setAttribute("aria-live", on ? "off" : "polite");
@@ -206,6 +214,7 @@ async function showSamples() {
   const told = await (await fetch("/sample-calls.json")).json();
   notices.simulated(told.simulated, told.keys);
   byId("samples").hidden = told.calls.length === 0;
+  byId("sample-hint").hidden = told.calls.length === 0;
   byId("sample-buttons").replaceChildren(
     ...told.calls.map((call) => el("button", { type: "button", text: call.title, "data-call": call.name, onclick: (event) => runSample(call, event.currentTarget) })),
   );

@@ -136,20 +136,26 @@ export class Waterfall {
         "button",
         {
           type: "button",
+          "data-key": entry.key,
           "aria-pressed": String(entry === shown),
           "aria-label": `Turn ${entry.turn}: ${said}`,
           onclick: () => {
             this._chosen = entry === this._turns.at(-1) ? null : entry.key;
             this._draw();
-            byId("history").querySelector('[aria-pressed="true"]')?.focus();
           },
         },
         el("span", { class: "plot" }, bar),
         el("span", { class: "number", "aria-hidden": "true", text: entry.turn }),
       );
     });
-    byId("history").style.setProperty("--limit", `${(budget / most) * 100}%`);
-    byId("history").replaceChildren(...bars);
+    const history = byId("history");
+    const left = history.scrollLeft;
+    const focused = history.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    history.style.setProperty("--limit", `${(budget / most) * 100}%`);
+    history.replaceChildren(...bars);
+    // New bars take the old ones' place: the focus stays where it was, the newest bar in sight unless another is looked at.
+    bars.find((bar) => bar.dataset.key === focused)?.focus({ preventScroll: true });
+    history.scrollLeft = this._chosen === null ? history.scrollWidth : left;
   }
 }
 
