@@ -21,14 +21,17 @@ from agent.errors import ConfigurationError
 from agent.ledger.history import SessionHistory
 from agent.ledger.ledger import Ledger
 from agent.ledger.meter import MoneySink
+from agent.ledger.policy_store import SqlPolicyStore
 from agent.ledger.sink import LedgerSink
 from agent.ledger.spending import SessionSpending
 from agent.memory import BadEventError, Conversation
 from agent.memory.flows import Flows, load_flows
 from agent.ops.health import health_routes
 from agent.ops.loop_lag import LoopLag
+from agent.ops.operations import Operations
 from agent.policy.policies import DEFAULT_PATH, MODELS, Policy, PolicyBook, load_policies
 from agent.policy.routing import TermList, load_terms, possible_routes, route
+from agent.policy.watch import AssignmentWatch
 from agent.prices import load_prices
 from agent.providers.base import Call, Service
 from agent.providers.breaker import BreakerChange
@@ -67,7 +70,8 @@ class Wiring:
 
     settings: Settings
     budgets: Budgets
-    policies: PolicyBook
+    watch: AssignmentWatch
+    operations: Operations
     flows: Flows
     terms: TermList
     prompt: VoicePrompt
@@ -81,7 +85,8 @@ class Wiring:
     def parts(self, claims: Claims, session_id: str, client: Capabilities, past: Past) -> SessionParts:
         """What a session is made of: its policy decides."""
         settings, tier = self.settings, claims.tier
-        policy = self.policies.assign(tier, session_id)
+        book = self.watch.book
+        policy = book.policies.get(past.policy or "") or book.assign(tier, session_id)
         budget = self.budgets.tiers[tier]
         conversation = self._remembered(session_id, past.events)
         self.money.resume(session_id, past.nano_usd)
@@ -92,7 +97,7 @@ class Wiring:
                 policy.chains.stt, settings.stt_model or policy.stt_model, client_listens=client.browser_recogniser
             ),
             means=partial(self._means, policy, tier),
-            economy=partial(self._means, self.policies.policies[budget.governor.step_down_policy], tier),
+            economy=partial(self._means, book.policies[budget.governor.step_down_policy], tier),
             summariser=self.kit.model("haiku"),
             memory=Memory(conversation, session_id, self.ledger),
             system_prompt=self.prompt.text,
@@ -187,13 +192,20 @@ def wire(settings: Settings) -> Wiring:
     names = {model for _, _, model in configured.models}
     money = MoneySink(load_prices(settings.prices_file), metrics, budgets, recorder, configured_models=names)
     money.prepare(configured.models, [(tier, name) for tier, name, _ in configured.policies], USUAL_CAUSES)
-    sinks.members.extend(
-        [money, recorder, MetricsSink(metrics, budgets, configured, version("voice-agent")), LogSink()]
-    )
+    counting = MetricsSink(metrics, budgets, configured, version("voice-agent"))
+    sinks.members.extend([money, recorder, counting, LogSink()])
+
+    def prepare(tier: Tier, policy: Policy) -> None:
+        counting.prepare(tier, policy.name, policy.version)
+        money.prepare(configured.models, [(tier, policy.name)], USUAL_CAUSES)
+
+    store = SqlPolicyStore(ledger.engine, ledger.migrated)
+    watch = AssignmentWatch(policies, store, metrics, prepare)
     return Wiring(
         settings=settings,
         budgets=budgets,
-        policies=policies,
+        watch=watch,
+        operations=Operations(settings, watch, store, metrics),
         flows=load_flows(),
         terms=load_terms(settings.terms_file),
         prompt=build_prompt(settings.business_name, settings.extra_prompt),
@@ -284,7 +296,8 @@ def create_app(settings: Settings) -> Litestar:
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncGenerator[None]:
         outside = exporting(settings, wiring.metrics, wiring.budgets, wiring.sinks, wiring.cost_of)
-        async with lag.watched(), wiring.ledger, outside, _probing(wiring.kit), registry.running():
+        operating = wiring.operations.running()
+        async with lag.watched(), wiring.ledger, operating, outside, _probing(wiring.kit), registry.running():
             yield
         await wiring.kit.close()
 
@@ -292,6 +305,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             router,
             *health_routes(wiring.metrics, registry),
+            *wiring.operations.routes,
             web_routes(simulated=doors.simulated, public_url=settings.public_url),
         ],
         state=State({"doors": doors, "wiring": wiring}),

@@ -3,6 +3,8 @@
 AgentError
 ├── ConfigurationError      a setting, TOML file or data file is wrong: the service does not start
 ├── TokenError              a session, membership or API credential was not accepted
+├── AssignmentError         policies cannot be assigned like that (agent.policy.assignment)
+├── PrometheusError         Prometheus could not be asked (agent.ops.prometheus)
 ├── ProtocolError           the client broke the session protocol; carries the close code
 └── ProviderError           a provider failed (agent.providers.base): the chain decides what comes next
 """

@@ -111,6 +111,16 @@ class Settings(BaseSettings):
     database_url: str = "sqlite+aiosqlite:///var/voice-agent.db"
     retention_days: int = Field(30, ge=1, le=3650)
 
+    # Who operates it
+    operator_token: SecretStr | None = Field(None, description="opens /v1/ops/policies and /v1/ops/decisions")
+    alerts_token: SecretStr | None = Field(None, description="what Alertmanager sends to /v1/ops/alerts")
+    prometheus_url: str | None = Field(None, description="where decisions get their numbers")
+    rollback_mode: Literal["off", "recommend", "auto"] = "recommend"
+    rollback_dwell_s: float = Field(1800.0, ge=0, le=604_800, description="after a change no automatic rollback")
+    rollbacks_per_day: int = Field(2, ge=0, le=100, description="automatic ones of a tier")
+    chat_webhook_url: SecretStr | None = Field(None, description="an incoming webhook that is told about decisions")
+    dashboard_url: str | None = Field(None, description="where Grafana is, for links in messages")
+
     # Who watches
     sentry_dsn: SecretStr | None = Field(None, validation_alias=_named("SENTRY_DSN"))
     otlp_endpoint: str | None = Field(None, validation_alias=_named("OTEL_EXPORTER_OTLP_ENDPOINT"))
@@ -129,7 +139,7 @@ class Settings(BaseSettings):
             raise ValueError("takes comma-separated keys of 16 characters or more")
         return value
 
-    @field_validator("token_secret", "membership_secret")
+    @field_validator("token_secret", "membership_secret", "operator_token", "alerts_token")
     @classmethod
     def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < MIN_SECRET:
@@ -144,12 +154,21 @@ class Settings(BaseSettings):
         "sandbox_url",
         "public_url",
         "otlp_endpoint",
+        "prometheus_url",
+        "dashboard_url",
     )
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("takes an address that begins with http:// or https://")
         return value.rstrip("/") if value else None
+
+    @field_validator("chat_webhook_url")
+    @classmethod
+    def _webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/]+/\S*", value.get_secret_value()):
+            raise ValueError("takes the address of an incoming webhook: https://host/path")
+        return value
 
     @field_validator("sentry_dsn")
     @classmethod
@@ -179,6 +198,14 @@ class Settings(BaseSettings):
         raise ConfigurationError(
             f"{PREFIX}TOKEN_SECRET is not set: it takes {MIN_SECRET} characters or more (`openssl rand -hex 32`)"
         )
+
+    def check_rollbacks(self) -> None:
+        """Raises ConfigurationError when automatic rollbacks lack what they need."""
+        if self.rollback_mode == "auto":
+            for name in ("alerts_token", "prometheus_url"):
+                if getattr(self, name) is None:
+                    variable = f"{PREFIX}{name.upper()}"
+                    raise ConfigurationError(f"{variable} is not set: {PREFIX}ROLLBACK_MODE=auto needs it")
 
     def _any_key(self) -> bool:
         names = ("deepgram", "anthropic", "elevenlabs", "openai")

@@ -66,11 +66,11 @@ def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
         raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {where} cannot be used: {reason}") from None
 
 
-def _console() -> Console:
+def stdout_console() -> Console:
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140, highlight=False)
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
@@ -89,10 +89,10 @@ def report(context: click.Context, since: timedelta, tier: str | None, as_json: 
         lambda engine, settings: make_report(engine, load_prices(settings.prices_file), now - since, now, tier)
     )
     if as_json:
-        _print_json(made)
+        print_json(made)
         return
     budgets = load_budgets(load_settings().budgets_file)
-    console = _console()
+    console = stdout_console()
     console.print(f"{made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC\n", style="dim")
     if not made.experience and not made.spending:
         console.print("nothing happened in this time; --since 7d looks further back")
@@ -111,9 +111,9 @@ def report_session(session_id: str, as_json: bool) -> None:
     if found is None:
         raise click.ClickException(f"the ledger has no session {session_id}")
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
-        _console().print(session_view(found))
+        stdout_console().print(session_view(found))
 
 
 @click.command()

@@ -44,7 +44,9 @@ class SessionHistory:
         await self._ledger.migrated.wait()
         await self._ledger.flush(WAIT_S / 2)
         async with self._ledger.engine.connect() as connection:
-            if (await connection.execute(select(sessions.c.id).where(sessions.c.id == session_id))).first() is None:
+            kept = select(sessions.c.policy).where(sessions.c.id == session_id)
+            policy = (await connection.execute(kept)).scalar_one_or_none()
+            if policy is None:
                 return None
             mine = turns.c.session_id == session_id
             last, slow = (
@@ -54,4 +56,4 @@ class SessionHistory:
             ).one()
             spent = select(func.coalesce(func.sum(charges.c.nano_usd), 0)).where(charges.c.session_id == session_id)
             nano_usd = int((await connection.execute(spent)).scalar_one())
-        return Past(tuple(await self._ledger.memory_events(session_id)), last, slow, nano_usd)
+        return Past(tuple(await self._ledger.memory_events(session_id)), last, slow, nano_usd, policy)

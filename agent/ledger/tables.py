@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from advanced_alchemy.types import GUID, DateTimeUTC
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata: Final = MetaData(
@@ -117,4 +117,37 @@ memory_events: Final = Table(
     Column("seq", Integer, primary_key=True),  # 0, 1, 2 … within a session; append only
     Column("at", DateTimeUTC(), nullable=False),
     Column("event", _JSON, nullable=False),
+)
+
+assignments: Final = Table(
+    "assignments",
+    metadata,
+    Column("tier", String(), primary_key=True),
+    Column("revision", Integer, primary_key=True),  # 1, 2, 3 … within a tier; the highest is in force; append only
+    Column("at", DateTimeUTC(), nullable=False),
+    Column("weights", _JSON, nullable=False),  # policy → percent
+    _word("cause"),  # policy.assignment.Cause
+    _word("actor"),
+    _word("reason"),
+    Column("restores", Integer, nullable=True),  # the revision whose weights were brought back
+)
+
+decisions: Final = Table(
+    "decisions",
+    metadata,
+    Column("id", String(), primary_key=True),
+    Column("at", DateTimeUTC(), nullable=False, index=True),
+    _word("alert"),
+    _word("fingerprint"),
+    Column("starts_at", DateTimeUTC(), nullable=False),
+    _word("mode"),
+    _word("tier"),
+    _word("policy"),
+    _word("verdict"),
+    _word("outcome"),
+    _word("reason"),
+    Column("evidence", _JSON, nullable=False),  # the verdict's numbers when it was decided
+    Column("from_revision", Integer, nullable=True),
+    Column("to_revision", Integer, nullable=True),
+    UniqueConstraint("fingerprint", "starts_at", "mode"),
 )

@@ -204,7 +204,7 @@ def _checked_weights(
             raise ValueError(f"{where}.{name}: takes a whole number from 0 to 100 (percent), got {weight!r}")
     if (total := sum(weights.values())) != 100:
         raise ValueError(f"{where}: takes weights that sum to 100, these sum to {total}")
-    return tuple(weights.items())
+    return tuple((name, weights[name]) for name in policies if name in weights)  # in the order of the file
 
 
 def _only(table: Mapping[str, Any], where: str, known: Iterable[str]) -> None:

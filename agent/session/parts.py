@@ -92,6 +92,7 @@ class Past:
     turns: int = 0  # the number of its last turn
     slow: int = 0  # turns over the budget
     nano_usd: int = 0  # what it has cost
+    policy: str | None = None  # which it keeps to its end
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,20 @@ STT_AUDIO = _counter("stt_audio_seconds_total", "Seconds of audio streamed to a 
 BUDGET_SECONDS = _gauge("budget_seconds", "Latency budgets at the 95th percentile.", "budget")
 BUDGET_SESSION_COST = _gauge("budget_session_cost_usd", "Cost objective of a session.", "tier")
 BUDGET_SESSION_ALERT = _gauge("budget_session_alert_usd", "Average cost of a session from which alerts fire.", "tier")
+
+# Policies and decisions
 POLICY_INFO = _gauge("policy_info", "1 for each policy that a tier can be assigned.", "policy", "version", "tier")
+POLICY_WEIGHT = _gauge("policy_weight_percent", "Percent of a tier's new sessions that get a policy.", "tier", "policy")
+ASSIGNMENT_AGE = _gauge(
+    "assignment_age_seconds", "Seconds since this process last read from the database which policies are in force."
+)
+DECISIONS = _counter(
+    "decisions_total", "Decisions about alerts that ask for a rollback.", "tier", "policy", "outcome", "reason"
+)
+NOTIFICATIONS = _counter(
+    "alert_notifications_total", "Alerts that Alertmanager sent, by what became of them.", "result"
+)
+CHAT_MESSAGES = _counter("chat_messages_total", "Messages about decisions to the chat.", "result")
 
 # The process
 LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")

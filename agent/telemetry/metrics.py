@@ -69,6 +69,7 @@ class MetricsSink:
     def __init__(self, metrics: Metrics, budgets: Budgets, configured: Configured, version: str) -> None:
         self._metrics = metrics
         self._known = frozenset(configured.models)
+        self._rules = configured.rules
         self._initialise(budgets, configured, version)
 
     def handle(self, event: Event) -> None:
@@ -156,8 +157,7 @@ class MetricsSink:
             for reason in REFUSALS:
                 child(catalog.SESSIONS_REFUSED, tier, reason)
         for tier, policy, number in configured.policies:
-            self._metrics.set(catalog.POLICY_INFO, policy, str(number), tier, value=1)
-            self._initialise_policy(tier, policy, configured)
+            self.prepare(tier, policy, number)
         for service, from_provider, to_provider in configured.moves:
             for reason in CHAIN_REASONS:
                 child(catalog.FALLBACKS, service, from_provider, to_provider, reason)
@@ -179,8 +179,10 @@ class MetricsSink:
                 child(catalog.STT_AUDIO, provider)
         self._metrics.set(catalog.BUILD_INFO, version, value=1)
 
-    def _initialise_policy(self, tier: Tier, policy: str, configured: Configured) -> None:
+    def prepare(self, tier: Tier, policy: str, version: int) -> None:
+        """Creates the series of a policy that a tier can be assigned, so that rates exist before its first session."""
         child = self._metrics.child
+        self._metrics.set(catalog.POLICY_INFO, policy, str(version), tier, value=1)
         child(catalog.TURNS_OWED, tier, policy)
         child(catalog.TURN_LATENCY, tier, policy)
         child(catalog.SLOW_SESSIONS, tier, policy)
@@ -193,7 +195,7 @@ class MetricsSink:
             child(catalog.STAGE_SECONDS, stage, tier, policy)
         for budget in ("voice_to_voice", "stt", "llm", "tts", "network"):
             child(catalog.BUDGET_BREACHES, budget, tier, policy)
-        for model, rule in configured.rules:
+        for model, rule in self._rules:
             child(catalog.ROUTED_TURNS, model, rule, tier, policy)
 
 

@@ -1,0 +1,122 @@
+"""Asks Prometheus for the numbers that a decision rests on, at the moment when it is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import httpx
+
+from agent.errors import AgentError
+from agent.policy.decision import Alert, Facts
+from agent.telemetry import verdicts
+from agent.telemetry.catalog import Metric
+
+TIMEOUT_S: Final = 5.0
+_VERDICTS: Final = {"experience": verdicts.VERDICT, "cost": verdicts.COST_VERDICT}
+
+Labels = Mapping[str, str]
+
+
+class PrometheusError(AgentError):
+    """Prometheus could not be asked, or did not answer like Prometheus. The message is one line without the query."""
+
+
+class FactFinder(Protocol):
+    """Where the facts of a decision come from."""
+
+    async def facts(self, alert: Alert) -> Facts:
+        """Raises PrometheusError."""
+        ...
+
+
+class Prometheus:
+    """A `FactFinder` on Prometheus' HTTP API."""
+
+    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
+        self._client = client
+        self._url = f"{url.rstrip('/')}/api/v1/query"
+
+    async def facts(self, alert: Alert) -> Facts:
+        """What the recording rules say of the alert's tier and policy now. Raises PrometheusError."""
+        tier = {"tier": alert.tier.value}
+        who = {**tier, "policy": alert.policy}
+        verdict = await self._value(_VERDICTS[alert.verdict], who)
+        baseline = await self._value(verdicts.BASELINE_ENOUGH, tier)
+        limits = await self._by("signal", verdicts.LIMIT, {})
+        outages = await self._ask(verdicts.PROVIDER_OUTAGE, {})
+        numbers = await (self._experience(who, limits) if alert.verdict == "experience" else self._money(who))
+        return Facts(
+            verdict=None if verdict is None else round(verdict),
+            baseline_enough=baseline == 1,
+            breaching=await self._breaching(tier, limits),
+            outages=tuple(sorted({labels["provider"] for labels, value in outages if value > 0})),
+            evidence={"at": datetime.now(UTC).isoformat(timespec="seconds"), "verdict": verdict, **numbers},
+        )
+
+    async def _experience(self, who: Labels, limits: Mapping[str, float]) -> Mapping[str, Any]:
+        shares = await self._by("signal", verdicts.DECISION_SHARE, who)
+        lower = await self._by("signal", verdicts.DECISION_LOWER, who)
+        baseline = await self._by("signal", verdicts.BASELINE_SHARE, {"tier": who["tier"]})
+        turns = await self._ask(verdicts.DECISION_TURNS, who)
+        return {
+            "window": next((labels["window"] for labels, _ in turns), None),
+            "turns": next((value for _, value in turns), None),
+            "sessions": await self._value(verdicts.DECISION_SESSIONS, who),
+            "signals": {
+                name: {
+                    "share": share,
+                    "lower": lower.get(name),
+                    "limit": limits.get(name),
+                    "baseline": baseline.get(name),
+                }
+                for name, share in sorted(shares.items())
+            },
+        }
+
+    async def _money(self, who: Labels) -> Mapping[str, Any]:
+        return {
+            "session_usd": await self._value(verdicts.COST_SESSION, who),
+            "limit_usd": await self._value(verdicts.COST_LIMIT, {"tier": who["tier"]}),
+            "before_usd": await self._value(verdicts.COST_BEFORE, who),
+        }
+
+    async def _breaching(self, tier: Labels, limits: Mapping[str, float]) -> frozenset[str]:
+        """The policies of a tier of which a signal is over its limit beyond doubt."""
+        lower = await self._ask(verdicts.DECISION_LOWER, tier)
+        return frozenset(labels["policy"] for labels, value in lower if value > limits.get(labels["signal"], math.inf))
+
+    async def _value(self, metric: Metric, where: Labels) -> float | None:
+        """The value of one series; None where there is none."""
+        return next((value for _, value in await self._ask(metric, where)), None)
+
+    async def _by(self, label: str, metric: Metric, where: Labels) -> dict[str, float]:
+        return {labels[label]: value for labels, value in await self._ask(metric, where)}
+
+    async def _ask(self, metric: Metric, where: Labels) -> list[tuple[Labels, float]]:
+        """The finite samples of an instant query. Raises PrometheusError."""
+        matches = ", ".join(f'{name}="{value}"' for name, value in where.items())
+        try:
+            answer = await self._client.post(
+                self._url, data={"query": f"{metric.name}{{{matches}}}"}, timeout=TIMEOUT_S
+            )
+            answer.raise_for_status()
+            found = [_sample(one) for one in answer.json()["data"]["result"]]
+        except httpx.HTTPError as error:
+            raise PrometheusError(f"Prometheus cannot be asked: {type(error).__name__}") from None
+        except (ValueError, KeyError, TypeError, IndexError):
+            raise PrometheusError("Prometheus' answer cannot be read") from None
+        return _checked(found, metric.labels)
+
+
+def _sample(one: Any) -> tuple[Labels, float]:
+    return dict(one["metric"]), float(one["value"][1])
+
+
+def _checked(found: Iterable[tuple[Labels, float]], labels: tuple[str, ...]) -> list[tuple[Labels, float]]:
+    finite = [(metric, value) for metric, value in found if math.isfinite(value)]
+    if any(label not in metric for metric, _ in finite for label in labels):
+        raise PrometheusError("Prometheus' answer lacks a label: are its rules those of this version?")
+    return finite

@@ -1,0 +1,124 @@
+"""Which policies are in force, read from the database once a second, so that every process follows a change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from agent import clock
+from agent.budgets import Tier
+from agent.policy.assignment import Cause, Change, Revision, described
+from agent.policy.policies import Policy, PolicyBook
+from agent.policy.store import PolicyStore
+from agent.telemetry import catalog
+from agent.telemetry.exposition import Metrics
+
+POLL_S: Final = 1.0
+FIRST_READ_S: Final = 3.0  # how long a start waits for the database before it goes by the policy file
+_READ_S: Final = 5.0  # a database that takes longer is as good as down
+
+log = structlog.get_logger()
+
+Prepare = Callable[[Tier, Policy], None]
+"""Creates the series of a policy that a tier can be assigned from now on."""
+
+
+class AssignmentWatch:
+    """The policy book with the assignments that are in force. Use `running()` around the life of the server.
+
+    At the very first start the assignments of the policy file become revision 1. Without its database a process goes on
+    with what it knows, and `assignment_age_seconds` says since when.
+    """
+
+    def __init__(self, book: PolicyBook, store: PolicyStore, metrics: Metrics, prepare: Prepare) -> None:
+        self.book = book
+        self._store = store
+        self._metrics = metrics
+        self._prepare = prepare
+        self._numbers: dict[Tier, int] = {}
+        self._read_at = clock.now()
+        self._failing = False
+        self._first_read = asyncio.Event()
+        for tier in Tier:
+            self._show(tier)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Follows the database while the block runs; begins with what the database says, if it answers in time."""
+        task = asyncio.create_task(self._follow(), name="assignment-watch")
+        try:
+            await self._begin()
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def refresh(self) -> None:
+        """Reads what is in force now. Raises what the store raises, and TimeoutError after five seconds."""
+        async with asyncio.timeout(_READ_S):
+            found = {one.change.tier: one for one in await self._store.current()}
+            for tier in Tier:
+                if tier not in found:
+                    found[tier] = await self._first(tier)
+        self._read_at = clock.now()
+        for tier, revision in found.items():
+            if self._numbers.get(tier) != revision.number:
+                self._take(tier, revision)
+
+    async def _begin(self) -> None:
+        try:
+            async with asyncio.timeout(FIRST_READ_S):
+                await self._first_read.wait()
+        except TimeoutError:
+            log.warning("assignments not read yet: new sessions go by the policy file")
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except Exception as error:  # whatever it is, calls go on
+                if not self._failing:
+                    log.warning("assignments cannot be read", error=type(error).__name__)
+                self._failing = True
+            else:
+                self._failing = False
+                self._first_read.set()
+            self._metrics.set(catalog.ASSIGNMENT_AGE, value=clock.now() - self._read_at)
+            await asyncio.sleep(POLL_S)
+
+    async def _first(self, tier: Tier) -> Revision:
+        """Stores the policy file's assignment of a tier that has none, unless another process was faster."""
+        weights = _shares(self.book.assignments[tier].weights)
+        async with self._store.transaction() as transaction:
+            history = await transaction.history(tier)
+            if history:
+                return history[-1]
+            change = Change(tier, weights, Cause.FIRST, "policy file", "first start")
+            return await transaction.change(change, datetime.now(UTC))
+
+    def _take(self, tier: Tier, revision: Revision) -> None:
+        """Puts a revision in force here. One that names a policy which this process does not have is left alone."""
+        self._numbers[tier] = revision.number
+        try:
+            self.book = self.book.assigned(tier, revision.weights)
+        except ValueError as error:
+            log.error("assignment cannot be used", tier=tier, revision=revision.number, reason=str(error))
+            return
+        for name in revision.weights:
+            self._prepare(tier, self.book.policies[name])
+        self._show(tier)
+        log.info("assignment in force", tier=tier, revision=revision.number, weights=described(revision.weights))
+
+    def _show(self, tier: Tier) -> None:
+        weights = dict(self.book.assignments[tier].weights)
+        for name in self.book.policies:
+            self._metrics.set(catalog.POLICY_WEIGHT, tier, name, value=weights.get(name, 0))
+
+
+def _shares(weights: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+    return {name: percent for name, percent in weights if percent}
