@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from litestar import Request, Router, get, post
 from litestar.datastructures import State
+from litestar.params import FromPath, FromQuery
 from litestar.plugins.problem_details import ProblemDetailsException
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
@@ -71,13 +72,13 @@ class OperatorDoor:
             }
 
         @get("/policies/history", summary="Every change, newest first")
-        async def history(tier: str | None = None) -> list[Mapping[str, Any]]:
+        async def history(tier: FromQuery[str | None] = None) -> list[Mapping[str, Any]]:
             async with _answering():
                 found = await self.desk.history(None if tier is None else _tier(tier))
             return [revision_view(revision) for revision in found]
 
         @post("/policies/{tier:str}/assign", status_code=200, summary="Put other weights in force")
-        async def assign(tier: str, request: Request[Any, Any, State]) -> Mapping[str, Any]:
+        async def assign(tier: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body(), Assigning)
                 made = await self.desk.assign(_tier(tier), body.weights, ACTOR, body.reason)
@@ -85,7 +86,7 @@ class OperatorDoor:
             return revision_view(made)
 
         @post("/policies/{tier:str}/rollback", status_code=200, summary="Bring back the assignment before")
-        async def rollback(tier: str, request: Request[Any, Any, State]) -> Mapping[str, Any]:
+        async def rollback(tier: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body() or b"{}", Reasoned)
                 made = await self.desk.rollback(_tier(tier), ACTOR, body.reason)
@@ -93,13 +94,13 @@ class OperatorDoor:
             return revision_view(made)
 
         @get("/decisions", summary="Decisions about alerts, newest first")
-        async def decisions(tier: str | None = None) -> list[Mapping[str, Any]]:
+        async def decisions(tier: FromQuery[str | None] = None) -> list[Mapping[str, Any]]:
             async with _answering():
                 found = await self.desk.decisions(None if tier is None else _tier(tier))
             return [decision_view(decision) for decision in found]
 
         @post("/decisions/{decision_id:str}/undo", status_code=200, summary="Take a rollback back")
-        async def undo(decision_id: str, request: Request[Any, Any, State]) -> Mapping[str, Any]:
+        async def undo(decision_id: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body() or b"{}", Reasoned)
                 made = await self.desk.undo(decision_id, ACTOR, body.reason)
