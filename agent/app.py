@@ -29,6 +29,7 @@ from agent.memory.flows import Flows, load_flows
 from agent.ops.health import health_routes
 from agent.ops.loop_lag import LoopLag
 from agent.ops.operations import Operations
+from agent.policy.decision import POSSIBLE
 from agent.policy.policies import DEFAULT_PATH, MODELS, Policy, PolicyBook, load_policies
 from agent.policy.routing import TermList, load_terms, possible_routes, route
 from agent.policy.watch import AssignmentWatch
@@ -45,6 +46,7 @@ from agent.session.remember import Memory
 from agent.session.routes import Doors, router
 from agent.session.token import Claims, TokenBook
 from agent.settings import Settings
+from agent.telemetry import catalog
 from agent.telemetry.events import BreakerChanged, CallFinished, Cause, SessionInfo, Sinks
 from agent.telemetry.export import exporting
 from agent.telemetry.exposition import Metrics
@@ -198,6 +200,8 @@ def wire(settings: Settings) -> Wiring:
     def prepare(tier: Tier, policy: Policy) -> None:
         counting.prepare(tier, policy.name, policy.version)
         money.prepare(configured.models, [(tier, policy.name)], USUAL_CAUSES)
+        for outcome, reason in POSSIBLE:
+            metrics.child(catalog.DECISIONS, tier, policy.name, outcome, reason)
 
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatch(policies, store, metrics, prepare)

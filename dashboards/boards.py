@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import dashboard
 from agent.budgets import Tier
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
-from alerts.promql import Match, equal, like, select, value
+from alerts.promql import Match, equal, like, select, total, value
 from dashboards import panels
 
 COLUMNS: Final = 24
@@ -89,7 +89,7 @@ def _variables() -> list[Any]:
 
 
 def _annotations() -> list[Any]:
-    assigned = ("policy", "version", "tier")
+    assigned, decided = ("policy", "version", "tier"), ("tier", "policy", "outcome", "reason")
     return [
         _annotation("Deploys", "blue", _appeared(catalog.BUILD_INFO, ("version",)), "version {{version}}"),
         _annotation(
@@ -97,6 +97,18 @@ def _annotations() -> list[Any]:
             "purple",
             _appeared(catalog.POLICY_INFO, assigned),
             "{{policy}} v{{version}} can be assigned to {{tier}}",
+        ),
+        _annotation(
+            "Assignments",
+            "orange",
+            _changed(catalog.POLICY_WEIGHT, ("tier", "policy")),
+            "new {{tier}} sessions get another share of {{policy}}",
+        ),
+        _annotation(
+            "Decisions",
+            "yellow",
+            f"{total(catalog.DECISIONS, _NEW, decided)} > 0",
+            "{{tier}} · {{policy}}: {{outcome}} ({{reason}})",
         ),
         _annotation(
             "Alerts",
@@ -111,6 +123,11 @@ def _appeared(metric: Metric, by: tuple[str, ...]) -> str:
     """Label values that are new, while others were there before: the first start of all is no change."""
     before = f"{select(metric)} offset {_NEW}"
     return f"({value(metric, by)} unless on ({', '.join(by)}) {before}) and on () count ({before})"
+
+
+def _changed(metric: Metric, by: tuple[str, ...]) -> str:
+    """Label values whose gauge is another than a moment ago."""
+    return f"{value(metric, by)} != max by ({', '.join(by)}) ({select(metric)} offset {_NEW})"
 
 
 def _annotation(name: str, colour: str, expr: str, text: str) -> builders.AnnotationQuery:

@@ -139,7 +139,7 @@ def _policies() -> Row:
         f"The same figures for every policy, whatever the range above. {BASELINE} is the baseline. Few turns: the"
         " difference may be chance.",
         "No spoken turn in the last 24 hours.",
-        24,
+        14,
         6,
     )
     who, day = ("tier", "policy"), "24h"
@@ -153,6 +153,7 @@ def _policies() -> Row:
     table = rows(
         panel,
         {"tier": "Tier", "policy": "Policy"},
+        Column("New sessions", f"{value(catalog.POLICY_WEIGHT, who, TIER)} / 100", Look("percentunit", 0)),
         Column("Turns", f"{owed} > 0", Look("none", 0)),
         Column("Sessions", f"{sessions} > 0", Look("none", 0)),
         Column("p50", _present(quantile(0.5, catalog.TURN_LATENCY, day, who, TIER)), Look("s")),
@@ -161,7 +162,23 @@ def _policies() -> Row:
         Column("Slow calls", share(slow_sessions, sessions), _limited(SLOW_SESSION_SHARE)),
         Column("Lost calls", share(lost, sessions), _limited(LOST_SESSION_SHARE)),
     )
-    return Row("Haiku-first against the baseline", (table,))
+    return Row("Haiku-first against the baseline", (table, _decisions()))
+
+
+def _decisions() -> Built:
+    panel = Panel(
+        61,
+        "Decisions about alerts, last 24 hours",
+        "What became of alerts that asked for a rollback. `voice-agent decisions` has the numbers that each rests on."
+        " Red: a policy was rolled back; `voice-agent decisions undo` takes it back.",
+        "No alert asked for a rollback in the last 24 hours.",
+        10,
+        6,
+    )
+    by = ("tier", "policy", "outcome", "reason")
+    many = f"{total(catalog.DECISIONS, '24h', by, WHO)} > 0"
+    names = {"tier": "Tier", "policy": "Policy", "outcome": "Outcome", "reason": "Reason"}
+    return rows(panel, names, Column("Times", many, Look("none", 0), 70))
 
 
 def _present(expr: str) -> str:

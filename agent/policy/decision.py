@@ -44,7 +44,13 @@ class Reason(StrEnum):
     BY_HAND = "by_hand"  # undone
 
 
-HELD_REASONS: Final = tuple(reason for reason in Reason if reason not in (Reason.NO_BASELINE, Reason.BY_HAND))
+POSSIBLE: Final = (
+    (Outcome.ROLLED_BACK, Reason.VERDICT),
+    (Outcome.RECOMMENDED, Reason.VERDICT),
+    (Outcome.RECOMMENDED, Reason.NO_BASELINE),
+    *((Outcome.HELD, reason) for reason in Reason if reason not in (Reason.NO_BASELINE, Reason.BY_HAND)),
+)
+"""What the service can decide: the label values of its metric."""
 
 
 @dataclass(frozen=True, slots=True)

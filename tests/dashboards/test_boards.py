@@ -26,6 +26,9 @@ NOT_ON_A_BOARD = {
     catalog.TTS_CHARACTERS: "for reconciling with invoices; the cost board shows its dollars",
     catalog.STT_AUDIO: "for reconciling with invoices; the cost board shows its dollars",
     catalog.BREAKER_CHANGES: "the breakers' states are on the board; this one is for questions afterwards",
+    catalog.ASSIGNMENT_AGE: "rises only while the database is down, which the ledger's figures show",
+    catalog.NOTIFICATIONS: "for questions about Alertmanager's webhook; what came of it is on the board",
+    catalog.CHAT_MESSAGES: "for questions about the chat; a message that is missing is seen there",
     catalog.LEDGER_QUEUE: "rises only while the database is down, which has an alert",
     catalog.LEDGER_COMMIT: "off the audio path; for tuning the database",
     catalog.LEDGER_FAILURES: "has an alert; what is lost by it is on the board",
@@ -88,7 +91,9 @@ def test_both_boards_have_the_variables_annotations_and_a_link_that_keeps_them(b
     assert list(variables) == ["datasource", "tier", "policy", "window"]
     assert variables["tier"]["query"] == "free,premium"
     assert all(variables[name]["includeAll"] and variables[name]["allValue"] == ".*" for name in ("tier", "policy"))
-    assert [found["name"] for found in board["annotations"]["list"]] == ["Deploys", "Policy changes", "Alerts"]
+    assert [found["name"] for found in board["annotations"]["list"]] == [
+        "Deploys", "Policy changes", "Assignments", "Decisions", "Alerts",
+    ]  # fmt: skip
     (link,) = board["links"]
     (other,) = {uid for uid in UIDS if uid != board["uid"]}
     assert link["url"] == f"/d/{other}"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from agent.ledger.report import Experience, Quantiles, Report, Spending, make_report
@@ -21,12 +22,15 @@ from agent.load.records import CallRecord
 from agent.prices import PriceBook, load_prices
 from agent.telemetry.catalog import STAGE_BUCKETS, TURN_BUCKETS
 from agent.telemetry.exposition import MAX_SERIES
+from agent.telemetry.verdicts import KEEP
 from alerts.recorded import Sample
 from alerts.recording import recording_groups
 from tests.dashboards.boards import Asked, queries, with_variables
 from tests.dashboards.load import UNPRICED_VOICE, mixed_load, policies_file, prices_file
 from tests.dashboards.prometheus import Prometheus, needs_prometheus, running_prometheus
 from tests.house import House, running_house, sample
+from tests.ops.stand_ins import stand_in
+from tests.ops.test_decisions import ALERTS, notification
 from tests.telemetry.receivers import Receiver, receiver, sentry_events, spans
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,11 +44,14 @@ STAGES = ("stt", "llm", "tts", "send", "network")
 async def test_boards_traces_reports_and_ledger_tell_the_same_story(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with receiver() as collector, receiver() as sentry:
+    with receiver() as collector, receiver() as sentry, stand_in() as numbers:
+        numbers.judge(KEEP)  # the real Prometheus starts after the service; what it says is not what this is about
         settings: dict[str, Any] = {
             "policies_file": policies_file(tmp_path),
             "prices_file": prices_file(tmp_path),
             "resume_grace_s": 0.5,
+            "alerts_token": ALERTS,
+            "prometheus_url": numbers.url,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "SENTRY_DSN": sentry.url.replace("://", "://public@") + "/42",
         }
@@ -54,6 +61,7 @@ async def test_boards_traces_reports_and_ledger_tell_the_same_story(
             async with running_prometheus(tmp_path, house.url, groups) as prometheus:
                 await prometheus.scraped()
                 records = await mixed_load(house)
+                await _an_alert_is_decided(house)
                 await prometheus.scraped()
                 report = await _report(house, began, load_prices(settings["prices_file"]))
                 text = await house.metrics()
@@ -67,6 +75,13 @@ async def test_boards_traces_reports_and_ledger_tell_the_same_story(
     with capsys.disabled():
         sys.stdout.write(f"\n{series} series after {len(records)} calls\n")
     assert series <= MAX_SERIES
+
+
+async def _an_alert_is_decided(house: House) -> None:
+    async with httpx.AsyncClient() as client:
+        headers = {"authorization": f"Bearer {ALERTS}"}
+        answer = await client.post(f"{house.url}/v1/ops/alerts", headers=headers, json=notification())
+        assert answer.json() == {"results": ["decided"]}
 
 
 async def _report(house: House, began: float, book: PriceBook) -> Report:

@@ -106,7 +106,17 @@ def script(number: int) -> list[Step]:
     return kinds[number % len(kinds)]
 
 
+async def interrupted(house: House) -> None:
+    """A call of each tier whose caller talks into a reply while its voice is still being paid for: a slow voice."""
+    house.sandbox.world.faults.add(FaultRule(provider="elevenlabs", kind=FaultKind.SLOW_DRIP, interval_s=0.15))
+    for key in (None, API_KEY):
+        options = CallOptions(url=house.url, api_key=key, gap_s=0.2)
+        await run_load(1, lambda _: [Type(ROOMS), Interrupt(clip("barge_02"), after_s=0.4)], options)
+    house.sandbox.world.faults.clear()
+
+
 async def calls(house: House) -> None:
+    await interrupted(house)
     for rule in (
         FaultRule(provider="anthropic", kind=FaultKind.CUT, probability=0.1, after=3),
         FaultRule(provider="elevenlabs", kind=FaultKind.SERVER_ERROR, probability=0.2),
@@ -221,7 +231,7 @@ async def check_spending(part: Mapping[str, Any], prometheus: Prometheus) -> Non
     assert await dollars("cause") == paid(part["by_cause"])
     count = await prometheus.query(f"sum(voice_agent_session_cost_usd_count{{{tier}}})")
     total = await prometheus.query(f"sum(voice_agent_session_cost_usd_sum{{{tier}}})")
-    assert part["sessions"] == count[()] == 10
+    assert part["sessions"] == count[()] == 11
     assert part["total_usd"] == pytest.approx(total[()], rel=1e-9)
     await check_quantiles("voice_agent_session_cost_usd_bucket", tier, part["session_usd"], prometheus)
     # levers, from the ledger alone
