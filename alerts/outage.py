@@ -1,4 +1,4 @@
-"""Recording rules on providers: an outage is a provider of which no model works.
+"""Recording rules on providers: how often chains move on, and outages. An outage is a provider of which no model works.
 
 A model is down while most of its calls of the last 5 minutes failed (at least 5 of them), or while the breakers in
 front of it are not closed: then few calls are made at all. It is up while its breakers are closed and most of its calls
@@ -22,12 +22,15 @@ FAILING_SHARE: Final = 0.5
 WINDOW: Final = "5m"
 
 _MODEL: Final = ("service", "provider", "model")
+_FROM: Final = ("service", "from_provider")
 CALLS = recorded("provider_calls:increase", "Calls that ended, without cancelled ones, in 5 minutes.", *_MODEL)
 FAILED = recorded("provider_calls:failed", "Those of them that failed.", *_MODEL)
 NOT_CLOSED = recorded("provider_breakers:not_closed", "Share of the processes whose breaker is not closed.", *_MODEL)
 DOWN = recorded(
     "provider_model:down", "1 where a model does not work, 0 where it does; nothing where nobody knows.", *_MODEL
 )
+FALLBACK_SHARE = recorded("fallbacks:share", "Moves on from a provider, of all turns of an hour.", *_FROM)
+FALLBACK_SAMPLE = recorded("fallbacks:sample", "The turns of an hour.", *_FROM)
 OUTAGE_SEEN = recorded("provider_outage:seen", "1 where any provider was out in the window.", "window")
 
 
@@ -48,6 +51,11 @@ def outages(faster: float) -> Iterator[Rule]:
     known = f"min by {provider} ({select(DOWN)})"
     silent = f"0 * max by {provider} ({select(CALLS)})"
     yield Rule(PROVIDER_OUTAGE, f"{known} or {silent}")
+    hour = scaled("1h", faster)
+    moved = total(catalog.FALLBACKS, hour, _FROM, [unequal("reason", "recovered")])
+    turns = f"on () group_left () ({total(catalog.TURNS, hour)} > 0)"
+    yield Rule(FALLBACK_SHARE, f"clamp_max({moved} / {turns}, 1)")
+    yield Rule(FALLBACK_SAMPLE, f"0 * {moved} + {turns}")
     for window in DECISION_WINDOWS:
         seen = f"max (max_over_time({select(PROVIDER_OUTAGE)}[{scaled(window, faster)}]))"
         yield Rule(OUTAGE_SEEN, seen, (("window", window),))

@@ -78,6 +78,14 @@ def total(
     return f"sum{_by(by)} (increase({select(metric, where, part)}[{window}]{offset}))"
 
 
+def grown(metric: Metric, window: str, by: Sequence[str], where: Iterable[Match] = ()) -> str:
+    """How much a counter grew in a window, where it grew; a series that is new counts from 0."""
+    _check(metric, by, "")
+    series = select(metric, where)
+    new = f"{series} unless {series} offset {window}"
+    return f"sum{_by(by)} ({new} > 0 or increase({series}[{window}])) > 0"
+
+
 def value(metric: Metric, by: Sequence[str] = (), where: Iterable[Match] = (), how: Aggregation = "max") -> str:
     """The value of a gauge now, over the processes."""
     _check(metric, by, "")

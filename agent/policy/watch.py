@@ -41,7 +41,7 @@ class AssignmentWatch:
         self._metrics = metrics
         self._prepare = prepare
         self._numbers: dict[Tier, int] = {}
-        self._read_at = clock.now()
+        self._read_at = 0.0
         self._failing = False
         self._first_read = asyncio.Event()
         for tier in Tier:
@@ -50,6 +50,7 @@ class AssignmentWatch:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Follows the database while the block runs; begins with what the database says, if it answers in time."""
+        self._read_at = clock.now()  # only a running loop has a clock
         task = asyncio.create_task(self._follow(), name="assignment-watch")
         try:
             await self._begin()

@@ -101,7 +101,7 @@ async def test_a_token_that_is_used_again_opens_a_session_of_its_own() -> None:
 async def test_two_ledgers_of_one_process_come_up_side_by_side(tmp_path: Path) -> None:
     ledgers = [Ledger(f"sqlite:///{tmp_path / name}.db", Metrics()) for name in "abc"]
     async with ledgers[0], ledgers[1], ledgers[2], asyncio.timeout(30):
-        assert {await ledger.migrate() for ledger in ledgers} == {"0001"}
+        assert {await ledger.migrate() for ledger in ledgers} == {"0002"}
         for ledger in ledgers:
             await ledger.migrated.wait()
             assert await ledger.flush(10)

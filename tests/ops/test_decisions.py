@@ -315,20 +315,21 @@ async def test_a_session_keeps_its_policy_while_the_next_gets_another() -> None:
         token = await token_of(ops.house)
         async with dial(ops.house, token) as before:
             await before.send(START)
-            assert (await until(before, "session.ready"))["policy"] == "haiku_first"
+            first = (await until(before, "session.ready"))["policy"]
+            assert first in HAIKU
             await ops.do("policies/free/assign", weights={"economy": 100})
             before.transport.abort()
         async with dial(ops.house, token) as again, dial(ops.house, await token_of(ops.house)) as new:
             await again.send(START)
             await new.send(START)
             resumed, other = await until(again, "session.ready"), await until(new, "session.ready")
-            assert (resumed["resumed"], resumed["policy"]) == (True, "haiku_first")
+            assert (resumed["resumed"], resumed["policy"]) == (True, first)
             assert other["policy"] == "economy"
             for socket in (again, new):
                 await socket.send('{"type": "hangup"}')
                 await ending(socket)
         await ops.house.quiet()
-        assert await ops.counted("sessions_total", policy="haiku_first") == 1
+        assert await ops.counted("sessions_total", policy=first) == 1
         assert await ops.counted("sessions_total", policy="economy") == 1
 
 
@@ -351,4 +352,5 @@ async def test_a_session_keeps_its_policy_in_another_process_too() -> None:
             async with dial(elsewhere, ready["resume_token"]) as after:
                 await after.send(START)
                 resumed = await until(after, "session.ready")
-                assert (resumed["resumed"], resumed["policy"]) == (True, "haiku_first")
+                assert (resumed["resumed"], resumed["policy"]) == (True, ready["policy"])
+                assert ready["policy"] in HAIKU

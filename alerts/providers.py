@@ -1,0 +1,77 @@
+"""Alerts on providers: one that is out, and chains that move on too often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from agent.telemetry.verdicts import PROVIDER_OUTAGE
+from alerts.alert import Alert, Panel, Runbook
+from alerts.outage import FALLBACK_SAMPLE, FALLBACK_SHARE
+from alerts.promql import select
+from alerts.recorded import wilson_lower
+
+FALLBACK_LIMIT: Final = 0.02
+"""Healthy providers cause under 0.1 %."""
+MIN_FALLBACKS: Final = 3
+
+
+def providers() -> Iterator[Alert]:
+    """Everything about providers."""
+    yield _outage()
+    yield _fallbacks()
+
+
+def _outage() -> Alert:
+    return Alert(
+        "VoiceAgentProviderOutage",
+        f"{select(PROVIDER_OUTAGE)} == 1",
+        "page",
+        "{{ $labels.provider }} ({{ $labels.service }}) is out: no model of it works",
+        "Of every model that is used most calls of the last 5 minutes failed, or its breaker is open. The chain's next"
+        " provider serves meanwhile. Rollbacks are held back: they mend no provider.",
+        Panel("ux", 41, "Failed calls"),
+        Runbook(
+            "A provider does not serve us. Callers are on the next provider of the chain, or hear apologies.",
+            (
+                "Which kind of failure? `unauthorized`: the key. `rate_limited`: the quota. Else: their status page.",
+                "Does the fallback serve (panel “Fallbacks, share of turns”)? Then wait; breakers probe by themselves.",
+                "Does it not? Put a policy with another chain in force.",
+            ),
+            ("voice-agent policy list", "voice-agent policy assign TIER economy=100", "voice-agent report --since 1h"),
+            "The fallback serves and voice-to-voice holds: the breaker closes when the provider is back.",
+        ),
+        ("service", "provider"),
+        hold_minutes=1,
+        keep_minutes=10,
+    )
+
+
+def _fallbacks() -> Alert:
+    bad, of = select(FALLBACK_SHARE), select(FALLBACK_SAMPLE)
+    least = f"{bad} * {of} > {MIN_FALLBACKS - 0.5:g}"
+    return Alert(
+        "VoiceAgentFallbacks",
+        f"{bad} and {wilson_lower(bad, of)} > {FALLBACK_LIMIT:g} and {least}",
+        "ticket",
+        "{{ $value | humanizePercentage }} of the turns moved on from {{ $labels.from_provider }}"
+        f" ({{{{ $labels.service }}}}) in an hour (limit {FALLBACK_LIMIT:.0%})",
+        "Beyond doubt over the limit. Callers may not notice, but every move costs time and money, and the next"
+        " provider"
+        " is the last but one.",
+        Panel("ux", 21, "Fallbacks, share of turns"),
+        Runbook(
+            "A provider fails or is late so often that its chain moves on.",
+            (
+                "Which reason (panel “Fallbacks, share of turns”)? `deadline`, `timeout`: it is slow. Kinds of failure:"
+                " it is broken. `busy`: our own limit of connections.",
+                "Is only one model affected? A policy that does not use it helps.",
+                "Is its first useful output back to normal? Then the breaker closes by itself.",
+            ),
+            ("voice-agent report --since 1h", "voice-agent policy list"),
+            "VoiceAgentProviderOutage fires for the same service.",
+        ),
+        ("service", "from_provider"),
+        hold_minutes=5,
+        keep_minutes=15,
+    )
