@@ -12,7 +12,7 @@ from alerts.burn import BURN, FAST, SLOW, Burn
 from alerts.counting import LOST_SESSION_SHARE, NO_REPLY_SHARE, SESSIONS, TURNS_OWED
 from alerts.outage import OUTAGE_SEEN
 from alerts.promql import average, equal, like, select, share, total, value
-from alerts.recorded import BASELINE, DECISION_WINDOWS, MIN_SESSIONS, MIN_TURNS, WHO
+from alerts.recorded import BASELINE, DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO
 from alerts.verdict import DECISION_BREACH, WINDOW
 
 DEAD_AIR_S: Final = 3.0
@@ -51,8 +51,7 @@ def _fast_burn(setting: Setting) -> Alert:
         _burning(FAST),
         "page",
         f"{_SHARE} of the turns of {_WHO} took over {limit_s:g} s in {FAST.long} (objective {objective:.0%})",
-        f"Over {FAST.factor * objective:.0%} in {FAST.long} and in {FAST.short}, over the objective beyond doubt,"
-        " and in"
+        f"Over {FAST.factor * objective:.0%} in {FAST.long} and in {FAST.short}, over the objective beyond doubt, in"
         " several calls. Callers wait right now.",
         Panel("ux", 10, "Voice to voice, p50 and p95"),
         Runbook(
@@ -81,8 +80,7 @@ def _slow_burn(setting: Setting) -> Alert:
         _burning(SLOW),
         "ticket",
         f"{_SHARE} of the turns of {_WHO} took over {limit_s:g} s in {SLOW.long} (objective {objective:.0%})",
-        f"Over {SLOW.factor * objective:.1%} in {SLOW.long} and in {SLOW.short}, over the objective beyond doubt,"
-        " and in"
+        f"Over {SLOW.factor * objective:.1%} in {SLOW.long} and in {SLOW.short}, over the objective beyond doubt, in"
         " several calls.",
         Panel("ux", 10, "Voice to voice, p50 and p95"),
         Runbook(
@@ -135,16 +133,15 @@ def _roll_back() -> Alert:
     worst = f"max by (tier, policy) ({times} and {select(DECISION_BREACH)} == 1)"
     # A window in which a provider was out judges no policy.
     clean = f"{select(WINDOW)} == 1 unless on (window) {select(OUTAGE_SEEN)} == 1"
-    expr = f"{worst} and on (tier, policy) {select(VERDICT)} == {ROLL_BACK} and on (tier, policy) ({clean})"
+    judged = f"{worst} and on (tier, policy) {select(VERDICT)} == {ROLL_BACK} and on (tier, policy) ({clean})"
     return Alert(
         "VoiceAgentRollBackExperience",
-        expr,
+        f"{judged} {IN_FORCE}",
         "page",
         "Roll back {{ $labels.policy }} for {{ $labels.tier }} callers: its worst signal is at"
         ' {{ $value | printf "%.1f" }} times its limit',
-        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {BASELINE}. No provider was"
-        " out in"
-        " the window that decides.",
+        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {BASELINE}. No provider was out"
+        " in the window that decides.",
         _VERDICT,
         Runbook(
             "The policy makes callers wait, leaves them without a reply or loses them, and the baseline does not.",
@@ -154,8 +151,7 @@ def _roll_back() -> Alert:
                 "Was it decided already (voice-agent decisions)? Then check that experience recovers.",
             ),
             ("voice-agent decisions", "voice-agent policy list", _ROLL_BACK, "voice-agent decisions undo ID"),
-            "A provider is out, or the tier was changed in the last half hour and the window still holds the time"
-            " before.",
+            "A provider is out, or the tier was just changed: the window still holds the time before.",
         ),
         WHO,
         hold_minutes=5,
@@ -298,8 +294,7 @@ def _gone(setting: Setting) -> Alert:
             "Calls do not reach the service, though they usually do at this hour.",
             (
                 "Does a call of your own work? Then look at the edge: DNS, certificate, load balancer, the site.",
-                "Are sessions refused for their credential (panel “Sessions refused”)? A secret was changed on one"
-                " side.",
+                "Are sessions refused for their credential (panel “Sessions refused”)? A secret was changed.",
             ),
             ('voice-agent call --text "hello" --url https://HOST',),
             "A holiday.",

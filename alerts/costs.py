@@ -10,7 +10,7 @@ from agent.telemetry.verdicts import COST_SESSION, COST_VERDICT, ROLL_BACK
 from alerts.alert import Alert, Panel, Runbook, Setting
 from alerts.money import COST_DEARER, COST_WINDOW, MARGIN
 from alerts.promql import grown, select, value
-from alerts.recorded import BASELINE, WHO
+from alerts.recorded import BASELINE, IN_FORCE, WHO
 
 _ROLL_BACK: Final = 'voice-agent policy rollback TIER --reason "WHY"'
 _USD: Final = '${{ $value | printf "%.3f" }}'
@@ -27,12 +27,11 @@ def costs(setting: Setting) -> Iterator[Alert]:
 def _roll_back() -> Alert:
     return Alert(
         "VoiceAgentRollBackCost",
-        f"{select(COST_SESSION)} and on (tier, policy) {select(COST_VERDICT)} == {ROLL_BACK}",
+        f"{select(COST_SESSION)} and on (tier, policy) {select(COST_VERDICT)} == {ROLL_BACK} {IN_FORCE}",
         "page",
         f"Roll back {{{{ $labels.policy }}}} for {{{{ $labels.tier }}}} callers: a session costs {_USD}",
-        "The average of the shortest of 1, 6 and 24 hours with enough sessions is over the tier's alert_usd and"
-        " more than"
-        f" {MARGIN:.0%} dearer than {BASELINE} in 7 days, or than the policy's own week before.",
+        "The average of the shortest of 1, 6 and 24 hours with enough sessions is over the tier's alert_usd, and more"
+        f" than {MARGIN:.0%} dearer than {BASELINE} in 7 days, or than the policy's own week before.",
         _AVERAGE,
         Runbook(
             "The policy spends too much, and a rollback would make sessions cheaper.",
@@ -59,9 +58,8 @@ def _session_cost() -> Alert:
         f"{select(COST_SESSION)} and on (tier, policy) {select(COST_DEARER)} == 1 and on (tier, policy) {enough}",
         "ticket",
         f"A session of {{{{ $labels.tier }}}} callers on {{{{ $labels.policy }}}} costs {_USD} on average",
-        f"Over the tier's alert_usd, and more than {MARGIN:.0%} dearer than {BASELINE} in 7 days, or than the"
-        " policy's own"
-        " week before.",
+        f"Over the tier's alert_usd, and more than {MARGIN:.0%} dearer than {BASELINE} in 7 days, or than the policy's"
+        " own week before.",
         Panel("cost", 10, "Average session"),
         Runbook(
             "Sessions cost more than somebody said they may, and more than they did.",

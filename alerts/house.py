@@ -81,8 +81,7 @@ def _late(setting: Setting) -> Alert:
         f"avg_over_time({select(catalog.LOOP_LAG)}[{setting.window('5m')}]) > {LATE_S:g}",
         "ticket",
         '{{ $labels.instance }} is {{ $value | printf "%.2f" }} s late on average in 5 minutes (free callers are'
-        " refused"
-        " from 0.2 s)",
+        " refused from 0.2 s)",
         "The process has more to do than its core can: audio is sent late, and every latency of it is too high.",
         _LOAD,
         Runbook(
@@ -106,8 +105,7 @@ def _queue_drops(setting: Setting) -> Alert:
         grown(catalog.QUEUE_DROPS, setting.span(10), ("queue",)),
         "warning",
         '{{ $value | printf "%.0f" }} items were dropped from the full queue {{ $labels.queue }} in 10 minutes',
-        "listen: audio of callers; outbox: messages to a client that does not read; the others: spans and error"
-        " reports.",
+        "listen: audio of callers; outbox: messages to a client that does not read; else spans and error reports.",
         _DROPS,
         Runbook(
             "Something is produced faster than it is taken away.",
@@ -202,8 +200,7 @@ def _watchdog() -> Alert:
             "Proof that the way from Prometheus through Alertmanager works.",
             (
                 "It fires: good.",
-                "A dead man's switch says that it stopped: look at Prometheus and Alertmanager, nothing else can tell"
-                " you.",
+                "A dead man's switch says that it stopped: look at Prometheus and Alertmanager.",
             ),
             ("docker compose ps prometheus alertmanager", "docker compose logs --tail 50 prometheus alertmanager"),
             "While it fires.",

@@ -79,11 +79,11 @@ def total(
 
 
 def grown(metric: Metric, window: str, by: Sequence[str], where: Iterable[Match] = ()) -> str:
-    """How much a counter grew in a window, where it grew; a series that is new counts from 0."""
+    """How much a counter grew in a window, where it grew. A new series counts from 0, not from its first value."""
     _check(metric, by, "")
     series = select(metric, where)
-    new = f"{series} unless {series} offset {window}"
-    return f"sum{_by(by)} ({new} > 0 or increase({series}[{window}])) > 0"
+    new = f"({series} unless {series} offset {window})"
+    return f"sum{_by(by)} ({new} or increase({series}[{window}])) > 0"
 
 
 def value(metric: Metric, by: Sequence[str] = (), where: Iterable[Match] = (), how: Aggregation = "max") -> str:

@@ -56,9 +56,8 @@ def _fallbacks() -> Alert:
         "ticket",
         "{{ $value | humanizePercentage }} of the turns moved on from {{ $labels.from_provider }}"
         f" ({{{{ $labels.service }}}}) in an hour (limit {FALLBACK_LIMIT:.0%})",
-        "Beyond doubt over the limit. Callers may not notice, but every move costs time and money, and the next"
-        " provider"
-        " is the last but one.",
+        "Beyond doubt over the limit. Callers may not notice, but every move costs time and money, and there are"
+        " few providers left to move on to.",
         Panel("ux", 21, "Fallbacks, share of turns"),
         Runbook(
             "A provider fails or is late so often that its chain moves on.",

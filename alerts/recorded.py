@@ -27,6 +27,9 @@ COUNTED: Final = ("tier", "policy", "window")
 NOTHING: Final = f"0 * {value(catalog.POLICY_INFO, WHO)}"
 """0 for every tier and policy that can be assigned: what an input that does not exist is taken for."""
 
+IN_FORCE: Final = f"unless on (tier, policy) {value(catalog.POLICY_WEIGHT, WHO)} == 0"
+"""A policy that new sessions no longer get has been rolled back, though its windows still hold what it did."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -8,6 +8,7 @@ from agent.budgets import Budgets, load_budgets
 from alerts.alert import Alert, Links, Setting
 from alerts.callers import callers
 from alerts.costs import costs
+from alerts.deciding import deciding
 from alerts.house import house
 from alerts.providers import providers
 from alerts.recorded import seconds
@@ -21,6 +22,7 @@ def all_alerts(setting: Setting) -> dict[str, tuple[Alert, ...]]:
         "voice-agent-callers": tuple(callers(setting)),
         "voice-agent-costs": tuple(costs(setting)),
         "voice-agent-providers-alerts": tuple(providers()),
+        "voice-agent-decisions": tuple(deciding(setting)),
         "voice-agent-house": tuple(house(setting)),
     }
 

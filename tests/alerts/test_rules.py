@@ -200,6 +200,18 @@ CASES = (
         "1 processes are scraped, and no policy has a verdict",
     ),
     Case(
+        "VoiceAgentAssignmentStale",
+        (('voice_agent_assignment_age_seconds{instance="a:8000",job="voice-agent"}', "1x9 30+60x40"),),
+        "10m", "12m", {"instance": "a:8000", "job": "voice-agent"},
+        "a:8000 last read 150 s ago which policies are in force",
+    ),
+    Case(
+        "VoiceAgentAlertsNotTaken",
+        (('voice_agent_alert_notifications_total{result="unauthorized"}', "0x10 1+1x40"),),
+        "11m", "30m", {"result": "unauthorized"},
+        "10 notifications of Alertmanager were not taken in 10 minutes: unauthorized",
+    ),
+    Case(
         "VoiceAgentWatchdog", (), "0m", "5m", {},
         "Alerts arrive: this one always fires (value 1)",
     ),
@@ -252,6 +264,21 @@ def test_a_window_in_which_a_provider_was_out_rolls_nothing_back(tmp_path: Path)
     promtool(tmp_path, 1.0, series, [silent])
     with pytest.raises(AssertionError, match="VoiceAgentRollBackExperience"):
         promtool(tmp_path, 1.0, ROLL_BACK, [silent])
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("alert", "series"), [("VoiceAgentRollBackExperience", ROLL_BACK), ("VoiceAgentRollBackCost", DEAR)]
+)
+def test_what_was_rolled_back_asks_for_no_rollback(
+    tmp_path: Path, alert: str, series: tuple[tuple[str, str], ...]
+) -> None:
+    clean = ('voice_agent:provider_outage:seen{window="1h"}', "0x100")
+    weight = f"voice_agent_policy_weight_percent{{{WHO_TEXT}}}"
+    silent = {"eval_time": "40m", "alertname": alert, "exp_alerts": []}
+    promtool(tmp_path, 1.0, (*series, clean, (weight, "95x8 0x90")), [silent])
+    with pytest.raises(AssertionError, match=alert):
+        promtool(tmp_path, 1.0, (*series, clean, (weight, "95x99")), [silent])
 
 
 def test_every_alert_is_tested_and_named_like_the_others() -> None:
