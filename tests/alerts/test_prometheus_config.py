@@ -29,8 +29,12 @@ def test_compose_mounts_what_the_configurations_name() -> None:
     services = read("docker-compose.yml")["services"]
     prometheus, grafana = services["prometheus"], services["grafana"]
     mounts = {volume.split(":")[1]: volume.split(":")[0] for volume in (*prometheus["volumes"], *grafana["volumes"])}
-    for inside in ("/etc/prometheus/rules", "/etc/prometheus/targets", "/etc/grafana/boards"):
+    told = services["alertmanager"]
+    mounts |= {volume.split(":")[1]: volume.split(":")[0] for volume in told["volumes"]}
+    folders = ("/etc/prometheus/rules", "/etc/prometheus/targets", "/etc/prometheus/runbooks", "/etc/grafana/boards")
+    for inside in (*folders, "/etc/alertmanager/secrets"):
         assert (ROOT / mounts[inside]).is_dir(), inside
+    assert "--web.console.templates=/etc/prometheus/runbooks" in prometheus["command"]
     assert "--enable-feature=exemplar-storage" in prometheus["command"]
     (provider,) = read("dashboards/provisioning/dashboards/boards.yml")["providers"]
     assert provider["options"]["path"] == "/etc/grafana/boards"
