@@ -96,8 +96,8 @@ def _values(row: Row, known: set[str]) -> Mapping[str, Any]:
 
 def is_bad_row(error: Exception) -> bool:
     """Whether a row itself cannot be stored, so that trying again is in vain; else the database is to blame."""
-    if isinstance(error, (IntegrityError, DataError)):
-        return True
+    if isinstance(error, (IntegrityError, DataError, OverflowError, UnicodeError)):
+        return True  # SQLite's driver raises Python's own errors for a number or a text that it cannot take
     if isinstance(error, DBAPIError):
         return str(getattr(error.orig, "sqlstate", None) or "")[:2] in _BAD_ROW_CLASSES
     return isinstance(error, StatementError)  # a value that its column type cannot take

@@ -198,6 +198,24 @@ async def test_what_the_database_is_asked_to_hold_may_be_hostile(database_url: s
         assert stored * 2 + lost == 4
 
 
+async def test_a_provider_that_reports_nonsense_costs_one_charge_and_not_the_ledger(database_url: str) -> None:
+    async with open_house(database_url) as house:
+        who = session()
+        house.sinks.handle(SessionStarted(who))
+        for quantity in (2**62, 2**70):  # an amount and a quantity that no BIGINT holds
+            nonsense = call("llm", "anthropic", "claude-haiku-5-5", {Unit.OUTPUT_TOKENS: quantity})
+            house.sinks.handle(finished(who, nonsense))
+        house.sinks.handle(finished(who, said()))
+        house.sinks.handle(TurnFinished(who, turn(1, model="\ud800")))  # half of a character
+        house.sinks.handle(TurnFinished(who, turn(2)))
+        assert await house.ledger.flush_turn("s1", 2, timeout_s=20)
+        assert [row["unit"] for row in await house.rows(charges)] == [Unit.CHARACTERS]
+        assert [row["turn"] for row in await house.rows(turns)] == [2]
+        assert house.sample("ledger_dropped_total", table="charges") == 2
+        assert house.sample("ledger_dropped_total", table="turns") == 1
+        assert house.ledger.reachable
+
+
 async def test_forgetting_a_caller_leaves_the_money(database_url: str) -> None:
     async with open_house(database_url) as house:
         for name, subject in (("s1", "ada"), ("s2", "bob"), ("s3", "ada")):
