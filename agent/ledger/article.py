@@ -37,11 +37,13 @@ class Amounts:
 
 
 SONNET_SHARE: Final = Fraction(18, 100)
-BEFORE: Final = Rates(Fraction("0.006"), Fraction("0.30") / 1_000, Fraction(3, 1_000_000))
+LARGE_MODEL: Final = 3  # dollars for a million tokens
+SMALL_MODEL: Final = Fraction("0.25")
+BEFORE: Final = Rates(Fraction("0.006"), Fraction("0.30") / 1_000, Fraction(LARGE_MODEL, 1_000_000))
 AFTER: Final = Rates(
     Fraction("0.0043"),
     Fraction("0.10") / 1_000,
-    (SONNET_SHARE * 3 + (1 - SONNET_SHARE) * Fraction("0.25")) / 1_000_000,
+    (SONNET_SHARE * LARGE_MODEL + (1 - SONNET_SHARE) * SMALL_MODEL) / 1_000_000,
 )
 TOTAL_BEFORE: Final = Fraction("0.024")
 TOTAL_AFTER: Final = Fraction("0.011")

@@ -1,17 +1,14 @@
-"""`voice-agent cost`, `report`, `forget` and `ledger`: what money and the ledger have to say."""
+"""`voice-agent report`, `forget` and `ledger`: what the ledger has to say."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import click
-import msgspec
-from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,7 +18,9 @@ from agent.ledger import keeping
 from agent.ledger.database import create_engine, migrate, parse_url
 from agent.ledger.meter import utc_now
 from agent.ledger.report import make_report
-from agent.ledger.report_views import experience_table, session_view, spending_table
+from agent.ledger.report_views import experience_table, spending_table
+from agent.ledger.session_views import session_view
+from agent.ledger.terminal import print_json, stdout_console
 from agent.ledger.waterfall import session_report
 from agent.prices import load_prices
 from agent.settings import Settings, load_settings
@@ -66,14 +65,6 @@ def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
         raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {where} cannot be used: {reason}") from None
 
 
-def stdout_console() -> Console:
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140, highlight=False)
-
-
-def print_json(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
-
-
 @click.group(invoke_without_command=True)
 @click.option("--since", type=Period(), default="24h", show_default=True, help="How far to look back: 30m, 24h, 7d.")
 @click.option("--tier", type=click.Choice([tier.value for tier in Tier]), help="Only this tier.")
@@ -113,7 +104,8 @@ def report_session(session_id: str, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        stdout_console().print(session_view(found))
+        console = stdout_console()
+        console.print(session_view(found, console.width))
 
 
 @click.command()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
+from agent.ledger.meter import CACHE
 from agent.prices import SAMPLES_PER_MINUTE, PriceBook
 from agent.providers.base import Call, Service, Unit, Usage
 
@@ -45,13 +46,18 @@ class Knobs:
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """One component of a bill. `nano_usd` is None where the price book has no price."""
+    """What one model or voice takes. `nano_usd` is None where the price book has no price."""
 
     service: Service
     provider: str
     model: str
     quantity: str
     nano_usd: int | None
+
+    @property
+    def model_name(self) -> str:
+        """The model as people call it: cached speech has the name of the voice's model."""
+        return f"cached {self.model}" if self.provider == CACHE else self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,9 @@ class Bill:
         """Whether every line has a price."""
         return all(line.nano_usd is not None for line in self.lines)
 
-    def of(self, service: Service) -> int:
-        """Nano-dollars of one service."""
-        return sum(line.nano_usd or 0 for line in self.lines if line.service == service)
+    def of(self, service: Service) -> int | None:
+        """Nano-dollars of one service; None as soon as one of its lines has no price."""
+        return total(line.nano_usd for line in self.lines if line.service == service)
 
 
 def bill(shape: SessionShape, knobs: Knobs, book: PriceBook, at: datetime) -> Bill:
@@ -86,9 +92,9 @@ def bill(shape: SessionShape, knobs: Knobs, book: PriceBook, at: datetime) -> Bi
         if model is not None and turns > 0:
             lines.append(_thinking(shape, model, turns, knobs.prompt_cache, book, at))
     said = _call("tts", knobs.voice, {Unit.CHARACTERS: spoken})
-    lines.append(BillLine("tts", *knobs.voice, f"{spoken:,} characters", _price(book, said, at)))
+    lines.append(BillLine("tts", *knobs.voice, f"{spoken:,} chars", _price(book, said, at)))
     if cached:
-        lines.append(BillLine("tts", "cache", knobs.voice[1], f"{cached:,} characters", 0))
+        lines.append(BillLine("tts", CACHE, knobs.voice[1], f"{cached:,} chars", 0))
     return Bill(knobs.name, tuple(lines))
 
 
@@ -106,8 +112,7 @@ def _thinking(
     later = _price(book, _call("llm", model, common | {Unit.CACHE_READ_TOKENS: held}), at)
     firsts = min(Fraction(1), turns)
     amount = None if first is None or later is None else round(first * firsts + later * (turns - firsts))
-    quantity = f"{float(turns):g} turns of {shape.prompt_tokens:,} + {shape.reply_tokens:,} tokens"
-    return BillLine("llm", *model, quantity, amount)
+    return BillLine("llm", *model, f"{float(turns):g} turns", amount)
 
 
 def _call(service: Service, model: tuple[str, str], quantities: dict[Unit, int]) -> Call:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from fractions import Fraction
 
 import click
-import msgspec
-from rich.console import Console
 
 from agent.errors import ConfigurationError
 from agent.ledger import article
-from agent.ledger.cost import Bill, Knobs, SessionShape, bill
+from agent.ledger.cost import Knobs, SessionShape, bill
 from agent.ledger.cost_views import article_view, bills_table
 from agent.ledger.meter import utc_now
+from agent.ledger.terminal import print_json, stdout_console
 from agent.policy.policies import DEFAULT_PATH, Policy, PolicyFileError, load_policies
-from agent.prices import PriceBook, load_prices
+from agent.prices import load_prices
 from agent.providers.kit import FLUX_MODEL
 from agent.settings import Settings, load_settings
 
@@ -25,7 +23,8 @@ BROWSER_VOICE = ("browser", "speech-synthesis")
 def knobs_of(policy: Policy, settings: Settings) -> Knobs:
     """The cost decisions of a policy as models, from the first place of each of its chains."""
     haiku, sonnet = ("anthropic", settings.haiku_model), ("anthropic", settings.sonnet_model)
-    nova_or_flux = FLUX_MODEL if policy.stt_model == "flux" else policy.stt_model
+    recogniser = settings.stt_model or policy.stt_model
+    nova_or_flux = FLUX_MODEL if recogniser == "flux" else recogniser
     stt = {
         "deepgram": ("deepgram", nova_or_flux),
         "whisper": ("openai_stt", settings.openai_stt_model),
@@ -46,10 +45,6 @@ def knobs_of(policy: Policy, settings: Settings) -> Knobs:
         prompt_cache=policy.prompt_cache,
         audio_cache=policy.audio_cache,
     )
-
-
-def _console() -> Console:
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140, highlight=False)
 
 
 def _policies(settings: Settings) -> dict[str, Policy]:
@@ -83,19 +78,24 @@ def explain(left: str, right: str, as_json: bool, **numbers: float) -> None:
     """The bill of one session by component, for two policies side by side, at today's prices."""
     settings = load_settings()
     known, book = _policies(settings), load_prices(settings.prices_file)
-    bills = [_bill(name, known, numbers, settings, book) for name in (left, right)]
+    shape = _shape({option: Fraction(str(value)) for option, value in numbers.items()})
+    at = utc_now()
+    bills = [bill(shape, knobs_of(_policy(name, known), settings), book, at) for name in (left, right)]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(bills)).decode())
+        print_json(bills)
         return
-    _console().print(bills_table(*bills))
+    stdout_console().print(bills_table(shape, *bills))
 
 
-def _bill(name: str, known: dict[str, Policy], numbers: dict[str, float], settings: Settings, book: PriceBook) -> Bill:
+def _policy(name: str, known: dict[str, Policy]) -> Policy:
     policy = known.get(name)
     if policy is None:
         raise click.UsageError(f"there is no policy {name}; there are {', '.join(known)}")
-    exact = {option: Fraction(str(value)) for option, value in numbers.items()}
-    shape = SessionShape(
+    return policy
+
+
+def _shape(exact: dict[str, Fraction]) -> SessionShape:
+    return SessionShape(
         minutes=exact["minutes"],
         characters=int(exact["chars"]),
         turns=int(exact["turns"]),
@@ -105,7 +105,6 @@ def _bill(name: str, known: dict[str, Policy], numbers: dict[str, float], settin
         escalated_share=exact["sonnet"],
         repeated_share=exact["repeated"],
     )
-    return bill(shape, knobs_of(policy, settings), book, utc_now())
 
 
 @cost.command("article")
@@ -115,4 +114,4 @@ def article_command() -> None:
     known = _policies(settings)
     policy = known.get("haiku_first") or next(iter(known.values()))
     today = bill(article.PLAIN_SHAPE, knobs_of(policy, settings), load_prices(settings.prices_file), utc_now())
-    _console().print(article_view(today))
+    stdout_console().print(article_view(today))

@@ -13,7 +13,10 @@ from rich.text import Text
 from agent.ledger.article import (
     AFTER,
     BEFORE,
+    LARGE_MODEL,
     PLAIN,
+    SMALL_MODEL,
+    SONNET_SHARE,
     TOTAL_AFTER,
     TOTAL_BEFORE,
     Amounts,
@@ -22,56 +25,64 @@ from agent.ledger.article import (
     cost,
     widest,
 )
-from agent.ledger.cost import Bill, BillLine
+from agent.ledger.cost import Bill, SessionShape
 from agent.ledger.report_views import dollars
 from agent.prices import usd
 from agent.providers.base import Service
 
 _SERVICES: Final[Mapping[Service, str]] = {"stt": "speech to text", "llm": "model", "tts": "voice"}
-
-_PLAIN: Final = (
-    f"A plain spoken session at the published prices: {float(PLAIN.minutes):g} minutes,"
-    f" {int(PLAIN.characters):,} characters, {int(PLAIN.tokens):,} tokens"
-)
+_DEARER, _CHEAPER, _DIM = "red", "green", "dim"
 
 
-def bills_table(left: Bill, right: Bill) -> RenderableType:
-    """Two bills of the same session side by side, by component."""
-    table = Table(show_edge=False, pad_edge=False)
-    table.add_column("")
-    for made in (left, right):
-        table.add_column(made.name, overflow="fold")
-        table.add_column("", justify="right", no_wrap=True)
-    table.add_column("difference", justify="right", no_wrap=True)
+def bills_table(shape: SessionShape, left: Bill, right: Bill) -> RenderableType:
+    """Two bills of the same session side by side: for each component its share, and every model below it."""
+    bills = (left, right)
+    table = _titled("", left.name, right.name, "change")
     for service, name in _SERVICES.items():
-        columns = [[line for line in made.lines if line.service == service] for made in (left, right)]
-        for number in range(max(map(len, columns))):
-            cells = [_cells(lines[number]) if number < len(lines) else ("", "") for lines in columns]
-            table.add_row(name if number == 0 else "", *cells[0], *cells[1], "")
-        table.add_row(
-            "", "", _sum(left, service), "", _sum(right, service), _change(left.of(service), right.of(service))
-        )
+        sums = [made.of(service) for made in bills]
+        cells = [_cell(_share(amount, made), amount) for amount, made in zip(sums, bills, strict=True)]
+        table.add_row(name, *cells, _change(*sums), style="bold")
+        for model in dict.fromkeys(line.model_name for made in bills for line in made.lines if line.service == service):
+            found = [[line for line in made.lines if line.model_name == model] for made in bills]
+            table.add_row(f"  {model}", *(_cell(one[0].quantity, one[0].nano_usd) if one else "–" for one in found))
         table.add_section()
-    whole = [dollars(usd(made.nano_usd)) + ("" if made.complete else " + unpriced") for made in (left, right)]
-    change = _change(left.nano_usd, right.nano_usd)
-    table.add_row("session", "", whole[0], "", whole[1], change, style="bold")
-    return table
+    change = _change(*(made.nano_usd if made.complete else None for made in bills))
+    table.add_row("session", *(_sum(made) for made in bills), change, style="bold")
+    return Group(_told(shape), table)
 
 
-def _cells(line: BillLine) -> tuple[str, str]:
-    amount = None if line.nano_usd is None else usd(line.nano_usd)
-    return f"{line.provider} {line.model}, {line.quantity}", dollars(amount)
+def _told(shape: SessionShape) -> Text:
+    repeated = f" ({float(100 * shape.repeated_share):g} % repeated)" if shape.repeated_share else ""
+    return Text(
+        f"{float(shape.minutes):g} minutes, {shape.characters:,} spoken characters{repeated}, {shape.turns:,} turns of"
+        f" {shape.prompt_tokens:,} prompt tokens ({float(100 * shape.cached_share):g} % can be cached)"
+        f" and {shape.reply_tokens:,} reply tokens, at today's prices\n",
+        style=_DIM,
+    )
 
 
-def _sum(made: Bill, service: Service) -> Text:
-    lines = [line for line in made.lines if line.service == service]
-    part = sum(line.nano_usd or 0 for line in lines)
-    share = f"{100 * part / made.nano_usd:.0f} %" if made.nano_usd else "–"
-    return Text(share, style="dim")
+def _cell(told: str, nano_usd: int | None) -> Text:
+    return Text.assemble((told, "not bold dim"), f"  {_amount(nano_usd)}")
 
 
-def _change(before: int, after: int) -> str:
-    return f"{100 * (after - before) / before:+.1f} %" if before else "–"
+def _sum(made: Bill) -> str:
+    return _amount(made.nano_usd) if made.complete else f"unpriced + {_amount(made.nano_usd)}"
+
+
+def _amount(nano_usd: int | None) -> str:
+    return dollars(None if nano_usd is None else usd(nano_usd))
+
+
+def _share(part: int | None, made: Bill) -> str:
+    return f"{100 * part / made.nano_usd:.0f} %" if part is not None and made.complete and made.nano_usd else ""
+
+
+def _change(before: int | None, after: int | None) -> Text:
+    """How much dearer the second is; unknown where a price is."""
+    if not before or after is None:
+        return Text("–", style=_DIM)
+    change = 100 * (after - before) / before
+    return Text(f"{change:+.1f} %", style=_DEARER if change > 0 else _CHEAPER if change < 0 else _DIM)
 
 
 def article_view(today: Bill) -> RenderableType:
@@ -79,10 +90,13 @@ def article_view(today: Bill) -> RenderableType:
     few, many = allowed_shapes()
     most = widest((few, many))
     rates = _titled("Published", "before", "after")
-    rates.add_row("speech to text, a minute", *(f"${float(r.minute):.4f}" for r in (BEFORE, AFTER)))
-    rates.add_row("model, a million tokens", *(f"${float(r.token * 1_000_000):.3f}" for r in (BEFORE, AFTER)))
-    rates.add_row("voice, 1,000 characters", *(f"${float(r.character * 1_000):.2f}" for r in (BEFORE, AFTER)))
-    rates.add_row("a session", *(f"${float(total):.3f}" for total in (TOTAL_BEFORE, TOTAL_AFTER)), style="bold")
+    rates.add_row("Whisper, then Nova-2: a minute", *(f"${float(r.minute):.4f}" for r in (BEFORE, AFTER)))
+    rates.add_row("model: a million tokens", f"${LARGE_MODEL:.4f}", f"${float(SMALL_MODEL):.4f}")
+    rates.add_row(
+        f"  with {float(100 * SONNET_SHARE):g} % still at ${LARGE_MODEL}", "", f"${float(AFTER.token * 1_000_000):.4f}"
+    )
+    rates.add_row("voice: 1,000 characters", *(f"${float(r.character * 1_000):.4f}" for r in (BEFORE, AFTER)))
+    rates.add_row("a session", *(f"${float(total):.4f}" for total in (TOTAL_BEFORE, TOTAL_AFTER)), style="bold")
     shapes = _titled("\nSessions that cost both totals", "minutes", "characters", "tokens")
     for name, end in (("from", few), ("to", many), ("at most", most)):
         shapes.add_row(name, *_amounts(end), style="bold" if end is most else "")
@@ -91,9 +105,7 @@ def article_view(today: Bill) -> RenderableType:
         f" {float(most.characters):.0f} spoken characters: about ten words. Three minutes of the new recogniser alone"
         f" cost ${float(3 * AFTER.minute):.4f}, more than the published ${float(TOTAL_AFTER):.3f}.\n"
     )
-    return Group(
-        rates, shapes, verdict, _plain(), Text("\nThe same session at today's prices", style="bold"), _today(today)
-    )
+    return Group(rates, shapes, verdict, _plain(), _today(today))
 
 
 def _titled(title: str, *columns: str) -> Table:
@@ -108,30 +120,34 @@ def _amounts(amounts: Amounts) -> tuple[str, str, str]:
     return f"{float(amounts.minutes):.2f}", f"{float(amounts.characters):.1f}", f"{float(amounts.tokens):,.0f}"
 
 
-def _plain() -> Table:
+def _plain() -> RenderableType:
+    head = Text(
+        f"A plain spoken session of {float(PLAIN.minutes):g} minutes, {int(PLAIN.characters):,} characters and"
+        f" {int(PLAIN.tokens):,} tokens at the published prices: ${float(cost(PLAIN, BEFORE)):.3f},"
+        f" then ${float(cost(PLAIN, AFTER)):.3f}",
+        style="bold",
+    )
     table = _titled("", "before", "after")
     parts = {
         "speech to text": Amounts(PLAIN.minutes, Fraction(0), Fraction(0)),
         "model": Amounts(Fraction(0), Fraction(0), PLAIN.tokens),
         "voice": Amounts(Fraction(0), PLAIN.characters, Fraction(0)),
+        "session": PLAIN,
     }
     for name, part in parts.items():
-        table.add_row(name, _priced(part, BEFORE), _priced(part, AFTER))
-    table.add_row("session", f"${float(cost(PLAIN, BEFORE)):.3f}", f"${float(cost(PLAIN, AFTER)):.3f}", style="bold")
-    return table
+        table.add_row(name, _priced(part, BEFORE), _priced(part, AFTER), style="bold" if part is PLAIN else "")
+    return Group(head, table)
 
 
 def _priced(part: Amounts, rates: Rates) -> str:
     amount = cost(part, rates)
-    return f"${float(amount):.4f}  {100 * float(amount / cost(PLAIN, rates)):.0f} %"
+    return f"${float(amount):.4f}  {100 * float(amount / cost(PLAIN, rates)):>3.0f} %"
 
 
 def _today(made: Bill) -> Table:
-    table = Table(show_edge=False, pad_edge=False, show_header=False)
-    table.add_column("")
-    table.add_column("", justify="right")
+    table = _titled("\nThe same session at today's prices", "", "")
+    table.show_header = False
     for line in made.lines:
-        text, amount = _cells(line)
-        table.add_row(text, amount)
-    table.add_row("session", dollars(usd(made.nano_usd)), style="bold")
+        table.add_row(line.model_name, line.quantity, _amount(line.nano_usd))
+    table.add_row("session", "", _sum(made), style="bold")
     return table

@@ -10,9 +10,10 @@ import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.budgets import Tier
-from agent.ledger.cli import print_json, stdout_console, with_ledger
+from agent.ledger.cli import with_ledger
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.ledger.policy_views import decision_text, decisions_table, history_table, policies_table, policy_text
+from agent.ledger.terminal import print_json, stdout_console
 from agent.policy.assignment import AssignmentError, Revision, described
 from agent.policy.desk import Desk
 from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies

@@ -1,213 +1,166 @@
-"""The report and the waterfall in a terminal. Experience and cost never share a table."""
+"""The report in a terminal. Experience and cost never share a table; amounts of a column stand point under point."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
-from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from agent.budgets import Budgets, Tier
 from agent.ledger.meter import CACHE
 from agent.ledger.report import Experience, Quantiles, Report, Spending
-from agent.ledger.waterfall import SessionReport, TurnView
 from agent.telemetry.timeline import STAGES
 
-_BAR: Final = 56  # columns of a waterfall's time axis
-_OVER, _FINE, _DIM = "bold red", "green", "dim"
-_PATH: Final = ("speech_ended", "transcript_ready", "first_clause", "first_audio", "audio_sent")
-_COLOURS: Final = {"stt": "cyan", "llm": "magenta", "tts": "yellow", "send": "white"}
+OVER: Final = "bold red"
+DIM: Final = "dim"
+_FINE: Final = "green"
+_NONE: Final = Text("–", style=DIM)
 
 
-def dollars(amount: float | None) -> str:
-    """An amount with as many digits as it needs: cents for dollars, more for fractions of a cent."""
+def dollars(amount: float | None, digits: int = 4) -> str:
+    """An amount to a hundredth of a cent, or to so many digits; what is less than that but not nothing says so."""
     if amount is None:
         return "unpriced"
-    return (
-        f"${amount:,.2f}" if amount >= 10 else f"${amount:,.4f}" if amount >= 0.01 or amount == 0 else f"${amount:.6f}"
-    )
+    least = 10.0**-digits
+    return f"<${least:.{digits}f}" if 0 < amount < least / 2 else f"${amount:,.{digits}f}"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share; a dash where there is nothing to share."""
+    share = 100 * part / whole if whole else None
+    return "–" if share is None else "100 %" if share >= 99.95 else f"{share:.1f} %"
+
+
+def short_model(name: str) -> str:
+    """A model without the provider, which its own name tells; cached speech has the name of the voice's model."""
+    return name if name.startswith(CACHE) else name.split(" ", 1)[1]
+
+
+def titled(title: str) -> Table:
+    """An empty table with a first column for the names of its rows."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
+    table.add_column("", overflow="fold")
+    return table
+
+
+# Experience: one column for each tier, one row for each signal; what is over its budget is red
 
 
 def experience_table(report: Report, budgets: Budgets) -> Table:
-    """One column per tier, one row per signal; what is over its budget is red."""
-    table = _table("Experience", [part.tier for part in report.experience])
+    """How calls felt, by tier."""
+    table, parts = titled("Experience"), report.experience
+    for part in parts:
+        table.add_column(part.tier, justify="right", no_wrap=True)
     limits = budgets.latency.seconds()
 
     def row(name: str, cell: Callable[[Experience], Text | str]) -> None:
-        table.add_row(name, *(cell(part) for part in report.experience))
+        table.add_row(name, *(cell(part) for part in parts))
+
+    def group(name: str, counts: Callable[[Experience], Mapping[str, int]]) -> None:
+        names = _names(counts(part) for part in parts)
+        table.add_row(name, *("" if names else _NONE for _ in parts))
+        for one in names:
+            row(f"  {one}", lambda part, one=one: f"{counts(part)[one]:,}" if one in counts(part) else _NONE)
 
     row("turns", lambda part: f"{part.turns:,}")
     row("  owed a reply", lambda part: f"{part.owed:,}")
-    row("  slow", lambda part: _share(part.slow, part.owed, budgets.objective.slow_turn_share))
+    row("  slow", lambda part: _slow(part, budgets.objective.slow_turn_share))
     row("voice to voice p50", lambda part: _ms(part.voice_to_voice.p50))
     row("voice to voice p95", lambda part: _ms(part.voice_to_voice.p95, limits["voice_to_voice"]))
     for stage in STAGES:
         row(f"  {stage} p50 / p95", lambda part, stage=stage: _both(part.stages[stage], limits.get(stage)))
     table.add_section()
-    row("breaches", lambda part: _list(part.breaches))
-    row("outcomes", lambda part: _list(part.outcomes))
-    row("fallbacks", lambda part: _list(part.fallbacks))
+    group("outcomes", lambda part: part.outcomes)
+    group("breaches", lambda part: part.breaches)
+    group("fallbacks", lambda part: part.fallbacks)
     return table
 
 
-def spending_table(report: Report, budgets: Budgets) -> Table:
-    """One column per tier, one row per figure; sessions over their objective are red."""
-    table = _table("Cost", [part.tier for part in report.spending])
+def _names(groups: Iterable[Mapping[str, float]]) -> list[str]:
+    """The names of all tiers together, those with the highest sum first."""
+    sums: Counter[str] = Counter()
+    for group in groups:
+        sums.update(group)
+    return [name for name, _ in sums.most_common()]
 
-    def row(name: str, cell: Callable[[Spending], Text | str]) -> None:
-        table.add_row(name, *(cell(part) for part in report.spending))
+
+def _ms(seconds: float | None, budget_s: float | None = None) -> Text:
+    if seconds is None:
+        return _NONE
+    style = "" if budget_s is None else OVER if seconds > budget_s else _FINE
+    return Text(f"{seconds * 1000:,.0f} ms", style=style)
+
+
+def _both(values: Quantiles, budget_s: float | None) -> Text:
+    return Text.assemble(_ms(values.p50), " / ", _ms(values.p95, budget_s))
+
+
+def _slow(part: Experience, limit: float) -> Text:
+    over = part.owed > 0 and part.slow / part.owed > limit
+    return Text(f"{percent(part.slow, part.owed)}  {part.slow:,}", style=OVER if over else _FINE)
+
+
+# Cost: an amount and its share for each tier, one row for each figure; sessions over their objective are red
+
+
+def spending_table(report: Report, budgets: Budgets) -> Table:
+    """What calls cost, by tier."""
+    table, parts = titled("Cost"), report.spending
+    for part in parts:
+        table.add_column(part.tier, justify="right", no_wrap=True)
+        table.add_column("", justify="right", no_wrap=True, style=DIM)
+
+    def row(
+        name: str, amount: Callable[[Spending], Text | str], share: Callable[[Spending], str] | None = None
+    ) -> None:
+        cells = [(amount(part), "" if share is None else share(part)) for part in parts]
+        table.add_row(name, *(cell for pair in cells for cell in pair))
+
+    def paid(name: str, usd: Callable[[Spending], float | None]) -> None:
+        def share(part: Spending) -> str:
+            amount = usd(part)
+            return "" if amount is None else percent(amount, part.total_usd)
+
+        row(name, lambda part: _NONE if (amount := usd(part)) is None else dollars(amount), share)
+
+    def group(name: str, amounts: Callable[[Spending], Mapping[str, float]], shown: Callable[[str], str] = str) -> None:
+        row(name, lambda _: "")
+        for one in _names(amounts(part) for part in parts):
+            paid(f"  {shown(one)}", lambda part, one=one: amounts(part).get(one))
 
     row("sessions ended", lambda part: f"{part.sessions:,}")
-    row("cost per session p50", lambda part: _money(part.session_usd.p50, part, budgets))
-    row("cost per session p95", lambda part: _money(part.session_usd.p95, part, budgets))
+    row("cost per session p50", lambda part: _session(part.session_usd.p50, part, budgets))
+    row("cost per session p95", lambda part: _session(part.session_usd.p95, part, budgets))
     row("total", lambda part: Text(dollars(part.total_usd), style="bold"))
     table.add_section()
-    row("by service", lambda part: _shares(part.by_service))
-    row("by model", lambda part: _shares({_short(name): amount for name, amount in part.by_model.items()}))
-    row("by cause", lambda part: _shares(part.by_cause))
-    row(
-        "waste (retry, interrupted)",
-        lambda part: f"{dollars(part.waste_usd)}  {_percent(part.waste_usd, part.total_usd)}",
-    )
-    row(
-        "estimated by us", lambda part: f"{dollars(part.estimated_usd)}  {_percent(part.estimated_usd, part.total_usd)}"
-    )
+    group("by service", lambda part: part.by_service)
+    group("by model", lambda part: part.by_model, short_model)
+    group("by cause", lambda part: part.by_cause)
+    paid("waste", lambda part: part.waste_usd)
+    paid("estimated by us", lambda part: part.estimated_usd)
     table.add_section()
     row("Sonnet's share of turns", lambda part: _ratio(part.sonnet_ratio))
     row("prompt cache hit rate", lambda part: _ratio(part.prompt_cache_ratio))
     row("audio cache hit rate", lambda part: _ratio(part.audio_cache_ratio))
     row("  saved", lambda part: dollars(part.audio_cache_saved_usd))
-    row("recogniser / session time", lambda part: f"{part.recogniser_s / 60:,.1f} / {part.session_s / 60:,.1f} min")
-    row("unpriced", lambda part: Text(_list(part.unpriced), style=_OVER if part.unpriced else _DIM))
+    row("recogniser time", lambda part: f"{part.recogniser_s / 60:,.1f} min")
+    row("session time", lambda part: f"{part.session_s / 60:,.1f} min")
+    unpriced = _names(part.unpriced for part in parts)
+    row("unpriced", lambda _: "" if unpriced else _NONE)
+    for one in unpriced:
+        row(f"  {one}", lambda part, one=one: Text(f"{part.unpriced[one]:,}", OVER) if one in part.unpriced else _NONE)
     return table
 
 
-def _table(title: str, tiers: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for tier in tiers:
-        table.add_column(tier, justify="right", overflow="fold")
-    return table
-
-
-def _ms(seconds: float | None, budget_s: float | None = None) -> Text:
-    if seconds is None:
-        return Text("–", style=_DIM)
-    style = "" if budget_s is None else _OVER if seconds > budget_s else _FINE
-    return Text(f"{seconds * 1000:,.0f} ms", style=style)
-
-
-def _both(values: Quantiles, budget_s: float | None) -> Text:
-    return _ms(values.p50).append(" / ").append_text(_ms(values.p95, budget_s))
-
-
-def _percent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "–"
-
-
-def _share(part: int, whole: int, limit: float) -> Text:
-    over = whole > 0 and part / whole > limit
-    return Text(f"{part:,}  {_percent(part, whole)}", style=_OVER if over else _FINE)
-
-
-def _ratio(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def _list(counts: Mapping[str, int]) -> str:
-    return "\n".join(f"{name} {count:,}" for name, count in counts.items()) or "–"
-
-
-def _shares(amounts: Mapping[str, float]) -> str:
-    whole = sum(amounts.values())
-    return "\n".join(f"{name} {dollars(usd)} {_percent(usd, whole):>7}" for name, usd in amounts.items()) or "–"
-
-
-def _short(name: str) -> str:
-    """A model without the provider that its own name tells."""
-    return name if name.startswith(CACHE) else name.split(" ", 1)[1]
-
-
-def _money(usd: float | None, part: Spending, budgets: Budgets) -> Text:
+def _session(usd: float | None, part: Spending, budgets: Budgets) -> Text:
     if usd is None:
-        return Text("–", style=_DIM)
-    known = part.tier in set(Tier)
-    over = known and usd > budgets.tiers[Tier(part.tier)].session_usd
-    return Text(dollars(usd), style=_OVER if over else _FINE)
+        return _NONE
+    over = part.tier in set(Tier) and usd > budgets.tiers[Tier(part.tier)].session_usd
+    return Text(dollars(usd), style=OVER if over else _FINE)
 
 
-# One session
-
-
-def session_view(report: SessionReport) -> RenderableType:
-    """The waterfall of every turn, then the bill."""
-    how = report.outcome or "running, or its end was never written"
-    lasted = "" if report.duration_s is None else f", {report.duration_s:.1f} s"
-    head = Text.assemble(
-        (f"session {report.session_id}\n", "bold"),
-        f"{report.tier} · {report.policy} v{report.policy_version}",
-        f" · began {report.started_at:%Y-%m-%d %H:%M:%S} UTC{lasted} · {how}\n",
-        (f"{dollars(report.usd)}\n", "bold"),
-    )
-    return Group(head, *(_waterfall(turn) for turn in report.turns), _bill(report))
-
-
-def _waterfall(turn: TurnView) -> Text:
-    """A line per stage and call on one time axis, from the first mark to the last thing that happened."""
-    marks: Mapping[str, float] = turn.timeline["marks"]
-    calls: Sequence[Mapping[str, Any]] = turn.timeline["calls"]
-    last = max([*marks.values(), *(call["end_ms"] for call in calls)], default=0.0) or 1.0
-    waited = (
-        "not measured" if turn.voice_to_voice_s is None else f"{turn.voice_to_voice_s * 1000:,.0f} ms voice to voice"
-    )
-    text = Text(f"turn {turn.turn}  ", style="bold")
-    text.append(f"{turn.outcome}, {waited}, {turn.model or 'no model'}, {dollars(turn.usd)}", style="")
-    if turn.over_budget:
-        text.append(f"  over: {', '.join(turn.over_budget)}", style=_OVER)
-    text.append("\n")
-    before = marks.get(_PATH[0])
-    for stage, mark in zip(("stt", "llm", "tts", "send"), _PATH[1:], strict=True):
-        at = marks.get(mark)
-        if before is None or at is None:
-            break
-        reached = max(before, at)
-        _line(text, stage, (before, reached), last, _COLOURS[stage])
-        before = reached
-    for call in calls:
-        name = f"  {call['provider']}" + ("" if call["outcome"] == "ok" else f" ({call['outcome']})")
-        style = _DIM if call["outcome"] == "ok" else "red"
-        _line(text, name, (call["start_ms"], call["end_ms"]), last, style)
-    return text
-
-
-def _line(text: Text, name: str, span: tuple[float, float], last: float, style: str) -> None:
-    start, end = (min(max(at, 0.0), last) for at in span)
-    left = int(_BAR * start / last)
-    width = max(1, round(_BAR * end / last) - left)
-    text.append(f"  {name[:26]:<26} ")
-    text.append(" " * left + "█" * width + " " * max(0, _BAR - left - width), style=style)
-    text.append(f" {span[1] - span[0]:>7,.0f} ms\n")
-
-
-def _bill(report: SessionReport) -> Table:
-    table = Table(title="Bill", title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
-    for name in ("service", "model", "cause", "unit"):
-        table.add_column(name, overflow="fold")
-    table.add_column("quantity", justify="right")
-    table.add_column("cost", justify="right")
-    table.add_column("price of", overflow="fold")
-    for line in report.bill:
-        table.add_row(
-            line.service,
-            f"{line.provider} {line.model}",
-            line.cause,
-            line.unit.replace("_", " "),
-            f"{line.quantity:,}" + (" (estimated)" if line.estimated else ""),
-            Text(dollars(line.usd), style=_OVER if line.usd is None else ""),
-            line.price_version or "–",
-        )
-    table.add_section()
-    table.add_row("", "", "", "", "", Text(dollars(report.usd), style="bold"), "")
-    return table
+def _ratio(value: float | None) -> Text | str:
+    return _NONE if value is None else percent(value, 1)

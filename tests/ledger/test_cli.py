@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,8 +53,10 @@ def test_the_report_is_two_tables() -> None:
     assert "Experience" in felt
     assert "$" not in felt
     assert rows_of(felt)["owed a reply"] == ["11", "30"]
-    assert rows_of(spent)["sessions ended"] == ["1", "10", "0"]
-    assert rows_of(spent)["unpriced"][0].startswith("elevenlabs eleven_secret_v9")
+    assert rows_of(spent)["sessions ended"] == ["1", "", "10", "", "0", ""]
+    assert rows_of(spent)["elevenlabs eleven_secret_v9 characters"] == ["10", "", "–", "", "–", ""]
+    assert rows_of(spent)["eleven_flash_v2_5"] == ["$0.0420", "62.1 %", "$0.1200", "63.7 %", "–", ""]
+    assert rows_of(spent)["waste"] == ["$0.0021", "3.1 %", "$0.0000", "0.0 %", "$0.0000", "0.0 %"]
 
 
 @pytest.mark.usefixtures("kept")
@@ -71,8 +74,44 @@ def test_a_session_s_waterfall_and_bill() -> None:
     assert "turn 3  replied, 1,800 ms voice to voice" in text
     assert "over: stt, llm, voice_to_voice" in text
     assert text.count("█") > 20
-    assert "$0.0188" in text
+    assert "$0.018845" in text
+    assert [cell.strip() for cell in rows_of(text)["flux-general-en"]] == [
+        "served",
+        "60.0 s of audio",
+        "$0.006500",
+        "2026-11-04",
+    ]
     assert json.loads(run(report, "session", "p3", "--json"))["usd"] == pytest.approx(0.018845)
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (report, ["--since", "1h"]),
+        (report, ["session", "p3"]),
+        (report, ["session", "f1"]),
+        (cost, ["explain"]),
+        (cost, ["explain", "--policy", "economy"]),
+        (cost, ["article"]),
+    ],
+)
+def test_every_table_fits_a_small_terminal(
+    command: click.Command, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.ledger.terminal.PIPE_WIDTH", 80)
+    text = run(command, *arguments)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    shown = re.findall(r"(?:eleven_flash|claude-|flux-gen)\S+", text)
+    assert set(shown) <= {
+        "eleven_flash_v2_5",
+        "claude-haiku-5-5",
+        "claude-haiku-5-5,",
+        "claude-sonnet-5-5",
+        "claude-sonnet-5-5,",
+        "flux-general-en",
+    }  # none is broken in two
 
 
 @pytest.mark.usefixtures("kept")
@@ -115,6 +154,23 @@ def test_explain_puts_two_policies_side_by_side() -> None:
     assert bills[1]["lines"][0]["model"] == "nova-3"
 
 
+def test_a_component_without_a_price_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(
+        '[[price]]\nprovider = "deepgram"\nmodels = ["nova-3"]\neffective_from = 2126-01-01\n'
+        'usd_per_audio_minute = 0.004\nsource = "a contract to come"\n'
+    )
+    monkeypatch.setenv("VOICE_AGENT_PRICES_FILE", str(file))
+    rows = rows_of(run(cost, "explain", "--against", "economy"))
+    assert rows["speech to text"] == ["17 %  $0.0195", "unpriced", "–"]
+    assert rows["session"] == ["$0.1143", "unpriced + $0.0248", "–"]
+
+
+def test_a_recogniser_that_overrides_the_policies_is_the_one_that_is_priced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_STT_MODEL", "nova-3")
+    assert rows_of(run(cost, "explain"))["nova-3"] == ["3 min  $0.0144", "3 min  $0.0144", ""]
+
+
 def test_explain_with_a_policy_that_is_not_there() -> None:
     result = CliRunner().invoke(cost, ["explain", "--policy", "dearest"])
     assert result.exit_code == 2
@@ -125,6 +181,12 @@ def test_the_article_is_checked() -> None:
     text = run(cost, "article")
     for figure in ("1.79", "54 spoken characters", "$0.449", "$0.154", "$0.0129", "90 %", "87 %"):
         assert figure in text
+    rows = rows_of(text)
+    assert rows["Whisper, then Nova-2: a minute"] == ["$0.0060", "$0.0043"]
+    assert rows["model: a million tokens"] == ["$3.0000", "$0.2500"]
+    assert rows["with 18 % still at $3"] == ["", "$0.7450"]
+    assert rows["voice: 1,000 characters"] == ["$0.3000", "$0.1000"]
+    assert rows["a session"] == ["$0.0240", "$0.0110"]
 
 
 def test_every_policy_has_priced_first_choices() -> None:
