@@ -139,8 +139,8 @@ def _policies() -> Row:
         f"The same figures for every policy, whatever the range above. {BASELINE} is the baseline. Few turns: the"
         " difference may be chance.",
         "No spoken turn in the last 24 hours.",
-        14,
-        6,
+        24,
+        8,
     )
     who, day = ("tier", "policy"), "24h"
     owed = total(catalog.TURNS_OWED, day, who, TIER)
@@ -172,8 +172,8 @@ def _decisions() -> Built:
         "What became of alerts that asked for a rollback. `voice-agent decisions` has the numbers that each rests on."
         " Red: a policy was rolled back; `voice-agent decisions undo` takes it back.",
         "No alert asked for a rollback in the last 24 hours.",
-        10,
-        6,
+        24,
+        5,
     )
     by = ("tier", "policy", "outcome", "reason")
     many = f"{total(catalog.DECISIONS, '24h', by, WHO)} > 0"
