@@ -9,25 +9,33 @@ import click
 
 from agent.budgets import load_budgets
 from agent.errors import ConfigurationError
+from agent.ledger.ledger import Ledger
+from agent.ledger.meter import MoneySink
+from agent.ledger.sink import LedgerSink
 from agent.policy.policies import DEFAULT_PATH, load_policies
+from agent.prices import load_prices
 from agent.providers.base import Call, ProviderError
 from agent.providers.breaker import BreakerChange
 from agent.providers.kit import Kit, KitLinks
 from agent.providers.recorded import TEXTS, record_clips
 from agent.settings import PREFIX, Settings, load_settings
+from agent.telemetry.events import CallFinished, Cause, Sinks
+from agent.telemetry.exposition import Metrics
 from agent.turn.voice_activity import VoiceActivity
 
 SESSION = "clips"
 
 
-class _Characters:
-    """Recording is paid for, but belongs to no session: what it used is said at the end."""
+class _ClipMeter:
+    """Recording is paid for, but belongs to no session: it has a cause of its own."""
 
-    def __init__(self) -> None:
-        self.sent = 0
+    def __init__(self, sinks: Sinks) -> None:
+        self._sinks = sinks
+        self.characters = 0
 
     def record(self, call: Call) -> None:
-        self.sent += sum(call.usage.quantities.values())
+        self.characters += sum(call.usage.quantities.values())
+        self._sinks.handle(CallFinished(None, None, call, Cause.CLIP))
 
 
 def _nothing(_change: BreakerChange) -> None:
@@ -47,22 +55,26 @@ def make(folder: Path | None) -> None:
     target = folder or settings.clips_dir
     if target is None:
         raise ConfigurationError(f"{PREFIX}CLIPS_DIR is not set: it takes the folder of the recordings, or --folder")
-    used = asyncio.run(_make(settings, target))
-    click.echo(f"{len(TEXTS)} sentences in {target}, {used} characters")
+    spoken = asyncio.run(_make(settings, target))
+    click.echo(f"{len(TEXTS)} sentences in {target}, {spoken} characters")
     if settings.provider("elevenlabs").simulated:
         click.echo("they were spoken by the sandbox", err=True)
 
 
 async def _make(settings: Settings, folder: Path) -> int:
-    book = load_policies(settings.policies_file or DEFAULT_PATH)
+    """Returns how many characters were spoken; their charges are in the ledger, where it can be reached."""
+    budgets, book = load_budgets(settings.budgets_file), load_policies(settings.policies_file or DEFAULT_PATH)
+    ledger = Ledger(settings.database_url, metrics := Metrics())
+    meter = _ClipMeter(Sinks([MoneySink(load_prices(settings.prices_file), metrics, budgets, LedgerSink(ledger))]))
+    kit = Kit(settings, budgets.deadlines, KitLinks(meter, _nothing, VoiceActivity, b""))
     voice_model = next(iter(book.policies.values())).voice_model
-    meter = _Characters()
-    links = KitLinks(meter, _nothing, VoiceActivity, b"")
-    kit = Kit(settings, load_budgets(settings.budgets_file).deadlines, links)
-    try:
-        await record_clips(kit.voice(voice_model), folder, SESSION, meter)
-    except (ProviderError, OSError) as error:
-        raise click.ClickException(str(error)) from None
-    finally:
-        await kit.close()
-    return meter.sent
+    async with ledger:
+        try:
+            await record_clips(kit.voice(voice_model), folder, SESSION, meter)
+        except (ProviderError, OSError) as error:
+            raise click.ClickException(str(error)) from None
+        finally:
+            await kit.close()
+            if not await ledger.flush():
+                click.echo("the ledger cannot be written: what this cost is missing there", err=True)
+    return meter.characters
