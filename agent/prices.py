@@ -29,6 +29,7 @@ NANO: Final = 1_000_000_000  # nano-dollars in a dollar
 SAMPLES_PER_MINUTE: Final = 16_000 * 60  # Unit.AUDIO_SAMPLES are samples at 16 kHz
 ANY_MODEL: Final = "*"
 _PROMPT: Final = (Unit.INPUT_TOKENS, Unit.CACHE_WRITE_TOKENS, Unit.CACHE_READ_TOKENS)
+_DEAREST: Final = 10_000  # dollars for one of its units: more is a slip of the keyboard
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -213,8 +214,8 @@ def _rates_of(entry: _Entry, digest: str) -> Iterator[tuple[RateKey, Rate]]:
     end = _FOREVER if entry.effective_until is None else _midnight(entry.effective_until)
     for unit, (price, long), per in _units_of(entry):
         for amount in (price, long):
-            if not amount.is_finite() or amount < 0:
-                raise ValueError(f"{unit}: a price takes a number of dollars that is not negative")
+            if not amount.is_finite() or not 0 <= amount <= _DEAREST:
+                raise ValueError(f"{unit}: a price takes dollars that are not negative and at most {_DEAREST:,}")
         exact, exact_long = Fraction(price) * NANO / per, Fraction(long) * NANO / per
         scale = math.lcm(exact.denominator, exact_long.denominator)
         rate = Rate(

@@ -177,6 +177,8 @@ TOKENS = "{ input = 1, cache_write = 1, cache_read = 1, output = 1 }"
         (entry(usd_per_audio_minute=""), "takes exactly one unit"),
         (entry(usd_per_1000_characters="1"), "takes exactly one unit"),
         (entry(usd_per_audio_minute="-0.1"), "not negative"),
+        (entry(usd_per_audio_minute="10000.01"), "at most 10,000"),
+        (entry(usd_per_audio_minute="1e400"), "at most 10,000"),
         (entry(usd_per_audio_minute="nan"), "not negative"),
         (entry(usd_per_audio_minute="inf"), "not negative"),
         (entry(usd_per_audio_minute='"cheap"'), "usd_per_audio_minute"),

@@ -15,7 +15,7 @@ from agent.ledger.waterfall import Position, SessionReport, TurnView
 from agent.providers.base import Unit
 
 _BAR: Final = 56  # columns of a waterfall's time axis, where there is room
-_NAME: Final = 24
+_NAME: Final = 26
 _AROUND: Final = 2 + _NAME + 1 + len(" 12,345 ms")  # columns of a line beside its axis
 _PATH: Final = ("speech_ended", "transcript_ready", "first_clause", "first_audio", "audio_sent")
 _COLOURS: Final = {"stt": "cyan", "llm": "magenta", "tts": "yellow", "send": "white"}

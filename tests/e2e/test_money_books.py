@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from websockets.frames import Frame, Opcode
 
 from agent.ledger.ledger import Ledger
-from agent.prices import NANO
+from agent.ledger.meter import utc_now
+from agent.ledger.report import make_report
+from agent.load.script import Type
+from agent.prices import NANO, load_prices
 from agent.telemetry.exposition import Metrics
 from tests.e2e.money import Books, read_books, say, until
 from tests.e2e.wire import START, dial, token_of
@@ -95,6 +99,45 @@ async def test_a_token_that_is_used_again_opens_a_session_of_its_own() -> None:
         books = await books_of(house)
     assert ids[0] != ids[1]
     assert sorted((row.session_id, row.turn) for row in books.turns) == sorted((name, 1) for name in ids)
+
+
+CONTRACT = """
+[[price]]
+provider = "elevenlabs"
+models = ["eleven_flash_v2_5"]
+effective_from = {day}
+usd_per_1000_characters = 0.0123
+source = "our contract"
+"""
+VOICE = "eleven_flash_v2_5"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("day", ["2026-01-01", "2126-01-01"])
+async def test_a_contract_sets_the_price_and_before_it_begins_there_is_none(day: str, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text(CONTRACT.format(day=day))
+    async with running_house(prices_file=prices) as house:
+        await house.call([Type("hello")])
+        books = await books_of(house)
+        text, now = await house.metrics(), utc_now()
+        made = await make_report(house.wiring.ledger.engine, load_prices(prices), now - timedelta(hours=1), now)
+    voice = [row for row in books.charges if (row.provider, row.model) == ("elevenlabs", VOICE)]
+    spoken = sum(row.quantity for row in voice)
+    unpriced = sample(text, "voice_agent_unpriced_usage_total", model=VOICE, unit="characters")
+    paid = sample(text, "voice_agent_cost_usd_total", provider="elevenlabs")
+    [spent] = made.spending
+    assert spoken > 0
+    if day < f"{now:%F}":
+        assert {(row.nano_usd, row.price_version[:11]) for row in voice} == {
+            (row.quantity * 12_300, f"{day}/") for row in voice
+        }
+        assert (unpriced, spent.unpriced) == (0, {})
+        assert paid == pytest.approx(spoken * 12_300 / NANO)
+    else:
+        assert {(row.nano_usd, row.price_version) for row in voice} == {(None, None)}
+        assert (unpriced, spent.unpriced, paid) == (spoken, {f"elevenlabs {VOICE} characters": spoken}, 0)
+    assert books.sessions[0].cost_nano_usd == books.total > 0
 
 
 @pytest.mark.slow

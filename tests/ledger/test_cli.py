@@ -4,9 +4,10 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
@@ -15,7 +16,9 @@ from click.testing import CliRunner
 from agent.errors import ConfigurationError
 from agent.ledger.cli import forget, ledger, report
 from agent.ledger.cost_cli import cost, knobs_of
-from agent.policy.policies import load_policies
+from agent.policy.policies import SttModel, VoiceModel, load_policies
+from agent.prices import load_prices
+from agent.providers.base import Unit
 from agent.settings import Settings
 from tests.ledger.test_report import a_day, told
 
@@ -189,12 +192,16 @@ def test_the_article_is_checked() -> None:
     assert rows["a session"] == ["$0.0240", "$0.0110"]
 
 
-def test_every_policy_has_priced_first_choices() -> None:
+def test_everything_that_a_policy_or_a_default_can_name_has_a_price() -> None:
     settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
-    from agent.prices import load_prices
-
-    priced = load_prices().models
-    for policy in load_policies().policies.values():
-        knobs = knobs_of(policy, settings)
-        chosen = {knobs.stt, knobs.first, knobs.voice} | ({knobs.escalated} if knobs.escalated else set())
-        assert chosen <= priced
+    book, now = load_prices(), datetime.now(UTC)
+    [policy] = [policy for policy in load_policies().policies.values() if policy.name == "haiku_first"]
+    for recogniser in get_args(SttModel):
+        knobs = knobs_of(replace(policy, stt_model=recogniser), settings)
+        assert book.rate(*knobs.stt, Unit.AUDIO_SAMPLES, now), recogniser
+    for voice in get_args(VoiceModel):
+        assert book.rate("elevenlabs", voice, Unit.CHARACTERS, now), voice
+    for model in (settings.haiku_model, settings.sonnet_model):
+        assert book.rate("anthropic", model, Unit.OUTPUT_TOKENS, now), model
+    assert book.rate("openai_stt", settings.openai_stt_model, Unit.AUDIO_SAMPLES, now)
+    assert book.rate("openai_tts", settings.openai_tts_model, Unit.CHARACTERS, now)
