@@ -26,28 +26,23 @@ def utc_now() -> datetime:
 
 
 class CostMeter:
-    """What one session has cost so far, in whole nano-dollars; unpriced usage adds nothing but is counted."""
+    """What one session has cost so far, in whole nano-dollars; unpriced usage adds nothing."""
 
-    __slots__ = ("nano_by_cause", "nano_by_service", "nano_usd", "tokens", "unpriced")
+    __slots__ = ("nano_by_service", "nano_usd", "tokens")
 
     def __init__(self, spent_nano_usd: int = 0) -> None:
         self.nano_usd = spent_nano_usd
         self.nano_by_service: dict[Service, int] = {"stt": 0, "llm": 0, "tts": 0}
-        self.nano_by_cause: dict[Cause, int] = {}
         self.tokens = 0
-        self.unpriced = 0
 
-    def add(self, charges: Iterable[Charge], cause: Cause) -> None:
+    def add(self, charges: Iterable[Charge]) -> None:
         """Adds the charges of one call."""
         for charge in charges:
             if charge.unit in _TOKENS:
                 self.tokens += charge.quantity
-            if charge.nano_usd is None:
-                self.unpriced += 1
-                continue
-            self.nano_usd += charge.nano_usd
-            self.nano_by_service[charge.service] += charge.nano_usd
-            self.nano_by_cause[cause] = self.nano_by_cause.get(cause, 0) + charge.nano_usd
+            amount = charge.nano_usd or 0
+            self.nano_usd += amount
+            self.nano_by_service[charge.service] += amount
 
     @property
     def usd(self) -> float:
@@ -150,7 +145,7 @@ class MoneySink:
                 self._saved(charge, at)
         meter = self._meters.get(session.session_id) if session is not None else None
         if meter is not None:
-            meter.add(charges, event.cause)
+            meter.add(charges)
         if self._recorder is not None and charges:
             self._recorder.record_charges(event, charges, at)
 

@@ -23,7 +23,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.meter import MoneySink
 from agent.ledger.rows import Row
 from agent.ledger.sink import LedgerSink
-from agent.ledger.tables import charges, fallbacks, memory_events, metadata, sessions, turns
+from agent.ledger.tables import assignments, charges, fallbacks, memory_events, metadata, sessions, turns
 from agent.prices import load_prices
 from agent.providers.base import Unit
 from agent.telemetry.events import Cause, FellBack, SessionStarted, Sinks, TurnFinished
@@ -254,6 +254,19 @@ async def test_retention_deletes_what_is_old_and_nothing_else(database_url: str)
         gone = await prune(house.ledger.engine, NOON + timedelta(seconds=1))
         assert (gone["sessions"], gone["turns"], gone["charges"]) == (2, 2, 2)
         assert await house.count(sessions) == 0
+
+
+async def test_who_decided_what_outlives_callers_and_retention(database_url: str) -> None:
+    first = {"tier": "free", "revision": 1, "at": NOON, "weights": {"haiku_first": 100}, "cause": "first start"}
+    async with open_house(database_url) as house:
+        house.sinks.handle(SessionStarted(session()))
+        assert await house.ledger.flush(timeout_s=20)
+        async with house.ledger.engine.begin() as connection:
+            await connection.execute(assignments.insert(), first | {"actor": "policy file", "reason": ""})
+        before = await house.rows(assignments)
+        await forget(house.ledger.engine, "ada")
+        await prune(house.ledger.engine, NOON + timedelta(days=3_650))
+        assert await house.rows(assignments) == before != []
 
 
 async def test_retention_runs_by_itself(database_url: str) -> None:
