@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import click
@@ -78,6 +79,8 @@ def explain(left: str, right: str, as_json: bool, **numbers: float) -> None:
     """The bill of one session by component, for two policies side by side, at today's prices."""
     settings = load_settings()
     known, book = _policies(settings), load_prices(settings.prices_file)
+    if any(math.isnan(value) for value in numbers.values()):
+        raise click.UsageError("nan is not a number of anything")
     shape = _shape({option: Fraction(str(value)) for option, value in numbers.items()})
     at = utc_now()
     bills = [bill(shape, knobs_of(_policy(name, known), settings), book, at) for name in (left, right)]

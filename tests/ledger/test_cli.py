@@ -174,10 +174,19 @@ def test_a_recogniser_that_overrides_the_policies_is_the_one_that_is_priced(monk
     assert rows_of(run(cost, "explain"))["nova-3"] == ["3 min  $0.0144", "3 min  $0.0144", ""]
 
 
-def test_explain_with_a_policy_that_is_not_there() -> None:
-    result = CliRunner().invoke(cost, ["explain", "--policy", "dearest"])
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--policy", "dearest"], "there is no policy dearest"),
+        (["--minutes", "-1"], "-1.0 is not in the range"),
+        (["--minutes", "nan"], "nan is not a number of anything"),
+        (["--sonnet", "1.5"], "1.5 is not in the range"),
+    ],
+)
+def test_what_cannot_be_calculated_is_said(arguments: list[str], why: str) -> None:
+    result = CliRunner().invoke(cost, ["explain", *arguments])
     assert result.exit_code == 2
-    assert "there is no policy dearest" in result.output
+    assert why in result.output
 
 
 def test_the_article_is_checked() -> None:
