@@ -59,17 +59,13 @@ class Books:
         """Nano-dollars."""
         return sum(row.nano_usd or 0 for row in self.charges)
 
-    def quantities(self) -> dict[Key, Counter[str]]:
-        """What was asked of real providers, by unit."""
+    def quantities(self, *, estimated: bool | None = None) -> dict[Key, Counter[str]]:
+        """What was asked of real providers, by unit: all of it, or only what is estimated or is not."""
         found: defaultdict[Key, Counter[str]] = defaultdict(Counter)
         for row in self.charges:
-            if row.provider not in FREE:
+            if row.provider not in FREE and estimated in (None, row.estimated):
                 found[row.session_id, row.provider, row.model][row.unit] += row.quantity
         return dict(found)
-
-    def estimated(self) -> set[Key]:
-        """Where an estimate takes part: which of a call's tokens were cached is not known either."""
-        return {(row.session_id, row.provider, row.model) for row in self.charges if row.estimated}
 
 
 async def read_books(engine: AsyncEngine) -> Books:

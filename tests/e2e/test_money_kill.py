@@ -29,7 +29,7 @@ postgres = money.postgres
 database_url = money.database_url
 
 CALLERS = 20
-ENOUGH = 30  # turns that callers were told about before the kill
+ENOUGH = 30  # turns that callers were told about before the kill, each caller about one at least
 ROOT = Path(__file__).parents[2]
 
 
@@ -90,7 +90,7 @@ async def test_kill_9_loses_no_turn_that_a_caller_was_told_about(database_url: s
     def note(turn: TurnRecord, call: CallRecord) -> None:
         if turn.measured:
             told.append((call.session_id, turn))
-        if len(told) >= ENOUGH:
+        if len(told) >= ENOUGH and len({session for session, _ in told}) == CALLERS:
             enough.set()
 
     async with (
@@ -116,7 +116,8 @@ async def test_kill_9_loses_no_turn_that_a_caller_was_told_about(database_url: s
     assert len(promised) >= ENOUGH
     assert {record.session_id for record in records if record.ready} == {row.id for row in books.sessions}
     assert {key: stored.get(key) for key in promised} == promised
-    answered = {(row.session_id, row.turn) for row in books.charges if row.service == "llm"}
-    assert {key for key in promised if stored[key] and key not in answered} == set()
+    replies = {(record.session_id, turn.turn) for record in records for turn in record.turns if turn.answered}
+    charged = {(row.session_id, row.turn) for row in books.charges if row.service == "llm"}
+    assert replies & promised.keys() <= charged
     spent = {row.id: sum(c.nano_usd for c in books.charges if c.session_id == row.id) for row in books.sessions}
     assert {row.id: row.cost_nano_usd for row in books.sessions} == spent
