@@ -37,6 +37,7 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Deadlines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When waiting longer for a useful output is worse than changing the provider, in milliseconds."""
 
+    stt: float
     llm: float
     tts: float
     chain: float

@@ -66,6 +66,7 @@ class Kit:
         self._slots: dict[str, Slots] = {}
         self._cache = AudioCache()
         self._open: list[_Closes] = []
+        self._stt_s = deadlines.stt / 1000
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
         self._tts = ChainDeadlines(deadlines.tts / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
         self.breakers = Breakers(links.probe_meter, links.on_breaker)
@@ -196,7 +197,8 @@ class Kit:
             from agent.providers.whisper import Whisper
 
             end, model = self._openai(), self._settings.openai_stt_model
-            built = Whisper(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model)
+            key = end.key.get_secret_value()
+            built = Whisper(api_key=key, base_url=end.base_url, model=model, deadline_s=self._stt_s)
             self._open.append(built)
             self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
         return self._recognisers["whisper"]

@@ -9,7 +9,9 @@ from the beginning of the turn. Word times always count the audio sent on this s
 back to an earlier step that is well again.
 
 **A deaf recogniser** says nothing while the microphone is loud. The next step gives a second opinion on the same audio:
-only when that hears words, the first one counts as failed (`empty`); a television in one room opens no breaker.
+only when that hears words, the first one counts as failed (`empty`); a television in one room opens no breaker. There
+is no second opinion on the last step: when nothing came of what somebody said before a pause, the stream fails, so that
+the client is asked, and nobody counts as failed.
 
 Moves are told as by the other chains; the reason `recovered` is the way back.
 """
@@ -19,38 +21,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from agent import clock
 from agent.audio import bytes_for, duration_s
 from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, SpeechStream, SpeechToText, Word
 from agent.providers.chain import SeesFallbacks, Step
+from agent.providers.listening_rules import ListeningRules
 from agent.providers.unheard import Unheard
 from agent.telemetry.timeline import Fallback
 
 _PIECE: Final = bytes_for(0.2)  # audio of the past is told in pieces of this size
 _MOST_EVENTS: Final = 256
-_WATCH_S: Final = 0.25
+_WATCH_S: Final = 0.1
 _STEADY_S: Final = 2.0  # a connection that brought words for so long was a good one
 _SOME_VOICE_S: Final = 0.3  # loud audio that may be the beginning of a turn
-_AGAIN: Final = frozenset({ErrorKind.DISCONNECTED, ErrorKind.STALLED, ErrorKind.REFUSED, ErrorKind.TIMEOUT})
-
-
-@dataclass(frozen=True, slots=True)
-class ListeningRules:
-    """Seconds, but for `attempts`: bad connections to one step in a row before the next is asked."""
-
-    attempts: int = 2
-    pause_s: float = 0.2
-    rest_s: float = 15.0
-    """A step that was given up is asked again after this, when its breaker allows it."""
-    deaf_s: float = 3.0
-    """Loud audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
-    answer_s: float = 1.5
-    """Silence after a third of that, still without a word: whoever spoke so briefly waits for an answer."""
-    opinion_s: float = 8.0
-    """How long the next step may take to hear words where the suspected one heard none."""
+_AGAIN: Final = frozenset({ErrorKind.DISCONNECTED, ErrorKind.STALLED, ErrorKind.REFUSED})
 
 
 class _StepBackError(Exception):
@@ -101,6 +88,11 @@ class ListeningChain:
     def after(self, step: Step[SpeechToText]) -> Step[SpeechToText] | None:
         """The step that can give a second opinion on this one."""
         return next((one for one in self.steps[self.steps.index(step) + 1 :] if _allows(one)), None)
+
+    def pardon(self, step: Step[SpeechToText]) -> None:
+        """The suspicion was wrong: the step is asked again at once, and believed for longer."""
+        self._rest_until.pop(step.name, None)
+        self.deaf_s *= 2
 
     def rest(self, step: Step[SpeechToText]) -> None:
         """Leaves a step alone for some seconds."""
@@ -253,20 +245,25 @@ class ChainedStream:
         began = clock.now()
         while True:
             await asyncio.sleep(_WATCH_S)
-            if self._suspect not in (None, step) and clock.now() - began > chain.rules.opinion_s:
-                self._suspect = None  # nobody else hears words either: it was noise
-                chain.deaf_s *= 2
-            if self._seems_deaf() and self._suspect is None and chain.after(step) is not None:
+            suspect = self._suspect
+            if suspect is not None and suspect is not step and clock.now() - began > chain.rules.opinion_s:
+                chain.pardon(suspect)  # nobody else hears words either: it was noise
+                self._suspect = None
+            if self._suspect is None and self._seems_deaf(step):
                 self._suspect = step
                 self._unheard.loud_s = 0.0
                 raise ProviderError(step.name, ErrorKind.EMPTY)
             if not self._turn_open and self._suspect is None and chain.better(step) is not None:
                 raise _StepBackError
 
-    def _seems_deaf(self) -> bool:
+    def _seems_deaf(self, step: Step[SpeechToText]) -> bool:
+        """Whether loud audio brought no words. A first step that is alone is never suspected."""
         chain, unheard = self._chain, self._unheard
-        brief = unheard.loud_s >= chain.deaf_s / 3 and unheard.quiet_s >= chain.rules.answer_s
-        return brief or unheard.loud_s >= chain.deaf_s
+        somebody_spoke = unheard.loud_s >= chain.deaf_s / 3
+        if chain.after(step) is not None:
+            return (somebody_spoke and unheard.quiet_s >= chain.rules.answer_s) or unheard.loud_s >= chain.deaf_s
+        waits = somebody_spoke and unheard.quiet_s >= chain.rules.last_answer_s
+        return waits and step is not chain.steps[0] and chain.better(step) is None
 
     def _tell(self, step: Step[SpeechToText], following: Step[SpeechToText] | None, reason: str) -> None:
         if isinstance(self._meter, SeesFallbacks):

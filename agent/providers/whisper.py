@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import wave
 from typing import Any
@@ -18,7 +19,8 @@ class Whisper:
     """One transcription model of OpenAI or of any host that speaks its protocol. Retries nothing.
 
     The SDK is imported when one is made, not with the module. `base_url` includes the version part, as in
-    `https://api.openai.com/v1`. `language` is an ISO 639-1 code, None lets the model find out.
+    `https://api.openai.com/v1`. `language` is an ISO 639-1 code, None lets the model find out. A transcript that takes
+    longer than `deadline_s` is a `timeout`.
     """
 
     provider = "openai_stt"
@@ -30,11 +32,12 @@ class Whisper:
         model: str,
         base_url: str | None = None,
         language: str | None = "en",
-        read_timeout_s: float = READ_TIMEOUT_S,
+        deadline_s: float = READ_TIMEOUT_S,
     ) -> None:
         self.model = model
         self._language: dict[str, Any] = {} if language is None else {"language": language}
-        self._client = connect(api_key, base_url, read_timeout_s)
+        self._client = connect(api_key, base_url, READ_TIMEOUT_S)
+        self._deadline_s = deadline_s
 
     async def transcribe(self, session: str, pcm: bytes, meter: Meter) -> str:
         """The words in a segment of PCM s16le mono 16 kHz. Raises ProviderError: a transcript without words is `empty`.
@@ -43,22 +46,29 @@ class Whisper:
         """
         with MeteredCall("stt", self.provider, self.model, meter, classify) as call:
             call.quantities[Unit.AUDIO_SAMPLES] = len(pcm) // SAMPLE_WIDTH
-            async with self._client.audio.transcriptions.with_streaming_response.create(
-                model=self.model,
-                file=("segment.wav", _wav(pcm), "audio/wav"),
-                response_format="json",
-                extra_headers=session_headers(session),
-                **self._language,
-            ) as response:
-                call.accepted = True
-                answer = await response.parse()
-            text: object = getattr(answer, "text", None)
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    text = await self._ask(session, pcm, call)
+            except TimeoutError:
+                raise call.error(ErrorKind.TIMEOUT) from None
             if not isinstance(text, str):
                 raise call.error(ErrorKind.MALFORMED)
             if not speakable(text):
                 raise call.error(ErrorKind.EMPTY)
             call.useful_output()
             return text.strip()
+
+    async def _ask(self, session: str, pcm: bytes, call: MeteredCall) -> object:
+        async with self._client.audio.transcriptions.with_streaming_response.create(
+            model=self.model,
+            file=("segment.wav", _wav(pcm), "audio/wav"),
+            response_format="json",
+            extra_headers=session_headers(session),
+            **self._language,
+        ) as response:
+            call.accepted = True
+            answer = await response.parse()
+        return getattr(answer, "text", None)
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""

@@ -27,7 +27,7 @@ def main(subset: bool, only: str, side_by_side: int) -> None:
     began = time.perf_counter()
     rows = asyncio.run(run_matrix(matrix, side_by_side=side_by_side))
     took = time.perf_counter() - began
-    wrong = [(row, problems) for row in rows if (problems := row.wrong(LIMIT_S[row.cell.place]))]
+    wrong = [(row, problems) for row in rows if (problems := row.wrong(LIMIT_S))]
     if not subset and not only:
         TABLE.write_text(document(rows))
     elif only:

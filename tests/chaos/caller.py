@@ -33,6 +33,7 @@ class Line:
         self.browser_clauses = 0
         self.close_code: int | None = None
         self._audible_until = 0.0
+        self._rest_of_before = False  # what is heard now still belongs to the reply before
         self._changed = asyncio.Event()
 
     async def read(self) -> None:
@@ -41,7 +42,7 @@ class Line:
             while True:
                 frame = await self.socket.recv()
                 if isinstance(frame, bytes):
-                    if frame.count(0) < len(frame):
+                    if frame.count(0) < len(frame) and not self._rest_of_before:
                         self.audio_s += len(frame) / BYTES_PER_SECOND
                         self._sounds(len(frame) / BYTES_PER_SECOND)
                 else:
@@ -71,10 +72,10 @@ class Line:
                 self._owe()
 
     def fresh(self) -> None:
-        """Forgets the answer before."""
-        self.owed_at = self.first_at = None
-        self.silence_s = self.audio_s = self._audible_until = 0.0
-        self.browser_clauses = 0
+        """Forgets the answer before. What still comes of it does not count: the next one follows `transcript.final`."""
+        self.owed_at = None
+        self._forget_sound()
+        self._rest_of_before = True
         self.messages.clear()
 
     def has(self, kind: str) -> bool:
@@ -99,6 +100,11 @@ class Line:
     def _owe(self) -> None:
         self.owed_at = time.perf_counter()
 
+    def _forget_sound(self) -> None:
+        self.first_at = None
+        self.silence_s = self.audio_s = self._audible_until = 0.0
+        self.browser_clauses = 0
+
     def _sounds(self, seconds: float) -> None:
         now = time.perf_counter()
         if self.first_at is None:
@@ -114,9 +120,9 @@ class Line:
             case "ping":
                 await self.send(type="pong", id=message["id"])
             case "transcript.final":  # what still came of the reply before does not answer this turn
-                self.first_at, self.silence_s, self.audio_s = None, 0.0, 0.0
-                self._audible_until = 0.0
-            case "speech.browser":
+                self._forget_sound()
+                self._rest_of_before = False
+            case "speech.browser" if not self._rest_of_before:
                 self.browser_clauses += 1
                 self._sounds(len(message["text"]) * _SPEECH_S_PER_CHARACTER)
             case _:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -79,6 +80,8 @@ class Row:
         problems: list[str] = []
         if self.answer_s is None:
             problems.append("no answer")
+        elif self.answer_s < 0:
+            problems.append(f"answered {-self.answer_s:.2f} s before the caller was done")
         elif self.answer_s > limit_s:
             problems.append(f"answered after {self.answer_s:.2f} s")
         if self.silence_s > limit_s:
@@ -113,14 +116,16 @@ async def chaos_house(folder: Path) -> AsyncGenerator[tuple[House, Witness]]:
         yield house, witness
 
 
-async def run_cells(group: list[Cell], folder: Path) -> list[Row]:
-    """Runs cells that share place, fault and moment, side by side in a house of their own."""
+async def run_cells(group: list[Cell], folder: Path, started: asyncio.Barrier) -> list[Row]:
+    """Runs cells that share place, fault and moment, side by side in a house of their own, once all have started."""
     async with chaos_house(folder) as (house, witness):
+        await started.wait()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(_run(cell, house, witness)) for cell in group]
         rows = [task.result() for task in running]
         await house.quiet()
-        missing = _missing(await house.metrics(), witness)
+        happened = deepcopy(witness)  # /metrics is read later: what happens until then may be on it or not
+        missing = _missing(await house.metrics(), happened)
         return [_settled(row, witness.of(session), missing) for session, row in rows]
 
 

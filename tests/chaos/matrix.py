@@ -67,8 +67,10 @@ class Cell:
     def rules(self, session: str) -> list[FaultRule]:
         """The faults of this cell, for one session."""
         place, kind = PLACES[self.place], self.trouble.kind
-        # in the middle: after the first outputs; voices answer a status at once, so theirs bites the next clause
-        streamed = self.moment == "mid-reply" and not (place.service != "llm" and kind in STATUS)
+        # in the middle: after the first outputs; voices answer a status at once, so theirs bites the next clause, and a
+        # recogniser of segments has one output only
+        at_once = self.place == "openai_stt" or (place.service != "llm" and kind in STATUS)
+        streamed = self.moment == "mid-reply" and not at_once
         rule = FaultRule(
             provider=place.provider,
             kind=kind,

@@ -15,7 +15,8 @@ from agent.audio import bytes_for, duration_s
 from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, SpeechToText, Word
 from agent.providers.breaker import Breaker, BreakerRules, Breakers, BreakerState
 from agent.providers.chain import Step
-from agent.providers.listening import ChainedStream, ListeningChain, ListeningRules
+from agent.providers.listening import ChainedStream, ListeningChain
+from agent.providers.listening_rules import ListeningRules
 from agent.providers.segments import VoiceDetector
 from agent.telemetry.timeline import Fallback
 from agent.turn.voice_activity import VoiceActivity
@@ -236,7 +237,9 @@ def test_a_recogniser_that_breaks_off_again_and_again_is_given_up() -> None:
     assert len(call.turns[-1].words) == 15
 
 
-@pytest.mark.parametrize("kind", [ErrorKind.UNAUTHORIZED, ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED])
+@pytest.mark.parametrize(
+    "kind", [ErrorKind.UNAUTHORIZED, ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED, ErrorKind.TIMEOUT]
+)
 def test_some_errors_are_not_tried_again(kind: ErrorKind) -> None:
     async def scenario(call: Call) -> None:
         await call.say((LOUD, 0.5), (QUIET, 1))
@@ -341,6 +344,53 @@ def test_a_single_step_is_not_suspected() -> None:
     call = _call(scenario, _step(first))
     assert call.error is None
     assert len(first.connections) == 1
+
+
+def test_a_mute_last_step_ends_the_stream_so_that_the_client_is_asked() -> None:
+    async def scenario(call: Call) -> None:
+        await call.say((QUIET, 1), (LOUD, 1.2), (QUIET, 2.1))
+        assert call.error is None  # it may still answer
+        await call.say((QUIET, 0.3))
+        assert call.error is not None
+        assert (call.error.provider, call.error.kind) == ("whisper", ErrorKind.EMPTY)
+
+    breaker = _breaker("whisper")
+    for _ in range(3):
+        mute = Recogniser("whisper", deaf=True)
+        call = _call(scenario, _step(Recogniser("deepgram", dead=True)), _step(mute, breaker), last="browser")
+        assert call.meter.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "empty")]
+    assert breaker.state is BreakerState.CLOSED  # nobody else has heard words there
+
+
+def test_a_last_step_that_nobody_spoke_to_is_not_suspected() -> None:
+    async def scenario(call: Call) -> None:
+        await call.say((LOUD, 0.3), (QUIET, 10), (LOUD, 0.3), (QUIET, 10))
+
+    call = _call(scenario, _step(Recogniser("deepgram", dead=True)), _step(Recogniser("whisper", deaf=True)))
+    assert call.error is None
+
+
+def test_a_last_step_that_is_still_spoken_to_is_not_suspected() -> None:
+    """It takes segments: it can say nothing before the voice pauses."""
+
+    async def scenario(call: Call) -> None:
+        await call.say((LOUD, 12))
+        second.deaf = False
+        await call.say((LOUD, 1), (QUIET, 1))
+
+    second = Recogniser("whisper", deaf=True)
+    call = _call(scenario, _step(Recogniser("deepgram", dead=True)), _step(second))
+    assert call.error is None
+    assert len(call.turns) == 1
+
+
+def test_a_recogniser_that_was_suspected_wrongly_is_asked_again_at_once() -> None:
+    async def scenario(call: Call) -> None:
+        await call.say((LOUD, 1.2), (QUIET, 15))
+
+    call = _call(scenario, _step(Recogniser("deepgram", deaf=True)), _step(Recogniser("whisper", deaf=True)))
+    assert call.meter.path == [("deepgram", "whisper", "empty"), ("whisper", "deepgram", "recovered")]
+    assert call.meter.moves[1].at - call.meter.moves[0].at == pytest.approx(ListeningRules().opinion_s, abs=0.3)
 
 
 # Ends

@@ -26,7 +26,7 @@ def _clip() -> tuple[bytes, str]:
 
 
 def _whisper(sandbox: RunningSandbox) -> Whisper:
-    return Whisper(api_key=KEY, base_url=f"{sandbox.url}/v1", model=MODEL, read_timeout_s=0.5)
+    return Whisper(api_key=KEY, base_url=f"{sandbox.url}/v1", model=MODEL, deadline_s=0.5)
 
 
 def _words(text: str) -> list[str]:
