@@ -6,7 +6,7 @@ from agent.budgets import load_budgets
 from agent.telemetry import catalog
 from alerts.promql import equal, like, quantile, share, total, value
 from dashboards.boards import TIER, WHO, WINDOW, Row
-from dashboards.looks import NO_PROCESS, NO_SESSIONS, NO_TURNS, SESSION_OUTCOMES, STAGES, TIERS, TURN_OUTCOMES
+from dashboards.looks import NO_PROCESS, NO_SESSIONS, NO_TURNS, SESSION_OUTCOMES, STAGES, TIERS, TURN_OUTCOMES, VOICES
 from dashboards.panels import Built, Look, Panel, Query, graph, on_the_right
 from dashboards.waiting import BUDGETED
 
@@ -15,7 +15,16 @@ def trouble() -> Row:
     """What goes wrong?"""
     return Row(
         "What goes wrong?",
-        (_over_budget(), _fallbacks(), _dead_air(), _barge_in(), _turn_outcomes(), _session_outcomes(), _live()),
+        (
+            _over_budget(),
+            _fallbacks(),
+            _dead_air(),
+            _voices(),
+            _barge_in(),
+            _turn_outcomes(),
+            _session_outcomes(),
+            _live(),
+        ),
     )
 
 
@@ -26,7 +35,7 @@ def _over_budget() -> Built:
         "Share of owed turns over each budget. Dashed: 5 %, the promise for voice to voice (the same as p95 within"
         " budget). Voice to voice over the line: roll back if the verdict says so, else find the stage.",
         NO_TURNS,
-        8,
+        6,
         8,
     )
     slow = load_budgets().objective.slow_turn_share
@@ -43,7 +52,7 @@ def _fallbacks() -> Built:
         "Moves along a chain, by service and reason, for all turns (the counter knows no tier). Healthy providers cause"
         " fewer than 1 in 1,000. Above 5 %: check the provider's status page; the chain carries the calls meanwhile.",
         "No turn in this range, or no move along a chain since the start.",
-        8,
+        6,
         8,
     )
     moves = total(catalog.FALLBACKS, WINDOW, ("service", "from_provider", "reason"))
@@ -59,12 +68,29 @@ def _dead_air() -> Built:
         "Seconds of a session in which a reply was owed and nothing played: waiting, and gaps inside replies. Rising"
         " while voice to voice is steady: replies stutter, so look at the voice provider.",
         NO_SESSIONS,
-        8,
+        6,
         8,
     )
     silent = total(catalog.DEAD_AIR, WINDOW, ("tier",), TIER)
     per_session = share(silent, total(catalog.SESSIONS, WINDOW, ("tier",), TIER))
     return graph(panel, Look("s", colours=TIERS), Query(per_session, "{{tier}}"))
+
+
+def _voices() -> Built:
+    panel = Panel(
+        27,
+        "Whose voice callers hear",
+        "Share of the reply's seconds by place of the voice chain; `browser` (estimated) is the caller's own device,"
+        " `recorded` the apologies. Anything but the first voice, for minutes: its provider is down, look at its"
+        " status page.",
+        "No reply in this range.",
+        6,
+        8,
+    )
+    spoken = total(catalog.REPLY_AUDIO, WINDOW, ("source",), TIER)
+    ratio = share(spoken, total(catalog.REPLY_AUDIO, WINDOW, (), TIER), on=())
+    look = Look("percentunit", None, 0, 1, stacked=True, colours=VOICES)
+    return graph(panel, look, Query(f"{ratio} > 0", "{{source}}"))
 
 
 def _barge_in() -> Built:

@@ -83,7 +83,7 @@ class CachedVoice:
             call.accepted = True
             call.useful_output()
             for start in range(0, len(pcm), _PIECE_BYTES):
-                yield Audio(pcm[start : start + _PIECE_BYTES])
+                yield Audio(pcm[start : start + _PIECE_BYTES], self.provider)
 
     async def _say(self, key: Key, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio | SpokenByClient]:
         heard: list[bytes] | None = []

@@ -205,9 +205,10 @@ class LanguageModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A piece of speech: PCM s16le mono 16 kHz, a whole number of samples, never empty."""
+    """A piece of speech: PCM s16le mono 16 kHz, whole samples, never empty. `source` is whose voice it is."""
 
     pcm: bytes
+    source: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class ElevenLabs:
                         continue
                     if call.first_output_at is None and audible(pcm):
                         call.useful_output()
-                    yield Audio(pcm)
+                    yield Audio(pcm, self.provider)
             if whole.broken_off:
                 raise call.error(ErrorKind.MALFORMED)
             if call.first_output_at is None:

@@ -63,14 +63,14 @@ class OpenAISpeech:
                         continue
                     if call.first_output_at is None and audible(pcm):
                         call.useful_output()
-                    yield Audio(pcm)
+                    yield Audio(pcm, self.provider)
                 if whole.broken_off:
                     raise call.error(ErrorKind.MALFORMED)
                 pcm = resampler.feed(b"", last=True)
             if call.first_output_at is None and audible(pcm):
                 call.useful_output()
             if pcm:
-                yield Audio(pcm)
+                yield Audio(pcm, self.provider)
             if call.first_output_at is None:
                 raise call.error(ErrorKind.EMPTY)
 

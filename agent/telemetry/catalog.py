@@ -77,6 +77,13 @@ BUDGET_BREACHES = _counter(
     "budget_breaches_total", "Spoken turns or sessions over a budget.", "budget", "tier", "policy"
 )
 DEAD_AIR = _counter("dead_air_seconds_total", "Seconds in which a reply was owed and nothing played.", "tier")
+REPLY_AUDIO = _counter(
+    "reply_audio_seconds_total",
+    "Seconds of reply that were sent, by whose voice it was: a place of the voice chain (also where the cache plays"
+    " it), `recorded`, or `browser` (estimated).",
+    "source",
+    "tier",
+)
 BARGE_IN = _histogram(
     "barge_in_seconds", "First voiced sample over a reply to audio.pause sent.", BARGE_IN_BUCKETS, "tier"
 )

@@ -103,6 +103,8 @@ class MetricsSink:
     def _turn(self, session: SessionInfo, record: TurnRecord) -> None:
         add, tier, policy = self._metrics.add, session.tier, session.policy
         add(catalog.TURNS, tier, policy, record.outcome)
+        for source, seconds in record.audio_s.items():
+            add(catalog.REPLY_AUDIO, source, tier, amount=seconds)
         if record.model is not None and record.rule is not None:
             add(catalog.ROUTED_TURNS, record.model, record.rule, tier, policy)
         if not record.owed:
@@ -149,6 +151,8 @@ class MetricsSink:
             self._metrics.set(catalog.BUDGET_SESSION_ALERT, tier, value=budget.alert_usd)
             child(catalog.ACTIVE_SESSIONS, tier)
             child(catalog.DEAD_AIR, tier)
+            for source in _voices(configured):
+                child(catalog.REPLY_AUDIO, source, tier)
             child(catalog.BARGE_IN, tier)
             child(catalog.PLAYBACK_SKEW, tier)
         for queue in SESSION_QUEUES:
@@ -208,6 +212,11 @@ def _latency(record: TurnRecord) -> float:
 def _source(provider: str) -> str:
     """Where the sound of a clause comes from: a voice that is paid for, or one of the free sources."""
     return provider if provider in FREE_SOURCES else "voice"
+
+
+def _voices(configured: Configured) -> set[str]:
+    """Whose voice a reply can be in."""
+    return {provider for service, provider, _ in configured.models if service == "tts"} | {"recorded", "browser"}
 
 
 def _others(models: Iterable[tuple[Service, str, str]]) -> set[tuple[Service, str, str]]:

@@ -86,6 +86,7 @@ class TurnRecord:
     over_budget: tuple[str, ...]
     calls: tuple[Call, ...]
     fallbacks: tuple[Fallback, ...]
+    audio_s: Mapping[str, float]  # of the reply that were sent, by whose voice it was
     context_tokens: Mapping[str, int]
 
     @property
@@ -121,6 +122,7 @@ class Timeline:
     marks: dict[Mark, float] = field(default_factory=dict[Mark, float])
     calls: list[Call] = field(default_factory=list[Call])
     fallbacks: list[Fallback] = field(default_factory=list[Fallback])
+    audio_s: dict[str, float] = field(default_factory=dict[str, float])
     model: str | None = None
     rule: str | None = None
     context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -129,6 +131,10 @@ class Timeline:
     def mark(self, mark: Mark, at: float) -> None:
         """Sets a mark; the first call counts."""
         self.marks.setdefault(mark, at)
+
+    def sounded(self, source: str, seconds: float) -> None:
+        """So much of the reply was sent in this voice."""
+        self.audio_s[source] = self.audio_s.get(source, 0.0) + seconds
 
     def record(self, call: Call) -> None:
         """Keeps a finished provider call."""
@@ -161,6 +167,7 @@ class Timeline:
             over_budget=_over(stages, total, budgets) if self.spoken else (),
             calls=tuple(self.calls),
             fallbacks=tuple(self.fallbacks),
+            audio_s=dict(self.audio_s),
             context_tokens=self.context_tokens,
         )
 

@@ -18,6 +18,11 @@ NO_REPORT_S: Final = 2.0  # a client that declared reports and sends none is fol
 BROWSER_CHARACTERS_PER_S: Final = 15.0  # a usual speed of speech synthesis: 180 words a minute
 
 
+def seconds_by_browser(text: str) -> float:
+    """How long speech synthesis takes to say a text, about."""
+    return len(text) / BROWSER_CHARACTERS_PER_S
+
+
 @dataclass(slots=True)
 class _Clause:
     text: str
@@ -64,7 +69,7 @@ class Playback:
 
     def by_client(self, text: str, at: float) -> None:
         """The client was asked to speak the clause itself; how long that takes is estimated until it reports."""
-        self._extend(len(text) / BROWSER_CHARACTERS_PER_S, at)
+        self._extend(seconds_by_browser(text), at)
 
     def complete(self) -> None:
         """No more audio comes."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent import clock
-from agent.audio import bytes_for
+from agent.audio import bytes_for, duration_s
 from agent.providers.base import Audio, LanguageModel, Prompt, ProviderError, SpokenByClient, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause
-from agent.turn.playback import Playback
+from agent.turn.playback import Playback, seconds_by_browser
 from agent.turn.speak import ClauseBegins, speak
 from agent.turn.think import think
 
@@ -87,16 +87,18 @@ async def _reply(turn: Turn) -> None:
             match piece:
                 case ClauseBegins(clause):
                     turn.caller.clause(clause)
-                case Audio(pcm):
-                    await _send(turn, pcm)
+                case Audio(pcm, source):
+                    await _send(turn, pcm, source)
                 case SpokenByClient():
                     if clause is not None:
                         turn.caller.speak_yourself(clause)
+                        turn.timeline.sounded("browser", seconds_by_browser(clause.spoken))
                         turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
 
 
-async def _send(turn: Turn, pcm: bytes) -> None:
+async def _send(turn: Turn, pcm: bytes, source: str) -> None:
     await turn.caller.audio(pcm)
+    turn.timeline.sounded(source, duration_s(len(pcm)))
     turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
 
 
@@ -118,4 +120,4 @@ async def play_recording(turn: Turn, recording: Recording) -> None:
 async def _play(turn: Turn, recording: Recording) -> None:
     turn.caller.clause(Clause(0, recording.text, recording.text))
     for start in range(0, len(recording.pcm), CLIP_FRAME):
-        await _send(turn, recording.pcm[start : start + CLIP_FRAME])
+        await _send(turn, recording.pcm[start : start + CLIP_FRAME], "recorded")

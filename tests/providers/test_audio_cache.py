@@ -29,7 +29,7 @@ class Voice:
     async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio]:
         self.calls += 1
         for pcm in self.pieces:
-            yield Audio(pcm)
+            yield Audio(pcm, self.provider)
         if self.error is not None:
             raise self.error
         usage = Usage({Unit.CHARACTERS: len(text)})

@@ -36,8 +36,8 @@ from tests.virtual_time import run_virtual
 LLM = ChainDeadlines(first_s=1.5, stall_s=2.0, chain_s=2.5)
 TTS = ChainDeadlines(first_s=1.2, stall_s=2.0, chain_s=2.5)
 PROMPT = Prompt("system", "memory", (Message("user", "Book a room."),))
-LOUD = Audio(b"\x00\x20" * 320)
-SILENT = Audio(bytes(640))
+LOUD = Audio(b"\x00\x20" * 320, "elevenlabs")
+SILENT = Audio(bytes(640), "elevenlabs")
 
 Act = float | str | ErrorKind | Audio
 """What a scripted provider does next: wait so many seconds, say a text, make a sound, or fail."""

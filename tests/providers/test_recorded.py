@@ -20,7 +20,7 @@ class _Voice:
 
     async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio]:
         for _ in text:
-            yield Audio(b"\x00\x10" * 160)
+            yield Audio(b"\x00\x10" * 160, "elevenlabs")
 
 
 def test_every_sentence_is_shipped_as_audible_speech() -> None:

@@ -57,7 +57,22 @@ def test_every_series_that_can_occur_exists_before_the_first_event() -> None:
     labels = {"service": "tts", "from_provider": "elevenlabs", "to_provider": "openai_tts", "reason": "timeout"}
     assert value(metrics, "fallbacks_total", **labels) == 0
     assert value(metrics, "budget_seconds", budget="voice_to_voice") == 1.5
+    for source in ("elevenlabs", "recorded", "browser"):
+        assert value(metrics, "reply_audio_seconds_total", source=source, tier="premium") == 0
     assert value(metrics, "api_calls_total", service="llm", provider="anthropic", model="other", outcome="ok") == 0
+
+
+def test_the_seconds_of_a_reply_are_counted_by_voice() -> None:
+    metrics, told = sink()
+    timeline = Timeline(1, spoken=False)  # typed turns are heard too
+    timeline.sounded("elevenlabs", 1.5)
+    timeline.sounded("elevenlabs", 0.5)
+    timeline.sounded("browser", 3.0)
+    told.handle(
+        TurnFinished(INFO, timeline.finish(TurnOutcome.TYPED, ended_at=9.0, network_s=None, budgets=BUDGETS.latency))
+    )
+    assert value(metrics, "reply_audio_seconds_total", source="elevenlabs", tier="free") == 2.0
+    assert value(metrics, "reply_audio_seconds_total", source="browser", tier="free") == 3.0
 
 
 def test_a_replied_turn_is_in_the_histogram_with_its_trace_as_exemplar() -> None:

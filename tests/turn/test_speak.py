@@ -32,7 +32,7 @@ class Voice:
         try:
             for _ in range(5):
                 await asyncio.sleep(0.05)
-                yield Audio(bytes(bytes_for(1.0)))
+                yield Audio(bytes(bytes_for(1.0)), "elevenlabs")
         finally:
             self.open -= 1
 
