@@ -15,7 +15,7 @@ class ListeningRules:
     """A step that was given up is asked again after this, when its breaker allows it."""
     deaf_s: float = 3.0
     """Loud audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
-    answer_s: float = 1.2
+    answer_s: float = 1.5
     """Silence after a third of that, still without a word: whoever spoke so briefly waits for an answer."""
     last_answer_s: float = 2.2
     """The same for the last step, which may only have begun when the pause was long enough to end a segment."""
