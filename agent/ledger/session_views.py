@@ -21,6 +21,13 @@ _PATH: Final = ("speech_ended", "transcript_ready", "first_clause", "first_audio
 _COLOURS: Final = {"stt": "cyan", "llm": "magenta", "tts": "yellow", "send": "white"}
 _MICRO: Final = 6  # digits of an amount in a bill: what a turn costs is a fraction of a hundredth of a cent
 
+_TOKENS: Final = {
+    Unit.INPUT_TOKENS: "tokens in",
+    Unit.CACHE_WRITE_TOKENS: "cache write",
+    Unit.CACHE_READ_TOKENS: "cache read",
+    Unit.OUTPUT_TOKENS: "tokens out",
+}
+
 
 def session_view(report: SessionReport, width: int) -> RenderableType:
     """The session's waterfalls and its bill, in so many columns."""
@@ -102,4 +109,4 @@ def _quantity(line: Position) -> tuple[str, str]:
     unit, about = Unit(line.unit), "≈ " if line.estimated else ""
     if unit is Unit.AUDIO_SAMPLES:
         return f"{about}{line.quantity / SAMPLE_RATE:,.1f}", "s of audio"
-    return f"{about}{line.quantity:,}", unit.removesuffix("_tokens").replace("_", " ")
+    return f"{about}{line.quantity:,}", _TOKENS.get(unit, unit)

@@ -84,6 +84,11 @@ def test_a_session_s_waterfall_and_bill() -> None:
         "$0.006500",
         "2026-11-04",
     ]
+    assert [line.split("│")[2].strip() for line in text.splitlines() if line.startswith("claude-haiku")] == [
+        "1,500 tokens in",
+        "12,000 cache read",
+        "150 tokens out",
+    ]
     assert json.loads(run(report, "session", "p3", "--json"))["usd"] == pytest.approx(0.018845)
 
 
