@@ -10,47 +10,31 @@ import asyncio
 import random
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 import httpx
 
-from agent.errors import ConfigurationError
-from agent.load.audio import Clip, load_wav
-from agent.load.caller import Caller, CallOptions
-from agent.load.clockwork import Clockwork
-from agent.load.local import ROOT, LocalHouse, LocalOptions, local_house
-from agent.load.script import Drop, Interrupt, Speak, Step, Type, Wait
-from agent.load.wire import CallError, http_client
+from agent.load.crowd import Crowd, Tally, clip, conversation, switchboard
+from agent.load.local import LocalHouse, LocalOptions, local_house
+from agent.load.local_policies import policies_text
+from agent.load.script import Drop, Interrupt, Step, Type, Wait
 
-_T = TypeVar("_T")
 FASTER: Final = 24.0
-CLIPS: Final = Path(__file__).parent.parent / "sandbox" / "clips"
-CALLS: Final = {"room": 6, "billing": 5, "order": 6, "smalltalk": 4, "topics": 8}
 TYPED: Final = (
     "What are your opening hours?",
     "The webhook of your REST API answers with status code 401, which token does it want?",
     "I would like to book a meeting room for five people tomorrow at half past two, if that is still free.",
     "Please book a room for five people tomorrow.",
 )
-NETWORK_MS: Final = 70.0
 _FIRST_S: Final = 20.0  # shares of the first few turns are all or nothing
 HOLDOUT: Final = 40  # percent of the sessions on the baseline: enough of it within minutes
 HAIKU: Final = "claude-haiku-5-5"
 SLOW_HAIKU: Final = {HAIKU: {"p50_ms": 1200.0, "p95_ms": 2600.0}}
 FAILING_VOICE: Final = {"provider": "elevenlabs", "kind": "overloaded", "probability": 0.12}
 SPELLS: Final = ((0.22, "healthy"), (0.25, "Haiku slow, ElevenLabs failing"), (0.53, "recovered"))
-
-
-@dataclass(slots=True)
-class _Tally:
-    calls: Counter[str] = field(default_factory=Counter[str])
-    turns: int = 0
-    refused: int = 0
 
 
 @click.command()
@@ -67,12 +51,10 @@ def demo(
     minutes: float, callers: int, port: int, sandbox_port: int, prometheus_port: int, seed: int, leave: bool
 ) -> None:
     """Runs service, sandbox and Prometheus under a mixed load that goes bad in the middle, for both boards."""
-    if not (ROOT / "alerts").is_dir():
-        raise ConfigurationError("the demo runs in the project's folder: its rules and boards are not in the package")
     with tempfile.TemporaryDirectory(prefix="voice-agent-demo-") as name:
         folder = Path(name)
         policies = folder / "policies.toml"
-        policies.write_text(_policies(), encoding="utf-8")
+        policies.write_text(policies_text({"haiku_first": 100 - HOLDOUT, "sonnet_first": HOLDOUT}), encoding="utf-8")
         database = f"sqlite+aiosqlite:///{folder / 'ledger.db'}"
         options = LocalOptions(
             folder=folder,
@@ -99,64 +81,22 @@ async def _demo(options: LocalOptions, seconds: float, callers: int, database: s
         _say(f"service     {house.url}   sandbox {house.sandbox_url}")
         _say(f"Prometheus  {house.prometheus_url or 'not installed: the boards need it'}")
         began = time.time()
-        tally = await _while_alive(house, run_demo_load(house, seconds, callers, options.seed))
+        tally = await house.while_alive(run_demo_load(house, seconds, callers, options.seed))
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.calls.items()))
         _say(f"done: {tally.calls.total()} calls ({kinds}), {tally.turns} turns, {tally.refused} refused")
         _where_to_look(house, database, began + _FIRST_S, began + seconds)
         if not leave:
             _say("everything keeps running until Ctrl-C")
-            await _while_alive(house, asyncio.Event().wait())
+            await house.while_alive(asyncio.Event().wait())
 
 
-async def _while_alive(house: LocalHouse, work: Coroutine[Any, Any, _T]) -> _T:
-    """The result of `work`. Raises ConfigurationError when a process of the house ends before."""
-    working, lost = asyncio.create_task(work), asyncio.create_task(house.lost())
-    try:
-        await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ConfigurationError(f"the {lost.result()} stopped in the middle of the demo; run it again")
-        return working.result()
-    finally:
-        working.cancel()
-        lost.cancel()
-        await asyncio.wait({working, lost})
-
-
-async def run_demo_load(house: LocalHouse, seconds: float, callers: int, seed: int) -> _Tally:
+async def run_demo_load(house: LocalHouse, seconds: float, callers: int, seed: int) -> Tally:
     """Keeps `callers` calls going for so many seconds, through the three spells; returns what was called."""
-    tally = _Tally()
-    clockwork = Clockwork(NETWORK_MS)
     until = time.monotonic() + seconds
-    async with http_client(house.url) as client, asyncio.TaskGroup() as group:
-        running = group.create_task(clockwork.run())
-        async with asyncio.TaskGroup() as calls:
-            calls.create_task(_spells(house, seconds))
-            for number in range(callers):
-                dice = random.Random(f"{seed}:{number}")
-                calls.create_task(_lane(house, client, clockwork, dice, until, tally))
-        running.cancel()
-    return tally
-
-
-async def _lane(
-    house: LocalHouse, client: httpx.AsyncClient, clockwork: Clockwork, dice: random.Random, until: float, tally: _Tally
-) -> None:
-    """One caller after the other, until the time is up."""
-    await asyncio.sleep(dice.uniform(0, 3))
-    while time.monotonic() < until:
-        premium = dice.random() < 0.5
-        kind, script = _call(dice)
-        options = CallOptions(url=house.url, api_key=house.api_key if premium else None, gap_s=dice.uniform(0.2, 0.6))
-        caller = Caller(options, script, clockwork)
-        try:
-            await caller.connect(client)
-        except CallError:
-            tally.refused += 1
-            await asyncio.sleep(1.0)
-            continue
-        record = await caller.converse()
-        tally.calls[kind] += 1
-        tally.turns += len(record.turns)
+    async with switchboard(house) as line, asyncio.TaskGroup() as group:
+        group.create_task(_spells(house, seconds))
+        group.create_task(line.keep_calling(Crowd(callers, _call), str(seed), lambda: time.monotonic() < until))
+    return line.tally
 
 
 def _call(dice: random.Random) -> tuple[str, Sequence[Step]]:
@@ -164,24 +104,13 @@ def _call(dice: random.Random) -> tuple[str, Sequence[Step]]:
     fate = dice.random()
     if fate < 0.12:
         return "typed", [Type(text) for text in dice.sample(TYPED, 3)]
-    topic, count = dice.choice(list(CALLS.items()))
-    said: list[Step] = [Speak(_clip(f"{topic}_{number:02}")) for number in range(1, dice.randint(3, min(5, count)) + 1)]
+    said: list[Step] = [*conversation(dice, 3, 5)]
     if fate < 0.32:
-        said[-1:] = [Interrupt(_clip(f"barge_{dice.randint(1, 3):02}"), after_s=dice.uniform(0.5, 1.5))]
+        said[-1:] = [Interrupt(clip(f"barge_{dice.randint(1, 3):02}"), after_s=dice.uniform(0.5, 1.5))]
         return "interrupting", said
     if fate < 0.36:
         return "dropped", [*said[:2], Wait(0.2), Drop()]
     return "spoken", said
-
-
-_CLIPS: Final[dict[str, Clip]] = {}
-
-
-def _clip(name: str) -> Clip:
-    found = _CLIPS.get(name)
-    if found is None:
-        found = _CLIPS[name] = load_wav(CLIPS / f"{name}.wav")
-    return found
 
 
 async def _spells(house: LocalHouse, seconds: float) -> None:
@@ -201,16 +130,6 @@ async def _let_be(sandbox_url: str, *, ill: bool) -> None:
         (await sandbox.delete("/control/faults")).raise_for_status()
         if ill:
             (await sandbox.post("/control/faults", json=FAILING_VOICE)).raise_for_status()
-
-
-def _policies() -> str:
-    """The shipped policies with a larger holdout, since minutes must be enough for a baseline, and without the audio
-    cache: the sandbox repeats itself so much that hardly a clause would need the voice.
-    """
-    text = (Path(__file__).parent.parent / "policies.toml").read_text(encoding="utf-8")
-    kept = text[: text.index("[assignments.free]")].replace("audio_cache = true", "audio_cache = false")
-    weights = f"haiku_first = {100 - HOLDOUT}\nsonnet_first = {HOLDOUT}\n"
-    return f"{kept}[assignments.free]\n{weights}\n[assignments.premium]\n{weights}"
 
 
 def _where_to_look(house: LocalHouse, database: str, since: float, until: float) -> None:

@@ -1,4 +1,6 @@
-"""The whole house as processes on loopback, for demos: the sandbox, the service and, where installed, Prometheus."""
+"""The whole house as processes on loopback, for demos and game days: the sandbox, the service, Prometheus and, where
+alerts shall decide, Alertmanager.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +11,30 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import httpx
 
 from agent.errors import ConfigurationError
+from agent.load.local_alerts import ROOT, alertmanager_command, prometheus_command, write_rules
 
-ROOT: Final = Path(__file__).parent.parent.parent
+_T = TypeVar("_T")
 _START_S: Final = 40.0
 _STOP_S: Final = 15.0
 _PROVIDER_SETTINGS: Final = ("_API_KEY", "_BASE_URL")
+ALERTMANAGERS: Final = ("prometheus-alertmanager", "alertmanager")  # Debian's name of the program, and the project's
 
 
 @dataclass(frozen=True, slots=True)
 class LocalOptions:
-    """Ports (0 = a free one), how the sandbox behaves, and how much faster than real the rules' windows run."""
+    """Ports (0 = a free one), how the sandbox behaves, and how much faster than real the rules' windows run.
+
+    With `alerts` there is an Alertmanager too, which posts to the service.
+    """
 
     folder: Path
     port: int = 0
@@ -37,20 +44,43 @@ class LocalOptions:
     seed: int = 1
     faster: float = 1.0
     scrape_s: float = 1.0
+    alerts: bool = False
     settings: Mapping[str, str] = field(default_factory=dict[str, str])  # VOICE_AGENT_… of the service
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError where the rules are not at hand."""
+        if not (ROOT / "alerts").is_dir():
+            raise ConfigurationError("run this in the project's folder: rules and boards are not in the package")
 
 
 @dataclass(frozen=True, slots=True)
 class LocalHouse:
-    """Addresses of what runs. `prometheus_url` is None where Prometheus is not installed. `api_key` opens premium."""
+    """Addresses of what runs; None for what is not installed or was not asked for. `api_key` opens premium sessions,
+    `operator_token` the operator's routes.
+    """
 
     url: str
     sandbox_url: str
     prometheus_url: str | None
+    alertmanager_url: str | None
     api_key: str = field(repr=False)
+    operator_token: str = field(repr=False)
     processes: tuple[tuple[str, subprocess.Popen[bytes]], ...] = field(repr=False)
 
-    async def lost(self) -> str:
+    async def while_alive(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """The result of `work`. Raises ConfigurationError when a process of the house ends before."""
+        working, lost = asyncio.create_task(work), asyncio.create_task(self._lost())
+        try:
+            await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise ConfigurationError(f"the {lost.result()} stopped in the middle of it; run it again")
+            return working.result()
+        finally:
+            working.cancel()
+            lost.cancel()
+            await asyncio.wait({working, lost})
+
+    async def _lost(self) -> str:
         """Waits until one of the processes ends by itself; returns its name."""
         while True:
             for name, process in self.processes:
@@ -63,14 +93,18 @@ class LocalHouse:
 async def local_house(options: LocalOptions) -> AsyncGenerator[LocalHouse]:
     """Starts everything, waits until it answers, and stops it at the end. Raises ConfigurationError with one line.
 
-    No provider key reaches the processes: whatever is called is the sandbox. Logs, the database and Prometheus' data
-    are in `options.folder`.
+    No provider key reaches the processes: whatever is called is the sandbox. Logs, the database and what Prometheus and
+    Alertmanager keep are in `options.folder`.
     """
-    url, sandbox_url, prometheus_url = (
-        f"http://127.0.0.1:{port or _free_port()}"
-        for port in (options.port, options.sandbox_port, options.prometheus_port)
-    )
-    api_key = secrets.token_hex(16)
+    prometheus = shutil.which("prometheus")
+    alertmanager = next(filter(None, map(shutil.which, ALERTMANAGERS)), None) if options.alerts else None
+    if options.alerts and (prometheus is None or alertmanager is None):
+        raise ConfigurationError(
+            "Prometheus and Alertmanager are needed: Debian has them as prometheus and prometheus-alertmanager"
+        )
+    ports = (options.port, options.sandbox_port, options.prometheus_port, 0)
+    url, sandbox_url, prometheus_url, alertmanager_url = (f"http://127.0.0.1:{port or _free_port()}" for port in ports)
+    api_key, operator_token, alerts_token = secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(16)
     running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     async def start(name: str, command: Sequence[str], ready: str, settings: Mapping[str, str] | None = None) -> None:
@@ -81,46 +115,48 @@ async def local_house(options: LocalOptions) -> AsyncGenerator[LocalHouse]:
     try:
         sandbox = ["sandbox", "--port", _port(sandbox_url), "--profile", options.profile, "--seed", str(options.seed)]
         await start("sandbox", [sys.executable, "-m", "agent", *sandbox], f"{sandbox_url}/control/state")
-        settings = {"PORT": _port(url), "SANDBOX_URL": sandbox_url, "API_KEYS": api_key, **options.settings}
-        await start("service", [sys.executable, "-m", "agent", "serve"], f"{url}/health/ready", settings)
-        program = shutil.which("prometheus")
-        if program is not None:
-            await start("prometheus", _prometheus(options, program, prometheus_url, url), f"{prometheus_url}/-/ready")
-        yield LocalHouse(url, sandbox_url, prometheus_url if program is not None else None, api_key, tuple(running))
+        settings = {"PORT": _port(url), "SANDBOX_URL": sandbox_url, "API_KEYS": api_key}
+        if alertmanager is not None:
+            tokens = {"OPERATOR_TOKEN": operator_token, "ALERTS_TOKEN": alerts_token}
+            settings |= {"PROMETHEUS_URL": prometheus_url, **tokens}
+        await start(
+            "service",
+            [sys.executable, "-m", "agent", "serve"],
+            f"{url}/health/ready",
+            {**settings, **options.settings},
+        )
+        if prometheus is not None:
+            write_rules(options.folder, options.faster)
+        if alertmanager is not None:
+            command = alertmanager_command(
+                options.folder, alertmanager, alertmanager_url, url, alerts_token, options.faster
+            )
+            await start("alertmanager", command, f"{alertmanager_url}/-/ready")
+        if prometheus is not None:
+            known = alertmanager_url if alertmanager is not None else None
+            command = prometheus_command(options.folder, prometheus, prometheus_url, url, options.scrape_s, known)
+            await start("prometheus", command, f"{prometheus_url}/-/ready")
+        yield LocalHouse(
+            url=url,
+            sandbox_url=sandbox_url,
+            prometheus_url=prometheus_url if prometheus is not None else None,
+            alertmanager_url=alertmanager_url if alertmanager is not None else None,
+            api_key=api_key,
+            operator_token=operator_token,
+            processes=tuple(running),
+        )
     finally:
-        for _, process in reversed(running):
-            process.terminate()
-        for _, process in running:
-            try:
-                await asyncio.to_thread(process.wait, _STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        await _stop(running)
 
 
-def _prometheus(options: LocalOptions, program: str, url: str, service_url: str) -> list[str]:
-    """Writes Prometheus' configuration; returns the command that runs it."""
-    generate = [sys.executable, "-m", "alerts", "--out", str(options.folder), "--faster", str(options.faster)]
-    try:
-        subprocess.run(generate, cwd=ROOT, check=True, capture_output=True)  # noqa: S603  our own program
-    except subprocess.CalledProcessError as error:
-        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise ConfigurationError(f"the rules could not be made: {last[0]}") from None
-    configuration = options.folder / "prometheus.yml"
-    configuration.write_text(
-        f"global: {{scrape_interval: {options.scrape_s:g}s, evaluation_interval: {options.scrape_s:g}s}}\n"
-        f"rule_files: ['{options.folder}/recording.yml']\n"
-        "scrape_configs:\n"
-        f"  - {{job_name: voice-agent, static_configs: [{{targets: ['{service_url.removeprefix('http://')}']}}]}}\n",
-        encoding="utf-8",
-    )
-    return [
-        program,
-        f"--config.file={configuration}",
-        f"--storage.tsdb.path={options.folder / 'prometheus'}",
-        f"--web.listen-address={url.removeprefix('http://')}",
-        "--enable-feature=exemplar-storage",
-        "--log.level=warn",
-    ]
+async def _stop(running: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
+    for _, process in reversed(running):
+        process.terminate()
+    for _, process in running:
+        try:
+            await asyncio.to_thread(process.wait, _STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _start(
