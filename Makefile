@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo boards test test-fast check fix lock bench chaos chaos-subset outage healthy eval clean
+.PHONY: help run demo gameday boards test test-fast check fix lock bench chaos chaos-subset outage healthy eval clean
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ run: $(STAMP) ## Start the service, with simulated providers where no key is set
 
 demo: $(STAMP) ## Run everything under a load that goes bad in the middle, for the boards
 	@$(BIN)/voice-agent demo $(ARGS)
+
+gameday: $(STAMP) ## Play bad days on everything; assert alerts, rollbacks and recovery
+	@$(BIN)/voice-agent gameday $(ARGS)
 
 boards: $(STAMP) ## Make boards and rules again from their code
 	@$(BIN)/python -m dashboards && $(BIN)/python -m alerts

@@ -22,6 +22,11 @@ COMMANDS: Final = {
     "decisions": ("agent.ledger.policy_cli", "decisions", "What was decided about alerts that ask for a rollback."),
     "demo": ("agent.load.demo", "demo", "Run everything under a load that goes bad in the middle, for the boards."),
     "forget": ("agent.ledger.cli", "forget", "Delete everything about a caller."),
+    "gameday": (
+        "agent.load.gameday.cli",
+        "gameday",
+        "Play bad days on everything, and assert alerts, rollbacks and recovery.",
+    ),
     "ledger": ("agent.ledger.cli", "ledger", "Look after the ledger's database."),
     "memory": ("agent.ledger.memory_cli", "memory", "Show what a session remembers."),
     "policy": ("agent.ledger.policy_cli", "policy", "Which routing policies new sessions get; roll one back."),
