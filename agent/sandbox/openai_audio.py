@@ -20,6 +20,7 @@ from litestar.datastructures import UploadFile
 from litestar.types import ASGIApp
 
 from agent.sandbox.faults import FaultKind
+from agent.sandbox.hearing.recogniser import transcribe
 from agent.sandbox.http_call import (
     STATUS_FAULTS,
     Answer,
@@ -152,7 +153,7 @@ async def transcriptions(request: AnyRequest) -> ASGIApp:
 async def _transcribed(call: Call, pcm: bytes, seconds: float, wanted: str, *, streamed: bool) -> ASGIApp:
     loop = asyncio.get_running_loop()
     due = loop.time() + call.world.latency.sample("stt", provider=STT, model=call.model)
-    text = await asyncio.to_thread(call.world.library.transcribe, pcm)
+    text = await asyncio.to_thread(transcribe, call.world.library, pcm)
     await asyncio.sleep(max(0.0, due - loop.time()))
     if call.bitten_by(FaultKind.EMPTY):
         text = "   " if call.fault is not None and call.fault.variant == "whitespace" else ""

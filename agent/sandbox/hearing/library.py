@@ -132,15 +132,6 @@ class ClipLibrary:
         """The clip that owns a column."""
         return self.clips[int(self._owner[column])]
 
-    def transcribe(self, pcm: bytes) -> str:
-        """The text of a whole recording (PCM s16le mono 16 kHz), empty when nothing was said. Takes CPU time."""
-        from agent.sandbox.hearing.recogniser import StreamingRecogniser
-
-        recogniser = StreamingRecogniser(self)
-        recogniser.feed(pcm)
-        recogniser.flush()
-        return recogniser.heard().text
-
 
 def _columns(samples: Samples, level: Floats) -> Floats:
     weight = weights(level, float(level.max()))

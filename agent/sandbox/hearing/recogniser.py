@@ -202,3 +202,10 @@ class StreamingRecogniser:
         if heard.complete and words and abs(words[-1].end - ends) < 0.15:
             words[-1] = Word(words[-1].text, words[-1].start, round(ends, 2))
         return Heard(tuple(words), complete=heard.complete)
+
+
+def transcribe(library: ClipLibrary, pcm: bytes) -> str:
+    """The text of a whole recording (PCM s16le mono 16 kHz), empty when nothing was said. Takes CPU time."""
+    recogniser = StreamingRecogniser(library)
+    recogniser.feed(pcm)
+    return recogniser.heard().text
