@@ -47,7 +47,9 @@ async def test_typed_turns_are_answered_and_open_no_recogniser() -> None:
 @needs_speech_data
 @pytest.mark.slow
 @pytest.mark.timing
-@pytest.mark.parametrize(("profile", "network_ms"), [("instant", 0.0), ("instant", 70.0), ("measured", 70.0)])
+@pytest.mark.parametrize(
+    ("profile", "network_ms"), [("instant", 0.0), ("instant", 70.0), ("measured", 0.0), ("measured", 70.0)]
+)
 async def test_the_caller_and_the_service_agree_on_voice_to_voice(profile: str, network_ms: float) -> None:
     async with running_house(profile, clips=[DATA / "speech"]) as house:
         script = [Wait(1.2), *(Speak(load_wav(path)) for path in BOOKING[:3])]
