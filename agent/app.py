@@ -96,7 +96,10 @@ class Wiring:
             info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
             past=past,
             stt=self.kit.listening(
-                policy.chains.stt, settings.stt_model or policy.stt_model, client_listens=client.browser_recogniser
+                policy.chains.stt,
+                settings.stt_model or policy.stt_model,
+                client_listens=client.browser_recogniser,
+                goes_first=tier is Tier.PREMIUM,
             ),
             means=partial(self._means, policy, tier),
             economy=partial(self._means, book.policies[budget.governor.step_down_policy], tier),

@@ -91,7 +91,9 @@ class _Attempt:
         self.meter.record(replace(call, outcome=outcome))
 
 
-class _PassedOverError(Exception):
+class PassedOverError(Exception):
+    """A step was not asked, which says nothing against it. The reason is one of those above."""
+
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -133,7 +135,7 @@ class Chain(Generic[P, T]):
                     async for output in outputs:
                         yield output
                 return
-            except _PassedOverError as passed:
+            except PassedOverError as passed:
                 reason = passed.reason
             except ProviderError as error:
                 failed, reason = error, error.kind.value
@@ -160,12 +162,12 @@ class Chain(Generic[P, T]):
         """One step's outputs, from the first useful one on with what came before it. Tells breaker and slots."""
         left = owed_since + self._deadlines.chain_s - clock.now()
         if not step.instant and left <= 0:
-            raise _PassedOverError("deadline")
+            raise PassedOverError("deadline")
         if step.breaker is not None and not step.breaker.allows:
-            raise _PassedOverError("breaker_open")
+            raise PassedOverError("breaker_open")
         due = clock.now() + min(self._deadlines.first_s, max(left, _LEAST_S))
         if step.slots is not None and not await step.slots.take(first=self._goes_first, within_s=due - clock.now()):
-            raise _PassedOverError("busy")
+            raise PassedOverError("busy")
         attempt = _Attempt(meter, began=clock.now(), due=due)
         try:
             async with aclosing(self._watched(step, start(step.provider, attempt), attempt)) as outputs:

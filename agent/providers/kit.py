@@ -21,7 +21,8 @@ from agent.providers.chain import ChainDeadlines, Step
 from agent.providers.chains import LanguageChain, VoiceChain
 from agent.providers.listening import ListeningChain
 from agent.providers.probes import probe_model, probe_recogniser, probe_voice
-from agent.providers.segments import SegmentedSpeech, VoiceDetector
+from agent.providers.queued import QueuedTranscriber
+from agent.providers.segments import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.providers.slots import Slots
 from agent.settings import Endpoint, Settings
 
@@ -61,6 +62,7 @@ class Kit:
         self._settings = settings
         self._links = links
         self._recognisers: dict[str, SpeechToText] = {}
+        self._transcriber: Transcriber | None = None
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
         self._slots: dict[str, Slots] = {}
@@ -73,14 +75,17 @@ class Kit:
 
     # Chains of one session
 
-    def listening(self, order: Sequence[str], model: str, *, client_listens: bool) -> SpeechToText:
+    def listening(self, order: Sequence[str], model: str, *, client_listens: bool, goes_first: bool) -> SpeechToText:
         """The recognisers in this order; after the last the client's own, where it has one."""
         steps: list[Step[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
                 steps.append(self._step(name, deepgram := self.recogniser(model), self._stt_probe(deepgram)))
             elif name == "whisper" and self._served("openai"):
-                steps.append(self._step(name, whisper := self._whisper(), self._stt_probe(whisper)))
+                whisper = self._whisper()
+                queued = QueuedTranscriber(whisper, self._slots_of(whisper.provider), goes_first=goes_first)
+                segments = SegmentedSpeech(queued, self._links.detector)
+                steps.append(self._step(name, segments, self._stt_probe(self._recognisers[name])))
         return ListeningChain(steps, last="browser" if client_listens else "none")
 
     def language(self, order: Sequence[str], *, goes_first: bool) -> LanguageModel:
@@ -192,16 +197,17 @@ class Kit:
         for adapter in self._open:
             await adapter.close()
 
-    def _whisper(self) -> SpeechToText:
-        if "whisper" not in self._recognisers:
+    def _whisper(self) -> Transcriber:
+        if self._transcriber is None:
             from agent.providers.whisper import Whisper
 
             end, model = self._openai(), self._settings.openai_stt_model
             key = end.key.get_secret_value()
             built = Whisper(api_key=key, base_url=end.base_url, model=model, deadline_s=self._stt_s)
             self._open.append(built)
+            self._transcriber = built
             self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
-        return self._recognisers["whisper"]
+        return self._transcriber
 
     def _openai_voice(self) -> TextToSpeech:
         if "openai_tts" not in self._voices:

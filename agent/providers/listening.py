@@ -27,7 +27,7 @@ from typing import Final
 from agent import clock
 from agent.audio import bytes_for, duration_s
 from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, SpeechStream, SpeechToText, Word
-from agent.providers.chain import SeesFallbacks, Step
+from agent.providers.chain import PassedOverError, SeesFallbacks, Step
 from agent.providers.listening_rules import ListeningRules
 from agent.providers.unheard import Unheard
 from agent.telemetry.timeline import Fallback
@@ -47,7 +47,8 @@ class _StepBackError(Exception):
 class ListeningChain:
     """The recognisers of one session, in the order of asking. Remembers between streams who failed a moment ago.
 
-    Slots of its steps are not used: a stream lives as long as its session, so the limit of sessions bounds them.
+    Slots of its steps are not used: a stream lives as long as its session, so the limit of sessions bounds them. A step
+    that takes segments takes a slot for each; one that finds none is `busy`, and passed over for this turn.
     """
 
     def __init__(
@@ -152,13 +153,15 @@ class ChainedStream:
                     following = chain.better(step) or chain.steps[0]
                     self._tell(step, following, "recovered")
                     tried.clear()
-                except ProviderError as error:
+                except (ProviderError, PassedOverError) as error:
                     if self._finishing and not self._turn_open and self._unheard.loud_s <= _SOME_VOICE_S:
                         return  # it was lost when nothing was left to be heard
-                    failed = error
+                    failed, reason = (
+                        (error, error.kind.value) if isinstance(error, ProviderError) else (failed, error.reason)
+                    )
                     tried = {step.name} if self._progress else tried | {step.name}
                     following = chain.choose(tried)
-                    self._tell(step, following, error.kind.value)
+                    self._tell(step, following, reason)
                 else:
                     return
                 step = following
@@ -283,7 +286,7 @@ def _later(word: Word, by: float) -> Word:
 
 def _cause(group: ExceptionGroup[Exception]) -> Exception:
     """The one error that the stream goes by: a provider's before a way back; any other stays as it is."""
-    known, other = group.split((ProviderError, _StepBackError))
+    known, other = group.split((ProviderError, PassedOverError, _StepBackError))
     if known is None or other is not None:
         return group
     leaves = list(_leaves(known))

@@ -14,7 +14,7 @@ from agent import clock
 from agent.audio import bytes_for, duration_s
 from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, SpeechToText, Word
 from agent.providers.breaker import Breaker, BreakerRules, Breakers, BreakerState
-from agent.providers.chain import Step
+from agent.providers.chain import PassedOverError, Step
 from agent.providers.listening import ChainedStream, ListeningChain
 from agent.providers.listening_rules import ListeningRules
 from agent.providers.segments import VoiceDetector
@@ -391,6 +391,30 @@ def test_a_recogniser_that_was_suspected_wrongly_is_asked_again_at_once() -> Non
     call = _call(scenario, _step(Recogniser("deepgram", deaf=True)), _step(Recogniser("whisper", deaf=True)))
     assert call.meter.path == [("deepgram", "whisper", "empty"), ("whisper", "deepgram", "recovered")]
     assert call.meter.moves[1].at - call.meter.moves[0].at == pytest.approx(ListeningRules().opinion_s, abs=0.3)
+
+
+# Slots
+
+
+class Busy(Recogniser):
+    @asynccontextmanager
+    async def open(self, session: str, meter: Meter) -> AsyncGenerator[Connection]:
+        raise PassedOverError("busy")
+        yield Connection(self)
+
+
+def test_a_step_without_a_free_slot_is_passed_over_and_has_not_failed() -> None:
+    async def scenario(call: Call) -> None:
+        await call.say((LOUD, 1))
+        assert call.error is not None
+
+    breaker = _breaker("whisper")
+    for _ in range(3):
+        call = _call(
+            scenario, _step(Recogniser("deepgram", dead=True)), _step(Busy("whisper"), breaker), last="browser"
+        )
+        assert call.meter.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "busy")]
+    assert breaker.state is BreakerState.CLOSED
 
 
 # Ends
