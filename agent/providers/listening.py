@@ -8,10 +8,10 @@ Audio that no finished turn contains yet is kept (15 s at most) and told to the 
 from the beginning of the turn. Word times always count the audio sent on this stream. Between two turns the chain goes
 back to an earlier step that is well again.
 
-**A deaf recogniser** says nothing while the microphone is loud. The next step gives a second opinion on the same audio:
-only when that hears words, the first one counts as failed (`empty`); a television in one room opens no breaker. There
-is no second opinion on the last step: when nothing came of what somebody said before a pause, the stream fails, so that
-the client is asked, and nobody counts as failed.
+**A deaf recogniser** says nothing while the microphone is loud, or does not end a turn that it has begun. The next step
+gives a second opinion on the same audio: only when that hears words, the first one counts as failed (`empty`); a
+television in one room opens no breaker. There is no second opinion on the last step: when nothing came of what somebody
+said before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
 
 Moves are told as by the other chains; the reason `recovered` is the way back.
 """
@@ -118,6 +118,7 @@ class ChainedStream:
         self._offset = 0  # position of the stream at which the present connection began to hear
         self._told = 0  # position up to which it was told
         self._progress = False  # whether it has brought words
+        self._heard_at = 0.0  # when the last ones came, or when it was opened
         self._suspect: Step[SpeechToText] | None = None
 
     async def send(self, pcm: bytes) -> None:
@@ -194,6 +195,7 @@ class ChainedStream:
     async def _listen(self, step: Step[SpeechToText]) -> None:
         """One connection, from the first unheard audio on. Returns when the stream was finished."""
         self._offset = self._told = self._unheard.start
+        self._heard_at = clock.now()
         async with step.provider.open(self._session, self._meter) as inner:
             try:
                 async with asyncio.TaskGroup() as group:
@@ -223,6 +225,7 @@ class ChainedStream:
         if not self._progress and step.breaker is not None:
             step.breaker.succeeded(None)
         self._progress = True
+        self._heard_at = clock.now()
         self._unheard.loud_s = 0.0
         if self._suspect is not None and self._suspect is not step:
             if self._suspect.breaker is not None:
@@ -264,9 +267,14 @@ class ChainedStream:
         chain, unheard = self._chain, self._unheard
         somebody_spoke = unheard.loud_s >= chain.deaf_s / 3
         if chain.after(step) is not None:
-            return (somebody_spoke and unheard.quiet_s >= chain.rules.answer_s) or unheard.loud_s >= chain.deaf_s
+            brief = somebody_spoke and unheard.quiet_s >= chain.rules.answer_s
+            return brief or unheard.loud_s >= chain.deaf_s or self._does_not_end()
         waits = somebody_spoke and unheard.quiet_s >= chain.rules.last_answer_s
         return waits and step is not chain.steps[0] and chain.better(step) is None
+
+    def _does_not_end(self) -> bool:
+        silent_s = min(self._unheard.quiet_s, clock.now() - self._heard_at)
+        return self._turn_open and silent_s >= self._chain.rules.open_s
 
     def _tell(self, step: Step[SpeechToText], following: Step[SpeechToText] | None, reason: str) -> None:
         if isinstance(self._meter, SeesFallbacks):

@@ -17,6 +17,8 @@ class ListeningRules:
     """Loud audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
     answer_s: float = 1.5
     """Silence after a third of that, still without a word: whoever spoke so briefly waits for an answer."""
+    open_s: float = 2.0
+    """Silence of the caller and of the recogniser in a turn that it has begun: it does not come to an end."""
     last_answer_s: float = 2.2
     """The same for the last step, which may only have begun when the pause was long enough to end a segment."""
     opinion_s: float = 8.0

@@ -79,6 +79,8 @@ class Connection:
             self.words.clear()
 
     def _tell(self, kind: HeardKind) -> None:
+        if self.owner.mute_after is not None and len(self.words) > self.owner.mute_after:
+            return
         self.events.put_nowait(Heard(kind, " ".join(word.text for word in self.words), tuple(self.words)))
 
     async def finish(self) -> None:
@@ -99,6 +101,7 @@ class Recogniser:
     deaf: bool = False
     refuses: ErrorKind | None = None
     dies_after: int | None = None
+    mute_after: int | None = None  # words
     connections: list[Connection] = field(default_factory=list[Connection])
     opened_at: list[float] = field(default_factory=list[float])
     told: int = 0
@@ -317,6 +320,16 @@ def test_a_deaf_recogniser_is_left_when_another_one_hears_words() -> None:
         assert call.meter.path[0] == ("deepgram", "whisper", "empty")
         assert len(call.turns[-1].words) == 50  # also those that nobody had heard before
     assert breaker.state is BreakerState.OPEN
+
+
+def test_a_recogniser_that_does_not_end_a_turn_is_left() -> None:
+    async def scenario(call: Call) -> None:
+        await call.say((QUIET, 1), (LOUD, 0.5), (QUIET, 2.5))
+
+    first = Recogniser("deepgram", mute_after=4)
+    call = _call(scenario, _step(first), _step(Recogniser("whisper")))
+    assert call.meter.path == [("deepgram", "whisper", "empty")]
+    assert [len(turn.words) for turn in call.turns] == [5]
 
 
 def test_noise_is_nobodys_fault() -> None:
