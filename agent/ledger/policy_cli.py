@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import re
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -21,6 +23,7 @@ from agent.policy.views import decision_view, policy_view, revision_view
 from agent.settings import Settings, load_settings
 
 _T = TypeVar("_T")
+_PERCENT = re.compile(r"[0-9]{1,3}")
 
 _tier = click.Choice([tier.value for tier in Tier])
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
@@ -34,7 +37,7 @@ class Weights(click.ParamType[tuple[str, int]]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
         name, equals, percent = str(value).partition("=")
-        if not equals or not percent.isdecimal():
+        if not equals or not _PERCENT.fullmatch(percent):
             self.fail(f"{value!r} takes a policy and its percent: haiku_first=95", param, ctx)
         return name, int(percent)
 
@@ -57,7 +60,11 @@ def _at_desk(work: Callable[[Desk], Awaitable[_T]]) -> _T:
 
 
 def _actor() -> str:
-    return f"command ({getpass.getuser()})"
+    try:
+        who = getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a number without a name
+        who = f"uid {os.getuid()}"
+    return f"command ({who})"
 
 
 def _tell(made: Revision) -> None:

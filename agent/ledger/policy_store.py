@@ -83,13 +83,15 @@ class SqlPolicyTransaction:
     async def decision_by_id(self, decision_id: str) -> Decision | None:
         return await self._one(decisions.c.id == decision_id)
 
-    async def decisions(self, *, tier: Tier | None = None, since: datetime | None = None) -> Sequence[Decision]:
+    async def decisions(self, tier: Tier | None = None) -> Sequence[Decision]:
         statement = select(decisions).order_by(decisions.c.at.desc()).limit(LIMIT)
         if tier is not None:
             statement = statement.where(decisions.c.tier == tier)
-        if since is not None:
-            statement = statement.where(decisions.c.at >= since)
         return [_decision(row) for row in await self._connection.execute(statement)]
+
+    async def rollbacks(self, tier: Tier, since: datetime) -> Sequence[Decision]:
+        which = and_(decisions.c.tier == tier, decisions.c.at >= since, decisions.c.to_revision.is_not(None))
+        return [_decision(row) for row in await self._connection.execute(select(decisions).where(which))]
 
     async def save(self, decision: Decision) -> None:
         alert = decision.alert

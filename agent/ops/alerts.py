@@ -41,7 +41,7 @@ def read_notification(body: bytes) -> list[SentAlert]:
         sent = msgspec.json.decode(body, type=_Notification)
     except msgspec.ValidationError as error:
         raise NotificationError(f"this is no Alertmanager notification: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last for brackets without end
         raise NotificationError("this is no JSON: send Alertmanager's webhook, version 4") from None
     if sent.version != "4":
         raise NotificationError(f"version {sent.version[:20]!r} is not known: send Alertmanager's webhook, version 4")
@@ -54,10 +54,14 @@ def asks_for_rollback(sent: SentAlert, policies: Collection[str]) -> Alert:
     """A firing alert with `action=rollback`, checked. Raises NotificationError."""
     labels = sent.labels
     name = labels.get("alertname", "")
-    if not (name and sent.fingerprint) or max(len(name), len(sent.fingerprint)) > MAX_TEXT:
-        raise NotificationError(f"alertname and fingerprint take 1 to {MAX_TEXT} characters")
+    if not (_storable(name) and _storable(sent.fingerprint)):
+        raise NotificationError(f"alertname and fingerprint take 1 to {MAX_TEXT} printable characters")
     if sent.starts_at.tzinfo is None:
         raise NotificationError("startsAt takes a time with its zone")
+    try:
+        starts_at = sent.starts_at.astimezone(UTC)
+    except OverflowError:  # the first and the last day of the calendar, in some zones
+        raise NotificationError("startsAt takes a time that UTC has, too") from None
     if labels.get("tier") not in set(Tier):
         raise NotificationError(f"the label tier takes one of {', '.join(Tier)}")
     if labels.get("policy") not in policies:
@@ -68,8 +72,12 @@ def asks_for_rollback(sent: SentAlert, policies: Collection[str]) -> Alert:
     return Alert(
         name=name,
         fingerprint=sent.fingerprint,
-        starts_at=sent.starts_at.astimezone(UTC),
+        starts_at=starts_at,
         tier=Tier(labels["tier"]),
         policy=labels["policy"],
         verdict=verdict,
     )
+
+
+def _storable(text: str) -> bool:
+    return 1 <= len(text) <= MAX_TEXT and text.isprintable()

@@ -62,7 +62,7 @@ class Decider:
             return False
         self._made_known(decision)
         if decision.outcome is Outcome.ROLLED_BACK:
-            await self._in_force_here()
+            await self._watch.catch_up()
         return True
 
     async def _decide(self, transaction: PolicyTransaction, alert: Alert, facts: Facts) -> Decision | None:
@@ -71,7 +71,7 @@ class Decider:
         if earlier is not None and earlier.final:
             return None
         history = await transaction.history(alert.tier)
-        recent = await transaction.decisions(tier=alert.tier, since=at - DAY)
+        recent = await transaction.rollbacks(alert.tier, at - DAY)
         judgement = judge(alert, facts, self._watch.book, history, recent, self._restraint, at)
         if earlier is not None and (earlier.outcome, earlier.reason) == (judgement.outcome, judgement.reason):
             return None
@@ -117,10 +117,3 @@ class Decider:
         )
         for tell in self._tell:
             tell(decision)
-
-    async def _in_force_here(self) -> None:
-        """The other processes read it within a second; so does this one, if it fails now."""
-        try:
-            await self._watch.refresh()
-        except Exception as error:
-            log.warning("assignments cannot be read", error=type(error).__name__)

@@ -82,7 +82,7 @@ class OperatorDoor:
             async with _answering():
                 body = _read(await request.body(), Assigning)
                 made = await self.desk.assign(_tier(tier), body.weights, ACTOR, body.reason)
-                await self.watch.refresh()
+            await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
         @post("/policies/{tier:str}/rollback", status_code=200, summary="Bring back the assignment before")
@@ -90,7 +90,7 @@ class OperatorDoor:
             async with _answering():
                 body = _read(await request.body() or b"{}", Reasoned)
                 made = await self.desk.rollback(_tier(tier), ACTOR, body.reason)
-                await self.watch.refresh()
+            await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
         @get("/decisions", summary="Decisions about alerts, newest first")
@@ -104,7 +104,7 @@ class OperatorDoor:
             async with _answering():
                 body = _read(await request.body() or b"{}", Reasoned)
                 made = await self.desk.undo(decision_id, ACTOR, body.reason)
-                await self.watch.refresh()
+            await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
         def operators_only(request: Any, _handler: Any) -> None:

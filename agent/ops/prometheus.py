@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,9 @@ from agent.policy.decision import Alert, Facts
 from agent.telemetry import verdicts
 from agent.telemetry.catalog import Metric
 
-TIMEOUT_S: Final = 5.0
+TIMEOUT_S: Final = 5.0  # for each part of one answer
+FACTS_S: Final = 20.0  # for all that one decision asks
+MAX_SERIES: Final = 500  # of one answer; two tiers, eight policies and a few signals are far fewer
 _VERDICTS: Final = {"experience": verdicts.VERDICT, "cost": verdicts.COST_VERDICT}
 
 Labels = Mapping[str, str]
@@ -41,6 +44,13 @@ class Prometheus:
 
     async def facts(self, alert: Alert) -> Facts:
         """What the recording rules say of the alert's tier and policy now. Raises PrometheusError."""
+        try:
+            async with asyncio.timeout(FACTS_S):
+                return await self._facts(alert)
+        except TimeoutError:
+            raise PrometheusError(f"Prometheus cannot be asked: it takes longer than {FACTS_S:g} s") from None
+
+    async def _facts(self, alert: Alert) -> Facts:
         tier = {"tier": alert.tier.value}
         who = {**tier, "policy": alert.policy}
         verdict = await self._value(_VERDICTS[alert.verdict], who)
@@ -99,14 +109,13 @@ class Prometheus:
         """The finite samples of an instant query. Raises PrometheusError."""
         matches = ", ".join(f'{name}="{value}"' for name, value in where.items())
         try:
-            answer = await self._client.post(
-                self._url, data={"query": f"{metric.name}{{{matches}}}"}, timeout=TIMEOUT_S
-            )
+            query = {"query": f"{metric.name}{{{matches}}}", "limit": str(MAX_SERIES)}
+            answer = await self._client.post(self._url, data=query, timeout=TIMEOUT_S)
             answer.raise_for_status()
             found = [_sample(one) for one in answer.json()["data"]["result"]]
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise PrometheusError(f"Prometheus cannot be asked: {type(error).__name__}") from None
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
             raise PrometheusError("Prometheus' answer cannot be read") from None
         return _checked(found, metric.labels)
 
@@ -116,7 +125,10 @@ def _sample(one: Any) -> tuple[Labels, float]:
 
 
 def _checked(found: Iterable[tuple[Labels, float]], labels: tuple[str, ...]) -> list[tuple[Labels, float]]:
+    """The finite samples. Raises PrometheusError where they are not what this version's rules record."""
     finite = [(metric, value) for metric, value in found if math.isfinite(value)]
     if any(label not in metric for metric, _ in finite for label in labels):
         raise PrometheusError("Prometheus' answer lacks a label: are its rules those of this version?")
+    if len({tuple(metric[label] for label in labels) for metric, _ in finite}) < len(finite):
+        raise PrometheusError("Prometheus has a number twice: do two sets of rules record it?")
     return finite

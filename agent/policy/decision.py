@@ -110,8 +110,8 @@ class Decision:
 
     @property
     def delay_s(self) -> float:
-        """Seconds from the start of the alert to the decision."""
-        return (self.at - self.alert.starts_at).total_seconds()
+        """Seconds from the start of the alert to the decision; 0 where another clock puts the start in the future."""
+        return max(0.0, (self.at - self.alert.starts_at).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def judge(
     restraint: Restraint,
     at: datetime,
 ) -> Judgement:
-    """What to do about a firing alert. `recent` are the tier's decisions of the last day."""
+    """What to do about a firing alert. `recent` are the tier's automatic rollbacks, also those that were taken back."""
     if facts.verdict != ROLL_BACK:
         return Judgement(Outcome.HELD, Reason.VERDICT)
     if not history or not history[-1].weights.get(alert.policy):
@@ -163,7 +163,7 @@ def _held_back(
     """What keeps an automatic rollback from happening now that a person might still do."""
     if current.change.cause is not Cause.FIRST and at - current.at < restraint.dwell:
         return Reason.DWELL
-    acted = [one for one in recent if one.outcome is Outcome.ROLLED_BACK and at - one.at < DAY]
-    if growing & {one.alert.policy for one in acted}:
+    today = [one for one in recent if at - one.at < DAY]
+    if growing & {one.alert.policy for one in today if one.outcome is Outcome.ROLLED_BACK}:
         return Reason.HYSTERESIS
-    return Reason.PER_DAY if len(acted) >= restraint.per_day else None
+    return Reason.PER_DAY if len(today) >= restraint.per_day else None

@@ -54,7 +54,7 @@ class Desk:
     async def decisions(self, tier: Tier | None = None) -> Sequence[Decision]:
         """Decisions, newest first."""
         async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
-            return await transaction.decisions(tier=tier)
+            return await transaction.decisions(tier)
 
     async def decision(self, decision_id: str) -> Decision:
         async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
@@ -80,11 +80,12 @@ async def _make(transaction: PolicyTransaction, change: Change) -> Revision:
 
 
 async def _found(transaction: PolicyTransaction, decision_id: str) -> Decision:
-    decision = await transaction.decision_by_id(decision_id)
+    decision = await transaction.decision_by_id(decision_id) if decision_id.isprintable() else None
     if decision is None:
-        raise AssignmentError(f"there is no decision {decision_id[:40]}: `voice-agent decisions` lists them")
+        raise AssignmentError(f"there is no decision {_short(decision_id)[:40]}: `voice-agent decisions` lists them")
     return decision
 
 
 def _short(reason: str) -> str:
-    return " ".join(reason.split())[:MAX_REASON]
+    """One line without what a database or a terminal cannot take."""
+    return " ".join("".join(each for each in word if each.isprintable()) for word in reason.split())[:MAX_REASON]

@@ -27,8 +27,12 @@ class PolicyTransaction(Protocol):
         """What was decided about this alert in this mode."""
         ...
 
-    async def decisions(self, *, tier: Tier | None = None, since: datetime | None = None) -> Sequence[Decision]:
+    async def decisions(self, tier: Tier | None = None) -> Sequence[Decision]:
         """Decisions, newest first, at most `LIMIT`."""
+        ...
+
+    async def rollbacks(self, tier: Tier, since: datetime) -> Sequence[Decision]:
+        """Every decision that rolled a tier back since then, also where that was taken back."""
         ...
 
     async def decision_by_id(self, decision_id: str) -> Decision | None: ...

@@ -57,13 +57,24 @@ def evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+_A_PERSON_MAY: Final = (Reason.DWELL, Reason.PER_DAY)
+"""What holds automation back, but not a person who knows better."""
+
+
 def next_step(decision: Decision) -> str:
-    """What a person can do about it, as a command."""
-    if decision.outcome is Outcome.ROLLED_BACK:
-        return f"voice-agent decisions undo {decision.id}"
-    if decision.outcome is Outcome.UNDONE:
-        return "voice-agent policy history"
-    return f"voice-agent policy rollback {decision.alert.tier}"
+    """What a person can do about it, as a command. It proposes a rollback only where one can help."""
+    tier = decision.alert.tier
+    match decision.outcome:
+        case Outcome.ROLLED_BACK:
+            return f"voice-agent decisions undo {decision.id}"
+        case Outcome.RECOMMENDED:
+            return f"voice-agent policy rollback {tier}"
+        case Outcome.HELD if decision.reason in _A_PERSON_MAY:
+            return f"voice-agent policy rollback {tier}"
+        case Outcome.HELD if decision.reason in (Reason.VERDICT, Reason.OUTAGE):
+            return f"voice-agent decisions show {decision.id}"
+        case Outcome.HELD | Outcome.UNDONE:  # what is in force, and what else there was, to choose from
+            return f"voice-agent policy history --tier {tier}"
 
 
 def _of_limit(numbers: Mapping[str, float | None]) -> float:

@@ -71,6 +71,13 @@ class AssignmentWatch:
             if self._numbers.get(tier) != revision.number:
                 self._take(tier, revision)
 
+    async def catch_up(self) -> None:
+        """Follows a change that was made here at once. Never raises: where it fails, the next second will do."""
+        try:
+            await self.refresh()
+        except Exception as error:
+            log.warning("assignments cannot be read", error=type(error).__name__)
+
     async def _begin(self) -> None:
         try:
             async with asyncio.timeout(FIRST_READ_S):

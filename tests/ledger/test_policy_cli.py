@@ -57,6 +57,7 @@ def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
     [
         (("assign", "free", "haiku_first=90"), 1, "sum to 100"),
         (("assign", "free", "haiku_first"), 2, "takes a policy and its percent: haiku_first=95"),
+        (("assign", "free", f"economy={'9' * 5000}"), 2, "takes a policy and its percent: haiku_first=95"),
         (("assign", "free", "economy=50", "economy=50"), 2, "a policy is named twice"),
         (("assign", "gold", "economy=100"), 2, "'gold' is not one of"),
         (("show", "opus_first"), 1, "there is no policy opus_first: there are haiku_first"),
@@ -65,6 +66,17 @@ def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
 def test_what_cannot_be_done_is_said(url: str, arguments: tuple[str, ...], status: int, why: str) -> None:
     asyncio.run(start_service(url))
     assert why in run(policy, *arguments, status=status)
+
+
+def test_a_user_without_a_name_can_roll_back_too(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    asyncio.run(start_service(url))
+    run(policy, "rollback", "free")
+    [rolled, _] = json.loads(run(policy, "history", "--tier", "free", "--json"))
+    assert rolled["actor"].startswith("command (uid ")
 
 
 def test_every_knob_of_a_policy() -> None:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from agent.budgets import Tier
 from agent.ledger.database import create_engine, migrate
 from agent.ledger.policy_store import SqlPolicyStore
+from agent.ops.decider import Decider
 from agent.policy.assignment import AssignmentError, Cause
-from agent.policy.decision import Outcome, Reason
+from agent.policy.decision import DAY, Alert, Decision, Facts, Outcome, Reason, Restraint
 from agent.policy.desk import Desk
 from agent.policy.policies import load_policies
+from agent.policy.store import LIMIT
 from agent.policy.watch import AssignmentWatch
 from agent.telemetry.exposition import Metrics
+from agent.telemetry.verdicts import ROLL_BACK
 from tests.policy.test_assignment import A, B
-from tests.policy.test_decision import ALERT, EVIDENCE, decided
+from tests.policy.test_decision import ALERT, EVIDENCE, NOW, decided
 
 BOOK = load_policies()
 
@@ -116,6 +120,65 @@ async def test_a_rollback_is_taken_back_once(database_url: str) -> None:
             await desk.undo(made.id, "me", "")
         with pytest.raises(AssignmentError, match="there is no decision nothing-like-it"):
             await desk.undo("nothing-like-it", "me", "")
+
+
+async def test_rollbacks_of_the_day_are_found_behind_any_number_of_other_decisions(database_url: str) -> None:
+    made = replace(decided("haiku_first", timedelta(hours=5)), evidence={})
+    async with stored(database_url) as store, store.transaction() as transaction:
+        await transaction.save(made)
+        await transaction.save(replace(decided("economy", timedelta(hours=6), Outcome.UNDONE), to_revision=4))
+        for number in range(LIMIT + 5):
+            alert = replace(ALERT, fingerprint=f"flapping {number}")
+            held = replace(
+                made, id=f"{number}", alert=alert, outcome=Outcome.HELD, from_revision=None, to_revision=None
+            )
+            await transaction.save(replace(held, at=NOW))
+        assert len(await transaction.decisions(Tier.FREE)) == LIMIT
+        found = await transaction.rollbacks(Tier.FREE, NOW - DAY)
+        assert {one.id: one.outcome for one in found} == {
+            "haiku_first": Outcome.ROLLED_BACK,
+            "economy": Outcome.UNDONE,
+        }
+        assert not await transaction.rollbacks(Tier.FREE, NOW - timedelta(hours=4))
+        assert not await transaction.rollbacks(Tier.PREMIUM, NOW - DAY)
+
+
+class BadNews:
+    """Facts that always speak for a rollback."""
+
+    async def facts(self, alert: Alert) -> Facts:
+        return Facts(ROLL_BACK, baseline_enough=True)
+
+
+async def test_of_the_same_alert_to_several_processes_at_once_comes_one_rollback(database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        stores = [await stack.enter_async_context(stored(database_url)) for _ in range(4)]
+        watches = [watch_on(store)[0] for store in stores]
+        for watch in watches:
+            await watch.refresh()
+        restraint = Restraint("auto", timedelta(), 5)
+        told = list[Decision]()
+        deciders = [
+            Decider(watch, store, BadNews(), restraint, Metrics(), [told.append])
+            for watch, store in zip(watches, stores, strict=True)
+        ]
+        premium = replace(ALERT, tier=Tier.PREMIUM, fingerprint="premium")
+        answers = await asyncio.gather(*(one.consider(alert) for one in deciders * 3 for alert in (ALERT, premium)))
+        assert answers.count(True) == 2
+        assert [one.outcome for one in told] == [Outcome.ROLLED_BACK] * 2
+        for tier in Tier:
+            assert [one.number for one in await Desk(BOOK, stores[0]).history(tier)] == [2, 1]
+
+
+async def test_what_a_database_cannot_hold_is_left_out_of_a_reason(database_url: str) -> None:
+    async with stored(database_url) as store:
+        await watch_on(store)[0].refresh()
+        desk = Desk(BOOK, store)
+        made = await desk.assign(Tier.FREE, B, "me", "a\0 canary \udcff")
+        assert made.change.reason == "a canary "
+        for odd in ("a\0b", "a\udcffb"):
+            with pytest.raises(AssignmentError, match="there is no decision ab"):
+                await desk.decision(odd)
 
 
 async def test_what_fails_in_a_transaction_leaves_nothing_behind(database_url: str) -> None:

@@ -120,6 +120,8 @@ def test_there_is_an_end_to_automatic_rollbacks_of_a_day() -> None:
     one, other = decided("economy", timedelta(hours=3)), decided("haiku_first", timedelta(hours=2))
     assert told(judged(recent=(one,)))[0] is Outcome.ROLLED_BACK
     assert told(judged(recent=(one, other))) == (Outcome.HELD, Reason.PER_DAY)
+    taken_back = replace(other, outcome=Outcome.UNDONE)
+    assert told(judged(recent=(one, taken_back))) == (Outcome.HELD, Reason.PER_DAY)
 
 
 EVIDENCE = {
@@ -139,7 +141,7 @@ def test_a_decision_in_words_ends_with_what_to_do() -> None:
     assert next_step(made) == "voice-agent decisions undo haiku_first"
     held = replace(made, outcome=Outcome.HELD, reason=Reason.OUTAGE)
     assert "a provider is down" in headline(held)
-    assert next_step(held) == "voice-agent policy rollback free"
+    assert next_step(held) == "voice-agent decisions show haiku_first"
     assert evidence_lines(made.evidence) == [
         "slow turns 18.3 % (limit 5.0 %, baseline 3.1 %)",
         "turns without a reply 0.4 % (limit 2.0 %, baseline unknown)",
@@ -147,6 +149,14 @@ def test_a_decision_in_words_ends_with_what_to_do() -> None:
     ]
     money = {"session_usd": 0.21, "limit_usd": 0.1, "before_usd": None}
     assert evidence_lines(money) == ["an average session costs $0.2100 (limit $0.1000, before unknown)"]
+
+
+def test_a_rollback_is_proposed_only_where_one_can_help() -> None:
+    made = decided("haiku_first", timedelta(), Outcome.HELD)
+    proposed = {reason for reason in Reason if "rollback" in next_step(replace(made, reason=reason))}
+    assert proposed == {Reason.DWELL, Reason.PER_DAY}
+    assert next_step(replace(made, reason=Reason.NOT_ASSIGNED)) == "voice-agent policy history --tier free"
+    assert next_step(replace(made, outcome=Outcome.RECOMMENDED)) == "voice-agent policy rollback free"
 
 
 def test_every_reason_to_hold_back_has_its_words() -> None:
