@@ -183,7 +183,7 @@ def _waits(text: str) -> list[float]:
 
 @pytest.mark.timing
 @pytest.mark.skipif(not installed, reason="Prometheus or Alertmanager is not installed")
-@pytest.mark.parametrize("name", ["haiku-slow"])
+@pytest.mark.parametrize("name", ["haiku-slow", "bad-line"])
 async def test_a_game_day(name: str) -> None:
     game = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "agent", "gameday", name),
