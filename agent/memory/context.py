@@ -132,7 +132,7 @@ def _summary(graph: Graph) -> str:
     topic = graph.topic
     if topic is None:
         return ""
-    back = f", back to it at turn {topic.reopened[-1]}" if topic.reopened else ""
+    back = f", back to it at turn {topic.reopened[-1] + 1}" if topic.reopened else ""
     text = topic.summary or lexical_summary(graph, topic)
     return f"Topic: {topic.subject or 'open'}{back}. {text}" if text else ""
 
@@ -198,7 +198,8 @@ def _transcript(recalled: list[Question]) -> str:
     lines = [_TRANSCRIPT]
     before = -2
     for question in recalled:
-        lines.append(_quoted(question) if question.id == before + 1 else f"[turn {question.id}]\n{_quoted(question)}")
+        follows = question.id == before + 1
+        lines.append(_quoted(question) if follows else f"[turn {question.id + 1}]\n{_quoted(question)}")
         before = question.id
     return "\n".join(lines) if recalled else ""
 

@@ -96,7 +96,7 @@ def _folded(graph: Graph, event: Event, flows: Flows) -> Graph:
 
 
 def _gist(question: Question) -> str:
-    return f"[turn {question.id}] {_clip(question.text, 60)} / {_clip(question.answer or '', 60)}"
+    return f"[turn {question.id + 1}] {_clip(question.text, 60)} / {_clip(question.answer or '', 60)}"
 
 
 def _clip(text: str, most: int) -> str:

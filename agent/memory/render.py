@@ -1,4 +1,7 @@
-"""The graph for people: plain text, an SVG drawing, and the compact view that the talk page shows."""
+"""The graph for people: plain text, an SVG drawing, and the compact view that the talk page shows.
+
+In text and drawing turns and topics count from 1; in the view they are the ids of the events, from 0.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def render_text(conversation: Conversation) -> str:
             heard = "(no answer)" if question.answer is None else question.answer or "(nothing heard)"
             cut = " [interrupted]" if question.interrupted else ""
             points = f" -> {', '.join(f'#{number + 1}' for number in question.refers_to)}" if question.refers_to else ""
-            lines.append(f"  [{turn}] {question.intent}{points}: {question.text or '(the call starts)'}")
+            lines.append(f"  [{turn + 1}] {question.intent}{points}: {question.text or '(the call starts)'}")
             lines.append(f"       {heard}{cut}")
         for state in graph.states_of(topic):
             lines += [f"  {line}" for line in _state_lines(state)]
@@ -37,17 +40,16 @@ def render_text(conversation: Conversation) -> str:
 
 
 def _topic_line(graph: Graph, topic: Topic) -> str:
-    marks = ["open" if topic.open else "closed", f"since turn {topic.opened}"]
-    marks += [f"re-opened at {', '.join(map(str, topic.reopened))}"] if topic.reopened else []
-    return (
-        f"{'*' if topic.id == graph.current else ' '}topic {topic.id}: {topic.subject or 'open'} ({'; '.join(marks)})"
-    )
+    marks = ["open" if topic.open else "closed", f"since turn {topic.opened + 1}"]
+    marks += [f"re-opened at {', '.join(str(turn + 1) for turn in topic.reopened)}"] if topic.reopened else []
+    current = "*" if topic.id == graph.current else " "
+    return f"{current}topic {topic.id + 1}: {topic.subject or 'open'} ({'; '.join(marks)})"
 
 
 def _state_lines(state: State) -> list[str]:
     lines = [f"state {describe_state(state)}"]
     lines += [f"  replaced: {describe_past(state.past)}"] if state.past else []
-    lines += [f'  turn {step.turn}: {step.origin} -> {step.to} ("{step.cue}")' for step in state.transitions]
+    lines += [f'  turn {step.turn + 1}: {step.origin} -> {step.to} ("{step.cue}")' for step in state.transitions]
     return lines
 
 
@@ -108,16 +110,16 @@ def render_svg(conversation: Conversation) -> str:
 def _topic_row(graph: Graph, topic: Topic, top: int) -> tuple[int, list[str]]:
     """The height of a topic's row and its shapes."""
     title = f"{topic.subject or 'open'} · {len(topic.questions) + len(topic.gist)} questions"
-    lines = [f"since turn {topic.opened}"]
-    lines += [f"re-opened at {', '.join(map(str, topic.reopened[-6:]))}"] if topic.reopened else []
+    lines = [f"since turn {topic.opened + 1}"]
+    lines += [f"re-opened at {', '.join(str(turn + 1) for turn in topic.reopened[-6:])}"] if topic.reopened else []
     for turn in topic.questions[-4:]:
         question = graph.question(turn)
-        lines += [f"[{turn}] {clip(question.text, 44)}"] if question is not None else []
+        lines += [f"[{turn + 1}] {clip(question.text, 44)}"] if question is not None else []
     left_height = _box_height(lines)
     shapes = [_box(_MARGIN, top, _TOPIC_WIDTH, title, lines, topic.id == graph.current)]
     below, state_left = top, _MARGIN + _TOPIC_WIDTH + 3 * _GAP
     for state in graph.states_of(topic):
-        slots = [f"{slot.name}: {clip(slot.value, 40)} (turn {slot.turn})" for slot in state.slots]
+        slots = [f"{slot.name}: {clip(slot.value, 40)} (turn {slot.turn + 1})" for slot in state.slots]
         heading = f"#{state.id + 1} {state.flow}: {state.state}"
         shapes.append(_box(state_left, below, _STATE_WIDTH, heading, slots, state is graph.state))
         from_x, from_y, to_y = _MARGIN + _TOPIC_WIDTH, top + 20, below + 20

@@ -50,22 +50,22 @@ def lexical_summary(graph: Graph, topic: Topic) -> str:
     turns = [question for turn in topic.questions if (question := graph.question(turn)) is not None and question.text]
     if not turns:
         return topic.gist[-1] if topic.gist else ""
-    first = f'It began with "{clip(turns[0].text, 100)}" (turn {turns[0].id}).'
+    first = f'It began with "{clip(turns[0].text, 100)}" (turn {turns[0].id + 1}).'
     last = next((question for question in reversed(turns) if question.answer), None)
     if last is None or last is turns[0]:
         return first
-    return f'{first} Last answer: "{clip(last.answer or "", 100)}" (turn {last.id}).'
+    return f'{first} Last answer: "{clip(last.answer or "", 100)}" (turn {last.id + 1}).'
 
 
 def describe_state(state: State) -> str:
     """One line: what it is, where it stands, and every current value verbatim with its turn."""
-    values = "; ".join(f"{slot.name}: {slot.value} (turn {slot.turn}, {slot.by})" for slot in state.slots)
+    values = "; ".join(f"{slot.name}: {slot.value} (turn {slot.turn + 1}, {slot.by})" for slot in state.slots)
     return f"#{state.id + 1} {state.flow}, {state.state}" + (f": {values}" if values else "")
 
 
 def describe_past(slots: tuple[Slot, ...]) -> str:
     """Replaced values, so that "what did I say before" has an answer."""
-    return "; ".join(f"{slot.name} was {slot.value} (turn {slot.turn})" for slot in slots)
+    return "; ".join(f"{slot.name} was {slot.value} (turn {slot.turn + 1})" for slot in slots)
 
 
 def clip(text: str, most: int) -> str:

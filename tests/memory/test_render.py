@@ -18,10 +18,12 @@ def call() -> Conversation:
 
 def test_text_shows_turns_states_and_what_was_cut_off() -> None:
     text = render_text(call())
-    assert "topic 0: restaurant (closed" in text
-    assert "*topic 1: weather (open" in text
+    assert "topic 1: restaurant (closed; since turn 1" in text
+    assert "*topic 2: weather (open; since turn 2" in text
     assert "The reference is [interrupted]" in text
-    assert "date: Friday (turn 0, caller)" in text
+    assert "date: Friday (turn 1, caller)" in text
+    assert "(turn 0" not in text
+    assert "[1] tell: I'd like a table" in text
     assert 'booking -> confirmed ("is booked")' in text
 
 
