@@ -14,7 +14,7 @@ from agent.memory.flows import Flows
 from agent.memory.nodes import Graph, Question, Slot, State, Topic
 from agent.memory.states import moved, with_slots
 
-MAX_PAST = 200  # replaced values a state keeps
+MAX_PAST = 2_000  # replaced values a state keeps
 MAX_TRANSITIONS = 60
 MAX_GIST_LINES = 40
 
