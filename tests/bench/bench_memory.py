@@ -84,8 +84,8 @@ def two_hours(length: int) -> str:
     taken = {(event["state"], name, value) for event in log for name, value, _ in event.get("slots", ())}
     kept = {(state.id, slot.name, slot.value) for state in graph.states for slot in (*state.slots, *state.past)}
     return (
-        f"two hours ({length} turns): {held(length) / 1e6:.1f} MB held, {len(log)} events of {size / 1e3:.0f} kB in the "
-        f"ledger, restored in {restored * 1e3:.0f} ms; slowest turn {slowest * 1e3:.1f} ms; {len(graph.questions)} "
+        f"two hours ({length} turns): {held(length) / 1e6:.1f} MB held, {len(log)} events of {size / 1e3:.0f} kB in "
+        f"the ledger, restored in {restored * 1e3:.0f} ms; slowest turn {slowest * 1e3:.1f} ms; {len(graph.questions)} "
         f"questions and {graph.folded} folded, {len(graph.topics)} topics, {len(graph.states)} states; "
         f"{len(taken - kept)} of {len(taken)} slot values lost\n"
     )
