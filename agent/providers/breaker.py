@@ -38,8 +38,8 @@ class BreakerRules:
     """When a breaker opens and closes. Times are seconds, rates are shares of the calls in the window."""
 
     window_s: float = 30.0
-    window_calls: int = 100
-    """Calls remembered at most."""
+    window_calls: int = 30
+    """Calls remembered at most: with many callers a breaker is not to wait for half of a long healthy past to fail."""
     least_calls: int = 3
     """Fewer calls in the window decide nothing."""
     failure_rate: float = 0.5

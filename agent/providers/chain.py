@@ -142,9 +142,10 @@ class Chain(Generic[P, T]):
                 if error.delivered:
                     cuts += 1
                     owed_since = clock.now()
-            following = plan[position + 1].name if position + 1 < len(plan) else self._last
+            enough = self._restarts is not None and cuts > self._restarts
+            following = self._last if enough or position + 1 == len(plan) else plan[position + 1].name
             self._tell(step.name, following, reason, meter)
-            if self._restarts is not None and cuts > self._restarts:
+            if enough:
                 break
         raise failed or ProviderError(plan[-1].name, ErrorKind.REFUSED)
 

@@ -1,27 +1,40 @@
-"""Many sessions through an outage and recovery of ElevenLabs: who waited, how soon the breaker opened and closed."""
+"""Many sessions through an outage and recovery of ElevenLabs: who waited, how soon the breaker opened and closed.
+
+The sandbox has the latency profile `measured`, and tones for a voice.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, Final
 
 import click
+import httpx
 
 from agent import clock
+from agent.budgets import load_budgets
 from agent.load.caller import CallOptions
-from agent.load.load import LoadResult, run_load
+from agent.load.load import run_load
 from agent.load.records import CallRecord
 from agent.load.script import Step, Type, Wait
-from agent.sandbox.faults import FaultKind, FaultRule
+from agent.sandbox.server import run_sandbox
+from agent.sandbox.world import SandboxOptions
 from agent.telemetry.events import BreakerChanged, CallFinished, Cause, Event, FellBack, TurnFinished
 from tests.chaos.cell import uncached_policies
-from tests.house import House, running_house, sample
+from tests.house import running_service, sample
 
-_TURN_S = 7.0  # of a caller: what is said, its answer, a pause
-LATE_S = 1.2  # the deadline of a voice: whoever waited longer for the first sound than that was late
+# Service, sandbox and callers have a process each: on one event loop each would be late with the others.
+_SPAWN: Final = multiprocessing.get_context("spawn")
+_TURN_S: Final = 9.0  # of a caller: a pause, what is said, its answer
 
 
 @dataclass(slots=True)
@@ -49,13 +62,29 @@ class Diary:
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
-    """Seconds. `opened_s` from the beginning of the outage, `closed_s` from its end; None = it did not."""
+class Heard:
+    """What the callers say of it."""
 
     turns: int
     answered: int
-    late: int
+    by_browser: int  # turns of which the caller's client had to speak something itself
+    waits: tuple[tuple[float, float], ...]  # when something was typed, and seconds from then to the first sound
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Seconds. `opened_s` from the beginning of the outage, `closed_s` from its end; None = it did not.
+
+    A turn is late when its first sound came later than the budget of a spoken turn.
+    """
+
+    turns: int
+    answered: int
+    late_before: int
+    late_during: int
+    late_after: int
     slowest_s: float
+    by_browser: int
     opened_s: float | None
     closed_s: float | None
     probes: tuple[str, ...]
@@ -69,17 +98,36 @@ async def outage(sessions: int, *, before_s: float, down_s: float, after_s: floa
     diary = Diary()
     with tempfile.TemporaryDirectory() as folder:
         policies = uncached_policies(Path(folder))  # a cached phrase would not meet the outage
-        async with running_house(max_sessions=2 * sessions, policies_file=policies) as house:
-            house.wiring.sinks.members.append(diary)
-            struck, healed, load, text = await _through(house, sessions, before_s, down_s, after_s)
+        with _sandbox() as sandbox_url, ProcessPoolExecutor(1, _SPAWN) as callers:
+            given: dict[str, Any] = {
+                "sandbox_url": sandbox_url,
+                "log_level": "error",
+                "database_url": f"sqlite+aiosqlite:///{folder}/ledger.db",
+                "policies_file": policies,
+                "max_sessions": 2 * sessions,
+                "provider_calls": 2 * sessions,
+            }
+            async with running_service(given) as (url, wiring, registry), httpx.AsyncClient() as client:
+                wiring.sinks.members.append(diary)
+                turns = int((before_s + down_s + after_s) / _TURN_S)
+                call_all = partial(_call_all, url, sessions, turns, before_s / sessions)
+                strike = asyncio.create_task(_strike(client, f"{sandbox_url}/control/faults", before_s, down_s))
+                heard = await asyncio.get_running_loop().run_in_executor(callers, call_all)
+                struck, healed = await strike
+                await registry.empty()
+                text = (await client.get(f"{url}/metrics")).text
     opened = next((at for at, state, _ in diary.breaker if state == "open"), None)
     closed = next((at for at, state, _ in diary.breaker if state == "closed" and at > healed), None)
-    waits = [wait for record in load.records for wait in _waits(record)]
+    budget_s = load_budgets().latency.voice_to_voice / 1000
+    late = [at for at, wait in heard.waits if wait > budget_s]
     return Outage(
-        turns=diary.turns,
-        answered=sum(turn.answered for turn in load.turns),
-        late=sum(wait > LATE_S for wait in waits),
-        slowest_s=max(waits),
+        turns=heard.turns,
+        answered=heard.answered,
+        late_before=sum(at < struck for at in late),
+        late_during=sum(struck <= at < healed for at in late),
+        late_after=sum(at >= healed for at in late),
+        slowest_s=max(wait for _, wait in heard.waits),
+        by_browser=heard.by_browser,
         opened_s=None if opened is None else opened - struck,
         closed_s=None if closed is None else closed - healed,
         probes=tuple(diary.probes),
@@ -89,28 +137,48 @@ async def outage(sessions: int, *, before_s: float, down_s: float, after_s: floa
     )
 
 
-async def _through(
-    house: House, sessions: int, before_s: float, down_s: float, after_s: float
-) -> tuple[float, float, LoadResult, str]:
-    fault = asyncio.create_task(_strike(house, before_s, down_s))
-    per_caller = int((before_s + down_s + after_s) / _TURN_S)
-    options = CallOptions(url=house.url, gap_s=1.0, browser_speech=True)
-    load = await run_load(
-        sessions, lambda caller: _script(caller, per_caller), options, stagger_s=min(0.1, before_s / sessions)
+def _call_all(url: str, sessions: int, turns: int, stagger_s: float) -> Heard:
+    """All calls, in a process of their own."""
+    options = CallOptions(url=url, gap_s=1.0, browser_speech=True)
+    load = asyncio.run(run_load(sessions, lambda caller: _script(caller, turns), options, stagger_s=stagger_s))
+    return Heard(
+        turns=len(load.turns),
+        answered=sum(turn.answered for turn in load.turns),
+        by_browser=sum(turn.own_clauses > 0 for turn in load.turns),
+        waits=tuple(wait for record in load.records for wait in _waits(record)),
     )
-    struck, healed = await fault
-    await house.quiet()
-    return struck, healed, load, await house.metrics()
 
 
-async def _strike(house: House, before_s: float, down_s: float) -> tuple[float, float]:
+async def _strike(client: httpx.AsyncClient, faults: str, before_s: float, down_s: float) -> tuple[float, float]:
     """Takes ElevenLabs away for `down_s` seconds: it accepts requests and never answers. (began, ended)"""
     await asyncio.sleep(before_s)
     struck = clock.now()
-    house.sandbox.world.faults.add(FaultRule(provider="elevenlabs", kind=FaultKind.STALL))
+    (await client.post(faults, json={"provider": "elevenlabs", "kind": "stall"})).raise_for_status()
     await asyncio.sleep(down_s)
-    house.sandbox.world.faults.clear()
+    (await client.delete(faults)).raise_for_status()
     return struck, clock.now()
+
+
+@contextmanager
+def _sandbox() -> Generator[str]:
+    """A sandbox in a process of its own."""
+    here, there = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_serve_sandbox, args=(there,))
+    process.start()
+    try:
+        yield here.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve_sandbox(pipe: Connection) -> None:
+    async def serve() -> None:
+        async with run_sandbox(SandboxOptions(port=0, profile="measured", voice="tones")) as sandbox:
+            pipe.send(sandbox.url)
+            await asyncio.Event().wait()
+
+    asyncio.run(serve())
 
 
 def _script(caller: int, turns: int) -> Sequence[Step]:
@@ -120,10 +188,9 @@ def _script(caller: int, turns: int) -> Sequence[Step]:
     return steps
 
 
-def _waits(record: CallRecord) -> list[float]:
-    """Seconds from what was typed to the first sound of each turn that had one."""
+def _waits(record: CallRecord) -> list[tuple[float, float]]:
     return [
-        turn.first_audio_at - turn.utterance.ended_at
+        (turn.utterance.ended_at, turn.first_audio_at - turn.utterance.ended_at)
         for turn in record.turns
         if turn.first_audio_at is not None and turn.utterance is not None and turn.utterance.ended_at is not None
     ]

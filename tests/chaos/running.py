@@ -25,7 +25,11 @@ async def run_matrix(matrix: Sequence[Cell], *, side_by_side: int) -> list[Row]:
 
 
 async def _run_together(groups: Sequence[list[Cell]]) -> dict[Cell, Row]:
-    """Nobody calls before every house has started: a start blocks the event loop, and the callers' clocks run on."""
+    """Nobody calls before every house has started: a start blocks the event loop, and the callers' clocks run on.
+
+    Raises RuntimeError when a task outlives the houses.
+    """
+    before = asyncio.all_tasks()
     started = asyncio.Barrier(len(groups))
 
     async def run(group: list[Cell]) -> list[Row]:
@@ -34,6 +38,10 @@ async def _run_together(groups: Sequence[list[Cell]]) -> dict[Cell, Row]:
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(run(group)) for group in groups]
+    await asyncio.sleep(0)  # tasks that are already done get to leave the loop's set
+    leaked = [task.get_coro() for task in asyncio.all_tasks() - before if not task.done()]
+    if leaked:
+        raise RuntimeError(f"left running after {[group[0].name for group in groups]}: {leaked}")
     return {row.cell: row for task in running for row in task.result()}
 
 

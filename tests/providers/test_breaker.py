@@ -82,6 +82,19 @@ def test_a_few_failures_among_many_successes_do_not_open_it() -> None:
     run_virtual(scenario())
 
 
+def test_a_long_healthy_past_does_not_delay_it() -> None:
+    async def scenario() -> None:
+        breaker = Bench().breaker()
+        for _ in range(200):
+            breaker.succeeded(0.2)
+        _fail(breaker, RULES.window_calls // 2 - 1)
+        assert breaker.state is CLOSED
+        _fail(breaker, 1)
+        assert breaker.state is OPEN
+
+    run_virtual(scenario())
+
+
 def test_old_failures_are_forgotten() -> None:
     async def scenario() -> None:
         breaker = Bench().breaker()

@@ -288,10 +288,12 @@ def test_a_clause_that_was_cut_is_said_again_once() -> None:
 
         third = _provider("third", [LOUD])
         cut: list[Act] = [LOUD, ErrorKind.DISCONNECTED]
+        told = Timeline()
         with pytest.raises(ProviderError) as caught:
-            await _speak(_voices(_provider("eleven", cut), _provider("openai", cut), third), meter)
+            await _speak(_voices(_provider("eleven", cut), _provider("openai", cut), third), told)
         assert caught.value.delivered
         assert third.asked == []
+        assert told.path[-1] == ("openai", "none", "disconnected")
 
     _run(scenario())
 
