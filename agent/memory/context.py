@@ -16,11 +16,12 @@ from agent.memory.conversation import MAX_TEXT, Conversation
 from agent.memory.nodes import Graph, Question, State
 from agent.memory.recall import recall_order
 from agent.memory.summary import describe_past, describe_state, lexical_summary
+from agent.memory.things import REQUEST
 from agent.memory.words import plain, tokens_of
 
 Part = Literal["topics", "state", "recall"]
 LAST_TURNS = 6
-_RECENT_SHARE, _STATE_SHARE = 0.5, 0.06  # at most, of what system prompt and utterance leave
+_RECENT_SHARE, _STATE_SHARE = 0.5, 0.04  # at most, of what system prompt and utterance leave
 _INTERRUPTED = "[the caller interrupted here]"
 _NOTHING_HEARD = "[the caller interrupted before hearing an answer]"
 _CALL_STARTS, _NO_WORDS = "[the call starts]", "[no words]"  # no message may be empty
@@ -80,7 +81,7 @@ def context(
         "recalled": "",
     }
     left -= tokens_of(parts["summary"])
-    parts["state"] = "" if "state" in without else _states(graph, int(left * _STATE_SHARE))
+    parts["state"] = "" if "state" in without else _states(conversation, utterance, int(left * _STATE_SHARE))
     left -= tokens_of(parts["state"])
     recalled: list[Question] = []
     if "recall" not in without:
@@ -137,11 +138,18 @@ def _summary(graph: Graph) -> str:
     return f"Topic: {topic.subject or 'open'}{back}. {text}" if text else ""
 
 
-def _states(graph: Graph, most: int) -> str:
-    """The state in focus with its replaced values, then the other states, the current topic's and the newest first."""
+def _states(conversation: Conversation, utterance: str, most: int) -> str:
+    """The state in focus with its replaced values, then the others: those that the utterance describes first.
+
+    So a thing whose turns are folded still tells its values when the caller speaks of it.
+    """
+    graph = conversation.graph
+    described = conversation.index.described(utterance)
     focus = graph.state
     others = [state for state in graph.states if state is not focus and state.slots]
-    others.sort(key=lambda state: (state.topic == graph.current, _touched(state)), reverse=True)
+    others.sort(
+        key=lambda state: (described.get(state.id, 0.0), state.topic == graph.current, _touched(state)), reverse=True
+    )
     taken: list[str] = []
     if focus is not None:
         taken.append(f"State in focus: {describe_state(focus)}")
@@ -166,7 +174,7 @@ def _recalled(
     graph = conversation.graph
     sources: set[int] = set()
     if graph.state is not None and "state" not in without:
-        sources = {slot.turn for slot in graph.state.slots}
+        sources = {slot.turn for slot in graph.state.slots if slot.name != REQUEST}
     topic = None if "topics" in without else graph.current
     upto = graph.folded + before
     taken: list[Question] = []

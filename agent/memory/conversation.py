@@ -12,9 +12,10 @@ from agent.memory.flows import GENERIC, Flows, load_flows
 from agent.memory.graph import apply
 from agent.memory.index import Index
 from agent.memory.nodes import Graph, Move, Slot
-from agent.memory.states import MAX_REQUEST, REQUEST, aim, answers_about, intent_of, names_subject, slots_for
+from agent.memory.states import MAX_REQUEST, aim, answers_about, intent_of, names_subject, slots_for
+from agent.memory.things import REQUEST
 from agent.memory.topics import choose_topic
-from agent.memory.values import values_in
+from agent.memory.values import values_in, without_repairs
 from agent.memory.words import plain
 
 MAX_TEXT = 4_000  # characters of one utterance or answer that memory keeps
@@ -62,13 +63,14 @@ class Conversation:
         graph = self.graph
         asked = (graph.last.answer or "") if graph.last else ""
         values = values_in(text, asked=asked)
-        about = aim(graph, self.flows, choose_topic(graph, self.index, self.flows, text, values), text, values)
+        choice = choose_topic(graph, self.index, self.flows, text, values)
+        about = aim(graph, self.index, self.flows, choice, text, values)
         state = None if about.state is None or about.flow is not None else graph.states[about.state]
         flow = self.flows.flow(about.flow or (state.flow if state else GENERIC))
         step = flow.next(state.state if state else flow.start, "caller", text)
         slots = [] if about.state is None else slots_for(state, values, turn=graph.turns, by="caller", fill_only=False)
-        if about.flow is not None and flow.keeps_request:
-            slots.insert(0, Slot(REQUEST, text[:MAX_REQUEST], graph.turns, "caller"))
+        if about.flow is not None and about.focus and flow.keeps_request:
+            slots.insert(0, Slot(REQUEST, without_repairs(text)[:MAX_REQUEST], graph.turns, "caller"))
         intent = intent_of(text, bool(about.refers_to))
         event: dict[str, Any] = {
             "kind": "heard",
@@ -159,5 +161,12 @@ class Conversation:
         self._events.append(event)
         if event["kind"] in ("heard", "answered"):
             self.index.put(self.graph.questions[-1])
+            self._describe(event)
         elif event["kind"] == "folded":
             self.index.drop_before(self.graph.folded)
+
+    def _describe(self, event: Mapping[str, Any]) -> None:
+        """Adds the words of a turn that told something of a thing to those that the thing is known by."""
+        if event["state"] is not None and (event["slots"] or event["transitions"] or event.get("flow") is not None):
+            question = self.graph.questions[-1]
+            self.index.describe(event["state"], f"{question.text} {question.answer or ''}")

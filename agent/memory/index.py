@@ -28,6 +28,8 @@ class Index:
         self.topic_of: list[int] = []
         self.topic_words: dict[int, Counter[str]] = {}
         self.word_topics: Counter[str] = Counter()
+        self.things: dict[str, set[int]] = {}
+        """Stem -> the states that turns with it told something of; folding takes nothing out."""
 
     def __len__(self) -> int:
         return len(self.stems)
@@ -61,6 +63,20 @@ class Index:
                     del self.postings[word]
             del self.lengths[0], self.costs[0], self.topic_of[0]
             self.first += 1
+
+    def describe(self, state: int, text: str) -> None:
+        """Adds the words of a text to those that a state is known by."""
+        for word in content_stems(text):
+            self.things.setdefault(word, set()).add(state)
+
+    def described(self, text: str) -> dict[int, float]:
+        """How well the words of a text describe each state; a word counts the more, the fewer states it is known by."""
+        scores: dict[int, float] = {}
+        for word in dict.fromkeys(content_stems(text)):
+            known = self.things.get(word, ())
+            for state in known:
+                scores[state] = scores.get(state, 0.0) + 1.0 / len(known)
+        return scores
 
     def recent(self, turns: int = RECENT_TURNS) -> set[str]:
         """The stems of the last turns."""

@@ -18,7 +18,7 @@ from agent.memory.words import content_stems
 WINDOWS = (3, 5, 9, 27)
 _SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 0.9  # BM25's k1 and b, and an exponent on its idf
 _MOST_WORDS = 24
-TOPIC, SOURCE, RECENCY = 0.1, 0.2, 0.001
+TOPIC, SOURCE, RECENCY = 0.1, 0.1, 0.001
 _COST = 0.25  # how much a question's length counts against it
 
 

@@ -9,8 +9,10 @@ import re
 from dataclasses import dataclass, replace
 
 from agent.memory.flows import GENERIC, Flow, Flows, Speaker, says
-from agent.memory.nodes import Graph, Question, Slot, State, Topic, Transition
-from agent.memory.references import Pointer, asks_for_another, corrects, matching, pointer_in, resolve
+from agent.memory.index import Index
+from agent.memory.nodes import Graph, Question, Slot, State, Transition
+from agent.memory.references import Pointer, asks_for_another, corrects, pointer_in
+from agent.memory.things import is_loose, named, pointed_at
 from agent.memory.topics import Choice
 from agent.memory.values import Value, values_in
 
@@ -18,14 +20,21 @@ MAX_STATES = 300  # a call that opens more things keeps their values in the last
 MAX_LOOSE = 100  # of those, states of values that belong to nothing, so that small talk leaves room for things
 MAX_SLOTS = 24  # current values of one thing; older ones count as replaced
 MAX_REQUEST = 200  # characters of the caller's opening words that a state keeps
-REQUEST = "request"
 _FILLED_LATER = frozenset({"code", "phone", "address", "email", "price"})
 _REQUEST_VERB = re.compile(
     r"\b(?:need|want|book|reserve|find|get|look(?:ing)? for|like|ordered|have a (?:problem|question)|can i"
     r"|could i|can you|what's on)\b",
     re.IGNORECASE,
 )
-_ABOUT_IT = re.compile(r"\b(?:it|its|that|this|there|they|them|their)\b[^?]*\?", re.IGNORECASE)
+_ABOUT_IT = re.compile(r"\b(?:it|its|that|this|(?<!is )(?<!are )there|they|them|their)\b[^?]*\?", re.IGNORECASE)
+_NEED = re.compile(
+    r"\b(?:i|we|(?:my|our) \w+(?: \w+)?)\s+(?:also |still |really )?"
+    r"(?:need|want|have|has|had|lost|ordered|bought|would like|am waiting|are waiting|am looking|are looking)\b"
+    r"|\b(?:my|our) \w+(?: \w+)? (?:is|are|was|were|isn't|won't|doesn't|didn't|keeps|makes|says|does|did)\b"
+    r"|\b(?:i|we)'d like\b|\b(?:i'm|we're) (?:waiting|looking)\b|\bthere(?:'s| is)\b",
+    re.IGNORECASE,
+)
+_ADDS = re.compile(r"^(?:oh,? )?(?:and|then|next|plus)\b(?: \S+){3}", re.IGNORECASE)
 _REFUSAL = re.compile(r"^\s*(?:no|nope|not)\b", re.IGNORECASE)
 _AGREEMENT = re.compile(
     r"^\s*(?:yes|yeah|yep|sure|ok|okay|correct|right|perfect|great|go ahead|that works|sounds good)\b", re.IGNORECASE
@@ -46,16 +55,16 @@ class Aim:
     """Whether the state becomes the one in focus; loose values that belong to nothing do not."""
 
 
-def aim(graph: Graph, flows: Flows, choice: Choice, text: str, values: list[Value]) -> Aim:
+def aim(graph: Graph, index: Index, flows: Flows, choice: Choice, text: str, values: list[Value]) -> Aim:
     """Finds the thing an utterance is about: one pointed at, one more of a kind, or the one under way."""
     topic = graph.topics[choice.topic] if choice.move != "new" else None
     pointer = pointer_in(text)
     if pointer is None and not asks_for_another(text):
-        meant = _named(graph, values)
+        meant = named(graph, values)
         if meant is not None:
             pointer = Pointer("return")
     if pointer is not None and not (asks_for_another(text) and pointer.kind in ("mention", "return")):
-        meant = _pointed_at(graph, topic, pointer, values)
+        meant = pointed_at(graph, index, choice, pointer, text, values)
         if meant is not None:
             moved = meant.topic != choice.topic
             there = Choice(
@@ -64,13 +73,14 @@ def aim(graph: Graph, flows: Flows, choice: Choice, text: str, values: list[Valu
             return Aim(there if moved else choice, meant.id, None, (meant.id,))
     focus = None if topic is None or topic.focus is None else graph.states[topic.focus]
     flow = flows.flow_of(choice.subject)
-    named = names_subject(flows, choice.subject, text)
+    by_name = names_subject(flows, choice.subject, text)
     if focus is None:
-        opens = bool(values) or named
-    elif focus.flow != flow.name and named:
+        opens = bool(values) or by_name or (flow.keeps_request and _states_need(text))
+    elif focus.flow != flow.name and by_name:
         opens = True
     else:
-        opens = _opens_another(focus, flows.flow(focus.flow), text, named, values)
+        told = graph.last is not None and "?" not in (graph.last.answer or "?")
+        opens = _opens_another(focus, flows.flow(focus.flow), text, by_name, values, told)
     if opens and len(graph.states) >= MAX_STATES:
         return Aim(choice, len(graph.states) - 1, None, focus=False)
     if opens:
@@ -82,47 +92,10 @@ def aim(graph: Graph, flows: Flows, choice: Choice, text: str, values: list[Valu
 
 def _loose(graph: Graph, choice: Choice) -> Aim:
     """Where values go that must not change a settled thing: a state of their own; after MAX_LOOSE, the newest."""
-    loose = [state for state in graph.states if state.flow == GENERIC and graph.topics[state.topic].focus != state.id]
+    loose = [state for state in graph.states if is_loose(state)]
     if len(loose) < MAX_LOOSE and len(graph.states) < MAX_STATES:
         return Aim(choice, len(graph.states), GENERIC, focus=False)
     return Aim(choice, loose[-1].id if loose else len(graph.states) - 1, None, focus=False)
-
-
-def _pointed_at(graph: Graph, topic: Topic | None, pointer: Pointer, values: list[Value]) -> State | None:
-    here = (
-        []
-        if topic is None
-        else [state for state in graph.states_of(topic) if state.flow != "generic" or len(topic.states) == 1]
-    )
-    focus = None if topic is None else topic.focus
-    if pointer.kind in ("ordinal", "earlier", "other", "last") and len(here) < 2:
-        wider = _latest_with_several(graph)
-        here, focus = (here, focus) if wider is None else wider
-    if pointer.kind in ("mention", "return") and values and not matching(here, values):
-        everywhere = matching(graph.states, values)
-        if len(everywhere) == 1 and any(value.kind == "name" for value in values):
-            return everywhere[0]
-        if pointer.kind == "mention":
-            return None
-    found = resolve(pointer, here, focus, values)
-    return None if pointer.kind == "mention" and not matching(here, values) else found
-
-
-def _named(graph: Graph, values: list[Value]) -> State | None:
-    """The one state out of focus that carries all the names said, when no other carries any."""
-    names = [value for value in values if value.kind == "name"]
-    found = matching(graph.states, names)
-    if not names or len(names) < len(values) or len(found) != 1 or found[0] is graph.state:
-        return None
-    return found[0]
-
-
-def _latest_with_several(graph: Graph) -> tuple[list[State], int | None] | None:
-    topics = [topic for topic in graph.topics if sum(state.flow != "generic" for state in graph.states_of(topic)) > 1]
-    if not topics:
-        return None
-    latest = max(topics, key=lambda topic: topic.questions[-1] if topic.questions else 0)
-    return [state for state in graph.states_of(latest) if state.flow != "generic"], latest.focus
 
 
 def names_subject(flows: Flows, subject: str | None, text: str) -> bool:
@@ -130,15 +103,28 @@ def names_subject(flows: Flows, subject: str | None, text: str) -> bool:
     return subject is not None and any(noun and found == subject for _, found, noun in flows.found_in(text))
 
 
-def _opens_another(focus: State, flow: Flow, text: str, named: bool, values: list[Value]) -> bool:
+def _states_need(text: str) -> bool:
+    """Whether a caller tells of something of theirs ("my parcel hasn't come"), which may have no value to hold."""
+    return "?" not in text and _NEED.search(text) is not None
+
+
+def _opens_another(focus: State, flow: Flow, text: str, named: bool, values: list[Value], told: bool) -> bool:
     if not focus.slots or corrects(text):
         return False
     if asks_for_another(text):
-        return bool(values) or named
+        return bool(values) or named or (flow.keeps_request and "?" not in text)
     held = {slot.name: slot.value.lower() for slot in focus.slots}
-    if sum(held.get(value.name, value.text.lower()) != value.text.lower() for value in values) > 1:
+    contradicted = sum(held.get(value.name, value.text.lower()) != value.text.lower() for value in values)
+    if contradicted > 1:
         return True  # several values at once that contradict what holds: this is about something else
-    return focus.state in flow.final and bool(values) and (named or _REQUEST_VERB.search(text) is not None)
+    if focus.flow == GENERIC and told and any(slot.by == "agent" for slot in focus.slots):
+        adds = "?" not in text and _ADDS.search(text) is not None
+        if contradicted or adds:
+            return True  # the agent had told how it stands and asked nothing
+    if focus.state not in flow.final:
+        return False
+    asks = bool(values) and (named or _REQUEST_VERB.search(text) is not None)
+    return asks or (flow.keeps_request and _states_need(text))
 
 
 def answers_about(state: State, question: Question, named: bool, answer: str) -> bool:
@@ -161,10 +147,16 @@ def slots_for(state: State | None, values: list[Value], *, turn: int, by: Speake
             continue
         if fill_only and (name in held or value.kind not in _FILLED_LATER):
             continue
-        if any(slot.value.lower() == value.text.lower() for slot in held.values()):
+        if any(_says_again(value, slot) for slot in held.values()):
             continue
         slots.append(Slot(name, value.text, turn, by))
     return slots
+
+
+def _says_again(value: Value, slot: Slot) -> bool:
+    """Whether a value is one that a slot holds already, or a part of the name in it ("the Kyoto one")."""
+    said, held = value.text.lower(), slot.value.lower()
+    return said == held or (value.kind == "name" and slot.name == value.name and said.removeprefix("the ") in held)
 
 
 def _replaced_name(held: dict[str, Slot], value: Value) -> str:

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from agent.memory.flows import Flows
 from agent.memory.index import Index
-from agent.memory.nodes import Graph, Move, Topic
+from agent.memory.nodes import Graph, Move, Question, Topic
+from agent.memory.references import asks_for_another
 from agent.memory.values import Value
 from agent.memory.words import content_stems, stem, words_of
 
@@ -42,6 +43,8 @@ _SHIFT = re.compile(
     re.IGNORECASE,
 )
 
+_ANYTHING_ELSE = re.compile(r"\b(?:else|help|assist)\b", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -61,6 +64,8 @@ def choose_topic(graph: Graph, index: Index, flows: Flows, text: str, values: Se
     spoken = bool(cues)
     if not cues and graph.last is not None and graph.last.answer:
         cues = {subject: score * _FROM_ANSWER for subject, score in subjects_in(flows, graph.last.answer).items()}
+    if not spoken and _replies(graph.last, text):
+        return Choice("continue", current.id, current.subject)
     room = len(graph.topics) < MAX_TOPICS
     if not spoken and room and _drifts(current, index, text):
         return Choice("new", len(graph.topics), None)
@@ -125,6 +130,13 @@ def _add_shape(graph: Graph, known: dict[int, float], values: Sequence[Value]) -
         if state is not None:
             alike = len(names & {slot.name for slot in state.slots})
             known[topic.id] = known.get(topic.id, 0.0) + _ALIKE_SLOT * alike
+
+
+def _replies(last: Question | None, text: str) -> bool:
+    """Whether an utterance answers what the agent just asked: then it cannot be about anything else."""
+    asked = "" if last is None or last.interrupted else last.answer or ""
+    open_end = _ANYTHING_ELSE.search(asked) or _SHIFT.search(text) or asks_for_another(text)
+    return asked.rstrip().endswith("?") and "?" not in text and not open_end
 
 
 def _drifts(current: Topic, index: Index, text: str) -> bool:

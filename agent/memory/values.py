@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 MAX_VALUES = 12  # per utterance; a longer list of values is a recital, not a request
@@ -16,7 +17,11 @@ MAX_LENGTH = 80  # characters of one value; anything longer is not one
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a couple of)"
 _HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,2})"
-_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_SPOKEN_HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_MINUTES = r"(?:five|ten|fifteen|twenty|twenty-five|thirty|thirty-five|forty|forty-five|fifty|fifty-five)"
+_PART_OF_DAY = r"(?: in the (?:morning|afternoon|evening)| at night)"
+_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+_MONTH = rf"(?:{_MONTHS}|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
 _DAY = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
 _KINDS = (
     ("email", r"[\w.+-]+@[\w-]+\.[\w.]+|\b\w+ at \w+ dot \w+\b"),
@@ -28,10 +33,11 @@ _KINDS = (
     ),
     (
         "time",
-        rf"\b\d{{1,2}}[:.]\d{{2}}\s?(?:[ap]\.?m\b\.?)?|\b(?:half past|quarter (?:to"
-        rf"|past)) {_HOUR}\b(?: in the \w+)?"
-        rf"|\b{_HOUR}\s?(?:[ap]\.?m\b\.?|o'clock\b)(?: in the \w+)?|\bnoon\b|\bmidnight\b"
-        rf"|\b{_HOUR} in the (?:morning|evening|afternoon)\b",
+        rf"\b\d{{1,2}}[:.]\d{{2}}(?!\d)\s?(?:[ap]\.?m\b\.?)?"
+        rf"|\b(?:half past|(?:quarter|(?:{_MINUTES}|\d{{1,2}})(?: minutes)?) (?:to|past)) {_HOUR}\b{_PART_OF_DAY}?"
+        rf"|\b{_HOUR}\s?(?:[ap]\.?m\b\.?|o'clock\b){_PART_OF_DAY}?|\b{_HOUR}{_PART_OF_DAY}"
+        rf"|\b{_SPOKEN_HOUR} {_MINUTES}\b(?! (?:people|nights|dollars|euros|pounds|hundred|thousand|percent))"
+        rf"|\bnoon\b|\bmidday\b|\bmidnight\b",
     ),
     (
         "date",
@@ -41,7 +47,7 @@ _KINDS = (
         rf"|tonight)\b|\bthe \d{{1,2}}(?:st|nd|rd|th)\b",
     ),
     ("code", r"\b(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9][A-Z0-9-]{3,}\b|\b\d{2,}-\d{3,}\b|\b\d{5,}\b"),
-    ("month", rf"\b{_MONTH}\b"),
+    ("month", rf"\b(?:{_MONTHS})\b(?! (?:I|we|you)\b)"),
     ("count", rf"\b{_NUMBER}\b(?:\s+(?P<unit>of us|[a-z]+))?"),
     (
         "name",
@@ -71,6 +77,10 @@ _SINGULAR_UNITS = {"person": "people", "guests": "people", "persons": "people", 
     for unit in ("night", "ticket", "room", "day", "seat", "bed", "hour", "minute", "week", "star", "bag")
 }
 _NOT_UNITS = frozenset({"ones", "this", "does", "was", "thus"})
+_NO_UNITS = frozenset({"on", "at", "in", "and", "or", "please", "this", "next", "tonight", "tomorrow", "then"})
+_AMOUNT_FOLLOWS = re.compile(
+    r"\b(?:make (?:it|that)|change (?:it|that) to|(?:we|it|there)(?:'re|'s|'ll be| are)) $", re.IGNORECASE
+)
 _COMMON_WORDS = """
 i i'm i'd i'll i've ok okay yes yeah no not sure please thanks thank hi hello hey good great perfect sorry
 well so what which who when where why how is are was do does did can could would will shall should may it its
@@ -96,6 +106,11 @@ class Value:
 def values_in(text: str, *, asked: str = "") -> list[Value]:
     """The values of an utterance in order of speaking; the question it answers, `asked`, can name a bare number."""
     text = text[:MAX_SCANNED]
+    return _unrepaired(text, _found(text, asked))[:MAX_VALUES]
+
+
+@lru_cache(maxsize=1_000)
+def _found(text: str, asked: str) -> tuple[tuple[int, int, Value], ...]:
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, int, Value]] = []
     for kind, finder in _FINDERS:
@@ -107,8 +122,7 @@ def values_in(text: str, *, asked: str = "") -> list[Value]:
             if value is not None and len(value.text) <= MAX_LENGTH:
                 taken.append((start, end))
                 found.append((value.start, value.start + len(value.text), value))
-    found.sort(key=lambda entry: entry[0])
-    return _unrepaired(text, found)[:MAX_VALUES]
+    return tuple(sorted(found, key=lambda entry: entry[0]))
 
 
 def _value(kind: str, match: re.Match[str], text: str, asked: str) -> Value | None:
@@ -119,7 +133,8 @@ def _value(kind: str, match: re.Match[str], text: str, asked: str) -> Value | No
     role = role_match.group(1).lower() if role_match else ""
     role = _ROLE_NAMES.get(role, role)
     if kind == "count":
-        return _count(match, asked, len(text.split()))
+        amount = len(text.split()) <= 6 or _AMOUNT_FOLLOWS.search(text[:start]) is not None
+        return _count(match, asked, role, amount)
     if kind == "name":
         return _name(words, start, text, role)
     if kind in ("time", "date") and role in _TIME_ROLES:
@@ -127,7 +142,7 @@ def _value(kind: str, match: re.Match[str], text: str, asked: str) -> Value | No
     return Value(kind, kind, words, start)
 
 
-def _count(match: re.Match[str], asked: str, length: int) -> Value | None:
+def _count(match: re.Match[str], asked: str, role: str, amount: bool) -> Value | None:
     unit = match.group("unit")
     number = match.group() if not unit else match.group()[: -len(unit)].strip()
     if unit == "of us":
@@ -138,7 +153,9 @@ def _count(match: re.Match[str], asked: str, length: int) -> Value | None:
     question = _ASKED_COUNT.search(asked)
     if question:
         return Value((question.group(1) or question.group(2)).lower(), "count", number, match.start())
-    if number == "one" or (length > 6 and not number.isdigit()):
+    if role == "for" and number != "one" and (unit or "on") in _NO_UNITS:
+        return Value("people", "count", number, match.start())  # "a table for four"
+    if number == "one" or not (amount or number.isdigit()):
         return None  # "the first one", "one of those": a word, not an amount
     return Value("number", "count", number, match.start())
 
@@ -158,7 +175,18 @@ def _name(words: str, start: int, text: str, role: str) -> Value | None:
     return Value(role if role in _NAME_ROLES else "name", "name", " ".join(parts), start)
 
 
-def _unrepaired(text: str, found: list[tuple[int, int, Value]]) -> list[Value]:
+def without_repairs(text: str) -> str:
+    """A text without the values that were taken back in the same breath, and without the words that did it."""
+    text = text[:MAX_SCANNED]
+    found = _found(text, "")
+    kept = {value.start for value in _unrepaired(text, found)}
+    for place in range(len(found) - 2, -1, -1):
+        if found[place][0] not in kept:
+            text = text[: found[place][0]] + text[found[place + 1][0] :]
+    return text
+
+
+def _unrepaired(text: str, found: tuple[tuple[int, int, Value], ...]) -> list[Value]:
     kept: list[Value] = []
     for place, (_, end, value) in enumerate(found):
         later = next((entry for entry in found[place + 1 :] if entry[2].kind == value.kind), None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.memory import Conversation, Graph, Part, context
+from agent.memory.flows import load_flows
 from tests.evals.backref_cases import Case
 from tests.evals.baselines import Select
 from tests.evals.measures import everything
@@ -15,7 +16,12 @@ OUTCOMES = ("right", "incomplete", "mixed", "rival's", "none")
 """What the line of the state in focus holds: every needed value and no rival's; some needed values and no rival's;
 needed and rivals' values; rivals' only; none of either. A needed value said in the ask itself counts for `right` alone.
 """
-PHRASES = frozenset({"product", "fault", "event", "room", "job", "goods", "car", "pet", "trouble", "class", "medicine"})
+PHRASES = frozenset(
+    (
+        *("product", "fault", "event", "room", "job", "goods", "car", "pet", "trouble", "class", "medicine"),
+        *("garment", "boat", "damage", "cabin", "wine", "unit", "occasion", "dish", "plumbing", "office", "plan"),
+    )
+)
 """Sorts of values that are plain phrases ("a dripping tap"), without the form that times, prices or names have."""
 STAGES = ("caught by some state", "held by one state, no rival's with them", "held so by the state in focus")
 """How far the needed values of a case come; each stage needs the one before it."""
@@ -54,11 +60,14 @@ class Values:
         return sum(count[outcome] for count in self.outcomes.values())
 
 
-def memory_values(cases: Iterable[Case], budget: int, without: Collection[Part] = ()) -> Values:
-    """Measure 4 for `memory.context()` at one budget."""
+def memory_values(
+    cases: Iterable[Case], budget: int, without: Collection[Part] = (), *, declared: bool = True
+) -> Values:
+    """Measure 4 for `memory.context()` at one budget, with the subjects of `flows.toml` or with none declared."""
+    flows = load_flows() if declared else replace(load_flows(), subjects={}, cues={})
     result = Values()
     for case in cases:
-        call = Conversation()
+        call = Conversation(flows)
         for caller, agent in case.turns:
             call.heard(caller)
             call.answered(agent, interrupted=False)

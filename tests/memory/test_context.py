@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.memory import Conversation, context
+from agent.memory.conversation import MAX_QUESTIONS
 from agent.memory.words import tokens_of
 
 SYSTEM = "You are a helpful agent. " * 4
@@ -167,3 +168,17 @@ def test_no_message_is_empty() -> None:
         *["[no words]"] * 4,
     ]
     assert all(message.text for message in made.messages)
+
+
+def test_a_folded_thing_still_tells_its_values_when_the_caller_speaks_of_it() -> None:
+    conversation = Conversation()
+    conversation.heard("My membership card has a spelling mistake, it says Jonson.")
+    conversation.answered("I have opened ticket QX8815.", interrupted=False)
+    for number in range(MAX_QUESTIONS + 1):
+        conversation.heard(f"I also need a table for {number % 7 + 2} people on Friday at {number % 12 + 1} pm")
+        conversation.answered(f"It is booked, the reference is KG{1000 + number}.", interrupted=False)
+    ask = "What happened with my membership card?"
+    conversation.heard(ask)
+    assert conversation.graph.question(0) is None
+    made = context(conversation, system=SYSTEM, utterance=ask, budget_tokens=4_000)
+    assert "QX8815" in made.parts["state"]

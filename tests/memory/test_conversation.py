@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agent.memory import BadEventError, Conversation, OutOfTurnError, State, SummaryRequest
 from agent.memory.conversation import FOLD_TO, MAX_QUESTIONS, MAX_TEXT
 from agent.memory.states import MAX_LOOSE, MAX_STATES
+from agent.memory.summary import describe_state
 
 BOOKINGS = [
     ("I'd like a table at Sino for two people on Friday.", "Sure, what time would you like at Sino?"),
@@ -164,6 +165,74 @@ def test_a_very_long_call_folds_and_keeps_every_value() -> None:
     assert values <= {slot.value for state in graph.states for slot in state.slots}
     assert graph.topics[0].gist
     assert Conversation.restore(conversation.events_since(0)).graph == graph
+
+
+LOCKERS = [
+    ("I need a locker for 3 skis and an oak sledge until March 3rd.", "Locker QK771 is yours."),
+    ("Can you hear me well?", "Very well, thank you."),
+    ("I also need another locker, for a brass horn, until April 9th.", "Locker QK882 is yours."),
+    ("My key ring is stuck in the gate, too.", "Somebody will free it, case 31-774."),
+]
+OTHERS = {0: ("QK882", "April 9th", "31-774"), 2: ("QK771", "March 3rd", "31-774"), 3: ("QK771", "QK882")}
+
+
+@pytest.mark.parametrize(
+    ("ask", "meant"),
+    [
+        ("Sorry, the first one, until when was it?", 0),
+        ("The locker before that one, no, sorry, the last locker.", 2),
+        ("Number one, is that settled?", 0),
+        ("Back to the oak sledge, please.", 0),
+        ("What did we say about the brass horn?", 2),
+        ("And about my key ring, what was the case?", 3),
+    ],
+)
+def test_things_of_no_declared_subject_are_told_apart(ask: str, meant: int) -> None:
+    conversation = call(LOCKERS)
+    conversation.heard(ask)
+    assert focus(conversation).value("request") == LOCKERS[meant][0]
+    assert not any(value in describe_state(focus(conversation)) for value in OTHERS[meant])
+
+
+@pytest.mark.parametrize(
+    ("ask", "place"),
+    [
+        ("The second table, no, sorry, the first one.", 0),
+        ("Not the first table, the second one.", 1),
+        ("The last but one, what was it?", 1),
+        ("Number three please, can you repeat it?", 2),
+        ("And for the Sunday one?", 1),
+        ("The Kyoto one, when was that?", 1),
+        ("The latter, when was it?", 2),
+    ],
+)
+def test_spoken_choices_between_tables(ask: str, place: int) -> None:
+    names = ("Nonna's", "Kyoto Garden", "Taj Palace")
+    conversation = call(
+        [
+            ("I'd like a table at Nonna's for four on Saturday at eight thirty.", "It is booked, reference NN4411."),
+            ("Another table, at Kyoto Garden for two on Sunday at noon.", "It is booked, reference KG7750."),
+            (
+                "And another table, at Taj Palace for five on Monday at ten past nine.",
+                "It is booked, reference TP1204.",
+            ),
+            ("How's the weather?", "It is sunny."),
+        ]
+    )
+    conversation.heard(ask)
+    assert focus(conversation).value("name") == names[place]
+
+
+def test_a_request_is_kept_without_what_was_taken_back() -> None:
+    conversation = call([("My heating fails since Monday, no sorry, Tuesday.", "I have opened ticket HH9041.")])
+    assert focus(conversation).value("request") == "My heating fails since Tuesday."
+
+
+def test_an_amount_in_a_longer_sentence_is_corrected() -> None:
+    conversation = call([("A table at Nonna's for four on Friday at noon.", "It is booked, reference NN4411.")])
+    conversation.heard("About that table at Nonna's, could you actually make it seven please?")
+    assert focus(conversation).value("people") == "seven"
+    assert [slot.value for slot in focus(conversation).past] == ["four"]
 
 
 def test_texts_are_bounded() -> None:

@@ -21,6 +21,11 @@ from agent.memory.values import MAX_VALUES, values_in
         ("order 77310, call 408-247-8880", {"code": "77310", "phone": "408-247-8880"}),
         ("come to 48 Harbour Road tomorrow", {"address": "48 Harbour Road", "date": "tomorrow"}),
         ("I saw Dr. Patel and he was the first one to help", {"name": "Dr. Patel"}),
+        ("seven thirty on Feb 11", {"time": "seven thirty", "date": "Feb 11"}),
+        ("ten past eight at night", {"time": "ten past eight at night"}),
+        ("around midday", {"time": "midday"}),
+        ("five in the evening for six, please", {"time": "five in the evening", "people": "six"}),
+        ("May I ask about May?", {"month": "May"}),
         ("What was that again?", {}),
     ],
 )
