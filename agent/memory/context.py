@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.memory.conversation import MAX_TEXT, Conversation
-from agent.memory.nodes import Graph, Question, State
+from agent.memory.nodes import REQUEST, Graph, Question, State
 from agent.memory.recall import recall_order
 from agent.memory.summary import describe_past, describe_state, lexical_summary
-from agent.memory.things import REQUEST
 from agent.memory.words import plain, tokens_of
 
 Part = Literal["topics", "state", "recall"]

@@ -11,9 +11,8 @@ from agent.memory.events import Event
 from agent.memory.flows import GENERIC, Flows, load_flows
 from agent.memory.graph import apply
 from agent.memory.index import Index
-from agent.memory.nodes import Graph, Move, Slot
+from agent.memory.nodes import REQUEST, Graph, Move, Slot
 from agent.memory.states import MAX_REQUEST, aim, answers_about, intent_of, names_subject, slots_for
-from agent.memory.things import REQUEST
 from agent.memory.topics import choose_topic
 from agent.memory.values import values_in, without_repairs
 from agent.memory.words import plain

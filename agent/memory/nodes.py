@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Move = Literal["new", "continue", "reopen"]
-SummaryBy = Literal["lexical", "model"]
+REQUEST = "request"
+"""The slot that keeps the words a thing was opened with."""
 
 
 @dataclass(frozen=True, slots=True)

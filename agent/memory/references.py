@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.memory.nodes import State
+from agent.memory.nodes import REQUEST, State
 from agent.memory.values import Value
 
 PointerKind = Literal["ordinal", "last", "earlier", "other", "return", "mention"]
@@ -146,7 +146,7 @@ def matching(candidates: Sequence[State], values: Sequence[Value]) -> list[State
     names = [value.text.lower().removeprefix("the ") for value in values if value.kind == "name"]
     scores: list[float] = []
     for state in candidates:
-        held = {slot.value.lower() for slot in state.slots if slot.name != "request"}
+        held = {slot.value.lower() for slot in state.slots if slot.name != REQUEST}
         parts = sum(len(name) > 3 and any(name in value for value in held) for name in names)
         scores.append(len(said & held) + parts / 2)
     best = max(scores, default=0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.memory.nodes import Graph, Slot, State, Topic
+from agent.memory.flows import GENERIC
+from agent.memory.nodes import REQUEST, Graph, Slot, State, Topic
 from agent.memory.words import tokens_of
 
 DUE_AFTER = 6  # unsummarised questions in the current topic
@@ -41,8 +42,14 @@ def with_values(text: str, values: tuple[str, ...]) -> tuple[str, tuple[str, ...
 
 
 def exact_values(graph: Graph, topic: Topic) -> tuple[str, ...]:
-    """The values of a topic's states that hold now, each once."""
-    return tuple(dict.fromkeys(slot.value for state in graph.states_of(topic) for slot in state.slots))
+    """The values of a topic's states that hold now, each once; the words that a generic thing began with are none."""
+    held = [
+        slot.value
+        for state in graph.states_of(topic)
+        for slot in state.slots
+        if not (state.flow == GENERIC and slot.name == REQUEST)
+    ]
+    return tuple(dict.fromkeys(held))
 
 
 def lexical_summary(graph: Graph, topic: Topic) -> str:

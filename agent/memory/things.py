@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from agent.memory.flows import GENERIC
 from agent.memory.index import Index
-from agent.memory.nodes import Graph, State, Topic
+from agent.memory.nodes import REQUEST, Graph, State, Topic
 from agent.memory.references import CHOOSING, Pointer, matching, resolve
 from agent.memory.topics import Choice
 from agent.memory.values import Value
 from agent.memory.words import content_stems
 
-REQUEST = "request"
 _DESCRIBED = 0.3  # a word that three states are known by describes one of them well enough
 _ALIKE_SLOTS = 2  # slot names that two things of one kind share
 _POINTING_WORDS = frozenset(content_stems("one ones first second third fourth fifth last other earlier previous thing"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.memory import Conversation, context
-from agent.memory.summary import DUE_AFTER
+from agent.memory.summary import DUE_AFTER, exact_values
 
 
 def booked() -> Conversation:
@@ -66,3 +66,11 @@ def test_a_topic_that_was_left_is_summarised_too() -> None:
     request = conversation.summary_due()
     assert request is not None
     assert request.topic == 0
+
+
+def test_the_words_a_generic_thing_began_with_are_no_value_to_repeat() -> None:
+    conversation = Conversation()
+    conversation.heard("I need a locker for an oak sledge until March 3rd.")
+    conversation.answered("Locker QK771 is yours.", interrupted=False)
+    graph = conversation.graph
+    assert set(exact_values(graph, graph.topics[0])) == {"March 3rd", "QK771"}
