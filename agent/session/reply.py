@@ -59,7 +59,7 @@ class Reply:
         self.playback.by_client(clause.spoken, clock.now())
 
     def complete(self) -> None:
-        self.playback.complete()
+        self.playback.complete(clock.now())
         self._send(AudioEnd(turn=self.turn, audio_ms=round(self.playback.sent_s * 1000, 1)))
 
     def pause(self, at: float) -> None:

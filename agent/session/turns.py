@@ -283,9 +283,9 @@ def turn_metrics(record: TurnRecord) -> TurnMetrics:
 
 
 def _waited(record: TurnRecord) -> float:
-    """Seconds from the end of turn to the first sound of the reply, or to the turn's end where there was none."""
-    ready = record.marks.get(Mark.TRANSCRIPT_READY, record.ended_at)
-    return max(0.0, record.marks.get(Mark.AUDIO_SENT, record.ended_at) - ready)
+    """Seconds from the caller's last sound to the first of the reply, or to the turn's end where there was none."""
+    spoke = record.marks.get(Mark.SPEECH_ENDED, record.ended_at)
+    return max(0.0, record.marks.get(Mark.AUDIO_SENT, record.ended_at) - spoke)
 
 
 def _ms(seconds: float | None) -> float | None:

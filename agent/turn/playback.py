@@ -71,8 +71,9 @@ class Playback:
         """The client was asked to speak the clause itself; how long that takes is estimated until it reports."""
         self._extend(seconds_by_browser(text), at)
 
-    def complete(self) -> None:
+    def complete(self, at: float) -> None:
         """No more audio comes."""
+        self._advance(at)  # silence until now was silence within the reply
         self._complete = True
         self._changed.set()
 
@@ -88,6 +89,7 @@ class Playback:
 
     def report(self, played_s: float, at: float, *, playing: bool) -> None:
         """The client says how much was audible so far. A report may not claim more than was sent."""
+        self._advance(at)
         self._reported = True
         self._position = max(0.0, min(played_s, self._sent_s))
         self._position_at = at

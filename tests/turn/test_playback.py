@@ -19,7 +19,7 @@ def two_clauses(playback: Playback) -> None:
     playback.audio(2 * SECOND, 10.0)
     playback.clause("Five six seven eight.")
     playback.audio(2 * SECOND, 10.1)
-    playback.complete()
+    playback.complete(10.1)
 
 
 def test_without_reports_the_clock_plays_from_when_audio_could_have_arrived() -> None:
@@ -73,11 +73,37 @@ def test_paused_playback_stands_still_and_an_empty_buffer_waits() -> None:
     assert playback.position(9.25) == pytest.approx(1.25)
 
 
+@pytest.mark.parametrize("reports", [False, True])
+def test_silence_within_a_reply_is_counted_whether_more_comes_or_not(*, reports: bool) -> None:
+    playback = Playback(reports=reports)
+    playback.clause("Hello there my friend")
+    playback.audio(SECOND, 0.0)
+    if reports:
+        playback.report(0.0, 0.0, playing=True)
+        for tenth in range(2, 30, 2):  # as often while there is nothing to play
+            playback.report(min(1.0, tenth / 10), tenth / 10, playing=True)
+    playback.audio(SECOND, 3.0)
+    assert playback.gap_s == pytest.approx(2.0)
+    playback.complete(5.5)  # every voice failed
+    assert playback.gap_s == pytest.approx(3.5)
+    assert playback.position(9.0) == pytest.approx(2.0)
+    assert playback.gap_s == pytest.approx(3.5)  # the reply is over: nothing is owed any more
+
+
+def test_a_pause_is_no_silence_of_ours() -> None:
+    playback = Playback(reports=False)
+    playback.clause("Hello there my friend")
+    playback.audio(SECOND, 0.0)
+    playback.pause(0.5)
+    playback.complete(8.0)
+    assert playback.gap_s == 0.0
+
+
 def test_the_client_s_own_voice_is_estimated_until_it_reports() -> None:
     playback = Playback(reports=False)
     playback.clause("fifteen letters")
     playback.by_client("fifteen letters", 0.0)
-    playback.complete()
+    playback.complete(0.0)
     assert playback.playing(0.9)
     assert not playback.playing(1.1)
     assert playback.heard(1.1) == "fifteen letters"
@@ -104,7 +130,7 @@ def test_finished_returns_when_everything_was_played() -> None:
         playback = Playback(reports=False)
         playback.clause("a")
         playback.audio(3 * SECOND, clock.now())
-        playback.complete()
+        playback.complete(clock.now())
         await playback.finished()
         return clock.now()
 
@@ -114,7 +140,7 @@ def test_finished_returns_when_everything_was_played() -> None:
 def test_a_reply_without_sound_is_finished_at_once() -> None:
     async def scenario() -> float:
         playback = Playback(reports=True)
-        playback.complete()
+        playback.complete(clock.now())
         await playback.finished()
         return clock.now()
 

@@ -1,0 +1,55 @@
+"""When little is left: clients that can do nothing themselves still hear or read something, and silence is measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.load.script import Speak, Type
+from agent.providers.recorded import TEXTS, Sentence
+from agent.sandbox.faults import FaultKind, FaultRule
+from tests.house import House, clip, running_house, sample
+
+SPOKEN = Speak(clip("room_01"))
+
+
+def fail(house: House, *providers: str, kind: FaultKind = FaultKind.REFUSE) -> None:
+    for provider in providers:
+        house.sandbox.world.faults.add(FaultRule(provider=provider, kind=kind))
+
+
+@pytest.mark.slow
+async def test_a_client_without_a_voice_hears_the_recorded_apology() -> None:
+    async with running_house() as house:
+        fail(house, "elevenlabs", "openai_tts")
+        record = await house.call([SPOKEN])
+        (turn,) = record.turns
+        assert (turn.outcome, turn.reply, turn.sounded) == ("apology", TEXTS[Sentence.APOLOGY], True)
+        await house.quiet()
+        text = await house.metrics()
+        assert sample(text, "voice_agent_reply_audio_seconds_total", source="recorded") > 0.5
+        assert sample(text, "voice_agent_sessions_total", outcome="completed") == 1
+
+
+@pytest.mark.slow
+async def test_a_client_without_a_recogniser_is_asked_to_type_and_the_call_goes_on() -> None:
+    async with running_house() as house:
+        fail(house, "deepgram", "openai_stt")
+        record = await house.call([SPOKEN, Type("hello")], reply_timeout_s=4.0)
+        told, *own = record.errors
+        assert (told.code, told.fatal) == ("not_listening", False)
+        assert [fault.code for fault in own] == ["no_reply"]  # the caller notes that what was said is not answered
+        assert [(turn.outcome, turn.answered) for turn in record.turns if not turn.spoken] == [("typed", True)]
+        assert record.close_code == 1000
+
+
+@pytest.mark.slow
+async def test_dead_air_is_what_the_caller_waited_for_the_reply_and_within_it() -> None:
+    async with running_house() as house:
+        fail(house, "elevenlabs", kind=FaultKind.STALL)
+        (turn,) = (await house.call([SPOKEN])).turns
+        assert turn.answered
+        assert turn.voice_to_voice_ms is not None
+        await house.quiet()
+        silent_s = sample(await house.metrics(), "voice_agent_dead_air_seconds_total", tier="free")
+        assert silent_s > 1.2  # the deadline of a voice has passed
+        assert silent_s == pytest.approx((turn.voice_to_voice_ms + turn.gap_ms) / 1000, abs=0.4)
