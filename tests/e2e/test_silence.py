@@ -53,3 +53,22 @@ async def test_dead_air_is_what_the_caller_waited_for_the_reply_and_within_it() 
         silent_s = sample(await house.metrics(), "voice_agent_dead_air_seconds_total", tier="free")
         assert silent_s > 1.2  # the deadline of a voice has passed
         assert silent_s == pytest.approx((turn.voice_to_voice_ms + turn.gap_ms) / 1000, abs=0.4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("provider", "kind"), [("elevenlabs", FaultKind.RATE_LIMITED), ("anthropic", FaultKind.OVERLOADED)]
+)
+async def test_a_provider_that_asked_one_session_for_patience_gets_it_from_all(provider: str, kind: FaultKind) -> None:
+    async with running_house() as house:
+        rule = FaultRule(provider=provider, kind=kind, count=1, retry_after_s=60.0)
+        house.sandbox.world.faults.add(rule)
+        for _ in range(2):
+            record = await house.call([Type("hello")])
+            assert record.turns[0].sounded
+        assert house.sandbox.world.counters.total(provider, "requests") == 1
+        await house.quiet()
+        text = await house.metrics()
+        assert sample(text, "voice_agent_fallbacks_total", reason=kind.value) == 1
+        assert sample(text, "voice_agent_fallbacks_total", reason="breaker_open") >= 1
+        assert sample(text, "voice_agent_breaker_changes_total") == 0  # one refusal is no outage
