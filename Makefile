@@ -34,6 +34,7 @@ boards: $(STAMP) ## Make boards and rules again from their code
 test: $(STAMP) check ## Run all checks and tests
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
+	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no real time
 	@$(BIN)/python -m pytest -q -m "not slow and not chaos" $(ARGS)
@@ -52,7 +53,7 @@ bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machi
 chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md (ARGS=--help)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-chaos-subset: $(STAMP) ## The pairwise subset of it, as tests
+chaos-subset: $(STAMP) ## The pairwise subset of it, as make test runs it (2 minutes)
 	@$(BIN)/python -m pytest -q -m chaos tests/chaos $(ARGS)
 
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
