@@ -1,7 +1,8 @@
 """Fallback chains: the next provider takes over when one is too late or fails, also in the middle of an answer.
 
 A chain looks like one provider. A step is given its deadline to the first useful output, and between two outputs the
-stall deadline; then the next step is asked. Steps whose breaker is open, or whose slots are all taken, are passed over.
+stall deadline; then the next step is asked. Steps whose breaker is open, or whose slots are all taken for half of that
+time, are passed over.
 A step that failed this session is asked last for some seconds, so that a reply does not change its voice from clause to
 clause. What did not contain anything useful yet is held back, so that the next step can begin cleanly.
 
@@ -167,7 +168,8 @@ class Chain(Generic[P, T]):
         if step.breaker is not None and not step.breaker.allows:
             raise PassedOverError("breaker_open")
         due = clock.now() + min(self._deadlines.first_s, max(left, _LEAST_S))
-        if step.slots is not None and not await step.slots.take(first=self._goes_first, within_s=due - clock.now()):
+        queue_s = (due - clock.now()) / 2  # a call that is made at all has the other half to succeed
+        if step.slots is not None and not await step.slots.take(first=self._goes_first, within_s=queue_s):
             raise PassedOverError("busy")
         attempt = _Attempt(meter, began=clock.now(), due=due)
         try:
