@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from agent.load.script import Type
+from agent.sandbox.faults import FaultKind, FaultRule
+from agent.telemetry.events import Event, FellBack
+from tests.chaos.cell import uncached_policies
 from tests.e2e.wire import START, dial, ending, token_of
 from tests.house import House, running_house, sample
 
@@ -140,3 +145,28 @@ async def test_premium_callers_find_room_where_free_ones_are_refused() -> None:
             async with dial(house, await token_of(house, premium=True)) as member:
                 await member.send(START)
                 assert (await until(member, "session.ready"))["tier"] == "premium"
+
+
+class Busy:
+    """The tiers of those who found no free call of a provider in time. A sink."""
+
+    def __init__(self) -> None:
+        self.tiers: list[str] = []
+
+    def handle(self, event: Event) -> None:
+        if isinstance(event, FellBack) and event.fallback.reason == "busy":
+            self.tiers.append(event.session.tier.value)
+
+
+@pytest.mark.slow
+async def test_a_provider_gets_so_many_calls_at_once_and_free_callers_leave_some_to_premium_ones(
+    tmp_path: Path,
+) -> None:
+    async with running_house(provider_calls=4, policies_file=uncached_policies(tmp_path)) as house:
+        busy = Busy()
+        house.wiring.sinks.members.append(busy)
+        house.sandbox.world.faults.add(FaultRule(provider="elevenlabs", kind=FaultKind.STALL))
+        free = [house.call([Type("hello")]) for _ in range(8)]
+        records = await asyncio.gather(*free, house.call([Type("hello")], premium=True))
+        assert all(record.turns[0].answered for record in records)
+        assert set(busy.tiers) == {"free"}
