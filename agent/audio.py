@@ -26,4 +26,4 @@ def rms(pcm: bytes) -> float:
     if len(pcm) < SAMPLE_WIDTH:
         return 0.0
     samples = np.frombuffer(pcm, dtype="<i2", count=len(pcm) // SAMPLE_WIDTH).astype(np.float32)
-    return float(np.sqrt(np.mean(samples * samples)) / 32768.0)
+    return float(np.sqrt(samples.dot(samples) / samples.size) / 32768.0)

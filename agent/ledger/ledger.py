@@ -30,6 +30,7 @@ BATCH_ROWS: Final = 500
 FLUSH_S: Final = 2.0  # how long `turn.metrics` may wait for its turn's commit; nobody's voice waits for it
 DRAIN_S: Final = 5.0
 _COMMIT_S: Final = 10.0  # a database that takes longer for a batch is as good as down
+_GATHER_S: Final = 0.05  # between the beginnings of two commits: one costs about as much for ten rows as for one
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 10.0
 _PRUNE_EVERY_S: Final = 3600.0
@@ -165,8 +166,11 @@ class Ledger:
 
     async def _write_on(self) -> None:
         delay = _FIRST_RETRY_S
+        next_at = now()
         while True:
             await self._spool.wait()
+            await self._pause(next_at - now())
+            next_at = now() + _GATHER_S
             batch = self._spool.oldest(BATCH_ROWS)
             if not batch and self._closing:
                 return
@@ -238,6 +242,9 @@ class Ledger:
         self.reachable = True
 
     async def _pause(self, seconds: float) -> None:
+        """Waits, but not once the ledger closes."""
+        if seconds <= 0 or self._closing:
+            return
         try:
             async with asyncio.timeout(seconds):
                 await self._retry_now.wait()

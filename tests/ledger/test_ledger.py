@@ -154,6 +154,20 @@ async def test_memory_events_come_back_in_order(database_url: str) -> None:
         assert await house.ledger.memory_events("s1") == events
 
 
+async def test_rows_that_come_one_by_one_share_their_commits(database_url: str) -> None:
+    async with open_house(database_url) as house:
+        house.sinks.handle(SessionStarted(session()))
+        assert await house.ledger.flush(timeout_s=20)
+        before, began = house.sample("ledger_commit_seconds_count"), time.monotonic()
+        for seq in range(5):
+            house.ledger.record_memory("s1", seq, b'{"node": 1}')
+            assert await house.ledger.flush(timeout_s=20)
+        taken = time.monotonic() - began
+        commits = house.sample("ledger_commit_seconds_count") - before
+        assert commits == 5
+        assert taken >= (commits - 1) * 0.05  # so that with more callers there are more rows in each, not more of them
+
+
 async def test_a_batch_that_is_written_twice_changes_nothing(database_url: str) -> None:
     from agent.ledger import writing
 
