@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -90,6 +91,16 @@ async def test_an_unknown_type_is_a_warning_and_the_call_goes_on() -> None:
                 kinds.append(message["type"])
                 assert message["type"] != "error" or not message["fatal"]
         assert "error" in kinds
+
+
+async def test_a_client_that_never_reads_is_told_so_and_closed_with_4410() -> None:
+    async with running_house() as house, dial(house, await token_of(house), receive_buffer=65_536) as socket:
+        await socket.send(START)
+        for _ in range(20_000):  # each is answered with an error, and no answer is read
+            await socket.send('{"type": "dance"}')
+            await asyncio.sleep(0)
+        error, code = await ending(socket)
+    assert (error["code"], code) == ("slow_client", 4410)
 
 
 async def test_a_client_that_does_not_start_is_closed() -> None:

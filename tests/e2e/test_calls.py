@@ -85,8 +85,7 @@ async def test_barge_in_stops_the_reply_and_the_next_prompt_holds_only_what_was_
         prompts = [entry.body for entry in house.sandbox.world.log.entries if entry.provider == "anthropic"]
         history = str(prompts[1]["messages"])
         assert rooms.heard.split(".")[0] in history
-        assert "nine at night" in rooms.reply or len(rooms.reply) > len(rooms.heard)
-        assert "Would you like me to book" not in history
+        assert rooms.reply[len(rooms.heard) :].strip() not in history
 
 
 @pytest.mark.slow

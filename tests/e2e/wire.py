@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import jwt
@@ -41,21 +43,27 @@ def signed(**changes: Any) -> str:
 
 @asynccontextmanager
 async def dial(
-    house: House, token: str | None, *, protocol: str = "voice-agent.v1"
+    house: House, token: str | None, *, protocol: str = "voice-agent.v1", receive_buffer: int | None = None
 ) -> AsyncGenerator[ClientConnection]:
+    """Connects, with the system's receive buffer at `receive_buffer` bytes where that is given."""
     offered = [Subprotocol(protocol)] + ([Subprotocol(f"bearer.{token}")] if token is not None else [])
     url = house.url.replace("http", "ws") + "/v1/voice"
-    async with connect(url, subprotocols=offered, max_size=None) as socket:
-        yield socket
+    given: dict[str, Any] = {}
+    if receive_buffer is not None:
+        given["sock"] = raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        raw.connect(("127.0.0.1", urlsplit(house.url).port))
+    async with connect(url, subprotocols=offered, max_size=None, **given) as connection:
+        yield connection
 
 
-async def ending(socket: ClientConnection) -> tuple[dict[str, Any], int]:
+async def ending(connection: ClientConnection) -> tuple[dict[str, Any], int]:
     """The last fatal `error` event and the close code."""
     error: dict[str, Any] = {}
     try:
         async with asyncio.timeout(10):
             while True:
-                frame = await socket.recv()
+                frame = await connection.recv()
                 if isinstance(frame, str) and json.loads(frame)["type"] == "error":
                     error = json.loads(frame)
     except ConnectionClosed as closed:
