@@ -89,7 +89,13 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def running_house(
-    profile: str = "instant", *, clips: Sequence[Path] = (), word_times: bool = True, seed: int = 1, **settings: Any
+    profile: str = "instant",
+    *,
+    clips: Sequence[Path] = (),
+    word_times: bool = True,
+    seed: int = 1,
+    send_buffer: int | None = None,
+    **settings: Any,
 ) -> AsyncGenerator[House]:
     """A service whose providers are all simulated. `settings` are those of `agent.settings.Settings`."""
     options = SandboxOptions(port=0, profile=profile, clips=tuple(clips), flux_word_times=word_times, seed=seed)
@@ -103,18 +109,22 @@ async def running_house(
                 "any_lag_s": 10.0,
                 "database_url": f"sqlite+aiosqlite:///{folder}/ledger.db",
             } | settings
-            async with running_service(given) as (url, wiring, registry):
+            async with running_service(given, send_buffer) as (url, wiring, registry):
                 yield House(url, sandbox, wiring, registry)
 
 
 @contextlib.asynccontextmanager
-async def running_service(given: dict[str, Any]) -> AsyncGenerator[tuple[str, Wiring, Registry]]:
-    """The service alone."""
+async def running_service(
+    given: dict[str, Any], send_buffer: int | None = None
+) -> AsyncGenerator[tuple[str, Wiring, Registry]]:
+    """The service alone; `send_buffer` is that of each connection in the system, in bytes."""
     configured = Settings(_env_file=None, **given)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
     configure_logging(configured.log_format, configured.log_level)
     app = create_app(configured)
     # asyncio switches Nagle's delay off only where the protocol is named
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # connections inherit it
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,

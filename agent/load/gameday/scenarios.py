@@ -100,7 +100,7 @@ SCENARIOS: Final = (
         " doubt, but it is one call: nothing fires, no rollback.",
         Injection("one more caller, on a line with a round trip of 1500 ms", bad_line_ms=1500.0),
         fires=(),
-        callers=6,
+        callers=4,
         weights={POLICY: 100},
         beyond_doubt=True,
         judged_first=False,
