@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo gameday boards test test-fast check fix lock bench chaos chaos-subset outage healthy eval clean
+.PHONY: help run demo gameday boards test test-fast check fix lock bench chaos chaos-subset outage healthy alert-stats eval clean
 
 help: ## Say what can be done
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-10s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 run"; exit 1; }
@@ -61,6 +61,9 @@ outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 
 healthy: $(STAMP) ## 2,000 turns with healthy providers: how often a chain moves
 	@$(BIN)/python -m tests.chaos.healthy $(ARGS)
+
+alert-stats: $(STAMP) ## False alarms and detection of the alert rules, over simulated months
+	@$(BIN)/python -m tests.alert_stats $(ARGS)
 
 eval: $(STAMP) ## Measure the memory against baselines
 	@$(BIN)/python -m tests.evals $(ARGS)

@@ -1,0 +1,128 @@
+"""`make alert-stats`: false alarms and detection of the generated rules, over simulated shops in Prometheus' engine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from agent.budgets import load_budgets
+from alerts.recorded import MIN_SESSIONS, MIN_TURNS
+from tests.alert_stats.detection import BAD, HEALTHY, Detection, detection
+from tests.alert_stats.false_alarms import FalseAlarms, false_alarms
+
+QUIET, BUSY = 3.0, 120.0  # calls an hour
+CORRELATIONS: Final = (0.0, 0.1)
+ALERTS: Final = {
+    "VoiceAgentLatencyFastBurn": "fast burn (page)",
+    "VoiceAgentLatencySlowBurn": "slow burn (ticket)",
+    "VoiceAgentRollBackExperience": "roll back (page)",
+}
+AFTER: Final = {"15 min": 15, "3 h": 180, "6 h": 360}
+
+
+@click.command()
+@click.option("--days", default=30, show_default=True, help="Length of a run without a fault.")
+@click.option("--months", default=2, show_default=True, help="Seeded runs of that length for each shop.")
+@click.option("--runs", default=100, show_default=True, help="Seeded runs with a fault for each shop.")
+@click.option("--every", default=1, show_default=True, help="Minutes between evaluations, without a fault.")
+def main(days: int, months: int, runs: int, every: int) -> None:
+    """Count false alarms, and measure how surely and how soon a bad policy is found."""
+    console = Console()
+    begun = time.monotonic()
+    with console.status("") as status:
+
+        def now(what: str) -> None:
+            status.update(f"{what} · {time.monotonic() - begun:.0f} s since the start")
+
+        found: list[FalseAlarms] = []
+        for calls in (QUIET, BUSY):
+            for correlation in CORRELATIONS:
+                now(f"{days} days x {months}, {calls:g} calls an hour, correlation {correlation:g}")
+                found.append(false_alarms(calls, correlation, days, range(months), every))
+        console.print(_false_alarms(found))
+        detected: list[Detection] = []
+        for shop in _shops():
+            now(f"{runs} runs with a fault, {shop[0]:g} calls an hour, correlation {shop[1]:g}")
+            detected.append(detection(*shop[:4], range(runs), shop[4]))
+        console.print(_detection(detected, runs))
+    console.print(f"in {(time.monotonic() - begun) / 60:.0f} minutes")
+
+
+def _shops() -> Iterator[tuple[float, float, float, float, int]]:
+    """Calls an hour, correlation, healthy hours before, hours after, minutes between evaluations."""
+    for correlation in CORRELATIONS:
+        yield QUIET, correlation, 0, 24, 5
+        yield QUIET, correlation, 24, 24, 5
+        yield BUSY, correlation, 0, 3, 1
+        yield BUSY, correlation, 3, 3, 1
+
+
+def _false_alarms(found: Sequence[FalseAlarms]) -> Table:
+    allowed = load_budgets().objective.slow_turn_share
+    table = Table(title=f"False alarms in 30 days in which {allowed:.0%} of the turns are slow, as many as may be")
+    table.add_column("shop")
+    table.add_column("correlation", justify="right")
+    table.add_column("days", justify="right")
+    for title in ALERTS.values():
+        table.add_column(title, justify="right")
+        table.add_column("share of the time", justify="right")
+    for one in found:
+        cells: list[str] = []
+        for alert in ALERTS:
+            cells.append(f"{one.times.get(alert, 0) / one.days * 30:.1f}")
+            cells.append(f"{one.minutes.get(alert, 0) / (one.days * 1_440):.1%}")
+        table.add_row(f"{one.calls_an_hour:g} calls/h", f"{one.correlation:g}", f"{one.days:.0f}", *cells)
+    return table
+
+
+def _detection(found: Sequence[Detection], runs: int) -> Table:
+    table = Table(
+        title=f"Detection: {BAD:.0%} slow instead of {HEALTHY:.0%}, {runs} runs each. The sample: {MIN_TURNS} turns and"
+        f" {MIN_SESSIONS} ended calls of the bad share. Times are p50 / p90 since the change"
+    )
+    table.add_column("shop")
+    table.add_column("correlation", justify="right")
+    table.add_column("before")
+    table.add_column("sample", justify="right")
+    for title in AFTER:
+        table.add_column(f"found {title} after it", justify="right")
+    for title in ("verdict", "alert"):
+        table.add_column(title, justify="right")
+    table.add_column("found in all", justify="right")
+    table.add_column("too early", justify="right")
+    for one in found:
+        table.add_row(
+            f"{one.calls_an_hour:g} calls/h",
+            f"{one.correlation:g}",
+            f"{one.healthy_hours:g} h of {HEALTHY:.0%}" if one.healthy_hours else "a new policy",
+            _times([run.sample for run in one.runs]),
+            *(f"{one.found_within(minutes):.0%}" for minutes in AFTER.values()),
+            _times([run.verdict for run in one.runs]),
+            _times([run.alert for run in one.runs]),
+            f"{one.found():.0%} in {one.hours:g} h",
+            f"{sum(run.too_early for run in one.runs)}",
+        )
+    return table
+
+
+def _times(minutes: Sequence[int | None]) -> str:
+    """p50 / p90, where never counts as later than everything."""
+    ordered = sorted(float("inf") if minute is None else float(minute) for minute in minutes)
+    late = ordered[min(len(ordered) - 1, len(ordered) * 9 // 10)]
+    return f"{_time(statistics.median_low(ordered))} / {_time(late)}"
+
+
+def _time(minutes: float) -> str:
+    if minutes == float("inf"):
+        return "never"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+if __name__ == "__main__":
+    main()
