@@ -25,12 +25,15 @@ def _stale() -> Alert:
         "VoiceAgentAssignmentStale",
         f"{select(catalog.ASSIGNMENT_AGE)} > {STALE_S}",
         "ticket",
-        '{{ $labels.instance }} last read {{ $value | printf "%.0f" }} s ago which policies are in force',
+        '{{ $labels.instance }} has not followed the policies in force for {{ $value | printf "%.0f" }} s',
         "The process goes on with the policies that it knows. A rollback does not reach its new sessions.",
         Panel("ux", 60, "Policies side by side, last 24 hours"),
         Runbook(
-            "A process does not see changes of policy: it cannot read the database.",
+            "A process does not follow changes of policy: it cannot read the database, or its policy file lacks a"
+            " policy that is in force.",
             (
+                "Does its log say `assignment cannot be used`? Bring that policy back into its policies.toml, or assign"
+                " what it has.",
                 "Do all processes fire? The database is down or locked: bring it back.",
                 "Only one? Its way to the database is cut: restart it elsewhere.",
                 "Must a rollback reach callers now? Drain the stale process; the others have it.",

@@ -94,9 +94,13 @@ class Prometheus:
         }
 
     async def _breaching(self, tier: Labels, limits: Mapping[str, float]) -> frozenset[str]:
-        """The policies of a tier of which a signal is over its limit beyond doubt."""
+        """The policies of a tier that callers suffer from beyond doubt, or whose sessions cost more than is allowed."""
         lower = await self._ask(verdicts.DECISION_LOWER, tier)
-        return frozenset(labels["policy"] for labels, value in lower if value > limits.get(labels["signal"], math.inf))
+        suffered = {labels["policy"] for labels, value in lower if value > limits.get(labels["signal"], math.inf)}
+        allowed_usd = await self._value(verdicts.COST_LIMIT, tier)
+        costs = await self._ask(verdicts.COST_SESSION, tier)
+        dear = {labels["policy"] for labels, value in costs if allowed_usd is not None and value > allowed_usd}
+        return frozenset(suffered | dear)
 
     async def _value(self, metric: Metric, where: Labels) -> float | None:
         """The value of one series; None where there is none."""

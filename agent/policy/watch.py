@@ -32,7 +32,9 @@ class AssignmentWatch:
     """The policy book with the assignments that are in force. Use `running()` around the life of the server.
 
     At the very first start the assignments of the policy file become revision 1. Without its database a process goes on
-    with what it knows, and `assignment_age_seconds` says since when.
+    with what it knows, and `assignment_age_seconds` says since when. So it does with a revision that names a policy
+    which its file does not have; where it knows nothing better, at its start, everybody gets the baseline: the file's
+    own assignments may be what was rolled back.
     """
 
     def __init__(self, book: PolicyBook, store: PolicyStore, metrics: Metrics, prepare: Prepare) -> None:
@@ -41,6 +43,7 @@ class AssignmentWatch:
         self._metrics = metrics
         self._prepare = prepare
         self._numbers: dict[Tier, int] = {}
+        self._unusable: set[Tier] = set()
         self._read_at = 0.0
         self._failing = False
         self._first_read = asyncio.Event()
@@ -59,6 +62,11 @@ class AssignmentWatch:
             task.cancel()
             await asyncio.wait({task})
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since this process last put in force what the database says."""
+        return clock.now() - self._read_at
+
     async def refresh(self) -> None:
         """Reads what is in force now. Raises what the store raises, and TimeoutError after five seconds."""
         async with asyncio.timeout(_READ_S):
@@ -66,10 +74,11 @@ class AssignmentWatch:
             for tier in Tier:
                 if tier not in found:
                     found[tier] = await self._first(tier)
-        self._read_at = clock.now()
         for tier, revision in found.items():
             if self._numbers.get(tier) != revision.number:
                 self._take(tier, revision)
+        if not self._unusable:
+            self._read_at = clock.now()
 
     async def catch_up(self) -> None:
         """Follows a change that was made here at once. Never raises: where it fails, the next second will do."""
@@ -96,7 +105,7 @@ class AssignmentWatch:
             else:
                 self._failing = False
                 self._first_read.set()
-            self._metrics.set(catalog.ASSIGNMENT_AGE, value=clock.now() - self._read_at)
+            self._metrics.set(catalog.ASSIGNMENT_AGE, value=self.age_s)
             await asyncio.sleep(POLL_S)
 
     async def _first(self, tier: Tier) -> Revision:
@@ -110,17 +119,24 @@ class AssignmentWatch:
             return await transaction.change(change, datetime.now(UTC))
 
     def _take(self, tier: Tier, revision: Revision) -> None:
-        """Puts a revision in force here. One that names a policy which this process does not have is left alone."""
+        """Puts a revision in force here, if this process has its policies."""
+        begins = tier not in self._numbers
         self._numbers[tier] = revision.number
+        weights = revision.weights
         try:
-            self.book = self.book.assigned(tier, revision.weights)
+            self.book = self.book.assigned(tier, weights)
+            self._unusable.discard(tier)
         except ValueError as error:
+            self._unusable.add(tier)
             log.error("assignment cannot be used", tier=tier, revision=revision.number, reason=str(error))
-            return
-        for name in revision.weights:
+            if not begins:
+                return
+            weights = {self.book.baseline: 100}
+            self.book = self.book.assigned(tier, weights)
+        for name in weights:
             self._prepare(tier, self.book.policies[name])
         self._show(tier)
-        log.info("assignment in force", tier=tier, revision=revision.number, weights=described(revision.weights))
+        log.info("assignment in force", tier=tier, revision=revision.number, weights=described(weights))
 
     def _show(self, tier: Tier) -> None:
         weights = dict(self.book.assignments[tier].weights)

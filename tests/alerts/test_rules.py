@@ -203,7 +203,7 @@ CASES = (
         "VoiceAgentAssignmentStale",
         (('voice_agent_assignment_age_seconds{instance="a:8000",job="voice-agent"}', "1x9 30+60x40"),),
         "10m", "12m", {"instance": "a:8000", "job": "voice-agent"},
-        "a:8000 last read 150 s ago which policies are in force",
+        "a:8000 has not followed the policies in force for 150 s",
     ),
     Case(
         "VoiceAgentAlertsNotTaken",

@@ -93,6 +93,45 @@ async def test_a_revision_of_policies_that_this_process_lacks_is_left_alone(data
         assert dict(watch.book.assignments[Tier.FREE].weights) == A
 
 
+async def test_a_process_that_starts_without_the_policy_in_force_gives_everybody_the_baseline(
+    database_url: str,
+) -> None:
+    async with stored(database_url) as store:
+        await watch_on(store)[0].refresh()
+        async with store.transaction() as transaction:
+            first = (await transaction.history(Tier.FREE))[-1]
+            await transaction.change(replace(first.change, weights={"taken_out_of_the_file": 100}), first.at)
+        watch, metrics, _ = watch_on(store)
+        async with watch.running():
+            assert dict(watch.book.assignments[Tier.FREE].weights) == {BOOK.baseline: 100}
+            assert dict(watch.book.assignments[Tier.PREMIUM].weights) == A
+            await Desk(BOOK, store).assign(Tier.FREE, B, "me", "mended")
+            await watch.refresh()
+            assert dict(watch.book.assignments[Tier.FREE].weights) == B
+        weight = metrics.registry.get_sample_value
+        assert weight("voice_agent_policy_weight_percent", {"tier": "free", "policy": BOOK.baseline}) == 0
+
+
+async def test_the_age_of_an_assignment_grows_while_it_cannot_be_used(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("agent.policy.watch.clock.now", lambda: now[0])
+    async with stored(database_url) as store:
+        watch, _, _ = watch_on(store)
+        await watch.refresh()
+        assert watch.age_s == 0
+        async with store.transaction() as transaction:
+            first = (await transaction.history(Tier.FREE))[-1]
+            await transaction.change(replace(first.change, weights={"from_a_newer_version": 100}), first.at)
+        for now[0] in (1030.0, 1060.0):
+            await watch.refresh()
+        assert watch.age_s == 60
+        await Desk(BOOK, store).assign(Tier.FREE, B, "me", "mended")
+        await watch.refresh()
+        assert watch.age_s == 0
+
+
 async def test_a_decision_is_kept_whole_once_for_each_alert_and_mode(database_url: str) -> None:
     made = replace(decided("haiku_first", ALERT.starts_at - ALERT.starts_at), evidence=EVIDENCE)
     async with stored(database_url) as store:
