@@ -94,7 +94,9 @@ def shares(ways: Sequence[Signal], least: Sample) -> Iterator[Rule]:
         yield Rule(SHARE, f"clamp_max({share(bad, of)}, 1)", labels)
         yield Rule(SAMPLE, f"{of} > 0", labels)
         yield Rule(LIMIT, f"vector({way.limit:g})", labels)
-    yield Rule(LOWER, wilson_lower(select(SHARE), select(SAMPLE)))
+    for window in DECISION_WINDOWS:
+        share_of, of = (select(metric, [equal("window", window)]) for metric in (SHARE, SAMPLE))
+        yield Rule(LOWER, wilson_lower(share_of, of, window))
     deciding, last_week = like("window", *DECISION_WINDOWS), equal("window", BASELINE_WINDOW)
     yield Rule(ENOUGH, _enough(least, select(TURNS_OWED, [deciding]), select(SESSIONS, [deciding])))
     tier = ("tier",)

@@ -49,10 +49,11 @@ def _outage() -> Alert:
 
 def _fallbacks() -> Alert:
     bad, of = select(FALLBACK_SHARE), select(FALLBACK_SAMPLE)
+    lower = wilson_lower(bad, of, "1h")
     least = f"{bad} * {of} > {MIN_FALLBACKS - 0.5:g}"
     return Alert(
         "VoiceAgentFallbacks",
-        f"{bad} and {wilson_lower(bad, of)} > {FALLBACK_LIMIT:g} and {least}",
+        f"{bad} and {lower} > {FALLBACK_LIMIT:g} and {least}",
         "ticket",
         "{{ $value | humanizePercentage }} of the turns moved on from {{ $labels.from_provider }}"
         f" ({{{{ $labels.service }}}}) in an hour (limit {FALLBACK_LIMIT:.0%})",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Final
 
 from agent.policy.policies import load_policies
@@ -14,12 +15,13 @@ BASELINE: Final = load_policies().baseline
 """The policy that a rollback of another is measured against: `policies.toml` keeps it alive with a holdout."""
 MIN_TURNS: Final = 60
 MIN_SESSIONS: Final = 10
-Z: Final = 1.645  # the 95 % quantile of the standard normal distribution
 
 WINDOWS: Final = {"5m": 300, "30m": 1_800, "1h": 3_600, "6h": 21_600, "24h": 86_400}
 DECISION_WINDOWS: Final = ("1h", "6h", "24h")
 BASELINE_WINDOW: Final = "7d"
 SECONDS: Final = {**WINDOWS, BASELINE_WINDOW: 7 * 86_400}
+DOUBT: Final = 0.024
+"""How often a signal that is just at its limit may be taken for one over it, in each window's looks of a day."""
 INTERVAL_S: Final = 30
 WHO: Final = ("tier", "policy")
 COUNTED: Final = ("tier", "policy", "window")
@@ -65,8 +67,18 @@ def scaled(window: str, faster: float) -> str:
     return window if faster == 1.0 else seconds(SECONDS[window] / faster)
 
 
-def wilson_lower(bad_share: str, sample: str) -> str:
-    """The lower end of Wilson's interval for a share of a sample (Wilson 1927), at z = 1.645."""
-    p, n, zz = bad_share, sample, Z * Z
-    spread = f"{Z} * sqrt({p} * (1 - {p}) / {n} + {zz / 4:.4f} / {n} ^ 2)"
+def quantile_of(window: str) -> float:
+    """How many standard deviations are beyond doubt in a window.
+
+    A day has 24 windows of an hour, 4 of 6 hours and one of 24, so each of them shares `DOUBT` with as many others
+    (Bonferroni): 0.1, 0.6 and 2.4 %, one-sided, which is z = 3.09, 2.51 and 1.98.
+    """
+    return NormalDist().inv_cdf(1 - DOUBT * WINDOWS[window] / WINDOWS["24h"])
+
+
+def wilson_lower(bad_share: str, sample: str, window: str) -> str:
+    """The lower end of Wilson's interval for a share of a sample (Wilson 1927), as sure as the window asks for."""
+    z = round(quantile_of(window), 3)
+    p, n, zz = bad_share, sample, z * z
+    spread = f"{z} * sqrt({p} * (1 - {p}) / {n} + {zz / 4:.4f} / {n} ^ 2)"
     return f"({p} + {zz / 2:.4f} / {n} - {spread}) / (1 + {zz:.4f} / {n})"

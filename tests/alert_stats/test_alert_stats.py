@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.alert_stats.detection import detection
-from tests.alert_stats.false_alarms import episodes, false_alarms
+from tests.alert_stats.false_alarms import Kind, episodes, false_alarms
 from tests.alert_stats.shop import JUDGED, Shop
 from tests.alerts.promtool import needs_promtool
 
@@ -66,5 +66,6 @@ def test_a_bad_policy_of_a_busy_shop_is_found_in_time_and_a_healthy_one_is_left_
 @needs_promtool
 @pytest.mark.slow
 def test_a_busy_day_at_the_objective_wakes_nobody_by_a_fast_burn() -> None:
-    found = false_alarms(120.0, 0.0, 1, range(2), every=5)
+    [found] = false_alarms([Kind(120.0, 0.0, 0.05)], 1, range(2), every=5)
+    assert found.days == 2
     assert found.times.get("VoiceAgentLatencyFastBurn", 0) == 0

@@ -11,7 +11,7 @@ from agent.telemetry.verdicts import KEEP, NOT_ENOUGH, ROLL_BACK, VERDICT, WATCH
 from alerts.__main__ import files, rule_file
 from alerts.counting import SHARE, signals
 from alerts.promql import select
-from alerts.recorded import BASELINE, Z, wilson_lower
+from alerts.recorded import BASELINE, quantile_of, wilson_lower
 from alerts.recording import recorded_metrics, recording_groups
 from tests.alerts.promtool import check, counters, needs_promtool
 
@@ -149,11 +149,13 @@ def test_lost_sessions_alone_roll_back(tmp_path: Path) -> None:
 
 
 @needs_promtool
+@pytest.mark.parametrize(("window", "z"), [("1h", 3.09), ("6h", 2.512), ("24h", 1.977)])
 @pytest.mark.parametrize(("bad", "sample"), [(1, 3), (3, 20), (6, 60), (28, 400)])
-def test_the_lower_end_of_the_interval_is_wilsons(tmp_path: Path, bad: int, sample: int) -> None:
-    p, zz = bad / sample, Z * Z
-    exact = (p + zz / (2 * sample) - Z * math.sqrt(p * (1 - p) / sample + zz / (4 * sample**2))) / (1 + zz / sample)
-    query = f"round({wilson_lower(f'vector({p!r})', f'vector({sample})')}, 0.0001)"
+def test_the_lower_end_of_the_interval_is_wilsons(tmp_path: Path, bad: int, sample: int, window: str, z: float) -> None:
+    assert quantile_of(window) == pytest.approx(z, abs=0.001)
+    p, zz = bad / sample, z * z
+    exact = (p + zz / (2 * sample) - z * math.sqrt(p * (1 - p) / sample + zz / (4 * sample**2))) / (1 + zz / sample)
+    query = f"round({wilson_lower(f'vector({p!r})', f'vector({sample})', window)}, 0.0001)"
     check(tmp_path, "groups: []\n", [], {("1m", query): {"{}": round(exact, 4)}})
 
 

@@ -100,7 +100,7 @@ SCENARIOS: Final = (
         " doubt, but it is one call: nothing fires, no rollback.",
         Injection("one more caller, on a line with a round trip of 1500 ms", bad_line_ms=1500.0),
         fires=(),
-        callers=4,
+        callers=3,
         weights={POLICY: 100},
         beyond_doubt=True,
         judged_first=False,
