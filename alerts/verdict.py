@@ -9,8 +9,8 @@ For every tier and policy the verdict is, in `voice_agent:verdict`,
 
 over the shortest of 1, 6 and 24 hours that holds enough data. "Beyond doubt" is the lower end of Wilson's interval: it
 is right for three calls as well as for three thousand, and is surer the more often a window is looked at in a day
-(`alerts.recorded.quantile_of`). One caller on a bad line is no reason: slow turns count only when three sessions had two
-of them. A baseline with too little data is replaced by the limit.
+(`alerts.recorded.quantile_of`). One caller on a bad line is no reason: slow turns count only when three sessions had
+two of them. A baseline with too little data is replaced by the limit.
 
 An input that does not exist is 0, for every tier and policy that can be assigned, so that it hides no verdict.
 """

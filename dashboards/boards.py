@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import dashboard
 from agent.budgets import Tier
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
-from alerts.promql import Match, equal, like, select, total, value
+from alerts.promql import Match, equal, like, select, total, unequal, value
 from dashboards import panels
 
 COLUMNS: Final = 24
@@ -113,7 +113,8 @@ def _annotations() -> list[Any]:
         _annotation(
             "Alerts",
             "red",
-            value(ALERTS, ("alertname", "severity"), [equal("alertstate", "firing")]),
+            # the watchdog always fires: it would colour everything
+            value(ALERTS, ("alertname", "severity"), [equal("alertstate", "firing"), unequal("severity", "none")]),
             "{{alertname}} ({{severity}})",
         ),
     ]

@@ -28,13 +28,14 @@ def write_rules(folder: Path, faster: float) -> None:
 def prometheus_command(
     folder: Path, program: str, url: str, service_url: str, scrape_s: float, alertmanager_url: str | None
 ) -> list[str]:
-    """Writes Prometheus' configuration; returns the command that runs it. Without Alertmanager there are no alerts."""
-    rules = ["recording.yml"] if alertmanager_url is None else ["recording.yml", "rules.yml"]
+    """Writes Prometheus' configuration; returns the command that runs it. Without Alertmanager alerts reach the boards
+    alone.
+    """
     managers = "" if alertmanager_url is None else f"'{_host(alertmanager_url)}'"
     configuration = folder / "prometheus.yml"
     configuration.write_text(
         f"global: {{scrape_interval: {scrape_s * 1000:.0f}ms, evaluation_interval: {scrape_s * 1000:.0f}ms}}\n"
-        f"rule_files: [{', '.join(repr(str(folder / name)) for name in rules)}]\n"
+        f"rule_files: ['{folder / 'recording.yml'}', '{folder / 'rules.yml'}']\n"
         f"alerting: {{alertmanagers: [{{static_configs: [{{targets: [{managers}]}}]}}]}}\n"
         "scrape_configs:\n"
         f"  - {{job_name: voice-agent, static_configs: [{{targets: ['{_host(service_url)}']}}]}}\n",

@@ -94,6 +94,8 @@ def test_both_boards_have_the_variables_annotations_and_a_link_that_keeps_them(b
     assert [found["name"] for found in board["annotations"]["list"]] == [
         "Deploys", "Policy changes", "Assignments", "Decisions", "Alerts",
     ]  # fmt: skip
+    alerts = board["annotations"]["list"][-1]["target"]["expr"]
+    assert 'severity!="none"' in alerts, "the watchdog always fires: it would colour the whole board"
     (link,) = board["links"]
     (other,) = {uid for uid in UIDS if uid != board["uid"]}
     assert link["url"] == f"/d/{other}"
