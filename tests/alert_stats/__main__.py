@@ -54,10 +54,10 @@ def main(days: int, months: int, runs: int, every: int) -> None:
 def _shops() -> Iterator[tuple[float, float, float, float, int]]:
     """Calls an hour, correlation, healthy hours before, hours after, minutes between evaluations."""
     for correlation in CORRELATIONS:
-        yield QUIET, correlation, 0, 24, 5
-        yield QUIET, correlation, 24, 24, 5
-        yield BUSY, correlation, 0, 3, 1
-        yield BUSY, correlation, 3, 3, 1
+        yield QUIET, correlation, 0, 24, 4
+        yield QUIET, correlation, 24, 24, 4
+        yield BUSY, correlation, 0, 3, 2
+        yield BUSY, correlation, 3, 3, 2
 
 
 def _false_alarms(found: Sequence[FalseAlarms]) -> Table:

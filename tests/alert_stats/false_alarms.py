@@ -30,7 +30,7 @@ class FalseAlarms:
     minutes: dict[str, int]
 
 
-def false_alarms(kinds: Sequence[Kind], days: int, seeds: Sequence[int], every: int = 1) -> list[FalseAlarms]:
+def false_alarms(kinds: Sequence[Kind], days: int, seeds: Sequence[int], every: int) -> list[FalseAlarms]:
     """Lets shops of each kind run for so many days, once per seed. Raises PromtoolError.
 
     Rules are evaluated every so many minutes. All shops run together: that is much faster than one after the other.

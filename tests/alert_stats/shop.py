@@ -1,4 +1,4 @@
-"""A shop with callers, as Prometheus sees it: the counters of its calls, minute by minute, from a seed.
+"""A shop with callers, as Prometheus sees it: the counters of its calls, every two minutes, from a seed.
 
 Calls arrive at random (Poisson). A call has 3 to 9 turns, each as likely, one every 15 s; so an hour of 3 calls has 18
 turns. A turn is slow with the chance of its call: the same for all calls, or spread over them (beta-binomial), because
@@ -22,6 +22,8 @@ SLOW_SESSION_TURNS: Final = 2
 """Slow turns that make a session slow, as the service counts it."""
 TURNS: Final = (3, 9)
 TURN_MINUTES: Final = 0.25
+SCRAPE_MINUTES: Final = 2
+"""promtool holds 10,000 samples at most: a week of every minute is more."""
 JUDGED: Final = "haiku_first"
 BASELINE: Final = load_policies().baseline
 BASELINE_CALLS: Final = 0.05
@@ -42,15 +44,21 @@ class Shop:
     correlation: float = 0.0
 
     def series(self) -> Iterator[dict[str, str]]:
-        """What is scraped once a minute, in promtool's notation."""
+        """What is scraped, in promtool's notation."""
         counted: dict[tuple[Metric, tuple[tuple[str, str], ...]], Counter[int]] = {}
         for policy in (JUDGED, BASELINE):
             for metric, more in _COUNTED:
                 counted[metric, (("tier", self.name), ("policy", policy), *more)] = Counter()
             who = [equal("tier", self.name), equal("policy", policy)]
-            yield {"series": select(catalog.POLICY_INFO, [*who, equal("version", "1")]), "values": f"1x{self.minutes}"}
+            yield {
+                "series": select(catalog.POLICY_INFO, [*who, equal("version", "1")]),
+                "values": f"1x{self.minutes // SCRAPE_MINUTES}",
+            }
             share = BASELINE_CALLS if policy == BASELINE else 1 - BASELINE_CALLS
-            yield {"series": select(catalog.POLICY_WEIGHT, who), "values": f"{share * 100:g}x{self.minutes}"}
+            yield {
+                "series": select(catalog.POLICY_WEIGHT, who),
+                "values": f"{share * 100:g}x{self.minutes // SCRAPE_MINUTES}",
+            }
         for (metric, labels), minute in self._events():
             counted[metric, labels][minute] += 1
         for (metric, labels), grown in counted.items():
@@ -107,9 +115,13 @@ _COUNTED: Final = (_OWED, _SLOW, _ENDED, _SLOW_SESSION)
 
 def _counter(grown: Counter[int], minutes: int) -> str:
     """A counter that starts at 0 and grows in those minutes, as runs of equal values."""
+    scrapes: Counter[int] = Counter()
+    for minute, count in grown.items():
+        scrapes[-(-minute // SCRAPE_MINUTES)] += count
     runs: list[str] = []
     value = begun = 0
-    for minute in sorted(minute for minute in grown if minute <= minutes):
-        runs.append(f"{value}x{minute - begun - 1}")
-        value, begun = value + grown[minute], minute
-    return " ".join([*runs, f"{value}x{minutes - begun}"])
+    last = minutes // SCRAPE_MINUTES
+    for scrape in sorted(scrape for scrape in scrapes if scrape <= last):
+        runs.append(f"{value}x{scrape - begun - 1}")
+        value, begun = value + scrapes[scrape], scrape
+    return " ".join([*runs, f"{value}x{last - begun}"])

@@ -1,4 +1,4 @@
-"""What the generated rules say of simulated shops, minute by minute, by Prometheus' own engine (`promtool test rules`).
+"""What the generated rules say of simulated shops, and when, by Prometheus' own engine (`promtool test rules`).
 
 promtool evaluates the rules over the series and answers questions at given minutes. Each question here expects nothing,
 so promtool reports whatever there is, and that report is read. Only the groups on experience are loaded: what the shops
@@ -22,7 +22,7 @@ from agent.telemetry.verdicts import ROLL_BACK, VERDICT
 from alerts.recording import recording_groups
 from alerts.rules import alert_groups
 from alerts.verdict import WINDOW
-from tests.alert_stats.shop import JUDGED, Shop
+from tests.alert_stats.shop import JUDGED, SCRAPE_MINUTES, Shop
 
 GROUPS: Final = ("voice-agent-counts", "voice-agent-signals", "voice-agent-verdict", "voice-agent-callers")
 CORES: Final = 2
@@ -46,7 +46,7 @@ class PromtoolError(RuntimeError):
     """promtool could not run the rules, or said something that is not a report of samples."""
 
 
-def asked(shops: Sequence[Shop], questions: Sequence[str], every: int = 1) -> list[Seen]:
+def asked(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[Seen]:
     """What each question finds every so many minutes, which is how often rules are evaluated. Raises PromtoolError."""
     parts = [shops[start::CORES] for start in range(min(CORES, len(shops)))]
     run = partial(_run, questions=questions, every=every)
@@ -68,7 +68,7 @@ def _run(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[Se
         "group_eval_order": [group["name"] for group in groups],
         "tests": [
             {
-                "interval": "1m",
+                "interval": f"{SCRAPE_MINUTES}m",
                 "input_series": [series for shop in shops for series in shop.series()],
                 "promql_expr_test": cases,
             }
