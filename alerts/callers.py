@@ -296,7 +296,7 @@ def _gone(setting: Setting) -> Alert:
                 "Does a call of your own work? Then look at the edge: DNS, certificate, load balancer, the site.",
                 "Are sessions refused for their credential (panel “Sessions refused”)? A secret was changed.",
             ),
-            ('voice-agent call --text "hello" --url https://HOST',),
+            ('voice-agent call --text "hello" https://HOST',),
             "A holiday.",
         ),
         hold_minutes=10,

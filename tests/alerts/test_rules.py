@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
 from agent.budgets import load_budgets
+from agent.cli import cli
 from alerts.__main__ import HERE, files, pages, rule_file
 from alerts.alert import PREFIX, Alert, Links, Setting
 from alerts.rules import alert_groups, all_alerts
@@ -299,6 +302,24 @@ def test_every_alert_points_to_a_panel_that_is_there() -> None:
     titles = {uid: {panel["id"]: panel["title"] for panel in panels(board)} for uid, board in boards().items()}
     for alert in ALERTS.values():
         assert titles[f"voice-agent-{alert.panel.board}"].get(alert.panel.id) == alert.panel.title, alert.name
+
+
+@pytest.mark.parametrize("text", sorted({line for alert in ALERTS.values() for line in alert.runbook.commands}))
+def test_a_command_of_a_runbook_can_be_pasted(text: str) -> None:
+    """Ours by its own parser. TIER, ID and WHY are what a person fills in."""
+    program, *words = shlex.split(text.replace("TIER", "free"))
+    assert program in ("voice-agent", "docker", "curl", "promtool"), text
+    if program != "voice-agent":
+        return
+    command: click.Command = cli
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words:
+        found = command.get_command(context, words[0])
+        if found is None:
+            break
+        command, words = found, words[1:]
+        context = click.Context(command, parent=context)
+    assert command.parse_args(context, words) == [], text
 
 
 def test_the_generated_rules_and_runbooks_are_the_committed_ones() -> None:
