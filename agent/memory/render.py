@@ -21,7 +21,8 @@ _MAX_VIEW_STATES = 20
 def render_text(conversation: Conversation) -> str:
     """Topics with their questions and states, one line each, oldest first; folded questions as their gist."""
     graph = conversation.graph
-    lines = [f"{graph.turns} turns, {len(graph.topics)} topics, {len(graph.states)} states"]
+    counted = (("turn", graph.turns), ("topic", len(graph.topics)), ("state", len(graph.states)))
+    lines = [", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counted)]
     for topic in graph.topics:
         lines += ["", _topic_line(graph, topic), f"  summary: {topic.summary or lexical_summary(graph, topic) or '-'}"]
         lines += [f"  folded {line}" for line in topic.gist]
