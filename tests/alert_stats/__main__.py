@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ from alerts.recorded import MIN_SESSIONS, MIN_TURNS
 from tests.alert_stats.detection import BAD, HEALTHY, Detection, detection
 from tests.alert_stats.false_alarms import FalseAlarms, Kind, false_alarms
 
+WIDTH: Final = 130  # characters, in a file
 QUIET, BUSY = 3.0, 120.0  # calls an hour
 CORRELATIONS: Final = (0.0, 0.1)
 ALLOWED: Final = load_budgets().objective.slow_turn_share
@@ -24,9 +26,9 @@ KINDS: Final = [
     *(Kind(calls, CORRELATIONS[-1], 0.6 * ALLOWED) for calls in (QUIET, BUSY)),
 ]
 ALERTS: Final = {
-    "VoiceAgentLatencyFastBurn": "fast burn (page)",
-    "VoiceAgentLatencySlowBurn": "slow burn (ticket)",
-    "VoiceAgentRollBackExperience": "roll back (page)",
+    "VoiceAgentLatencyFastBurn": "fast burn, page",
+    "VoiceAgentLatencySlowBurn": "slow burn, ticket",
+    "VoiceAgentRollBackExperience": "roll back, page",
 }
 AFTER: Final = {"15 min": 15, "3 h": 180, "6 h": 360}
 
@@ -38,7 +40,7 @@ AFTER: Final = {"15 min": 15, "3 h": 180, "6 h": 360}
 @click.option("--every", default=2, show_default=True, help="Minutes between evaluations, without a fault.")
 def main(days: int, months: int, runs: int, every: int) -> None:
     """Count false alarms, and measure how surely and how soon a bad policy is found."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     progress = Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console)
     with progress:
         task = progress.add_task(f"{days} days without a fault, {months} times in {len(KINDS)} kinds of shop")
@@ -61,19 +63,20 @@ def _shops() -> Iterator[tuple[float, float, float, float, int]]:
 
 
 def _false_alarms(found: Sequence[FalseAlarms]) -> Table:
-    table = Table(title=f"False alarms in 30 days. As many as {ALLOWED:.0%} of the turns may be slow")
+    table = Table(
+        title=f"False alarms in 30 days, and for how much of the time. {ALLOWED:.0%} of the turns may be slow"
+    )
     table.add_column("shop")
     table.add_column("slow turns", justify="right")
     table.add_column("correlation", justify="right")
     table.add_column("days", justify="right")
     for title in ALERTS.values():
         table.add_column(title, justify="right")
-        table.add_column("share of the time", justify="right")
     for one in found:
-        cells: list[str] = []
-        for alert in ALERTS:
-            cells.append(f"{one.times.get(alert, 0) / one.days * 30:.1f}")
-            cells.append(f"{one.minutes.get(alert, 0) / (one.days * 1_440):.1%}")
+        cells = [
+            f"{one.times.get(alert, 0) / one.days * 30:.1f} · {one.minutes.get(alert, 0) / (one.days * 1_440):.1%}"
+            for alert in ALERTS
+        ]
         table.add_row(
             f"{one.kind.calls_an_hour:g} calls/h",
             f"{one.kind.slow_share:.0%}",
@@ -86,18 +89,18 @@ def _false_alarms(found: Sequence[FalseAlarms]) -> Table:
 
 def _detection(found: Sequence[Detection], runs: int) -> Table:
     table = Table(
-        title=f"Detection: {BAD:.0%} slow instead of {HEALTHY:.0%}, {runs} runs each. The sample: {MIN_TURNS} turns and"
-        f" {MIN_SESSIONS} ended calls of the bad share. Times are p50 / p90 since the change"
+        title=f"Detection of {BAD:.0%} slow turns, {runs} runs each. Times are p50 / p90 since it began. The sample:"
+        f" {MIN_TURNS} turns, {MIN_SESSIONS} ended calls. +15 min: ROLL BACK by 15 minutes after the sample"
     )
     table.add_column("shop")
     table.add_column("correlation", justify="right")
     table.add_column("before")
     table.add_column("sample", justify="right")
     for title in AFTER:
-        table.add_column(f"found {title} after it", justify="right")
+        table.add_column(f"+{title}", justify="right")
     for title in ("verdict", "alert"):
         table.add_column(title, justify="right")
-    table.add_column("found in all", justify="right")
+    table.add_column("in all", justify="right")
     table.add_column("too early", justify="right")
     for one in found:
         table.add_row(
