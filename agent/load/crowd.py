@@ -20,7 +20,7 @@ from agent.load.clockwork import Clockwork
 from agent.load.local import LocalHouse
 from agent.load.records import CallRecord
 from agent.load.script import Speak, Step
-from agent.load.wire import CallError, http_client
+from agent.load.wire import NO_CAPACITY, CallError, http_client
 
 CLIPS: Final = Path(__file__).parent.parent / "sandbox" / "clips"
 CONVERSATIONS: Final = {"room": 6, "billing": 5, "order": 6, "smalltalk": 4, "topics": 8}
@@ -87,6 +87,9 @@ class Switchboard:
             self.tally.refused += 1
             return False
         record = await caller.converse()
+        if record.close_code == NO_CAPACITY and not record.turns:
+            self.tally.refused += 1
+            return False
         self.tally.calls[kind] += 1
         self.tally.turns += len(record.turns)
         if self._on_call is not None:

@@ -20,6 +20,7 @@ REAL_REPLY: Final = frozenset({"replied", "interrupted", "typed"})  # outcomes o
 _CONNECT_TIMEOUT_S: Final = 10.0
 _MAX_MESSAGE: Final = 4_000_000  # bytes of one message of the server
 
+NO_CAPACITY: Final = 4429  # the close code of a session that was not taken
 CLOSE_MEANINGS: Final[Mapping[int, str]] = {
     1000: "the call is over",
     1001: "the server drains: connect again with the resume token",
@@ -31,7 +32,7 @@ CLOSE_MEANINGS: Final[Mapping[int, str]] = {
     4409: "a newer connection of the same caller took over",
     4410: "the client did not read what it was sent",
     4413: "a frame was too large (64 KiB of audio, 16 KiB of JSON)",
-    4429: "the server has no capacity: try later",
+    NO_CAPACITY: "the server has no capacity: try later",
 }
 
 

@@ -81,7 +81,8 @@ class Play:
             line.tally,
             self._timeline.now(),
             None if detected is None else detected - self._moments.injected,
-            None if detected is None or decision is None else decision.at - detected,
+            # alerts are looked at twice a second, so a decision can be seen before its alert
+            None if detected is None or decision is None else max(0.0, decision.at - detected),
         )
 
     # The phases
