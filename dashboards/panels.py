@@ -266,7 +266,11 @@ def _override(built: Built, name: str, properties: list[dashboard.DynamicConfigV
 
 def _column_properties(column: Column) -> list[dashboard.DynamicConfigValue]:
     look = column.look
-    properties: list[tuple[str, object]] = [("unit", look.unit), ("custom.width", column.width)]
+    properties: list[tuple[str, object]] = [
+        ("unit", look.unit),
+        ("custom.width", column.width),
+        ("noValue", "–"),  # of a cell; that of the panel says why the whole table is empty
+    ]
     if look.decimals is not None:
         properties.append(("decimals", look.decimals))
     if len(look.steps) > 1:

@@ -153,7 +153,7 @@ def _policies() -> Row:
     table = rows(
         panel,
         {"tier": "Tier", "policy": "Policy"},
-        Column("New sessions", f"{value(catalog.POLICY_WEIGHT, who, TIER)} / 100", Look("percentunit", 0)),
+        Column("New sessions", f"{value(catalog.POLICY_WEIGHT, who, TIER)} / 100", Look("percentunit", 0), 110),
         Column("Turns", f"{owed} > 0", Look("none", 0)),
         Column("Sessions", f"{sessions} > 0", Look("none", 0)),
         Column("p50", _present(quantile(0.5, catalog.TURN_LATENCY, day, who, TIER)), Look("s")),
