@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from alerts.recorded import MIN_SESSIONS, MIN_TURNS
+from alerts.verdict import MIN_SLOW_SESSIONS
 from tests.alert_stats.shop import Shop
 from tests.alert_stats.told import Seen, asked
 
@@ -21,6 +22,8 @@ class Run:
 
     sample: int | None
     """When the bad share had as many turns and ended calls as the verdict asks for."""
+    evidence: int | None
+    """When it also had as many calls with two slow turns."""
     verdict: int | None
     """When the verdict first said ROLL BACK."""
     alert: int | None
@@ -30,7 +33,11 @@ class Run:
 
     def found_within(self, minutes: int) -> bool:
         """Whether the verdict was there so many minutes after the sample."""
-        return self.verdict is not None and self.sample is not None and self.verdict <= self.sample + minutes
+        return _by(self.verdict, self.sample, minutes)
+
+    def follows_evidence(self, minutes: int) -> bool:
+        """Whether the verdict was there so many minutes after the evidence."""
+        return _by(self.verdict, self.evidence, minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,10 @@ class Detection:
     def found_within(self, minutes: int) -> float:
         """Share of the runs that were found so many minutes after their sample was there."""
         return sum(run.found_within(minutes) for run in self.runs) / len(self.runs)
+
+    def follows_evidence(self, minutes: int) -> float:
+        """Share of the runs that were found so many minutes after their evidence was there."""
+        return sum(run.follows_evidence(minutes) for run in self.runs) / len(self.runs)
 
     def found(self) -> float:
         """Share of the runs that were found at all."""
@@ -81,12 +92,18 @@ def _run(shop: Shop, seen: Sequence[Seen], changed: int) -> Run:
     verdicts = [one.minute for one in seen if one.question == "verdict"]
     alerts = [one.minute for one in seen if one.labels.get("alertname") == ALERT]
     sample = shop.enough_since_change(MIN_TURNS, MIN_SESSIONS)
+    evidence = shop.enough_since_change(MIN_TURNS, MIN_SESSIONS, MIN_SLOW_SESSIONS)
     return Run(
         None if sample is None else sample - changed,
+        None if evidence is None else evidence - changed,
         _first_after(verdicts, changed),
         _first_after(alerts, changed),
         any(minute <= changed for minute in verdicts),
     )
+
+
+def _by(moment: int | None, since: int | None, minutes: int) -> bool:
+    return moment is not None and since is not None and moment <= since + minutes
 
 
 def _first_after(minutes: Iterable[int], changed: int) -> int | None:

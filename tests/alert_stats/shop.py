@@ -65,16 +65,18 @@ class Shop:
             where = [equal(label, value) for label, value in labels]
             yield {"series": select(metric, where), "values": _counter(grown, self.minutes)}
 
-    def enough_since_change(self, turns: int, calls: int) -> int | None:
+    def enough_since_change(self, turns: int, calls: int, slow_calls: int = 0) -> int | None:
         """The minute in which the judged policy had so many turns and ended calls after the change; None: never."""
-        owed, ended = (
-            sorted(minute for (metric, labels), minute in self._events() if (metric, labels) == self._of(what, JUDGED))
-            for what in (_OWED, _ENDED)
-        )
-        owed, ended = ([minute for minute in found if minute > self.turns_bad] for found in (owed, ended))
-        if len(owed) < turns or len(ended) < calls:
-            return None
-        return max(owed[turns - 1], ended[calls - 1])
+        reached = [self._reached(what, count) for what, count in ((_OWED, turns), (_ENDED, calls))]
+        if slow_calls:
+            reached.append(self._reached(_SLOW_SESSION, slow_calls))
+        known = [minute for minute in reached if minute is not None]
+        return max(known) if len(known) == len(reached) else None
+
+    def _reached(self, what: tuple[Metric, tuple[tuple[str, str], ...]], count: int) -> int | None:
+        judged = self._of(what, JUDGED)
+        minutes = sorted(minute for found, minute in self._events() if found == judged and minute > self.turns_bad)
+        return minutes[count - 1] if len(minutes) >= count else None
 
     def _events(self) -> Iterator[tuple[tuple[Metric, tuple[tuple[str, str], ...]], int]]:
         """What each call counts, and in which minute it is first seen."""
