@@ -25,7 +25,8 @@ def _stale() -> Alert:
         "VoiceAgentAssignmentStale",
         f"{select(catalog.ASSIGNMENT_AGE)} > {STALE_S}",
         "ticket",
-        '{{ $labels.instance }} has not followed the policies in force for {{ $value | printf "%.0f" }} s',
+        "{{ $labels.instance }} has not followed the policies of {{ $labels.tier }} callers for"
+        ' {{ $value | printf "%.0f" }} s',
         "The process goes on with the policies that it knows. A rollback does not reach its new sessions.",
         Panel("ux", 60, "Policies side by side, last 24 hours"),
         Runbook(
@@ -41,7 +42,7 @@ def _stale() -> Alert:
             ("voice-agent policy list", "curl -s HOST/health/ready", "docker compose ps postgres"),
             "A planned restart of the database of a few minutes.",
         ),
-        ("instance", "job"),
+        ("instance", "job", "tier"),
         hold_minutes=1,
         keep_minutes=5,
     )

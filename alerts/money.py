@@ -18,6 +18,7 @@ from agent.telemetry.verdicts import (
     COST_LIMIT,
     COST_SESSION,
     COST_VERDICT,
+    COST_WINDOW,
     NOT_ENOUGH,
     ROLL_BACK,
     recorded,
@@ -39,7 +40,6 @@ from alerts.recorded import (
 MARGIN: Final = 0.10
 
 COSTED = recorded("sessions_costed:increase", "Ended sessions whose cost is known.", *COUNTED)
-COST_WINDOW = recorded("cost:window", "The window that decides on cost: 1 with enough sessions, 0 without.", *COUNTED)
 COST_OVER = recorded("cost:over_limit", "1 where the average session costs more than the alert threshold.", *WHO)
 COST_DEARER = recorded("cost:dearer", "1 where it is also dearer than before.", *WHO)
 

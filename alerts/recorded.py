@@ -21,7 +21,7 @@ DECISION_WINDOWS: Final = ("1h", "6h", "24h")
 BASELINE_WINDOW: Final = "7d"
 SECONDS: Final = {**WINDOWS, BASELINE_WINDOW: 7 * 86_400}
 DOUBT: Final = 0.024
-"""How often a signal that is just at its limit may be taken for one over it, in each window's looks of a day."""
+"""How often a signal that is just at its limit may be taken for one over it, in a window's disjoint looks of a day."""
 INTERVAL_S: Final = 30
 WHO: Final = ("tier", "policy")
 COUNTED: Final = ("tier", "policy", "window")
@@ -70,8 +70,9 @@ def scaled(window: str, faster: float) -> str:
 def quantile_of(window: str) -> float:
     """How many standard deviations are beyond doubt in a window.
 
-    A day has 24 windows of an hour, 4 of 6 hours and one of 24, so each of them shares `DOUBT` with as many others
-    (Bonferroni): 0.1, 0.6 and 2.4 %, one-sided, which is z = 3.09, 2.51 and 1.98.
+    A day has 24 disjoint windows of an hour, 4 of 6 hours and one of 24, and each kind shares `DOUBT` (Bonferroni):
+    0.1, 0.6 and 2.4 %, one-sided, which is z = 3.09, 2.51 and 1.98. Windows slide and turns of one call are alike, so
+    there are more false alarms than that; `make alert-stats` counts them.
     """
     return NormalDist().inv_cdf(1 - DOUBT * WINDOWS[window] / WINDOWS["24h"])
 

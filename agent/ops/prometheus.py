@@ -97,10 +97,16 @@ class Prometheus:
         """The policies of a tier that callers suffer from beyond doubt, or whose sessions cost more than is allowed."""
         lower = await self._ask(verdicts.DECISION_LOWER, tier)
         suffered = {labels["policy"] for labels, value in lower if value > limits.get(labels["signal"], math.inf)}
+        return frozenset(suffered | await self._dear(tier))
+
+    async def _dear(self, tier: Labels) -> set[str]:
+        """The policies of a tier whose average session costs more than is allowed, with enough sessions to say so."""
         allowed_usd = await self._value(verdicts.COST_LIMIT, tier)
+        if allowed_usd is None:
+            return set()
+        known = {labels["policy"] for labels, value in await self._ask(verdicts.COST_WINDOW, tier) if value == 1}
         costs = await self._ask(verdicts.COST_SESSION, tier)
-        dear = {labels["policy"] for labels, value in costs if allowed_usd is not None and value > allowed_usd}
-        return frozenset(suffered | dear)
+        return known & {labels["policy"] for labels, value in costs if value > allowed_usd}
 
     async def _value(self, metric: Metric, where: Labels) -> float | None:
         """The value of one series; None where there is none."""

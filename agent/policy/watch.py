@@ -44,7 +44,7 @@ class AssignmentWatch:
         self._prepare = prepare
         self._numbers: dict[Tier, int] = {}
         self._unusable: set[Tier] = set()
-        self._read_at = 0.0
+        self._read_at = dict.fromkeys(Tier, 0.0)
         self._failing = False
         self._first_read = asyncio.Event()
         for tier in Tier:
@@ -53,7 +53,7 @@ class AssignmentWatch:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Follows the database while the block runs; begins with what the database says, if it answers in time."""
-        self._read_at = clock.now()  # only a running loop has a clock
+        self._read_at = dict.fromkeys(Tier, clock.now())  # only a running loop has a clock
         task = asyncio.create_task(self._follow(), name="assignment-watch")
         try:
             await self._begin()
@@ -62,10 +62,9 @@ class AssignmentWatch:
             task.cancel()
             await asyncio.wait({task})
 
-    @property
-    def age_s(self) -> float:
-        """Seconds since this process last put in force what the database says."""
-        return clock.now() - self._read_at
+    def age_s(self, tier: Tier) -> float:
+        """Seconds since this process last put in force what the database says; from its start where it has not."""
+        return clock.now() - self._read_at[tier]
 
     async def refresh(self) -> None:
         """Reads what is in force now. Raises what the store raises, and TimeoutError after five seconds."""
@@ -77,8 +76,8 @@ class AssignmentWatch:
         for tier, revision in found.items():
             if self._numbers.get(tier) != revision.number:
                 self._take(tier, revision)
-        if not self._unusable:
-            self._read_at = clock.now()
+            if tier not in self._unusable:
+                self._read_at[tier] = clock.now()
 
     async def catch_up(self) -> None:
         """Follows a change that was made here at once. Never raises: where it fails, the next second will do."""
@@ -105,7 +104,8 @@ class AssignmentWatch:
             else:
                 self._failing = False
                 self._first_read.set()
-            self._metrics.set(catalog.ASSIGNMENT_AGE, value=self.age_s)
+            for tier in Tier:
+                self._metrics.set(catalog.ASSIGNMENT_AGE, tier, value=self.age_s(tier))
             await asyncio.sleep(POLL_S)
 
     async def _first(self, tier: Tier) -> Revision:
@@ -122,21 +122,26 @@ class AssignmentWatch:
         """Puts a revision in force here, if this process has its policies."""
         begins = tier not in self._numbers
         self._numbers[tier] = revision.number
-        weights = revision.weights
         try:
-            self.book = self.book.assigned(tier, weights)
+            self.book = self.book.assigned(tier, revision.weights)
             self._unusable.discard(tier)
         except ValueError as error:
             self._unusable.add(tier)
             log.error("assignment cannot be used", tier=tier, revision=revision.number, reason=str(error))
-            if not begins:
-                return
-            weights = {self.book.baseline: 100}
-            self.book = self.book.assigned(tier, weights)
-        for name in weights:
+            if begins:
+                self._take_baseline(tier)
+            return
+        for name in revision.weights:
             self._prepare(tier, self.book.policies[name])
         self._show(tier)
-        log.info("assignment in force", tier=tier, revision=revision.number, weights=described(weights))
+        log.info("assignment in force", tier=tier, revision=revision.number, weights=described(revision.weights))
+
+    def _take_baseline(self, tier: Tier) -> None:
+        baseline = self.book.baseline
+        self.book = self.book.assigned(tier, {baseline: 100})
+        self._prepare(tier, self.book.policies[baseline])
+        self._show(tier)
+        log.warning("everybody gets the baseline until an assignment can be used", tier=tier, policy=baseline)
 
     def _show(self, tier: Tier) -> None:
         weights = dict(self.book.assignments[tier].weights)

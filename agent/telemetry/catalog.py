@@ -125,7 +125,9 @@ BUDGET_SESSION_ALERT = _gauge("budget_session_alert_usd", "Average cost of a ses
 POLICY_INFO = _gauge("policy_info", "1 for each policy that a tier can be assigned.", "policy", "version", "tier")
 POLICY_WEIGHT = _gauge("policy_weight_percent", "Percent of a tier's new sessions that get a policy.", "tier", "policy")
 ASSIGNMENT_AGE = _gauge(
-    "assignment_age_seconds", "Seconds since this process last put in force what the database says."
+    "assignment_age_seconds",
+    "Seconds since this process last put in force what the database says of a tier; from its start where it has not.",
+    "tier",
 )
 DECISIONS = _counter(
     "decisions_total", "Decisions about alerts that ask for a rollback.", "tier", "policy", "outcome", "reason"

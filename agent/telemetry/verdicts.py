@@ -33,6 +33,9 @@ BASELINE_ENOUGH = recorded("baseline:enough_data", "1 where the baseline has eno
 BASELINE_SHARE = recorded("baseline:share", "A signal of the baseline in 7 days.", "signal", "tier")
 
 COST_SESSION = recorded("cost:session_usd", "Average session in the window that decides, in dollars.", "tier", "policy")
+COST_WINDOW = recorded(
+    "cost:window", "The window that decides on cost: 1 with enough sessions, 0 without.", "tier", "policy", "window"
+)
 COST_LIMIT = recorded("cost:limit_usd", "What an average session may cost before somebody is told.", "tier")
 COST_BEFORE = recorded(
     "cost:before_usd",

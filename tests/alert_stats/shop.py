@@ -59,14 +59,14 @@ class Shop:
                 "series": select(catalog.POLICY_WEIGHT, who),
                 "values": f"{share * 100:g}x{self.minutes // SCRAPE_MINUTES}",
             }
-        for (metric, labels), minute in self._events():
+        for (metric, labels), minute, _ in self._events():
             counted[metric, labels][minute] += 1
         for (metric, labels), grown in counted.items():
             where = [equal(label, value) for label, value in labels]
             yield {"series": select(metric, where), "values": _counter(grown, self.minutes)}
 
     def enough_since_change(self, turns: int, calls: int, slow_calls: int = 0) -> int | None:
-        """The minute in which the judged policy had so many turns and ended calls after the change; None: never."""
+        """The minute in which so many turns and ended calls of calls after the change were seen; None: never."""
         reached = [self._reached(what, count) for what, count in ((_OWED, turns), (_ENDED, calls))]
         if slow_calls:
             reached.append(self._reached(_SLOW_SESSION, slow_calls))
@@ -75,11 +75,11 @@ class Shop:
 
     def _reached(self, what: tuple[Metric, tuple[tuple[str, str], ...]], count: int) -> int | None:
         judged = self._of(what, JUDGED)
-        minutes = sorted(minute for found, minute in self._events() if found == judged and minute > self.turns_bad)
+        minutes = sorted(seen for found, seen, began in self._events() if found == judged and began >= self.turns_bad)
         return minutes[count - 1] if len(minutes) >= count else None
 
-    def _events(self) -> Iterator[tuple[tuple[Metric, tuple[tuple[str, str], ...]], int]]:
-        """What each call counts, and in which minute it is first seen."""
+    def _events(self) -> Iterator[tuple[tuple[Metric, tuple[tuple[str, str], ...]], int, float]]:
+        """What each call counts, in which minute it is first seen, and when its call began."""
         chance = random.Random(self.seed)
         at = chance.expovariate(self.calls_an_hour / 60)
         while at < self.minutes:
@@ -91,14 +91,14 @@ class Shop:
             slow, turns = 0, chance.randint(*TURNS)
             for turn in range(turns):
                 minute = int(at + (turn + 1) * TURN_MINUTES) + 1
-                yield self._of(_OWED, policy), minute
+                yield self._of(_OWED, policy), minute, at
                 if chance.random() < share:
                     slow += 1
-                    yield self._of(_SLOW, policy), minute
+                    yield self._of(_SLOW, policy), minute, at
             ended = int(at + turns * TURN_MINUTES) + 1
-            yield self._of(_ENDED, policy), ended
+            yield self._of(_ENDED, policy), ended, at
             if slow >= SLOW_SESSION_TURNS:
-                yield self._of(_SLOW_SESSION, policy), ended
+                yield self._of(_SLOW_SESSION, policy), ended, at
             at += chance.expovariate(self.calls_an_hour / 60)
 
     def _of(

@@ -65,7 +65,21 @@ def test_a_bad_policy_of_a_busy_shop_is_found_in_time_and_a_healthy_one_is_left_
 
 @needs_promtool
 @pytest.mark.slow
-def test_a_busy_day_at_the_objective_wakes_nobody_by_a_fast_burn() -> None:
-    [found] = false_alarms([Kind(120.0, 0.0, 0.05)], 1, range(2), every=4)
-    assert found.days == 2
-    assert found.times.get("VoiceAgentLatencyFastBurn", 0) == 0
+def test_fast_burns_are_counted_where_turns_are_slow_and_not_at_the_objective() -> None:
+    """The same busy shop at both shares: an alert that is not loaded, or always silent, is not taken for a good one."""
+    good, bad = false_alarms([Kind(120.0, 0.1, 0.05), Kind(120.0, 0.1, 0.4)], 1, range(1), every=4)
+    assert good.days == bad.days == 1
+    assert "VoiceAgentLatencyFastBurn" not in good.times
+    assert bad.times["VoiceAgentLatencyFastBurn"] == 1
+    assert bad.minutes["VoiceAgentLatencyFastBurn"] > 22 * 60
+
+
+def test_calls_that_began_before_a_change_are_no_sample_of_it() -> None:
+    fresh = Shop("s", 1, 120.0, 600, 0.02, 0.15)
+    changed = Shop("s", 1, 120.0, 600, 0.02, 0.15, turns_bad=200)
+    after_start, after_change = (shop.enough_since_change(60, 10) for shop in (fresh, changed))
+    assert after_start is not None
+    assert after_change is not None
+    assert 5 <= after_change - 200 <= 12
+    assert changed.enough_since_change(60, 10, 3) == max(after_change, changed.enough_since_change(1, 1, 3) or 0)
+    assert Shop("s", 1, 3.0, 60).enough_since_change(60, 10) is None

@@ -9,7 +9,7 @@ from agent.budgets import load_budgets
 from agent.policy.policies import load_policies
 from agent.telemetry.verdicts import KEEP, NOT_ENOUGH, ROLL_BACK, VERDICT, WATCH
 from alerts.__main__ import files, rule_file
-from alerts.counting import SHARE, signals
+from alerts.counting import LOWER, SAMPLE, SHARE, signals
 from alerts.promql import select
 from alerts.recorded import BASELINE, quantile_of, wilson_lower
 from alerts.recording import recorded_metrics, recording_groups
@@ -23,6 +23,7 @@ INFO = [
     for name in ("haiku_first", BASELINE)
 ]
 MINUTES = 310
+QUANTILES = {"1h": 3.09, "6h": 2.512, "24h": 1.977}
 
 
 def traffic(
@@ -149,14 +150,39 @@ def test_lost_sessions_alone_roll_back(tmp_path: Path) -> None:
 
 
 @needs_promtool
-@pytest.mark.parametrize(("window", "z"), [("1h", 3.09), ("6h", 2.512), ("24h", 1.977)])
+def test_the_longer_the_window_the_less_sure_it_must_be(tmp_path: Path) -> None:
+    """The same share of the same sample in every window: which interval its rule takes shows in the lower end."""
+    rules = [rule for group in recording_groups() for rule in group["rules"] if rule["record"] == LOWER.name]
+    who = f'signal="slow_turns",{NEW}'
+    given = [
+        {"series": f'{metric.name}{{{who},window="{window}"}}', "values": f"{value}x5"}
+        for window in QUANTILES
+        for metric, value in ((SHARE, 0.08), (SAMPLE, 600))
+    ]
+    labels = '{policy="haiku_first", signal="slow_turns", tier="free", window="%s"}'
+    expected = {labels % window: round(lower_end(0.08, 600, z), 4) for window, z in QUANTILES.items()}
+    check(
+        tmp_path,
+        rule_file([{"name": "lower", "rules": rules}]),
+        given,
+        {("3m", f"round({LOWER.name}, 0.0001)"): expected},
+    )
+
+
+@needs_promtool
+@pytest.mark.parametrize(("window", "z"), QUANTILES.items())
 @pytest.mark.parametrize(("bad", "sample"), [(1, 3), (3, 20), (6, 60), (28, 400)])
 def test_the_lower_end_of_the_interval_is_wilsons(tmp_path: Path, bad: int, sample: int, window: str, z: float) -> None:
     assert quantile_of(window) == pytest.approx(z, abs=0.001)
-    p, zz = bad / sample, z * z
-    exact = (p + zz / (2 * sample) - z * math.sqrt(p * (1 - p) / sample + zz / (4 * sample**2))) / (1 + zz / sample)
-    query = f"round({wilson_lower(f'vector({p!r})', f'vector({sample})', window)}, 0.0001)"
-    check(tmp_path, "groups: []\n", [], {("1m", query): {"{}": round(exact, 4)}})
+    query = f"round({wilson_lower(f'vector({bad / sample!r})', f'vector({sample})', window)}, 0.0001)"
+    check(tmp_path, "groups: []\n", [], {("1m", query): {"{}": round(lower_end(bad / sample, sample, z), 4)}})
+
+
+def lower_end(share: float, sample: int, z: float) -> float:
+    """Wilson's formula, once more."""
+    zz = z * z
+    spread = z * math.sqrt(share * (1 - share) / sample + zz / (4 * sample**2))
+    return (share + zz / (2 * sample) - spread) / (1 + zz / sample)
 
 
 def test_signals_are_named_as_the_board_names_them() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from agent.budgets import Tier
 from agent.policy.watch import AssignmentWatch
-from agent.telemetry.verdicts import COST_SESSION, KEEP, PROVIDER_OUTAGE, ROLL_BACK
+from agent.telemetry.verdicts import COST_SESSION, COST_WINDOW, KEEP, PROVIDER_OUTAGE, ROLL_BACK
 from tests.e2e.test_lifecycle import say, until
 from tests.e2e.wire import START, dial, ending, token_of
 from tests.house import House, running_house, running_service, sample
@@ -146,11 +146,20 @@ async def test_the_same_alert_again_changes_nothing_also_after_the_rollback_was_
 
 async def test_a_baseline_whose_calls_cost_too_much_does_not_come_back_by_itself() -> None:
     async with running_ops() as ops:
-        ops.outside.samples.append((COST_SESSION, {"tier": "free", "policy": "sonnet_first"}, 0.12))
+        baseline = {"tier": "free", "policy": "sonnet_first"}
+        ops.outside.samples += [(COST_SESSION, baseline, 0.12), (COST_WINDOW, baseline | {"window": "6h"}, 1)]
         assert await ops.result(notification(verdict="cost")) == "decided"
         [decision] = await ops.ask("decisions")
         assert (decision["outcome"], decision["reason"]) == ("held", "target_in_breach")
         assert ops.weights == HAIKU
+
+
+async def test_a_few_dear_calls_of_the_baseline_hold_nothing_back() -> None:
+    async with running_ops() as ops:
+        baseline = {"tier": "free", "policy": "sonnet_first"}
+        ops.outside.samples += [(COST_SESSION, baseline, 0.4), (COST_WINDOW, baseline | {"window": "24h"}, 0)]
+        assert await ops.result(notification(verdict="cost")) == "decided"
+        assert ops.weights == {"sonnet_first": 100}
 
 
 async def test_what_is_held_is_looked_at_again_when_the_alert_is_repeated() -> None:
