@@ -66,12 +66,14 @@ class Microphone:
             self._send(_SILENCE)
             return False
         index = saying.sent
+        # before it is sent: the write wakes the server, and a stamp that waits for a core would flatter it
+        at = self._clock()
         self._send(saying.clip.frames[index])
         saying.sent += 1
         if index == saying.clip.last_voiced:
-            saying.last_voiced_at = self._clock()
+            saying.last_voiced_at = at
         if index == saying.clip.first_voiced:
-            saying.first_voiced_at = self._clock()
+            saying.first_voiced_at = at
             saying.on_voice()
         if saying.done:
             self._saying = None
