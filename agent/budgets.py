@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from agent.errors import ConfigurationError
+from agent.core.errors import ConfigurationError
 
 DEFAULT_FILE: Final = Path(__file__).with_name("budgets.toml")
 

@@ -10,9 +10,9 @@ import yaml
 
 from agent.budgets import load_budgets
 from alerts import runbooks
-from alerts.alert import Links, Setting
-from alerts.recording import recording_groups
-from alerts.rules import alert_groups, all_alerts
+from alerts.groups import alert_groups, all_alerts
+from alerts.model import Links, Setting
+from alerts.recording.groups import recording_groups
 
 HERE: Final = Path(__file__).parent
 

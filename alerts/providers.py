@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from agent.telemetry.verdicts import PROVIDER_OUTAGE
-from alerts.alert import Alert, Panel, Runbook
-from alerts.outage import FALLBACK_SAMPLE, FALLBACK_SHARE
+from agent.telemetry.recorded_metrics import PROVIDER_OUTAGE
+from alerts.model import Alert, Panel, Runbook
 from alerts.promql import select
-from alerts.recorded import wilson_lower
+from alerts.recording.model import wilson_lower
+from alerts.recording.outage import FALLBACK_SAMPLE, FALLBACK_SHARE
 
 FALLBACK_LIMIT: Final = 0.02
 """Healthy providers cause under 0.1 %."""

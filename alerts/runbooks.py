@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from alerts.alert import Alert, Links
+from alerts.model import Alert, Links
 
 _LOUDNESS = {
     "page": "wakes somebody",

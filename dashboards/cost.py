@@ -9,11 +9,11 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from agent.budgets import load_budgets
 from agent.telemetry import catalog
 from alerts.promql import average, equal, select, share, total, unequal, value
-from alerts.recorded import BASELINE
-from dashboards.boards import PAID, POLICY, TIER, WHO, WINDOW, Board, Row
-from dashboards.looks import NO_CALLS, NO_SESSIONS, RULES, STAGES, TIERS
+from alerts.recording.model import BASELINE
+from dashboards.cost_reliability import reliability
+from dashboards.model import PAID, POLICY, TIER, WHO, WINDOW, Board, Row
+from dashboards.palette import NO_CALLS, NO_SESSIONS, RULES, STAGES, TIERS
 from dashboards.panels import Built, Column, Look, Panel, Query, Steps, bars, figure, graph, heat, rows
-from dashboards.reliability import reliability
 
 UID: Final = "voice-agent-cost"
 RANGE: Final = "$__range"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from agent.budgets import load_budgets
-from agent.telemetry import catalog, verdicts
-from agent.telemetry.verdicts import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
-from alerts.counting import LOST_SESSION_SHARE, SLOW_SESSION_SHARE, signals
+from agent.telemetry import catalog, recorded_metrics
+from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
 from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
-from alerts.recorded import BASELINE, MIN_SESSIONS, MIN_TURNS
-from dashboards.boards import TIER, WHO, Board, Row
-from dashboards.looks import NO_RULES, OF_LIMIT
+from alerts.recording.model import BASELINE, MIN_SESSIONS, MIN_TURNS
+from alerts.recording.signals import LOST_SESSION_SHARE, SLOW_SESSION_SHARE, signals
+from dashboards.model import TIER, WHO, Board, Row
+from dashboards.palette import NO_RULES, OF_LIMIT
 from dashboards.panels import Built, Column, Look, Panel, Query, bars, figure, rows, states, words
-from dashboards.service import process, providers
-from dashboards.trouble import trouble
-from dashboards.waiting import WHOLE, waiting
+from dashboards.ux_failures import trouble
+from dashboards.ux_latency import WHOLE, waiting
+from dashboards.ux_platform import process, providers
 
 UID: Final = "voice-agent-ux"
 VERDICTS: Final = {
@@ -55,7 +55,7 @@ def _verdict_now() -> Built:
         7,
     )
     look = Look("none", 0, None, mappings=words(VERDICTS), steps=((None, "blue"),))
-    expr = value(verdicts.VERDICT, ("tier", "policy"), WHO)
+    expr = value(recorded_metrics.VERDICT, ("tier", "policy"), WHO)
     return figure(panel, look, Query(expr, "{{tier}} · {{policy}}", instant=True), size=20)
 
 
@@ -88,14 +88,15 @@ def _baseline() -> Built:
     queries: list[Query] = []
     for way in signals(load_budgets()):
         signal = equal("signal", way.name)
-        of = f"{value(verdicts.BASELINE_SHARE, (), (*TIER, signal))} / {value(verdicts.LIMIT, (), [signal])}"
+        share = value(recorded_metrics.BASELINE_SHARE, (), (*TIER, signal))
+        of = f"{share} / {value(recorded_metrics.LIMIT, (), [signal])}"
         queries.append(Query(of, way.title, instant=True))
     return bars(panel, Look("percentunit", 0, 0, 2, OF_LIMIT), *queries)
 
 
 def _of_limit(name: str, title: str, who: tuple[Match, ...]) -> Query:
     signal = equal("signal", name)
-    of = f"{value(verdicts.DECISION_SHARE, (), (*who, signal))} / {value(verdicts.LIMIT, (), [signal])}"
+    of = f"{value(recorded_metrics.DECISION_SHARE, (), (*who, signal))} / {value(recorded_metrics.LIMIT, (), [signal])}"
     return Query(of, title, instant=True)
 
 
@@ -114,8 +115,8 @@ def _sample() -> Built:
     return rows(
         panel,
         {"tier": "Tier", "window": "Window"},
-        Column("Turns", value(verdicts.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 70),
-        Column("Sessions", value(verdicts.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 75),
+        Column("Turns", value(recorded_metrics.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 70),
+        Column("Sessions", value(recorded_metrics.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 75),
     )
 
 
@@ -129,7 +130,7 @@ def _verdict_over_time() -> Built:
         5,
     )
     look = Look("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
-    return states(panel, look, Query(value(verdicts.VERDICT, ("tier",), WHO), "{{tier}}"))
+    return states(panel, look, Query(value(recorded_metrics.VERDICT, ("tier",), WHO), "{{tier}}"))
 
 
 def _policies() -> Row:

@@ -14,14 +14,14 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agent.clock import now
-from agent.ledger import rows, writing
+from agent.billing.pricing import utc_now
+from agent.core.clock import now
+from agent.ledger import rows, writer
 from agent.ledger.database import create_engine, migrate
-from agent.ledger.keeping import prune
-from agent.ledger.meter import utc_now
+from agent.ledger.retention import prune
 from agent.ledger.rows import TABLES, Row, TableName
-from agent.ledger.spool import Spool
 from agent.ledger.tables import charges, memory_events
+from agent.ledger.write_queue import Spool
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
 
@@ -195,7 +195,7 @@ class Ledger:
         try:
             await self._commit(batch)
         except Exception as error:
-            if not writing.is_bad_row(error):
+            if not writer.is_bad_row(error):
                 raise
             await self._write_singly(batch)
 
@@ -205,7 +205,7 @@ class Ledger:
             try:
                 await self._commit([row])
             except Exception as error:
-                if not writing.is_bad_row(error):
+                if not writer.is_bad_row(error):
                     raise
                 self._lost.append(self._committed_to + 1)
                 self._drop(row.table, type(error).__name__)
@@ -214,7 +214,7 @@ class Ledger:
     async def _commit(self, batch: list[Row]) -> None:
         began = now()
         async with asyncio.timeout(_COMMIT_S), self.engine.begin() as connection:
-            left_out = await writing.write(connection, batch)
+            left_out = await writer.write(connection, batch)
         self._metrics.observe(catalog.LEDGER_COMMIT, value=now() - began)
         for table, count in left_out.items():
             self._drop(table, "session_gone", count)

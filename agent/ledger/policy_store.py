@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agent.budgets import Tier
 from agent.ledger.tables import assignments, decisions
-from agent.ledger.writing import lock_for_writing
-from agent.policy.assignment import Cause, Change, Revision
-from agent.policy.decision import Alert, Decision, Mode, Outcome, Reason
+from agent.ledger.writer import lock_for_writing
+from agent.policy.assignments import Cause, Change, Revision
+from agent.policy.decisions import Alert, Decision, Mode, Outcome, Reason
 from agent.policy.store import LIMIT
 
 _ONE_AT_A_TIME: Final = 7_403_926_582  # any number that nobody else takes as a PostgreSQL advisory lock

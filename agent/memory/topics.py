@@ -24,7 +24,7 @@ MAX_TOPICS = 64
 
 _K = TypeVar("_K", int, str)
 
-# Tuned on SGD dev and MultiWOZ validation (tests/evals).
+# Tuned on SGD dev and MultiWOZ validation (tools/evals).
 _NOUN, _HINT = 1.0, 0.4
 _REQUESTED, _IN_PASSING = 2.0, 0.5  # "find me a hotel" against "a taxi to the hotel"
 _FROM_ANSWER = 0.3

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.budgets import Tier
-from agent.policy.assignment import Change, Revision
-from agent.policy.decision import Alert, Decision, Mode
+from agent.policy.assignments import Change, Revision
+from agent.policy.decisions import Alert, Decision, Mode
 
 
 class PolicyTransaction(Protocol):

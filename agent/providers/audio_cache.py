@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
-from agent.audio import bytes_for
+from agent.core.audio import bytes_for
 from agent.providers.base import Audio, ErrorKind, Meter, SpokenByClient, TextToSpeech, Unit
-from agent.providers.metering import Failure, MeteredCall
+from agent.providers.call import Failure, MeteredCall
 
 PROVIDER: Final = "cache"
 LIMIT_BYTES: Final = 64 * 1024 * 1024  # 35 minutes of speech

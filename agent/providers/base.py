@@ -7,7 +7,7 @@ A provider turns one thing into another and reports what it cost:
     TextToSpeech    text of one clause   → Audio    one call per clause
 
 Every call, also a failed or a cancelled one, hands one `Call` to its `Meter` when it ends. Times are seconds of the
-service's monotonic clock (`agent.clock.now()`).
+service's monotonic clock (`agent.core.clock.now()`).
 
 Errors, and what a chain does with them:
 
@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from agent.errors import AgentError
+from agent.core.errors import AgentError
 
 Service = Literal["stt", "llm", "tts"]
 
@@ -91,7 +91,7 @@ CallOutcome = Literal["ok", "cancelled"] | ErrorKind
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One finished provider call. Times are of `agent.clock`; `first_output_at` is the first *useful* output."""
+    """One finished provider call. Times are of `agent.core.clock`; `first_output_at` is the first *useful* output."""
 
     service: Service
     provider: str

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from agent.providers.base import ErrorKind
-from agent.providers.metering import MeteredCall
+from agent.providers.call import MeteredCall
 
 CONNECT_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 10.0  # between two pieces of an answer

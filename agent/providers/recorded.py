@@ -10,8 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from agent.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from agent.errors import ConfigurationError
+from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
+from agent.core.errors import ConfigurationError
 from agent.providers.base import Audio, Meter, TextToSpeech
 
 SHIPPED: Final = Path(__file__).with_name("clips")

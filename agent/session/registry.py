@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from agent.errors import ProtocolError
+from agent.core.errors import ProtocolError
 from agent.session.admission import DRAINING, Admission, Refusal
-from agent.session.messages import Capabilities, CloseCode
-from agent.session.parts import Past, SessionParts
+from agent.session.dependencies import Past, SessionParts
 from agent.session.session import Ending, Session
-from agent.session.token import Claims, new_session_id
 from agent.telemetry.events import SessionOutcome, SessionRefused, Sink
+from agent.transport.tokens import Claims, new_session_id
+from agent.transport.voice_agent_v1.messages import Capabilities, CloseCode
 
 PartsFactory = Callable[[Claims, str, Capabilities, Past], SessionParts]
 NEW: Final = Past()

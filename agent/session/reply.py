@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent import clock
-from agent.session.messages import (
+from agent.core import clock
+from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
+from agent.transport.send_queue import Outbox
+from agent.transport.voice_agent_v1.messages import (
     AudioClear,
     AudioEnd,
     AudioPause,
@@ -15,11 +17,9 @@ from agent.session.messages import (
     ServerMessage,
     SpeechBrowser,
 )
-from agent.session.messages import (
+from agent.transport.voice_agent_v1.messages import (
     Playback as PlaybackMessage,
 )
-from agent.session.outbox import Outbox
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
 

@@ -11,12 +11,23 @@ from dataclasses import dataclass
 
 import structlog
 
-from agent import clock
-from agent.errors import ProtocolError
+from agent.core import clock
+from agent.core.errors import ProtocolError
 from agent.providers.base import Call, ProviderError
-from agent.session.connection import Connection
-from agent.session.disclosure import Disclosure
-from agent.session.messages import (
+from agent.session.degradation import Disclosure
+from agent.session.dependencies import SessionParts
+from agent.session.turn_taking import Turns
+from agent.telemetry.events import (
+    CallFinished,
+    Cause,
+    FellBack,
+    QueueDropped,
+    SessionEnded,
+    SessionOutcome,
+    SessionStarted,
+)
+from agent.telemetry.timeline import Fallback
+from agent.transport.voice_agent_v1.messages import (
     MAX_TEXT,
     Capabilities,
     ClientMessage,
@@ -30,20 +41,9 @@ from agent.session.messages import (
     Text,
     TranscriptPartial,
 )
-from agent.session.parts import SessionParts
-from agent.session.turns import Turns
-from agent.telemetry.events import (
-    CallFinished,
-    Cause,
-    FellBack,
-    QueueDropped,
-    SessionEnded,
-    SessionOutcome,
-    SessionStarted,
-)
-from agent.telemetry.timeline import Fallback
+from agent.transport.voice_agent_v1.websocket import Connection
 from agent.turn.listen import EndOfTurn, Listener, RecogniserLost, Words
-from agent.turn.voice_activity import VoiceStarted, VoiceStopped
+from agent.turn.vad import VoiceStarted, VoiceStopped
 
 log = structlog.get_logger()
 

@@ -17,8 +17,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from agent.turn.speakable import Piece, Speakable
-from agent.turn.spoken_words import PAUSE_MARKS, SENTENCE_MARKS
+from agent.text_normalization.normalizer import Piece, Speakable
+from agent.text_normalization.words import PAUSE_MARKS, SENTENCE_MARKS
 
 FIRST_PAUSE_LENGTH: Final = 20
 """Spoken characters from which the first clause may end at a comma, colon, semicolon or dash."""

@@ -18,11 +18,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from agent import clock
-from agent.audio import BYTES_PER_SECOND, bytes_for
+from agent.core import clock
+from agent.core.audio import BYTES_PER_SECOND, bytes_for
 from agent.providers.base import Heard, HeardKind, Meter, ProviderError, SpeechStream, SpeechToText
-from agent.turn.arrival import ArrivalRing
-from agent.turn.voice_activity import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
+from agent.turn.audio_clock import ArrivalRing
+from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 
 COALESCE_VOICE: Final = bytes_for(0.04)  # sent up together while somebody speaks: half of it is latency
 COALESCE_SILENCE: Final = bytes_for(0.10)

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from agent import clock
+from agent.core import clock
 from agent.providers.base import Audio, SpokenByClient, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline
 from agent.turn.clauses import Clause

@@ -10,8 +10,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent import clock
-from agent.audio import bytes_for, duration_s
+from agent.core import clock
+from agent.core.audio import bytes_for, duration_s
 from agent.providers.base import Audio, LanguageModel, Prompt, ProviderError, SpokenByClient, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause

@@ -7,7 +7,8 @@ from statistics import median
 
 import pytest
 
-from tests.browser.talk import (
+from tests.support.stack import sample
+from tests.support.talk import (
     ALLOWED,
     calm_house,
     events,
@@ -18,7 +19,6 @@ from tests.browser.talk import (
     talk_page,
     tap,
 )
-from tests.house import sample
 
 CLIP_TEXTS = {
     "room_01": "Hi, I'd like to book a meeting room.",

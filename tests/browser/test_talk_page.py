@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from agent.budgets import DEFAULT_FILE
-from tests.browser.cdp import Page, PageError
-from tests.browser.talk import calm_house, events, finished_turns, needs_chromium, say, talk_page
+from tests.support.cdp import Page, PageError
+from tests.support.talk import calm_house, events, finished_turns, needs_chromium, say, talk_page
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 

@@ -16,11 +16,12 @@ import httpx
 import jwt
 import pytest
 
-from agent.sandbox.faults import FaultKind, FaultRule
-from agent.sandbox.server import run_sandbox
-from agent.sandbox.world import SandboxOptions
-from tests.browser.stand_ins import RECOGNISER, VOICE
-from tests.browser.talk import ALLOWED, calm_house, events, finished_turns, microphone, needs_chromium, say, talk_page
+from tests.support.browser_fakes import RECOGNISER, VOICE
+from tests.support.paths import ROOT
+from tests.support.talk import ALLOWED, calm_house, events, finished_turns, microphone, needs_chromium, say, talk_page
+from voice_sandbox.faults import FaultKind, FaultRule
+from voice_sandbox.server import run_sandbox
+from voice_sandbox.state import SandboxOptions
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
@@ -50,7 +51,7 @@ async def service(port: int, sandbox_url: str, folder: Path) -> AsyncGenerator[a
         "VOICE_AGENT_ANY_LAG_S": "10",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "agent", "serve", env={**os.environ, **settings}, cwd=Path(__file__).parents[2]
+        sys.executable, "-m", "agent", "serve", env={**os.environ, **settings}, cwd=ROOT
     )
     try:
         async with httpx.AsyncClient() as client, asyncio.timeout(30):

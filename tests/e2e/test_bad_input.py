@@ -10,8 +10,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.e2e.wire import START, dial, ending, signed, token_of
-from tests.house import API_KEY, running_house, sample
+from tests.support.stack import API_KEY, running_house, sample
+from tests.support.websocket_client import START, dial, ending, signed, token_of
 
 
 async def test_bad_tokens_are_told_what_is_wrong_and_closed_with_4401() -> None:

@@ -6,9 +6,9 @@ from statistics import median
 
 import pytest
 
-from agent.load.audio import load_wav
-from agent.load.script import Interrupt, Noise, Speak, Type, Wait
-from tests.house import BOOKING, DATA, clip, needs_speech_data, running_house, sample
+from tests.support.stack import BOOKING, DATA, clip, needs_speech_data, running_house, sample
+from voice_loadtest.audio import load_wav
+from voice_loadtest.script import Interrupt, Noise, Speak, Type, Wait
 
 TRANSCRIPTS = ["book a room", "mountain view", "today", "two thirty p m", "half an hour", "two people"]
 
@@ -102,8 +102,8 @@ async def test_a_cough_pauses_the_reply_and_costs_nothing() -> None:
 
 @pytest.mark.slow
 async def test_many_callers_at_once_leave_nothing_behind() -> None:
-    from agent.load.caller import CallOptions
-    from agent.load.load import run_load
+    from voice_loadtest.caller import CallOptions
+    from voice_loadtest.run import run_load
 
     async with running_house() as house:
         scripts = [[Speak(clip("smalltalk_01"))], [Type("hello")], [Speak(clip("room_01")), Speak(clip("room_03"))]]

@@ -7,10 +7,10 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 
-from agent.sandbox.faults import FaultKind, FaultRule
-from agent.session.disclosure import SPOKEN_NOTICE
-from tests.e2e.wire import START, dial, token_of
-from tests.house import House, running_house, sample
+from agent.session.degradation import SPOKEN_NOTICE
+from tests.support.stack import House, running_house, sample
+from tests.support.websocket_client import START, dial, token_of
+from voice_sandbox.faults import FaultKind, FaultRule
 
 
 async def _turn(socket: ClientConnection, text: str) -> list[dict[str, Any]]:

@@ -11,12 +11,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from agent.load.script import Type
-from agent.sandbox.faults import FaultKind, FaultRule
 from agent.telemetry.events import Event, FellBack
-from tests.chaos.cell import uncached_policies
-from tests.e2e.wire import START, dial, ending, token_of
-from tests.house import House, running_house, sample
+from tests.support.stack import House, running_house, sample
+from tests.support.websocket_client import START, dial, ending, token_of
+from tools.chaos.cell import uncached_policies
+from voice_loadtest.script import Type
+from voice_sandbox.faults import FaultKind, FaultRule
 
 
 async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:

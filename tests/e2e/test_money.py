@@ -11,19 +11,15 @@ from typing import Any
 
 import pytest
 
-from agent.load.caller import CallOptions
-from agent.load.load import run_load
-from agent.load.script import Drop, HangUp, Interrupt, Noise, Speak, Step, Type, Wait
+from agent.billing.prices import NANO, load_prices
 from agent.policy.policies import DEFAULT_PATH
-from agent.prices import NANO, load_prices
 from agent.providers.base import Unit
-from agent.sandbox.faults import FaultKind, FaultRule
-from tests.e2e import money
-from tests.e2e.money import HOUSE_RULES, ROOMS, TECHNICAL, Books, Key, check_prices, counted, read_books
-from tests.house import API_KEY, House, clip, running_house, sample
-
-postgres = money.postgres
-database_url = money.database_url
+from tests.support.billing import HOUSE_RULES, ROOMS, TECHNICAL, Books, Key, check_prices, counted, read_books
+from tests.support.stack import API_KEY, House, clip, running_house, sample
+from voice_loadtest.caller import CallOptions
+from voice_loadtest.run import run_load
+from voice_loadtest.script import Drop, HangUp, Interrupt, Noise, Speak, Step, Type, Wait
+from voice_sandbox.faults import FaultKind, FaultRule
 
 SESSIONS = 50
 SURE = 2  # of the sessions, those whose reply is broken off while it is being paid for, whatever the machine's pace

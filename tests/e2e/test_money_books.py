@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from websockets.frames import Frame, Opcode
 
+from agent.billing.prices import NANO, load_prices
+from agent.billing.pricing import utc_now
 from agent.ledger.ledger import Ledger
-from agent.ledger.meter import utc_now
-from agent.ledger.report import make_report
-from agent.load.script import Type
-from agent.prices import NANO, load_prices
+from agent.reports.period import make_report
 from agent.telemetry.exposition import Metrics
-from tests.e2e.money import Books, read_books, say, until
-from tests.e2e.wire import START, dial, token_of
-from tests.house import House, running_house, sample
+from tests.support.billing import Books, read_books, say, until
+from tests.support.stack import House, running_house, sample
+from tests.support.websocket_client import START, dial, token_of
+from voice_loadtest.script import Type
 
 
 async def books_of(house: House) -> Books:

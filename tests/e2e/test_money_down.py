@@ -10,18 +10,15 @@ from typing import Any
 
 import pytest
 
-from agent import app
 from agent.ledger.ledger import Ledger
-from agent.load.caller import CallOptions
-from agent.load.load import run_load
-from agent.load.records import CallRecord, TurnRecord
-from agent.load.script import Speak, Step, Type
-from tests.e2e import money
-from tests.e2e.money import read_books
-from tests.house import House, clip, running_house, sample
-from tests.ledger.conftest import PostgresServer
-
-postgres = money.postgres
+from agent.server import app
+from tests.support.billing import read_books
+from tests.support.databases import PostgresServer
+from tests.support.stack import House, clip, running_house, sample
+from voice_loadtest.caller import CallOptions
+from voice_loadtest.records import CallRecord, TurnRecord
+from voice_loadtest.run import run_load
+from voice_loadtest.script import Speak, Step, Type
 
 CALLERS = 6
 TURNS = 3

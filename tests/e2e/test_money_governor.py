@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from agent.billing.prices import NANO
 from agent.budgets import DEFAULT_FILE
-from agent.load.script import Interrupt, Speak, Type
 from agent.policy.policies import DEFAULT_PATH
-from agent.prices import NANO
 from agent.providers.recorded import TEXTS, Sentence
-from tests.e2e.money import ROOMS, TECHNICAL, Books, read_books, say, until
-from tests.e2e.wire import dial, token_of
-from tests.house import House, clip, running_house, sample
+from tests.support.billing import ROOMS, TECHNICAL, Books, read_books, say, until
+from tests.support.stack import House, clip, running_house, sample
+from tests.support.websocket_client import dial, token_of
+from voice_loadtest.script import Interrupt, Speak, Type
 
 
 def budgets_with(folder: Path, *, premium: str = "", free: str = "") -> Path:

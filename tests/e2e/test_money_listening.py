@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from agent.load.records import CallRecord
-from agent.load.script import Speak, Wait
-from agent.prices import NANO
-from agent.providers.deepgram import DeepgramStream
-from tests.e2e.money import Books, counted, read_books
-from tests.house import House, clip, running_house
+from agent.billing.prices import NANO
+from agent.providers.deepgram.stream import DeepgramStream
+from tests.support.billing import Books, counted, read_books
+from tests.support.stack import House, clip, running_house
+from voice_loadtest.records import CallRecord
+from voice_loadtest.script import Speak, Wait
 
 SAMPLES = 16_000
 SILENCE_S = 8.0

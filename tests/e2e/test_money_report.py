@@ -19,16 +19,16 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from agent.load.caller import CallOptions
-from agent.load.load import run_load
-from agent.load.script import HangUp, Interrupt, Speak, Step, Type, Wait
-from agent.sandbox.faults import FaultKind, FaultRule
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.timeline import STAGES
-from tests.e2e.money import HOUSE_RULES, ROOMS, TECHNICAL, free_port
-from tests.house import API_KEY, House, clip, running_house
+from tests.support.billing import HOUSE_RULES, ROOMS, TECHNICAL, free_port
+from tests.support.paths import ROOT
+from tests.support.stack import API_KEY, House, clip, running_house
+from voice_loadtest.caller import CallOptions
+from voice_loadtest.run import run_load
+from voice_loadtest.script import HangUp, Interrupt, Speak, Step, Type, Wait
+from voice_sandbox.faults import FaultKind, FaultRule
 
-ROOT = Path(__file__).parents[2]
 CONFIG = """
 global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
 scrape_configs:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.load.script import Type
-from tests.house import API_KEY, running_house
+from tests.support.stack import API_KEY, running_house
+from voice_loadtest.script import Type
 
 SAID = "my secret word is pomegranate"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from agent.sandbox.faults import FaultKind, FaultRule
 from tests.e2e.test_lifecycle import say, until
-from tests.e2e.wire import START, dial, ending, token_of
-from tests.house import House, running_house, sample
+from tests.support.stack import House, running_house, sample
+from tests.support.websocket_client import START, dial, ending, token_of
+from voice_sandbox.faults import FaultKind, FaultRule
 
 SPEAKS = json.dumps({"type": "start", "capabilities": {"browser_speech": True}})
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.load.local_policies import policies_text
-from agent.load.script import Speak, Type
 from agent.providers.recorded import TEXTS, Sentence
-from agent.sandbox.faults import FaultKind, FaultRule
-from tests.house import House, clip, running_house, sample
+from tests.support.stack import House, clip, running_house, sample
+from voice_loadtest.script import Speak, Type
+from voice_loadtest.stack.policies import policies_text
+from voice_sandbox.faults import FaultKind, FaultRule
 
 SPOKEN = Speak(clip("room_01"))
 
