@@ -7,17 +7,17 @@ from typing import Final
 
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import COST_SESSION, COST_VERDICT, ROLL_BACK
-from alerts.model import Alert, Panel, Runbook, Setting
+from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import grown, select, value
 from alerts.recording.cost import COST_DEARER, COST_WINDOW, MARGIN
 from alerts.recording.model import BASELINE, IN_FORCE, WHO
 
 _ROLL_BACK: Final = 'voice-agent policy rollback TIER --reason "WHY"'
 _USD: Final = '${{ $value | printf "%.3f" }}'
-_AVERAGE: Final = Panel("cost", 11, "Average session by policy")
+_AVERAGE: Final = PanelLink("cost", 11, "Average session by policy")
 
 
-def costs(setting: Setting) -> Iterator[Alert]:
+def costs(setting: RuleContext) -> Iterator[Alert]:
     """Everything about money."""
     yield _roll_back()
     yield _session_cost()
@@ -45,8 +45,8 @@ def _roll_back() -> Alert:
             "The price book was just changed: the window still mixes both prices.",
         ),
         WHO,
-        hold_minutes=15,
-        keep_minutes=30,
+        for_minutes=15,
+        keep_firing_minutes=30,
         labels={"action": "rollback", "verdict": "cost"},
     )
 
@@ -60,7 +60,7 @@ def _session_cost() -> Alert:
         f"A session of {{{{ $labels.tier }}}} callers on {{{{ $labels.policy }}}} costs {_USD} on average",
         f"Over the tier's alert_usd, and more than {MARGIN:.0%} dearer than {BASELINE} in 7 days, or than the policy's"
         " own week before.",
-        Panel("cost", 10, "Average session"),
+        PanelLink("cost", 10, "Average session"),
         Runbook(
             "Sessions cost more than somebody said they may, and more than they did.",
             (
@@ -72,12 +72,12 @@ def _session_cost() -> Alert:
             "VoiceAgentRollBackCost fires for the same callers.",
         ),
         WHO,
-        hold_minutes=30,
-        keep_minutes=60,
+        for_minutes=30,
+        keep_firing_minutes=60,
     )
 
 
-def _unpriced(setting: Setting) -> Alert:
+def _unpriced(setting: RuleContext) -> Alert:
     by = ("provider", "model", "unit")
     return Alert(
         "VoiceAgentUnpricedUsage",
@@ -85,7 +85,7 @@ def _unpriced(setting: Setting) -> Alert:
         "ticket",
         '{{ $value | printf "%.0f" }} {{ $labels.unit }} of {{ $labels.provider }} {{ $labels.model }} have no price',
         "What has no price is counted apart and never costs $0: every figure on the cost board is too low by it.",
-        Panel("cost", 24, "Usage without a price"),
+        PanelLink("cost", 24, "Usage without a price"),
         Runbook(
             "A provider was used with a model that the price book does not know.",
             (
@@ -96,5 +96,5 @@ def _unpriced(setting: Setting) -> Alert:
             "Never by waiting: the dollars of this time can still be added later.",
         ),
         by,
-        keep_minutes=30,
+        keep_firing_minutes=30,
     )

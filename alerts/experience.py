@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
-from alerts.model import Alert, Panel, Runbook, Setting
+from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import average, equal, like, select, share, total, value
 from alerts.recording.burn_rate import BURN, FAST, SLOW, Burn
 from alerts.recording.model import BASELINE, DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO
@@ -23,10 +23,10 @@ USUAL_SESSIONS: Final = 10
 _WHO: Final = "{{ $labels.tier }} callers on {{ $labels.policy }}"
 _SHARE: Final = "{{ $value | humanizePercentage }}"
 _ROLL_BACK: Final = 'voice-agent policy rollback TIER --reason "WHY"'
-_VERDICT: Final = Panel("ux", 1, "Verdict")
+_VERDICT: Final = PanelLink("ux", 1, "Verdict")
 
 
-def callers(setting: Setting) -> Iterator[Alert]:
+def callers(setting: RuleContext) -> Iterator[Alert]:
     """Everything about experience."""
     yield _fast_burn(setting)
     yield _slow_burn(setting)
@@ -43,7 +43,7 @@ def _burning(burn: Burn) -> str:
     return value(BURN, WHO, [equal("speed", burn.speed)])
 
 
-def _fast_burn(setting: Setting) -> Alert:
+def _fast_burn(setting: RuleContext) -> Alert:
     budgets = setting.budgets
     objective, limit_s = budgets.objective.slow_turn_share, budgets.latency.voice_to_voice / 1000
     return Alert(
@@ -53,7 +53,7 @@ def _fast_burn(setting: Setting) -> Alert:
         f"{_SHARE} of the turns of {_WHO} took over {limit_s:g} s in {FAST.long} (objective {objective:.0%})",
         f"Over {FAST.factor * objective:.0%} in {FAST.long} and in {FAST.short}, over the objective beyond doubt, in"
         " several calls. Callers wait right now.",
-        Panel("ux", 10, "Voice to voice, p50 and p95"),
+        PanelLink("ux", 10, "Voice to voice, p50 and p95"),
         Runbook(
             "One turn in five or more is over the voice-to-voice budget, now, for several callers.",
             (
@@ -67,12 +67,12 @@ def _fast_burn(setting: Setting) -> Alert:
             "The baseline is as slow as the policy: the cause lies elsewhere.",
         ),
         WHO,
-        hold_minutes=2,
-        keep_minutes=10,
+        for_minutes=2,
+        keep_firing_minutes=10,
     )
 
 
-def _slow_burn(setting: Setting) -> Alert:
+def _slow_burn(setting: RuleContext) -> Alert:
     budgets = setting.budgets
     objective, limit_s = budgets.objective.slow_turn_share, budgets.latency.voice_to_voice / 1000
     return Alert(
@@ -82,7 +82,7 @@ def _slow_burn(setting: Setting) -> Alert:
         f"{_SHARE} of the turns of {_WHO} took over {limit_s:g} s in {SLOW.long} (objective {objective:.0%})",
         f"Over {SLOW.factor * objective:.1%} in {SLOW.long} and in {SLOW.short}, over the objective beyond doubt, in"
         " several calls.",
-        Panel("ux", 10, "Voice to voice, p50 and p95"),
+        PanelLink("ux", 10, "Voice to voice, p50 and p95"),
         Runbook(
             "Turns have been slower than the objective for hours. Nobody needs to be woken.",
             (
@@ -94,12 +94,12 @@ def _slow_burn(setting: Setting) -> Alert:
             "A fast burn fires for the same callers: work on that one.",
         ),
         WHO,
-        hold_minutes=15,
-        keep_minutes=30,
+        for_minutes=15,
+        keep_firing_minutes=30,
     )
 
 
-def _stage(setting: Setting) -> Alert:
+def _stage(setting: RuleContext) -> Alert:
     by = ("stage", *WHO)
     budget = f'label_replace({value(catalog.BUDGET_SECONDS, ("budget",))}, "stage", "$1", "budget", "(.*)")'
     ratio = f"{average(catalog.STAGE_SECONDS, setting.window('30m'), by)} / on (stage) group_left () {budget}"
@@ -111,7 +111,7 @@ def _stage(setting: Setting) -> Alert:
         f" for {_WHO}",
         "The stage that is furthest over its budget in the last 30 minutes, while voice-to-voice burns. Stages alone"
         " alert nobody: healthy providers exceed single stage budgets all the time.",
-        Panel("ux", 11, "Stage p95, share of its budget"),
+        PanelLink("ux", 11, "Stage p95, share of its budget"),
         Runbook(
             "Names where the time goes while a latency alert fires.",
             (
@@ -123,8 +123,8 @@ def _stage(setting: Setting) -> Alert:
             "By itself: it says where, the latency alert says whether.",
         ),
         by,
-        hold_minutes=2,
-        keep_minutes=10,
+        for_minutes=2,
+        keep_firing_minutes=10,
     )
 
 
@@ -154,8 +154,8 @@ def _roll_back() -> Alert:
             "A provider is out, or the tier was just changed: the window still holds the time before.",
         ),
         WHO,
-        hold_minutes=5,
-        keep_minutes=15,
+        for_minutes=5,
+        keep_firing_minutes=15,
         labels={"action": "rollback", "verdict": "experience"},
     )
 
@@ -177,7 +177,7 @@ def _no_reply() -> Alert:
         f"{_SHARE} of the turns of {_WHO} got no whole reply (limit {NO_REPLY_SHARE:.0%})",
         "Apologies, failures and replies cut short, beyond doubt over the limit in the shortest of 1, 6 and 24 hours"
         " with enough turns and sessions.",
-        Panel("ux", 24, "How turns end"),
+        PanelLink("ux", 24, "How turns end"),
         Runbook(
             "Callers hear an apology, half a reply or nothing: whole chains fail.",
             (
@@ -189,8 +189,8 @@ def _no_reply() -> Alert:
             "VoiceAgentProviderOutage fires: its page says what helps.",
         ),
         WHO,
-        hold_minutes=5,
-        keep_minutes=15,
+        for_minutes=5,
+        keep_firing_minutes=15,
     )
 
 
@@ -202,7 +202,7 @@ def _lost() -> Alert:
         f"{_SHARE} of the calls of {_WHO} vanished or failed (limit {LOST_SESSION_SHARE:.0%})",
         "Sessions that were not completed, beyond doubt over the limit in the shortest of 1, 6 and 24 hours with enough"
         " turns and sessions.",
-        Panel("ux", 25, "How sessions end"),
+        PanelLink("ux", 25, "How sessions end"),
         Runbook(
             "Connections are lost and nobody comes back, or sessions end in an error.",
             (
@@ -214,12 +214,12 @@ def _lost() -> Alert:
             "A deploy that drained sessions: those are counted apart.",
         ),
         WHO,
-        hold_minutes=15,
-        keep_minutes=30,
+        for_minutes=15,
+        keep_firing_minutes=30,
     )
 
 
-def _dead_air(setting: Setting) -> Alert:
+def _dead_air(setting: RuleContext) -> Alert:
     tier = ("tier",)
 
     def judged(window: str) -> str:
@@ -237,7 +237,7 @@ def _dead_air(setting: Setting) -> Alert:
         f" (limit {DEAD_AIR_S:g} s)",
         "Waiting for the first sound and gaps within replies, over the shortest of 1, 6 and 24 hours with"
         f" {MIN_TURNS} turns and {MIN_SESSIONS} sessions.",
-        Panel("ux", 22, "Dead air per session"),
+        PanelLink("ux", 22, "Dead air per session"),
         Runbook(
             "A reply was owed and nothing played: long waits, or replies that stutter.",
             (
@@ -248,12 +248,12 @@ def _dead_air(setting: Setting) -> Alert:
             "A single call with a long silence: the sample rules that out, so do not look for it.",
         ),
         tier,
-        hold_minutes=5,
-        keep_minutes=15,
+        for_minutes=5,
+        keep_firing_minutes=15,
     )
 
 
-def _refused(setting: Setting) -> Alert:
+def _refused(setting: RuleContext) -> Alert:
     by = ("tier", "reason")
     refused = total(catalog.SESSIONS_REFUSED, setting.span(10), by, [like("reason", "full", "overloaded")])
     return Alert(
@@ -262,7 +262,7 @@ def _refused(setting: Setting) -> Alert:
         "page",
         '{{ $value | printf "%.0f" }} {{ $labels.tier }} callers were turned away in 10 minutes: {{ $labels.reason }}',
         "The processes took no more sessions: all places are taken (full) or the event loop is late (overloaded).",
-        Panel("ux", 51, "Sessions refused"),
+        PanelLink("ux", 51, "Sessions refused"),
         Runbook(
             "There are more callers than the processes can serve.",
             (
@@ -274,12 +274,12 @@ def _refused(setting: Setting) -> Alert:
             "A load test is running.",
         ),
         by,
-        hold_minutes=1,
-        keep_minutes=10,
+        for_minutes=1,
+        keep_firing_minutes=10,
     )
 
 
-def _gone(setting: Setting) -> Alert:
+def _gone(setting: RuleContext) -> Alert:
     hour = setting.window("1h")
     usual = total(catalog.SESSIONS, hour, ago=setting.window("7d"))
     now = f"{total(catalog.SESSIONS, hour)} == 0 and on () {value(catalog.ACTIVE_SESSIONS, how='sum')} == 0"
@@ -289,7 +289,7 @@ def _gone(setting: Setting) -> Alert:
         "ticket",
         'No call in an hour in which there were {{ $value | printf "%.0f" }} a week ago',
         "No session is open and none ended. Every other alert needs callers: it is silent now.",
-        Panel("ux", 26, "Live sessions"),
+        PanelLink("ux", 26, "Live sessions"),
         Runbook(
             "Calls do not reach the service, though they usually do at this hour.",
             (
@@ -299,5 +299,5 @@ def _gone(setting: Setting) -> Alert:
             ('voice-agent call --text "hello" https://HOST',),
             "A holiday.",
         ),
-        hold_minutes=10,
+        for_minutes=10,
     )

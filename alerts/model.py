@@ -17,7 +17,7 @@ PREFIX: Final = "VoiceAgent"
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class RunbookLinks:
     """Where people follow the links of an alert to."""
 
     dashboards: str = "http://127.0.0.1:3000"
@@ -25,7 +25,7 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RuleContext:
     """What the rules are made for."""
 
     budgets: Budgets
@@ -41,7 +41,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PanelLink:
     """The panel to look at first. A test holds the title against the boards."""
 
     board: Board
@@ -70,23 +70,23 @@ class Alert:
     severity: Severity
     summary: str
     description: str
-    panel: Panel
+    panel: PanelLink
     runbook: Runbook
     by: tuple[str, ...] = ()
     """The labels that the expression returns."""
-    hold_minutes: float = 0
+    for_minutes: float = 0
     """How long it must be true before it fires."""
-    keep_minutes: float = 0
+    keep_firing_minutes: float = 0
     """How long it goes on firing after it was last true: a value near the line does not flap."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def as_dict(self, setting: Setting, links: Links) -> dict[str, Any]:
+    def as_dict(self, setting: RuleContext, links: RunbookLinks) -> dict[str, Any]:
         """The alert as Prometheus' rule files have it."""
         rule: dict[str, Any] = {"alert": self.name, "expr": self.expr}
-        if self.hold_minutes:
-            rule["for"] = setting.span(self.hold_minutes)
-        if self.keep_minutes:
-            rule["keep_firing_for"] = setting.span(self.keep_minutes)
+        if self.for_minutes:
+            rule["for"] = setting.span(self.for_minutes)
+        if self.keep_firing_minutes:
+            rule["keep_firing_for"] = setting.span(self.keep_firing_minutes)
         rule["labels"] = {"severity": self.severity, **self.labels}
         rule["annotations"] = {
             "summary": self.summary,

@@ -8,7 +8,7 @@ from typing import Final
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import VERDICT
-from alerts.model import Alert, Panel, Runbook, Setting
+from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import equal, grown, select, total, value
 
 JOB: Final = "voice-agent"
@@ -16,12 +16,12 @@ LATE_S: Final = 0.1
 """Late for so long on average: free callers are refused from 0.2 s."""
 
 UP: Final = Metric("up", "gauge", "Prometheus' own: 1 where the last scrape worked.", ("job", "instance"))
-_DROPS: Final = Panel("ux", 53, "Lost by full queues")
-_LOAD: Final = Panel("ux", 50, "Event-loop lag")
-_VERDICT: Final = Panel("ux", 1, "Verdict")
+_DROPS: Final = PanelLink("ux", 53, "Lost by full queues")
+_LOAD: Final = PanelLink("ux", 50, "Event-loop lag")
+_VERDICT: Final = PanelLink("ux", 1, "Verdict")
 
 
-def house(setting: Setting) -> Iterator[Alert]:
+def house(setting: RuleContext) -> Iterator[Alert]:
     """Everything about the processes and the way of the alerts."""
     yield _ledger_dropped(setting)
     yield _ledger_failing(setting)
@@ -33,7 +33,7 @@ def house(setting: Setting) -> Iterator[Alert]:
     yield _watchdog()
 
 
-def _ledger_dropped(setting: Setting) -> Alert:
+def _ledger_dropped(setting: RuleContext) -> Alert:
     return Alert(
         "VoiceAgentLedgerDropped",
         grown(catalog.LEDGER_DROPPED, setting.window("1h"), ("table",)),
@@ -52,11 +52,11 @@ def _ledger_dropped(setting: Setting) -> Alert:
             "Never: it loses more every minute.",
         ),
         ("table",),
-        keep_minutes=10,
+        keep_firing_minutes=10,
     )
 
 
-def _ledger_failing(setting: Setting) -> Alert:
+def _ledger_failing(setting: RuleContext) -> Alert:
     return Alert(
         "VoiceAgentLedgerFailing",
         f"{total(catalog.LEDGER_FAILURES, setting.window('5m'))} > 0",
@@ -70,12 +70,12 @@ def _ledger_failing(setting: Setting) -> Alert:
             ("curl -s HOST/health/ready", "docker compose ps postgres", "docker compose logs --tail 50 postgres"),
             "A planned restart of the database of a few minutes.",
         ),
-        hold_minutes=2,
-        keep_minutes=5,
+        for_minutes=2,
+        keep_firing_minutes=5,
     )
 
 
-def _late(setting: Setting) -> Alert:
+def _late(setting: RuleContext) -> Alert:
     return Alert(
         "VoiceAgentEventLoopLate",
         f"avg_over_time({select(catalog.LOOP_LAG)}[{setting.window('5m')}]) > {LATE_S:g}",
@@ -94,12 +94,12 @@ def _late(setting: Setting) -> Alert:
             "The process has just started: imports and caches.",
         ),
         ("instance", "job"),
-        hold_minutes=5,
-        keep_minutes=10,
+        for_minutes=5,
+        keep_firing_minutes=10,
     )
 
 
-def _queue_drops(setting: Setting) -> Alert:
+def _queue_drops(setting: RuleContext) -> Alert:
     return Alert(
         "VoiceAgentQueueDrops",
         grown(catalog.QUEUE_DROPS, setting.span(10), ("queue",)),
@@ -118,7 +118,7 @@ def _queue_drops(setting: Setting) -> Alert:
             "A few items of one client's outbox.",
         ),
         ("queue",),
-        keep_minutes=10,
+        keep_firing_minutes=10,
     )
 
 
@@ -129,7 +129,7 @@ def _process_down() -> Alert:
         "ticket",
         "{{ $labels.instance }} does not answer Prometheus",
         "The process is gone, hangs or cannot be reached. Its sessions resume on another replica.",
-        Panel("ux", 26, "Live sessions"),
+        PanelLink("ux", 26, "Live sessions"),
         Runbook(
             "A process that should be scraped does not answer.",
             (
@@ -141,7 +141,7 @@ def _process_down() -> Alert:
             "A rolling deploy.",
         ),
         ("instance", "job"),
-        hold_minutes=2,
+        for_minutes=2,
     )
 
 
@@ -152,7 +152,7 @@ def _absent() -> Alert:
         "page",
         "No process of the voice agent is scraped: 0 series of voice_agent_build_info",
         "The service is down, or Prometheus does not find it. Either way every other alert is blind.",
-        Panel("ux", 26, "Live sessions"),
+        PanelLink("ux", 26, "Live sessions"),
         Runbook(
             "Nothing is known about the service.",
             (
@@ -162,7 +162,7 @@ def _absent() -> Alert:
             ("curl -s HOST/health/ready", "docker compose ps", "docker compose logs --tail 50 agent prometheus"),
             "Never.",
         ),
-        hold_minutes=3,
+        for_minutes=3,
     )
 
 
@@ -184,7 +184,7 @@ def _no_verdict() -> Alert:
             ("promtool check rules alerts/generated/*.yml", "voice-agent policy list"),
             "The service started a minute ago.",
         ),
-        hold_minutes=5,
+        for_minutes=5,
     )
 
 
@@ -205,5 +205,5 @@ def _watchdog() -> Alert:
             ("docker compose ps prometheus alertmanager", "docker compose logs --tail 50 prometheus alertmanager"),
             "While it fires.",
         ),
-        hold_minutes=1,
+        for_minutes=1,
     )

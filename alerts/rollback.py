@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from agent.telemetry import catalog
-from alerts.model import Alert, Panel, Runbook, Setting
+from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import grown, like, select
 
 STALE_S: Final = 60
 """Every process reads which policies are in force once a second."""
-_VERDICT: Final = Panel("ux", 1, "Verdict")
+_VERDICT: Final = PanelLink("ux", 1, "Verdict")
 
 
-def deciding(setting: Setting) -> Iterator[Alert]:
+def deciding(setting: RuleContext) -> Iterator[Alert]:
     """Everything about the way from an alert to a change of policy."""
     yield _stale()
     yield _not_taken(setting)
@@ -28,7 +28,7 @@ def _stale() -> Alert:
         "{{ $labels.instance }} has not followed the policies of {{ $labels.tier }} callers for"
         ' {{ $value | printf "%.0f" }} s',
         "The process goes on with the policies that it knows. A rollback does not reach its new sessions.",
-        Panel("ux", 60, "Policies side by side, last 24 hours"),
+        PanelLink("ux", 60, "Policies side by side, last 24 hours"),
         Runbook(
             "A process does not follow changes of policy: it cannot read the database, or its policy file lacks a"
             " policy that is in force.",
@@ -43,12 +43,12 @@ def _stale() -> Alert:
             "A planned restart of the database of a few minutes.",
         ),
         ("instance", "job", "tier"),
-        hold_minutes=1,
-        keep_minutes=5,
+        for_minutes=1,
+        keep_firing_minutes=5,
     )
 
 
-def _not_taken(setting: Setting) -> Alert:
+def _not_taken(setting: RuleContext) -> Alert:
     results = [like("result", "unauthorized", "malformed", "unavailable")]
     return Alert(
         "VoiceAgentAlertsNotTaken",
@@ -72,6 +72,6 @@ def _not_taken(setting: Setting) -> Alert:
             "A single `unavailable` while Prometheus restarts.",
         ),
         ("result",),
-        hold_minutes=2,
-        keep_minutes=10,
+        for_minutes=2,
+        keep_firing_minutes=10,
     )

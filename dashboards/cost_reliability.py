@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from agent.telemetry import catalog
 from alerts.promql import equal, share, total, unequal
-from dashboards.model import PAID, WINDOW, Row
+from dashboards.model import PAID, WINDOW, BoardRow
 from dashboards.palette import CAUSES, NO_CALLS
-from dashboards.panels import Built, Column, Look, Panel, Query, graph, rows
+from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, graph, rows
 
 USD = "currencyUSD"
 RANGE = "$__range"
 
 
-def reliability() -> Row:
+def reliability() -> BoardRow:
     """What does reliability cost?"""
-    return Row("What does reliability cost?", (_causes(), _cause_table(), _prompt_cache(), _audio_cache(), _unpriced()))
+    return BoardRow(
+        "What does reliability cost?", (_causes(), _cause_table(), _prompt_cache(), _audio_cache(), _unpriced())
+    )
 
 
-def _causes() -> Built:
-    panel = Panel(
+def _causes() -> Panel:
+    panel = PanelSpec(
         20,
         "Spend that was not a reply",
         "Share of the spend: retry (failed, and something else was asked), interrupted (the caller barged in), summary,"
@@ -30,11 +32,11 @@ def _causes() -> Built:
     )
     spent = total(catalog.COST, WINDOW, ("cause",), (*PAID, unequal("cause", "served")))
     expr = share(spent, total(catalog.COST, WINDOW, (), PAID), on=())
-    return graph(panel, Look("percentunit", stacked=True, colours=CAUSES), Query(expr, "{{cause}}"))
+    return graph(panel, PanelStyle("percentunit", stacked=True, colours=CAUSES), Query(expr, "{{cause}}"))
 
 
-def _cause_table() -> Built:
-    panel = Panel(
+def _cause_table() -> Panel:
+    panel = PanelSpec(
         21,
         "By cause",
         "The spend of this range by cause. What is not `served` is the price of reliability and of being interrupted.",
@@ -47,13 +49,13 @@ def _cause_table() -> Built:
     return rows(
         panel,
         {"cause": "Cause"},
-        Column("Dollars", f"{spent} > 0", Look(USD, 4), 75),
-        Column("Share", of_all, Look("percentunit", 1), 60),
+        Column("Dollars", f"{spent} > 0", PanelStyle(USD, 4), 75),
+        Column("Share", of_all, PanelStyle("percentunit", 1), 60),
     )
 
 
-def _prompt_cache() -> Built:
-    panel = Panel(
+def _prompt_cache() -> Panel:
+    panel = PanelSpec(
         22,
         "Prompt tokens from the cache",
         "Share of the prompt tokens that were read from the provider's cache, by model, for all tiers (the counter"
@@ -64,11 +66,11 @@ def _prompt_cache() -> Built:
     )
     read = total(catalog.LLM_TOKENS, WINDOW, ("model",), [equal("kind", "cache_read")])
     prompt = total(catalog.LLM_TOKENS, WINDOW, ("model",), [unequal("kind", "output")])
-    return graph(panel, Look("percentunit", None, 0, 1), Query(share(read, prompt), "{{model}}"))
+    return graph(panel, PanelStyle("percentunit", None, 0, 1), Query(share(read, prompt), "{{model}}"))
 
 
-def _audio_cache() -> Built:
-    panel = Panel(
+def _audio_cache() -> Panel:
+    panel = PanelSpec(
         23,
         "Saved by the audio cache",
         "Dollars that repeated phrases would have cost, in each window, by voice, for all tiers. 0: replies repeat"
@@ -77,11 +79,11 @@ def _audio_cache() -> Built:
         12,
         7,
     )
-    return graph(panel, Look(USD, 4), Query(total(catalog.AUDIO_CACHE_SAVED, WINDOW, ("model",)), "{{model}}"))
+    return graph(panel, PanelStyle(USD, 4), Query(total(catalog.AUDIO_CACHE_SAVED, WINDOW, ("model",)), "{{model}}"))
 
 
-def _unpriced() -> Built:
-    panel = Panel(
+def _unpriced() -> Panel:
+    panel = PanelSpec(
         24,
         "Usage without a price",
         "Units that the price book has no price for: they cost something, and no figure here holds it. Any line: add"
@@ -91,4 +93,4 @@ def _unpriced() -> Built:
         7,
     )
     grown = total(catalog.UNPRICED, WINDOW, ("provider", "model", "unit"))
-    return graph(panel, Look("short", 0), Query(f"{grown} > 0", "{{provider}} {{model}}: {{unit}}"))
+    return graph(panel, PanelStyle("short", 0), Query(f"{grown} > 0", "{{provider}} {{model}}: {{unit}}"))

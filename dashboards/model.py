@@ -31,11 +31,11 @@ _NEW: Final = "1m"  # a value that did not exist so long ago is a change
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BoardRow:
     """A titled row of panels, laid out from the left and wrapped at 24 columns."""
 
     title: str
-    panels: Sequence[panels.Built]
+    panels: Sequence[panels.Panel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Board:
     title: str
     text: str
     since: str
-    rows: Sequence[Row]
+    rows: Sequence[BoardRow]
 
 
 def to_json(board: Board, others: Sequence[tuple[str, str]]) -> str:
@@ -152,7 +152,7 @@ def _link(title: str, uid: str) -> builders.DashboardLink:
     return link.include_vars(True).keep_time(True).icon("dashboard")
 
 
-def _layout(rows: Sequence[Row]) -> list[Any]:
+def _layout(rows: Sequence[BoardRow]) -> list[Any]:
     """Gives every panel its place, from top to bottom."""
     placed: list[Any] = []
     bottom = 0

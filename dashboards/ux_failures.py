@@ -5,15 +5,15 @@ from __future__ import annotations
 from agent.budgets import load_budgets
 from agent.telemetry import catalog
 from alerts.promql import equal, like, quantile, share, total, value
-from dashboards.model import TIER, WHO, WINDOW, Row
+from dashboards.model import TIER, WHO, WINDOW, BoardRow
 from dashboards.palette import NO_PROCESS, NO_SESSIONS, NO_TURNS, SESSION_OUTCOMES, STAGES, TIERS, TURN_OUTCOMES, VOICES
-from dashboards.panels import Built, Look, Panel, Query, graph, on_the_right
+from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, on_the_right
 from dashboards.ux_latency import BUDGETED
 
 
-def trouble() -> Row:
+def trouble() -> BoardRow:
     """What goes wrong?"""
-    return Row(
+    return BoardRow(
         "What goes wrong?",
         (
             _over_budget(),
@@ -28,8 +28,8 @@ def trouble() -> Row:
     )
 
 
-def _over_budget() -> Built:
-    panel = Panel(
+def _over_budget() -> Panel:
+    panel = PanelSpec(
         20,
         "Turns over budget",
         "Share of owed turns over each budget. Dashed: 5 %, the promise for voice to voice (the same as p95 within"
@@ -41,12 +41,12 @@ def _over_budget() -> Built:
     slow = load_budgets().objective.slow_turn_share
     over = total(catalog.BUDGET_BREACHES, WINDOW, ("budget",), (*WHO, like("budget", "voice_to_voice", *BUDGETED)))
     ratio = share(over, total(catalog.TURNS_OWED, WINDOW, (), WHO), on=())
-    look = Look("percentunit", steps=((None, "transparent"), (slow, "red")), line=True, colours=STAGES)
+    look = PanelStyle("percentunit", steps=((None, "transparent"), (slow, "red")), line=True, colours=STAGES)
     return graph(panel, look, Query(ratio, "{{budget}}"))
 
 
-def _fallbacks() -> Built:
-    panel = Panel(
+def _fallbacks() -> Panel:
+    panel = PanelSpec(
         21,
         "Fallbacks, share of turns",
         "Moves along a chain, by service and reason, for all turns (the counter knows no tier). Healthy providers cause"
@@ -57,12 +57,12 @@ def _fallbacks() -> Built:
     )
     moves = total(catalog.FALLBACKS, WINDOW, ("service", "from_provider", "reason"))
     ratio = share(moves, total(catalog.TURNS, WINDOW), on=())
-    look = Look("percentunit", steps=((None, "transparent"), (0.05, "red")), line=True)
+    look = PanelStyle("percentunit", steps=((None, "transparent"), (0.05, "red")), line=True)
     return graph(panel, look, Query(f"{ratio} > 0", "{{service}}: {{from_provider}} {{reason}}"))
 
 
-def _dead_air() -> Built:
-    panel = Panel(
+def _dead_air() -> Panel:
+    panel = PanelSpec(
         22,
         "Dead air per session",
         "Seconds of a session in which a reply was owed and nothing played: waiting, and gaps inside replies. Rising"
@@ -73,11 +73,11 @@ def _dead_air() -> Built:
     )
     silent = total(catalog.DEAD_AIR, WINDOW, ("tier",), TIER)
     per_session = share(silent, total(catalog.SESSIONS, WINDOW, ("tier",), TIER))
-    return graph(panel, Look("s", colours=TIERS), Query(per_session, "{{tier}}"))
+    return graph(panel, PanelStyle("s", colours=TIERS), Query(per_session, "{{tier}}"))
 
 
-def _voices() -> Built:
-    panel = Panel(
+def _voices() -> Panel:
+    panel = PanelSpec(
         27,
         "Whose voice callers hear",
         "Share of the reply's seconds by place of the voice chain; `browser` (estimated) is the caller's own device,"
@@ -89,12 +89,12 @@ def _voices() -> Built:
     )
     spoken = total(catalog.REPLY_AUDIO, WINDOW, ("source",), TIER)
     ratio = share(spoken, total(catalog.REPLY_AUDIO, WINDOW, (), TIER), on=())
-    look = Look("percentunit", None, 0, 1, stacked=True, colours=VOICES)
+    look = PanelStyle("percentunit", None, 0, 1, stacked=True, colours=VOICES)
     return graph(panel, look, Query(f"{ratio} > 0", "{{source}}"))
 
 
-def _barge_in() -> Built:
-    panel = Panel(
+def _barge_in() -> Panel:
+    panel = PanelSpec(
         23,
         "Barge-in",
         "How fast a reply is held when the caller speaks over it (p95), and the share of turns that were interrupted."
@@ -107,15 +107,15 @@ def _barge_in() -> Built:
     ratio = share(interrupted, total(catalog.TURNS_OWED, WINDOW, (), WHO))
     built = graph(
         panel,
-        Look("s", colours={"p95 to hold": "orange", "interrupted": "blue"}),
+        PanelStyle("s", colours={"p95 to hold": "orange", "interrupted": "blue"}),
         Query(quantile(0.95, catalog.BARGE_IN, WINDOW, (), TIER), "p95 to hold"),
         Query(ratio, "interrupted"),
     )
     return on_the_right(built, "interrupted", "percentunit")
 
 
-def _turn_outcomes() -> Built:
-    panel = Panel(
+def _turn_outcomes() -> Panel:
+    panel = PanelSpec(
         24,
         "How turns end",
         "Shares. Green: a reply. Orange and red: an apology, a failure or a reply cut short; any visible band is worth"
@@ -126,12 +126,12 @@ def _turn_outcomes() -> Built:
     )
     ended = total(catalog.TURNS, WINDOW, ("outcome",), WHO)
     ratio = share(ended, total(catalog.TURNS, WINDOW, (), WHO), on=())
-    look = Look("percentunit", None, 0, 1, stacked=True, colours=TURN_OUTCOMES)
+    look = PanelStyle("percentunit", None, 0, 1, stacked=True, colours=TURN_OUTCOMES)
     return graph(panel, look, Query(f"{ratio} > 0", "{{outcome}}"))
 
 
-def _session_outcomes() -> Built:
-    panel = Panel(
+def _session_outcomes() -> Panel:
+    panel = PanelSpec(
         25,
         "How sessions end",
         "Shares. Completed: the caller hung up. Vanished: the line dropped and nobody came back. Failed: a fault of"
@@ -142,12 +142,12 @@ def _session_outcomes() -> Built:
     )
     ended = total(catalog.SESSIONS, WINDOW, ("outcome",), WHO)
     ratio = share(ended, total(catalog.SESSIONS, WINDOW, (), WHO), on=())
-    look = Look("percentunit", None, 0, 1, stacked=True, colours=SESSION_OUTCOMES)
+    look = PanelStyle("percentunit", None, 0, 1, stacked=True, colours=SESSION_OUTCOMES)
     return graph(panel, look, Query(f"{ratio} > 0", "{{outcome}}"))
 
 
-def _live() -> Built:
-    panel = Panel(
+def _live() -> Panel:
+    panel = PanelSpec(
         26,
         "Live sessions",
         "Calls that are open now, over all processes. A sudden drop to 0 with refusals below: the service drains or is"
@@ -156,5 +156,5 @@ def _live() -> Built:
         6,
         8,
     )
-    look = Look("none", 0, stacked=True, colours=TIERS)
+    look = PanelStyle("none", 0, stacked=True, colours=TIERS)
     return graph(panel, look, Query(value(catalog.ACTIVE_SESSIONS, ("tier",), TIER, "sum"), "{{tier}}"))

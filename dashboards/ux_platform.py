@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from agent.telemetry import catalog
 from alerts.promql import like, quantile, share, total, unlike, value
-from dashboards.model import TIER, WINDOW, Row
+from dashboards.model import TIER, WINDOW, BoardRow
 from dashboards.palette import NO_CALLS, NO_PROCESS
-from dashboards.panels import Built, Look, Panel, Query, graph, states, words
+from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, states, words
 
 
-def providers() -> Row:
+def providers() -> BoardRow:
     """Is it a provider?"""
-    return Row("Is it a provider? (all tiers and policies)", (_provider_latency(), _provider_errors(), _breakers()))
+    return BoardRow(
+        "Is it a provider? (all tiers and policies)", (_provider_latency(), _provider_errors(), _breakers())
+    )
 
 
-def process() -> Row:
+def process() -> BoardRow:
     """Is it the service itself?"""
-    return Row("Is it the service itself? (all tiers and policies)", (_lag(), _refused(), _skew(), _lost_rows()))
+    return BoardRow("Is it the service itself? (all tiers and policies)", (_lag(), _refused(), _skew(), _lost_rows()))
 
 
-def _provider_latency() -> Built:
-    panel = Panel(
+def _provider_latency() -> Panel:
+    panel = PanelSpec(
         40,
         "First useful output, p95",
         "Request to first useful output, by provider and model. The line that rose with the stage above is the cause:"
@@ -30,11 +32,11 @@ def _provider_latency() -> Built:
         8,
     )
     p95 = quantile(0.95, catalog.API_LATENCY, WINDOW, ("provider", "model"))
-    return graph(panel, Look("s"), Query(f"{p95} > 0", "{{provider}} {{model}}"))
+    return graph(panel, PanelStyle("s"), Query(f"{p95} > 0", "{{provider}} {{model}}"))
 
 
-def _provider_errors() -> Built:
-    panel = Panel(
+def _provider_errors() -> Panel:
+    panel = PanelSpec(
         41,
         "Failed calls",
         "Share of each provider's calls that failed, by reason; cancelled calls are not failures. unauthorized: our key"
@@ -45,11 +47,11 @@ def _provider_errors() -> Built:
     )
     failed = total(catalog.API_CALLS, WINDOW, ("provider", "outcome"), [unlike("outcome", "ok", "cancelled")])
     ratio = share(failed, total(catalog.API_CALLS, WINDOW, ("provider",)), on=("provider",))
-    return graph(panel, Look("percentunit"), Query(f"{ratio} > 0", "{{provider}} {{outcome}}"))
+    return graph(panel, PanelStyle("percentunit"), Query(f"{ratio} > 0", "{{provider}} {{outcome}}"))
 
 
-def _breakers() -> Built:
-    panel = Panel(
+def _breakers() -> Panel:
+    panel = PanelSpec(
         42,
         "Breakers",
         "Green: callers are sent there. Yellow: only probes are. Red: nobody is, the chain goes on to the next; it"
@@ -59,13 +61,13 @@ def _breakers() -> Built:
         7,
     )
     shown = {0: ("closed", "green"), 1: ("half open", "yellow"), 2: ("open", "red")}
-    look = Look("none", None, None, mappings=words(shown), steps=((None, "green"),))
+    look = PanelStyle("none", None, None, mappings=words(shown), steps=((None, "green"),))
     worst = value(catalog.BREAKER_STATE, ("provider", "model"))
     return states(panel, look, Query(worst, "{{provider}} {{model}}"))
 
 
-def _lag() -> Built:
-    panel = Panel(
+def _lag() -> Panel:
+    panel = PanelSpec(
         50,
         "Event-loop lag",
         "Longest delay of a process in the last second, worst process. Dashed: 50 ms, where callers begin to hear it."
@@ -74,12 +76,12 @@ def _lag() -> Built:
         6,
         7,
     )
-    look = Look("s", steps=((None, "transparent"), (0.05, "red")), line=True)
+    look = PanelStyle("s", steps=((None, "transparent"), (0.05, "red")), line=True)
     return graph(panel, look, Query(value(catalog.LOOP_LAG), "worst process"))
 
 
-def _refused() -> Built:
-    panel = Panel(
+def _refused() -> Panel:
+    panel = PanelSpec(
         51,
         "Sessions refused",
         "Sessions that were not opened, by reason. full or overloaded: start another replica. credential: a wrong key"
@@ -89,11 +91,11 @@ def _refused() -> Built:
         7,
     )
     refused = total(catalog.SESSIONS_REFUSED, WINDOW, ("reason",), [like("tier", "$tier", "unknown")])
-    return graph(panel, Look("none", 0, stacked=True), Query(f"{refused} > 0", "{{reason}}"))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{refused} > 0", "{{reason}}"))
 
 
-def _skew() -> Built:
-    panel = Panel(
+def _skew() -> Panel:
+    panel = PanelSpec(
         52,
         "Skew to clients",
         "How far our voice-to-voice is from what the client measured, p95. Above 0.1 s the figures of this board are"
@@ -103,11 +105,11 @@ def _skew() -> Built:
         7,
     )
     p95 = quantile(0.95, catalog.PLAYBACK_SKEW, WINDOW, ("tier",), TIER)
-    return graph(panel, Look("s"), Query(p95, "{{tier}}"))
+    return graph(panel, PanelStyle("s"), Query(p95, "{{tier}}"))
 
 
-def _lost_rows() -> Built:
-    panel = Panel(
+def _lost_rows() -> Panel:
+    panel = PanelSpec(
         53,
         "Lost by full queues",
         "Rows of the ledger, and what other bounded queues had to drop: audio, spans, error reports. Above 0: whoever"
@@ -117,4 +119,4 @@ def _lost_rows() -> Built:
         7,
     )
     rows = Query(total(catalog.LEDGER_DROPPED, WINDOW), "ledger rows")
-    return graph(panel, Look("none", 0), rows, Query(total(catalog.QUEUE_DROPS, WINDOW, ("queue",)), "{{queue}}"))
+    return graph(panel, PanelStyle("none", 0), rows, Query(total(catalog.QUEUE_DROPS, WINDOW, ("queue",)), "{{queue}}"))

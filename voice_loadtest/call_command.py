@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from voice_loadtest.records import CallRecord
-    from voice_loadtest.report import Report
+    from voice_loadtest.report import CallReport
     from voice_loadtest.script import Step
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
@@ -87,18 +87,18 @@ def call(**given: Any) -> None:
 
 def _script(choices: _Choices) -> list[Step]:
     # here and below: numpy, httpx and rich are loaded by this command only, not by every command of the program
-    from voice_loadtest.audio import Clip, ClipError, load_wav
+    from voice_loadtest.audio import Recording, RecordingError, load_wav
     from voice_loadtest.script import Interrupt, Speak, Type
 
     if not choices.wav and not choices.text:
         raise click.UsageError("Nothing to say: give --wav FILE or --text TEXT.")
     if choices.interrupt_after is not None and len(choices.wav) < 2:
         raise click.UsageError("--interrupt-after needs two --wav: the second one interrupts the reply to the first.")
-    clips: list[Clip] = []
+    clips: list[Recording] = []
     for path in choices.wav:
         try:
             clip = load_wav(path)
-        except ClipError as error:
+        except RecordingError as error:
             raise click.UsageError(str(error)) from None
         if not clip.voiced:
             raise click.UsageError(f"{path}: nothing in it is louder than -50 dBFS, so nobody would hear it.")
@@ -119,8 +119,8 @@ async def _call(choices: _Choices, script: list[Step]) -> int:
     from voice_loadtest.audio import save_wav
     from voice_loadtest.caller import CallOptions
     from voice_loadtest.caller import call as make_call
-    from voice_loadtest.protocol import CallError, ConnectError, RefusedError
-    from voice_loadtest.report import Report
+    from voice_loadtest.protocol import CallError, CallRefusedError, ConnectError
+    from voice_loadtest.report import CallReport
     from voice_loadtest.speaker import speaker
 
     options = CallOptions(
@@ -132,7 +132,7 @@ async def _call(choices: _Choices, script: list[Step]) -> int:
         keep_audio=choices.out is not None,
     )
     console = Console()
-    report = Report(console, choices.network_ms)
+    report = CallReport(console, choices.network_ms)
     try:
         async with speaker() if choices.play else contextlib.nullcontext() as sink:
             record = await make_call(
@@ -147,13 +147,13 @@ async def _call(choices: _Choices, script: list[Step]) -> int:
     except (CallError, OSError) as error:
         click.echo(f"voice-agent call: {error}", err=True)
         wrong_use = isinstance(error, ConnectError | OSError) or type(error) is CallError
-        refused = isinstance(error, RefusedError) and error.status in (400, 401, 403, 404)
+        refused = isinstance(error, CallRefusedError) and error.status in (400, 401, 403, 404)
         return _WRONG_USE if wrong_use or refused else _NOT_ANSWERED
     _show(choices, record, report, console)
     return _ANSWERED if record.all_answered else _NOT_ANSWERED
 
 
-def _show(choices: _Choices, record: CallRecord, report: Report, console: Console) -> None:
+def _show(choices: _Choices, record: CallRecord, report: CallReport, console: Console) -> None:
     import msgspec
 
     if choices.as_json:

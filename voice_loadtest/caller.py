@@ -13,8 +13,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from voice_loadtest.audio import Clip
-from voice_loadtest.conversation import Conversation, Links, OnTurn
+from voice_loadtest.audio import Recording
+from voice_loadtest.conversation import CallConversation, CallLinks, OnTurn
 from voice_loadtest.pacing import Clockwork, now
 from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session, text_frame
 from voice_loadtest.records import CallRecord, SoundKind
@@ -77,8 +77,8 @@ class Caller:
         self._closed = asyncio.Event()
         self._line: ClientConnection | None = None
         self._asked_at = now()
-        links = Links(now, self._send, self._send_frame, self._changed.set, on_turn, sink)
-        self.conversation = Conversation(
+        links = CallLinks(now, self._send, self._send_frame, self._changed.set, on_turn, sink)
+        self.conversation = CallConversation(
             links, playback_reports=options.playback_reports, keep_audio=options.keep_audio
         )
 
@@ -222,7 +222,7 @@ class Caller:
             "no_reply", f"nothing came for {self._options.reply_timeout_s:g} s: the reply was given up"
         )
 
-    async def _say(self, clip: Clip, kind: SoundKind) -> None:
+    async def _say(self, clip: Recording, kind: SoundKind) -> None:
         saying = self.conversation.say(clip, kind)
         while not saying.done:
             await self._until(lambda: saying.done, clip.seconds + 1)

@@ -11,21 +11,21 @@ from typing import Any, Final
 
 import msgspec
 
-from voice_loadtest.audio import Clip
+from voice_loadtest.audio import Recording
 from voice_loadtest.microphone import Microphone, Saying
 from voice_loadtest.player import PlaybackEvent, Player, Playing
-from voice_loadtest.protocol import Message, decode
-from voice_loadtest.records import CallRecord, Fault, SoundKind, TurnRecord, Utterance
+from voice_loadtest.protocol import ServerEvent, decode
+from voice_loadtest.records import CallerTurn, CallFault, CallRecord, SoundKind, Utterance
 
 _MAX_FAULTS: Final = 100
 _NOT_PROGRESS: Final = frozenset({"ping", "session.cost", "memory.view"})
 
 
-OnTurn = Callable[[TurnRecord, CallRecord], None]
+OnTurn = Callable[[CallerTurn, CallRecord], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class CallLinks:
     """What a conversation is connected to. `send` takes a JSON message, `send_audio` a ready WebSocket frame."""
 
     clock: Callable[[], float]  # monotonic seconds
@@ -36,10 +36,10 @@ class Links:
     sink: Callable[[bytes], None] | None = None  # PCM s16le mono 16 kHz, as it is played
 
 
-class Conversation:
+class CallConversation:
     """The state of one call."""
 
-    def __init__(self, links: Links, *, playback_reports: bool, keep_audio: bool) -> None:
+    def __init__(self, links: CallLinks, *, playback_reports: bool, keep_audio: bool) -> None:
         self.record = CallRecord()
         self.player = Player(links.clock, self._on_playback, links.sink)
         self.player.keep = self.player.keep or keep_audio
@@ -49,12 +49,12 @@ class Conversation:
         self._links = links
         self._playback_reports = playback_reports
         self._keep_audio = keep_audio
-        self._turns: dict[int, TurnRecord] = {}
+        self._turns: dict[int, CallerTurn] = {}
         self._replies: dict[int, Playing] = {}  # of turns that have begun to reply
         self._speaking: tuple[Utterance, Saying] | None = None
         self._receiving: Playing | None = None  # binary frames belong to this reply
         self._announced: set[int] = set()
-        self._handlers: dict[str, Callable[[Message], None]] = {
+        self._handlers: dict[str, Callable[[ServerEvent], None]] = {
             "session.ready": self._on_ready,
             "ping": lambda message: self._links.send({"type": "pong", "id": message.id}),
             "transcript.final": self._on_transcript,
@@ -75,7 +75,7 @@ class Conversation:
 
     # What the caller does
 
-    def say(self, clip: Clip, kind: SoundKind) -> Saying:
+    def say(self, clip: Recording, kind: SoundKind) -> Saying:
         """Begins to say a clip, or to make a noise."""
         utterance = Utterance(kind, clip.name)
         self.record.utterances.append(utterance)
@@ -104,7 +104,7 @@ class Conversation:
 
     def fault(self, code: str, message: str, *, fatal: bool = False) -> None:
         if len(self.record.errors) < _MAX_FAULTS:
-            self.record.errors.append(Fault(code, message, fatal))
+            self.record.errors.append(CallFault(code, message, fatal))
 
     # What somebody waits for
 
@@ -166,7 +166,7 @@ class Conversation:
         turn.audio_received_ms = reply.audio_s * 1000
         self._links.changed()
 
-    def _turn(self, number: int | None, *, spoken: bool | None = None) -> TurnRecord:
+    def _turn(self, number: int | None, *, spoken: bool | None = None) -> CallerTurn:
         """The record of a turn; a new one belongs to the last thing of its kind that was said."""
         number = number if number is not None else 0
         turn = self._turns.get(number)
@@ -180,7 +180,7 @@ class Conversation:
             utterance = next(begun, None)
             if spoken is None:
                 spoken = utterance is None or utterance.kind != "text"
-            turn = self._turns[number] = TurnRecord(number, utterance, spoken)
+            turn = self._turns[number] = CallerTurn(number, utterance, spoken)
             if utterance is not None:
                 utterance.turns.append(number)
             self.record.turns.append(turn)
@@ -193,40 +193,40 @@ class Conversation:
             reply = self._replies[turn.turn or 0] = self.player.open(turn.turn or 0)
         return reply
 
-    def _on_ready(self, message: Message) -> None:
+    def _on_ready(self, message: ServerEvent) -> None:
         record = self.record
         record.ready = True
         record.session_id, record.tier, record.policy = message.session_id, str(message.tier or ""), message.policy
         record.resumed, record.resume_token = message.resumed, message.resume_token
         record.simulated, record.budgets_ms = message.simulated, message.budgets_ms
 
-    def _on_transcript(self, message: Message) -> None:
+    def _on_transcript(self, message: ServerEvent) -> None:
         self._turn(message.turn, spoken=message.spoken is not False).transcript = message.text
 
-    def _on_reply_text(self, message: Message) -> None:
+    def _on_reply_text(self, message: ServerEvent) -> None:
         turn = self._turn(message.turn)
         turn.clauses[message.clause if message.clause is not None else len(turn.clauses)] = message.text
         if turn.first_text_at is None:
             turn.first_text_at = self._links.clock()
 
-    def _on_audio_start(self, message: Message) -> None:
+    def _on_audio_start(self, message: ServerEvent) -> None:
         self._receiving = self._reply(message.turn)
 
-    def _on_audio_end(self, message: Message) -> None:
+    def _on_audio_end(self, message: ServerEvent) -> None:
         self._turn(message.turn).audio_sent_ms = message.audio_ms
         self.player.complete(self._reply(message.turn))
         self._receiving = None
 
-    def _on_pause(self, message: Message) -> None:
+    def _on_pause(self, message: ServerEvent) -> None:
         if message.turn is not None and self.player.pause(message.turn):
             self._turn(message.turn).paused += 1
             self._stopped(message.turn)
 
-    def _on_resume(self, message: Message) -> None:
+    def _on_resume(self, message: ServerEvent) -> None:
         if message.turn is not None and self.player.resume(message.turn):
             self._turn(message.turn).resumed += 1
 
-    def _on_clear(self, message: Message) -> None:
+    def _on_clear(self, message: ServerEvent) -> None:
         turn = self._turn(message.turn)
         turn.cleared, turn.heard = True, message.heard
         if self._receiving is not None and self._receiving.turn == turn.turn:
@@ -243,20 +243,20 @@ class Conversation:
         if sound.barge_in_ms is None:
             sound.barge_in_ms = (self._links.clock() - sound.first_voiced_at) * 1000
 
-    def _on_speech(self, message: Message) -> None:
+    def _on_speech(self, message: ServerEvent) -> None:
         turn = self._turn(message.turn)
         turn.own_clauses += 1
         if turn.first_audio_at is None:
             turn.first_audio_at = self._links.clock()
         self.player.speak(self._reply(message.turn), message.clause or 0, message.text)
 
-    def _on_degraded(self, message: Message) -> None:
+    def _on_degraded(self, message: ServerEvent) -> None:
         self.record.degraded.append({"service": message.service, "tier": message.tier, "reason": message.reason})
 
-    def _on_recovered(self, message: Message) -> None:
+    def _on_recovered(self, message: ServerEvent) -> None:
         self.record.degraded.append({"service": message.service, "recovered": True})
 
-    def _on_metrics(self, message: Message) -> None:
+    def _on_metrics(self, message: ServerEvent) -> None:
         turn = self._turn(message.turn, spoken=message.spoken)
         turn.measured = True
         turn.outcome, turn.model, turn.rule = message.outcome, message.model, message.rule
@@ -267,10 +267,10 @@ class Conversation:
             self.player.complete(reply)  # replies that the caller speaks itself have no `audio.end`
         self._announce(turn)
 
-    def _on_cost(self, message: Message) -> None:
+    def _on_cost(self, message: ServerEvent) -> None:
         self.record.cost_usd = message.usd
 
-    def _on_end(self, message: Message) -> None:
+    def _on_end(self, message: ServerEvent) -> None:
         self.record.end_reason, self.record.server_turns = message.reason, message.turns
 
     # What the microphone and the player say
@@ -297,7 +297,7 @@ class Conversation:
         if playing.over:
             self._on_over(turn, playing, finished=event == "finished")
 
-    def _on_over(self, turn: TurnRecord, playing: Playing, *, finished: bool) -> None:
+    def _on_over(self, turn: CallerTurn, playing: Playing, *, finished: bool) -> None:
         if finished:
             turn.finished, turn.heard = True, turn.reply
         if self._keep_audio:
@@ -306,7 +306,7 @@ class Conversation:
         self._announce(turn)
         self._links.changed()
 
-    def _announce(self, turn: TurnRecord) -> None:
+    def _announce(self, turn: CallerTurn) -> None:
         """Tells `on_turn` once about a turn that is measured and whose reply is over."""
         reply = self._replies.get(turn.turn or 0)
         done = turn.measured and (reply is None or reply.over)

@@ -44,7 +44,7 @@ class ConnectError(CallError):
     """Nothing answers at the address, or what answers is not the service."""
 
 
-class RefusedError(CallError):
+class CallRefusedError(CallError):
     """The service refused to open a session. `status` is that of the HTTP answer."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -52,7 +52,7 @@ class RefusedError(CallError):
         self.status = status
 
 
-class Session(msgspec.Struct, frozen=True):
+class SessionGrant(msgspec.Struct, frozen=True):
     """The answer of `POST /v1/sessions`; `token` is a secret."""
 
     session_id: str
@@ -64,7 +64,7 @@ class Session(msgspec.Struct, frozen=True):
         return f"Session({self.session_id!r}, {self.url!r}, {self.tier!r})"
 
 
-class Message(msgspec.Struct, frozen=True):
+class ServerEvent(msgspec.Struct, frozen=True):
     """Any message of the server: the fields of those that a caller acts on, unknown ones are ignored."""
 
     type: str
@@ -98,11 +98,11 @@ class Message(msgspec.Struct, frozen=True):
     turns: int | None = None
 
 
-_message_decoder = msgspec.json.Decoder(Message)
-_session_decoder = msgspec.json.Decoder(Session)
+_message_decoder = msgspec.json.Decoder(ServerEvent)
+_session_decoder = msgspec.json.Decoder(SessionGrant)
 
 
-def decode(frame: str) -> Message:
+def decode(frame: str) -> ServerEvent:
     """A message of the server. Raises msgspec.DecodeError when it is not one."""
     return _message_decoder.decode(frame)
 
@@ -130,7 +130,7 @@ def http_client(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(timeout=_CONNECT_TIMEOUT_S, trust_env=not _is_loopback(url))
 
 
-async def open_session(client: httpx.AsyncClient, url: str, api_key: str | None) -> Session:
+async def open_session(client: httpx.AsyncClient, url: str, api_key: str | None) -> SessionGrant:
     """Gets a session token: with an API key for the premium tier, without for the free one.
 
     Raises ConnectError, or RefusedError with what the problem document says.
@@ -141,7 +141,7 @@ async def open_session(client: httpx.AsyncClient, url: str, api_key: str | None)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ConnectError(_nothing_answers(url, error)) from None
     if response.status_code != 201:
-        raise RefusedError(response.status_code, _problem(response))
+        raise CallRefusedError(response.status_code, _problem(response))
     try:
         return _session_decoder.decode(response.content)
     except msgspec.DecodeError:

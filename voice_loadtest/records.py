@@ -30,7 +30,7 @@ class Utterance:
 
 
 @dataclass(slots=True)
-class TurnRecord:
+class CallerTurn:
     """One turn of the server, or an utterance that it made no turn of (`turn` is None)."""
 
     turn: int | None
@@ -125,7 +125,7 @@ class TurnRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class CallFault:
     """Something that went wrong: an `error` of the server, or what the caller itself noticed."""
 
     code: str
@@ -147,9 +147,9 @@ class CallRecord:
     ready: bool = False
     connect_ms: float | None = None  # asking for a token → `session.ready`
     utterances: list[Utterance] = field(default_factory=list[Utterance])
-    turns: list[TurnRecord] = field(default_factory=list[TurnRecord])
+    turns: list[CallerTurn] = field(default_factory=list[CallerTurn])
     degraded: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    errors: list[Fault] = field(default_factory=list[Fault])
+    errors: list[CallFault] = field(default_factory=list[CallFault])
     cost_usd: float | None = None
     close_code: int | None = None
     end_reason: str | None = None  # of `session.end`
@@ -170,7 +170,7 @@ class CallRecord:
         """Adds a turn without number for every utterance that the server made no turn of."""
         for said in self.utterances:
             if said.kind != "noise" and not said.turns:
-                self.turns.append(TurnRecord(None, said, spoken=said.kind == "speech"))
+                self.turns.append(CallerTurn(None, said, spoken=said.kind == "speech"))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -202,7 +202,7 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Quantiles:
     """Quantiles in milliseconds, by linear interpolation between the nearest ranks; None of nothing."""
 
     count: int
@@ -211,12 +211,12 @@ class Spread:
     p99: float | None
 
     @staticmethod
-    def of(values: Iterable[float | None]) -> Spread:
+    def of(values: Iterable[float | None]) -> Quantiles:
         known = [value for value in values if value is not None]
         if not known:
-            return Spread(0, None, None, None)
+            return Quantiles(0, None, None, None)
         p50, p95, p99 = (float(value) for value in np.percentile(known, (50, 95, 99)))
-        return Spread(len(known), p50, p95, p99)
+        return Quantiles(len(known), p50, p95, p99)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -233,10 +233,10 @@ class Summary:
 
     utterances: int
     answered: int
-    own: Spread
-    server: Spread
-    difference: Spread
-    barge_in: Spread
+    own: Quantiles
+    server: Quantiles
+    difference: Quantiles
+    barge_in: Quantiles
     errors: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -260,10 +260,10 @@ def summarise(records: Sequence[CallRecord]) -> Summary:
         utterances=sum(utterance.kind != "noise" for utterance in said),
         answered=sum(utterance.kind != "noise" for utterance in said)
         - sum(len(record.unanswered) for record in records),
-        own=Spread.of(own for own, _ in pairs),
-        server=Spread.of(server for _, server in pairs),
-        difference=Spread.of(own - server for own, server in pairs if own is not None and server is not None),
-        barge_in=Spread.of(utterance.barge_in_ms for utterance in said),
+        own=Quantiles.of(own for own, _ in pairs),
+        server=Quantiles.of(server for _, server in pairs),
+        difference=Quantiles.of(own - server for own, server in pairs if own is not None and server is not None),
+        barge_in=Quantiles.of(utterance.barge_in_ms for utterance in said),
         errors=sum(len(record.errors) for record in records),
     )
 

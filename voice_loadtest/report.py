@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voice_loadtest.protocol import close_meaning
-from voice_loadtest.records import CallRecord, Spread, TurnRecord, Utterance, summarise
+from voice_loadtest.records import CallerTurn, CallRecord, Quantiles, Utterance, summarise
 
 # stage → glyph and colour: the glyphs tell the stages apart where there is no colour
 STAGES: Final = {
@@ -26,7 +26,7 @@ _DEFAULT_BUDGET_MS: Final = 1500.0  # the scale of the bar where the server name
 _WHOLE: Final = "voice_to_voice"
 
 
-class Report:
+class CallReport:
     """Prints a call as it goes on. Transcripts are shown: this is the caller's own terminal."""
 
     def __init__(self, console: Console, network_ms: float = 0.0) -> None:
@@ -34,7 +34,7 @@ class Report:
         self._network_ms = network_ms
         self._begun = False
 
-    def turn(self, turn: TurnRecord, record: CallRecord) -> None:
+    def turn(self, turn: CallerTurn, record: CallRecord) -> None:
         """One turn: what was heard, what was said, where the time went."""
         if not self._begun:
             self._begun = True
@@ -84,7 +84,7 @@ class Report:
         self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _words(turn: TurnRecord) -> Text:
+def _words(turn: CallerTurn) -> Text:
     number = f"{turn.turn:>2}" if turn.turn is not None else " –"
     text = Text().append(f"{number}  ", style="bold")
     if turn.transcript is not None:
@@ -105,7 +105,7 @@ def _words(turn: TurnRecord) -> Text:
     return text
 
 
-def _bar(turn: TurnRecord, budgets: dict[str, float]) -> Text:
+def _bar(turn: CallerTurn, budgets: dict[str, float]) -> Text:
     """The stages side by side at one scale for all turns, with `┃` where the budget ends; red is over it."""
     budget = budgets.get(_WHOLE, _DEFAULT_BUDGET_MS)
     per_column = budget * _BAR_IN_BUDGETS / BAR
@@ -130,7 +130,7 @@ def _bar(turn: TurnRecord, budgets: dict[str, float]) -> Text:
     return text.append(f"   the server says {_ms(turn.server_voice_to_voice_ms).strip()}", style="dim")
 
 
-def _numbers(turn: TurnRecord, budgets: dict[str, float]) -> Text:
+def _numbers(turn: CallerTurn, budgets: dict[str, float]) -> Text:
     text = Text("    ")
     for stage, (glyph, colour) in STAGES.items():
         value, budget = turn.stages.get(stage), budgets.get(stage)
@@ -146,7 +146,7 @@ def _summary(record: CallRecord) -> Table:
     table = Table(title="voice to voice, ms", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in ("", "turns", "p50", "p95", "p99"):
         table.add_column(column, justify="left" if not column else "right")
-    rows: list[tuple[str, Spread]] = [
+    rows: list[tuple[str, Quantiles]] = [
         ("as heard by the caller", summary.own),
         ("as the server says", summary.server),
         ("difference", summary.difference),

@@ -13,7 +13,7 @@ from voice_loadtest.caller import Caller, CallOptions
 from voice_loadtest.conversation import OnTurn
 from voice_loadtest.pacing import Clockwork
 from voice_loadtest.protocol import CallError, http_client
-from voice_loadtest.records import CallRecord, Fault, Summary, TurnRecord, summarise
+from voice_loadtest.records import CallerTurn, CallFault, CallRecord, Summary, summarise
 from voice_loadtest.script import Step
 
 # the number of a caller (from 0) → its script
@@ -31,7 +31,7 @@ class LoadResult:
     skipped_frames: int  # frames that were left out because this process was over 1 s late
 
     @property
-    def turns(self) -> list[TurnRecord]:
+    def turns(self) -> list[CallerTurn]:
         return [turn for record in self.records for turn in record.turns]
 
     @property
@@ -84,6 +84,6 @@ async def _one(delay_s: float, caller: Caller, client: httpx.AsyncClient) -> Cal
         await caller.connect(client)
     except CallError as error:
         record = caller.conversation.record
-        record.errors.append(Fault("not_connected", str(error), fatal=True))
+        record.errors.append(CallFault("not_connected", str(error), fatal=True))
         return record
     return await caller.converse()

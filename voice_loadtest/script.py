@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voice_loadtest.audio import Clip
+from voice_loadtest.audio import Recording
 
 
 @dataclass(frozen=True, slots=True)
 class Speak:
     """Says a clip once the line is quiet."""
 
-    clip: Clip
+    clip: Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Type:
 class Interrupt:
     """Says a clip so many seconds after the reply began to play; at once when that reply is over before."""
 
-    clip: Clip
+    clip: Recording
     after_s: float
 
 
@@ -40,7 +40,7 @@ class Interrupt:
 class Noise:
     """Makes a noise so many seconds after the reply began to play; nobody expects an answer to it."""
 
-    clip: Clip
+    clip: Recording
     after_s: float
 
 

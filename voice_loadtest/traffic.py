@@ -14,13 +14,13 @@ from typing import Final
 
 import httpx
 
-from voice_loadtest.audio import Clip, load_wav
+from voice_loadtest.audio import Recording, load_wav
 from voice_loadtest.caller import Caller, CallOptions
 from voice_loadtest.pacing import Clockwork
 from voice_loadtest.protocol import NO_CAPACITY, CallError, http_client
 from voice_loadtest.records import CallRecord
 from voice_loadtest.script import Speak, Step
-from voice_loadtest.stack.processes import LocalHouse
+from voice_loadtest.stack.processes import LocalStack
 
 CLIPS: Final = Path(__file__).parents[1] / "voice_sandbox" / "clips"
 CONVERSATIONS: Final = {"room": 6, "billing": 5, "order": 6, "smalltalk": 4, "topics": 8}
@@ -34,7 +34,7 @@ OnCall = Callable[[float, CallRecord], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class CallerPool:
     """So many callers at a time; `premium` is the share of them that has an API key."""
 
     callers: int
@@ -51,25 +51,25 @@ class Tally:
     refused: int = 0
 
 
-class Switchboard:
+class TrafficGenerator:
     """A simulated network between any number of callers and one service."""
 
     def __init__(
-        self, house: LocalHouse, client: httpx.AsyncClient, clockwork: Clockwork, on_call: OnCall | None
+        self, stack: LocalStack, client: httpx.AsyncClient, clockwork: Clockwork, on_call: OnCall | None
     ) -> None:
-        self._house = house
+        self._house = stack
         self._client = client
         self._clockwork = clockwork
         self._on_call = on_call
         self.tally = Tally()
 
-    async def keep_calling(self, crowd: Crowd, seed: str, going: Callable[[], bool]) -> None:
+    async def keep_calling(self, crowd: CallerPool, seed: str, going: Callable[[], bool]) -> None:
         """Keeps the crowd's calls up while it is `going`, and lets the last ones end."""
         async with asyncio.TaskGroup() as lanes:
             for number in range(crowd.callers):
                 lanes.create_task(self._lane(crowd, random.Random(f"{seed}:{number}"), going))
 
-    async def _lane(self, crowd: Crowd, dice: random.Random, going: Callable[[], bool]) -> None:
+    async def _lane(self, crowd: CallerPool, dice: random.Random, going: Callable[[], bool]) -> None:
         await asyncio.sleep(dice.uniform(0, 3))
         while going():
             premium = dice.random() < crowd.premium
@@ -99,14 +99,14 @@ class Switchboard:
 
 @asynccontextmanager
 async def switchboard(
-    house: LocalHouse, network_ms: float = NETWORK_MS, on_call: OnCall | None = None
-) -> AsyncGenerator[Switchboard]:
+    stack: LocalStack, network_ms: float = NETWORK_MS, on_call: OnCall | None = None
+) -> AsyncGenerator[TrafficGenerator]:
     """Runs the network until the block ends; `on_call` is told about every call that is over."""
     clockwork = Clockwork(network_ms)
-    async with http_client(house.url) as client, asyncio.TaskGroup() as group:
+    async with http_client(stack.url) as client, asyncio.TaskGroup() as group:
         running = group.create_task(clockwork.run())
         try:
-            yield Switchboard(house, client, clockwork, on_call)
+            yield TrafficGenerator(stack, client, clockwork, on_call)
         finally:
             running.cancel()
 
@@ -117,10 +117,10 @@ def conversation(dice: random.Random, least: int, most: int) -> list[Speak]:
     return [Speak(clip(f"{subject}_{number:02}")) for number in range(1, dice.randint(least, min(most, count)) + 1)]
 
 
-_CLIPS: Final[dict[str, Clip]] = {}
+_CLIPS: Final[dict[str, Recording]] = {}
 
 
-def clip(name: str) -> Clip:
+def clip(name: str) -> Recording:
     """One of the sandbox's clips; each is read once."""
     found = _CLIPS.get(name)
     if found is None:

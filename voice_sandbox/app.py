@@ -11,10 +11,10 @@ from voice_sandbox.deepgram.v1 import listen_v1
 from voice_sandbox.deepgram.v2 import listen_v2
 from voice_sandbox.elevenlabs import stream_speech
 from voice_sandbox.openai import speech, transcriptions
-from voice_sandbox.state import World
+from voice_sandbox.state import SandboxState
 
 
-def create_app(world: World) -> Litestar:
+def create_app(world: SandboxState) -> Litestar:
     """The application over one world. Nothing but this world is shared between requests."""
     return Litestar(
         route_handlers=[

@@ -9,8 +9,8 @@ from litestar import Request, Response, Router, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 
 from voice_sandbox.faults import FaultRule
-from voice_sandbox.latency import PROFILES, Spread
-from voice_sandbox.state import World
+from voice_sandbox.latency import PROFILES, LatencySpread
+from voice_sandbox.state import SandboxState
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -30,7 +30,7 @@ def _refused(error: Exception) -> Response[dict[str, str]]:
 @get("/state")
 async def state(request: AnyRequest) -> dict[str, Any]:
     """Profile, seed, overrides, faults in force, and the network distribution, which callers apply themselves."""
-    world = World.of(request)
+    world = SandboxState.of(request)
     spread = PROFILES[world.latency.profile].get("network")
     return {
         "profile": world.latency.profile,
@@ -46,13 +46,13 @@ async def state(request: AnyRequest) -> dict[str, Any]:
 @get("/counters")
 async def counters(request: AnyRequest) -> dict[str, Any]:
     """provider -> model -> quantity -> sum; with `?session=` only what that session was served."""
-    return _plain(World.of(request).counters.snapshot(request.query_params.get("session")))
+    return _plain(SandboxState.of(request).counters.snapshot(request.query_params.get("session")))
 
 
 @post("/counters/reset", status_code=204)
 async def reset_counters(request: AnyRequest) -> None:
     """Starts all counters again from nothing."""
-    World.of(request).counters.reset()
+    SandboxState.of(request).counters.reset()
 
 
 @post("/faults", status_code=201)
@@ -66,7 +66,7 @@ async def add_fault(request: AnyRequest) -> Response[Any]:
         if unknown:
             raise ValueError(f"unknown fields: {', '.join(sorted(unknown))}")
         rule = msgspec.convert(fields, FaultRule)
-        World.of(request).faults.add(rule)
+        SandboxState.of(request).faults.add(rule)
     except (msgspec.MsgspecError, ValueError) as error:
         return _refused(error)
     return Response(_plain(rule), status_code=201)
@@ -76,15 +76,15 @@ async def add_fault(request: AnyRequest) -> Response[Any]:
 async def clear_faults(request: AnyRequest) -> dict[str, int]:
     """Takes fault rules back: all, or those of `?provider=` and `?session=`."""
     wanted = request.query_params
-    return {"cleared": World.of(request).faults.clear(wanted.get("provider"), wanted.get("session"))}
+    return {"cleared": SandboxState.of(request).faults.clear(wanted.get("provider"), wanted.get("session"))}
 
 
 @put("/latency")
 async def set_latency(request: AnyRequest) -> Response[Any]:
     """Replaces all latency overrides: model id, provider or stage -> {p50_ms, p95_ms}; `{}` takes them back."""
     try:
-        overrides = msgspec.json.decode(await request.body(), type=dict[str, Spread])
-        World.of(request).latency.override(overrides)
+        overrides = msgspec.json.decode(await request.body(), type=dict[str, LatencySpread])
+        SandboxState.of(request).latency.override(overrides)
     except (msgspec.MsgspecError, ValueError) as error:
         return _refused(error)
     return Response(_plain(overrides))
@@ -95,7 +95,7 @@ async def set_profile(request: AnyRequest) -> Response[Any]:
     """Changes the latency profile: `{"profile": "measured" | "instant" | "degraded"}`."""
     try:
         wanted = msgspec.json.decode(await request.body(), type=_Profile)
-        World.of(request).latency.use(wanted.profile)
+        SandboxState.of(request).latency.use(wanted.profile)
     except (msgspec.MsgspecError, ValueError) as error:
         return _refused(error)
     return Response({"profile": wanted.profile})
@@ -109,15 +109,15 @@ async def request_log(request: AnyRequest) -> list[dict[str, Any]]:
     provider, session = request.query_params.get("provider"), request.query_params.get("session")
     return [
         _plain(entry)
-        for entry in World.of(request).log.entries
+        for entry in SandboxState.of(request).log.entries
         if (provider is None or entry.provider == provider) and (session is None or entry.session == session)
     ]
 
 
 @get("/moments")
-async def moments(request: AnyRequest) -> list[Any]:
+async def timings(request: AnyRequest) -> list[Any]:
     """[session, provider, point, monotonic seconds] of the latest requests, answers and ends of turn, oldest first."""
-    return [[m.session, m.provider, m.point, m.at] for m in World.of(request).moments.entries]
+    return [[m.session, m.provider, m.point, m.at] for m in SandboxState.of(request).timings.entries]
 
 
 _HANDLERS: Final[list[HTTPRouteHandler]] = [
@@ -129,7 +129,7 @@ _HANDLERS: Final[list[HTTPRouteHandler]] = [
     set_latency,
     set_profile,
     request_log,
-    moments,
+    timings,
 ]
 
 

@@ -109,7 +109,7 @@ class Moment:
 
 
 @dataclass(slots=True)
-class Moments:
+class Timings:
     """The latest 50,000 moments: what a benchmark takes off a turn to get at the service's own time."""
 
     entries: deque[Moment] = field(default_factory=lambda: deque[Moment](maxlen=_MOMENTS))

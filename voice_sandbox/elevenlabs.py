@@ -14,7 +14,7 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from voice_sandbox.faults import FaultKind
-from voice_sandbox.http_response import STATUS_FAULTS, Answer, AnyRequest, Call, Streamed, identifier, refused
+from voice_sandbox.http_response import STATUS_FAULTS, Answer, AnyRequest, SimulatedCall, Streamed, identifier, refused
 from voice_sandbox.speech_stream import odd_bytes, spoken, tts_pieces
 from voice_sandbox.voice import VoiceError
 
@@ -57,8 +57,8 @@ async def stream_speech(request: AnyRequest) -> ASGIApp:
         "text": text,
         "output_format": request.query_params.get("output_format"),
     }
-    call = Call.begin(request, PROVIDER, str(model), logged)
-    if call.bitten_by(FaultKind.REFUSE):
+    call = SimulatedCall.begin(request, PROVIDER, str(model), logged)
+    if call.applies(FaultKind.REFUSE):
         return await refused(call)
     problem = _status_fault(call) or _problem(request, text, str(model))
     if problem is not None:
@@ -85,7 +85,7 @@ async def stream_speech(request: AnyRequest) -> ASGIApp:
     return Streamed(call, tts_pieces(call, pcm, rate), headers, odd_bytes)
 
 
-def _status_fault(call: Call) -> Answer | None:
+def _status_fault(call: SimulatedCall) -> Answer | None:
     fault = call.fault
     if fault is None or fault.kind not in STATUS_FAULTS:
         return None

@@ -14,7 +14,7 @@ from litestar.connection import Request
 
 from voice_sandbox.counters import LoggedRequest
 from voice_sandbox.faults import Fault, FaultKind
-from voice_sandbox.state import World, session_of
+from voice_sandbox.state import SandboxState, session_of
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send
@@ -34,10 +34,10 @@ def identifier(prefix: str) -> str:
 
 
 @dataclass(slots=True)
-class Call:
+class SimulatedCall:
     """A request while it is served. It settles once: served, cancelled, or the kind of what went wrong."""
 
-    world: World
+    world: SandboxState
     request: AnyRequest
     provider: str
     model: str
@@ -47,15 +47,17 @@ class Call:
     _settled: bool = field(default=False)
 
     @staticmethod
-    def begin(request: AnyRequest, provider: str, model: str, body: Any) -> Call:
+    def begin(request: AnyRequest, provider: str, model: str, body: Any) -> SimulatedCall:
         """Counts and logs the request and draws its fault. `body` is what the control endpoint's log shows of it."""
-        world, session = World.of(request), session_of(request)
+        world, session = SandboxState.of(request), session_of(request)
         world.counters.add(provider, model, session, requests=1)
-        world.moments.note(session, provider, "asked")
+        world.timings.note(session, provider, "asked")
         fault = world.faults.draw(provider, session, model=model)
-        return Call(world, request, provider, model, session, fault, world.log.open(provider, model, session, body))
+        return SimulatedCall(
+            world, request, provider, model, session, fault, world.log.open(provider, model, session, body)
+        )
 
-    def bitten_by(self, kind: FaultKind) -> bool:
+    def applies(self, kind: FaultKind) -> bool:
         return self.fault is not None and self.fault.kind is kind
 
     def count(self, **quantities: float) -> None:
@@ -93,7 +95,7 @@ def _client(request: AnyRequest) -> tuple[str, int] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ResponsePiece:
     """Bytes of an answer; `useful` ones (text, audio, a transcript) are what faults count."""
 
     data: bytes
@@ -120,8 +122,8 @@ class Streamed:
 
     def __init__(
         self,
-        call: Call,
-        pieces: AsyncGenerator[Piece],
+        call: SimulatedCall,
+        pieces: AsyncGenerator[ResponsePiece],
         headers: Mapping[str, str],
         spoil: Callable[[bytes], bytes],
     ) -> None:
@@ -152,7 +154,7 @@ class Streamed:
             async for piece in pieces:
                 data = await self._under_fault(piece, passed)
                 if piece.useful and not passed:
-                    self.call.world.moments.note(self.call.session, self.call.provider, "answered")
+                    self.call.world.timings.note(self.call.session, self.call.provider, "answered")
                 passed += piece.useful
                 await send({"type": "http.response.body", "body": data, "more_body": True})
                 if data is not piece.data:
@@ -161,7 +163,7 @@ class Streamed:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         self.call.settle("served")
 
-    async def _under_fault(self, piece: Piece, passed: int) -> bytes:
+    async def _under_fault(self, piece: ResponsePiece, passed: int) -> bytes:
         fault = self.call.fault
         if fault is None or not piece.useful:
             return piece.data
@@ -191,14 +193,14 @@ class Silence:
         await until_gone(receive)
 
 
-async def refused(call: Call) -> ASGIApp:
+async def refused(call: SimulatedCall) -> ASGIApp:
     """Drops the TCP connection without an answer: as near as a server on the port comes to a refused connection."""
     call.settle(FaultKind.REFUSE)
     call.world.wire.break_off(_client(call.request), "at_once")
     return Silence()
 
 
-async def whole(call: Call, answer: Answer) -> ASGIApp:
+async def whole(call: SimulatedCall, answer: Answer) -> ASGIApp:
     """A non-streaming answer under the call's fault: stalled, late, cut short, broken, or as it is."""
     fault = call.fault
     if fault is None or fault.kind is FaultKind.EMPTY:
@@ -211,10 +213,10 @@ async def whole(call: Call, answer: Answer) -> ASGIApp:
         call.settle(FaultKind.MALFORMED)
         return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.headers)
 
-    async def pieces() -> AsyncGenerator[Piece]:
+    async def pieces() -> AsyncGenerator[ResponsePiece]:
         half = len(answer.body) // 2
-        yield Piece(answer.body[:half], useful=fault.kind is not FaultKind.CUT)
-        yield Piece(answer.body[half:])
+        yield ResponsePiece(answer.body[:half], useful=fault.kind is not FaultKind.CUT)
+        yield ResponsePiece(answer.body[half:])
 
     return Streamed(call, pieces(), answer.headers, bytes)
 

@@ -22,7 +22,7 @@ _MAX_OVERRIDES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class LatencySpread:
     """A log-normal distribution in milliseconds. `p95_ms` must not be under `p50_ms`, and both must be positive."""
 
     p50_ms: float
@@ -40,24 +40,24 @@ class Spread:
 
 # stt = end of speech to final transcript, llm = request to first token, tts = request to first byte, network = round
 # trip
-PROFILES: Final[Mapping[str, Mapping[Stage, Spread]]] = {
+PROFILES: Final[Mapping[str, Mapping[Stage, LatencySpread]]] = {
     "measured": {
-        "stt": Spread(280, 480),
-        "llm": Spread(320, 620),
-        "tts": Spread(240, 410),
-        "network": Spread(70, 130),
+        "stt": LatencySpread(280, 480),
+        "llm": LatencySpread(320, 620),
+        "tts": LatencySpread(240, 410),
+        "network": LatencySpread(70, 130),
     },
     "degraded": {
-        "stt": Spread(600, 1500),
-        "llm": Spread(850, 2600),
-        "tts": Spread(600, 1700),
-        "network": Spread(180, 450),
+        "stt": LatencySpread(600, 1500),
+        "llm": LatencySpread(850, 2600),
+        "tts": LatencySpread(600, 1700),
+        "network": LatencySpread(180, 450),
     },
     "instant": {},
 }
 
 
-class Latency:
+class SimulatedLatency:
     """Draws stage latencies. The same seed gives the same sequence per stage, whatever the other stages do in between.
 
     Overrides replace the profile's distribution. They are keyed by a model id, a provider name or a stage, and looked
@@ -67,7 +67,7 @@ class Latency:
     def __init__(self, profile: str, seed: int) -> None:
         """Raises ValueError for a profile that does not exist."""
         self._seed = seed
-        self.overrides: dict[str, Spread] = {}
+        self.overrides: dict[str, LatencySpread] = {}
         self.profile = ""
         self.use(profile)
 
@@ -83,7 +83,7 @@ class Latency:
         self.profile = profile
         self._dice = {stage: random.Random(f"{self._seed}:{stage}") for stage in STAGES}
 
-    def override(self, overrides: Mapping[str, Spread]) -> None:
+    def override(self, overrides: Mapping[str, LatencySpread]) -> None:
         """Replaces all overrides. Raises ValueError when there are more than 64."""
         if len(overrides) > _MAX_OVERRIDES:
             raise ValueError(f"at most {_MAX_OVERRIDES} latency overrides")

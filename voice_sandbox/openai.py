@@ -25,8 +25,8 @@ from voice_sandbox.http_response import (
     STATUS_FAULTS,
     Answer,
     AnyRequest,
-    Call,
-    Piece,
+    ResponsePiece,
+    SimulatedCall,
     Streamed,
     identifier,
     refused,
@@ -63,7 +63,7 @@ def _invalid(message: str) -> Answer:
     return _error(400, "invalid_request_error", None, message)
 
 
-def _refusal(call: Call) -> Answer | None:
+def _refusal(call: SimulatedCall) -> Answer | None:
     """The answer of a status fault, or of a missing key."""
     fault = call.fault
     status = STATUS_FAULTS.get(fault.kind) if fault is not None else None
@@ -84,8 +84,8 @@ async def speech(request: AnyRequest) -> ASGIApp:
     except msgspec.MsgspecError:
         body = {}
     model, text, wanted = body.get("model"), body.get("input"), body.get("response_format", "mp3")
-    call = Call.begin(request, TTS, str(model or "unknown"), {"text": text, "response_format": wanted})
-    if call.bitten_by(FaultKind.REFUSE):
+    call = SimulatedCall.begin(request, TTS, str(model or "unknown"), {"text": text, "response_format": wanted})
+    if call.applies(FaultKind.REFUSE):
         return await refused(call)
     refusal = _refusal(call) or _speech_problem(model, text, wanted, body)
     if refusal is not None or not isinstance(text, str):
@@ -127,8 +127,10 @@ async def transcriptions(request: AnyRequest) -> ASGIApp:
     """The words in a WAV file, as far as the clip library knows them."""
     form = await request.form()
     model, file, wanted = form.get("model"), form.get("file"), form.get("response_format", "json")
-    call = Call.begin(request, STT, str(model or "unknown"), {"response_format": wanted, "stream": form.get("stream")})
-    if call.bitten_by(FaultKind.REFUSE):
+    call = SimulatedCall.begin(
+        request, STT, str(model or "unknown"), {"response_format": wanted, "stream": form.get("stream")}
+    )
+    if call.applies(FaultKind.REFUSE):
         return await refused(call)
     refusal = _refusal(call)
     if refusal is None and model not in TRANSCRIPTION_MODELS:
@@ -150,12 +152,12 @@ async def transcriptions(request: AnyRequest) -> ASGIApp:
     return await _transcribed(call, pcm, seconds, wanted, streamed=form.get("stream") in ("true", "True", "1"))
 
 
-async def _transcribed(call: Call, pcm: bytes, seconds: float, wanted: str, *, streamed: bool) -> ASGIApp:
+async def _transcribed(call: SimulatedCall, pcm: bytes, seconds: float, wanted: str, *, streamed: bool) -> ASGIApp:
     loop = asyncio.get_running_loop()
     due = loop.time() + call.world.latency.sample("stt", provider=STT, model=call.model)
     text = await asyncio.to_thread(transcribe, call.world.library, pcm)
     await asyncio.sleep(max(0.0, due - loop.time()))
-    if call.bitten_by(FaultKind.EMPTY):
+    if call.applies(FaultKind.EMPTY):
         text = "   " if call.fault is not None and call.fault.variant == "whitespace" else ""
     headers = {"x-request-id": identifier("req_")}
     if wanted == "text":
@@ -182,13 +184,13 @@ def _token_usage(text: str, seconds: float) -> dict[str, Any]:
     }
 
 
-async def _transcript_events(text: str, usage: dict[str, Any]) -> AsyncGenerator[Piece]:
+async def _transcript_events(text: str, usage: dict[str, Any]) -> AsyncGenerator[ResponsePiece]:
     words = text.split(" ") if text.strip() else []
     for i, word in enumerate(words):
         delta = word if i == 0 else f" {word}"
-        yield Piece(_event({"type": "transcript.text.delta", "delta": delta}))
-    yield Piece(_event({"type": "transcript.text.done", "text": text, "usage": usage}))
-    yield Piece(b"data: [DONE]\n\n", useful=False)
+        yield ResponsePiece(_event({"type": "transcript.text.delta", "delta": delta}))
+    yield ResponsePiece(_event({"type": "transcript.text.done", "text": text, "usage": usage}))
+    yield ResponsePiece(b"data: [DONE]\n\n", useful=False)
 
 
 def _event(fields: dict[str, Any]) -> bytes:

@@ -14,7 +14,7 @@ import click
 import uvicorn
 
 from voice_sandbox.latency import PROFILES
-from voice_sandbox.state import SandboxOptions, World
+from voice_sandbox.state import SandboxOptions, SandboxState
 from voice_sandbox.voice import VoiceChoice
 
 
@@ -24,10 +24,10 @@ class RunningSandbox:
 
     url: str
     ws_url: str
-    world: World
+    world: SandboxState
 
 
-def _config(world: World) -> uvicorn.Config:
+def _config(world: SandboxState) -> uvicorn.Config:
     from voice_sandbox.app import create_app
 
     return uvicorn.Config(
@@ -78,7 +78,7 @@ async def run_sandbox(options: SandboxOptions) -> AsyncGenerator[RunningSandbox]
 
     The server is a task that ends with the block; open streams are broken off, open WebSockets closed with 1012.
     """
-    world = await asyncio.to_thread(World.create, options)
+    world = await asyncio.to_thread(SandboxState.create, options)
     server = _InProcess(_config(world))
     listener = _listener(options)
     world.wire.attach(server.server_state.connections)
@@ -112,7 +112,7 @@ def _listener(options: SandboxOptions) -> socket.socket:
 
 def serve(options: SandboxOptions) -> None:
     """Runs the sandbox until SIGINT or SIGTERM."""
-    world = World.create(options)
+    world = SandboxState.create(options)
     server = uvicorn.Server(_config(world))
     world.wire.attach(server.server_state.connections)
     _banner(world)
@@ -120,7 +120,7 @@ def serve(options: SandboxOptions) -> None:
         server.run()
 
 
-def _banner(world: World) -> None:
+def _banner(world: SandboxState) -> None:
     from rich.console import Console
     from rich.panel import Panel
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from voice_sandbox.faults import FaultKind
-from voice_sandbox.http_response import Call, Piece
+from voice_sandbox.http_response import ResponsePiece, SimulatedCall
 
 _CHUNK_S: Final = 0.02
 _SPEED: Final = 5  # seconds of audio per second: vendors synthesise several times faster than real time
 
 
-async def spoken(call: Call, text: str, rate: int) -> bytes:
+async def spoken(call: SimulatedCall, text: str, rate: int) -> bytes:
     """The text as PCM s16le mono at `rate` Hz, or what the call's `empty` fault makes of it: nothing, or as long a
     silence.
 
@@ -25,15 +25,15 @@ async def spoken(call: Call, text: str, rate: int) -> bytes:
     started = loop.time()
     pcm = await call.world.voice.render(text, rate)
     await asyncio.sleep(max(0.0, started + due_s - loop.time()))
-    if call.bitten_by(FaultKind.EMPTY):
+    if call.applies(FaultKind.EMPTY):
         return bytes(len(pcm)) if call.fault is not None and call.fault.variant == "silence" else b""
     return pcm
 
 
-async def tts_pieces(call: Call, pcm: bytes, rate: int, header: bytes = b"") -> AsyncGenerator[Piece]:
+async def tts_pieces(call: SimulatedCall, pcm: bytes, rate: int, header: bytes = b"") -> AsyncGenerator[ResponsePiece]:
     """The audio in chunks of 20 ms at five times real time, after an optional file header."""
     if header:
-        yield Piece(header, useful=False)
+        yield ResponsePiece(header, useful=False)
     step = int(rate * _CHUNK_S) * 2
     pause_s = call.world.latency.pace(_CHUNK_S / _SPEED)
     loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ async def tts_pieces(call: Call, pcm: bytes, rate: int, header: bytes = b"") -> 
     for i, start in enumerate(range(0, len(pcm), step)):
         if i:
             await asyncio.sleep(max(0.0, started + i * pause_s - loop.time()))
-        yield Piece(pcm[start : start + step])
+        yield ResponsePiece(pcm[start : start + step])
 
 
 def odd_bytes(chunk: bytes) -> bytes:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from voice_sandbox.anthropic.prompt_cache import PromptCache
-from voice_sandbox.counters import Counters, Moments, RequestLog
+from voice_sandbox.counters import Counters, RequestLog, Timings
 from voice_sandbox.faults import Faults
-from voice_sandbox.latency import Latency
-from voice_sandbox.voice import Voice, VoiceChoice
+from voice_sandbox.latency import SimulatedLatency
+from voice_sandbox.voice import SimulatedVoice, VoiceChoice
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
@@ -35,12 +35,12 @@ class SandboxOptions:
     flux_word_times: bool = True
 
 
-class _Connection(Protocol):
+class _ClosableSocket(Protocol):
     client: tuple[str, int] | None
     transport: Any
 
 
-class Wire:
+class RawSocket:
     """Reaches under the application to the TCP connections of the running server, to break them as a fault asks."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Wire:
         """Closes the connection of this peer (`scope["client"]`): what was written already is thrown away or still
         sent.
         """
-        for connection in cast("list[_Connection]", list(self._connections)):
+        for connection in cast("list[_ClosableSocket]", list(self._connections)):
             if client is not None and connection.client == client:
                 if how == "at_once":
                     connection.transport.abort()
@@ -63,41 +63,41 @@ class Wire:
 
 
 @dataclass(slots=True)
-class World:
+class SandboxState:
     """What the emulators share. Built once per sandbox; every part has a limit on what it keeps."""
 
     options: SandboxOptions
-    latency: Latency
+    latency: SimulatedLatency
     faults: Faults
     counters: Counters
     log: RequestLog
     library: ClipLibrary
-    voice: Voice
-    moments: Moments = field(default_factory=Moments)
+    voice: SimulatedVoice
+    timings: Timings = field(default_factory=Timings)
     prompt_cache: PromptCache = field(default_factory=PromptCache)
-    wire: Wire = field(default_factory=Wire)
+    wire: RawSocket = field(default_factory=RawSocket)
 
     @staticmethod
-    def create(options: SandboxOptions) -> World:
+    def create(options: SandboxOptions) -> SandboxState:
         """Loads the clips and finds the voice. Raises ValueError for an unknown profile or a voice that is not
         installed.
         """
         from voice_sandbox.recognizer.library import ClipLibrary
 
-        return World(
+        return SandboxState(
             options=options,
-            latency=Latency(options.profile, options.seed),
+            latency=SimulatedLatency(options.profile, options.seed),
             faults=Faults(options.seed),
             counters=Counters(),
             log=RequestLog(),
             library=ClipLibrary.load([BUNDLED_CLIPS, *options.clips]),
-            voice=Voice.create(options.voice),
+            voice=SimulatedVoice.create(options.voice),
         )
 
     @staticmethod
-    def of(connection: ASGIConnection[Any, Any, Any, Any]) -> World:
+    def of(connection: ASGIConnection[Any, Any, Any, Any]) -> SandboxState:
         """The world of the application that serves this request or socket."""
-        return cast("World", connection.app.state["world"])
+        return cast("SandboxState", connection.app.state["world"])
 
 
 def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

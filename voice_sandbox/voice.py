@@ -31,7 +31,7 @@ class VoiceError(Exception):
     """espeak-ng could not be run, took over 20 s, or wrote something that is not a WAV file."""
 
 
-class Voice:
+class SimulatedVoice:
     """Renders text. At most four espeak-ng processes run at a time, and at most 32 MB of audio is kept."""
 
     def __init__(self, program: str | None) -> None:
@@ -42,12 +42,12 @@ class Voice:
         self._turnstile = asyncio.Semaphore(_MAX_PROCESSES)
 
     @staticmethod
-    def create(choice: VoiceChoice) -> Voice:
+    def create(choice: VoiceChoice) -> SimulatedVoice:
         """Finds the program. Raises ValueError when espeak is asked for and not installed."""
         program = None if choice == "tones" else shutil.which(PROGRAM)
         if choice == "espeak" and program is None:
             raise ValueError(f"the voice espeak was asked for, but {PROGRAM} is not installed")
-        return Voice(program)
+        return SimulatedVoice(program)
 
     @property
     def name(self) -> Literal["espeak", "tones"]:

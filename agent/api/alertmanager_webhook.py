@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from agent.api.auth import check_bearer
 from agent.policy.decisions import Mode
-from agent.policy.watcher import AssignmentWatch
+from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Decider, StoreUnavailableError
 from agent.rollback.notification import ROLLBACK, NotificationError, SentAlert, asks_for_rollback, read_notification
 from agent.rollback.prometheus import PrometheusError
@@ -40,13 +40,13 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class AlertDoor:
+class AlertmanagerWebhook:
     """What the webhook needs. `decider` is None without the address of a Prometheus."""
 
     token: SecretStr | None
     mode: Mode
     decider: Decider | None
-    watch: AssignmentWatch
+    watch: AssignmentWatcher
     metrics: Metrics
 
     def open(self) -> HTTPRouteHandler:

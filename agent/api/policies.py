@@ -21,8 +21,8 @@ from agent.budgets import Tier
 from agent.core.errors import AgentError
 from agent.policy.assignments import AssignmentError
 from agent.policy.serialize import decision_view, policy_view, revision_view
-from agent.policy.service import Desk
-from agent.policy.watcher import AssignmentWatch
+from agent.policy.service import PolicyService
+from agent.policy.watcher import AssignmentWatcher
 from agent.settings import PREFIX
 
 ACTOR: Final = "operator"
@@ -51,12 +51,12 @@ class Reasoned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorDoor:
+class PoliciesApi:
     """What the operator's routes need."""
 
     token: SecretStr | None
-    desk: Desk
-    watch: AssignmentWatch
+    desk: PolicyService
+    watch: AssignmentWatcher
 
     def open(self) -> Router:
         """The routes."""

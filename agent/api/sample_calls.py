@@ -18,7 +18,7 @@ KEY_OF: Final = {"stt": "DEEPGRAM_API_KEY", "llm": "ANTHROPIC_API_KEY", "tts": "
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SampleLine:
     """One clip; with `into_reply_ms`, it begins so long after the reply became audible."""
 
     clip: str
@@ -31,11 +31,11 @@ class SampleCall:
 
     name: str
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[SampleLine, ...]
 
 
-def _lines(*clips: str) -> tuple[Line, ...]:
-    return tuple(Line(clip) for clip in clips)
+def _lines(*clips: str) -> tuple[SampleLine, ...]:
+    return tuple(SampleLine(clip) for clip in clips)
 
 
 CALLS: Final = (
@@ -44,11 +44,11 @@ CALLS: Final = (
         "barge",
         "Interrupts, and coughs",
         (
-            Line("topics_01"),
-            Line("barge_03", into_reply_ms=900),
-            Line("billing_02"),
-            Line("noise_cough", into_reply_ms=1200),
-            Line("billing_05"),
+            SampleLine("topics_01"),
+            SampleLine("barge_03", into_reply_ms=900),
+            SampleLine("billing_02"),
+            SampleLine("noise_cough", into_reply_ms=1200),
+            SampleLine("billing_05"),
         ),
     ),
     SampleCall("topics", "Changes the subject", _lines(*(f"topics_{number:02}" for number in range(1, 9)))),

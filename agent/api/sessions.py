@@ -17,13 +17,13 @@ from pydantic import SecretStr
 
 from agent.budgets import Tier
 from agent.core.errors import ProtocolError, TokenError
-from agent.session.dependencies import Past
+from agent.session.dependencies import ResumedState
 from agent.session.registry import Registry
-from agent.session.session import Ending, Session
+from agent.session.session import Session, SessionEnd
 from agent.telemetry.events import QueueDropped, SessionOutcome, SessionRefused, Sink
 from agent.transport.tokens import Claims, TokenBook, verify_membership
 from agent.transport.voice_agent_v1.messages import SUBPROTOCOL, Capabilities, CloseCode, SessionReady
-from agent.transport.voice_agent_v1.websocket import Connection
+from agent.transport.voice_agent_v1.websocket import WebSocketConnection
 
 log = structlog.get_logger()
 
@@ -44,13 +44,13 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
 class History(Protocol):
     """Where sessions are kept that may go on in another process."""
 
-    async def past(self, session_id: str) -> Past | None:
+    async def past(self, session_id: str) -> ResumedState | None:
         """None for a session that never was. Raises, after a second at most, when it cannot be told."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class SessionsApi:
     """What the two routes need; kept in the app's state."""
 
     tokens: TokenBook
@@ -72,7 +72,7 @@ async def new_session(
     state: State,
 ) -> NewSession:
     """Premium with a membership cookie or an API key, free without; a wrong credential is refused, never ignored."""
-    doors: Doors = state.doors
+    doors: SessionsApi = state.doors
     try:
         subject, tier = _who(doors, request.headers.get("authorization"), request.cookies.get(COOKIE))
     except TokenError as error:
@@ -90,7 +90,7 @@ async def new_session(
     )
 
 
-def _who(doors: Doors, authorization: str | None, cookie: str | None) -> tuple[str, Tier]:
+def _who(doors: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier]:
     """Subject and tier of a request. Raises TokenError."""
     if authorization is not None:
         scheme, _, key = authorization.partition(" ")
@@ -113,11 +113,11 @@ def _known(key: str, keys: Sequence[SecretStr]) -> bool:
 @websocket("/v1/voice")
 async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
     """One connection of a voice session, as docs/protocol.md describes it."""
-    doors: Doors = state.doors
+    doors: SessionsApi = state.doors
     offered: list[str] = socket.scope["subprotocols"]
     # A refusal before the accept would hide its reason from browsers.
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    connection = Connection(socket)
+    connection = WebSocketConnection(socket)
     session: Session | None = None
     try:
         claims = _claims(doors, offered)
@@ -135,14 +135,14 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
             await connection.close(code, reason)
     except ProtocolError as error:
         if session is not None:
-            session.end(Ending(SessionOutcome.REFUSED, error.close_code))
+            session.end(SessionEnd(SessionOutcome.REFUSED, error.close_code))
         await connection.refuse(error)
     finally:
         if session is not None:
             session.detach(connection)
 
 
-async def _session(doors: Doors, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
+async def _session(doors: SessionsApi, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
     """The session of these claims, and whether it was there before: in this process, or by the ledger in another."""
     known = doors.registry.find(claims)
     if known is not None:
@@ -164,7 +164,7 @@ async def _session(doors: Doors, claims: Claims, capabilities: Capabilities) -> 
     return doors.registry.open(replace(claims, session_id=None), capabilities), False
 
 
-def _claims(doors: Doors, offered: Sequence[str]) -> Claims:
+def _claims(doors: SessionsApi, offered: Sequence[str]) -> Claims:
     token = next((name.removeprefix(BEARER) for name in offered if name.startswith(BEARER)), "")
     try:
         if SUBPROTOCOL not in offered:
@@ -175,7 +175,7 @@ def _claims(doors: Doors, offered: Sequence[str]) -> Claims:
         raise ProtocolError(f"token_{error.reason}", str(error), CloseCode.BAD_TOKEN) from None
 
 
-def _ready(doors: Doors, claims: Claims, session: Session, *, resumed: bool) -> SessionReady:
+def _ready(doors: SessionsApi, claims: Claims, session: Session, *, resumed: bool) -> SessionReady:
     info = session.parts.info
     budgets = {name: seconds * 1000 for name, seconds in session.parts.budgets.latency.seconds().items()}
     return SessionReady(

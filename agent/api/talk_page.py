@@ -41,7 +41,7 @@ AnyRequest = Request[Any, Any, State]
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _PageFile:
     body: bytes
     media_type: str
     etag: str
@@ -95,14 +95,14 @@ def content_security_policy(socket_hosts: Sequence[str]) -> str:
     return "; ".join(directives)
 
 
-def _file(name: str, body: bytes) -> _File | None:
+def _file(name: str, body: bytes) -> _PageFile | None:
     suffix = name[name.rfind(".") :]
     if suffix not in MEDIA_TYPES:
         return None
-    return _File(body, MEDIA_TYPES[suffix], f'"{hashlib.sha256(body).hexdigest()[:20]}"')
+    return _PageFile(body, MEDIA_TYPES[suffix], f'"{hashlib.sha256(body).hexdigest()[:20]}"')
 
 
-def _answer(request: AnyRequest, file: _File | None, public_url: str | None) -> Response[bytes]:
+def _answer(request: AnyRequest, file: _PageFile | None, public_url: str | None) -> Response[bytes]:
     if file is None:
         raise NotFoundException("there is no such file here")
     headers = {**_headers(request, public_url), "etag": file.etag}

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from agent.billing.pricing import CostMeter, MoneySink
-from agent.billing.step_down import Decision, decide
+from agent.billing.pricing import PricingSink, RunningCost
+from agent.billing.step_down import CostStep, decide
 from agent.budgets import TierBudget
 
 
 class SessionSpending:
     """Reads the session's meter each time: it begins with the session and moves with every call."""
 
-    def __init__(self, money: MoneySink, session_id: str, budget: TierBudget) -> None:
+    def __init__(self, money: PricingSink, session_id: str, budget: TierBudget) -> None:
         self._money = money
         self._session_id = session_id
         self._budget = budget
 
     @property
     def usd(self) -> float:
-        return self._meter.usd
+        return self._cost.usd
 
     @property
     def by_service(self) -> dict[str, float]:
-        return self._meter.by_service
+        return self._cost.by_service
 
     @property
     def tokens(self) -> int:
-        return self._meter.tokens
+        return self._cost.tokens
 
     @property
     def step_down(self) -> bool:
-        return decide(self.usd, self._budget) is Decision.STEP_DOWN
+        return decide(self.usd, self._budget) is CostStep.STEP_DOWN
 
     @property
     def capped(self) -> bool:
-        return decide(self.usd, self._budget) is Decision.HARD_CAP
+        return decide(self.usd, self._budget) is CostStep.HARD_CAP
 
     @property
-    def _meter(self) -> CostMeter:
-        return self._money.meter(self._session_id)
+    def _cost(self) -> RunningCost:
+        return self._money.running_cost(self._session_id)

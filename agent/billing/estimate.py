@@ -13,7 +13,7 @@ from agent.providers.base import Call, Service, Unit, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class SessionShape:
+class UsageProfile:
     """How a session is used. Shares are between 0 and 1.
 
     minutes: audio streamed to the recogniser; characters: spoken by the voice; prompt_tokens and reply_tokens: of one
@@ -32,7 +32,7 @@ class SessionShape:
 
 
 @dataclass(frozen=True, slots=True)
-class Knobs:
+class PricedPolicy:
     """The cost decisions of a policy, as (provider, model). `escalated` is None where every turn goes to `first`."""
 
     name: str
@@ -80,7 +80,7 @@ class Bill:
         return total(line.nano_usd for line in self.lines if line.service == service)
 
 
-def bill(shape: SessionShape, knobs: Knobs, book: PriceBook, at: datetime) -> Bill:
+def bill(shape: UsageProfile, knobs: PricedPolicy, book: PriceBook, at: datetime) -> Bill:
     """The expected bill of one session at the prices of `at`, by component."""
     samples = round(shape.minutes * SAMPLES_PER_MINUTE)
     heard = _call("stt", knobs.stt, {Unit.AUDIO_SAMPLES: samples})
@@ -99,7 +99,7 @@ def bill(shape: SessionShape, knobs: Knobs, book: PriceBook, at: datetime) -> Bi
 
 
 def _thinking(
-    shape: SessionShape, model: tuple[str, str], turns: Fraction, prompt_cache: bool, book: PriceBook, at: datetime
+    shape: UsageProfile, model: tuple[str, str], turns: Fraction, prompt_cache: bool, book: PriceBook, at: datetime
 ) -> BillLine:
     """The expected cost of `turns` turns (a fraction where a share of the turns escalates) on one model.
 

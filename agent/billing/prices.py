@@ -165,7 +165,7 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     long_prompt: _LongPrompt | None = None
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _PriceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: tuple[_Entry, ...]
 
 
@@ -182,7 +182,7 @@ def load_prices(override: Path | None = None) -> PriceBook:
 def _read(path: Path) -> dict[RateKey, tuple[Rate, ...]]:
     try:
         content = path.read_bytes()
-        raw = msgspec.convert(tomllib.loads(content.decode(), parse_float=Decimal), _File)
+        raw = msgspec.convert(tomllib.loads(content.decode(), parse_float=Decimal), _PriceFile)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     except (msgspec.ValidationError, ValueError) as error:

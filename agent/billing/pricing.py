@@ -25,7 +25,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class CostMeter:
+class RunningCost:
     """What one session has cost so far, in whole nano-dollars; unpriced usage adds nothing."""
 
     __slots__ = ("nano_by_service", "nano_usd", "tokens")
@@ -61,7 +61,7 @@ class ChargeRecorder(Protocol):
     def record_charges(self, event: CallFinished, charges: Sequence[Charge], at: datetime) -> None: ...
 
 
-class MoneySink:
+class PricingSink:
     """A sink that prices calls at the prices of the moment they end. Stands before the ledger's own sink.
 
     Metrics: `cost_usd_total`, `unpriced_usage_total`, `audio_cache_saved_usd_total` with each call; `session_cost_usd`
@@ -84,7 +84,7 @@ class MoneySink:
         self._recorder = recorder
         self._clock = clock
         self._models = frozenset(configured_models) | {model for _, model in book.models} | {CACHE}
-        self._meters: dict[str, CostMeter] = {}
+        self._running: dict[str, RunningCost] = {}
 
     def prepare(
         self,
@@ -109,13 +109,13 @@ class MoneySink:
                 for name in (self._label(model), OTHER):  # a configured model may have no price either
                     self._metrics.child(catalog.UNPRICED, provider, name, unit)
 
-    def meter(self, session_id: str) -> CostMeter:
+    def running_cost(self, session_id: str) -> RunningCost:
         """The running total of an open session; an empty one for a session that is not open here."""
-        return self._meters.get(session_id) or CostMeter()
+        return self._running.get(session_id) or RunningCost()
 
     def resume(self, session_id: str, spent_nano_usd: int) -> None:
         """Lets a session that was begun elsewhere go on from what it had cost there."""
-        self._meters[session_id] = CostMeter(spent_nano_usd)
+        self._running[session_id] = RunningCost(spent_nano_usd)
 
     def handle(self, event: Event) -> None:
         """Reads session starts and ends and finished calls; leaves the other events alone."""
@@ -123,7 +123,7 @@ class MoneySink:
             case CallFinished():
                 self._charge(event)
             case SessionStarted():
-                self._meters.setdefault(event.session.session_id, CostMeter())
+                self._running.setdefault(event.session.session_id, RunningCost())
             case SessionEnded():
                 self._ended(event)
             case _:
@@ -143,9 +143,9 @@ class MoneySink:
             self._metrics.add(catalog.COST, *labels, amount=usd(charge.nano_usd))
             if charge.provider == CACHE:
                 self._saved(charge, at)
-        meter = self._meters.get(session.session_id) if session is not None else None
-        if meter is not None:
-            meter.add(charges)
+        cost = self._running.get(session.session_id) if session is not None else None
+        if cost is not None:
+            cost.add(charges)
         if self._recorder is not None and charges:
             self._recorder.record_charges(event, charges, at)
 
@@ -157,12 +157,12 @@ class MoneySink:
             )
 
     def _ended(self, event: SessionEnded) -> None:
-        meter = self._meters.pop(event.session.session_id, None)
-        if meter is None:
+        cost = self._running.pop(event.session.session_id, None)
+        if cost is None:
             return
         tier, policy = event.session.tier, event.session.policy
-        self._metrics.observe(catalog.SESSION_COST, tier, policy, value=meter.usd)
-        if meter.usd > self._budgets.tiers[tier].session_usd:
+        self._metrics.observe(catalog.SESSION_COST, tier, policy, value=cost.usd)
+        if cost.usd > self._budgets.tiers[tier].session_usd:
             self._metrics.add(catalog.BUDGET_BREACHES, SESSION_BUDGET, tier, policy)
 
     def _label(self, model: str) -> str:

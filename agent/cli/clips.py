@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from agent.billing.prices import load_prices
-from agent.billing.pricing import MoneySink
+from agent.billing.pricing import PricingSink
 from agent.budgets import load_budgets
 from agent.core.errors import ConfigurationError
 from agent.ledger.ledger import Ledger
 from agent.ledger.sink import LedgerSink
 from agent.policy.policies import DEFAULT_PATH, load_policies
 from agent.providers.base import Call, ProviderError
-from agent.providers.factory import Kit, KitLinks
+from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
 from agent.providers.recorded import TEXTS, record_clips
 from agent.settings import PREFIX, Settings, load_settings
@@ -26,7 +26,7 @@ from agent.turn.vad import VoiceActivity
 SESSION = "clips"
 
 
-class _ClipMeter:
+class _ClipRecorder:
     """Recording is paid for, but belongs to no session: it has a cause of its own."""
 
     def __init__(self, sinks: Sinks) -> None:
@@ -65,16 +65,18 @@ async def _make(settings: Settings, folder: Path) -> int:
     """Returns how many characters were spoken; their charges are in the ledger, where it can be reached."""
     budgets, book = load_budgets(settings.budgets_file), load_policies(settings.policies_file or DEFAULT_PATH)
     ledger = Ledger(settings.database_url, metrics := Metrics())
-    meter = _ClipMeter(Sinks([MoneySink(load_prices(settings.prices_file), metrics, budgets, LedgerSink(ledger))]))
-    kit = Kit(settings, budgets.deadlines, KitLinks(meter, _nothing, VoiceActivity, b""))
+    recorder = _ClipRecorder(
+        Sinks([PricingSink(load_prices(settings.prices_file), metrics, budgets, LedgerSink(ledger))])
+    )
+    kit = ProviderFactory(settings, budgets.deadlines, ProviderHooks(recorder, _nothing, VoiceActivity, b""))
     voice_model = next(iter(book.policies.values())).voice_model
     async with ledger:
         try:
-            await record_clips(kit.voice(voice_model), folder, SESSION, meter)
+            await record_clips(kit.voice(voice_model), folder, SESSION, recorder)
         except (ProviderError, OSError) as error:
             raise click.ClickException(str(error)) from None
         finally:
             await kit.close()
             if not await ledger.flush():
                 click.echo("the ledger cannot be written: what this cost is missing there", err=True)
-    return meter.characters
+    return recorder.characters

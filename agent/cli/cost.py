@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import click
 
-from agent.billing.estimate import Knobs, SessionShape, bill
+from agent.billing.estimate import PricedPolicy, UsageProfile, bill
 from agent.billing.prices import load_prices
 from agent.billing.pricing import utc_now
 from agent.cli.console import print_json, stdout_console
@@ -21,7 +21,7 @@ from agent.settings import Settings, load_settings
 BROWSER_VOICE = ("browser", "speech-synthesis")
 
 
-def knobs_of(policy: Policy, settings: Settings) -> Knobs:
+def knobs_of(policy: Policy, settings: Settings) -> PricedPolicy:
     """The cost decisions of a policy as models, from the first place of each of its chains."""
     haiku, sonnet = ("anthropic", settings.haiku_model), ("anthropic", settings.sonnet_model)
     recogniser = settings.stt_model or policy.stt_model
@@ -37,7 +37,7 @@ def knobs_of(policy: Policy, settings: Settings) -> Knobs:
         "browser": BROWSER_VOICE,
     }
     escalates = policy.first_model == "haiku" and policy.escalation.enabled
-    return Knobs(
+    return PricedPolicy(
         name=policy.name,
         stt=stt[policy.chains.stt[0]],
         first=haiku if policy.first_model == "haiku" else sonnet,
@@ -97,8 +97,8 @@ def _policy(name: str, known: dict[str, Policy]) -> Policy:
     return policy
 
 
-def _shape(exact: dict[str, Fraction]) -> SessionShape:
-    return SessionShape(
+def _shape(exact: dict[str, Fraction]) -> UsageProfile:
+    return UsageProfile(
         minutes=exact["minutes"],
         characters=int(exact["chars"]),
         turns=int(exact["turns"]),

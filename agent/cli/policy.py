@@ -19,7 +19,7 @@ from agent.ledger.policy_store import SqlPolicyStore
 from agent.policy.assignments import AssignmentError, Revision, described
 from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies
 from agent.policy.serialize import decision_view, policy_view, revision_view
-from agent.policy.service import Desk
+from agent.policy.service import PolicyService
 from agent.settings import Settings, load_settings
 
 _T = TypeVar("_T")
@@ -46,11 +46,11 @@ def _book() -> PolicyBook:
     return load_policies(load_settings().policies_file or DEFAULT_PATH)
 
 
-def _at_desk(work: Callable[[Desk], Awaitable[_T]]) -> _T:
+def _at_desk(work: Callable[[PolicyService], Awaitable[_T]]) -> _T:
     """Does something at the desk. What cannot be done is one line and exit status 1."""
 
     async def run(engine: AsyncEngine, _: Settings) -> _T:
-        return await work(Desk(book, SqlPolicyStore(engine)))
+        return await work(PolicyService(book, SqlPolicyStore(engine)))
 
     book = _book()
     try:

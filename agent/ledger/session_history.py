@@ -9,19 +9,19 @@ from sqlalchemy import func, select
 
 from agent.ledger.ledger import Ledger
 from agent.ledger.tables import charges, sessions, turns
-from agent.session.dependencies import Past
+from agent.session.dependencies import ResumedState
 
 WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database
 
 
 class SessionHistory:
-    """Reads `Past` from a ledger; what this process has recorded is committed first."""
+    """Reads `ResumedState` from a ledger; what this process has recorded is committed first."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._late: set[asyncio.Task[Past | None]] = set()
+        self._late: set[asyncio.Task[ResumedState | None]] = set()
 
-    async def past(self, session_id: str) -> Past | None:
+    async def past(self, session_id: str) -> ResumedState | None:
         """What a session was so far; None for one that the ledger has never seen.
 
         Raises SQLAlchemyError, OSError, and TimeoutError after a second: a query that hangs is cancelled, and how long
@@ -40,7 +40,7 @@ class SessionHistory:
         finally:
             reading.cancel()
 
-    async def _read(self, session_id: str) -> Past | None:
+    async def _read(self, session_id: str) -> ResumedState | None:
         await self._ledger.migrated.wait()
         await self._ledger.flush(WAIT_S / 2)
         async with self._ledger.engine.connect() as connection:
@@ -56,4 +56,4 @@ class SessionHistory:
             ).one()
             spent = select(func.coalesce(func.sum(charges.c.nano_usd), 0)).where(charges.c.session_id == session_id)
             nano_usd = int((await connection.execute(spent)).scalar_one())
-        return Past(tuple(await self._ledger.memory_events(session_id)), last, slow, nano_usd, policy)
+        return ResumedState(tuple(await self._ledger.memory_events(session_id)), last, slow, nano_usd, policy)

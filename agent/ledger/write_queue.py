@@ -7,12 +7,12 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from agent.ledger.rows import Row
+from agent.ledger.rows import LedgerRow
 
 _RESERVE: Final = 0.1  # share of the limit that only rows of `sessions` may use on top of it
 
 
-class Spool:
+class WriteQueue:
     """Rows that wait to be committed, oldest first. Each row gets a number, in order, from 1.
 
     When it is full new rows are refused, so that what is stored has no holes in its past. Starts and ends of sessions
@@ -20,7 +20,7 @@ class Spool:
     """
 
     def __init__(self, limit: int) -> None:
-        self._rows: deque[Row] = deque()
+        self._rows: deque[LedgerRow] = deque()
         self._limit = limit
         self._hard_limit = int(limit * (1 + _RESERVE))
         self._closed = False
@@ -37,7 +37,7 @@ class Spool:
         """The number of the newest row."""
         return self._added
 
-    def put(self, row: Row) -> int | None:
+    def put(self, row: LedgerRow) -> int | None:
         """Appends a row and returns its number; None when there is no room for it."""
         if len(self._rows) >= (self._hard_limit if row.table == "sessions" else self._limit):
             return None
@@ -60,7 +60,7 @@ class Spool:
         self._closed = True
         self._filled.set()
 
-    def oldest(self, count: int) -> list[Row]:
+    def oldest(self, count: int) -> list[LedgerRow]:
         """Up to `count` rows, which stay in the queue until `settle`."""
         return list(islice(self._rows, count))
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.ledger.rows import Row, TableName
+from agent.ledger.rows import LedgerRow, TableName
 from agent.ledger.tables import charges, metadata, sessions
 
 _NEED_A_SESSION: Final[tuple[TableName, ...]] = ("turns", "fallbacks", "memory_events")
@@ -54,7 +54,7 @@ async def lock_for_writing(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-async def write(connection: AsyncConnection, rows: Sequence[Row]) -> Counter[TableName]:
+async def write(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> Counter[TableName]:
     """Writes the rows and returns how many of each table were left out because their session is gone.
 
     A session is gone when its caller was forgotten while it ran. Charges of such a session are kept without it. The
@@ -81,7 +81,9 @@ async def write(connection: AsyncConnection, rows: Sequence[Row]) -> Counter[Tab
     return +left_out
 
 
-async def _write_charges(connection: AsyncConnection, insert: Insert, rows: Sequence[Row], known: set[str]) -> None:
+async def _write_charges(
+    connection: AsyncConnection, insert: Insert, rows: Sequence[LedgerRow], known: set[str]
+) -> None:
     if not rows:
         return
     await connection.execute(insert, [_values(row, known) for row in rows])
@@ -90,7 +92,7 @@ async def _write_charges(connection: AsyncConnection, insert: Insert, rows: Sequ
         await connection.execute(_COST, {"ids": charged})
 
 
-def _values(row: Row, known: set[str]) -> Mapping[str, Any]:
+def _values(row: LedgerRow, known: set[str]) -> Mapping[str, Any]:
     return row.values if row.session_id in known else {**row.values, "session_id": None}
 
 

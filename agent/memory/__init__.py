@@ -3,7 +3,7 @@
 Pure: no I/O but reading `flows.toml`, no model, no clock.
 """
 
-from agent.memory.context import Context, Message, Part, context
+from agent.memory.context import ContextMessage, MemoryContext, Part, context
 from agent.memory.conversation import Conversation, OutOfTurnError, Update
 from agent.memory.events import BadEventError, Event
 from agent.memory.flows import FlowsError
@@ -13,12 +13,12 @@ from agent.memory.summary import SummaryRequest
 
 __all__ = [
     "BadEventError",
-    "Context",
+    "ContextMessage",
     "Conversation",
     "Event",
     "FlowsError",
     "Graph",
-    "Message",
+    "MemoryContext",
     "OutOfTurnError",
     "Part",
     "Question",

@@ -33,7 +33,7 @@ _MISFITS = 12  # after so many turns that did not fit, the rest is not tried
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ContextMessage:
     """One message of the request."""
 
     role: Literal["user", "assistant"]
@@ -41,13 +41,13 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class MemoryContext:
     """The parts of one model call. `messages` alternates, starts and ends with the user."""
 
     system: str
     memory: str
     """Topic summary, states and recalled questions; empty when there is nothing to tell. Belongs after `system`."""
-    messages: tuple[Message, ...]
+    messages: tuple[ContextMessage, ...]
     tokens: Mapping[str, int]
     """Estimated tokens of each part: system, summary, state, recalled, recent, utterance."""
     parts: Mapping[str, str]
@@ -58,7 +58,7 @@ class Context:
 
 def context(
     conversation: Conversation, *, system: str, utterance: str, budget_tokens: int, without: Collection[Part] = ()
-) -> Context:
+) -> MemoryContext:
     """The context for answering `utterance`, normally the text last given to `conversation.heard`.
 
     All parts together stay within `budget_tokens` (an estimate of four characters a token), except that system prompt,
@@ -90,7 +90,7 @@ def context(
     body = "\n\n".join(_TAG.sub("call-memory", text) for text in parts.values() if text)
     memory = f"{_OPENING}\n\n{body}\n{_CLOSING}" if body else ""
     turns = tuple(question.id for question in (*recalled, *recent))
-    return Context(system, memory, messages, tokens, parts, turns)
+    return MemoryContext(system, memory, messages, tokens, parts, turns)
 
 
 def _recent(past: tuple[Question, ...], most: int) -> list[Question]:
@@ -104,9 +104,9 @@ def _recent(past: tuple[Question, ...], most: int) -> list[Question]:
     return taken
 
 
-def _messages(recent: list[Question], utterance: str) -> tuple[Message, ...]:
+def _messages(recent: list[Question], utterance: str) -> tuple[ContextMessage, ...]:
     """Alternating messages. Utterances that never got an answer are joined with the caller's next one."""
-    messages: list[Message] = []
+    messages: list[ContextMessage] = []
     unanswered = ""
     for question in recent:
         silence = _CALL_STARTS if question.intent == "greet" else _NO_WORDS
@@ -114,9 +114,9 @@ def _messages(recent: list[Question], utterance: str) -> tuple[Message, ...]:
         if question.answer is None:
             unanswered = said
             continue
-        messages += [Message("user", said), Message("assistant", _heard(question))]
+        messages += [ContextMessage("user", said), ContextMessage("assistant", _heard(question))]
         unanswered = ""
-    messages.append(Message("user", f"{unanswered}\n{utterance}".strip()))
+    messages.append(ContextMessage("user", f"{unanswered}\n{utterance}".strip()))
     return tuple(messages)
 
 

@@ -24,7 +24,7 @@ class FlowsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FlowRule:
     """One transition: fires when `who` says one of `cues` while the thing is in one of `origins` ("*" = any)."""
 
     who: Speaker
@@ -40,7 +40,7 @@ class Flow:
     name: str
     start: str
     final: frozenset[str]
-    rules: tuple[Rule, ...]
+    rules: tuple[FlowRule, ...]
     keeps_request: bool = False
     """Whether a new thing keeps the caller's opening words: for what no value can name ("the heating won't start")."""
 
@@ -120,9 +120,9 @@ def load_flows(path: Path = _FILE) -> Flows:
 
 
 def _flow(name: str, table: Mapping[str, Any]) -> Flow:
-    rules: list[Rule] = []
+    rules: list[FlowRule] = []
     for entry in table.get("transitions", []):
         if entry["who"] not in ("caller", "agent"):
             raise FlowsError(f"flow {name!r}: {entry['who']!r} is neither caller nor agent")
-        rules.append(Rule(entry["who"], frozenset(entry["from"]), entry["to"], tuple(entry["cues"])))
+        rules.append(FlowRule(entry["who"], frozenset(entry["from"]), entry["to"], tuple(entry["cues"])))
     return Flow(name, table["start"], frozenset(table["final"]), tuple(rules), bool(table.get("keeps_request")))

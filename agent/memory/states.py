@@ -13,7 +13,7 @@ from agent.memory.index import Index
 from agent.memory.nodes import Graph, Question, Slot, State, Transition
 from agent.memory.references import Pointer, asks_for_another, corrects, pointer_in
 from agent.memory.things import is_loose, named, pointed_at
-from agent.memory.topics import Choice
+from agent.memory.topics import TopicChoice
 from agent.memory.values import Value, values_in
 
 MAX_STATES = 300  # a call that opens more things keeps their values in the last one
@@ -46,7 +46,7 @@ _CANCEL = ("cancel", "call it off")
 class Aim:
     """What the caller's utterance is about: its topic, the state meant, and what it points at."""
 
-    choice: Choice
+    choice: TopicChoice
     state: int | None
     flow: str | None
     """The flow of the state to open; None when `state` exists already or there is none."""
@@ -55,7 +55,7 @@ class Aim:
     """Whether the state becomes the one in focus; loose values that belong to nothing do not."""
 
 
-def aim(graph: Graph, index: Index, flows: Flows, choice: Choice, text: str, values: list[Value]) -> Aim:
+def aim(graph: Graph, index: Index, flows: Flows, choice: TopicChoice, text: str, values: list[Value]) -> Aim:
     """Finds the thing an utterance is about: one pointed at, one more of a kind, or the one under way."""
     topic = graph.topics[choice.topic] if choice.move != "new" else None
     pointer = pointer_in(text)
@@ -67,7 +67,7 @@ def aim(graph: Graph, index: Index, flows: Flows, choice: Choice, text: str, val
         meant = pointed_at(graph, index, choice, pointer, text, values)
         if meant is not None:
             moved = meant.topic != choice.topic
-            there = Choice(
+            there = TopicChoice(
                 "continue" if meant.topic == graph.current else "reopen", meant.topic, graph.topics[meant.topic].subject
             )
             return Aim(there if moved else choice, meant.id, None, (meant.id,))
@@ -90,7 +90,7 @@ def aim(graph: Graph, index: Index, flows: Flows, choice: Choice, text: str, val
     return Aim(choice, None if focus is None else focus.id, None)
 
 
-def _loose(graph: Graph, choice: Choice) -> Aim:
+def _loose(graph: Graph, choice: TopicChoice) -> Aim:
     """Where values go that must not change a settled thing: a state of their own; after MAX_LOOSE, the newest."""
     loose = [state for state in graph.states if is_loose(state)]
     if len(loose) < MAX_LOOSE and len(graph.states) < MAX_STATES:

@@ -10,7 +10,7 @@ from agent.memory.flows import GENERIC
 from agent.memory.index import Index
 from agent.memory.nodes import REQUEST, Graph, State, Topic
 from agent.memory.references import CHOOSING, Pointer, matching, resolve
-from agent.memory.topics import Choice
+from agent.memory.topics import TopicChoice
 from agent.memory.values import Value
 from agent.memory.words import content_stems
 
@@ -20,7 +20,7 @@ _POINTING_WORDS = frozenset(content_stems("one ones first second third fourth fi
 
 
 def pointed_at(
-    graph: Graph, index: Index, choice: Choice, pointer: Pointer, text: str, values: list[Value]
+    graph: Graph, index: Index, choice: TopicChoice, pointer: Pointer, text: str, values: list[Value]
 ) -> State | None:
     """The state that a pointer means, or None when there is none to mean."""
     topic = graph.topics[choice.topic] if choice.move != "new" else None

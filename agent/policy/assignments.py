@@ -16,7 +16,7 @@ class AssignmentError(AgentError):
     """A change that cannot be made; its text is one line that says why and what can be done."""
 
 
-class Cause(StrEnum):
+class ChangeCause(StrEnum):
     """Why a revision exists."""
 
     FIRST = "first"  # the service's first start: what `policies.toml` says
@@ -34,7 +34,7 @@ class Change:
 
     tier: Tier
     weights: Mapping[str, int]
-    cause: Cause
+    cause: ChangeCause
     actor: str
     reason: str
     restores: int | None = None
@@ -60,7 +60,7 @@ def assign(
     usable = _usable(book, tier, weights)
     if history and usable == _shares(history[-1].weights):
         raise AssignmentError(f"{tier}: {described(usable)} is already in force (revision {history[-1].number})")
-    return Change(tier, usable, Cause.ASSIGN, actor, reason)
+    return Change(tier, usable, ChangeCause.ASSIGN, actor, reason)
 
 
 def rollback(book: PolicyBook, history: Sequence[Revision], tier: Tier, actor: str, reason: str) -> Change:
@@ -75,11 +75,11 @@ def rollback(book: PolicyBook, history: Sequence[Revision], tier: Tier, actor: s
     for before in reversed(history[: _origin(history, current) - 1]):
         if _shares(before.weights) != _shares(current.weights):
             weights = _usable(book, tier, before.weights)
-            return Change(tier, weights, Cause.ROLLBACK, actor, reason, restores=before.number)
+            return Change(tier, weights, ChangeCause.ROLLBACK, actor, reason, restores=before.number)
     baseline = {book.baseline: 100}
     if baseline == _shares(current.weights):
         raise AssignmentError(f"{tier}: nothing to roll back to: the baseline {book.baseline} serves everybody already")
-    return Change(tier, baseline, Cause.ROLLBACK, actor, reason)
+    return Change(tier, baseline, ChangeCause.ROLLBACK, actor, reason)
 
 
 def undo(book: PolicyBook, history: Sequence[Revision], number: int, tier: Tier, actor: str, reason: str) -> Change:
@@ -93,7 +93,7 @@ def undo(book: PolicyBook, history: Sequence[Revision], number: int, tier: Tier,
             f"{tier}: revision {number} is no longer in force ({now} is): assign the weights you want instead"
         )
     before = history[number - 2]
-    return Change(tier, _usable(book, tier, before.weights), Cause.UNDO, actor, reason, restores=before.number)
+    return Change(tier, _usable(book, tier, before.weights), ChangeCause.UNDO, actor, reason, restores=before.number)
 
 
 def described(weights: Mapping[str, int]) -> str:
@@ -108,7 +108,7 @@ def _origin(history: Sequence[Revision], revision: Revision) -> int:
     """
     while revision.change.restores is not None:
         revision = history[revision.change.restores - 1]
-    return 1 if revision.change.cause is Cause.ROLLBACK else revision.number
+    return 1 if revision.change.cause is ChangeCause.ROLLBACK else revision.number
 
 
 def _usable(book: PolicyBook, tier: Tier, weights: Mapping[str, int]) -> dict[str, int]:

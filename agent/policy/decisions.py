@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from agent.budgets import Tier
-from agent.policy.assignments import AssignmentError, Cause, Change, Revision, rollback
+from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, rollback
 from agent.policy.policies import PolicyBook
 from agent.telemetry.recorded_metrics import ROLL_BACK
 
@@ -54,7 +54,7 @@ POSSIBLE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class RollbackAlert:
     """A firing alert that asks for a rollback. Fingerprint and start tell it from every other."""
 
     name: str
@@ -66,7 +66,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Evidence:
     """What Prometheus says at the moment of the decision.
 
     `evidence` are the verdict's numbers, as they are stored and shown. `breaching` are the policies of the tier that
@@ -81,7 +81,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Restraint:
+class RollbackLimits:
     """How eager the service may be: `dwell` after a change of the tier, `per_day` automatic rollbacks of a tier."""
 
     mode: Mode
@@ -95,7 +95,7 @@ class Decision:
 
     id: str
     at: datetime  # UTC
-    alert: Alert
+    alert: RollbackAlert
     mode: Mode
     outcome: Outcome
     reason: Reason
@@ -124,12 +124,12 @@ class Judgement:
 
 
 def judge(
-    alert: Alert,
-    facts: Facts,
+    alert: RollbackAlert,
+    facts: Evidence,
     book: PolicyBook,
     history: Sequence[Revision],
     recent: Sequence[Decision],
-    restraint: Restraint,
+    restraint: RollbackLimits,
     at: datetime,
 ) -> Judgement:
     """What to do about a firing alert. `recent` are the tier's automatic rollbacks, also those that were taken back."""
@@ -158,10 +158,10 @@ def judge(
 
 
 def _held_back(
-    growing: set[str], current: Revision, recent: Sequence[Decision], restraint: Restraint, at: datetime
+    growing: set[str], current: Revision, recent: Sequence[Decision], restraint: RollbackLimits, at: datetime
 ) -> Reason | None:
     """What keeps an automatic rollback from happening now that a person might still do."""
-    if current.change.cause is not Cause.FIRST and at - current.at < restraint.dwell:
+    if current.change.cause is not ChangeCause.FIRST and at - current.at < restraint.dwell:
         return Reason.DWELL
     today = [one for one in recent if at - one.at < DAY]
     if growing & {one.alert.policy for one in today if one.outcome is Outcome.ROLLED_BACK}:

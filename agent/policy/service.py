@@ -18,7 +18,7 @@ MAX_REASON: Final = 200  # characters
 PATIENCE_S: Final = 10.0  # a database that takes longer is as good as down
 
 
-class Desk:
+class PolicyService:
     """Each method is one transaction.
 
     Raises AssignmentError for what cannot be done, and without its database what the store raises, or TimeoutError.

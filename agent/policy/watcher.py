@@ -12,7 +12,7 @@ import structlog
 
 from agent.budgets import Tier
 from agent.core import clock
-from agent.policy.assignments import Cause, Change, Revision, described
+from agent.policy.assignments import Change, ChangeCause, Revision, described
 from agent.policy.policies import Policy, PolicyBook
 from agent.policy.store import PolicyStore
 from agent.telemetry import catalog
@@ -28,7 +28,7 @@ Prepare = Callable[[Tier, Policy], None]
 """Creates the series of a policy that a tier can be assigned from now on."""
 
 
-class AssignmentWatch:
+class AssignmentWatcher:
     """The policy book with the assignments that are in force. Use `running()` around the life of the server.
 
     At the very first start the assignments of the policy file become revision 1. Without its database a process goes on
@@ -115,7 +115,7 @@ class AssignmentWatch:
             history = await transaction.history(tier)
             if history:
                 return history[-1]
-            change = Change(tier, weights, Cause.FIRST, "policy file", "first start")
+            change = Change(tier, weights, ChangeCause.FIRST, "policy file", "first start")
             return await transaction.change(change, datetime.now(UTC))
 
     def _take(self, tier: Tier, revision: Revision) -> None:

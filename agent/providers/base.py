@@ -6,8 +6,8 @@ A provider turns one thing into another and reports what it cost:
     LanguageModel   Prompt               → Said     one call per reply
     TextToSpeech    text of one clause   → Audio    one call per clause
 
-Every call, also a failed or a cancelled one, hands one `Call` to its `Meter` when it ends. Times are seconds of the
-service's monotonic clock (`agent.core.clock.now()`).
+Every call, also a failed or a cancelled one, hands one `Call` to its `CallRecorder` when it ends. Times are seconds of
+the service's monotonic clock (`agent.core.clock.now()`).
 
 Errors, and what a chain does with them:
 
@@ -103,7 +103,7 @@ class Call:
     usage: Usage
 
 
-class Meter(Protocol):
+class CallRecorder(Protocol):
     """Receives every finished call. Called from `finally` blocks: it must not raise and must not wait."""
 
     def record(self, call: Call) -> None: ...
@@ -121,7 +121,7 @@ class Word:
     end_s: float | None = None
 
 
-class HeardKind(StrEnum):
+class SttEventKind(StrEnum):
     STARTED = "started"  # the recogniser is sure that somebody speaks words
     PARTIAL = "partial"  # the words of this turn so far
     EAGER = "eager"  # the turn is probably over
@@ -130,10 +130,10 @@ class HeardKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class SttEvent:
     """What the recogniser heard. `text` is the whole turn so far, not a difference."""
 
-    kind: HeardKind
+    kind: SttEventKind
     text: str = ""
     words: tuple[Word, ...] = ()
 
@@ -149,14 +149,14 @@ class SpeechStream(Protocol):
         """Says that no more audio comes; the iteration ends when the recogniser has answered."""
         ...
 
-    def __aiter__(self) -> AsyncIterator[Heard]: ...
+    def __aiter__(self) -> AsyncIterator[SttEvent]: ...
 
 
 class SpeechToText(Protocol):
     provider: str
     model: str
 
-    def open(self, session: str, meter: Meter) -> AbstractAsyncContextManager[SpeechStream]:
+    def open(self, session: str, recorder: CallRecorder) -> AbstractAsyncContextManager[SpeechStream]:
         """Opens a stream for one session (an opaque id, passed to the provider for support). Raises ProviderError."""
         ...
 
@@ -185,7 +185,7 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TextDelta:
     """A piece of the reply as the model wrote it; never empty."""
 
     text: str
@@ -195,7 +195,7 @@ class LanguageModel(Protocol):
     provider: str
     model: str
 
-    def reply(self, session: str, prompt: Prompt, meter: Meter) -> AsyncGenerator[Said]:
+    def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
         """Streams one reply. Raises ProviderError. Closing the generator stops the generation."""
         ...
 
@@ -212,7 +212,7 @@ class Audio:
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenByClient:
+class ClientSpeech:
     """The last tier of the voice chain: the client is asked to speak this clause itself."""
 
     text: str
@@ -222,6 +222,6 @@ class TextToSpeech(Protocol):
     provider: str
     model: str
 
-    def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio | SpokenByClient]:
+    def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
         """Streams the speech of one clause. Raises ProviderError. Closing the generator stops the synthesis."""
         ...

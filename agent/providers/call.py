@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Literal
 
 from agent.core import clock
-from agent.providers.base import Call, CallOutcome, ErrorKind, Meter, ProviderError, Service, Unit, Usage
+from agent.providers.base import Call, CallOutcome, CallRecorder, ErrorKind, ProviderError, Service, Unit, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class Failure:
     retry_after_s: float | None = None
 
 
-Classify = Callable[[Exception, "MeteredCall"], Failure]
+Classify = Callable[[Exception, "ProviderCall"], Failure]
 """(exception of the SDK, the call it ended) → what it means."""
 
 
 @dataclass(slots=True)
-class MeteredCall:
+class ProviderCall:
     """A provider call from its start to its end, as a context manager. On exit exactly one `Call` goes to the meter.
 
     An exception of the SDK leaves the block as a ProviderError without its cause: SDK exceptions carry request headers,
@@ -34,7 +34,7 @@ class MeteredCall:
     service: Service
     provider: str
     model: str
-    meter: Meter
+    recorder: CallRecorder
     classify: Classify
     accepted: bool = False
     """Set once the provider has answered with success: from then on the call is billed."""
@@ -43,7 +43,7 @@ class MeteredCall:
     started_at: float = 0.0
     first_output_at: float | None = None
 
-    def useful_output(self) -> None:
+    def first_output(self) -> None:
         """Notes the time of the first useful output; later calls change nothing."""
         if self.first_output_at is None:
             self.first_output_at = clock.now()
@@ -59,7 +59,7 @@ class MeteredCall:
         quantities = {unit: n for unit, n in self.quantities.items() if n}
         guessed = self.estimated or (outcome != "ok" and not self.accepted)  # it may have been billed or not
         usage = Usage(quantities, bool(quantities) and guessed)
-        self.meter.record(
+        self.recorder.record(
             Call(
                 service=self.service,
                 provider=self.provider,
@@ -85,7 +85,7 @@ class MeteredCall:
         failure = self.classify(error, self)
         return self.error(failure.kind, failure.retry_after_s)
 
-    def __enter__(self) -> MeteredCall:
+    def __enter__(self) -> ProviderCall:
         self.start()
         return self
 

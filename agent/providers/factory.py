@@ -14,14 +14,14 @@ from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
 from agent.budgets import Deadlines
 from agent.core.errors import ConfigurationError
 from agent.providers.audio_cache import AudioCache, CachedVoice
-from agent.providers.base import LanguageModel, Meter, Service, SpeechToText, TextToSpeech
+from agent.providers.base import CallRecorder, LanguageModel, Service, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, OnChange, Probe
-from agent.providers.fallback.chain import ChainDeadlines, Step
-from agent.providers.fallback.concurrency import Slots
-from agent.providers.fallback.llm_tts import LanguageChain, VoiceChain
+from agent.providers.fallback.chain import ChainDeadlines, ChainStep
+from agent.providers.fallback.concurrency import PriorityLimiter
+from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
 from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
-from agent.providers.fallback.stt import ListeningChain
+from agent.providers.fallback.stt import SttFallback
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.settings import Endpoint, Settings
@@ -46,26 +46,26 @@ class _Closes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class KitLinks:
+class ProviderHooks:
     """What the kit needs of its surroundings."""
 
-    probe_meter: Meter
+    probe_meter: CallRecorder
     on_breaker: OnChange
     detector: Callable[[], VoiceDetector]  # local voice activity, for recognisers that take segments
     probe_speech: bytes  # PCM s16le mono 16 kHz with words in it
 
 
-class Kit:
+class ProviderFactory:
     """Everything that talks to providers. Raises ConfigurationError where a first place has no key."""
 
-    def __init__(self, settings: Settings, deadlines: Deadlines, links: KitLinks) -> None:
+    def __init__(self, settings: Settings, deadlines: Deadlines, links: ProviderHooks) -> None:
         self._settings = settings
         self._links = links
         self._recognisers: dict[str, SpeechToText] = {}
         self._transcriber: Transcriber | None = None
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
-        self._slots: dict[str, Slots] = {}
+        self._slots: dict[str, PriorityLimiter] = {}
         self._cache = AudioCache()
         self._open: list[_Closes] = []
         self._stt_s = deadlines.stt / 1000
@@ -75,48 +75,48 @@ class Kit:
 
     # Chains of one session
 
-    def listening(self, order: Sequence[str], model: str, *, client_listens: bool, goes_first: bool) -> SpeechToText:
+    def listening(self, order: Sequence[str], model: str, *, client_listens: bool, priority: bool) -> SpeechToText:
         """The recognisers in this order; after the last the client's own, where it has one."""
-        steps: list[Step[SpeechToText]] = []
+        steps: list[ChainStep[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
                 steps.append(self._step(name, deepgram := self.recogniser(model), self._stt_probe(deepgram)))
             elif name == "whisper" and self._served("openai"):
                 whisper = self._whisper()
-                queued = QueuedTranscriber(whisper, self._slots_of(whisper.provider), goes_first=goes_first)
+                queued = QueuedTranscriber(whisper, self._slots_of(whisper.provider), priority=priority)
                 segments = SegmentedSpeech(queued, self._links.detector)
                 steps.append(self._step(name, segments, self._stt_probe(self._recognisers[name])))
-        return ListeningChain(steps, last="browser" if client_listens else "none")
+        return SttFallback(steps, last="browser" if client_listens else "none")
 
-    def language(self, order: Sequence[str], *, goes_first: bool) -> LanguageModel:
+    def language(self, order: Sequence[str], *, priority: bool) -> LanguageModel:
         """The models in this order (`sonnet`, `haiku`); `recorded`, the apology, is the turn's business."""
         steps = [
             self._step(name, model := self.model(name), probe_model(model), self._llm.first_s)
             for name in order
             if name != "recorded"
         ]
-        return LanguageChain(steps, self._llm, goes_first=goes_first)
+        return LlmFallback(steps, self._llm, priority=priority)
 
     def speaking(
-        self, order: Sequence[str], model: str, *, cached: bool, client_speaks: bool, goes_first: bool
+        self, order: Sequence[str], model: str, *, cached: bool, client_speaks: bool, priority: bool
     ) -> TextToSpeech:
         """The voices in this order; `browser` where the client can speak itself."""
-        steps: list[Step[TextToSpeech]] = []
+        steps: list[ChainStep[TextToSpeech]] = []
         for name in order:
             if name == "elevenlabs":
                 voice, speaker = self.voice(model), self._settings.elevenlabs_voice
             elif name == "openai_tts" and self._served("openai"):
                 voice, speaker = self._openai_voice(), self._settings.openai_voice
             elif name == "browser" and client_speaks:
-                steps.append(Step(name, ClientVoice(), instant=True))
+                steps.append(ChainStep(name, ClientVoice(), instant=True))
                 continue
             else:
                 continue
             step = self._step(name, voice, probe_voice(voice), self._tts.first_s)
             if cached:
-                step = Step(name, CachedVoice(voice, self._cache, voice=speaker), step.breaker, step.slots)
+                step = ChainStep(name, CachedVoice(voice, self._cache, voice=speaker), step.breaker, step.slots)
             steps.append(step)
-        return VoiceChain(steps, self._tts, goes_first=goes_first)
+        return TtsFallback(steps, self._tts, priority=priority)
 
     # Adapters of the process
 
@@ -232,8 +232,8 @@ class Kit:
             return False
         return True
 
-    def _step(self, name: str, provider: P, probe: Probe, first_s: float | None = None) -> Step[P]:
-        return Step(name, provider, self._breaker(provider, probe, first_s), self._slots_of(provider.provider))
+    def _step(self, name: str, provider: P, probe: Probe, first_s: float | None = None) -> ChainStep[P]:
+        return ChainStep(name, provider, self._breaker(provider, probe, first_s), self._slots_of(provider.provider))
 
     def _breaker(
         self, provider: SpeechToText | LanguageModel | TextToSpeech, probe: Probe, first_s: float | None
@@ -241,10 +241,10 @@ class Kit:
         rules = BreakerRules() if first_s is None else BreakerRules.for_deadline(first_s)
         return self.breakers.of(provider.provider, provider.model, rules, probe)
 
-    def _slots_of(self, provider: str) -> Slots:
+    def _slots_of(self, provider: str) -> PriorityLimiter:
         if provider not in self._slots:
             limit = self._settings.provider_calls
-            self._slots[provider] = Slots(limit, reserved=int(limit * PREMIUM_SLOTS))
+            self._slots[provider] = PriorityLimiter(limit, reserved=int(limit * PREMIUM_SLOTS))
         return self._slots[provider]
 
     def _stt_probe(self, stt: SpeechToText) -> Probe:

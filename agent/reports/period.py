@@ -57,7 +57,7 @@ class Experience:
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class PeriodSpending:
     """What calls of one tier cost, in dollars. Tier `none` holds the calls that belong to no session."""
 
     tier: str
@@ -85,11 +85,11 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PeriodReport:
     since: datetime
     until: datetime
     experience: tuple[Experience, ...]
-    spending: tuple[Spending, ...]
+    spending: tuple[PeriodSpending, ...]
 
 
 def quantiles(values: Iterable[float]) -> Quantiles:
@@ -106,7 +106,7 @@ def quantiles(values: Iterable[float]) -> Quantiles:
 
 async def make_report(
     engine: AsyncEngine, book: PriceBook, since: datetime, until: datetime, tier: str | None = None
-) -> Report:
+) -> PeriodReport:
     """Reads what happened from `since` to `until` (end exclusive). Raises SQLAlchemyError or OSError."""
     async with engine.connect() as connection:
         done = await _read(connection, select(turns).where(_within(turns.c.ended_at, since, until)), turns.c.tier, tier)
@@ -117,7 +117,7 @@ async def make_report(
         spent = await _read(connection, _grouped_charges(since, until), charges.c.tier, tier)
     experience = [_experience(name, *parts) for name, *parts in _by_tier(done, moves)]
     spending = [_spending(name, parts, book, until) for name, *parts in _by_tier(spent, ended, done)]
-    return Report(since, until, tuple(experience), tuple(spending))
+    return PeriodReport(since, until, tuple(experience), tuple(spending))
 
 
 def _within(column: Any, since: datetime, until: datetime) -> Any:
@@ -189,7 +189,7 @@ def _waited(row: Row[Any]) -> float:
     return max(waited, TURN_BUCKETS[-1]) if row.outcome in WITHOUT_REPLY else waited
 
 
-def _spending(tier: str, parts: Sequence[Sequence[Row[Any]]], book: PriceBook, at: datetime) -> Spending:
+def _spending(tier: str, parts: Sequence[Sequence[Row[Any]]], book: PriceBook, at: datetime) -> PeriodSpending:
     """From the tier's grouped charges, its ended sessions and its turns."""
     spent, ended, done = parts
     by_cause = _sums(spent, "cause")
@@ -198,7 +198,7 @@ def _spending(tier: str, parts: Sequence[Sequence[Row[Any]]], book: PriceBook, a
     prompt = {unit: _quantity(spent, unit) for unit in Unit}
     read = prompt[Unit.CACHE_READ_TOKENS]
     from_cache = _quantity(spent, Unit.CHARACTERS, CACHE)
-    return Spending(
+    return PeriodSpending(
         tier=tier,
         sessions=len(ended),
         session_usd=quantiles(usd(row.cost_nano_usd) for row in ended),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from agent.billing.estimate import SessionShape
+from agent.billing.estimate import UsageProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ TOTAL_AFTER: Final = Fraction("0.011")
 PLAIN: Final = Amounts(Fraction(3), Fraction(1_350), Fraction(8_600))
 
 # The same session with 12 turns, as the calculator takes it; three quarters of each prompt can be cached.
-PLAIN_SHAPE: Final = SessionShape(
+PLAIN_SHAPE: Final = UsageProfile(
     minutes=Fraction(3),
     characters=1_350,
     turns=12,

@@ -12,10 +12,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent.core.errors import AgentError
-from agent.policy.decisions import DAY, Alert, Decision, Facts, Judgement, Outcome, Restraint, judge
+from agent.policy.decisions import DAY, Decision, Evidence, Judgement, Outcome, RollbackAlert, RollbackLimits, judge
 from agent.policy.store import PolicyStore, PolicyTransaction
-from agent.policy.watcher import AssignmentWatch
-from agent.rollback.prometheus import FactFinder
+from agent.policy.watcher import AssignmentWatcher
+from agent.rollback.prometheus import EvidenceSource
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
 
@@ -36,10 +36,10 @@ class Decider:
 
     def __init__(
         self,
-        watch: AssignmentWatch,
+        watch: AssignmentWatcher,
         store: PolicyStore,
-        facts: FactFinder,
-        restraint: Restraint,
+        facts: EvidenceSource,
+        restraint: RollbackLimits,
         metrics: Metrics,
         tell: Sequence[Tell] = (),
     ) -> None:
@@ -50,7 +50,7 @@ class Decider:
         self._metrics = metrics
         self._tell = tell
 
-    async def consider(self, alert: Alert) -> bool:
+    async def consider(self, alert: RollbackAlert) -> bool:
         """Decides; False when nothing new came of it. Raises PrometheusError, StoreUnavailableError."""
         facts = await self._facts.facts(alert)
         try:
@@ -65,7 +65,7 @@ class Decider:
             await self._watch.catch_up()
         return True
 
-    async def _decide(self, transaction: PolicyTransaction, alert: Alert, facts: Facts) -> Decision | None:
+    async def _decide(self, transaction: PolicyTransaction, alert: RollbackAlert, facts: Evidence) -> Decision | None:
         at = datetime.now(UTC)
         earlier = await transaction.decision(alert, self._restraint.mode)
         if earlier is not None and earlier.final:
@@ -80,8 +80,8 @@ class Decider:
     async def _settle(
         self,
         transaction: PolicyTransaction,
-        alert: Alert,
-        facts: Facts,
+        alert: RollbackAlert,
+        facts: Evidence,
         judgement: Judgement,
         at: datetime,
         earlier: Decision | None,

@@ -10,7 +10,7 @@ import msgspec
 
 from agent.budgets import Tier
 from agent.core.errors import AgentError
-from agent.policy.decisions import Alert, Verdict
+from agent.policy.decisions import RollbackAlert, Verdict
 
 MAX_ALERTS: Final = 100  # of one notification; Alertmanager groups far fewer
 MAX_TEXT: Final = 200  # characters of what is stored of an alert
@@ -50,7 +50,7 @@ def read_notification(body: bytes) -> list[SentAlert]:
     return sent.alerts
 
 
-def asks_for_rollback(sent: SentAlert, policies: Collection[str]) -> Alert:
+def asks_for_rollback(sent: SentAlert, policies: Collection[str]) -> RollbackAlert:
     """A firing alert with `action=rollback`, checked. Raises NotificationError."""
     labels = sent.labels
     name = labels.get("alertname", "")
@@ -69,7 +69,7 @@ def asks_for_rollback(sent: SentAlert, policies: Collection[str]) -> Alert:
     verdict: Verdict | None = next((known for known in get_args(Verdict) if known == labels.get("verdict")), None)
     if verdict is None:
         raise NotificationError(f"the label verdict takes one of {', '.join(get_args(Verdict))}")
-    return Alert(
+    return RollbackAlert(
         name=name,
         fingerprint=sent.fingerprint,
         starts_at=starts_at,

@@ -23,7 +23,7 @@ RESULTS: Final = ("sent", "failed", "dropped")
 log = structlog.get_logger()
 
 
-class Chat:
+class ChatNotifier:
     """A bounded queue of messages and the task that sends them. A message that fails is counted, not sent again."""
 
     def __init__(self, client: httpx.AsyncClient, url: SecretStr, metrics: Metrics, board_url: str | None) -> None:

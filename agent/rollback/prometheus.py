@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import httpx
 
 from agent.core.errors import AgentError
-from agent.policy.decisions import Alert, Facts
+from agent.policy.decisions import Evidence, RollbackAlert
 from agent.telemetry import recorded_metrics
 from agent.telemetry.catalog import Metric
 
@@ -27,22 +27,22 @@ class PrometheusError(AgentError):
     """Prometheus could not be asked, or did not answer like Prometheus. The message is one line without the query."""
 
 
-class FactFinder(Protocol):
+class EvidenceSource(Protocol):
     """Where the facts of a decision come from."""
 
-    async def facts(self, alert: Alert) -> Facts:
+    async def facts(self, alert: RollbackAlert) -> Evidence:
         """Raises PrometheusError."""
         ...
 
 
-class Prometheus:
-    """A `FactFinder` on Prometheus' HTTP API."""
+class PrometheusEvidence:
+    """A `EvidenceSource` on Prometheus' HTTP API."""
 
     def __init__(self, client: httpx.AsyncClient, url: str) -> None:
         self._client = client
         self._url = f"{url.rstrip('/')}/api/v1/query"
 
-    async def facts(self, alert: Alert) -> Facts:
+    async def facts(self, alert: RollbackAlert) -> Evidence:
         """What the recording rules say of the alert's tier and policy now. Raises PrometheusError."""
         try:
             async with asyncio.timeout(FACTS_S):
@@ -50,7 +50,7 @@ class Prometheus:
         except TimeoutError:
             raise PrometheusError(f"Prometheus cannot be asked: it takes longer than {FACTS_S:g} s") from None
 
-    async def _facts(self, alert: Alert) -> Facts:
+    async def _facts(self, alert: RollbackAlert) -> Evidence:
         tier = {"tier": alert.tier.value}
         who = {**tier, "policy": alert.policy}
         verdict = await self._value(_VERDICTS[alert.verdict], who)
@@ -58,7 +58,7 @@ class Prometheus:
         limits = await self._by("signal", recorded_metrics.LIMIT, {})
         outages = await self._ask(recorded_metrics.PROVIDER_OUTAGE, {})
         numbers = await (self._experience(who, limits) if alert.verdict == "experience" else self._money(who))
-        return Facts(
+        return Evidence(
             verdict=None if verdict is None else round(verdict),
             baseline_enough=baseline == 1,
             breaching=await self._breaching(tier, limits),
@@ -97,9 +97,9 @@ class Prometheus:
         """The policies of a tier that callers suffer from beyond doubt, or whose sessions cost more than is allowed."""
         lower = await self._ask(recorded_metrics.DECISION_LOWER, tier)
         suffered = {labels["policy"] for labels, value in lower if value > limits.get(labels["signal"], math.inf)}
-        return frozenset(suffered | await self._dear(tier))
+        return frozenset(suffered | await self._expensive(tier))
 
-    async def _dear(self, tier: Labels) -> set[str]:
+    async def _expensive(self, tier: Labels) -> set[str]:
         """The policies of a tier whose average session costs more than is allowed, with enough sessions to say so."""
         allowed_usd = await self._value(recorded_metrics.COST_LIMIT, tier)
         if allowed_usd is None:

@@ -17,11 +17,11 @@ from litestar.datastructures import State
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsPlugin
 
 from agent.api.health import health_routes
-from agent.api.sessions import Doors, router
+from agent.api.sessions import SessionsApi, router
 from agent.api.talk_page import web_routes
 from agent.billing.budget_guard import SessionSpending
 from agent.billing.prices import load_prices
-from agent.billing.pricing import MoneySink
+from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier, load_budgets
 from agent.core.errors import ConfigurationError
 from agent.ledger.ledger import Ledger
@@ -33,15 +33,15 @@ from agent.memory.flows import Flows, load_flows
 from agent.policy.decisions import POSSIBLE
 from agent.policy.policies import DEFAULT_PATH, MODELS, Policy, PolicyBook, load_policies
 from agent.policy.routing import TermList, load_terms, possible_routes, route
-from agent.policy.watcher import AssignmentWatch
+from agent.policy.watcher import AssignmentWatcher
 from agent.providers.base import Call, Service
-from agent.providers.factory import Kit, KitLinks
+from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
-from agent.providers.recorded import Clip, Sentence, load_clips
+from agent.providers.recorded import RecordedClip, Sentence, load_clips
 from agent.server.loop_lag import LoopLag
 from agent.server.operations import Operations
 from agent.session.admission import Admission
-from agent.session.dependencies import Choice, Limits, Means, Past, Router, SessionParts
+from agent.session.dependencies import Limits, Pipeline, ResumedState, RouteChoice, Router, SessionDependencies
 from agent.session.memory import Memory
 from agent.session.registry import Registry
 from agent.settings import Settings
@@ -72,19 +72,19 @@ class Wiring:
 
     settings: Settings
     budgets: Budgets
-    watch: AssignmentWatch
+    watch: AssignmentWatcher
     operations: Operations
     flows: Flows
     terms: TermList
     prompt: VoicePrompt
-    kit: Kit
+    kit: ProviderFactory
     metrics: Metrics
     ledger: Ledger
-    money: MoneySink
+    money: PricingSink
     sinks: Sinks
-    clips: Mapping[Sentence, Clip]
+    clips: Mapping[Sentence, RecordedClip]
 
-    def parts(self, claims: Claims, session_id: str, client: Capabilities, past: Past) -> SessionParts:
+    def parts(self, claims: Claims, session_id: str, client: Capabilities, past: ResumedState) -> SessionDependencies:
         """What a session is made of: its policy decides."""
         settings, tier = self.settings, claims.tier
         book = self.watch.book
@@ -92,17 +92,17 @@ class Wiring:
         budget = self.budgets.tiers[tier]
         conversation = self._remembered(session_id, past.events)
         self.money.resume(session_id, past.nano_usd)
-        return SessionParts(
+        return SessionDependencies(
             info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
             past=past,
             stt=self.kit.listening(
                 policy.chains.stt,
                 settings.stt_model or policy.stt_model,
                 client_listens=client.browser_recogniser,
-                goes_first=tier is Tier.PREMIUM,
+                priority=tier is Tier.PREMIUM,
             ),
-            means=partial(self._means, policy, tier),
-            economy=partial(self._means, book.policies[budget.governor.step_down_policy], tier),
+            pipeline=partial(self._pipeline, policy, tier),
+            step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier),
             summariser=self.kit.model("haiku"),
             memory=Memory(conversation, session_id, self.ledger),
             system_prompt=self.prompt.text,
@@ -123,8 +123,8 @@ class Wiring:
 
     def cost_of(self, session_id: str) -> tuple[float, Mapping[str, float]]:
         """Dollars of an open session so far: in all, and by service."""
-        meter = self.money.meter(session_id)
-        return meter.usd, meter.by_service
+        cost = self.money.running_cost(session_id)
+        return cost.usd, cost.by_service
 
     def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:
         """The conversation of these events; a damaged log costs the memory, never the call."""
@@ -134,10 +134,10 @@ class Wiring:
             log.warning("memory damaged", session_id=session_id)
             return Conversation(self.flows)
 
-    def _means(self, policy: Policy, tier: Tier, client: Capabilities) -> Means:
+    def _pipeline(self, policy: Policy, tier: Tier, client: Capabilities) -> Pipeline:
         first = tier is Tier.PREMIUM
         models = {
-            name: self.kit.language(policy.chains.llm_from(name), goes_first=first)
+            name: self.kit.language(policy.chains.llm_from(name), priority=first)
             for name in MODELS
             if name in policy.chains.llm
         }
@@ -146,21 +146,21 @@ class Wiring:
             policy.voice_model,
             cached=policy.audio_cache,
             client_speaks=client.browser_speech,
-            goes_first=first,
+            priority=first,
         )
-        return Means(self._router(policy), models, voice)
+        return Pipeline(self._router(policy), models, voice)
 
     def _router(self, policy: Policy) -> Router:
-        def choose(text: str, recent: Sequence[str]) -> Choice:
+        def choose(text: str, recent: Sequence[str]) -> RouteChoice:
             chosen = route(
                 policy, text=text, recent_turns=recent, system_escalates=self.prompt.escalates, terms=self.terms
             )
-            return Choice(chosen.model, chosen.rule)
+            return RouteChoice(chosen.model, chosen.rule)
 
         return choose
 
 
-def _recording(clip: Clip) -> Recording:
+def _recording(clip: RecordedClip) -> Recording:
     return Recording(clip.text, clip.pcm)
 
 
@@ -181,7 +181,7 @@ def wire(settings: Settings) -> Wiring:
     _check_step_down(budgets, policies)
     metrics, clips = Metrics(), load_clips(settings.clips_dir)
     sinks = Sinks([])
-    kit = Kit(settings, budgets.deadlines, _links(sinks, clips))
+    kit = ProviderFactory(settings, budgets.deadlines, _links(sinks, clips))
     configured = Configured(
         policies=tuple(
             (Tier(tier), name, policies.policies[name].version)
@@ -195,7 +195,7 @@ def wire(settings: Settings) -> Wiring:
     ledger = Ledger(settings.database_url, metrics, retention_days=settings.retention_days)
     recorder = LedgerSink(ledger)
     names = {model for _, _, model in configured.models}
-    money = MoneySink(load_prices(settings.prices_file), metrics, budgets, recorder, configured_models=names)
+    money = PricingSink(load_prices(settings.prices_file), metrics, budgets, recorder, configured_models=names)
     money.prepare(configured.models, [(tier, name) for tier, name, _ in configured.policies], USUAL_CAUSES)
     counting = MetricsSink(metrics, budgets, configured, version("voice-agent"))
     sinks.members.extend([money, recorder, counting, LogSink()])
@@ -207,7 +207,7 @@ def wire(settings: Settings) -> Wiring:
             metrics.child(catalog.DECISIONS, tier, policy.name, outcome, reason)
 
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
-    watch = AssignmentWatch(policies, store, metrics, prepare)
+    watch = AssignmentWatcher(policies, store, metrics, prepare)
     return Wiring(
         settings=settings,
         budgets=budgets,
@@ -226,7 +226,7 @@ def wire(settings: Settings) -> Wiring:
 
 
 @dataclass(frozen=True, slots=True)
-class _ProbeMeter:
+class _ProbeCallRecorder:
     """Probes belong to no session."""
 
     sinks: Sinks
@@ -235,11 +235,11 @@ class _ProbeMeter:
         self.sinks.handle(CallFinished(None, None, call, Cause.PROBE))
 
 
-def _links(sinks: Sinks, clips: Mapping[Sentence, Clip]) -> KitLinks:
+def _links(sinks: Sinks, clips: Mapping[Sentence, RecordedClip]) -> ProviderHooks:
     def told(change: BreakerChange) -> None:
         sinks.handle(BreakerChanged(change.provider, change.model, change.after.value, change.reason))
 
-    return KitLinks(_ProbeMeter(sinks), told, VoiceActivity, clips[Sentence.APOLOGY].pcm)
+    return ProviderHooks(_ProbeCallRecorder(sinks), told, VoiceActivity, clips[Sentence.APOLOGY].pcm)
 
 
 def _moves(book: PolicyBook) -> tuple[tuple[Service, str, str], ...]:
@@ -264,7 +264,7 @@ def _check_step_down(budgets: Budgets, policies: PolicyBook) -> None:
 
 
 @asynccontextmanager
-async def _probing(kit: Kit) -> AsyncGenerator[None]:
+async def _probing(kit: ProviderFactory) -> AsyncGenerator[None]:
     """Warms connections and probes open breakers while the block runs."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(kit.warm()), group.create_task(kit.breakers.run())]
@@ -286,7 +286,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     registry = Registry(wiring.parts, wiring.sinks, admission)
     membership = settings.membership_secret
-    doors = Doors(
+    doors = SessionsApi(
         tokens=TokenBook(settings.session_secret(), settings.token_minutes),
         registry=registry,
         history=SessionHistory(wiring.ledger),

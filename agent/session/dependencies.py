@@ -27,7 +27,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RouteChoice:
     """Which model answers, and which rule said so."""
 
     model: str
@@ -37,11 +37,11 @@ class Choice:
 class Router(Protocol):
     """The routing rule of a policy. `recent` is what the caller said in the turns before, oldest first."""
 
-    def __call__(self, text: str, recent: Sequence[str]) -> Choice: ...
+    def __call__(self, text: str, recent: Sequence[str]) -> RouteChoice: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class Pipeline:
     """How a session is answered: the rule, the models by the names that the rule uses, and the voice."""
 
     route: Router
@@ -49,11 +49,11 @@ class Means:
     tts: TextToSpeech
 
 
-MeansFor = Callable[[Capabilities], Means]
+MeansFor = Callable[[Capabilities], Pipeline]
 """The means for a client: the last places of the chains are what it can do itself. It may come back as another."""
 
 
-class Ledger(Protocol):
+class SessionLedger(Protocol):
     """The durable side of a session."""
 
     async def turn_committed(self, session_id: str, turn: int) -> None:
@@ -61,7 +61,7 @@ class Ledger(Protocol):
         ...
 
 
-class Spending(Protocol):
+class BudgetGuard(Protocol):
     """What the session has cost so far."""
 
     @property
@@ -85,7 +85,7 @@ class Spending(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ResumedState:
     """What a session was before it goes on here."""
 
     events: Sequence[Mapping[str, object]] = ()  # of its memory
@@ -96,14 +96,14 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionParts:
+class SessionDependencies:
     """Everything a session needs."""
 
     info: SessionInfo
-    past: Past
+    past: ResumedState
     stt: SpeechToText
-    means: MeansFor
-    economy: MeansFor  # takes over when the session has spent its share
+    pipeline: MeansFor
+    step_down_pipeline: MeansFor  # takes over when the session has spent its share
     summariser: LanguageModel
     memory: Memory
     system_prompt: str
@@ -114,8 +114,8 @@ class SessionParts:
     budgets: Budgets
     limits: Limits
     sink: Sink
-    ledger: Ledger
-    spending: Spending
+    ledger: SessionLedger
+    spending: BudgetGuard
     show_cost: bool
     chains: Chains
     speak_degraded: bool

@@ -9,7 +9,7 @@ import msgspec
 
 from agent.memory import Conversation, OutOfTurnError, SummaryRequest, context
 from agent.memory.render import graph_view
-from agent.providers.base import LanguageModel, Message, Meter, Prompt, ProviderError
+from agent.providers.base import CallRecorder, LanguageModel, Message, Prompt, ProviderError
 from agent.transport.voice_agent_v1.messages import MemoryView
 
 SUMMARY_RULES: Final = "You keep the notes of a telephone call. Write plain sentences, and copy exact values verbatim."
@@ -66,11 +66,11 @@ class Memory:
         """The summary that the cheap model should write next."""
         return self._conversation.summary_due()
 
-    async def summarise(self, request: SummaryRequest, model: LanguageModel, meter: Meter) -> None:
+    async def summarise(self, request: SummaryRequest, model: LanguageModel, recorder: CallRecorder) -> None:
         """Has one topic summarised. When that fails the lexical summary stays; values that it lacks are appended."""
         prompt = Prompt(SUMMARY_RULES, "", (Message("user", request.prompt),), max_tokens=SUMMARY_TOKENS, cache=False)
         try:
-            async with aclosing(model.reply(self._session_id, prompt, meter)) as pieces:
+            async with aclosing(model.reply(self._session_id, prompt, recorder)) as pieces:
                 parts = [said.text async for said in pieces]
         except ProviderError:
             return

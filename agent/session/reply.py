@@ -13,12 +13,10 @@ from agent.transport.voice_agent_v1.messages import (
     AudioPause,
     AudioResume,
     AudioStart,
+    PlaybackReport,
     ReplyText,
     ServerMessage,
     SpeechBrowser,
-)
-from agent.transport.voice_agent_v1.messages import (
-    Playback as PlaybackMessage,
 )
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
@@ -82,7 +80,7 @@ class Reply:
             self.outbox.discard_audio()
         self._send(AudioClear(turn=self.turn, heard=self.playback.heard(at)))
 
-    def report(self, message: PlaybackMessage, at: float) -> None:
+    def report(self, message: PlaybackReport, at: float) -> None:
         """Takes what the client says it has played."""
         if message.clause is not None:
             self.playback.clause_report(message.clause, finished=message.event == "finished", at=at)

@@ -13,19 +13,19 @@ import structlog
 from agent.core import clock
 from agent.providers.base import Call, ErrorKind, Service
 from agent.session.degradation import Disclosure
-from agent.session.dependencies import SessionParts
+from agent.session.dependencies import SessionDependencies
 from agent.session.reply import Reply
 from agent.telemetry.events import BargedIn, CallFinished, Cause, DeadAir, FellBack, PlaybackStarted, TurnFinished
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 from agent.transport.voice_agent_v1.messages import (
     Capabilities,
+    PlaybackReport,
     ServerMessage,
     SessionCost,
     TranscriptFinal,
     TurnMetrics,
 )
-from agent.transport.voice_agent_v1.messages import Playback as PlaybackMessage
-from agent.transport.voice_agent_v1.websocket import Connection
+from agent.transport.voice_agent_v1.websocket import WebSocketConnection
 from agent.turn.playback import Playback
 from agent.turn.turn import Turn, play_recording, run_turn
 
@@ -35,12 +35,12 @@ log = structlog.get_logger()
 class Turns:
     """The turns of one session. Its methods are called on the event loop and never wait; turns run in `group`."""
 
-    def __init__(self, parts: SessionParts, group: asyncio.TaskGroup) -> None:
+    def __init__(self, parts: SessionDependencies, group: asyncio.TaskGroup) -> None:
         self._parts = parts
         self._group = group
-        self._connection: Connection | None = None
+        self._connection: WebSocketConnection | None = None
         self._client = Capabilities()
-        self._means, self._economy = parts.means(self._client), parts.economy(self._client)
+        self._pipeline, self._step_down_pipeline = parts.pipeline(self._client), parts.step_down_pipeline(self._client)
         self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
         self._hold: asyncio.Task[None] | None = None
@@ -53,12 +53,15 @@ class Turns:
         self.count = parts.past.turns
         self.slow = parts.past.slow
 
-    def connected(self, connection: Connection, client: Capabilities) -> None:
+    def connected(self, connection: WebSocketConnection, client: Capabilities) -> None:
         """Replies go to this connection from now on. What a lost connection had cut off is answered again."""
         self._connection = connection
         if client != self._client:
             self._client = client
-            self._means, self._economy = self._parts.means(client), self._parts.economy(client)
+            self._pipeline, self._step_down_pipeline = (
+                self._parts.pipeline(client),
+                self._parts.step_down_pipeline(client),
+            )
         if self._cut_off is not None:
             text, self._cut_off = self._cut_off, None
             at = clock.now()
@@ -122,7 +125,7 @@ class Turns:
         if reply.running:  # a task that is cancelled before its first step would close no books
             task.cancel()
 
-    def playback(self, message: PlaybackMessage, at: float) -> None:
+    def playback(self, message: PlaybackReport, at: float) -> None:
         """The client reports what it has played; a report of an older reply only corrects what was heard of it."""
         reply = self._reply
         if reply is None or message.turn != reply.turn or not reply.playback.begun:
@@ -169,14 +172,14 @@ class Turns:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
         self._settle()
         memory.heard(reply.text)
-        means = self._economy if parts.spending.step_down else self._means
-        choice = means.route(reply.text, memory.recent())
+        pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
+        choice = pipeline.route(reply.text, memory.recent())
         prompt, tokens = memory.prompt(parts.system_prompt, reply.text, parts.context_tokens, cache=parts.prompt_cache)
         turn = Turn(
             session=parts.info.session_id,
             prompt=prompt,
-            llm=means.models[choice.model],
-            tts=means.tts,
+            llm=pipeline.models[choice.model],
+            tts=pipeline.tts,
             apology=parts.apology,
             caller=reply,
             playback=reply.playback,
@@ -233,7 +236,7 @@ class Turns:
         request = self._parts.memory.summary_due()
         if request is None or (self._summary is not None and not self._summary.done()):
             return
-        summary = self._parts.memory.summarise(request, self._parts.summariser, _SummaryMeter(self._parts))
+        summary = self._parts.memory.summarise(request, self._parts.summariser, _SummaryRecorder(self._parts))
         self._summary = self._group.create_task(summary)
 
     async def _release(self, reply: Reply) -> None:
@@ -263,10 +266,10 @@ class Turns:
             self._connection.outbox.send(message)
 
 
-class _SummaryMeter:
+class _SummaryRecorder:
     """Charges summaries to the session, under their own cause."""
 
-    def __init__(self, parts: SessionParts) -> None:
+    def __init__(self, parts: SessionDependencies) -> None:
         self._parts = parts
 
     def record(self, call: Call) -> None:

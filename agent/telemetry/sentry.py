@@ -48,7 +48,7 @@ _KEPT: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SentryReport:
     """Something to tell. Reports of the same `fingerprint` become one issue."""
 
     message: str
@@ -76,7 +76,7 @@ class SentrySink:
         self._budgets = budgets
         self._cost_of = cost_of
         self._pace = Pace(every_s)
-        self._queue: queue.Queue[Report | None] = queue.Queue(QUEUE_REPORTS)
+        self._queue: queue.Queue[SentryReport | None] = queue.Queue(QUEUE_REPORTS)
         metrics.child(catalog.QUEUE_DROPS, QUEUE)
         self.handler: logging.Handler = _ExceptionHandler(self._put)
         """Belongs on the root logger: it reports every exception that is logged."""
@@ -90,7 +90,7 @@ class SentrySink:
             case SessionEnded():
                 usd, by_service = self._cost_of(event.session.session_id)
                 if usd > self._budgets.tiers[event.session.tier].alert_usd:
-                    self._put(dear_session(event, usd, by_service))
+                    self._put(expensive_session(event, usd, by_service))
             case _:
                 pass
 
@@ -104,7 +104,7 @@ class SentrySink:
         self._thread.join(max(0.0, deadline - time.monotonic()))
         self._client.close(timeout=max(0.1, deadline - time.monotonic()))
 
-    def _put(self, report: Report) -> None:
+    def _put(self, report: SentryReport) -> None:
         try:
             self._queue.put_nowait(report)
         except queue.Full:
@@ -116,7 +116,7 @@ class SentrySink:
             if left_out is not None:
                 self._capture(report, left_out)
 
-    def _capture(self, report: Report, left_out: int) -> None:
+    def _capture(self, report: SentryReport, left_out: int) -> None:
         event: SentryEvent = {}
         hint: Hint = {}
         if report.error is not None:
@@ -149,7 +149,7 @@ def sentry_client(dsn: str, *, release: str, environment: str) -> sentry_sdk.Cli
     )
 
 
-def slow_turn(session: SessionInfo, record: TurnRecord, budgets: Budgets) -> Report:
+def slow_turn(session: SessionInfo, record: TurnRecord, budgets: Budgets) -> SentryReport:
     """A turn over the voice-to-voice budget: which stage took the most of its budget, and all of them."""
     allowed = budgets.latency.seconds()
     taken = {stage: seconds for stage in STAGES if (seconds := record.stages.get(stage)) is not None}
@@ -166,10 +166,10 @@ def slow_turn(session: SessionInfo, record: TurnRecord, budgets: Budgets) -> Rep
     }
     tags = {**_who(session), "stage": worst, "outcome": record.outcome.value, "model": record.model or "none"}
     kind = ("turn over budget", worst, session.policy, record.outcome.value)
-    return Report(f"Turn over budget: {worst}", kind, tags, context)
+    return SentryReport(f"Turn over budget: {worst}", kind, tags, context)
 
 
-def dear_session(event: SessionEnded, usd: float, by_service: Mapping[str, float]) -> Report:
+def expensive_session(event: SessionEnded, usd: float, by_service: Mapping[str, float]) -> SentryReport:
     """A session that cost more than its tier's `alert_usd`."""
     worst = max(by_service, key=lambda service: by_service[service], default="none")
     context: dict[str, Any] = {
@@ -182,7 +182,7 @@ def dear_session(event: SessionEnded, usd: float, by_service: Mapping[str, float
     }
     tags = {**_who(event.session), "stage": worst, "outcome": event.outcome.value}
     kind = ("session over budget", worst, event.session.policy, event.session.tier.value)
-    return Report(f"Session over budget: {worst}", kind, tags, context)
+    return SentryReport(f"Session over budget: {worst}", kind, tags, context)
 
 
 class Pace:
@@ -227,7 +227,7 @@ def _without_secrets(found: Any) -> Any:
 class _ExceptionHandler(logging.Handler):
     """Reads exceptions out of log records, our own (structlog's) and the libraries'."""
 
-    def __init__(self, put: Callable[[Report], None]) -> None:
+    def __init__(self, put: Callable[[SentryReport], None]) -> None:
         super().__init__(logging.ERROR)
         self._put = put
 
@@ -240,7 +240,7 @@ class _ExceptionHandler(logging.Handler):
         names = ("session_id", "trace_id", "turn")
         context = {name: fields[name] for name in names if name in fields}
         kind = (what, type(error).__qualname__, _where(error))
-        self._put(Report(what, kind, {"error": type(error).__qualname__}, context, error))
+        self._put(SentryReport(what, kind, {"error": type(error).__qualname__}, context, error))
 
 
 def _exception(given: Any) -> BaseException | None:

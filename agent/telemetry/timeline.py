@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
-from agent.budgets import Latency
+from agent.budgets import LatencyBudget
 from agent.providers.base import Call, Service
 
 
@@ -106,7 +106,7 @@ class TurnRecord:
         return self.owed and ("voice_to_voice" in self.over_budget or self.outcome in WITHOUT_REPLY)
 
 
-class SeesMoves(Protocol):
+class FallbackObserver(Protocol):
     """Wants to know at once when a chain moves on."""
 
     def fell_back(self, fallback: Fallback) -> None: ...
@@ -118,7 +118,7 @@ class Timeline:
 
     turn: int
     spoken: bool
-    observer: SeesMoves | None = None
+    observer: FallbackObserver | None = None
     marks: dict[Mark, float] = field(default_factory=dict[Mark, float])
     calls: list[Call] = field(default_factory=list[Call])
     fallbacks: list[Fallback] = field(default_factory=list[Fallback])
@@ -146,7 +146,9 @@ class Timeline:
         if self.observer is not None:
             self.observer.fell_back(fallback)
 
-    def finish(self, outcome: TurnOutcome, *, ended_at: float, network_s: float | None, budgets: Latency) -> TurnRecord:
+    def finish(
+        self, outcome: TurnOutcome, *, ended_at: float, network_s: float | None, budgets: LatencyBudget
+    ) -> TurnRecord:
         """Closes the timeline. A turn without audio counts the time it waited as voice-to-voice so far."""
         stages = derive_stages(self.marks)
         server = _server_part(self.marks, outcome, ended_at)
@@ -195,7 +197,7 @@ def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: fl
     return max(0.0, marks.get(Mark.AUDIO_SENT, ended_at) - began)
 
 
-def _over(stages: Mapping[str, float | None], total: float | None, budgets: Latency) -> tuple[str, ...]:
+def _over(stages: Mapping[str, float | None], total: float | None, budgets: LatencyBudget) -> tuple[str, ...]:
     measured = {**stages, "voice_to_voice": total}
     return tuple(
         name

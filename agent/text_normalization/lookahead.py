@@ -21,7 +21,7 @@ _SPACE_AND_MARKUP: Final = ' \t*_"'
 
 
 @dataclass(slots=True)
-class Context:
+class ReadAhead:
     """The words of the sentence so far; both are empty at the start of a sentence.
 
     before: the previous word as written, without the punctuation around it.

@@ -1,8 +1,8 @@
 """Turns the model's text, as it streams, into text that a voice can read.
 
-`Speakable.feed` takes deltas of any size; `finish` ends the reply. Both return `Piece`s: about a word each, with what
-was written (for the transcript) and what is to be said (for the voice). Where the stream was cut makes no difference:
-text is taken in character by character, and every decision depends only on the characters so far.
+`Speakable.feed` takes deltas of any size; `finish` ends the reply. Both return `TextPiece`s: about a word each, with
+what was written (for the transcript) and what is to be said (for the voice). Where the stream was cut makes no
+difference: text is taken in character by character, and every decision depends only on the characters so far.
 
 What is held back: a word leaves as soon as the space after it is there, or at once when it is plain letters and ends in
 a comma, semicolon, question or exclamation mark. Words whose reading depends on what follows ("St.", "$5", "2:00") wait
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from agent.text_normalization.lookahead import LOOKAHEAD_LIMIT, WAIT, WORD_LIMIT, Ahead, Context
+from agent.text_normalization.lookahead import LOOKAHEAD_LIMIT, WAIT, WORD_LIMIT, Ahead, ReadAhead
 from agent.text_normalization.numbers import PHONE_RUN, PHONE_RUN_LIMIT, phone, phone_length
 from agent.text_normalization.words import PAUSE_MARKS, SENTENCE_MARKS, read_word
 
@@ -43,7 +43,7 @@ _DROPPED: Final = "\x7f"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextPiece:
     """A part of the reply, about one word: as the model wrote it, and as it is said ("" for what is not said).
 
     The `written` of all pieces joined is the model's text, to the character. The `spoken` joined is what the voice
@@ -77,16 +77,16 @@ class Speakable:
         self._glued = False  # no space since the last piece that was said
         self._last = ""  # the last character said
         self._owes_pause = False  # after a ")": said with the next word, unless a mark or the end comes first
-        self._context = Context()
+        self._context = ReadAhead()
 
     @property
     def held(self) -> int:
         """How many characters are held back, at most `HOLD_LIMIT`."""
         return len(self._raw)
 
-    def feed(self, delta: str) -> list[Piece]:
+    def feed(self, delta: str) -> list[TextPiece]:
         """Takes the next part of the model's text, of any length; returns the pieces that are decided by now."""
-        pieces: list[Piece] = []
+        pieces: list[TextPiece] = []
         for char in delta:
             plain = _plain(char)
             self._raw += char
@@ -97,13 +97,13 @@ class Speakable:
             self._run(pieces, closed=False)
         return pieces
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[TextPiece]:
         """Ends the reply; returns the pieces that were held back."""
-        pieces: list[Piece] = []
+        pieces: list[TextPiece] = []
         self._run(pieces, closed=True)
         return pieces
 
-    def _run(self, pieces: list[Piece], *, closed: bool) -> None:
+    def _run(self, pieces: list[TextPiece], *, closed: bool) -> None:
         while self._text:
             match self._mode:
                 case _Mode.TEXT:
@@ -118,7 +118,7 @@ class Speakable:
                 return
             pieces.append(piece)
 
-    def _take(self, length: int, spoken: str = "") -> Piece:
+    def _take(self, length: int, spoken: str = "") -> TextPiece:
         """Releases the first `length` characters; says `spoken` with the space or without it that belongs before it."""
         written = self._raw[:length]
         self._raw, self._text = self._raw[length:], self._text[length:]
@@ -137,13 +137,13 @@ class Speakable:
             if self._last in SENTENCE_MARKS:
                 self._context.restart()
             spoken = f" {spoken}" if loose else spoken
-        return Piece(written, spoken)
+        return TextPiece(written, spoken)
 
     def _in_word(self) -> bool:
         """Whether the last that was said is a word, to which a mark can be put."""
         return self._last != "" and self._last not in _MARKS
 
-    def _step_text(self, closed: bool) -> Piece | None:
+    def _step_text(self, closed: bool) -> TextPiece | None:
         """The next piece of ordinary text; None while more is needed."""
         text = self._text
         if text[0].isspace():
@@ -154,7 +154,7 @@ class Speakable:
             return None if length is None else self._say(text[:length], phone(text[:length]))
         return self._step_word(closed)
 
-    def _step_space(self, closed: bool) -> Piece | None:
+    def _step_space(self, closed: bool) -> TextPiece | None:
         """Spaces and line ends: the end of a paragraph, heading, list item or row ends the sentence."""
         length = len(self._text) - len(self._text.lstrip())
         space, following = self._text[:length], self._text[length : length + 1]
@@ -173,7 +173,7 @@ class Speakable:
         self._glued = False
         return piece
 
-    def _step_symbol(self, symbol: str, closed: bool) -> Piece | None:
+    def _step_symbol(self, symbol: str, closed: bool) -> TextPiece | None:
         """Table bars, backticks, brackets and long dashes."""
         text, line_start = self._text, self._line_start
         after = text[1:2]
@@ -199,7 +199,7 @@ class Speakable:
             return self._take(1)
         return self._take(1)
 
-    def _step_backticks(self, closed: bool) -> Piece | None:
+    def _step_backticks(self, closed: bool) -> TextPiece | None:
         run = len(self._text) - len(self._text.lstrip("`"))
         if run < 3 and run == len(self._text) and not closed:
             return None
@@ -209,7 +209,7 @@ class Speakable:
         self._mode, self._fence_open = _Mode.FENCE, False
         return self._take(3, ".")
 
-    def _step_fence(self, closed: bool) -> Piece | None:
+    def _step_fence(self, closed: bool) -> TextPiece | None:
         """Code is not said; released in silence up to the closing backticks."""
         text = self._text
         if not self._fence_open and text[0] == "`":
@@ -224,7 +224,7 @@ class Speakable:
             return self._take(len(text))
         return self._take(len(text) - kept) if len(text) - kept >= _SPACE_LIMIT else None
 
-    def _step_link(self, closed: bool) -> Piece | None:
+    def _step_link(self, closed: bool) -> TextPiece | None:
         """The target of a link is not said: "(…)" with inner brackets, ended by a line end at the latest."""
         char = self._text[0]
         self._brackets += (char == "(") - (char == ")")
@@ -233,7 +233,7 @@ class Speakable:
             self._mode = _Mode.TEXT
         return self._step_text(closed) if char == "\n" else self._take(1)
 
-    def _step_rest_of_word(self, closed: bool) -> Piece | None:
+    def _step_rest_of_word(self, closed: bool) -> TextPiece | None:
         """The rest of an address that was too long to hold is not said."""
         found = _CHUNK.match(self._text)
         if found is None:
@@ -253,7 +253,7 @@ class Speakable:
             return None
         return 0 if self._text[length : length + 1].isalnum() else length
 
-    def _step_word(self, closed: bool) -> Piece | None:
+    def _step_word(self, closed: bool) -> TextPiece | None:
         found = _CHUNK.match(self._text)
         if found is None:  # unreachable by construction: the caller has handled every other first character
             return self._take(1)
@@ -275,12 +275,12 @@ class Speakable:
             return None
         return self._say(chunk, spoken)
 
-    def _say(self, chunk: str, spoken: str) -> Piece:
+    def _say(self, chunk: str, spoken: str) -> TextPiece:
         self._line_start = False
         self._context.push(chunk.strip("*_\"'()[]{}<>.,!?;:~"), paused=spoken[-1:] in tuple(_MARKS))
         return self._take(len(chunk), spoken)
 
-    def _take_part(self, chunk: str) -> Piece:
+    def _take_part(self, chunk: str) -> TextPiece:
         """The first part of a word that is too long to wait for its end."""
         if "://" in chunk or chunk.startswith("www."):
             self._mode = _Mode.REST_OF_WORD

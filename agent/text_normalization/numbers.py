@@ -10,7 +10,7 @@ import re
 from itertools import pairwise
 from typing import Final
 
-from agent.text_normalization.lookahead import WAIT, Ahead, Context
+from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
 
 _NUM: Final = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+"
 _NUMBER: Final = re.compile(rf"([-+]?)({_NUM})")
@@ -184,7 +184,7 @@ def unit(name: str, amount: str) -> str | None:
     return None if forms is None else forms[0 if amount == "1" else 1]
 
 
-def read_number(core: str, context: Context, ahead: Ahead, closed: bool) -> str | None:
+def read_number(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> str | None:
     """Reads one word that holds digits; `closed`: punctuation follows, so that the next word does not belong to it.
 
     Returns None for what is not a number, and WAIT while the reading depends on the next word.
@@ -193,7 +193,7 @@ def read_number(core: str, context: Context, ahead: Ahead, closed: bool) -> str 
     if core in _FRACTIONS:
         return f"and {_FRACTIONS[core].replace('one half', 'a half')}" if context.after_number else _FRACTIONS[core]
     if (prefixed := _PREFIXED.fullmatch(core)) is not None:
-        inner = read_number(prefixed[2], Context(_PREFIXES[prefixed[1]]), ahead, closed)
+        inner = read_number(prefixed[2], ReadAhead(_PREFIXES[prefixed[1]]), ahead, closed)
         return inner if inner is None or inner == WAIT else f"{_PREFIXES[prefixed[1]]} {inner}"
     if not closed and (waiting := _depends_on_next(core, context, ahead)) is not None:
         return waiting
@@ -202,7 +202,7 @@ def read_number(core: str, context: Context, ahead: Ahead, closed: bool) -> str 
     return _simple(core) or _compound(core, context)
 
 
-def _depends_on_next(core: str, context: Context, ahead: Ahead) -> str | None:
+def _depends_on_next(core: str, context: ReadAhead, ahead: Ahead) -> str | None:
     """The readings that need the next word: "$5" (million?) and "2:00" (p.m.?); None where none applies."""
     amount = _MONEY.fullmatch(core)
     whole_hour = core.endswith(":00") and _TIME.fullmatch(core) is not None
@@ -225,7 +225,7 @@ def _depends_on_next(core: str, context: Context, ahead: Ahead) -> str | None:
     return None
 
 
-def _plain(sign: str, text: str, context: Context) -> str:
+def _plain(sign: str, text: str, context: ReadAhead) -> str:
     if sign:
         return f"{'minus' if sign == '-' else 'plus'} {cardinal(text)}"
     if text.isdigit() and context.before in _MONTH_NAMES and 1 <= int(text[:4]) <= 31 and len(text) <= 2:
@@ -257,7 +257,7 @@ def _simple(core: str) -> str | None:
     return None
 
 
-def _compound(core: str, context: Context) -> str | None:
+def _compound(core: str, context: ReadAhead) -> str | None:
     """Dates, ranges, sizes, versions, digit groups, prices per unit and codes; None for anything else."""
     if (iso := _ISO_DATE.fullmatch(core)) is not None and (said := date(iso[1], int(iso[2]), int(iso[3]))):
         return said
@@ -289,7 +289,7 @@ def _slash_date(first: str, second: str, year: str) -> str | None:
     return date(year, month, day) or (date(year, day, month) if year else None)
 
 
-def _dashed(core: str, context: Context) -> str | None:
+def _dashed(core: str, context: ReadAhead) -> str | None:
     """Ranges ("10-20%", "$10-20", "9am-5pm"), short phone numbers and groups of digits."""
     parts = core.split("-")
     if len(parts) > 2 and all(part.isdigit() and part.isascii() for part in parts):

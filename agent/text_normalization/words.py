@@ -12,7 +12,7 @@ import unicodedata
 from typing import Final
 
 from agent.text_normalization.links import is_link, read_link
-from agent.text_normalization.lookahead import WAIT, Ahead, Context
+from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
 from agent.text_normalization.numbers import MONTHS, SCALES, read_number, unit
 
 SENTENCE_MARKS: Final = ".!?…。！？।؟"
@@ -98,7 +98,7 @@ _OPENING: Final = "\"'([{«"
 _CLOSING: Final = "\"')]}»" + SENTENCE_MARKS + PAUSE_MARKS
 
 
-def read_word(chunk: str, context: Context, ahead: Ahead) -> str:
+def read_word(chunk: str, context: ReadAhead, ahead: Ahead) -> str:
     """Reads a run of characters without spaces: "" is what is not read, WAIT what depends on the text that follows."""
     if chunk in _ALONE:
         return _alone(chunk, context, ahead)
@@ -149,7 +149,7 @@ def _readable(char: str) -> str:
     return _SYMBOLS.get(char, "" if category == "Cf" else " ")
 
 
-def _alone(chunk: str, context: Context, ahead: Ahead) -> str:
+def _alone(chunk: str, context: ReadAhead, ahead: Ahead) -> str:
     """A symbol between spaces: "10 - 20" is a range, "5 * 3" a product, "# 200" a number, other dashes are pauses."""
     if context.after_number and chunk in ("-", "–", "*"):
         following = ahead.char()
@@ -165,7 +165,7 @@ def _alone(chunk: str, context: Context, ahead: Ahead) -> str:
     return _ALONE.get(chunk, "")
 
 
-def _read_core(core: str, tail: str, context: Context, ahead: Ahead) -> str:
+def _read_core(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:
     """One word without the quotes and brackets around it, with its punctuation as far as that is spoken."""
     said, tail = _expand(core, tail, context, ahead)
     if not said:
@@ -177,7 +177,7 @@ def _read_core(core: str, tail: str, context: Context, ahead: Ahead) -> str:
     return clean(said) + mark(tail)
 
 
-def _read_plain(core: str, tail: str, context: Context, ahead: Ahead) -> str:
+def _read_plain(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:
     """Links, numbers, units after a number, joined words and everything else."""
     if core.isalpha() and core.isascii():
         return _unit_after_number(core, context) or core
@@ -205,14 +205,14 @@ def _read_plain(core: str, tail: str, context: Context, ahead: Ahead) -> str:
     return f"{name}{' dot ' if rest[:1].islower() else '. '}{rest}" if dot and name else core
 
 
-def _unit_after_number(core: str, context: Context) -> str | None:
+def _unit_after_number(core: str, context: ReadAhead) -> str | None:
     """A unit that stands alone after its number; "k" and "x" are units only where they touch it ("2x")."""
     if context.before == "sq":  # "650 sq ft"
         return unit(core, context.earlier)
     return unit(core, context.before) if context.after_number and core not in ("k", "x") else None
 
 
-def _expand(core: str, tail: str, context: Context, ahead: Ahead) -> tuple[str, str]:
+def _expand(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> tuple[str, str]:
     """Abbreviations: what is said and the punctuation that is left, ("", tail) for a word that is none."""
     dotted = tail.startswith(".") and not tail.startswith("..")
     if (half := _HALF_OF_DAY.fullmatch(core)) is not None and ("." in core or context.after_number):
@@ -268,7 +268,7 @@ def _stops(ahead: Ahead, tail: str, starters: frozenset[str] | None) -> str | No
     return "." if (bare.lower() in starters if starters is not None else bare not in _AFTER_TIME) else ""
 
 
-def _read_place(core: str, tail: str, context: Context, ahead: Ahead) -> tuple[str, str]:
+def _read_place(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> tuple[str, str]:
     """St. and Dr.: Saint and Doctor before a name, Street and Drive after one ("5 Main St.", "Elm Dr. is closed")."""
     before, after = _PLACES[core]
     named = context.before[:1].isupper() or context.before[:1].isdigit()
@@ -287,7 +287,7 @@ def _read_place(core: str, tail: str, context: Context, ahead: Ahead) -> tuple[s
     return "", tail
 
 
-def _read_calendar(core: str, tail: str, dotted: bool, context: Context, ahead: Ahead) -> tuple[str, str]:
+def _read_calendar(core: str, tail: str, dotted: bool, context: ReadAhead, ahead: Ahead) -> tuple[str, str]:
     """Jan., Mon.: in full with a period, or before a number; "Sun" and "Mar" alone stay as they are."""
     if dotted and context.before.lower() != "the":
         stop = _stops(ahead, tail, _STARTERS)

@@ -16,7 +16,7 @@ from typing import Final
 from agent.budgets import Budgets
 from agent.telemetry.recorded_metrics import DECISION_LOWER, recorded
 from alerts.promql import equal, select, value
-from alerts.recording.model import WHO, Rule
+from alerts.recording.model import WHO, RecordingRule
 from alerts.recording.signals import SHARE, TURNS_SLOW
 from alerts.recording.verdict import DECISION_SLOW_SESSIONS, MIN_SLOW_SESSIONS, WINDOW
 
@@ -39,7 +39,7 @@ MIN_SLOW_TURNS: Final = 3
 BURN = recorded("burn", "Share of slow turns in the long window, while it burns.", "speed", "tier", "policy")
 
 
-def burns(budgets: Budgets) -> Iterator[Rule]:
+def burns(budgets: Budgets) -> Iterator[RecordingRule]:
     """Where the latency budget burns."""
     objective = budgets.objective.slow_turn_share
     slow = equal("signal", "slow_turns")
@@ -55,4 +55,6 @@ def burns(budgets: Budgets) -> Iterator[Rule]:
         )
         # `increase` extrapolates: three may be 2.98
         several = f"{select(TURNS_SLOW, [equal('window', burn.long)])} > {MIN_SLOW_TURNS - 0.5:g}"
-        yield Rule(BURN, " and on (tier, policy) ".join((long, short, several, *sure)), (("speed", burn.speed),))
+        yield RecordingRule(
+            BURN, " and on (tier, policy) ".join((long, short, several, *sure)), (("speed", burn.speed),)
+        )

@@ -31,7 +31,7 @@ from alerts.recording.model import (
     DECISION_WINDOWS,
     NOTHING,
     WHO,
-    Rule,
+    RecordingRule,
     Sample,
     scaled,
 )
@@ -44,25 +44,25 @@ COST_OVER = recorded("cost:over_limit", "1 where the average session costs more 
 COST_DEARER = recorded("cost:dearer", "1 where it is also dearer than before.", *WHO)
 
 
-def money(faster: float, least: Sample) -> Iterator[Rule]:
+def money(faster: float, least: Sample) -> Iterator[RecordingRule]:
     """The cost of the average session, what it is compared with, and the verdict."""
     yield from _sessions(faster, least.sessions)
-    yield Rule(COST_LIMIT, value(catalog.BUDGET_SESSION_ALERT, ("tier",)))
-    yield Rule(COST_BEFORE, _before(faster, least.sessions))
+    yield RecordingRule(COST_LIMIT, value(catalog.BUDGET_SESSION_ALERT, ("tier",)))
+    yield RecordingRule(COST_BEFORE, _before(faster, least.sessions))
     yield from _verdict()
 
 
-def _sessions(faster: float, sessions: int) -> Iterator[Rule]:
+def _sessions(faster: float, sessions: int) -> Iterator[RecordingRule]:
     for window in (*DECISION_WINDOWS, BASELINE_WINDOW):
         counted = total(catalog.SESSION_COST, scaled(window, faster), WHO, (), "count")
-        yield Rule(COSTED, f"{counted} or {NOTHING}", (("window", window),))
+        yield RecordingRule(COSTED, f"{counted} or {NOTHING}", (("window", window),))
     *shorter, longest = DECISION_WINDOWS
     enough = {window: f"{select(COSTED, [equal('window', window)])} >= bool {sessions}" for window in DECISION_WINDOWS}
     steps = [f"({enough[window]}) == 1" for window in shorter] + [f"({enough[longest]})"]
-    yield Rule(COST_WINDOW, " or on (tier, policy) ".join(steps))
+    yield RecordingRule(COST_WINDOW, " or on (tier, policy) ".join(steps))
     deciding = select(SESSION_COST, [like("window", *DECISION_WINDOWS)])
     chosen = f"* on (tier, policy, window) group_left () ({select(COST_WINDOW)} >= bool 0)"
-    yield Rule(COST_SESSION, f"max by (tier, policy) ({deciding} {chosen})")
+    yield RecordingRule(COST_SESSION, f"max by (tier, policy) ({deciding} {chosen})")
 
 
 def _before(faster: float, sessions: int) -> str:
@@ -77,17 +77,17 @@ def _before(faster: float, sessions: int) -> str:
     return f"{baseline} or on (tier, policy) ({own} and {counted} >= {sessions})"
 
 
-def _verdict() -> Iterator[Rule]:
+def _verdict() -> Iterator[RecordingRule]:
     cost = select(COST_SESSION)
     limit = f"on (tier) group_left () {select(COST_LIMIT)}"
-    yield Rule(COST_OVER, f"({cost} > bool {limit}) or {NOTHING}")
+    yield RecordingRule(COST_OVER, f"({cost} > bool {limit}) or {NOTHING}")
     before = f"({1 + MARGIN:g} * {select(COST_BEFORE)} or on (tier, policy) 0 * {cost})"
     dearer = f"{cost} > bool on (tier, policy) {before}"
-    yield Rule(COST_DEARER, f"({select(COST_OVER)} * on (tier, policy) ({dearer})) or {NOTHING}")
+    yield RecordingRule(COST_DEARER, f"({select(COST_OVER)} * on (tier, policy) ({dearer})) or {NOTHING}")
     other = (unequal("policy", BASELINE),)
     enough = value(COST_WINDOW, WHO, other)
     over, both = (f"({value(metric, WHO, other)} or 0 * {enough})" for metric in (COST_OVER, COST_DEARER))
-    yield Rule(
+    yield RecordingRule(
         COST_VERDICT,
         f"{NOT_ENOUGH} * (1 - {enough}) + {enough} * clamp_max({over} + {ROLL_BACK} * {both}, {ROLL_BACK})",
     )

@@ -34,7 +34,7 @@ IN_FORCE: Final = f"unless on (tier, policy) {value(catalog.POLICY_WEIGHT, WHO)}
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RecordingRule:
     """One recording rule. `labels` are added to what the expression returns."""
 
     metric: Metric

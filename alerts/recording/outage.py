@@ -15,7 +15,7 @@ from typing import Final
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import PROVIDER_OUTAGE, recorded
 from alerts.promql import select, total, unequal, unlike
-from alerts.recording.model import DECISION_WINDOWS, Rule, scaled
+from alerts.recording.model import DECISION_WINDOWS, RecordingRule, scaled
 
 MIN_CALLS: Final = 5
 FAILING_SHARE: Final = 0.5
@@ -34,28 +34,28 @@ FALLBACK_SAMPLE = recorded("fallbacks:sample", "The turns of an hour.", *_FROM)
 OUTAGE_SEEN = recorded("provider_outage:seen", "1 where any provider was out in the window.", "window")
 
 
-def outages(faster: float) -> Iterator[Rule]:
+def outages(faster: float) -> Iterator[RecordingRule]:
     """Which models and providers work."""
     length = scaled(WINDOW, faster)
-    yield Rule(CALLS, total(catalog.API_CALLS, length, _MODEL, [unequal("outcome", "cancelled")]))
+    yield RecordingRule(CALLS, total(catalog.API_CALLS, length, _MODEL, [unequal("outcome", "cancelled")]))
     failures = [unlike("outcome", "ok", "cancelled", "bad_request")]
-    yield Rule(FAILED, total(catalog.API_CALLS, length, _MODEL, failures))
+    yield RecordingRule(FAILED, total(catalog.API_CALLS, length, _MODEL, failures))
     open_ = f"avg by (provider, model) ({select(catalog.BREAKER_STATE)} > bool 0)"
     breakers = f"{select(CALLS)} * 0 + on (provider, model) group_left () {open_}"
-    yield Rule(NOT_CLOSED, f"{breakers} or 0 * {select(CALLS)}")
+    yield RecordingRule(NOT_CLOSED, f"{breakers} or 0 * {select(CALLS)}")
     failing = f"({select(FAILED)} > {FAILING_SHARE:g} * {select(CALLS)} and {select(CALLS)} >= {MIN_CALLS})"
     behind = f"{select(NOT_CLOSED)} > {FAILING_SHARE:g}"
     working = f"({select(FAILED)} <= {FAILING_SHARE:g} * {select(CALLS)} and {select(CALLS)} > 0)"
-    yield Rule(DOWN, f"1 + 0 * ({behind}) or 1 + 0 * {failing} or 0 * {working}")
+    yield RecordingRule(DOWN, f"1 + 0 * ({behind}) or 1 + 0 * {failing} or 0 * {working}")
     provider = "(service, provider)"
     known = f"min by {provider} ({select(DOWN)})"
     silent = f"0 * max by {provider} ({select(CALLS)})"
-    yield Rule(PROVIDER_OUTAGE, f"{known} or {silent}")
+    yield RecordingRule(PROVIDER_OUTAGE, f"{known} or {silent}")
     hour = scaled("1h", faster)
     moved = total(catalog.FALLBACKS, hour, _FROM, [unequal("reason", "recovered")])
     turns = f"on () group_left () ({total(catalog.TURNS, hour)} > 0)"
-    yield Rule(FALLBACK_SHARE, f"clamp_max({moved} / {turns}, 1)")
-    yield Rule(FALLBACK_SAMPLE, f"0 * {moved} + {turns}")
+    yield RecordingRule(FALLBACK_SHARE, f"clamp_max({moved} / {turns}, 1)")
+    yield RecordingRule(FALLBACK_SAMPLE, f"0 * {moved} + {turns}")
     for window in DECISION_WINDOWS:
         seen = f"max (max_over_time({select(PROVIDER_OUTAGE)}[{scaled(window, faster)}]))"
-        yield Rule(OUTAGE_SEEN, seen, (("window", window),))
+        yield RecordingRule(OUTAGE_SEEN, seen, (("window", window),))

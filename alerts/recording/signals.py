@@ -19,7 +19,7 @@ from alerts.recording.model import (
     NOTHING,
     SECONDS,
     WHO,
-    Rule,
+    RecordingRule,
     Sample,
     scaled,
     wilson_lower,
@@ -64,7 +64,7 @@ def signals(budgets: Budgets) -> tuple[Signal, ...]:
     )
 
 
-def counts(faster: float) -> Iterator[Rule]:
+def counts(faster: float) -> Iterator[RecordingRule]:
     """How much was counted in every window."""
     baseline_only = (equal("policy", BASELINE),)
     counted: tuple[tuple[Metric, Metric, tuple[Match, ...]], ...] = (
@@ -81,30 +81,30 @@ def counts(faster: float) -> Iterator[Rule]:
         who = baseline_only if window == BASELINE_WINDOW else ()
         for metric, counter, where in counted:
             grown = total(counter, length, WHO, (*where, *who))
-            yield Rule(metric, grown if who else f"{grown} or {NOTHING}", labels)
+            yield RecordingRule(metric, grown if who else f"{grown} or {NOTHING}", labels)
         if window in (*DECISION_WINDOWS, BASELINE_WINDOW):
-            yield Rule(SESSION_COST, average(catalog.SESSION_COST, length, WHO), labels)
+            yield RecordingRule(SESSION_COST, average(catalog.SESSION_COST, length, WHO), labels)
 
 
-def shares(ways: Sequence[Signal], least: Sample) -> Iterator[Rule]:
+def shares(ways: Sequence[Signal], least: Sample) -> Iterator[RecordingRule]:
     """The signals, and where there is enough data to judge them."""
     for way in ways:
         labels = (("signal", way.name),)
         bad, of = select(way.bad), select(way.of)
-        yield Rule(SHARE, f"clamp_max({share(bad, of)}, 1)", labels)
-        yield Rule(SAMPLE, f"{of} > 0", labels)
-        yield Rule(LIMIT, f"vector({way.limit:g})", labels)
+        yield RecordingRule(SHARE, f"clamp_max({share(bad, of)}, 1)", labels)
+        yield RecordingRule(SAMPLE, f"{of} > 0", labels)
+        yield RecordingRule(LIMIT, f"vector({way.limit:g})", labels)
     for window in DECISION_WINDOWS:
         share_of, of = (select(metric, [equal("window", window)]) for metric in (SHARE, SAMPLE))
-        yield Rule(LOWER, wilson_lower(share_of, of, window))
+        yield RecordingRule(LOWER, wilson_lower(share_of, of, window))
     deciding, last_week = like("window", *DECISION_WINDOWS), equal("window", BASELINE_WINDOW)
-    yield Rule(ENOUGH, _enough(least, select(TURNS_OWED, [deciding]), select(SESSIONS, [deciding])))
+    yield RecordingRule(ENOUGH, _enough(least, select(TURNS_OWED, [deciding]), select(SESSIONS, [deciding])))
     tier = ("tier",)
     turns, sessions = (value(metric, tier, [last_week]) for metric in (TURNS_OWED, SESSIONS))
-    yield Rule(BASELINE_ENOUGH, _enough(least, turns, sessions))
+    yield RecordingRule(BASELINE_ENOUGH, _enough(least, turns, sessions))
     week = [equal("policy", BASELINE), last_week]
     known = f"and on (tier) ({select(BASELINE_ENOUGH)} == 1)"
-    yield Rule(BASELINE_SHARE, f"{value(SHARE, ('signal', 'tier'), week)} {known}")
+    yield RecordingRule(BASELINE_SHARE, f"{value(SHARE, ('signal', 'tier'), week)} {known}")
 
 
 def _enough(least: Sample, turns: str, sessions: str) -> str:

@@ -33,7 +33,7 @@ from agent.telemetry.recorded_metrics import (
     recorded,
 )
 from alerts.promql import equal, select, unequal, value
-from alerts.recording.model import BASELINE, COUNTED, DECISION_WINDOWS, WHO, Rule
+from alerts.recording.model import BASELINE, COUNTED, DECISION_WINDOWS, WHO, RecordingRule
 from alerts.recording.signals import ENOUGH, LOWER, SESSIONS, SESSIONS_SLOW, SHARE, TURNS_OWED
 
 MIN_SLOW_SESSIONS: Final = 3
@@ -46,26 +46,26 @@ DECISION_BREACH = recorded("decision:breach", "1 where it is over its limit beyo
 DECISION_SLOW_SESSIONS = recorded("decision:slow_sessions", "Sessions in it with two slow turns.", "tier", "policy")
 
 
-def decision() -> Iterator[Rule]:
+def decision() -> Iterator[RecordingRule]:
     """Takes each value in the shortest window that holds enough data, else in the longest."""
     *shorter, longest = DECISION_WINDOWS
     steps = [f"{select(ENOUGH, [equal('window', window)])} == 1" for window in shorter]
     steps.append(select(ENOUGH, [equal("window", longest)]))
-    yield Rule(WINDOW, " or on (tier, policy) ".join(steps))
+    yield RecordingRule(WINDOW, " or on (tier, policy) ".join(steps))
     chosen = f"* on (tier, policy, window) group_left () ({select(WINDOW)} >= bool 0)"
     for decided, metric in ((DECISION_SHARE, SHARE), (DECISION_LOWER, LOWER)):
-        yield Rule(decided, f"max by (signal, tier, policy) ({select(metric)} {chosen})")
+        yield RecordingRule(decided, f"max by (signal, tier, policy) ({select(metric)} {chosen})")
     for decided, metric in ((DECISION_TURNS, TURNS_OWED), (DECISION_SESSIONS, SESSIONS)):
-        yield Rule(decided, f"max by (tier, policy, window) ({select(metric)} {chosen})")
-    yield Rule(DECISION_SLOW_SESSIONS, f"max by (tier, policy) ({select(SESSIONS_SLOW)} {chosen})")
+        yield RecordingRule(decided, f"max by (tier, policy, window) ({select(metric)} {chosen})")
+    yield RecordingRule(DECISION_SLOW_SESSIONS, f"max by (tier, policy) ({select(SESSIONS_SLOW)} {chosen})")
 
 
-def verdict() -> Iterator[Rule]:
+def verdict() -> Iterator[RecordingRule]:
     """What the deciding values say together."""
     limit = f"on (signal) group_left () {select(LIMIT)}"
-    yield Rule(DECISION_OVER, f"{select(DECISION_SHARE)} > bool {limit}")
+    yield RecordingRule(DECISION_OVER, f"{select(DECISION_SHARE)} > bool {limit}")
     than_baseline = f"{select(DECISION_SHARE)} > bool on (signal, tier) group_left () {select(BASELINE_SHARE)}"
-    yield Rule(DECISION_WORSE, f"{than_baseline} or on (signal, tier, policy) {select(DECISION_OVER)}")
+    yield RecordingRule(DECISION_WORSE, f"{than_baseline} or on (signal, tier, policy) {select(DECISION_OVER)}")
     slow = equal("signal", "slow_turns")
     several = f"on (tier, policy) group_left () ({select(DECISION_SLOW_SESSIONS)} >= bool {MIN_SLOW_SESSIONS})"
     sure = {
@@ -73,10 +73,10 @@ def verdict() -> Iterator[Rule]:
         for where in (slow, unequal("signal", slow.value))
     }
     alone, others = sure.values()
-    yield Rule(DECISION_BREACH, f"{alone} * {several} or {others}")
+    yield RecordingRule(DECISION_BREACH, f"{alone} * {several} or {others}")
     other = (unequal("policy", BASELINE),)
     enough = value(WINDOW, WHO, other)
     over, breach = (f"({value(metric, WHO, other)} or 0 * {enough})" for metric in (DECISION_OVER, DECISION_BREACH))
-    yield Rule(
+    yield RecordingRule(
         VERDICT, f"{NOT_ENOUGH} * (1 - {enough}) + {enough} * clamp_max({over} + {ROLL_BACK} * {breach}, {ROLL_BACK})"
     )

@@ -20,7 +20,7 @@ from tests.e2e.test_decisions import ALERTS, LABELS, OPERATOR
 from tests.support.billing import free_port
 from tests.support.fakes import stand_in
 from tests.support.paths import ROOT
-from tests.support.stack import House, running_house, sample
+from tests.support.stack import Stack, running_stack, sample
 
 CONFIGURATION: Final = ROOT / "alerts" / "alertmanager.yml"
 PROGRAM: Final = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -118,12 +118,12 @@ async def inhibited(client: httpx.AsyncClient) -> None:
         await asyncio.sleep(0.1)
 
 
-async def decided(house: House) -> list[dict[str, Any]]:
+async def decided(stack: Stack) -> list[dict[str, Any]]:
     """Waits until the service has been told of an alert; returns its decisions."""
     while True:
-        if sample(await house.metrics(), "voice_agent_alert_notifications_total") > 0:
+        if sample(await stack.metrics(), "voice_agent_alert_notifications_total") > 0:
             async with httpx.AsyncClient(headers={"authorization": f"Bearer {OPERATOR}"}) as client:
-                return (await client.get(f"{house.url}/v1/ops/decisions")).json()
+                return (await client.get(f"{stack.url}/v1/ops/decisions")).json()
         await asyncio.sleep(0.1)
 
 
@@ -139,20 +139,20 @@ async def test_an_alert_goes_through_alertmanager_to_a_rollback_unless_a_provide
             "rollback_mode": "auto",
         }
         async with (
-            running_house(**settings) as house,
-            running_alertmanager(tmp_path, f"{house.url}/v1/ops/alerts") as client,
+            running_stack(**settings) as stack,
+            running_alertmanager(tmp_path, f"{stack.url}/v1/ops/alerts") as client,
         ):
             outage = {"alertname": "VoiceAgentProviderOutage", "severity": "page", "service": "tts"}
             await fire(client, outage)
             await fire(client, {**LABELS, "tier": "free"})
             async with asyncio.timeout(READY_S):
                 await inhibited(client)
-            assert sample(await house.metrics(), "voice_agent_alert_notifications_total") == 0
+            assert sample(await stack.metrics(), "voice_agent_alert_notifications_total") == 0
             over = {"labels": outage, "endsAt": "2020-01-01T00:00:00Z", "startsAt": "2019-01-01T00:00:00Z"}
             (await client.post("/api/v2/alerts", json=[over])).raise_for_status()
             await fire(client, {**LABELS, "tier": "premium"})
             async with asyncio.timeout(READY_S):
-                [decision] = await decided(house)
+                [decision] = await decided(stack)
             assert (decision["tier"], decision["outcome"], decision["alert"]) == (
                 "premium", "rolled_back", "VoiceAgentRollBackExperience",
             )  # fmt: skip

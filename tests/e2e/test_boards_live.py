@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from agent.billing.prices import PriceBook, load_prices
-from agent.reports.period import Experience, Quantiles, Report, Spending, make_report
+from agent.reports.period import Experience, PeriodReport, PeriodSpending, Quantiles, make_report
 from agent.telemetry.catalog import STAGE_BUCKETS, TURN_BUCKETS
 from agent.telemetry.exposition import MAX_SERIES
 from agent.telemetry.recorded_metrics import KEEP
@@ -29,9 +29,9 @@ from tests.support.board_traffic import UNPRICED_VOICE, mixed_load, policies_fil
 from tests.support.boards import Asked, queries, with_variables
 from tests.support.fakes import stand_in
 from tests.support.paths import ROOT
-from tests.support.prometheus import Prometheus, needs_prometheus, running_prometheus
+from tests.support.prometheus import PrometheusServer, needs_prometheus, running_prometheus
 from tests.support.receivers import Receiver, receiver, sentry_events, spans
-from tests.support.stack import House, running_house, sample
+from tests.support.stack import Stack, running_stack, sample
 from voice_loadtest.records import CallRecord
 
 FASTER = 60.0  # an hour of the rules is a minute
@@ -56,15 +56,15 @@ async def test_boards_traces_reports_and_ledger_tell_the_same_story(
             "SENTRY_DSN": sentry.url.replace("://", "://public@") + "/42",
         }
         began = time.time()
-        async with running_house(**settings) as house:
+        async with running_stack(**settings) as stack:
             groups = recording_groups(FASTER, least=Sample(turns=3, sessions=2))
-            async with running_prometheus(tmp_path, house.url, groups) as prometheus:
+            async with running_prometheus(tmp_path, stack.url, groups) as prometheus:
                 await prometheus.scraped()
-                records = await mixed_load(house)
-                await _an_alert_is_decided(house)
+                records = await mixed_load(stack)
+                await _an_alert_is_decided(stack)
                 await prometheus.scraped()
-                report = await _report(house, began, load_prices(settings["prices_file"]))
-                text = await house.metrics()
+                report = await _report(stack, began, load_prices(settings["prices_file"]))
+                text = await stack.metrics()
                 await _every_panel_has_data(prometheus, began)
                 exemplars = await _exemplars(prometheus, began)
                 await _draw(prometheus, began, tmp_path)
@@ -77,20 +77,20 @@ async def test_boards_traces_reports_and_ledger_tell_the_same_story(
     assert series <= MAX_SERIES
 
 
-async def _an_alert_is_decided(house: House) -> None:
+async def _an_alert_is_decided(stack: Stack) -> None:
     async with httpx.AsyncClient() as client:
         headers = {"authorization": f"Bearer {ALERTS}"}
-        answer = await client.post(f"{house.url}/v1/ops/alerts", headers=headers, json=notification())
+        answer = await client.post(f"{stack.url}/v1/ops/alerts", headers=headers, json=notification())
         assert answer.json() == {"results": ["decided"]}
 
 
-async def _report(house: House, began: float, book: PriceBook) -> Report:
-    ledger = house.wiring.ledger
+async def _report(stack: Stack, began: float, book: PriceBook) -> PeriodReport:
+    ledger = stack.wiring.ledger
     since, until = (datetime.fromtimestamp(at, UTC) for at in (began, time.time() + 1))
     return await make_report(ledger.engine, book, since, until)
 
 
-async def _every_panel_has_data(prometheus: Prometheus, began: float) -> None:
+async def _every_panel_has_data(prometheus: PrometheusServer, began: float) -> None:
     now = time.time()
     values = {
         "tier": ".*",
@@ -112,7 +112,7 @@ async def _every_panel_has_data(prometheus: Prometheus, began: float) -> None:
     assert not empty, "\n".join(f"{asked.board} #{asked.panel} {asked.title}: {asked.expr}" for asked in empty)
 
 
-async def _draw(prometheus: Prometheus, began: float, folder: Path) -> None:
+async def _draw(prometheus: PrometheusServer, began: float, folder: Path) -> None:
     """Where the board previewer is installed: draws both boards; no panel may be empty, in error or unsupported."""
     preview = Path(os.environ.get("VOICE_AGENT_PREVIEW", ROOT.parent / "shared" / "preview"))
     if not await asyncio.to_thread((preview / "node_modules").is_dir):
@@ -129,7 +129,7 @@ async def _draw(prometheus: Prometheus, began: float, folder: Path) -> None:
         assert drawing.returncode == 0, said.decode()
 
 
-async def _exemplars(prometheus: Prometheus, began: float) -> set[str]:
+async def _exemplars(prometheus: PrometheusServer, began: float) -> set[str]:
     found = await prometheus.exemplars("voice_agent_turn_latency_seconds_bucket", began, time.time())
     return {exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]}
 
@@ -157,7 +157,7 @@ def _nothing_said_leaves(collector: Receiver, sentry: Receiver) -> None:
     assert all(event["tags"]["tier"] in ("free", "premium") for event in warnings if event["level"] == "warning")
 
 
-def _the_ledger_agrees(report: Report, text: str) -> None:
+def _the_ledger_agrees(report: PeriodReport, text: str) -> None:
     """Counts and costs are equal, quantiles lie in the same bucket: the counters began at 0 with the report."""
     assert {found.tier for found in report.experience} == {"free", "premium"}
     for found in report.experience:
@@ -197,7 +197,7 @@ def _same_buckets(found: Quantiles, text: str, name: str, edges: tuple[float, ..
             assert bisect_left(edges, value) == bucket, (name, labels, share, value)
 
 
-def _same_spending(spent: Spending, text: str) -> None:
+def _same_spending(spent: PeriodSpending, text: str) -> None:
     def paid(**labels: str) -> float:
         return sample(text, "voice_agent_cost_usd_total", tier=spent.tier, **labels)
 

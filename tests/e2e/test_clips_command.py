@@ -13,7 +13,7 @@ from agent.core.errors import ConfigurationError
 from agent.ledger.database import create_engine
 from agent.providers.recorded import SHIPPED, TEXTS, Sentence, load_clips
 from tests.support.billing import read_books
-from tests.support.stack import running_house
+from tests.support.stack import running_stack
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
@@ -42,10 +42,10 @@ async def test_the_sentences_are_recorded_with_the_configured_voice(
 
 async def test_the_service_plays_the_recordings_of_the_configured_folder(tmp_path: Path) -> None:
     (tmp_path / "apology.wav").write_bytes((SHIPPED / "goodbye.wav").read_bytes())
-    async with running_house(clips_dir=tmp_path) as house:
+    async with running_stack(clips_dir=tmp_path) as stack:
         shipped = load_clips()
-        assert house.wiring.clips[Sentence.APOLOGY].pcm == shipped[Sentence.GOODBYE].pcm
-        assert house.wiring.clips[Sentence.GOODBYE].pcm == shipped[Sentence.GOODBYE].pcm
+        assert stack.wiring.clips[Sentence.APOLOGY].pcm == shipped[Sentence.GOODBYE].pcm
+        assert stack.wiring.clips[Sentence.GOODBYE].pcm == shipped[Sentence.GOODBYE].pcm
 
 
 async def test_a_ledger_that_cannot_be_written_stops_no_recording(

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from agent.budgets import Tier
-from agent.policy.watcher import AssignmentWatch
+from agent.policy.watcher import AssignmentWatcher
 from agent.telemetry.recorded_metrics import COST_SESSION, COST_WINDOW, KEEP, PROVIDER_OUTAGE, ROLL_BACK
 from tests.e2e.test_lifecycle import say, until
 from tests.support.fakes import StandIn, stand_in
-from tests.support.stack import House, running_house, running_service, sample
+from tests.support.stack import Stack, running_service, running_stack, sample
 from tests.support.websocket_client import START, dial, ending, token_of
 
 ALERTS: Final = "a-token-that-alertmanager-sends-to-us"
@@ -51,14 +51,14 @@ def notification(*, status: str = "firing", starts: str = "2026-11-26T13:00:00.1
 class Ops:
     """A service with a stand-in for Prometheus, and somebody who sends alerts."""
 
-    house: House
+    stack: Stack
     outside: StandIn
     client: httpx.AsyncClient
 
     async def send(self, body: Any, token: str = ALERTS) -> httpx.Response:
         headers = {"authorization": f"Bearer {token}"}
         content = body if isinstance(body, bytes) else json.dumps(body)
-        return await self.client.post(f"{self.house.url}/v1/ops/alerts", headers=headers, content=content)
+        return await self.client.post(f"{self.stack.url}/v1/ops/alerts", headers=headers, content=content)
 
     async def result(self, body: Any) -> str:
         answer = await self.send(body)
@@ -67,12 +67,12 @@ class Ops:
         return result
 
     async def ask(self, path: str) -> Any:
-        answer = await self.client.get(f"{self.house.url}/v1/ops/{path}", headers=self.operator)
+        answer = await self.client.get(f"{self.stack.url}/v1/ops/{path}", headers=self.operator)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def do(self, path: str, **body: Any) -> httpx.Response:
-        return await self.client.post(f"{self.house.url}/v1/ops/{path}", headers=self.operator, json=body)
+        return await self.client.post(f"{self.stack.url}/v1/ops/{path}", headers=self.operator, json=body)
 
     @property
     def operator(self) -> dict[str, str]:
@@ -81,10 +81,10 @@ class Ops:
     @property
     def weights(self) -> dict[str, int]:
         """What new free sessions get in this process now."""
-        return dict(self.house.wiring.watch.book.assignments[Tier.FREE].weights)
+        return dict(self.stack.wiring.watch.book.assignments[Tier.FREE].weights)
 
     async def counted(self, name: str, **labels: str) -> float:
-        return sample(await self.house.metrics(), f"voice_agent_{name}", **labels)
+        return sample(await self.stack.metrics(), f"voice_agent_{name}", **labels)
 
 
 @asynccontextmanager
@@ -99,8 +99,8 @@ async def running_ops(mode: str = "auto", **settings: Any) -> AsyncGenerator[Ops
             "chat_webhook_url": f"{outside.url}/chat",
             "dashboard_url": "http://grafana.example",
         }
-        async with running_house(**given | settings) as house, httpx.AsyncClient() as client:
-            yield Ops(house, outside, client)
+        async with running_stack(**given | settings) as stack, httpx.AsyncClient() as client:
+            yield Ops(stack, outside, client)
 
 
 async def test_a_bad_policy_is_rolled_back_and_everybody_hears_of_it() -> None:
@@ -257,10 +257,10 @@ async def test_without_the_token_nothing_is_read() -> None:
         answer = await ops.send(notification(), token="guessed")
         assert (answer.status_code, "VOICE_AGENT_ALERTS_TOKEN" in answer.json()["detail"]) == (401, True)
         assert await ops.counted("alert_notifications_total", result="unauthorized") == 1
-        operators = await ops.client.get(f"{ops.house.url}/v1/ops/decisions")
+        operators = await ops.client.get(f"{ops.stack.url}/v1/ops/decisions")
         assert operators.status_code == 401
         with_the_other_token = await ops.client.get(
-            f"{ops.house.url}/v1/ops/policies", headers={"authorization": f"Bearer {ALERTS}"}
+            f"{ops.stack.url}/v1/ops/policies", headers={"authorization": f"Bearer {ALERTS}"}
         )
         assert with_the_other_token.status_code == 401
         assert ops.weights == HAIKU
@@ -279,7 +279,7 @@ async def test_while_prometheus_cannot_be_asked_alertmanager_is_told_to_come_bac
 
 
 async def test_without_tokens_the_doors_are_shut_and_say_how_to_open_them() -> None:
-    async with running_house() as house, httpx.AsyncClient(base_url=house.url) as client:
+    async with running_stack() as stack, httpx.AsyncClient(base_url=stack.url) as client:
         for method, path, setting in (
             ("POST", "/v1/ops/alerts", "VOICE_AGENT_ALERTS_TOKEN"),
             ("GET", "/v1/ops/policies", "VOICE_AGENT_OPERATOR_TOKEN"),
@@ -306,7 +306,7 @@ async def test_an_operator_assigns_and_is_told_what_is_wrong() -> None:
             assert (answer.status_code, why in answer.json()["detail"]) == (status, True), answer.text
 
 
-async def in_force(watch: AssignmentWatch, weights: dict[str, int]) -> None:
+async def in_force(watch: AssignmentWatcher, weights: dict[str, int]) -> None:
     """Waits until a process gives new free sessions these policies."""
     while True:
         if dict(watch.book.assignments[Tier.FREE].weights) == weights:
@@ -317,8 +317,8 @@ async def in_force(watch: AssignmentWatch, weights: dict[str, int]) -> None:
 async def test_a_rollback_reaches_another_process_within_two_seconds() -> None:
     async with running_ops() as ops:
         settings = {
-            "sandbox_url": ops.house.sandbox.url,
-            "database_url": ops.house.wiring.settings.database_url,
+            "sandbox_url": ops.stack.sandbox.url,
+            "database_url": ops.stack.wiring.settings.database_url,
             "log_level": "error",
         }
         async with running_service(settings) as (_, other, _):
@@ -330,14 +330,14 @@ async def test_a_rollback_reaches_another_process_within_two_seconds() -> None:
 
 async def test_a_session_keeps_its_policy_while_the_next_gets_another() -> None:
     async with running_ops() as ops:
-        token = await token_of(ops.house)
-        async with dial(ops.house, token) as before:
+        token = await token_of(ops.stack)
+        async with dial(ops.stack, token) as before:
             await before.send(START)
             first = (await until(before, "session.ready"))["policy"]
             assert first in HAIKU
             await ops.do("policies/free/assign", weights={"economy": 100})
             before.transport.abort()
-        async with dial(ops.house, token) as again, dial(ops.house, await token_of(ops.house)) as new:
+        async with dial(ops.stack, token) as again, dial(ops.stack, await token_of(ops.stack)) as new:
             await again.send(START)
             await new.send(START)
             resumed, other = await until(again, "session.ready"), await until(new, "session.ready")
@@ -346,7 +346,7 @@ async def test_a_session_keeps_its_policy_while_the_next_gets_another() -> None:
             for socket in (again, new):
                 await socket.send('{"type": "hangup"}')
                 await ending(socket)
-        await ops.house.quiet()
+        await ops.stack.quiet()
         assert await ops.counted("sessions_total", policy=first) == 1
         assert await ops.counted("sessions_total", policy="economy") == 1
 
@@ -354,19 +354,19 @@ async def test_a_session_keeps_its_policy_while_the_next_gets_another() -> None:
 async def test_a_session_keeps_its_policy_in_another_process_too() -> None:
     async with running_ops() as ops:
         given: dict[str, Any] = {
-            "sandbox_url": ops.house.sandbox.url,
-            "database_url": ops.house.wiring.settings.database_url,
+            "sandbox_url": ops.stack.sandbox.url,
+            "database_url": ops.stack.wiring.settings.database_url,
             "log_level": "error",
         }
         async with running_service(given) as (url, _, _):
-            async with dial(ops.house, await token_of(ops.house)) as before:
+            async with dial(ops.stack, await token_of(ops.stack)) as before:
                 await before.send(START)
                 ready = await until(before, "session.ready")
                 await say(before, "book a room")
                 await until(before, "turn.metrics")
                 await ops.do("policies/free/assign", weights={"economy": 100})
                 before.transport.abort()
-            elsewhere = replace(ops.house, url=url)
+            elsewhere = replace(ops.stack, url=url)
             async with dial(elsewhere, ready["resume_token"]) as after:
                 await after.send(START)
                 resumed = await until(after, "session.ready")

@@ -12,14 +12,14 @@ import pytest
 from pydantic import SecretStr
 
 from agent.policy.decisions import Outcome
-from agent.policy.watcher import AssignmentWatch
+from agent.policy.watcher import AssignmentWatcher
 from agent.rollback import notify, prometheus
-from agent.rollback.notify import Chat
-from agent.rollback.prometheus import Prometheus, PrometheusError
+from agent.rollback.notify import ChatNotifier
+from agent.rollback.prometheus import PrometheusError, PrometheusEvidence
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.recorded_metrics import ROLL_BACK
 from tests.e2e.test_decisions import HAIKU, notification, running_ops
-from tests.support.stack import running_house, running_service
+from tests.support.stack import running_service, running_stack
 from tests.unit.policy.test_decisions import ALERT, decided
 
 
@@ -61,12 +61,12 @@ async def test_an_alert_of_the_future_is_decided_once() -> None:
 
 
 async def test_a_change_that_was_made_is_answered_as_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(_: AssignmentWatch) -> None:
+    async def broken(_: AssignmentWatcher) -> None:
         raise OSError("the database went down right after")
 
     async with running_ops() as ops:
         with monkeypatch.context() as patched:
-            patched.setattr(AssignmentWatch, "refresh", broken)
+            patched.setattr(AssignmentWatcher, "refresh", broken)
             rolled = await ops.do("policies/free/rollback")
             assert (rolled.status_code, rolled.json()["revision"]) == (200, 2)
 
@@ -74,8 +74,8 @@ async def test_a_change_that_was_made_is_answered_as_made(monkeypatch: pytest.Mo
 async def test_a_restart_keeps_what_was_rolled_back() -> None:
     async with running_ops() as ops:
         await ops.result(notification())
-        settings = ops.house.wiring.settings
-        again = {"sandbox_url": ops.house.sandbox.url, "database_url": settings.database_url, "log_level": "error"}
+        settings = ops.stack.wiring.settings
+        again = {"sandbox_url": ops.stack.sandbox.url, "database_url": settings.database_url, "log_level": "error"}
         async with running_service(again) as (_, wiring, _):
             assert dict(wiring.watch.book.assignments[ALERT.tier].weights) == {"sonnet_first": 100}
 
@@ -90,7 +90,7 @@ async def test_every_operators_route_is_shut_without_its_token() -> None:
         ("POST", "decisions/x/undo"),
         ("POST", "alerts"),
     ]
-    async with running_house() as house, httpx.AsyncClient(base_url=f"{house.url}/v1/ops/") as client:
+    async with running_stack() as stack, httpx.AsyncClient(base_url=f"{stack.url}/v1/ops/") as client:
         for method, path in routes:
             for header in ({}, {"authorization": "Bearer"}, {"authorization": "Bearer None"}):
                 answer = await client.request(method, path, headers=header)
@@ -106,9 +106,9 @@ class Drip(httpx.AsyncByteStream):
             await asyncio.sleep(0.001)
 
 
-def asking(answer: Any) -> Prometheus:
+def asking(answer: Any) -> PrometheusEvidence:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, **answer))
-    return Prometheus(httpx.AsyncClient(transport=transport), "http://prometheus.example")
+    return PrometheusEvidence(httpx.AsyncClient(transport=transport), "http://prometheus.example")
 
 
 def answered(*samples: tuple[dict[str, str], str]) -> Any:
@@ -156,7 +156,7 @@ async def test_a_chat_that_hangs_or_breaks_costs_its_message_and_never_its_secre
     metrics = Metrics()
     url = SecretStr("https://notify.example/hooks/very-secret")
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-        talker = Chat(client, url, metrics, None)
+        talker = ChatNotifier(client, url, metrics, None)
         async with talker.running(), asyncio.timeout(10):
             for _ in range(3):
                 talker.tell(decided("haiku_first", ALERT.starts_at - ALERT.starts_at, Outcome.RECOMMENDED))

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.stack import clip, running_house
+from tests.support.stack import clip, running_stack
 from voice_loadtest.script import Speak
 
 
@@ -18,12 +18,12 @@ def lines(text: str) -> list[dict[str, Any]]:
 async def test_every_line_of_a_call_has_its_session_and_every_line_of_a_turn_its_trace(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    async with running_house(log_level="info", log_format="json") as house:
-        async with httpx.AsyncClient(base_url=house.sandbox.url) as sandbox:
+    async with running_stack(log_level="info", log_format="json") as stack:
+        async with httpx.AsyncClient(base_url=stack.sandbox.url) as sandbox:
             fault = {"provider": "elevenlabs", "kind": "overloaded", "count": 1}
             (await sandbox.post("/control/faults", json=fault)).raise_for_status()
-        record = await house.call([Speak(clip("order_04"))])
-        await house.quiet()
+        record = await stack.call([Speak(clip("order_04"))])
+        await stack.quiet()
     found = lines(capfd.readouterr().err)
     told = {line["event"]: line for line in found}
     assert {"session started", "fallback", "turn", "session ended"} <= set(told)

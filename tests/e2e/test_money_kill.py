@@ -19,7 +19,7 @@ from tests.support.billing import ROOMS, TECHNICAL, read_books
 from tests.support.paths import ROOT
 from tests.support.stack import API_KEY, clip
 from voice_loadtest.caller import CallOptions
-from voice_loadtest.records import CallRecord, TurnRecord
+from voice_loadtest.records import CallerTurn, CallRecord
 from voice_loadtest.run import run_load
 from voice_loadtest.script import Interrupt, Speak, Step, Type
 from voice_sandbox.server import run_sandbox
@@ -80,10 +80,10 @@ def script(number: int) -> list[Step]:
 
 @pytest.mark.slow
 async def test_kill_9_loses_no_turn_that_a_caller_was_told_about(database_url: str) -> None:
-    told: list[tuple[str, TurnRecord]] = []
+    told: list[tuple[str, CallerTurn]] = []
     enough = asyncio.Event()
 
-    def note(turn: TurnRecord, call: CallRecord) -> None:
+    def note(turn: CallerTurn, call: CallRecord) -> None:
         if turn.measured:
             told.append((call.session_id, turn))
         if len(told) >= ENOUGH and len({session for session, _ in told}) == CALLERS:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from agent.billing.prices import NANO, load_prices
-from agent.billing.pricing import MoneySink
+from agent.billing.pricing import PricingSink
 from agent.core.audio import bytes_for
 from agent.ledger.ledger import Ledger
 from agent.ledger.sink import LedgerSink
@@ -118,7 +118,7 @@ async def test_fifty_sessions_cost_what_the_providers_served(database_url: str) 
     metrics = Metrics()
     ledger = Ledger(database_url, metrics)
     keeper = LedgerSink(ledger)
-    sinks = Sinks([MoneySink(BOOK, metrics, BUDGETS, keeper, clock=lambda: NOON), keeper])
+    sinks = Sinks([PricingSink(BOOK, metrics, BUDGETS, keeper, clock=lambda: NOON), keeper])
     async with instant_sandbox() as sandbox, ledger:
         providers = Providers(sandbox.url)
         for start in range(0, 50, 10):

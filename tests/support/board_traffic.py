@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from agent.policy.policies import DEFAULT_PATH
-from tests.support.stack import API_KEY, House, clip
+from tests.support.stack import API_KEY, Stack, clip
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.records import CallRecord
 from voice_loadtest.run import run_load
@@ -47,31 +47,31 @@ source = "made up"
     return path
 
 
-async def mixed_load(house: House) -> list[CallRecord]:
+async def mixed_load(stack: Stack) -> list[CallRecord]:
     """Three waves of calls; in the second one Haiku is slow and ElevenLabs fails. About half a minute."""
     records: list[CallRecord] = []
-    async with httpx.AsyncClient(base_url=house.sandbox.url) as sandbox:
-        records += await _wave(house, 0)
+    async with httpx.AsyncClient(base_url=stack.sandbox.url) as sandbox:
+        records += await _wave(stack, 0)
         # just within its deadline, or just over it and then with a fallback: too late either way
         slow = {"claude-haiku-5-5": {"p50_ms": 1480.0, "p95_ms": 1490.0}}
         (await sandbox.put("/control/latency", json=slow)).raise_for_status()
         fault = {"provider": "elevenlabs", "kind": "overloaded", "probability": 0.5}
         (await sandbox.post("/control/faults", json=fault)).raise_for_status()
-        records += await _wave(house, 1)
+        records += await _wave(stack, 1)
         (await sandbox.put("/control/latency", json={})).raise_for_status()
         (await sandbox.delete("/control/faults")).raise_for_status()
-        records += await _wave(house, 2)
+        records += await _wave(stack, 2)
     async with httpx.AsyncClient() as client:
         headers = {"authorization": "Bearer not-a-key-that-anybody-knows"}
-        refused = await client.post(f"{house.url}/v1/sessions", headers=headers)
+        refused = await client.post(f"{stack.url}/v1/sessions", headers=headers)
         assert refused.status_code == 401
-    await house.quiet()
+    await stack.quiet()
     return records
 
 
-async def _wave(house: House, number: int) -> list[CallRecord]:
+async def _wave(stack: Stack, number: int) -> list[CallRecord]:
     free, premium = (
-        CallOptions(url=house.url, api_key=key, gap_s=0.1, reply_timeout_s=10.0) for key in (None, API_KEY)
+        CallOptions(url=stack.url, api_key=key, gap_s=0.1, reply_timeout_s=10.0) for key in (None, API_KEY)
     )
     scripts = _scripts(number)
     waves = await asyncio.gather(

@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from agent.billing.prices import load_prices
-from agent.billing.pricing import MoneySink
+from agent.billing.pricing import PricingSink
 from agent.ledger.ledger import Ledger
 from agent.ledger.sink import LedgerSink
 from agent.telemetry.events import SessionStarted, Sinks, TurnFinished
@@ -31,7 +31,7 @@ async def main(url: str) -> None:
     metrics = Metrics()
     ledger = Ledger(url, metrics)
     keeper = LedgerSink(ledger)
-    sinks = Sinks([MoneySink(load_prices(), metrics, BUDGETS, keeper), keeper])
+    sinks = Sinks([PricingSink(load_prices(), metrics, BUDGETS, keeper), keeper])
     async with ledger, asyncio.TaskGroup() as calls:
         for number in range(20):
             calls.create_task(talk(f"s{number}", ledger, sinks))

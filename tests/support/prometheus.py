@@ -24,7 +24,7 @@ READY_S = 30.0
 
 
 @dataclass(frozen=True)
-class Prometheus:
+class PrometheusServer:
     url: str
     client: httpx.AsyncClient
 
@@ -59,7 +59,7 @@ class Prometheus:
 @contextlib.asynccontextmanager
 async def running_prometheus(
     folder: Path, target: str, groups: list[dict[str, Any]], *, every: str = "500ms"
-) -> AsyncGenerator[Prometheus]:
+) -> AsyncGenerator[PrometheusServer]:
     """Scrapes `target` (a URL) twice a second until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -85,7 +85,7 @@ async def running_prometheus(
     try:
         async with httpx.AsyncClient(timeout=30.0) as client:
             await _ready(client, f"http://{address}/-/ready")
-            yield Prometheus(f"http://{address}", client)
+            yield PrometheusServer(f"http://{address}", client)
     finally:
         process.terminate()
         await process.wait()

@@ -34,7 +34,7 @@ QUESTIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeriesSeen:
     """One series that a question found at one minute."""
 
     question: str
@@ -46,7 +46,7 @@ class PromtoolError(RuntimeError):
     """promtool could not run the rules, or said something that is not a report of samples."""
 
 
-def asked(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[Seen]:
+def asked(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[SeriesSeen]:
     """What each question finds every so many minutes, which is how often rules are evaluated. Raises PromtoolError."""
     parts = [shops[start::CORES] for start in range(min(CORES, len(shops)))]
     run = partial(_run, questions=questions, every=every)
@@ -54,7 +54,7 @@ def asked(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[S
         return [seen for part in pool.map(run, parts) for seen in part]
 
 
-def _run(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[Seen]:
+def _run(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[SeriesSeen]:
     minutes = max(shop.minutes for shop in shops)
     groups = [group for group in (*recording_groups(), *alert_groups()) if group["name"] in GROUPS]
     cases: list[dict[str, Any]] = [
@@ -87,11 +87,11 @@ def _run(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[Se
     return found
 
 
-def _read(said: str) -> Iterator[Seen]:
+def _read(said: str) -> Iterator[SeriesSeen]:
     name_of = {expr: name for name, expr in QUESTIONS.items()}
     for expr, time, got in re.findall(r"expr: (\".*\"), time: (\S+),\s+exp: nil\s+got: (.*)", said):
         for labels in re.findall(r"\{(.*?)\} ", got):
-            yield Seen(name_of[json.loads(expr)], _minutes(time), dict(re.findall(r'(\w+)="(.*?)"', labels)))
+            yield SeriesSeen(name_of[json.loads(expr)], _minutes(time), dict(re.findall(r'(\w+)="(.*?)"', labels)))
 
 
 def _minutes(duration: str) -> int:

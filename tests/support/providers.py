@@ -21,7 +21,7 @@ from voice_sandbox.state import SandboxOptions
 
 
 @dataclass
-class Remember:
+class RecordingRecorder:
     """A meter that keeps every call."""
 
     calls: list[Call] = field(default_factory=list[Call])
@@ -99,7 +99,7 @@ def connections(sandbox: RunningSandbox) -> int:
     return len(vars(sandbox.world.wire)["_connections"])
 
 
-def hurt(sandbox: RunningSandbox, provider: str, kind: str, **rule: Any) -> None:
+def inject_fault(sandbox: RunningSandbox, provider: str, kind: str, **rule: Any) -> None:
     """Puts a fault in force for every call of a provider."""
     sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind(kind), **rule))
 

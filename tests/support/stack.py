@@ -20,7 +20,7 @@ from agent.session.registry import Registry
 from agent.settings import Settings
 from agent.telemetry.log import configure_logging
 from tests.support.paths import CLIPS, DATA
-from voice_loadtest.audio import Clip, load_wav
+from voice_loadtest.audio import Recording, load_wav
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.records import CallRecord
 from voice_loadtest.run import run_load
@@ -37,7 +37,7 @@ needs_speech_data = pytest.mark.skipif(
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Stack:
     """A running service with its sandbox."""
 
     url: str
@@ -86,7 +86,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def running_house(
+async def running_stack(
     profile: str = "instant",
     *,
     clips: Sequence[Path] = (),
@@ -94,7 +94,7 @@ async def running_house(
     seed: int = 1,
     send_buffer: int | None = None,
     **settings: Any,
-) -> AsyncGenerator[House]:
+) -> AsyncGenerator[Stack]:
     """A service whose providers are all simulated. `settings` are those of `agent.settings.Settings`."""
     options = SandboxOptions(port=0, profile=profile, clips=tuple(clips), flux_word_times=word_times, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -108,7 +108,7 @@ async def running_house(
                 "database_url": f"sqlite+aiosqlite:///{folder}/ledger.db",
             } | settings
             async with running_service(given, send_buffer) as (url, wiring, registry):
-                yield House(url, sandbox, wiring, registry)
+                yield Stack(url, sandbox, wiring, registry)
 
 
 @contextlib.asynccontextmanager
@@ -148,7 +148,7 @@ async def running_service(
         await task
 
 
-def clip(name: str) -> Clip:
+def clip(name: str) -> Recording:
     """A bundled clip, by its name without `.wav`."""
     return load_wav(CLIPS / f"{name}.wav")
 

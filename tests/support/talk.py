@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.support.cdp import CHROMIUM, Page, chromium
-from tests.support.stack import House, clip, running_house
+from tests.support.stack import Stack, clip, running_stack
 from voice_loadtest.audio import SAMPLE_RATE
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -56,9 +56,9 @@ _TAP: Final = """
 """
 
 
-def calm_house(**settings: Any) -> AbstractAsyncContextManager[House]:
+def calm_house(**settings: Any) -> AbstractAsyncContextManager[Stack]:
     """A house that refuses nobody because the machine is busy starting a browser."""
-    return running_house(free_lag_s=10.0, any_lag_s=10.0, **settings)
+    return running_stack(free_lag_s=10.0, any_lag_s=10.0, **settings)
 
 
 def microphone(path: Path, *parts: str | float) -> list[str]:

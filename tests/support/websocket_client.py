@@ -18,15 +18,15 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from agent.settings import SANDBOX_SECRET
-from tests.support.stack import API_KEY, House
+from tests.support.stack import API_KEY, Stack
 
 START = json.dumps({"type": "start"})
 
 
-async def token_of(house: House, *, premium: bool = False) -> str:
+async def token_of(stack: Stack, *, premium: bool = False) -> str:
     headers = {"authorization": f"Bearer {API_KEY}"} if premium else {}
     async with httpx.AsyncClient() as client:
-        return (await client.post(f"{house.url}/v1/sessions", headers=headers)).json()["token"]
+        return (await client.post(f"{stack.url}/v1/sessions", headers=headers)).json()["token"]
 
 
 def signed(**changes: Any) -> str:
@@ -43,16 +43,16 @@ def signed(**changes: Any) -> str:
 
 @asynccontextmanager
 async def dial(
-    house: House, token: str | None, *, protocol: str = "voice-agent.v1", receive_buffer: int | None = None
+    stack: Stack, token: str | None, *, protocol: str = "voice-agent.v1", receive_buffer: int | None = None
 ) -> AsyncGenerator[ClientConnection]:
     """Connects, with the system's receive buffer at `receive_buffer` bytes where that is given."""
     offered = [Subprotocol(protocol)] + ([Subprotocol(f"bearer.{token}")] if token is not None else [])
-    url = house.url.replace("http", "ws") + "/v1/voice"
+    url = stack.url.replace("http", "ws") + "/v1/voice"
     given: dict[str, Any] = {}
     if receive_buffer is not None:
         given["sock"] = raw = socket.socket()
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        raw.connect(("127.0.0.1", urlsplit(house.url).port))
+        raw.connect(("127.0.0.1", urlsplit(stack.url).port))
     async with connect(url, subprotocols=offered, max_size=None, **given) as connection:
         yield connection
 

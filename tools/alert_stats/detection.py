@@ -8,7 +8,7 @@ from typing import Final
 
 from alerts.recording.model import MIN_SESSIONS, MIN_TURNS
 from alerts.recording.verdict import MIN_SLOW_SESSIONS
-from tests.support.promtool_output import Seen, asked
+from tests.support.promtool_output import SeriesSeen, asked
 from tests.support.traffic_model import Shop
 
 HEALTHY: Final = 0.02
@@ -88,7 +88,7 @@ def detection(
     return Detection(calls_an_hour, correlation, healthy_hours, hours, runs)
 
 
-def _run(shop: Shop, seen: Sequence[Seen], changed: int) -> Run:
+def _run(shop: Shop, seen: Sequence[SeriesSeen], changed: int) -> Run:
     verdicts = [one.minute for one in seen if one.question == "verdict"]
     alerts = [one.minute for one in seen if one.labels.get("alertname") == ALERT]
     sample = shop.enough_since_change(MIN_TURNS, MIN_SESSIONS)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tests.support.promtool_output import Seen, asked
+from tests.support.promtool_output import SeriesSeen, asked
 from tests.support.traffic_model import Shop
 
 
@@ -61,7 +61,7 @@ def episodes(minutes: Iterable[int], every: int) -> int:
     return sum(minute - every not in seen for minute in seen)
 
 
-def _counted(kind: Kind, fired: Sequence[Seen], days: int, seeds: Sequence[int], every: int) -> FalseAlarms:
+def _counted(kind: Kind, fired: Sequence[SeriesSeen], days: int, seeds: Sequence[int], every: int) -> FalseAlarms:
     found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for seen in fired:
         found[seen.labels["alertname"]][seen.labels["tier"]].append(seen.minute)

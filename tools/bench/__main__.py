@@ -34,7 +34,7 @@ from rich.table import Table
 
 from agent.policy.policies import DEFAULT_PATH
 from tests.support.paths import CLIPS
-from voice_loadtest.audio import Clip, load_wav
+from voice_loadtest.audio import Recording, load_wav
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.run import LoadResult, run_load
 from voice_loadtest.script import Interrupt, Speak, Step, Type
@@ -47,7 +47,7 @@ LATE_MS = 25.0  # more than a frame
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BenchRow:
     """Results at one number of concurrent sessions."""
 
     sessions: int
@@ -140,7 +140,7 @@ def busy(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-class Watch:
+class ProcessWatch:
     """The most that was used while it ran: memory of the service, CPU of the service and of the others."""
 
     def __init__(self, bench: Bench) -> None:
@@ -162,18 +162,18 @@ class Watch:
             self.others_share = max(self.others_share, others / wall / bench.shared_cores)
 
 
-async def measure(sessions: int, bench: Bench, clips: list[Clip]) -> Row:
+async def measure(sessions: int, bench: Bench, clips: list[Recording]) -> BenchRow:
     def script(number: int) -> list[Step]:
         return [Speak(clips[(number + turn) % len(clips)]) for turn in range(10 if sessions < 10 else 3)]
 
-    watch = Watch(bench)
+    watch = ProcessWatch(bench)
     watcher = asyncio.create_task(watch.run())
     load = await run_load(sessions, script, CallOptions(url=bench.url, gap_s=0.4), stagger_s=min(0.25, 12.0 / sessions))
     watcher.cancel()
     moments = json.load(urllib.request.urlopen(f"{bench.sandbox_url}/control/moments"))
     values = overheads(load, moments)
     cuts = quantiles(values, n=100, method="inclusive") if len(values) > 1 else [0.0] * 99
-    return Row(
+    return BenchRow(
         sessions=sessions,
         turns=len(load.turns),
         answered=sum(turn.answered for turn in load.turns),
@@ -194,7 +194,7 @@ async def barge_in(bench: Bench, callers: int = 20) -> list[float]:
     return [value for value in measured if value is not None]
 
 
-def show(rows: Sequence[Row], barge_ins: Sequence[float]) -> None:
+def show(rows: Sequence[BenchRow], barge_ins: Sequence[float]) -> None:
     console = Console(width=120)
     table = Table(
         title="overhead of a turn, CPU of the busiest 2 s, memory; measured against the sandbox (profile instant)"
@@ -247,7 +247,7 @@ def main() -> None:
             wait_for(f"{sandbox_url}/control/state")
             wait_for(f"{url}/health/ready")
             bench = Bench(url, sandbox_url, service, sandbox, len(others))
-            rows: list[Row] = []
+            rows: list[BenchRow] = []
             asyncio.run(measure(3, bench, clips))  # imports, connections and caches
             for sessions in options.sessions:
                 print(f"{sessions} sessions ...", file=sys.stderr)

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     from agent.ledger.ledger import Ledger
 
 from agent.billing.prices import load_prices
-from agent.billing.pricing import MoneySink
+from agent.billing.pricing import PricingSink
 from agent.ledger.sink import LedgerSink
 from agent.telemetry.events import Event, SessionStarted, Sinks, TurnFinished
 from agent.telemetry.exposition import Metrics
@@ -69,16 +69,16 @@ async def commits(ledger: Ledger, sinks: Sinks) -> list[float]:
 
 async def main() -> None:
     book, metrics = load_prices(), Metrics()
-    money = MoneySink(book, metrics, BUDGETS)
+    money = PricingSink(book, metrics, BUDGETS)
     money.handle(SessionStarted(session()))
     show("meter alone", measure(money.handle))
     with tempfile.TemporaryDirectory() as directory:
         idle = Ledger(f"sqlite:///{directory}/idle.db", metrics, spool_rows=TURNS * 20)
         keeper = LedgerSink(idle)
-        show("meter and ledger sink", measure(Sinks([MoneySink(book, metrics, BUDGETS, keeper), keeper]).handle))
+        show("meter and ledger sink", measure(Sinks([PricingSink(book, metrics, BUDGETS, keeper), keeper]).handle))
         ledger = Ledger(f"sqlite:///{directory}/ledger.db", metrics)
         keeper = LedgerSink(ledger)
-        sinks = Sinks([MoneySink(book, metrics, BUDGETS, keeper), keeper])
+        sinks = Sinks([PricingSink(book, metrics, BUDGETS, keeper), keeper])
         async with ledger:
             sinks.handle(SessionStarted(session()))
             await ledger.flush(10)

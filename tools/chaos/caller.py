@@ -12,14 +12,14 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.stack import House
+from tests.support.stack import Stack
 from tests.support.websocket_client import dial, token_of
-from voice_loadtest.audio import BYTES_PER_SECOND, FRAME_BYTES, FRAME_S, Clip
+from voice_loadtest.audio import BYTES_PER_SECOND, FRAME_BYTES, FRAME_S, Recording
 
 _SPEECH_S_PER_CHARACTER: Final = 0.06  # how long a browser takes to say a clause, about
 
 
-class Line:
+class CallerLine:
     """What one caller hears. Times are `time.perf_counter()` seconds."""
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -60,7 +60,7 @@ class Line:
         self._owe()
         await self.send(type="text", text=text)
 
-    async def say(self, clip: Clip, quiet_s: float = 0.0) -> None:
+    async def say(self, clip: Recording, quiet_s: float = 0.0) -> None:
         """Speaks in real time; an answer is owed from the end of the voice on. Then silence, like a microphone."""
         sound = clip.pcm + bytes(int(quiet_s / FRAME_S) * FRAME_BYTES)
         began = time.perf_counter()
@@ -130,11 +130,11 @@ class Line:
 
 
 @asynccontextmanager
-async def on_the_line(house: House, *, premium: bool, browser: bool = True) -> AsyncGenerator[Line]:
+async def on_the_line(stack: Stack, *, premium: bool, browser: bool = True) -> AsyncGenerator[CallerLine]:
     """A session whose client can speak and listen itself where `browser` says so; hangs up at the end."""
     can = {"browser_speech": browser, "browser_recogniser": browser}
-    async with dial(house, await token_of(house, premium=premium)) as socket:
-        line = Line(socket)
+    async with dial(stack, await token_of(stack, premium=premium)) as socket:
+        line = CallerLine(socket)
         reading = asyncio.create_task(line.read())
         try:
             await line.send(type="start", capabilities=can)

@@ -13,8 +13,8 @@ from typing import Final
 
 from agent.policy.policies import DEFAULT_PATH
 from agent.telemetry.events import BreakerChanged, CallFinished, Event, FellBack, SessionEnded
-from tests.support.stack import House, clip, running_house, sample
-from tools.chaos.caller import Line, on_the_line
+from tests.support.stack import Stack, clip, running_stack, sample
+from tools.chaos.caller import CallerLine, on_the_line
 from tools.chaos.matrix import PLACES, Cell
 
 SHORT: Final = "Hello there, good morning."
@@ -28,7 +28,7 @@ _LISTEN_S: Final = {"first turn": 4.0, "idle": 4.0, "mid-reply": 9.0}  # to the 
 
 
 @dataclass(slots=True)
-class Seen:
+class CellOutcome:
     """The events of one session. A sink."""
 
     calls: Counter[str] = field(default_factory=Counter[str])
@@ -40,11 +40,11 @@ class Witness:
     """A sink that keeps events apart by session."""
 
     def __init__(self) -> None:
-        self.sessions: dict[str, Seen] = {}
+        self.sessions: dict[str, CellOutcome] = {}
         self.breakers: list[BreakerChanged] = []
 
-    def of(self, session: str) -> Seen:
-        return self.sessions.setdefault(session, Seen())
+    def of(self, session: str) -> CellOutcome:
+        return self.sessions.setdefault(session, CellOutcome())
 
     def handle(self, event: Event) -> None:
         match event:
@@ -61,7 +61,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CellRow:
     """What became of a cell. Seconds; `answer_s` None = the caller heard nothing."""
 
     cell: Cell
@@ -108,43 +108,43 @@ def uncached_policies(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def chaos_house(folder: Path) -> AsyncGenerator[tuple[House, Witness]]:
+async def chaos_house(folder: Path) -> AsyncGenerator[tuple[Stack, Witness]]:
     """A house in which every cell meets its fault."""
-    async with running_house(policies_file=uncached_policies(folder), stt_idle_s=3.0) as house:
+    async with running_stack(policies_file=uncached_policies(folder), stt_idle_s=3.0) as stack:
         witness = Witness()
-        house.wiring.sinks.members.append(witness)
-        yield house, witness
+        stack.wiring.sinks.members.append(witness)
+        yield stack, witness
 
 
-async def run_cells(group: list[Cell], folder: Path, started: asyncio.Barrier) -> list[Row]:
+async def run_cells(group: list[Cell], folder: Path, started: asyncio.Barrier) -> list[CellRow]:
     """Runs cells that share place, fault and moment, side by side in a house of their own, once all have started."""
-    async with chaos_house(folder) as (house, witness):
+    async with chaos_house(folder) as (stack, witness):
         await started.wait()
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(_run(cell, house, witness)) for cell in group]
+            running = [tasks.create_task(_run(cell, stack, witness)) for cell in group]
         rows = [task.result() for task in running]
-        await house.quiet()
+        await stack.quiet()
         happened = deepcopy(witness)  # /metrics is read later: what happens until then may be on it or not
-        missing = _missing(await house.metrics(), happened)
+        missing = _missing(await stack.metrics(), happened)
         return [_settled(row, witness.of(session), missing) for session, row in rows]
 
 
-async def _run(cell: Cell, house: House, witness: Witness) -> tuple[str, Row]:
-    async with on_the_line(house, premium=cell.tier == "premium") as line:
+async def _run(cell: Cell, stack: Stack, witness: Witness) -> tuple[str, CellRow]:
+    async with on_the_line(stack, premium=cell.tier == "premium") as line:
         if PLACES[cell.place].service == "stt":
-            await _spoken(cell, house, line, witness)
+            await _spoken(cell, stack, line, witness)
         else:
-            await _typed(cell, house, line)
+            await _typed(cell, stack, line)
         answer_s = None if line.first_at is None or line.owed_at is None else line.first_at - line.owed_at
         heard, told, silence_s = _heard(line), line.has("degraded"), line.silence_s
         browser = line.browser_clauses > 0 or line.has("listen.browser")
     served = "browser" if browser else ""
-    return line.session, Row(cell, heard, answer_s, silence_s, served, {}, told, "", line.close_code)
+    return line.session, CellRow(cell, heard, answer_s, silence_s, served, {}, told, "", line.close_code)
 
 
-async def _typed(cell: Cell, house: House, line: Line) -> None:
+async def _typed(cell: Cell, stack: Stack, line: CallerLine) -> None:
     text = HARD if cell.place == "sonnet" else QUESTION
-    faults = house.sandbox.world.faults
+    faults = stack.sandbox.world.faults
     if cell.moment == "idle":
         await line.type(SHORT)
         await line.until(lambda: line.has("audio.end"), _PATIENCE_S)
@@ -164,9 +164,9 @@ async def _typed(cell: Cell, house: House, line: Line) -> None:
     faults.clear(session=line.session)
 
 
-async def _spoken(cell: Cell, house: House, line: Line, witness: Witness) -> None:
+async def _spoken(cell: Cell, stack: Stack, line: CallerLine, witness: Witness) -> None:
     """The microphone is open until an answer came. `mid-reply`: the fault meets an open stream's next connection."""
-    faults = house.sandbox.world.faults
+    faults = stack.sandbox.world.faults
     if cell.moment == "idle":
         await line.say(clip("room_01"), 4.0)  # long enough for the recogniser's stream to be closed
         await line.until(lambda: witness.of(line.session).calls["deepgram ok"] > 0, _PATIENCE_S)
@@ -191,11 +191,11 @@ async def _spoken(cell: Cell, house: House, line: Line, witness: Witness) -> Non
     faults.clear(session=line.session)
 
 
-async def _talk(line: Line) -> None:
+async def _talk(line: CallerLine) -> None:
     await line.say(clip("room_01"), 12.0)
 
 
-def _heard(line: Line) -> str:
+def _heard(line: CallerLine) -> str:
     parts: list[str] = []
     if line.has("listen.browser"):
         parts.append("was asked to let the browser listen")
@@ -211,12 +211,12 @@ def _heard(line: Line) -> str:
     return ", ".join(parts) or "nothing"
 
 
-def _settled(row: Row, seen: Seen, missing: tuple[str, ...]) -> Row:
+def _settled(row: CellRow, seen: CellOutcome, missing: tuple[str, ...]) -> CellRow:
     counted = {name: count for name, count in seen.calls.items() if not name.endswith((" ok", " cancelled"))}
     counted |= dict(seen.moves)
     names = {name.removesuffix(" ok") for name in seen.calls if name.endswith(" ok")} | {row.served} - {""}
     served = ", ".join(sorted(names))
-    return Row(
+    return CellRow(
         row.cell, row.heard, row.answer_s, row.silence_s, served, counted, row.told, seen.ended, row.close_code,
         missing,
     )  # fmt: skip

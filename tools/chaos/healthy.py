@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from tests.support.stack import clip, running_house
+from tests.support.stack import clip, running_stack
 from tools.chaos.outage import Diary
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.run import run_load
@@ -26,10 +26,10 @@ async def healthy(turns: int, sessions: int, spoken_every: int) -> Diary:
             return [Speak(clip(SPOKEN[turn % len(SPOKEN)])) for turn in range(each)]
         return [Type(f"hello, number {turn}") for turn in range(each)]
 
-    async with running_house("measured", max_sessions=4 * sessions) as house:
-        house.wiring.sinks.members.append(diary)
-        await run_load(sessions, script, CallOptions(url=house.url, gap_s=0.3), stagger_s=0.1)
-        await house.quiet()
+    async with running_stack("measured", max_sessions=4 * sessions) as stack:
+        stack.wiring.sinks.members.append(diary)
+        await run_load(sessions, script, CallOptions(url=stack.url, gap_s=0.3), stagger_s=0.1)
+        await stack.quiet()
     return diary
 
 

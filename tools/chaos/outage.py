@@ -62,7 +62,7 @@ class Diary:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class OutageReply:
     """What the callers say of it."""
 
     turns: int
@@ -137,11 +137,11 @@ async def outage(sessions: int, *, before_s: float, down_s: float, after_s: floa
     )
 
 
-def _call_all(url: str, sessions: int, turns: int, stagger_s: float) -> Heard:
+def _call_all(url: str, sessions: int, turns: int, stagger_s: float) -> OutageReply:
     """All calls, in a process of their own."""
     options = CallOptions(url=url, gap_s=1.0, browser_speech=True)
     load = asyncio.run(run_load(sessions, lambda caller: _script(caller, turns), options, stagger_s=stagger_s))
-    return Heard(
+    return OutageReply(
         turns=len(load.turns),
         answered=sum(turn.answered for turn in load.turns),
         by_browser=sum(turn.own_clauses > 0 for turn in load.turns),

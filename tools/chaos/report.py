@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent.budgets import load_budgets
-from tools.chaos.cell import Row
+from tools.chaos.cell import CellRow
 from tools.chaos.matrix import PLACES
 
 MARGIN_S: Final = 0.5
@@ -33,7 +33,7 @@ that it can speak and listen itself. What this is part of is in [reliability.md]
 """
 
 
-def document(rows: Sequence[Row]) -> str:
+def document(rows: Sequence[CellRow]) -> str:
     """The page."""
     answers = sorted(row.answer_s for row in rows if row.answer_s is not None)
     wrong = sum(bool(row.wrong(LIMIT_S)) for row in rows)
@@ -53,7 +53,7 @@ def document(rows: Sequence[Row]) -> str:
     return "".join(lines).rstrip("\n") + "\n"
 
 
-def _line(row: Row) -> str:
+def _line(row: CellRow) -> str:
     cell = row.cell
     answer = "never" if row.answer_s is None else f"{row.answer_s:.2f} s"
     counted = ", ".join(f"{name} {count}" for name, count in sorted(row.counted.items())) or "nothing"

@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from tools.chaos.cell import Row, run_cells
+from tools.chaos.cell import CellRow, run_cells
 from tools.chaos.matrix import Cell, Moment, Trouble
 
 _Key = tuple[Moment, str, Trouble]
 
 
-async def run_matrix(matrix: Sequence[Cell], *, side_by_side: int) -> list[Row]:
+async def run_matrix(matrix: Sequence[Cell], *, side_by_side: int) -> list[CellRow]:
     """The rows of these cells, in their order. Cells that differ in their tier only share a house."""
     ordered = sorted(matrix, key=_sortable)
     groups = [list(group) for _, group in groupby(ordered, key=_key)]
-    rows: dict[Cell, Row] = {}
+    rows: dict[Cell, CellRow] = {}
     for start in range(0, len(groups), side_by_side):
         rows |= await _run_together(groups[start : start + side_by_side])
     return [rows[cell] for cell in matrix]
 
 
-async def _run_together(groups: Sequence[list[Cell]]) -> dict[Cell, Row]:
+async def _run_together(groups: Sequence[list[Cell]]) -> dict[Cell, CellRow]:
     """Nobody calls before every house has started: a start blocks the event loop, and the callers' clocks run on.
 
     Raises RuntimeError when a task outlives the houses.
@@ -32,7 +32,7 @@ async def _run_together(groups: Sequence[list[Cell]]) -> dict[Cell, Row]:
     before = asyncio.all_tasks()
     started = asyncio.Barrier(len(groups))
 
-    async def run(group: list[Cell]) -> list[Row]:
+    async def run(group: list[Cell]) -> list[CellRow]:
         with tempfile.TemporaryDirectory() as folder:
             return await run_cells(group, Path(folder), started)
 

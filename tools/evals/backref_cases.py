@@ -20,7 +20,7 @@ BETWEEN, BEFORE_ASK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class BackrefCase:
     """A constructed call that ends in a pointer back: the exact values it needs and the rivals' values."""
 
     kind: str
@@ -33,7 +33,7 @@ class Case:
     """What sort of value each of `needs` is: the name of the list it was drawn from."""
 
 
-def cases(path: Path = TEMPLATES) -> list[Case]:
+def cases(path: Path = TEMPLATES) -> list[BackrefCase]:
     """All cases of a file of templates: each pointing form said in each of its ways about each kind it fits.
 
     They are the same ones every time.
@@ -43,14 +43,16 @@ def cases(path: Path = TEMPLATES) -> list[Case]:
     return list(_cases(templates, chance))
 
 
-def _cases(templates: dict[str, Any], chance: random.Random) -> Iterator[Case]:
+def _cases(templates: dict[str, Any], chance: random.Random) -> Iterator[BackrefCase]:
     for ask in templates["ask"]:
         for kind in ask.get("kinds", list(templates["kinds"])):
             for say in ask["say"]:
                 yield _case(templates, ask, kind, say, chance)
 
 
-def _case(templates: dict[str, Any], ask: dict[str, Any], kind_name: str, say: str, chance: random.Random) -> Case:
+def _case(
+    templates: dict[str, Any], ask: dict[str, Any], kind_name: str, say: str, chance: random.Random
+) -> BackrefCase:
     kind = templates["kinds"][kind_name]
     items = _items(templates["values"], kind["slots"], ask["items"], chance)
     meant = items[ask["means"] - 1 if ask["means"] > 0 else ask["means"]]
@@ -86,7 +88,7 @@ def _case(templates: dict[str, Any], ask: dict[str, Any], kind_name: str, say: s
     rivals = {value for item in items if item is not meant for value in item.values()} - set(needs.values())
     plain = [value for value in rivals if not any(value in need for need in needs.values())]
     told = tuple(value for value in plain if len(value) > 2 or not value.isdigit())
-    return Case(
+    return BackrefCase(
         kind_name,
         ask["form"],
         tuple(turns),

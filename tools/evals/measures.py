@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from agent.memory import Context, Conversation, Part, context
+from agent.memory import Conversation, MemoryContext, Part, context
 from agent.memory.words import plain, tokens_of
 from tools.evals.baselines import CosineTopics, Select
 from tools.evals.data import LabelledTurn, Probe
@@ -115,7 +115,7 @@ def baseline_recall(probes: Iterable[Probe], select: Select) -> dict[int, Recall
     return results
 
 
-def everything(built: Context) -> str:
+def everything(built: MemoryContext) -> str:
     """All text of a context before the caller's current words."""
     return "\n".join([built.memory, *(message.text for message in built.messages[:-1])])
 

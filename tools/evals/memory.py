@@ -14,7 +14,7 @@ from rich.table import Table
 
 from agent.memory import Part
 from tools.evals import baselines, data, measures, value_measures
-from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, Case, cases
+from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, BackrefCase, cases
 
 OURS = "memory.context()"
 ABLATIONS: tuple[Part, ...] = ("recall", "state", "topics")
@@ -122,7 +122,7 @@ def shift_table(console: Console) -> None:
     console.print(table)
 
 
-def value_table(console: Console, title: str, made: list[Case], *, declared: bool) -> None:
+def value_table(console: Console, title: str, made: list[BackrefCase], *, declared: bool) -> None:
     """Measure 4: exact values of the thing meant, on constructed cases."""
     table = Table()
     console.print(f"4. Values when needed: {len(made)} constructed cases, {title}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from agent.memory import Conversation, Graph, Part, context
 from agent.memory.flows import load_flows
-from tools.evals.backref_cases import Case
+from tools.evals.backref_cases import BackrefCase
 from tools.evals.baselines import Select
 from tools.evals.measures import everything
 
@@ -61,7 +61,7 @@ class Values:
 
 
 def memory_values(
-    cases: Iterable[Case], budget: int, without: Collection[Part] = (), *, declared: bool = True
+    cases: Iterable[BackrefCase], budget: int, without: Collection[Part] = (), *, declared: bool = True
 ) -> Values:
     """Measure 4 for `memory.context()` at one budget, with the subjects of `flows.toml` or with none declared."""
     flows = load_flows() if declared else replace(load_flows(), subjects={}, cues={})
@@ -80,7 +80,7 @@ def memory_values(
     return result
 
 
-def _add_stages(result: Values, case: Case, graph: Graph) -> None:
+def _add_stages(result: Values, case: BackrefCase, graph: Graph) -> None:
     held = [[slot.value for slot in state.slots] for state in graph.states]
     ever = [value for values in held for value in values] + [s.value for state in graph.states for s in state.past]
     focus = [] if graph.state is None else [slot.value for slot in graph.state.slots]
@@ -105,7 +105,7 @@ def _any_in(held: Sequence[str], unwanted: Iterable[str]) -> bool:
     return any(value in text for value in unwanted for text in held)
 
 
-def outcome(focus: str, case: Case) -> str:
+def outcome(focus: str, case: BackrefCase) -> str:
     """Which of `OUTCOMES` the line of the state in focus is."""
     rival = any(value in focus for value in case.rivals)
     if not rival and all(value in focus for value in case.needs):
@@ -116,7 +116,7 @@ def outcome(focus: str, case: Case) -> str:
     return "rival's" if rival else "none"
 
 
-def baseline_values(cases: Iterable[Case], budget: int, select: Select) -> Values:
+def baseline_values(cases: Iterable[BackrefCase], budget: int, select: Select) -> Values:
     """Measure 4 for a baseline: it has no state, so only presence is counted."""
     result = Values()
     for case in cases:
@@ -126,7 +126,7 @@ def baseline_values(cases: Iterable[Case], budget: int, select: Select) -> Value
     return result
 
 
-def _add_presence(result: Values, case: Case, text: str) -> None:
+def _add_presence(result: Values, case: BackrefCase, text: str) -> None:
     result.present += sum(value in text for value in case.needs)
     result.values += len(case.needs)
     result.cases += 1

@@ -19,8 +19,8 @@ import httpx
 
 from voice_loadtest.script import Drop, Interrupt, Step, Type, Wait
 from voice_loadtest.stack.policies import policies_text
-from voice_loadtest.stack.processes import LocalHouse, LocalOptions, local_house
-from voice_loadtest.traffic import Crowd, Tally, clip, conversation, switchboard
+from voice_loadtest.stack.processes import LocalOptions, LocalStack, local_house
+from voice_loadtest.traffic import CallerPool, Tally, clip, conversation, switchboard
 
 FASTER: Final = 24.0
 TYPED: Final = (
@@ -77,25 +77,25 @@ def demo(
 
 
 async def _demo(options: LocalOptions, seconds: float, callers: int, database: str, leave: bool) -> None:
-    async with local_house(options) as house:
-        _say(f"service     {house.url}   sandbox {house.sandbox_url}")
-        _say(f"Prometheus  {house.prometheus_url or 'not installed: the boards need it'}")
+    async with local_house(options) as stack:
+        _say(f"service     {stack.url}   sandbox {stack.sandbox_url}")
+        _say(f"Prometheus  {stack.prometheus_url or 'not installed: the boards need it'}")
         began = time.time()
-        tally = await house.while_alive(run_demo_load(house, seconds, callers, options.seed))
+        tally = await stack.while_alive(run_demo_load(stack, seconds, callers, options.seed))
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.calls.items()))
         _say(f"done: {tally.calls.total()} calls ({kinds}), {tally.turns} turns, {tally.refused} refused")
-        _where_to_look(house, database, began + _FIRST_S, began + seconds)
+        _where_to_look(stack, database, began + _FIRST_S, began + seconds)
         if not leave:
             _say("everything keeps running until Ctrl-C")
-            await house.while_alive(asyncio.Event().wait())
+            await stack.while_alive(asyncio.Event().wait())
 
 
-async def run_demo_load(house: LocalHouse, seconds: float, callers: int, seed: int) -> Tally:
+async def run_demo_load(stack: LocalStack, seconds: float, callers: int, seed: int) -> Tally:
     """Keeps `callers` calls going for so many seconds, through the three spells; returns what was called."""
     until = time.monotonic() + seconds
-    async with switchboard(house) as line, asyncio.TaskGroup() as group:
-        group.create_task(_spells(house, seconds))
-        group.create_task(line.keep_calling(Crowd(callers, _call), str(seed), lambda: time.monotonic() < until))
+    async with switchboard(stack) as line, asyncio.TaskGroup() as group:
+        group.create_task(_spells(stack, seconds))
+        group.create_task(line.keep_calling(CallerPool(callers, _call), str(seed), lambda: time.monotonic() < until))
     return line.tally
 
 
@@ -113,11 +113,11 @@ def _call(dice: random.Random) -> tuple[str, Sequence[Step]]:
     return "spoken", said
 
 
-async def _spells(house: LocalHouse, seconds: float) -> None:
+async def _spells(stack: LocalStack, seconds: float) -> None:
     """Lets the sandbox be well, ill, and well again."""
     for share, name in SPELLS:
         try:
-            await _let_be(house.sandbox_url, ill="slow" in name)
+            await _let_be(stack.sandbox_url, ill="slow" in name)
         except httpx.TransportError:
             return  # it is gone: whoever watches the processes says so
         _say(f"{name} for {share * seconds:.0f} s")
@@ -132,11 +132,11 @@ async def _let_be(sandbox_url: str, *, ill: bool) -> None:
             (await sandbox.post("/control/faults", json=FAILING_VOICE)).raise_for_status()
 
 
-def _where_to_look(house: LocalHouse, database: str, since: float, until: float) -> None:
+def _where_to_look(stack: LocalStack, database: str, since: float, until: float) -> None:
     _say(f"the figures as text:  VOICE_AGENT_DATABASE_URL={database} voice-agent report")
-    if house.prometheus_url is None:
+    if stack.prometheus_url is None:
         return
-    _say(f"the verdict:          {house.prometheus_url}/graph?g0.expr=voice_agent%3Averdict")
+    _say(f"the verdict:          {stack.prometheus_url}/graph?g0.expr=voice_agent%3Averdict")
     _say("the boards:           import dashboards/generated/*.json into a Grafana with this Prometheus as its source,")
     _say(f"                      from {since * 1000:.0f} to {until * 1000:.0f}, with Window = 1m")
 

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.text import Text
 
 from voice_loadtest.gameday.assertions import after
-from voice_loadtest.gameday.runner import Play, Played
+from voice_loadtest.gameday.runner import Play, PlayedGameDay
 from voice_loadtest.gameday.scenario import FASTER, TIER, Scenario
 from voice_loadtest.gameday.scenarios import SCENARIOS
-from voice_loadtest.gameday.timeline import Timeline
+from voice_loadtest.gameday.timeline import GameDayTimeline
 from voice_loadtest.stack.policies import policies_text
 from voice_loadtest.stack.processes import LocalOptions, local_house
 
@@ -51,7 +51,7 @@ def gameday(names: Sequence[str], listed: bool, seed: int) -> None:
         " the time that the rules mean.",
         style="dim",
     )
-    played: list[Played] = []
+    played: list[PlayedGameDay] = []
     try:
         for scenario in chosen:
             _heading(console, scenario)
@@ -64,7 +64,7 @@ def gameday(names: Sequence[str], listed: bool, seed: int) -> None:
     sys.exit(0 if all(one.passed for one in played) else 1)
 
 
-async def _play(scenario: Scenario, console: Console, seed: int) -> Played:
+async def _play(scenario: Scenario, console: Console, seed: int) -> PlayedGameDay:
     with tempfile.TemporaryDirectory(prefix="voice-agent-gameday-") as name:
         options = LocalOptions(
             folder=Path(name),
@@ -74,8 +74,8 @@ async def _play(scenario: Scenario, console: Console, seed: int) -> Played:
             alerts=True,
             settings=_settings(scenario, Path(name)),
         )
-        async with local_house(options) as house, httpx.AsyncClient(timeout=10.0) as client:
-            return await house.while_alive(Play(scenario, house, client, Timeline(console)).run(seed))
+        async with local_house(options) as stack, httpx.AsyncClient(timeout=10.0) as client:
+            return await stack.while_alive(Play(scenario, stack, client, GameDayTimeline(console)).run(seed))
 
 
 def _settings(scenario: Scenario, folder: Path) -> dict[str, str]:
@@ -113,7 +113,7 @@ def _heading(console: Console, scenario: Scenario) -> None:
     console.print()
 
 
-def _checks(console: Console, played: Played) -> None:
+def _checks(console: Console, played: PlayedGameDay) -> None:
     console.print()
     for one in played.checks:
         mark, style = ("✓", "green") if one.passed else ("✗", "bold red")
@@ -125,7 +125,7 @@ def _checks(console: Console, played: Played) -> None:
     )
 
 
-def _summary(console: Console, played: Sequence[Played]) -> None:
+def _summary(console: Console, played: Sequence[PlayedGameDay]) -> None:
     console.print(
         f"\n  {'scenario':<16}{'assertions':<12}{'detected after':>16}{'then rolled back after':>24}", style="dim"
     )

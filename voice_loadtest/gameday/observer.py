@@ -13,8 +13,8 @@ import httpx
 from agent.core.errors import ConfigurationError
 from voice_loadtest.gameday import queries
 from voice_loadtest.gameday.scenario import TIER
-from voice_loadtest.gameday.timeline import Timeline
-from voice_loadtest.stack.processes import LocalHouse
+from voice_loadtest.gameday.timeline import GameDayTimeline
+from voice_loadtest.stack.processes import LocalStack
 
 WATCHDOG: Final = "VoiceAgentWatchdog"
 _TOLD_EVERY_S: Final = 10.0
@@ -46,12 +46,12 @@ class Decided:
 
 
 @dataclass(slots=True)
-class Watch:
+class Observer:
     """What was seen so far. `look()` looks again."""
 
-    house: LocalHouse
+    stack: LocalStack
     client: httpx.AsyncClient
-    timeline: Timeline
+    timeline: GameDayTimeline
     fired: dict[_Key, Fired] = field(default_factory=dict[_Key, Fired])
     decisions: list[Decided] = field(default_factory=list[Decided])
     weights: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -111,7 +111,7 @@ class Watch:
 
     @property
     def _prometheus_url(self) -> str:
-        return self.house.prometheus_url or ""
+        return self.stack.prometheus_url or ""
 
     async def _prometheus(self) -> None:
         now, pending, firing = self.timeline.now(), set[_Key](), set[_Key]()
@@ -141,7 +141,7 @@ class Watch:
                 self.timeline.add("resolved", _named(key))
 
     async def _alertmanager(self) -> None:
-        for alert in await self._get(f"{self.house.alertmanager_url}/api/v2/alerts"):
+        for alert in await self._get(f"{self.stack.alertmanager_url}/api/v2/alerts"):
             key = _key(alert["labels"])
             if key in self.fired:
                 self.fired[key].known_to_alertmanager = True
@@ -150,7 +150,7 @@ class Watch:
                 self.timeline.add("inhibited", _named(key))
 
     async def _policies(self) -> None:
-        found = await self._get(f"{self.house.url}/v1/ops/policies", operator=True)
+        found = await self._get(f"{self.stack.url}/v1/ops/policies", operator=True)
         current = found["assignments"][TIER]
         if current["revision"] != self.revision:
             if self.revision:
@@ -159,7 +159,7 @@ class Watch:
             self.revision, self.weights = current["revision"], current["weights"]
 
     async def _decisions(self) -> None:
-        for one in reversed(await self._get(f"{self.house.url}/v1/ops/decisions?tier={TIER}", operator=True)):
+        for one in reversed(await self._get(f"{self.stack.url}/v1/ops/decisions?tier={TIER}", operator=True)):
             what = f"{one['outcome']}: {one['reason']}"
             if self._outcomes.get(one["id"]) == what:
                 continue
@@ -172,7 +172,7 @@ class Watch:
         return (await self._get(f"{self._prometheus_url}/api/v1/alerts"))["data"]["alerts"]
 
     async def _get(self, url: str, *, operator: bool = False) -> Any:
-        headers = {"authorization": f"Bearer {self.house.operator_token}"} if operator else {}
+        headers = {"authorization": f"Bearer {self.stack.operator_token}"} if operator else {}
         answer = await self.client.get(url, headers=headers)
         answer.raise_for_status()
         return answer.json()

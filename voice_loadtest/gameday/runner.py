@@ -12,14 +12,14 @@ from typing import Final
 import httpx
 
 from voice_loadtest.gameday import queries
-from voice_loadtest.gameday.assertions import Check, Moments, beyond_doubt, check, pages_resolved, recovered
-from voice_loadtest.gameday.observer import Watch
+from voice_loadtest.gameday.assertions import Check, Milestones, beyond_doubt, check, pages_resolved, recovered
+from voice_loadtest.gameday.observer import Observer
 from voice_loadtest.gameday.scenario import BASELINE, POLICY, TIER, Injection, Scenario
-from voice_loadtest.gameday.timeline import Timeline
+from voice_loadtest.gameday.timeline import GameDayTimeline
 from voice_loadtest.records import CallRecord
 from voice_loadtest.script import Interrupt, Speak, Step
-from voice_loadtest.stack.processes import LocalHouse
-from voice_loadtest.traffic import Crowd, Switchboard, Tally, conversation, switchboard
+from voice_loadtest.stack.processes import LocalStack
+from voice_loadtest.traffic import CallerPool, Tally, TrafficGenerator, conversation, switchboard
 
 LOOK_S: Final = 0.5
 START_MOST_S: Final = 30.0
@@ -31,7 +31,7 @@ _BAD_LINE_TURNS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class PlayedGameDay:
     """How a scenario went."""
 
     scenario: Scenario
@@ -51,19 +51,21 @@ class Played:
 class Play:
     """One run of one scenario."""
 
-    def __init__(self, scenario: Scenario, house: LocalHouse, client: httpx.AsyncClient, timeline: Timeline) -> None:
+    def __init__(
+        self, scenario: Scenario, stack: LocalStack, client: httpx.AsyncClient, timeline: GameDayTimeline
+    ) -> None:
         self._scenario = scenario
-        self._house = house
+        self._house = stack
         self._client = client
         self._timeline = timeline
-        self._watch = Watch(house, client, timeline)
-        self._moments = Moments()
+        self._watch = Observer(stack, client, timeline)
+        self._moments = Milestones()
         self._more = True
 
-    async def run(self, seed: int) -> Played:
+    async def run(self, seed: int) -> PlayedGameDay:
         """Plays it to its end, or as long as the slowest that could still pass."""
         scenario = self._scenario
-        crowd = Crowd(scenario.callers, _call, premium=0.0)
+        crowd = CallerPool(scenario.callers, _call, premium=0.0)
         await self._watch.at_rest(START_MOST_S)
         self._timeline.begin()
         async with switchboard(self._house, on_call=self._ended) as line, asyncio.TaskGroup() as calls:
@@ -75,7 +77,7 @@ class Play:
             checks = check(scenario, self._watch, self._moments, await self._watch.alert_names())
         seen = [fired.at for fired in map(self._watch.first, scenario.fires) if fired is not None]
         detected, decision = min(seen, default=None), self._watch.rollback
-        return Played(
+        return PlayedGameDay(
             scenario,
             checks,
             line.tally,
@@ -97,13 +99,13 @@ class Play:
             lambda: self._watch.quiet and (self._judged() or not scenario.judged_first),
         )
 
-    async def _fault(self, line: Switchboard, calls: asyncio.TaskGroup, seed: int) -> None:
+    async def _fault(self, line: TrafficGenerator, calls: asyncio.TaskGroup, seed: int) -> None:
         scenario, injection = self._scenario, self._scenario.injection
         await self._inject(injection)
         self._moments.injected = self._timeline.now()
         self._timeline.add("injected", injection.text)
         if injection.more_callers:
-            more = Crowd(injection.more_callers, _call, premium=0.0)
+            more = CallerPool(injection.more_callers, _call, premium=0.0)
             calls.create_task(line.keep_calling(more, f"{seed}:more", lambda: self._more))
         bad = calls.create_task(self._bad_line(injection.bad_line_ms)) if injection.bad_line_ms else None
 
@@ -120,7 +122,7 @@ class Play:
     async def _recovery(self) -> None:
         self._more = False
         await self._inject(Injection(""))
-        self._moments.taken_back = self._timeline.now()
+        self._moments.removed = self._timeline.now()
         self._timeline.add("taken back", self._scenario.injection.text)
         if await self._until(
             RECOVERY_LEAST_S,

@@ -25,7 +25,7 @@ KINDS: Final = {
 _WIDTH: Final = max(map(len, KINDS))
 
 
-class Timeline:
+class GameDayTimeline:
     """Prints as it goes. The clock is this process' monotonic one; moments of others are mapped onto it."""
 
     def __init__(self, console: Console) -> None:

@@ -54,7 +54,7 @@ class LocalOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalHouse:
+class LocalStack:
     """Addresses of what runs; None for what is not installed or was not asked for. `api_key` opens premium sessions,
     `operator_token` the operator's routes.
     """
@@ -90,7 +90,7 @@ class LocalHouse:
 
 
 @asynccontextmanager
-async def local_house(options: LocalOptions) -> AsyncGenerator[LocalHouse]:
+async def local_house(options: LocalOptions) -> AsyncGenerator[LocalStack]:
     """Starts everything, waits until it answers, and stops it at the end. Raises ConfigurationError with one line.
 
     No provider key reaches the processes: whatever is called is the sandbox. Logs, the database and what Prometheus and
@@ -136,7 +136,7 @@ async def local_house(options: LocalOptions) -> AsyncGenerator[LocalHouse]:
             known = alertmanager_url if alertmanager is not None else None
             command = prometheus_command(options.folder, prometheus, prometheus_url, url, options.scrape_s, known)
             await start("prometheus", command, f"{prometheus_url}/-/ready")
-        yield LocalHouse(
+        yield LocalStack(
             url=url,
             sandbox_url=sandbox_url,
             prometheus_url=prometheus_url if prometheus is not None else None,

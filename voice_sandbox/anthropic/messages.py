@@ -19,14 +19,14 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from voice_sandbox.anthropic.prompt_cache import InputUsage, blocks_of, estimate_tokens
-from voice_sandbox.anthropic.validation import Model, RefusedError, check_headers, parse, thinks
+from voice_sandbox.anthropic.validation import InvalidRequestError, Model, check_headers, parse, thinks
 from voice_sandbox.faults import FaultKind
 from voice_sandbox.http_response import (
     STATUS_FAULTS,
     Answer,
     AnyRequest,
-    Call,
-    Piece,
+    ResponsePiece,
+    SimulatedCall,
     Streamed,
     identifier,
     refused,
@@ -67,7 +67,7 @@ def _error(status: int, kind: str, message: str, headers: dict[str, str] | None 
     return Answer(status, body, {"request-id": request_id, **(headers or {})})
 
 
-def _status_fault(call: Call) -> Answer | None:
+def _status_fault(call: SimulatedCall) -> Answer | None:
     """The error answer of a status fault that bites before the stream starts."""
     fault = call.fault
     if fault is None or fault.kind not in STATUS_FAULTS or fault.after > 0:
@@ -83,7 +83,7 @@ async def count_tokens(request: AnyRequest) -> ASGIApp:
     try:
         check_headers(request.headers)
         body, _ = parse(await request.body(), counting=True)
-    except RefusedError as error:
+    except InvalidRequestError as error:
         return _error(error.status, error.kind, error.message)
     tokens = sum(block.tokens for block in blocks_of(body))
     return Answer(200, {"input_tokens": tokens}, {"request-id": identifier("req_")})
@@ -98,8 +98,8 @@ async def messages(request: AnyRequest) -> ASGIApp:
     except msgspec.MsgspecError:
         logged = None
     name = logged.get("model") if isinstance(logged, dict) else None
-    call = Call.begin(request, PROVIDER, name if isinstance(name, str) else "unknown", logged)
-    if call.bitten_by(FaultKind.REFUSE):
+    call = SimulatedCall.begin(request, PROVIDER, name if isinstance(name, str) else "unknown", logged)
+    if call.applies(FaultKind.REFUSE):
         return await refused(call)
     answer = _status_fault(call)
     if answer is not None:
@@ -107,7 +107,7 @@ async def messages(request: AnyRequest) -> ASGIApp:
     try:
         check_headers(request.headers)
         body, model = parse(raw)
-    except RefusedError as error:
+    except InvalidRequestError as error:
         call.settle(error.kind)
         return _error(error.status, error.kind, error.message)
     headers = {"request-id": identifier("req_")}
@@ -122,7 +122,7 @@ async def messages(request: AnyRequest) -> ASGIApp:
     return await whole(call, Answer(200, _message(call, reply, text), headers))
 
 
-def _reply(call: Call, body: dict[str, Any], model: Model) -> _Reply:
+def _reply(call: SimulatedCall, body: dict[str, Any], model: Model) -> _Reply:
     """Asks the brain and charges the input: the moment at which a message starts."""
     usage = call.world.prompt_cache.charge(call.model, model.minimum_cache_tokens, blocks_of(body))
     call.count(
@@ -131,8 +131,8 @@ def _reply(call: Call, body: dict[str, Any], model: Model) -> _Reply:
         cache_write_tokens=usage.written_5m + usage.written_1h,
     )
     variant = call.fault.variant if call.fault is not None else ""
-    text = dialogue.answer(body, drop_value=call.bitten_by(FaultKind.EMPTY) and variant == "drop_value")
-    if call.bitten_by(FaultKind.EMPTY) and variant != "drop_value":
+    text = dialogue.answer(body, drop_value=call.applies(FaultKind.EMPTY) and variant == "drop_value")
+    if call.applies(FaultKind.EMPTY) and variant != "drop_value":
         text = "  \n " if variant == "whitespace" else ""
     thought = _THOUGHT if thinks(body, model) else ""
     text, stop_reason, stop_sequence = _cut(text, body)
@@ -179,7 +179,7 @@ def _usage(usage: InputUsage, output_tokens: int, thought: str) -> dict[str, Any
     }
 
 
-def _message(call: Call, reply: _Reply, text: str | None) -> dict[str, Any]:
+def _message(call: SimulatedCall, reply: _Reply, text: str | None) -> dict[str, Any]:
     """A message object: finished with its text, or as it stands in `message_start` when `text` is None."""
     content: list[dict[str, Any]] = []
     if text is not None:
@@ -208,7 +208,7 @@ def _spoil(event: bytes) -> bytes:
     return event[: len(event) * 2 // 3] + b"\n\n"
 
 
-def _error_event(call: Call, passed: int) -> bytes | None:
+def _error_event(call: SimulatedCall, passed: int) -> bytes | None:
     """The `error` event of a status fault that bites inside the stream, after `passed` text deltas."""
     fault = call.fault
     if fault is None or fault.kind not in STATUS_FAULTS or passed < fault.after:
@@ -218,39 +218,43 @@ def _error_event(call: Call, passed: int) -> bytes | None:
     return _event("error", error={"type": kind, "message": message}, request_id=identifier("req_"))
 
 
-async def _events(call: Call, body: dict[str, Any], model: Model) -> AsyncGenerator[Piece]:
+async def _events(call: SimulatedCall, body: dict[str, Any], model: Model) -> AsyncGenerator[ResponsePiece]:
     latency = call.world.latency
     await asyncio.sleep(latency.sample("llm", provider=PROVIDER, model=call.model))
     reply = _reply(call, body, model)
     counted = 0
     said = ""
     try:
-        yield Piece(_event("message_start", message=_message(call, reply, None)), useful=False)
+        yield ResponsePiece(_event("message_start", message=_message(call, reply, None)), useful=False)
         index = 0
         if reply.thought:
             for event in _thinking_events(reply.thought):
-                yield Piece(event, useful=False)
+                yield ResponsePiece(event, useful=False)
             index = 1
             await asyncio.sleep(latency.sample("llm", provider=PROVIDER, model=call.model))
         if reply.deltas:
-            yield Piece(_event("content_block_start", index=index, content_block={"type": "text", "text": ""}), False)
-            yield Piece(_event("ping"), useful=False)
+            yield ResponsePiece(
+                _event("content_block_start", index=index, content_block={"type": "text", "text": ""}), False
+            )
+            yield ResponsePiece(_event("ping"), useful=False)
         for passed, delta in enumerate(reply.deltas):
             error = _error_event(call, passed)
             if error is not None:
-                yield Piece(error, useful=False)
+                yield ResponsePiece(error, useful=False)
                 return
             if passed:
                 await asyncio.sleep(latency.pace(_DELTA_PAUSE_S))
             said += delta
-            yield Piece(_event("content_block_delta", index=index, delta={"type": "text_delta", "text": delta}))
+            yield ResponsePiece(_event("content_block_delta", index=index, delta={"type": "text_delta", "text": delta}))
         if reply.deltas:
-            yield Piece(_event("content_block_stop", index=index), useful=False)
+            yield ResponsePiece(_event("content_block_stop", index=index), useful=False)
         counted = reply.output_tokens(said)
         call.count(output_tokens=counted)
         ending = {"stop_reason": reply.stop_reason, "stop_sequence": reply.stop_sequence}
-        yield Piece(_event("message_delta", delta=ending, usage=_usage(reply.usage, counted, reply.thought)), False)
-        yield Piece(_event("message_stop"), useful=False)
+        yield ResponsePiece(
+            _event("message_delta", delta=ending, usage=_usage(reply.usage, counted, reply.thought)), False
+        )
+        yield ResponsePiece(_event("message_stop"), useful=False)
     finally:
         if not counted:
             call.count(output_tokens=estimate_tokens(reply.thought) + estimate_tokens(said))

@@ -55,7 +55,7 @@ _KEYS: Final = frozenset(
 )
 
 
-class RefusedError(Exception):
+class InvalidRequestError(Exception):
     """The API refuses the request with this status, error type and message."""
 
     def __init__(self, status: int, kind: str, message: str) -> None:
@@ -65,15 +65,15 @@ class RefusedError(Exception):
         self.message = message
 
 
-def _invalid(message: str) -> RefusedError:
-    return RefusedError(400, "invalid_request_error", message)
+def _invalid(message: str) -> InvalidRequestError:
+    return InvalidRequestError(400, "invalid_request_error", message)
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
     """Raises RefusedError without a key (x-api-key or a bearer token) or without anthropic-version."""
     key = headers.get("x-api-key", "") or headers.get("authorization", "").removeprefix("Bearer")
     if not key.strip():
-        raise RefusedError(401, "authentication_error", "x-api-key header is required")
+        raise InvalidRequestError(401, "authentication_error", "x-api-key header is required")
     if "anthropic-version" not in headers:
         raise _invalid("anthropic-version: header is required")
 
@@ -91,7 +91,7 @@ def parse(raw: bytes, *, counting: bool = False) -> tuple[dict[str, Any], Model]
     if not isinstance(name, str) or not name:
         raise _invalid("model: Field required")
     if name not in MODELS:
-        raise RefusedError(404, "not_found_error", f"model: {name}")
+        raise InvalidRequestError(404, "not_found_error", f"model: {name}")
     if not counting:
         _check_max_tokens(body)
     model = MODELS[name]

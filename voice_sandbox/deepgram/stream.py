@@ -1,4 +1,6 @@
-"""One accepted WebSocket of the simulated Deepgram: messages, timers and faults; what is said is a `Listener`'s."""
+"""One accepted WebSocket of the simulated Deepgram: messages, timers and faults.
+
+What is said is a `SpeechListener`'s."""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
-from voice_sandbox.deepgram.upgrade import Meter, PcmInput, Upgrade
+from voice_sandbox.deepgram.upgrade import AudioMeter, PcmInput, Upgrade
 from voice_sandbox.faults import FaultKind
 
 _MAX_QUEUE: Final = 2_000
@@ -18,7 +20,7 @@ _WRONG_SHAPE: Final = '{"type": 7, "channel": "none", "words": {"0": null}, "tra
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutgoingMessage:
     """A JSON message for the client; `useful` when it carries words, which is what faults count."""
 
     payload: Mapping[str, Any]
@@ -33,10 +35,10 @@ class Close:
     reason: str = ""
 
 
-Out = Message | Close
+Out = OutgoingMessage | Close
 
 
-class Listener(Protocol):
+class SpeechListener(Protocol):
     """What one protocol version says. Times are seconds of the event loop's clock; nothing here waits."""
 
     def opening(self, now: float) -> Sequence[Out]: ...
@@ -79,7 +81,7 @@ class _Sender:
     def _bites(self, kind: FaultKind) -> bool:
         return self._fault is not None and self._fault.kind is kind and self._useful >= self._fault.after
 
-    async def _send(self, message: Message) -> bool:
+    async def _send(self, message: OutgoingMessage) -> bool:
         """Sends one message; True when the connection is over."""
         fault = self._fault
         if self._bites(FaultKind.STALL):
@@ -92,7 +94,7 @@ class _Sender:
             self._upgrade.settle(FaultKind.MALFORMED)
             text = _WRONG_SHAPE if fault.variant == "shape" else _NOT_JSON
         if message.payload.get("event") == "EndOfTurn" or message.payload.get("speech_final"):
-            self._upgrade.world.moments.note(self._upgrade.session, "deepgram", "end_of_turn")
+            self._upgrade.world.timings.note(self._upgrade.session, "deepgram", "end_of_turn")
         await self._upgrade.socket.send_text(text)
         self._useful += message.useful
         return self._bites(FaultKind.CUT) and await self._cut()
@@ -106,11 +108,11 @@ class _Sender:
         return True
 
 
-async def serve(upgrade: Upgrade, listener: Listener, source: PcmInput) -> None:
+async def serve(upgrade: Upgrade, listener: SpeechListener, source: PcmInput) -> None:
     """Accepts the upgrade and runs the connection until either side ends it."""
     socket = upgrade.socket
     await socket.accept(headers={"dg-request-id": upgrade.request_id})
-    meter = Meter(upgrade.world, upgrade.model, upgrade.session, 2 * source.rate * source.channels)
+    meter = AudioMeter(upgrade.world, upgrade.model, upgrade.session, 2 * source.rate * source.channels)
     queue: asyncio.Queue[Out] = asyncio.Queue(_MAX_QUEUE)
     connection = _Connection(upgrade, listener, source, meter, queue)
     receiver = asyncio.create_task(connection.receive())
@@ -133,7 +135,7 @@ class _Connection:
     """Receives, and keeps one timer for what the listener wants to decide without audio."""
 
     def __init__(
-        self, upgrade: Upgrade, listener: Listener, source: PcmInput, meter: Meter, queue: asyncio.Queue[Out]
+        self, upgrade: Upgrade, listener: SpeechListener, source: PcmInput, meter: AudioMeter, queue: asyncio.Queue[Out]
     ) -> None:
         self._upgrade = upgrade
         self._listener = listener

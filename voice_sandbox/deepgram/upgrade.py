@@ -19,7 +19,7 @@ from voice_sandbox.counters import LoggedRequest
 from voice_sandbox.faults import Fault, FaultKind
 from voice_sandbox.http_response import STATUS_FAULTS
 from voice_sandbox.recognizer.features import RATE
-from voice_sandbox.state import World, session_of
+from voice_sandbox.state import SandboxState, session_of
 
 if TYPE_CHECKING:
     from litestar import WebSocket
@@ -63,10 +63,10 @@ class PcmInput:
 
 
 @dataclass(slots=True)
-class Meter:
+class AudioMeter:
     """Counts streamed audio every 2 s and at the end: whole seconds first, so that the sum is exact."""
 
-    world: World
+    world: SandboxState
     model: str
     session: str | None
     bytes_per_s: int
@@ -95,7 +95,7 @@ class Upgrade:
     """A WebSocket upgrade before it is answered: counted, logged, its fault drawn."""
 
     socket: WebSocket[Any, Any, Any]
-    world: World
+    world: SandboxState
     model: str
     session: str | None
     fault: Fault | None
@@ -105,7 +105,7 @@ class Upgrade:
     @staticmethod
     def begin(socket: WebSocket[Any, Any, Any]) -> Upgrade:
         """Counts and logs the upgrade and draws its fault."""
-        world, session = World.of(socket), session_of(socket)
+        world, session = SandboxState.of(socket), session_of(socket)
         model = socket.query_params.get("model") or "unknown"
         world.counters.add(PROVIDER, model, session, requests=1)
         entry = world.log.open(PROVIDER, model, session, {"path": socket.scope["path"], **dict(socket.query_params)})

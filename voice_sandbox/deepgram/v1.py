@@ -20,11 +20,11 @@ from typing import Any, Final
 from litestar import WebSocket
 from litestar.handlers import websocket
 
-from voice_sandbox.deepgram.stream import Close, Message, Out, serve
+from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
 from voice_sandbox.deepgram.upgrade import PROVIDER, BadRequestError, Upgrade, number, pcm_source
 from voice_sandbox.recognizer.turns import LEAST_SILENCE_S, TurnEvent, TurnEventKind, TurnRules, TurnTracker
-from voice_sandbox.recognizer.words import Heard
-from voice_sandbox.state import World
+from voice_sandbox.recognizer.words import RecognizedWord
+from voice_sandbox.state import SandboxState
 
 INTERIM_EVERY_S: Final = 1.04
 SILENT_SEGMENT_S: Final = 5 * INTERIM_EVERY_S
@@ -35,7 +35,7 @@ _NET_0001: Final = (
 _CHANNEL: Final = [0, 1]
 _WORD_CONFIDENCE: Final = 0.99
 _MODEL_UUID: Final = str(uuid.uuid5(uuid.NAMESPACE_DNS, "nova.sandbox"))
-_NOTHING: Final = Heard((), complete=False)
+_NOTHING: Final = RecognizedWord((), complete=False)
 
 
 @websocket("/v1/listen")
@@ -64,7 +64,7 @@ def _flag(params: Mapping[str, str], name: str) -> bool:
 class NovaListener:
     """Speaks Nova about one stream of audio."""
 
-    def __init__(self, world: World, model: str, request_id: str, params: Mapping[str, str]) -> None:
+    def __init__(self, world: SandboxState, model: str, request_id: str, params: Mapping[str, str]) -> None:
         """Raises BadRequestError for a parameter that is out of range."""
         self._endpointing = params.get("endpointing", "").lower() != "false"
         given = self._endpointing and params.get("endpointing", "true").lower() != "true"
@@ -106,7 +106,7 @@ class NovaListener:
         if self._utterance_end_s and last is not None and not self._tracker.started:
             if seconds - last < self._utterance_end_s:
                 return outs
-            outs.append(Message({"type": "UtteranceEnd", "channel": _CHANNEL, "last_word_end": last}))
+            outs.append(OutgoingMessage({"type": "UtteranceEnd", "channel": _CHANNEL, "last_word_end": last}))
             self._last_word_end = None
         return outs
 
@@ -129,7 +129,7 @@ class NovaListener:
         if kind == "CloseStream":
             rest = self._rest(now)
             end = self._results(_NOTHING, final=True, speech_final=True)
-            return [rest, end, Message(self._metadata()), Close(1000)]
+            return [rest, end, OutgoingMessage(self._metadata()), Close(1000)]
         if kind == "Configure":
             return [self._configured(message)]
         return self._schema_error(text)
@@ -137,7 +137,7 @@ class NovaListener:
     def _tell(self, event: TurnEvent) -> list[Out]:
         if event.kind is TurnEventKind.VOICE and self._vad_events:
             at = round(self._tracker.recogniser.opened_at, 2)
-            return [Message({"type": "SpeechStarted", "channel": _CHANNEL, "timestamp": at})]
+            return [OutgoingMessage({"type": "SpeechStarted", "channel": _CHANNEL, "timestamp": at})]
         if event.kind is TurnEventKind.END:
             return [self._results(event.heard, final=True, speech_final=self._endpointing)]
         return []
@@ -149,15 +149,15 @@ class NovaListener:
         self._interim_at = seconds
         return [self._results(self._tracker.heard)] if self._interim else []
 
-    def _rest(self, now: float, *, from_finalize: bool = False) -> Message:
+    def _rest(self, now: float, *, from_finalize: bool = False) -> OutgoingMessage:
         """The final result of all audio so far; the turn, if one is open, is over."""
         ended = [event for event in self._tracker.force(now) if event.kind is TurnEventKind.END]
         heard = ended[0].heard if ended else _NOTHING
         return self._results(heard, final=True, speech_final=True, from_finalize=from_finalize)
 
     def _results(
-        self, heard: Heard, *, final: bool = False, speech_final: bool = False, from_finalize: bool = False
-    ) -> Message:
+        self, heard: RecognizedWord, *, final: bool = False, speech_final: bool = False, from_finalize: bool = False
+    ) -> OutgoingMessage:
         seconds = self._tracker.recogniser.seconds
         words = [
             {
@@ -188,7 +188,7 @@ class NovaListener:
             self._segment_start = self._interim_at = seconds
         if heard.words:
             self._last_word_end = heard.words[-1].end
-        return Message(payload, bool(words))
+        return OutgoingMessage(payload, bool(words))
 
     def _metadata(self) -> dict[str, Any]:
         return {
@@ -203,15 +203,15 @@ class NovaListener:
             "model_info": {_MODEL_UUID: self._info},
         }
 
-    def _configured(self, message: Mapping[str, Any]) -> Message:
+    def _configured(self, message: Mapping[str, Any]) -> OutgoingMessage:
         if message.get("keyterms") is not None and "nova-3" not in self._info["arch"]:
             failure = {"code": "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "description": "Only Nova-3 updates keyterms."}
-            return Message({"type": "ConfigureFailure", "request_id": self._request_id, **failure})
+            return OutgoingMessage({"type": "ConfigureFailure", "request_id": self._request_id, **failure})
         success: dict[str, Any] = {"type": "ConfigureSuccess", "request_id": self._request_id}
         if message.get("keyterms") is not None:
             success["keyterms"] = message["keyterms"]
-        return Message(success)
+        return OutgoingMessage(success)
 
     def _schema_error(self, text: str) -> Sequence[Out]:
         error = {"type": "Error", "variant": "SchemaError", "description": "Could not deserialize last text message."}
-        return [Message({**error, "message": text[:1000]})]
+        return [OutgoingMessage({**error, "message": text[:1000]})]

@@ -14,11 +14,11 @@ from typing import Any, Final, cast
 from litestar import WebSocket
 from litestar.handlers import websocket
 
-from voice_sandbox.deepgram.stream import Close, Message, Out, serve
+from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
 from voice_sandbox.deepgram.upgrade import PROVIDER, BadRequestError, Upgrade, number, pcm_source
 from voice_sandbox.recognizer.turns import USUAL_THRESHOLD, TurnEvent, TurnEventKind, TurnRules, TurnTracker
-from voice_sandbox.recognizer.words import Heard
-from voice_sandbox.state import World
+from voice_sandbox.recognizer.words import RecognizedWord
+from voice_sandbox.state import SandboxState
 
 MODELS: Final = ("flux-general-en", "flux-general-multi")
 UPDATE_EVERY_S: Final = 0.24
@@ -58,7 +58,7 @@ async def listen_v2(socket: WebSocket[Any, Any, Any]) -> None:
 class FluxListener:
     """Speaks Flux about one stream of audio."""
 
-    def __init__(self, world: World, model: str, request_id: str, params: Mapping[str, str]) -> None:
+    def __init__(self, world: SandboxState, model: str, request_id: str, params: Mapping[str, str]) -> None:
         """Raises BadRequestError for a threshold that is out of range."""
         eager = number(params, "eager_eot_threshold", 0.0, *_LIMITS["eager_eot_threshold"])
         rules = TurnRules(
@@ -117,10 +117,10 @@ class FluxListener:
             self._window_start = self._tracker.recogniser.seconds
         return [out]
 
-    def _update(self, now: float) -> Message:
+    def _update(self, now: float) -> OutgoingMessage:
         return self._turn_info("Update", self._tracker.heard, self._tracker.confidence(now))
 
-    def _turn_info(self, event: str, heard: Heard, confidence: float, trigger: str = "") -> Message:
+    def _turn_info(self, event: str, heard: RecognizedWord, confidence: float, trigger: str = "") -> OutgoingMessage:
         self._told_at = self._tracker.recogniser.seconds
         words: list[dict[str, Any]] = []
         for word in heard.words:
@@ -142,7 +142,7 @@ class FluxListener:
             info["trigger"] = trigger
         return self._numbered(info, useful=bool(words))
 
-    def _configure(self, message: Mapping[str, Any]) -> Message:
+    def _configure(self, message: Mapping[str, Any]) -> OutgoingMessage:
         rules = self._tracker.rules
         wanted: dict[str, Any] = message.get("thresholds") or {}
         for name, value in wanted.items():
@@ -164,7 +164,7 @@ class FluxListener:
     def _fatal(self, code: str, description: str) -> Sequence[Out]:
         return [self._numbered({"type": "Error", "code": code, "description": description}), Close(1008, code)]
 
-    def _numbered(self, payload: dict[str, Any], *, useful: bool = False) -> Message:
+    def _numbered(self, payload: dict[str, Any], *, useful: bool = False) -> OutgoingMessage:
         payload["sequence_id"] = self._sequence
         self._sequence += 1
-        return Message(payload, useful)
+        return OutgoingMessage(payload, useful)

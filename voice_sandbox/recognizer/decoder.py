@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from voice_sandbox.recognizer.features import Floats
-from voice_sandbox.recognizer.library import Clip, ClipLibrary
+from voice_sandbox.recognizer.library import ClipLibrary, LibraryClip
 
 BATCH: Final = 10
 _NEVER: Final = np.float32(-1e9)
@@ -24,7 +24,7 @@ _NEVER: Final = np.float32(-1e9)
 class Stretch:
     """A clip heard from stream frame `start` to `end` (exclusive); `offset` is the clip's frame at `start`."""
 
-    clip: Clip
+    clip: LibraryClip
     start: int
     end: int
     offset: int

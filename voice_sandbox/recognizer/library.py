@@ -14,7 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from voice_sandbox.recognizer.features import BANDS, CONTEXT, HOP, RATE, Floats, Samples, levels, spectra
-from voice_sandbox.recognizer.voicing import FLOOR_DBFS, RANGE_DB, Word, spread_words, weights
+from voice_sandbox.recognizer.voicing import FLOOR_DBFS, RANGE_DB, VoicedSpan, spread_words, weights
 
 THRESHOLD: Final = 0.75
 """Cosine of two frames above which they speak for one clip, below which against it."""
@@ -34,12 +34,12 @@ _MAX_CLIP_S: Final = 30
 _MAX_CLIPS: Final = 1_000
 
 
-class ClipError(ValueError):
+class LibraryClipError(ValueError):
     """A clip folder cannot be used: a file is missing, is no 16-bit mono WAV, or is longer than 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class LibraryClip:
     """One clip. `first` and `end` bound its frames in the packed library; word times count from the clip's start.
 
     `voiced_start` and `voiced_end` are frames of the clip: the first voiced one and the one after the last. Before
@@ -48,7 +48,7 @@ class Clip:
 
     name: str
     transcript: str
-    words: tuple[Word, ...]
+    words: tuple[VoicedSpan, ...]
     noise: bool
     first: int
     end: int
@@ -74,7 +74,7 @@ class ClipLibrary:
     """
 
     def __init__(self, loaded: Sequence[_Loaded]) -> None:
-        self.clips: list[Clip] = []
+        self.clips: list[LibraryClip] = []
         columns: list[Floats] = []
         entry: list[Floats] = []
         leave: list[Floats] = []
@@ -83,7 +83,7 @@ class ClipLibrary:
             level = levels(item.samples)
             voiced = np.flatnonzero(level > max(FLOOR_DBFS, float(level.max(initial=-200.0)) - RANGE_DB))
             if not voiced.size:
-                raise ClipError(f"{item.name}: no voiced frame")
+                raise LibraryClipError(f"{item.name}: no voiced frame")
             start, stop = int(voiced[0]), int(voiced[-1]) + 1
             columns.append(_columns(item.samples, level))
             entry.append(_entry_costs(level.size, voiced, start))
@@ -92,7 +92,7 @@ class ClipLibrary:
             words = () if item.noise else spread_words(item.transcript, level)
             end = first + level.size
             self.clips.append(
-                Clip(item.name, item.transcript, words, item.noise, first, end, start, stop, until, faint)
+                LibraryClip(item.name, item.transcript, words, item.noise, first, end, start, stop, until, faint)
             )
             first = end
         self.size = first
@@ -115,7 +115,7 @@ class ClipLibrary:
         """
         loaded = [_read(folder, row) for folder in dirs for row in _rows(folder)]
         if len(loaded) > _MAX_CLIPS:
-            raise ClipError(f"at most {_MAX_CLIPS} clips")
+            raise LibraryClipError(f"at most {_MAX_CLIPS} clips")
         return ClipLibrary(loaded)
 
     def evidence(self, spectrum: Floats, weight: Floats) -> Floats:
@@ -128,7 +128,7 @@ class ClipLibrary:
         product = np.matmul(rows, self._blocks)
         return product.transpose(1, 0, 2).reshape(weight.size, -1)[:, : self.size]
 
-    def clip_at(self, column: int) -> Clip:
+    def clip_at(self, column: int) -> LibraryClip:
         """The clip that owns a column."""
         return self.clips[int(self._owner[column])]
 
@@ -163,7 +163,7 @@ def _rows(folder: Path) -> list[dict[str, Any]]:
         lines = (folder / "transcripts.jsonl").read_text(encoding="utf-8").splitlines()
         return [cast("dict[str, Any]", json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError) as error:
-        raise ClipError(f"{folder}: no readable transcripts.jsonl") from error
+        raise LibraryClipError(f"{folder}: no readable transcripts.jsonl") from error
 
 
 def _read(folder: Path, row: dict[str, Any]) -> _Loaded:
@@ -171,13 +171,13 @@ def _read(folder: Path, row: dict[str, Any]) -> _Loaded:
     try:
         with wave.open(str(folder / name)) as file:
             if file.getnchannels() != 1 or file.getsampwidth() != 2:
-                raise ClipError(f"{name}: not a 16-bit mono WAV")
+                raise LibraryClipError(f"{name}: not a 16-bit mono WAV")
             rate, frames = file.getframerate(), file.getnframes()
             if frames > rate * _MAX_CLIP_S:
-                raise ClipError(f"{name}: longer than {_MAX_CLIP_S} s")
+                raise LibraryClipError(f"{name}: longer than {_MAX_CLIP_S} s")
             samples = np.frombuffer(file.readframes(frames), dtype="<i2").astype(np.int16)
     except (OSError, EOFError, wave.Error) as error:
-        raise ClipError(f"{name}: no readable WAV") from error
+        raise LibraryClipError(f"{name}: no readable WAV") from error
     if rate != RATE:
         samples = soxr.resample(samples, rate, RATE)
     return _Loaded(name, str(row.get("transcript", "")), bool(row.get("noise", False)), samples)

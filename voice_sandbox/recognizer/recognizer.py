@@ -17,8 +17,8 @@ from voice_sandbox.recognizer.decoder import BATCH, Decoder
 from voice_sandbox.recognizer.features import CONTEXT, FRAME_S, HOP, PITCH_CONTEXT, RATE, levels, periodicity, spectra
 from voice_sandbox.recognizer.library import ClipLibrary
 from voice_sandbox.recognizer.unknown import SpeechLikeness
-from voice_sandbox.recognizer.voicing import FLOOR_DBFS, RANGE_DB, Word, weights
-from voice_sandbox.recognizer.words import Heard, hear
+from voice_sandbox.recognizer.voicing import FLOOR_DBFS, RANGE_DB, VoicedSpan, weights
+from voice_sandbox.recognizer.words import RecognizedWord, hear
 
 _QUIET: Final = int(10 ** (FLOOR_DBFS / 20) * 32768)
 """A frame whose samples all stay within this has an RMS below the voice threshold."""
@@ -29,7 +29,7 @@ _FLOOR_BLOCKS: Final = 15
 _FLOOR_MIN_BLOCKS: Final = 10
 _ABOVE_FLOOR_DB: Final = 8.0
 _SILENT_DB: Final = -200.0
-_NOTHING: Final = Heard((), complete=False)
+_NOTHING: Final = RecognizedWord((), complete=False)
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Utterance:
     likeness: SpeechLikeness
     loudest: float
     last_voiced: int
-    heard: Heard = _NOTHING
+    heard: RecognizedWord = _NOTHING
     heard_at: int = -1
 
 
@@ -105,7 +105,7 @@ class StreamingRecogniser:
             return False
         return self._listen(samples)
 
-    def heard(self) -> Heard:
+    def heard(self) -> RecognizedWord:
         """The words heard so far in the open utterance, and whether they make whole clips."""
         utterance = self._utterance
         if utterance is None:
@@ -194,14 +194,16 @@ class StreamingRecogniser:
             self._frames - _LEAD_FRAMES, Decoder(self._library), SpeechLikeness(), _SILENT_DB, self._frames
         )
 
-    def _read(self, utterance: _Utterance) -> Heard:
+    def _read(self, utterance: _Utterance) -> RecognizedWord:
         heard = hear(utterance.decoder.stretches(), utterance.decoder.frames, utterance.likeness)
         shift = utterance.first * FRAME_S
-        words = [Word(word.text, round(word.start + shift, 2), round(word.end + shift, 2)) for word in heard.words]
+        words = [
+            VoicedSpan(word.text, round(word.start + shift, 2), round(word.end + shift, 2)) for word in heard.words
+        ]
         ends = (utterance.last_voiced + 1) * FRAME_S
         if heard.complete and words and abs(words[-1].end - ends) < 0.15:
-            words[-1] = Word(words[-1].text, words[-1].start, round(ends, 2))
-        return Heard(tuple(words), complete=heard.complete)
+            words[-1] = VoicedSpan(words[-1].text, words[-1].start, round(ends, 2))
+        return RecognizedWord(tuple(words), complete=heard.complete)
 
 
 def transcribe(library: ClipLibrary, pcm: bytes) -> str:

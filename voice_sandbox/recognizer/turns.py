@@ -18,7 +18,7 @@ from typing import Final
 
 from voice_sandbox.recognizer.library import ClipLibrary
 from voice_sandbox.recognizer.recognizer import StreamingRecogniser
-from voice_sandbox.recognizer.words import Heard
+from voice_sandbox.recognizer.words import RecognizedWord
 
 LEAST_SILENCE_S: Final = 0.06
 """Silence that must have been received before any end, also where the sampled latency is shorter."""
@@ -50,7 +50,7 @@ class TurnEvent:
     """
 
     kind: TurnEventKind
-    heard: Heard
+    heard: RecognizedWord
     confidence: float = 0.0
     trigger: str = ""
 
@@ -68,7 +68,7 @@ class TurnRules:
     least_silence_s: float = LEAST_SILENCE_S
 
 
-_NOTHING: Final = Heard((), complete=False)
+_NOTHING: Final = RecognizedWord((), complete=False)
 
 
 class TurnTracker:
@@ -88,7 +88,7 @@ class TurnTracker:
         self._last_voiced = 0.0
 
     @property
-    def heard(self) -> Heard:
+    def heard(self) -> RecognizedWord:
         """The words of the turn so far."""
         return self.recogniser.heard()
 
@@ -173,7 +173,7 @@ class TurnTracker:
             events.append(self._start(heard))
         return events
 
-    def _start(self, heard: Heard) -> TurnEvent:
+    def _start(self, heard: RecognizedWord) -> TurnEvent:
         self.started = True
         self._delay = self._latency()
         return TurnEvent(TurnEventKind.START, heard, 0.02)
@@ -182,7 +182,7 @@ class TurnTracker:
         self._eager = None
         return TurnEvent(TurnEventKind.RESUMED, self.recogniser.heard(), 0.02)
 
-    def _end(self, heard: Heard, confidence: float, trigger: str) -> TurnEvent:
+    def _end(self, heard: RecognizedWord, confidence: float, trigger: str) -> TurnEvent:
         self._forget()
         return TurnEvent(TurnEventKind.END, heard, confidence, trigger)
 
@@ -214,7 +214,7 @@ class TurnTracker:
         earliest = self._last_voiced + wait
         return earliest if self._heard_silence() else max(earliest, self._last_audio + STALLED_S)
 
-    def _end_after(self, heard: Heard) -> tuple[float, str]:
+    def _end_after(self, heard: RecognizedWord) -> tuple[float, str]:
         """Seconds from the last voice to the end of the turn, and the trigger that will be named."""
         wait = max(self._delay, self.rules.least_silence_s, LEAST_SILENCE_S)
         if not heard.complete:

@@ -22,7 +22,7 @@ _LEAST_LOUD_DBFS: Final = -35.0
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class VoicedSpan:
     """One word and its place, in seconds from the start of the clip or of the stream."""
 
     text: str
@@ -40,7 +40,7 @@ def weights(level: Floats, loudest: Floats | float) -> Floats:
     return np.clip((level - edge) / _FULL_WEIGHT_DB, 0.0, 1.0).astype(np.float32)
 
 
-def spread_words(transcript: str, level: Floats) -> tuple[Word, ...]:
+def spread_words(transcript: str, level: Floats) -> tuple[VoicedSpan, ...]:
     """The words of a clip laid over its voiced frames in proportion to their letters; the last one ends with the voice.
 
     `level` is dBFS per 10 ms. A clip without a voiced frame has no words.
@@ -53,9 +53,9 @@ def spread_words(transcript: str, level: Floats) -> tuple[Word, ...]:
         return ()
     letters = np.array([max(1, len(re.sub(r"\W", "", text))) for text in texts])
     bounds = np.round(np.concatenate([[0], np.cumsum(letters)]) / letters.sum() * voiced.size).astype(int)
-    words: list[Word] = []
+    words: list[VoicedSpan] = []
     for text, first, last in zip(texts, bounds[:-1], bounds[1:], strict=True):
         first = min(int(first), voiced.size - 1)
         last = max(int(last) - 1, first)
-        words.append(Word(text, float(voiced[first]) * FRAME_S, float(voiced[last] + 1) * FRAME_S))
+        words.append(VoicedSpan(text, float(voiced[first]) * FRAME_S, float(voiced[last] + 1) * FRAME_S))
     return tuple(words)

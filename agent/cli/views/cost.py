@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agent.billing.estimate import Bill, SessionShape
+from agent.billing.estimate import Bill, UsageProfile
 from agent.billing.prices import usd
 from agent.cli.views.period import dollars
 from agent.providers.base import Service
@@ -34,7 +34,7 @@ _SERVICES: Final[Mapping[Service, str]] = {"stt": "speech to text", "llm": "mode
 _DEARER, _CHEAPER, _DIM = "red", "green", "dim"
 
 
-def bills_table(shape: SessionShape, left: Bill, right: Bill) -> RenderableType:
+def bills_table(shape: UsageProfile, left: Bill, right: Bill) -> RenderableType:
     """Two bills of the same session side by side: for each component its share, and every model below it."""
     bills = (left, right)
     table = _titled("", left.name, right.name, "change")
@@ -51,7 +51,7 @@ def bills_table(shape: SessionShape, left: Bill, right: Bill) -> RenderableType:
     return Group(_told(shape), table)
 
 
-def _told(shape: SessionShape) -> Text:
+def _told(shape: UsageProfile) -> Text:
     repeated = f" ({float(100 * shape.repeated_share):g} % repeated)" if shape.repeated_share else ""
     return Text(
         f"{float(shape.minutes):g} minutes, {shape.characters:,} spoken characters{repeated}, {shape.turns:,} turns of"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from agent.billing.pricing import CACHE
 from agent.budgets import Budgets, Tier
-from agent.reports.period import Experience, Quantiles, Report, Spending
+from agent.reports.period import Experience, PeriodReport, PeriodSpending, Quantiles
 from agent.telemetry.timeline import STAGES
 
 OVER: Final = "bold red"
@@ -49,7 +49,7 @@ def titled(title: str) -> Table:
 # Experience: one column for each tier, one row for each signal; what is over its budget is red
 
 
-def experience_table(report: Report, budgets: Budgets) -> Table:
+def experience_table(report: PeriodReport, budgets: Budgets) -> Table:
     """How calls felt, by tier."""
     table, parts = titled("Experience"), report.experience
     for part in parts:
@@ -106,7 +106,7 @@ def _slow(part: Experience, limit: float) -> Text:
 # Cost: an amount and its share for each tier, one row for each figure; sessions over their objective are red
 
 
-def spending_table(report: Report, budgets: Budgets) -> Table:
+def spending_table(report: PeriodReport, budgets: Budgets) -> Table:
     """What calls cost, by tier."""
     table, parts = titled("Cost"), report.spending
     for part in parts:
@@ -114,19 +114,21 @@ def spending_table(report: Report, budgets: Budgets) -> Table:
         table.add_column("", justify="right", no_wrap=True, style=DIM)
 
     def row(
-        name: str, amount: Callable[[Spending], Text | str], share: Callable[[Spending], str] | None = None
+        name: str, amount: Callable[[PeriodSpending], Text | str], share: Callable[[PeriodSpending], str] | None = None
     ) -> None:
         cells = [(amount(part), "" if share is None else share(part)) for part in parts]
         table.add_row(name, *(cell for pair in cells for cell in pair))
 
-    def paid(name: str, usd: Callable[[Spending], float | None]) -> None:
-        def share(part: Spending) -> str:
+    def paid(name: str, usd: Callable[[PeriodSpending], float | None]) -> None:
+        def share(part: PeriodSpending) -> str:
             amount = usd(part)
             return "" if amount is None else percent(amount, part.total_usd)
 
         row(name, lambda part: _NONE if (amount := usd(part)) is None else dollars(amount), share)
 
-    def group(name: str, amounts: Callable[[Spending], Mapping[str, float]], shown: Callable[[str], str] = str) -> None:
+    def group(
+        name: str, amounts: Callable[[PeriodSpending], Mapping[str, float]], shown: Callable[[str], str] = str
+    ) -> None:
         row(name, lambda _: "")
         for one in _names(amounts(part) for part in parts):
             paid(f"  {shown(one)}", lambda part, one=one: amounts(part).get(one))
@@ -155,7 +157,7 @@ def spending_table(report: Report, budgets: Budgets) -> Table:
     return table
 
 
-def _session(usd: float | None, part: Spending, budgets: Budgets) -> Text:
+def _session(usd: float | None, part: PeriodSpending, budgets: Budgets) -> Text:
     if usd is None:
         return _NONE
     over = part.tier in set(Tier) and usd > budgets.tiers[Tier(part.tier)].session_usd

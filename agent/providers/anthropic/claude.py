@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.providers.anthropic.models import options_of
-from agent.providers.base import ErrorKind, Meter, Prompt, Said, Unit
-from agent.providers.call import Failure, MeteredCall
+from agent.providers.base import CallRecorder, ErrorKind, Prompt, TextDelta, Unit
+from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,
     KEEPALIVE_EXPIRY_S,
@@ -73,13 +73,13 @@ class Claude:
             http_client=DefaultAsyncHttpxClient(limits=limits, timeout=timeout),
         )
 
-    async def reply(self, session: str, prompt: Prompt, meter: Meter) -> AsyncGenerator[Said]:
+    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
         """Streams one reply. Raises ProviderError. Closing the generator stops the generation.
 
         A reply without a letter or digit is `empty`. Usage of a call that did not end by itself is estimated: the
         output at four characters a token, the input too unless the provider had reported it.
         """
-        with MeteredCall("llm", self.provider, self.model, meter, _classify) as call:
+        with ProviderCall("llm", self.provider, self.model, recorder, _classify) as call:
             tokens = _TokenCount(call, prompt)
             request: Any = self._request(prompt)
             async with await self._client.messages.create(
@@ -90,8 +90,8 @@ class Claude:
                     text = tokens.text_of(event)
                     if text:
                         if speakable(text):
-                            call.useful_output()
-                        yield Said(text)
+                            call.first_output()
+                        yield TextDelta(text)
             if not tokens.complete:
                 raise call.error(ErrorKind.DISCONNECTED)
             if call.first_output_at is None:
@@ -141,7 +141,7 @@ class _TokenCount:
     Until the provider reports, the counts are estimates: a call may be cancelled between any two events.
     """
 
-    def __init__(self, call: MeteredCall, prompt: Prompt) -> None:
+    def __init__(self, call: ProviderCall, prompt: Prompt) -> None:
         self.complete = False
         self._call = call
         self._characters = 0
@@ -173,7 +173,7 @@ def _estimate(characters: int) -> int:
     return -(-characters // _CHARACTERS_PER_TOKEN)
 
 
-def _classify(error: Exception, call: MeteredCall) -> Failure:
+def _classify(error: Exception, call: ProviderCall) -> Failure:
     failure = _failure(error, call)
     if not call.accepted and failure.kind is not ErrorKind.TIMEOUT:
         call.quantities.clear()  # what was refused is not billed; what was too slow may well be
@@ -181,7 +181,7 @@ def _classify(error: Exception, call: MeteredCall) -> Failure:
     return failure
 
 
-def _failure(error: Exception, call: MeteredCall) -> Failure:
+def _failure(error: Exception, call: ProviderCall) -> Failure:
     from anthropic import APIConnectionError, APIStatusError
 
     if isinstance(error, APIStatusError):

@@ -7,23 +7,23 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from agent.core.audio import SAMPLE_RATE
-from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, Word
+from agent.providers.base import CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind, Word
 from agent.providers.deepgram.stream import (
     PROVIDER,
     DeepgramStream,
-    NoMeter,
     ProtocolFaultError,
+    UnrecordedCalls,
     connect_sdk,
     connected,
 )
 from agent.providers.http import session_headers
 
 _KINDS: Final = {
-    "StartOfTurn": HeardKind.STARTED,
-    "Update": HeardKind.PARTIAL,
-    "EagerEndOfTurn": HeardKind.EAGER,
-    "TurnResumed": HeardKind.RESUMED,
-    "EndOfTurn": HeardKind.ENDED,
+    "StartOfTurn": SttEventKind.STARTED,
+    "Update": SttEventKind.PARTIAL,
+    "EagerEndOfTurn": SttEventKind.EAGER,
+    "TurnResumed": SttEventKind.RESUMED,
+    "EndOfTurn": SttEventKind.ENDED,
 }
 _OUR_FAULT: Final = "UNPARSABLE_CLIENT_MESSAGE"
 
@@ -62,12 +62,12 @@ class DeepgramFlux:
         }
 
     @asynccontextmanager
-    async def open(self, session: str, meter: Meter) -> AsyncGenerator[DeepgramStream]:
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[DeepgramStream]:
         """Opens a stream for one session. Raises ProviderError; so does iterating it when the connection breaks."""
         connecting = self._client.listen.v2.connect(
             **self._options, request_options={"additional_headers": session_headers(session)}
         )
-        async with connected(connecting, self.model, meter) as (socket, call):
+        async with connected(connecting, self.model, recorder) as (socket, call):
             stream = DeepgramStream(socket, FluxReader(), call)
             try:
                 yield stream
@@ -77,7 +77,7 @@ class DeepgramFlux:
     async def warm(self) -> None:
         """Connects once, which sends no audio and costs nothing. Never fails."""
         try:
-            async with self.open("warm-up", NoMeter()):
+            async with self.open("warm-up", UnrecordedCalls()):
                 return
         except ProviderError:
             return  # the first session finds out what is wrong, and says so
@@ -87,12 +87,12 @@ class DeepgramFlux:
 
 
 class FluxReader:
-    """Turns TurnInfo messages into `Heard`. PARTIAL can come before STARTED: Flux has words but is not sure yet."""
+    """Turns TurnInfo messages into `SttEvent`. PARTIAL can come before STARTED: Flux has words but is not sure yet."""
 
     def __init__(self) -> None:
-        self._open: Heard | None = None
+        self._open: SttEvent | None = None
 
-    def read(self, message: Any) -> Iterable[Heard]:
+    def read(self, message: Any) -> Iterable[SttEvent]:
         """What a message says; nothing for those that are not about words."""
         if message.type == "Error":
             raise ProtocolFaultError(ErrorKind.BAD_REQUEST if message.code == _OUR_FAULT else ErrorKind.OVERLOADED)
@@ -102,10 +102,10 @@ class FluxReader:
         text: str = message.transcript.strip()
         if kind is None or not text:
             return []
-        heard = Heard(kind, text, tuple(Word(word.word, word.start, word.end) for word in message.words))
-        self._open = None if kind is HeardKind.ENDED else heard
+        heard = SttEvent(kind, text, tuple(Word(word.word, word.start, word.end) for word in message.words))
+        self._open = None if kind is SttEventKind.ENDED else heard
         return [heard]
 
-    def rest(self) -> Iterable[Heard]:
+    def rest(self) -> Iterable[SttEvent]:
         """The words of a turn whose EndOfTurn did not come before the connection was closed."""
-        return [Heard(HeardKind.ENDED, self._open.text, self._open.words)] if self._open else []
+        return [SttEvent(SttEventKind.ENDED, self._open.text, self._open.words)] if self._open else []

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from agent.core.audio import SAMPLE_RATE
-from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, Word
-from agent.providers.call import MeteredCall
+from agent.providers.base import CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind, Word
+from agent.providers.call import ProviderCall
 from agent.providers.deepgram.stream import (
     PROVIDER,
     DeepgramStream,
-    NoMeter,
     ProtocolFaultError,
+    UnrecordedCalls,
     connect_sdk,
     connected,
 )
@@ -61,12 +61,12 @@ class DeepgramNova:
         }
 
     @asynccontextmanager
-    async def open(self, session: str, meter: Meter) -> AsyncGenerator[NovaStream]:
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[NovaStream]:
         """Opens a stream for one session. Raises ProviderError; so does iterating it when the connection breaks."""
         connecting = self._client.listen.v1.connect(
             **self._options, request_options={"additional_headers": session_headers(session)}
         )
-        async with connected(connecting, self.model, meter) as (socket, call):
+        async with connected(connecting, self.model, recorder) as (socket, call):
             stream = NovaStream(socket, call)
             try:
                 yield stream
@@ -76,7 +76,7 @@ class DeepgramNova:
     async def warm(self) -> None:
         """Connects once, which sends no audio and costs nothing. Never fails."""
         try:
-            async with self.open("warm-up", NoMeter()):
+            async with self.open("warm-up", UnrecordedCalls()):
                 return
         except ProviderError:
             return  # the first session finds out what is wrong, and says so
@@ -88,7 +88,7 @@ class DeepgramNova:
 class NovaStream(DeepgramStream):
     """A Nova connection. While it is iterated, it is kept alive when no audio is sent."""
 
-    def __init__(self, socket: Any, call: MeteredCall) -> None:
+    def __init__(self, socket: Any, call: ProviderCall) -> None:
         super().__init__(socket, NovaReader(), call)
         self._nova = socket
         self._last_sent_at = asyncio.get_running_loop().time()
@@ -134,7 +134,7 @@ class NovaReader:
         self._started = False
         self._ended_at_s = 0.0  # words before this belong to a turn that is over
 
-    def read(self, message: Any) -> Iterable[Heard]:
+    def read(self, message: Any) -> Iterable[SttEvent]:
         """What a message says; nothing for those that are not about words."""
         if message.type == "Results":
             return self._results(message)
@@ -144,13 +144,13 @@ class NovaReader:
             raise ProtocolFaultError(ErrorKind.BAD_REQUEST if message.variant == _OUR_FAULT else ErrorKind.OVERLOADED)
         return []
 
-    def rest(self) -> Iterable[Heard]:
+    def rest(self) -> Iterable[SttEvent]:
         """The words of a turn whose silence did not come before the connection was closed."""
         return self._end()
 
-    def _results(self, message: Any) -> list[Heard]:
+    def _results(self, message: Any) -> list[SttEvent]:
         text, words = self._new_words(message.channel.alternatives[0])
-        heard: list[Heard] = []
+        heard: list[SttEvent] = []
         self._interim = (text, words)
         if message.is_final:
             if text:
@@ -158,7 +158,7 @@ class NovaReader:
             self._interim = ("", ())
         if text:
             whole, all_words = self._turn()
-            heard.append(Heard(HeardKind.PARTIAL if self._started else HeardKind.STARTED, whole, all_words))
+            heard.append(SttEvent(SttEventKind.PARTIAL if self._started else SttEventKind.STARTED, whole, all_words))
             self._started = True
         if message.speech_final or message.from_finalize:
             heard += self._end()
@@ -175,7 +175,7 @@ class NovaReader:
         parts = [*self._final, self._interim]
         return " ".join(text for text, _ in parts if text), tuple(word for _, words in parts for word in words)
 
-    def _end(self) -> list[Heard]:
+    def _end(self) -> list[SttEvent]:
         text, words = self._turn()
         self._final.clear()
         self._interim = ("", ())
@@ -184,4 +184,4 @@ class NovaReader:
             return []
         if words and words[-1].end_s is not None:
             self._ended_at_s = words[-1].end_s
-        return [Heard(HeardKind.ENDED, text, words)]
+        return [SttEvent(SttEventKind.ENDED, text, words)]

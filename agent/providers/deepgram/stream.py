@@ -14,8 +14,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from agent.providers.base import Call, ErrorKind, Heard, Meter, ProviderError, Unit
-from agent.providers.call import Failure, MeteredCall
+from agent.providers.base import Call, CallRecorder, ErrorKind, ProviderError, SttEvent, Unit
+from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import CONNECT_TIMEOUT_S, kind_of_status, retry_after_s
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ class DeepgramSocket(Protocol):
 class Reader(Protocol):
     """Understands the messages of one protocol."""
 
-    def read(self, message: Any) -> Iterable[Heard]:
+    def read(self, message: Any) -> Iterable[SttEvent]:
         """What a message says. Raises ProtocolFaultError for the provider's own errors and ValueError, TypeError or
         AttributeError for a message that is not as documented.
         """
         ...
 
-    def rest(self) -> Iterable[Heard]:
+    def rest(self) -> Iterable[SttEvent]:
         """The end of a turn that was still open when the recogniser had answered everything."""
         ...
 
@@ -61,7 +61,7 @@ class ProtocolFaultError(Exception):
         self.kind = kind
 
 
-class NoMeter:
+class UnrecordedCalls:
     """Records nothing; for connections that are opened to warm up."""
 
     def record(self, call: Call) -> None:
@@ -90,7 +90,7 @@ def connect_sdk(api_key: str, base_url: str | None) -> AsyncDeepgramClient:
 class DeepgramStream:
     """One open recogniser connection. One task sends, one iterates."""
 
-    def __init__(self, socket: DeepgramSocket, reader: Reader, call: MeteredCall) -> None:
+    def __init__(self, socket: DeepgramSocket, reader: Reader, call: ProviderCall) -> None:
         self.failure: ErrorKind | None = None
         self._socket = socket
         self._reader = reader
@@ -122,7 +122,7 @@ class DeepgramStream:
         except Exception as error:
             raise self._failed(error) from None
 
-    async def __aiter__(self) -> AsyncIterator[Heard]:
+    async def __aiter__(self) -> AsyncIterator[SttEvent]:
         """What is heard, until the stream was finished. Raises ProviderError. A turn that was open then is ENDED."""
         while (message := await self._receive()) is not _END:
             if message is _NOTHING:
@@ -160,7 +160,7 @@ class DeepgramStream:
         """Whether the end of the wait is a failure."""
         return True
 
-    def _read(self, message: Any) -> Iterable[Heard]:
+    def _read(self, message: Any) -> Iterable[SttEvent]:
         try:
             if message is None:
                 self._unknown += 1
@@ -185,13 +185,13 @@ _NOTHING: Final = object()  # no message came in the time that a stream wants to
 
 @asynccontextmanager
 async def connected(
-    connecting: AbstractAsyncContextManager[Any], model: str, meter: Meter
-) -> AsyncGenerator[tuple[Any, MeteredCall]]:
+    connecting: AbstractAsyncContextManager[Any], model: str, recorder: CallRecorder
+) -> AsyncGenerator[tuple[Any, ProviderCall]]:
     """Enters the SDK's connection and leaves it within about a second, whatever the peer does. Raises ProviderError.
 
     Yields the SDK's socket and the call to count on; whoever opened it reports the call.
     """
-    call = MeteredCall("stt", PROVIDER, model, meter, classify)
+    call = ProviderCall("stt", PROVIDER, model, recorder, classify)
     call.start()
     try:
         socket = await _enter(connecting)
@@ -203,7 +203,7 @@ async def connected(
         call.report("cancelled")
         raise
     call.accepted = True
-    call.useful_output()
+    call.first_output()
     try:
         yield socket, call
     finally:
@@ -256,7 +256,7 @@ async def _leave(connecting: AbstractAsyncContextManager[Any], websocket: WebSoc
         await leaving
 
 
-def classify(error: Exception, call: MeteredCall) -> Failure:
+def classify(error: Exception, call: ProviderCall) -> Failure:
     """What an exception of the SDK, of `websockets` or of the operating system means."""
     from deepgram.core.api_error import ApiError
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI

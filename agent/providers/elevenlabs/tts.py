@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final, cast
 
-from agent.providers.base import Audio, ErrorKind, Meter, Unit
-from agent.providers.call import Failure, MeteredCall
+from agent.providers.base import Audio, CallRecorder, ErrorKind, Unit
+from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,
     KEEPALIVE_EXPIRY_S,
@@ -68,7 +68,7 @@ class ElevenLabs:
             httpx_client=self._http,
         )
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio]:
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
         """Streams the speech of one clause in pieces of 20 ms. Raises ProviderError. Closing the generator stops it.
 
         Audio passes unchanged. A stream that stays under -50 dBFS to its end is `empty`, one that ends inside a
@@ -79,7 +79,7 @@ class ElevenLabs:
             "max_retries": 0,
             "additional_headers": session_headers(session),
         }
-        with MeteredCall("tts", self.provider, self.model, meter, _classify) as call:
+        with ProviderCall("tts", self.provider, self.model, recorder, _classify) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
             async with self._client.text_to_speech.with_raw_response.stream(
                 self._voice, text=text, model_id=self.model, output_format=_FORMAT, request_options=options
@@ -93,7 +93,7 @@ class ElevenLabs:
                     if not pcm:
                         continue
                     if call.first_output_at is None and audible(pcm):
-                        call.useful_output()
+                        call.first_output()
                     yield Audio(pcm, self.provider)
             if whole.broken_off:
                 raise call.error(ErrorKind.MALFORMED)
@@ -115,7 +115,7 @@ class ElevenLabs:
         await self._http.aclose()
 
 
-def _classify(error: Exception, call: MeteredCall) -> Failure:
+def _classify(error: Exception, call: ProviderCall) -> Failure:
     from elevenlabs.core import ApiError
 
     if isinstance(error, ApiError):

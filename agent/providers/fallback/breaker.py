@@ -22,7 +22,7 @@ from enum import StrEnum
 import structlog
 
 from agent.core import clock
-from agent.providers.base import Call, ErrorKind, Meter, ProviderError
+from agent.providers.base import Call, CallRecorder, ErrorKind, ProviderError
 
 log = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class BreakerChange:
 
 
 OnChange = Callable[[BreakerChange], None]
-Probe = Callable[[Meter], Awaitable[None]]
+Probe = Callable[[CallRecorder], Awaitable[None]]
 """Asks the provider for as little as possible. Raises ProviderError."""
 
 
@@ -87,15 +87,15 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _ProbeMeter:
+class _ProbeRecorder:
     """A probe that its own deadline has cancelled was too late."""
 
-    meter: Meter
+    recorder: CallRecorder
     scope: asyncio.Timeout
 
     def record(self, call: Call) -> None:
         late = call.outcome == "cancelled" and self.scope.expired()
-        self.meter.record(replace(call, outcome=ErrorKind.TIMEOUT) if late else call)
+        self.recorder.record(replace(call, outcome=ErrorKind.TIMEOUT) if late else call)
 
 
 class Breaker:
@@ -136,14 +136,14 @@ class Breaker:
         if kind is not ErrorKind.RATE_LIMITED or not retry_after_s:
             self._note(failed=True, slow=False)
 
-    async def ask(self, meter: Meter) -> None:
+    async def ask(self, recorder: CallRecorder) -> None:
         """Sends one probe and draws the conclusion. Never raises but for cancellation."""
         self._change(BreakerState.HALF_OPEN, "probe_due")
         error: ProviderError | None = None
         try:
             async with asyncio.timeout(self.rules.probe_timeout_s) as scope:
                 if self.probe is not None:
-                    await self.probe(_ProbeMeter(meter, scope))
+                    await self.probe(_ProbeRecorder(recorder, scope))
         except TimeoutError:
             error = ProviderError(self.provider, ErrorKind.TIMEOUT)
         except ProviderError as failed:
@@ -209,12 +209,12 @@ class Breakers:
 
     def __init__(
         self,
-        meter: Meter,
+        recorder: CallRecorder,
         on_change: OnChange,
         *,
         dice: Callable[[], float] = _dice,
     ) -> None:
-        self._meter = meter
+        self._recorder = recorder
         self._on_change = on_change
         self._dice = dice
         self._breakers: dict[tuple[str, str], Breaker] = {}
@@ -249,7 +249,7 @@ class Breakers:
 
     async def _ask(self, breaker: Breaker) -> None:
         try:
-            await breaker.ask(self._meter)
+            await breaker.ask(self._recorder)
         finally:
             self._wake.set()
 

@@ -26,13 +26,13 @@ from agent.core import clock
 from agent.providers.base import (
     Call,
     CallOutcome,
+    CallRecorder,
     ErrorKind,
-    Meter,
     ProviderError,
     Service,
 )
 from agent.providers.fallback.breaker import Breaker
-from agent.providers.fallback.concurrency import Slots
+from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.telemetry.timeline import Fallback
 
 REST_S: Final = 10.0
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 @runtime_checkable
-class SeesFallbacks(Protocol):
+class FallbackObserver(Protocol):
     """A meter that also wants to know when a chain moved on. Called on the event loop: quick, and never raises."""
 
     def fell_back(self, fallback: Fallback) -> None: ...
@@ -60,13 +60,13 @@ class ChainDeadlines:
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[P_co]):
+class ChainStep(Generic[P_co]):
     """One provider of a chain. `name` is its label in fallbacks. `instant` steps are asked however late it is."""
 
     name: str
     provider: P_co
     breaker: Breaker | None = None
-    slots: Slots | None = None
+    slots: PriorityLimiter | None = None
     instant: bool = False
 
 
@@ -74,7 +74,7 @@ class Step(Generic[P_co]):
 class _Attempt:
     """The meter of one attempt: a call that the chain's deadline has cancelled did not end by itself."""
 
-    meter: Meter
+    recorder: CallRecorder
     began: float
     due: float
     first_at: float | None = None
@@ -89,10 +89,10 @@ class _Attempt:
         outcome: CallOutcome = call.outcome
         if outcome == "cancelled" and self.scope is not None and self.scope.expired():
             outcome = self.late
-        self.meter.record(replace(call, outcome=outcome))
+        self.recorder.record(replace(call, outcome=outcome))
 
 
-class PassedOverError(Exception):
+class StepSkippedError(Exception):
     """A step was not asked, which says nothing against it. The reason is one of those above."""
 
     def __init__(self, reason: str) -> None:
@@ -106,12 +106,12 @@ class Chain(Generic[P, T]):
     def __init__(
         self,
         service: Service,
-        steps: Sequence[Step[P]],
+        steps: Sequence[ChainStep[P]],
         deadlines: ChainDeadlines,
         useful: Callable[[T], bool],
         *,
         restarts: int | None,
-        goes_first: bool,
+        priority: bool,
         last: str,
     ) -> None:
         """`restarts` bounds how often an output that was cut is begun again. `last` names what follows the steps."""
@@ -120,23 +120,25 @@ class Chain(Generic[P, T]):
         self._deadlines = deadlines
         self._useful = useful
         self._restarts = restarts
-        self._goes_first = goes_first
+        self._goes_first = priority
         self._last = last
-        self._resting: dict[str, float] = {}
+        self._backing_off: dict[str, float] = {}
 
-    async def run(self, start: Callable[[P, Meter], AsyncGenerator[T]], meter: Meter) -> AsyncGenerator[T]:
+    async def run(
+        self, start: Callable[[P, CallRecorder], AsyncGenerator[T]], recorder: CallRecorder
+    ) -> AsyncGenerator[T]:
         """The outputs of the first step that delivers. Raises the last ProviderError when none is left."""
         failed: ProviderError | None = None
         owed_since = clock.now()
         cuts = 0
-        plan = self._plan(meter)
+        plan = self._plan(recorder)
         for position, step in enumerate(plan):
             try:
-                async with aclosing(self._attempt(step, start, owed_since, meter)) as outputs:
+                async with aclosing(self._attempt(step, start, owed_since, recorder)) as outputs:
                     async for output in outputs:
                         yield output
                 return
-            except PassedOverError as passed:
+            except StepSkippedError as passed:
                 reason = passed.reason
             except ProviderError as error:
                 failed, reason = error, error.kind.value
@@ -145,33 +147,37 @@ class Chain(Generic[P, T]):
                     owed_since = clock.now()
             enough = self._restarts is not None and cuts > self._restarts
             following = self._last if enough or position + 1 == len(plan) else plan[position + 1].name
-            self._tell(step.name, following, reason, meter)
+            self._tell(step.name, following, reason, recorder)
             if enough:
                 break
         raise failed or ProviderError(plan[-1].name, ErrorKind.REFUSED)
 
-    def _plan(self, meter: Meter) -> list[Step[P]]:
+    def _plan(self, recorder: CallRecorder) -> list[ChainStep[P]]:
         """The steps in the order of asking: those that failed a moment ago come last."""
         now = clock.now()
-        plan = sorted(self.steps, key=lambda step: self._resting.get(step.name, 0.0) > now)
+        plan = sorted(self.steps, key=lambda step: self._backing_off.get(step.name, 0.0) > now)
         if plan[0] is not self.steps[0]:
-            self._tell(self.steps[0].name, plan[0].name, "resting", meter)
+            self._tell(self.steps[0].name, plan[0].name, "resting", recorder)
         return plan
 
     async def _attempt(
-        self, step: Step[P], start: Callable[[P, Meter], AsyncGenerator[T]], owed_since: float, meter: Meter
+        self,
+        step: ChainStep[P],
+        start: Callable[[P, CallRecorder], AsyncGenerator[T]],
+        owed_since: float,
+        recorder: CallRecorder,
     ) -> AsyncGenerator[T]:
         """One step's outputs, from the first useful one on with what came before it. Tells breaker and slots."""
         left = owed_since + self._deadlines.chain_s - clock.now()
         if not step.instant and left <= 0:
-            raise PassedOverError("deadline")
+            raise StepSkippedError("deadline")
         if step.breaker is not None and not step.breaker.allows:
-            raise PassedOverError("breaker_open")
+            raise StepSkippedError("breaker_open")
         due = clock.now() + min(self._deadlines.first_s, max(left, _LEAST_S))
         queue_s = (due - clock.now()) / 2  # a call that is made at all has the other half to succeed
         if step.slots is not None and not await step.slots.take(first=self._goes_first, within_s=queue_s):
-            raise PassedOverError("busy")
-        attempt = _Attempt(meter, began=clock.now(), due=due)
+            raise StepSkippedError("busy")
+        attempt = _Attempt(recorder, began=clock.now(), due=due)
         try:
             async with aclosing(self._watched(step, start(step.provider, attempt), attempt)) as outputs:
                 async for output in outputs:
@@ -190,7 +196,7 @@ class Chain(Generic[P, T]):
             if step.slots is not None:
                 step.slots.give()
 
-    async def _watched(self, step: Step[P], source: AsyncGenerator[T], attempt: _Attempt) -> AsyncGenerator[T]:
+    async def _watched(self, step: ChainStep[P], source: AsyncGenerator[T], attempt: _Attempt) -> AsyncGenerator[T]:
         held: list[T] = []
         async with aclosing(source):
             while True:
@@ -213,20 +219,20 @@ class Chain(Generic[P, T]):
         if attempt.first_at is None:
             raise ProviderError(step.name, ErrorKind.EMPTY)
 
-    def _well(self, step: Step[P], attempt: _Attempt) -> None:
+    def _well(self, step: ChainStep[P], attempt: _Attempt) -> None:
         if step.breaker is not None and attempt.first_at is not None:
             step.breaker.succeeded(attempt.first_at - attempt.began)
 
-    def _ill(self, step: Step[P], attempt: _Attempt, error: ProviderError) -> None:
+    def _ill(self, step: ChainStep[P], attempt: _Attempt, error: ProviderError) -> None:
         given = attempt.due - attempt.began
         if error.kind is ErrorKind.BAD_REQUEST:
             return
         if error.kind is ErrorKind.TIMEOUT and given < self._deadlines.first_s / 2:
             return  # it was asked too late to be blamed
-        self._resting[step.name] = clock.now() + REST_S
+        self._backing_off[step.name] = clock.now() + REST_S
         if step.breaker is not None:
             step.breaker.failed(error.kind, error.retry_after_s)
 
-    def _tell(self, from_name: str, to_name: str, reason: str, meter: Meter) -> None:
-        if isinstance(meter, SeesFallbacks):
-            meter.fell_back(Fallback(self._service, from_name, to_name, reason, clock.now()))
+    def _tell(self, from_name: str, to_name: str, reason: str, recorder: CallRecorder) -> None:
+        if isinstance(recorder, FallbackObserver):
+            recorder.fell_back(Fallback(self._service, from_name, to_name, reason, clock.now()))

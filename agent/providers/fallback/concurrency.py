@@ -9,7 +9,7 @@ from typing import Final
 _LONGEST_QUEUE: Final = 1000
 
 
-class Slots:
+class PriorityLimiter:
     """At most `limit` calls at once; `reserved` of them are kept for callers who go first.
 
     Shared by all sessions of the process. Whoever goes first also waits in front.

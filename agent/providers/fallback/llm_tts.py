@@ -6,12 +6,21 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from agent.providers.base import Audio, LanguageModel, Message, Meter, Prompt, Said, SpokenByClient, TextToSpeech
-from agent.providers.fallback.chain import Chain, ChainDeadlines, Step
+from agent.providers.base import (
+    Audio,
+    CallRecorder,
+    ClientSpeech,
+    LanguageModel,
+    Message,
+    Prompt,
+    TextDelta,
+    TextToSpeech,
+)
+from agent.providers.fallback.chain import Chain, ChainDeadlines, ChainStep
 from agent.providers.output_check import audible, speakable
 
 
-class LanguageChain:
+class LlmFallback:
     """A chain of language models that looks like one. A model that takes over mid-reply is told what was said already.
 
     Assistant prefill is refused by current models, so the caller's last message says it. After the last step comes the
@@ -19,64 +28,64 @@ class LanguageChain:
     """
 
     def __init__(
-        self, steps: Sequence[Step[LanguageModel]], deadlines: ChainDeadlines, *, goes_first: bool = False
+        self, steps: Sequence[ChainStep[LanguageModel]], deadlines: ChainDeadlines, *, priority: bool = False
     ) -> None:
         self.provider = steps[0].provider.provider
         self.model = steps[0].provider.model
-        self._chain: Chain[LanguageModel, Said] = Chain(
+        self._chain: Chain[LanguageModel, TextDelta] = Chain(
             "llm",
             steps,
             deadlines,
             lambda said: speakable(said.text),
             restarts=None,
-            goes_first=goes_first,
+            priority=priority,
             last="recorded",
         )
 
-    async def reply(self, session: str, prompt: Prompt, meter: Meter) -> AsyncGenerator[Said]:
+    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
         """Streams one reply. Raises ProviderError when no step is left. Closing the generator stops the generation."""
         text = ""
         taken_over = False
 
-        def start(model: LanguageModel, attempt: Meter) -> AsyncGenerator[Said]:
+        def start(model: LanguageModel, attempt: CallRecorder) -> AsyncGenerator[TextDelta]:
             nonlocal taken_over
             taken_over = bool(text)
             return model.reply(session, _carry_on(prompt, text) if text else prompt, attempt)
 
-        async with aclosing(self._chain.run(start, meter)) as reply:
+        async with aclosing(self._chain.run(start, recorder)) as reply:
             async for said in reply:
                 if taken_over and not (text[-1].isspace() or said.text[0].isspace()):
-                    said = Said(f" {said.text}")
+                    said = TextDelta(f" {said.text}")
                 taken_over = False
                 text += said.text
                 yield said
 
 
-class VoiceChain:
+class TtsFallback:
     """A chain of voices that looks like one. A clause cut half-way is said again once, from its start, by the next.
 
     `ClientVoice` as the last step (`instant`) lets the client speak where it has declared that it can.
     """
 
     def __init__(
-        self, steps: Sequence[Step[TextToSpeech]], deadlines: ChainDeadlines, *, goes_first: bool = False
+        self, steps: Sequence[ChainStep[TextToSpeech]], deadlines: ChainDeadlines, *, priority: bool = False
     ) -> None:
         self.provider = steps[0].provider.provider
         self.model = steps[0].provider.model
-        self._chain: Chain[TextToSpeech, Audio | SpokenByClient] = Chain(
+        self._chain: Chain[TextToSpeech, Audio | ClientSpeech] = Chain(
             "tts",
             steps,
             deadlines,
-            lambda piece: isinstance(piece, SpokenByClient) or audible(piece.pcm),
+            lambda piece: isinstance(piece, ClientSpeech) or audible(piece.pcm),
             restarts=1,
-            goes_first=goes_first,
+            priority=priority,
             last="none",
         )
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio | SpokenByClient]:
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
         """Streams the speech of one clause. Raises ProviderError when no step is left. Closing stops the synthesis."""
         async with aclosing(
-            self._chain.run(lambda voice, attempt: voice.speak(session, text, attempt), meter)
+            self._chain.run(lambda voice, attempt: voice.speak(session, text, attempt), recorder)
         ) as speech:
             async for piece in speech:
                 yield piece

@@ -9,10 +9,10 @@ from typing import Final
 from agent.core.audio import bytes_for
 from agent.providers.base import (
     Audio,
+    CallRecorder,
     ErrorKind,
     LanguageModel,
     Message,
-    Meter,
     Prompt,
     ProviderError,
     SpeechStream,
@@ -32,8 +32,8 @@ def probe_model(model: LanguageModel) -> Probe:
     """Asks a language model for one token; whatever comes is an answer."""
     prompt = Prompt("", "", (Message("user", WORD),), max_tokens=1, cache=False)
 
-    async def probe(meter: Meter) -> None:
-        async with aclosing(model.reply(SESSION, prompt, meter)) as reply:
+    async def probe(recorder: CallRecorder) -> None:
+        async with aclosing(model.reply(SESSION, prompt, recorder)) as reply:
             async for _ in reply:
                 pass
 
@@ -43,8 +43,8 @@ def probe_model(model: LanguageModel) -> Probe:
 def probe_voice(voice: TextToSpeech) -> Probe:
     """Has a voice say two characters, and listens whether there is a sound."""
 
-    async def probe(meter: Meter) -> None:
-        async with aclosing(voice.speak(SESSION, WORD, meter)) as speech:
+    async def probe(recorder: CallRecorder) -> None:
+        async with aclosing(voice.speak(SESSION, WORD, recorder)) as speech:
             heard = [piece async for piece in speech]
         if not any(isinstance(piece, Audio) and audible(piece.pcm) for piece in heard):
             raise ProviderError(voice.provider, ErrorKind.EMPTY)
@@ -55,8 +55,8 @@ def probe_voice(voice: TextToSpeech) -> Probe:
 def probe_recogniser(stt: SpeechToText, speech: bytes) -> Probe:
     """Lets a recogniser hear a bundled recording (PCM s16le mono 16 kHz), as fast as it takes it; any word will do."""
 
-    async def probe(meter: Meter) -> None:
-        async with stt.open(SESSION, meter) as stream:
+    async def probe(recorder: CallRecorder) -> None:
+        async with stt.open(SESSION, recorder) as stream:
             sending = asyncio.create_task(_send(stream, speech + _QUIET))
             try:
                 async for heard in stream:

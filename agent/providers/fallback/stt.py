@@ -26,8 +26,17 @@ from typing import Final
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, SpeechStream, SpeechToText, Word
-from agent.providers.fallback.chain import PassedOverError, SeesFallbacks, Step
+from agent.providers.base import (
+    CallRecorder,
+    ErrorKind,
+    ProviderError,
+    SpeechStream,
+    SpeechToText,
+    SttEvent,
+    SttEventKind,
+    Word,
+)
+from agent.providers.fallback.chain import ChainStep, FallbackObserver, StepSkippedError
 from agent.providers.fallback.replay_buffer import Unheard
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.telemetry.timeline import Fallback
@@ -44,7 +53,7 @@ class _StepBackError(Exception):
     """An earlier step is well again."""
 
 
-class ListeningChain:
+class SttFallback:
     """The recognisers of one session, in the order of asking. Remembers between streams who failed a moment ago.
 
     Slots of its steps are not used: a stream lives as long as its session, so the limit of sessions bounds them. A step
@@ -52,7 +61,7 @@ class ListeningChain:
     """
 
     def __init__(
-        self, steps: Sequence[Step[SpeechToText]], *, last: str = "none", rules: ListeningRules | None = None
+        self, steps: Sequence[ChainStep[SpeechToText]], *, last: str = "none", rules: ListeningRules | None = None
     ) -> None:
         """`last` names what follows the last step in fallbacks: `browser` where the client can listen."""
         self.provider = steps[0].provider.provider
@@ -64,9 +73,9 @@ class ListeningChain:
         self._rest_until: dict[str, float] = {}
 
     @asynccontextmanager
-    async def open(self, session: str, meter: Meter) -> AsyncGenerator[ChainedStream]:
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[FallbackSttStream]:
         """A stream that stays open while any step works. It connects behind it: errors come when it is iterated."""
-        stream = ChainedStream(self, session, meter)
+        stream = FallbackSttStream(self, session, recorder)
         task = asyncio.create_task(stream.run())
         try:
             yield stream
@@ -76,50 +85,50 @@ class ListeningChain:
         if not task.cancelled():
             task.result()
 
-    def choose(self, tried: Collection[str]) -> Step[SpeechToText] | None:
+    def choose(self, tried: Collection[str]) -> ChainStep[SpeechToText] | None:
         """The step to ask now: the first that is not resting, else the first that is; None when all were tried."""
         open_to = [step for step in self.steps if step.name not in tried and _allows(step)]
-        return next((step for step in open_to if not self._resting(step)), open_to[0] if open_to else None)
+        return next((step for step in open_to if not self._backing_off(step)), open_to[0] if open_to else None)
 
-    def better(self, step: Step[SpeechToText]) -> Step[SpeechToText] | None:
+    def better(self, step: ChainStep[SpeechToText]) -> ChainStep[SpeechToText] | None:
         """The first step before this one that is well."""
         before = self.steps[: self.steps.index(step)]
-        return next((one for one in before if _allows(one) and not self._resting(one)), None)
+        return next((one for one in before if _allows(one) and not self._backing_off(one)), None)
 
-    def after(self, step: Step[SpeechToText]) -> Step[SpeechToText] | None:
+    def after(self, step: ChainStep[SpeechToText]) -> ChainStep[SpeechToText] | None:
         """The step that can give a second opinion on this one."""
         return next((one for one in self.steps[self.steps.index(step) + 1 :] if _allows(one)), None)
 
-    def pardon(self, step: Step[SpeechToText]) -> None:
+    def clear_suspicion(self, step: ChainStep[SpeechToText]) -> None:
         """The suspicion was wrong: the step is asked again at once, and believed for longer."""
         self._rest_until.pop(step.name, None)
         self.deaf_s *= 2
 
-    def rest(self, step: Step[SpeechToText]) -> None:
+    def rest(self, step: ChainStep[SpeechToText]) -> None:
         """Leaves a step alone for some seconds."""
         self._rest_until[step.name] = clock.now() + self.rules.rest_s
 
-    def _resting(self, step: Step[SpeechToText]) -> bool:
+    def _backing_off(self, step: ChainStep[SpeechToText]) -> bool:
         return clock.now() < self._rest_until.get(step.name, 0.0)
 
 
-class ChainedStream:
+class FallbackSttStream:
     """One stream over the steps of a chain. One task sends, one iterates, `run` connects."""
 
-    def __init__(self, chain: ListeningChain, session: str, meter: Meter) -> None:
+    def __init__(self, chain: SttFallback, session: str, recorder: CallRecorder) -> None:
         self._chain = chain
         self._session = session
-        self._meter = meter
+        self._recorder = recorder
         self._unheard = Unheard()
         self._audio = asyncio.Event()
-        self._events: asyncio.Queue[Heard | ProviderError | None] = asyncio.Queue(_MOST_EVENTS)
+        self._events: asyncio.Queue[SttEvent | ProviderError | None] = asyncio.Queue(_MOST_EVENTS)
         self._finishing = False
         self._turn_open = False
         self._offset = 0  # position of the stream at which the present connection began to hear
         self._told = 0  # position up to which it was told
         self._progress = False  # whether it has brought words
         self._heard_at = 0.0  # when the last ones came, or when it was opened
-        self._suspect: Step[SpeechToText] | None = None
+        self._suspect: ChainStep[SpeechToText] | None = None
 
     async def send(self, pcm: bytes) -> None:
         """Takes PCM s16le mono 16 kHz. Never waits and never fails: while nobody listens it is kept."""
@@ -131,7 +140,7 @@ class ChainedStream:
         self._finishing = True
         self._audio.set()
 
-    async def __aiter__(self) -> AsyncIterator[Heard]:
+    async def __aiter__(self) -> AsyncIterator[SttEvent]:
         """What is heard. Raises ProviderError when no step is left."""
         while (event := await self._events.get()) is not None:
             if isinstance(event, ProviderError):
@@ -154,7 +163,7 @@ class ChainedStream:
                     following = chain.better(step) or chain.steps[0]
                     self._tell(step, following, "recovered")
                     tried.clear()
-                except (ProviderError, PassedOverError) as error:
+                except (ProviderError, StepSkippedError) as error:
                     if self._finishing and not self._turn_open and self._unheard.loud_s <= _SOME_VOICE_S:
                         return  # it was lost when nothing was left to be heard
                     failed, reason = (
@@ -172,7 +181,7 @@ class ChainedStream:
                 self._events.get_nowait()
             self._events.put_nowait(None)
 
-    async def _use(self, step: Step[SpeechToText]) -> None:
+    async def _use(self, step: ChainStep[SpeechToText]) -> None:
         """Listens through one step until the stream was finished. Raises the ProviderError that gives the step up."""
         attempts = 0
         while True:
@@ -192,11 +201,11 @@ class ChainedStream:
             else:
                 return
 
-    async def _listen(self, step: Step[SpeechToText]) -> None:
+    async def _listen(self, step: ChainStep[SpeechToText]) -> None:
         """One connection, from the first unheard audio on. Returns when the stream was finished."""
         self._offset = self._told = self._unheard.start
         self._heard_at = clock.now()
-        async with step.provider.open(self._session, self._meter) as inner:
+        async with step.provider.open(self._session, self._recorder) as inner:
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(self._send(inner)), group.create_task(self._watch(step))]
@@ -221,7 +230,7 @@ class ChainedStream:
                 return
             await self._audio.wait()
 
-    async def _heard(self, heard: Heard, step: Step[SpeechToText]) -> None:
+    async def _heard(self, heard: SttEvent, step: ChainStep[SpeechToText]) -> None:
         if not self._progress and step.breaker is not None:
             step.breaker.succeeded(None)
         self._progress = True
@@ -232,20 +241,20 @@ class ChainedStream:
                 self._suspect.breaker.failed(ErrorKind.EMPTY)
             self._suspect = None
         heard = self._shifted(heard)
-        ended = heard.kind is HeardKind.ENDED
+        ended = heard.kind is SttEventKind.ENDED
         self._turn_open = not ended
         if ended:
             end = heard.words[-1].end_s if heard.words else None
             self._unheard.forget(self._told if end is None else min(bytes_for(end), self._told))
         await self._events.put(heard)
 
-    def _shifted(self, heard: Heard) -> Heard:
+    def _shifted(self, heard: SttEvent) -> SttEvent:
         if not self._offset:
             return heard
         by = duration_s(self._offset)
         return replace(heard, words=tuple(_later(word, by) for word in heard.words))
 
-    async def _watch(self, step: Step[SpeechToText]) -> None:
+    async def _watch(self, step: ChainStep[SpeechToText]) -> None:
         """Raises when the step is deaf, or when an earlier one can be asked again."""
         chain = self._chain
         began = clock.now()
@@ -253,7 +262,7 @@ class ChainedStream:
             await asyncio.sleep(_WATCH_S)
             suspect = self._suspect
             if suspect is not None and suspect is not step and clock.now() - began > chain.rules.opinion_s:
-                chain.pardon(suspect)  # nobody else hears words either: it was noise
+                chain.clear_suspicion(suspect)  # nobody else hears words either: it was noise
                 self._suspect = None
             if self._suspect is None and self._seems_deaf(step):
                 self._suspect = step
@@ -262,7 +271,7 @@ class ChainedStream:
             if not self._turn_open and self._suspect is None and chain.better(step) is not None:
                 raise _StepBackError
 
-    def _seems_deaf(self, step: Step[SpeechToText]) -> bool:
+    def _seems_deaf(self, step: ChainStep[SpeechToText]) -> bool:
         """Whether loud audio brought no words. A first step that is alone is never suspected."""
         chain, unheard = self._chain, self._unheard
         somebody_spoke = unheard.loud_s >= chain.deaf_s / 3
@@ -276,13 +285,13 @@ class ChainedStream:
         silent_s = min(self._unheard.quiet_s, clock.now() - self._heard_at)
         return self._turn_open and silent_s >= self._chain.rules.open_s
 
-    def _tell(self, step: Step[SpeechToText], following: Step[SpeechToText] | None, reason: str) -> None:
-        if isinstance(self._meter, SeesFallbacks):
+    def _tell(self, step: ChainStep[SpeechToText], following: ChainStep[SpeechToText] | None, reason: str) -> None:
+        if isinstance(self._recorder, FallbackObserver):
             name = self._chain.last if following is None else following.name
-            self._meter.fell_back(Fallback("stt", step.name, name, reason, clock.now()))
+            self._recorder.fell_back(Fallback("stt", step.name, name, reason, clock.now()))
 
 
-def _allows(step: Step[SpeechToText]) -> bool:
+def _allows(step: ChainStep[SpeechToText]) -> bool:
     return step.breaker is None or step.breaker.allows
 
 
@@ -294,7 +303,7 @@ def _later(word: Word, by: float) -> Word:
 
 def _cause(group: ExceptionGroup[Exception]) -> Exception:
     """The one error that the stream goes by: a provider's before a way back; any other stays as it is."""
-    known, other = group.split((ProviderError, PassedOverError, _StepBackError))
+    known, other = group.split((ProviderError, StepSkippedError, _StepBackError))
     if known is None or other is not None:
         return group
     leaves = list(_leaves(known))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.providers.base import ErrorKind
-from agent.providers.call import Failure, MeteredCall
+from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,
     KEEPALIVE_EXPIRY_S,
@@ -51,7 +51,7 @@ async def list_models(client: AsyncOpenAI) -> None:
         return  # the first call finds out what is wrong, and says so
 
 
-def classify(error: Exception, call: MeteredCall) -> Failure:
+def classify(error: Exception, call: ProviderCall) -> Failure:
     """What an exception of the SDK means. A call that was refused is billed nothing."""
     failure = _failure(error, call)
     if not call.accepted and failure.kind is not ErrorKind.TIMEOUT:
@@ -59,7 +59,7 @@ def classify(error: Exception, call: MeteredCall) -> Failure:
     return failure
 
 
-def _failure(error: Exception, call: MeteredCall) -> Failure:
+def _failure(error: Exception, call: ProviderCall) -> Failure:
     from openai import APIConnectionError, APIStatusError
 
     if isinstance(error, APIStatusError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent.providers.base import Meter
-from agent.providers.fallback.chain import PassedOverError
-from agent.providers.fallback.concurrency import Slots
+from agent.providers.base import CallRecorder
+from agent.providers.fallback.chain import StepSkippedError
+from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.openai.segmented_stt import Transcriber
 
 QUEUE_S: Final = 0.5  # a segment has waited for its pause already: longer would break the deadline of the chain
@@ -15,18 +15,18 @@ QUEUE_S: Final = 0.5  # a segment has waited for its pause already: longer would
 class QueuedTranscriber:
     """One session's way to a transcriber that all sessions share."""
 
-    def __init__(self, inner: Transcriber, slots: Slots, *, goes_first: bool) -> None:
+    def __init__(self, inner: Transcriber, slots: PriorityLimiter, *, priority: bool) -> None:
         self.provider = inner.provider
         self.model = inner.model
         self._inner = inner
         self._slots = slots
-        self._goes_first = goes_first
+        self._goes_first = priority
 
-    async def transcribe(self, session: str, pcm: bytes, meter: Meter) -> str:
+    async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str:
         """As the transcriber inside. Raises PassedOverError `busy` when no slot becomes free in time."""
         if not await self._slots.take(first=self._goes_first, within_s=QUEUE_S):
-            raise PassedOverError("busy")
+            raise StepSkippedError("busy")
         try:
-            return await self._inner.transcribe(session, pcm, meter)
+            return await self._inner.transcribe(session, pcm, recorder)
         finally:
             self._slots.give()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent.core.audio import bytes_for, duration_s
-from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError, Word
+from agent.providers.base import CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind, Word
 
 _SLICE: Final = bytes_for(0.02)
 _LEAD: Final = bytes_for(0.3)  # audio before the first voiced frame that belongs to a segment
@@ -37,7 +37,7 @@ class Transcriber(Protocol):
     provider: str
     model: str
 
-    async def transcribe(self, session: str, pcm: bytes, meter: Meter) -> str: ...
+    async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +114,19 @@ class SegmentedSpeech:
         self._detector = detector
 
     @asynccontextmanager
-    async def open(self, session: str, meter: Meter) -> AsyncGenerator[SegmentStream]:
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[SegmentStream]:
         """Opens a stream: nothing is sent before the first segment is complete."""
-        yield SegmentStream(self._transcriber, Segmenter(self._detector()), session, meter)
+        yield SegmentStream(self._transcriber, Segmenter(self._detector()), session, recorder)
 
 
 class SegmentStream:
     """One stream of segments. One task sends, one iterates."""
 
-    def __init__(self, transcriber: Transcriber, segmenter: Segmenter, session: str, meter: Meter) -> None:
+    def __init__(self, transcriber: Transcriber, segmenter: Segmenter, session: str, recorder: CallRecorder) -> None:
         self._transcriber = transcriber
         self._segmenter = segmenter
         self._session = session
-        self._meter = meter
+        self._recorder = recorder
         self._queue: asyncio.Queue[Segment | None] = asyncio.Queue()
         self._blanks = 0
 
@@ -139,18 +139,18 @@ class SegmentStream:
         self._put(self._segmenter.flush())
         self._queue.put_nowait(None)
 
-    async def __aiter__(self) -> AsyncIterator[Heard]:
+    async def __aiter__(self) -> AsyncIterator[SttEvent]:
         """STARTED and ENDED for every segment with words. Raises ProviderError."""
         while (segment := await self._queue.get()) is not None:
             text = await self._transcribe(segment)
             if text:
                 words = _words(text, segment)
-                yield Heard(HeardKind.STARTED, text, words)
-                yield Heard(HeardKind.ENDED, text, words)
+                yield SttEvent(SttEventKind.STARTED, text, words)
+                yield SttEvent(SttEventKind.ENDED, text, words)
 
     async def _transcribe(self, segment: Segment) -> str:
         try:
-            text = await self._transcriber.transcribe(self._session, segment.pcm, self._meter)
+            text = await self._transcriber.transcribe(self._session, segment.pcm, self._recorder)
         except ProviderError as error:
             if error.kind is not ErrorKind.EMPTY:
                 raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from agent.providers.base import Audio, ErrorKind, Meter, Unit
-from agent.providers.call import MeteredCall
+from agent.providers.base import Audio, CallRecorder, ErrorKind, Unit
+from agent.providers.call import ProviderCall
 from agent.providers.http import READ_TIMEOUT_S, is_audio, session_headers
 from agent.providers.openai.client import classify, connect, list_models
 from agent.providers.output_check import audible
@@ -38,13 +38,13 @@ class OpenAISpeech:
         self._voice = voice
         self._client = connect(api_key, base_url, read_timeout_s)
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio]:
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
         """Streams the speech of one clause, resampled to 16 kHz. Raises ProviderError. Closing the generator stops it.
 
         A stream that stays under -50 dBFS to its end is `empty`, one that ends inside a sample `malformed`. The
         characters of the text are billed unless the provider refused the request.
         """
-        with MeteredCall("tts", self.provider, self.model, meter, classify) as call:
+        with ProviderCall("tts", self.provider, self.model, recorder, classify) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
             async with self._client.audio.speech.with_streaming_response.create(
                 model=self.model,
@@ -62,13 +62,13 @@ class OpenAISpeech:
                     if not pcm:
                         continue
                     if call.first_output_at is None and audible(pcm):
-                        call.useful_output()
+                        call.first_output()
                     yield Audio(pcm, self.provider)
                 if whole.broken_off:
                     raise call.error(ErrorKind.MALFORMED)
                 pcm = resampler.feed(b"", last=True)
             if call.first_output_at is None and audible(pcm):
-                call.useful_output()
+                call.first_output()
             if pcm:
                 yield Audio(pcm, self.provider)
             if call.first_output_at is None:

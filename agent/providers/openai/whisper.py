@@ -8,8 +8,8 @@ import wave
 from typing import Any
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from agent.providers.base import ErrorKind, Meter, Unit
-from agent.providers.call import MeteredCall
+from agent.providers.base import CallRecorder, ErrorKind, Unit
+from agent.providers.call import ProviderCall
 from agent.providers.http import READ_TIMEOUT_S, session_headers
 from agent.providers.openai.client import classify, connect, list_models
 from agent.providers.output_check import speakable
@@ -39,12 +39,12 @@ class Whisper:
         self._client = connect(api_key, base_url, READ_TIMEOUT_S)
         self._deadline_s = deadline_s
 
-    async def transcribe(self, session: str, pcm: bytes, meter: Meter) -> str:
+    async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str:
         """The words in a segment of PCM s16le mono 16 kHz. Raises ProviderError: a transcript without words is `empty`.
 
         The samples of the segment are billed unless the provider refused the request.
         """
-        with MeteredCall("stt", self.provider, self.model, meter, classify) as call:
+        with ProviderCall("stt", self.provider, self.model, recorder, classify) as call:
             call.quantities[Unit.AUDIO_SAMPLES] = len(pcm) // SAMPLE_WIDTH
             try:
                 async with asyncio.timeout(self._deadline_s):
@@ -55,10 +55,10 @@ class Whisper:
                 raise call.error(ErrorKind.MALFORMED)
             if not speakable(text):
                 raise call.error(ErrorKind.EMPTY)
-            call.useful_output()
+            call.first_output()
             return text.strip()
 
-    async def _ask(self, session: str, pcm: bytes, call: MeteredCall) -> object:
+    async def _ask(self, session: str, pcm: bytes, call: ProviderCall) -> object:
         async with self._client.audio.transcriptions.with_streaming_response.create(
             model=self.model,
             file=("segment.wav", _wav(pcm), "audio/wav"),

@@ -59,7 +59,7 @@ class Text(WireMessage, frozen=True, kw_only=True, tag="text"):
     spoken: bool = False  # True when the client's recogniser heard it (`listen.browser`)
 
 
-class Playback(WireMessage, frozen=True, kw_only=True, tag="playback"):
+class PlaybackReport(WireMessage, frozen=True, kw_only=True, tag="playback"):
     """What the client has really played of a reply."""
 
     turn: int
@@ -79,7 +79,7 @@ class Hangup(WireMessage, frozen=True, kw_only=True, tag="hangup"):
     """The caller is done."""
 
 
-ClientMessage = Start | Text | Playback | Pong | Hangup
+ClientMessage = Start | Text | PlaybackReport | Pong | Hangup
 
 # From the server
 
@@ -206,7 +206,7 @@ class Error(WireMessage, frozen=True, kw_only=True, tag="error"):
     retry_after_s: float | None = None
 
 
-class SessionEnd(WireMessage, frozen=True, kw_only=True, tag="session.end"):
+class SessionEndMessage(WireMessage, frozen=True, kw_only=True, tag="session.end"):
     reason: str
     turns: int
 
@@ -230,7 +230,7 @@ ServerMessage = (
     | SessionCost
     | MemoryView
     | Error
-    | SessionEnd
+    | SessionEndMessage
 )
 
 _encoder = msgspec.json.Encoder()

@@ -77,7 +77,7 @@ class RoundTrip:
         return median(self._measured) if self._measured else None
 
 
-class Connection:
+class WebSocketConnection:
     """Frames in, frames out. `read_start` comes first, then `run`."""
 
     def __init__(self, socket: ReadWriteSocket) -> None:

@@ -17,12 +17,12 @@ from agent.budgets import load_budgets
 from agent.cli.main import cli
 from alerts.__main__ import HERE, files, pages, rule_file
 from alerts.groups import alert_groups, all_alerts
-from alerts.model import PREFIX, Alert, Links, Setting
+from alerts.model import PREFIX, Alert, RuleContext, RunbookLinks
 from dashboards.__main__ import files as board_files
 from tests.support.boards import boards, panels
 from tests.support.promtool import needs_promtool
 
-ALERTS = {alert.name: alert for group in all_alerts(Setting(load_budgets())).values() for alert in group}
+ALERTS = {alert.name: alert for group in all_alerts(RuleContext(load_budgets())).values() for alert in group}
 WHO = {"tier": "free", "policy": "haiku_first"}
 WHO_TEXT = 'tier="free",policy="haiku_first"'
 
@@ -223,8 +223,8 @@ CASES = (
 
 def expected(alert: Alert, case: Case) -> dict[str, Any]:
     """The alert as promtool wants it told: all labels and all annotations, rendered."""
-    links = Links()
-    rule = alert.as_dict(Setting(load_budgets(), case.faster), links)
+    links = RunbookLinks()
+    rule = alert.as_dict(RuleContext(load_budgets(), case.faster), links)
     url = re.sub(
         r"\{\{ \$labels\.(\w+) \}\}", lambda found: case.labels[found[1]], rule["annotations"]["dashboard_url"]
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.billing.step_down import Decision, decide
+from agent.billing.step_down import CostStep, decide
 from agent.budgets import DEFAULT_FILE, GovernorLimits, Tier, TierBudget, load_budgets
 from agent.core.errors import ConfigurationError
 from agent.policy.policies import load_policies
@@ -17,18 +17,18 @@ CAP = TierBudget(session_usd=0.1, alert_usd=0.2, governor=GovernorLimits(hard_ca
 @pytest.mark.parametrize(
     ("spent", "budget", "decision"),
     [
-        (0.0, OFF, Decision.NORMAL),
-        (1_000.0, OFF, Decision.NORMAL),
-        (0.0799, BOTH, Decision.NORMAL),
-        (0.08001, BOTH, Decision.STEP_DOWN),
-        (0.2999, BOTH, Decision.STEP_DOWN),
-        (0.3, BOTH, Decision.HARD_CAP),
-        (9.0, BOTH, Decision.HARD_CAP),
-        (0.2999, CAP, Decision.NORMAL),
-        (0.3, CAP, Decision.HARD_CAP),
+        (0.0, OFF, CostStep.NORMAL),
+        (1_000.0, OFF, CostStep.NORMAL),
+        (0.0799, BOTH, CostStep.NORMAL),
+        (0.08001, BOTH, CostStep.STEP_DOWN),
+        (0.2999, BOTH, CostStep.STEP_DOWN),
+        (0.3, BOTH, CostStep.HARD_CAP),
+        (9.0, BOTH, CostStep.HARD_CAP),
+        (0.2999, CAP, CostStep.NORMAL),
+        (0.3, CAP, CostStep.HARD_CAP),
     ],
 )
-def test_limits_hold_from_the_moment_they_are_reached(spent: float, budget: TierBudget, decision: Decision) -> None:
+def test_limits_hold_from_the_moment_they_are_reached(spent: float, budget: TierBudget, decision: CostStep) -> None:
     assert decide(spent, budget) is decision
 
 
@@ -48,8 +48,8 @@ def with_governor(tmp_path: Path, lines: str) -> Path:
 
 def test_a_tier_can_switch_them_on(tmp_path: Path) -> None:
     budgets = load_budgets(with_governor(tmp_path, "step_down_share = 5\nhard_cap_usd = 0.5"))
-    assert decide(0.08, budgets.tiers[Tier.PREMIUM]) is Decision.STEP_DOWN
-    assert decide(0.08, budgets.tiers[Tier.FREE]) is Decision.NORMAL
+    assert decide(0.08, budgets.tiers[Tier.PREMIUM]) is CostStep.STEP_DOWN
+    assert decide(0.08, budgets.tiers[Tier.FREE]) is CostStep.NORMAL
 
 
 @pytest.mark.parametrize(

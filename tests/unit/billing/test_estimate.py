@@ -6,13 +6,13 @@ from fractions import Fraction
 
 import pytest
 
-from agent.billing.estimate import Knobs, bill, total
+from agent.billing.estimate import PricedPolicy, bill, total
 from agent.billing.prices import load_prices, usd
 from agent.reports.published_figures import PLAIN_SHAPE
 
 BOOK = load_prices()
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-HAIKU_FIRST = Knobs(
+HAIKU_FIRST = PricedPolicy(
     name="haiku_first",
     stt=("deepgram", "flux-general-en"),
     first=("anthropic", "claude-haiku-5-5"),

@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 
 from agent.billing.prices import Charge, load_prices
-from agent.billing.pricing import MoneySink
+from agent.billing.pricing import PricingSink
 from agent.budgets import Tier
 from agent.providers.base import Unit
 from agent.telemetry.events import CallFinished, Cause, SessionStarted
@@ -29,9 +29,9 @@ class Recorder:
         self.charges += charges
 
 
-def a_sink() -> tuple[MoneySink, Metrics, Recorder]:
+def a_sink() -> tuple[PricingSink, Metrics, Recorder]:
     metrics, recorder = Metrics(), Recorder()
-    return MoneySink(BOOK, metrics, BUDGETS, recorder, clock=lambda: NOON), metrics, recorder
+    return PricingSink(BOOK, metrics, BUDGETS, recorder, clock=lambda: NOON), metrics, recorder
 
 
 def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -45,11 +45,11 @@ def test_a_session_knows_what_it_costs_by_service() -> None:
     sink.handle(finished(who, heard(60)))
     sink.handle(finished(who, thought()))
     sink.handle(finished(who, said(100), Cause.INTERRUPTED))
-    meter = sink.meter("s1")
-    assert meter.nano_usd == 6_500_000 + 115_000 + 4_000_000 == sum(c.nano_usd or 0 for c in recorder.charges)
-    assert meter.by_service == {"stt": 0.0065, "llm": 0.000115, "tts": 0.004}
-    assert meter.usd == 0.010615
-    assert meter.tokens == 4_550
+    cost = sink.running_cost("s1")
+    assert cost.nano_usd == 6_500_000 + 115_000 + 4_000_000 == sum(c.nano_usd or 0 for c in recorder.charges)
+    assert cost.by_service == {"stt": 0.0065, "llm": 0.000115, "tts": 0.004}
+    assert cost.usd == 0.010615
+    assert cost.tokens == 4_550
 
 
 def test_costs_reach_the_counters_by_every_label() -> None:
@@ -68,7 +68,7 @@ def test_an_unknown_model_is_counted_as_unpriced_under_a_bounded_label() -> None
     who = session()
     sink.handle(SessionStarted(who))
     sink.handle(finished(who, said(70, model="eleven_secret_v9")))
-    assert sink.meter("s1").nano_usd == 0
+    assert sink.running_cost("s1").nano_usd == 0
     assert sample(metrics, "unpriced_usage_total", provider="elevenlabs", model="other", unit="characters") == 70
     assert [charge.nano_usd for charge in recorder.charges] == [None]
     assert "cost_usd_total{" not in metrics.render("")[0].decode()
@@ -85,7 +85,7 @@ def test_an_ended_session_is_observed_once_and_late_charges_still_count() -> Non
     assert sample(metrics, "session_cost_usd_count", tier="premium", policy="standard") == 1
     assert sample(metrics, "budget_breaches_total", budget="session_cost", tier="premium", policy="standard") == 1
     assert len(recorder.charges) == 4
-    assert sink.meter("s1").nano_usd == 0  # nothing is kept of a session that is over
+    assert sink.running_cost("s1").nano_usd == 0  # nothing is kept of a session that is over
 
 
 def test_a_session_within_its_budget_is_no_breach() -> None:
@@ -103,7 +103,7 @@ def test_a_resumed_session_goes_on_from_what_it_had_cost() -> None:
     sink.handle(SessionStarted(who))
     sink.resume("s1", 30_000_000)
     sink.handle(finished(who, said(250)))
-    assert sink.meter("s1").usd == 0.04
+    assert sink.running_cost("s1").usd == 0.04
     sink.handle(ended(who))
     assert sample(metrics, "session_cost_usd_sum", tier="premium", policy="standard") == 0.04
 
@@ -113,7 +113,7 @@ def test_cached_speech_is_free_and_its_savings_are_counted() -> None:
     who = session()
     sink.handle(SessionStarted(who))
     sink.handle(finished(who, said(1_000, provider="cache")))
-    assert sink.meter("s1").nano_usd == 0
+    assert sink.running_cost("s1").nano_usd == 0
     assert sample(metrics, "audio_cache_saved_usd_total", model="eleven_flash_v2_5") == 0.04
     assert sample(metrics, "unpriced_usage_total", provider="cache", model="other", unit="characters") is None
 
@@ -142,11 +142,11 @@ def test_the_meter_sums_whole_nano_dollars() -> None:
     sink.handle(SessionStarted(who))
     for _ in range(10_000):
         sink.handle(finished(who, call("stt", "deepgram", "flux-general-en", {Unit.AUDIO_SAMPLES: 1})))
-    assert sink.meter("s1").nano_usd == 10_000 * 7  # 6.77 nano-dollars a sample, rounded with each charge
+    assert sink.running_cost("s1").nano_usd == 10_000 * 7  # 6.77 nano-dollars a sample, rounded with each charge
 
 
 @pytest.mark.timing
 def test_the_meter_takes_less_than_a_fifth_of_a_millisecond_a_turn() -> None:
-    sink = MoneySink(BOOK, Metrics(), BUDGETS)
+    sink = PricingSink(BOOK, Metrics(), BUDGETS)
     sink.handle(SessionStarted(session()))
     assert median(measure(sink.handle)) < 0.2

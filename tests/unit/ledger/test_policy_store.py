@@ -13,12 +13,12 @@ import pytest
 from agent.budgets import Tier
 from agent.ledger.database import create_engine, migrate
 from agent.ledger.policy_store import SqlPolicyStore
-from agent.policy.assignments import AssignmentError, Cause
-from agent.policy.decisions import DAY, Alert, Decision, Facts, Outcome, Reason, Restraint
+from agent.policy.assignments import AssignmentError, ChangeCause
+from agent.policy.decisions import DAY, Decision, Evidence, Outcome, Reason, RollbackAlert, RollbackLimits
 from agent.policy.policies import load_policies
-from agent.policy.service import Desk
+from agent.policy.service import PolicyService
 from agent.policy.store import LIMIT
-from agent.policy.watcher import AssignmentWatch
+from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Decider
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.recorded_metrics import ROLL_BACK
@@ -38,9 +38,9 @@ async def stored(url: str) -> AsyncGenerator[SqlPolicyStore]:
         await engine.dispose()
 
 
-def watch_on(store: SqlPolicyStore) -> tuple[AssignmentWatch, Metrics, list[tuple[Tier, str]]]:
+def watch_on(store: SqlPolicyStore) -> tuple[AssignmentWatcher, Metrics, list[tuple[Tier, str]]]:
     metrics, prepared = Metrics(), list[tuple[Tier, str]]()
-    watch = AssignmentWatch(BOOK, store, metrics, lambda tier, policy: prepared.append((tier, policy.name)))
+    watch = AssignmentWatcher(BOOK, store, metrics, lambda tier, policy: prepared.append((tier, policy.name)))
     return watch, metrics, prepared
 
 
@@ -48,10 +48,10 @@ async def test_the_policy_file_is_the_first_revision_of_all_processes_together(d
     async with stored(database_url) as store:
         watches = [watch_on(store)[0] for _ in range(4)]
         await asyncio.gather(*(watch.refresh() for watch in watches))
-        desk = Desk(BOOK, store)
+        desk = PolicyService(BOOK, store)
         history = await desk.history()
         assert sorted((one.change.tier, one.number) for one in history) == [(Tier.FREE, 1), (Tier.PREMIUM, 1)]
-        assert all(one.change.cause is Cause.FIRST and one.weights == A for one in history)
+        assert all(one.change.cause is ChangeCause.FIRST and one.weights == A for one in history)
 
 
 async def test_a_change_reaches_every_process_and_the_other_tier_stays(database_url: str) -> None:
@@ -60,7 +60,7 @@ async def test_a_change_reaches_every_process_and_the_other_tier_stays(database_
         other, _, _ = watch_on(store)
         await watch.refresh()
         await other.refresh()
-        made = await Desk(BOOK, store).assign(Tier.FREE, B, "me", "  a canary \n of   economy ")
+        made = await PolicyService(BOOK, store).assign(Tier.FREE, B, "me", "  a canary \n of   economy ")
         assert (made.number, made.change.reason) == (2, "a canary of economy")
         await watch.refresh()
         await other.refresh()
@@ -76,7 +76,7 @@ async def test_a_change_reaches_every_process_and_the_other_tier_stays(database_
 async def test_what_happens_at_once_happens_one_after_the_other(database_url: str) -> None:
     async with stored(database_url) as store:
         await watch_on(store)[0].refresh()
-        desk = Desk(BOOK, store)
+        desk = PolicyService(BOOK, store)
         weights = [{"haiku_first": share, "sonnet_first": 100 - share} for share in range(10, 18)]
         await asyncio.gather(*(desk.assign(Tier.FREE, one, "me", "") for one in weights))
         assert sorted(one.number for one in await desk.history(Tier.FREE)) == list(range(1, 10))
@@ -105,7 +105,7 @@ async def test_a_process_that_starts_without_the_policy_in_force_gives_everybody
         async with watch.running():
             assert dict(watch.book.assignments[Tier.FREE].weights) == {BOOK.baseline: 100}
             assert dict(watch.book.assignments[Tier.PREMIUM].weights) == A
-            await Desk(BOOK, store).assign(Tier.FREE, B, "me", "mended")
+            await PolicyService(BOOK, store).assign(Tier.FREE, B, "me", "mended")
             await watch.refresh()
             assert dict(watch.book.assignments[Tier.FREE].weights) == B
         weight = metrics.registry.get_sample_value
@@ -127,7 +127,7 @@ async def test_the_age_of_an_assignment_grows_while_it_cannot_be_used(
         for now[0] in (1030.0, 1060.0):
             await watch.refresh()
         assert (watch.age_s(Tier.FREE), watch.age_s(Tier.PREMIUM)) == (60, 0)
-        await Desk(BOOK, store).assign(Tier.FREE, B, "me", "mended")
+        await PolicyService(BOOK, store).assign(Tier.FREE, B, "me", "mended")
         await watch.refresh()
         assert watch.age_s(Tier.FREE) == 0
 
@@ -140,20 +140,20 @@ async def test_a_decision_is_kept_whole_once_for_each_alert_and_mode(database_ur
             await transaction.save(made)
             assert await transaction.decision(made.alert, "auto") == made
             assert await transaction.decision(made.alert, "recommend") is None
-        assert list(await Desk(BOOK, store).decisions()) == [made]
-        assert list(await Desk(BOOK, store).decisions(Tier.PREMIUM)) == []
+        assert list(await PolicyService(BOOK, store).decisions()) == [made]
+        assert list(await PolicyService(BOOK, store).decisions(Tier.PREMIUM)) == []
 
 
 async def test_a_rollback_is_taken_back_once(database_url: str) -> None:
     async with stored(database_url) as store:
         await watch_on(store)[0].refresh()
-        desk = Desk(BOOK, store)
+        desk = PolicyService(BOOK, store)
         rolled = await desk.rollback(Tier.FREE, "automatic", "an alert")
         made = replace(decided("haiku_first", ALERT.starts_at - ALERT.starts_at), to_revision=rolled.number)
         async with store.transaction() as transaction:
             await transaction.save(made)
         back = await desk.undo(made.id, "me", "a mistake")
-        assert (back.number, back.weights, back.change.cause) == (3, A, Cause.UNDO)
+        assert (back.number, back.weights, back.change.cause) == (3, A, ChangeCause.UNDO)
         assert (await desk.decision(made.id)).outcome is Outcome.UNDONE
         with pytest.raises(AssignmentError, match="is undone: there is no rollback to take back"):
             await desk.undo(made.id, "me", "")
@@ -185,8 +185,8 @@ async def test_rollbacks_of_the_day_are_found_behind_any_number_of_other_decisio
 class BadNews:
     """Facts that always speak for a rollback."""
 
-    async def facts(self, alert: Alert) -> Facts:
-        return Facts(ROLL_BACK, baseline_enough=True)
+    async def facts(self, alert: RollbackAlert) -> Evidence:
+        return Evidence(ROLL_BACK, baseline_enough=True)
 
 
 async def test_of_the_same_alert_to_several_processes_at_once_comes_one_rollback(database_url: str) -> None:
@@ -195,7 +195,7 @@ async def test_of_the_same_alert_to_several_processes_at_once_comes_one_rollback
         watches = [watch_on(store)[0] for store in stores]
         for watch in watches:
             await watch.refresh()
-        restraint = Restraint("auto", timedelta(), 5)
+        restraint = RollbackLimits("auto", timedelta(), 5)
         told = list[Decision]()
         deciders = [
             Decider(watch, store, BadNews(), restraint, Metrics(), [told.append])
@@ -206,13 +206,13 @@ async def test_of_the_same_alert_to_several_processes_at_once_comes_one_rollback
         assert answers.count(True) == 2
         assert [one.outcome for one in told] == [Outcome.ROLLED_BACK] * 2
         for tier in Tier:
-            assert [one.number for one in await Desk(BOOK, stores[0]).history(tier)] == [2, 1]
+            assert [one.number for one in await PolicyService(BOOK, stores[0]).history(tier)] == [2, 1]
 
 
 async def test_what_a_database_cannot_hold_is_left_out_of_a_reason(database_url: str) -> None:
     async with stored(database_url) as store:
         await watch_on(store)[0].refresh()
-        desk = Desk(BOOK, store)
+        desk = PolicyService(BOOK, store)
         made = await desk.assign(Tier.FREE, B, "me", "a\0 canary \udcff")
         assert made.change.reason == "a canary "
         for odd in ("a\0b", "a\udcffb"):
@@ -223,7 +223,7 @@ async def test_what_a_database_cannot_hold_is_left_out_of_a_reason(database_url:
 async def test_what_fails_in_a_transaction_leaves_nothing_behind(database_url: str) -> None:
     async with stored(database_url) as store:
         await watch_on(store)[0].refresh()
-        first = (await Desk(BOOK, store).history(Tier.FREE))[0]
+        first = (await PolicyService(BOOK, store).history(Tier.FREE))[0]
 
         async def change_and_fail() -> None:
             async with store.transaction() as transaction:
@@ -232,4 +232,4 @@ async def test_what_fails_in_a_transaction_leaves_nothing_behind(database_url: s
 
         with pytest.raises(RuntimeError, match="in the middle"):
             await change_and_fail()
-        assert len(await Desk(BOOK, store).history(Tier.FREE)) == 1
+        assert len(await PolicyService(BOOK, store).history(Tier.FREE)) == 1

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.budgets import Tier
-from agent.policy.assignments import AssignmentError, Cause, Change, Revision, assign, described, rollback, undo
+from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, assign, described, rollback, undo
 from agent.policy.policies import load_policies
 
 BOOK = load_policies()
@@ -19,39 +19,39 @@ C = {"economy": 100}
 BASELINE = {"sonnet_first": 100}
 
 
-class Past:
+class TierHistory:
     """A tier's history, made by the same functions as the real one."""
 
     def __init__(self, first: Mapping[str, int] = A) -> None:
-        self.revisions = [Revision(1, BEGAN, Change(Tier.FREE, first, Cause.FIRST, "policy file", ""))]
+        self.revisions = [Revision(1, BEGAN, Change(Tier.FREE, first, ChangeCause.FIRST, "policy file", ""))]
 
     @property
     def weights(self) -> Mapping[str, int]:
         return self.revisions[-1].weights
 
-    def take(self, change: Change) -> Past:
+    def take(self, change: Change) -> TierHistory:
         number = len(self.revisions) + 1
         self.revisions.append(Revision(number, BEGAN + timedelta(hours=number), change))
         return self
 
-    def assign(self, weights: Mapping[str, int]) -> Past:
+    def assign(self, weights: Mapping[str, int]) -> TierHistory:
         return self.take(assign(BOOK, self.revisions, Tier.FREE, weights, "me", ""))
 
-    def roll_back(self) -> Past:
+    def roll_back(self) -> TierHistory:
         return self.take(rollback(BOOK, self.revisions, Tier.FREE, "me", ""))
 
-    def undo(self, number: int) -> Past:
+    def undo(self, number: int) -> TierHistory:
         return self.take(undo(BOOK, self.revisions, number, Tier.FREE, "me", ""))
 
 
 def test_a_rollback_brings_back_what_was_there_before() -> None:
-    past = Past().assign(B).roll_back()
+    past = TierHistory().assign(B).roll_back()
     assert past.weights == A
     assert past.revisions[-1].change.restores == 1
 
 
 def test_one_rollback_after_the_other_leads_further_back_and_never_forward() -> None:
-    past = Past().assign(B).assign(C).roll_back()
+    past = TierHistory().assign(B).assign(C).roll_back()
     assert past.weights == B
     assert past.roll_back().weights == A
     assert past.roll_back().weights == BASELINE
@@ -60,17 +60,17 @@ def test_one_rollback_after_the_other_leads_further_back_and_never_forward() -> 
 
 
 def test_after_a_rollback_a_new_assignment_rolls_back_to_what_the_rollback_brought() -> None:
-    past = Past().assign(B).roll_back().assign(C).roll_back()
+    past = TierHistory().assign(B).roll_back().assign(C).roll_back()
     assert past.weights == A
     assert past.roll_back().weights == BASELINE
 
 
 def test_a_first_assignment_rolls_back_to_the_baseline() -> None:
-    assert Past().roll_back().weights == BASELINE
+    assert TierHistory().roll_back().weights == BASELINE
 
 
 def test_a_rollback_can_be_taken_back_while_it_is_in_force() -> None:
-    past = Past().assign(B).roll_back()
+    past = TierHistory().assign(B).roll_back()
     assert past.undo(3).weights == B
     assert past.roll_back().weights == A  # and rolled back again
     with pytest.raises(AssignmentError, match=r"revision 3 is no longer in force \(5 is\)"):
@@ -88,11 +88,11 @@ def test_a_rollback_can_be_taken_back_while_it_is_in_force() -> None:
 )
 def test_weights_that_cannot_be_used_are_refused(weights: dict[str, int], message: str) -> None:
     with pytest.raises(AssignmentError, match=message.replace("|", r"\|")):
-        Past().assign(weights)
+        TierHistory().assign(weights)
 
 
 def test_a_policy_that_is_gone_does_not_come_back() -> None:
-    past = Past({"old_policy": 100}).assign(B)
+    past = TierHistory({"old_policy": 100}).assign(B)
     with pytest.raises(AssignmentError, match="old_policy: unknown key"):
         past.roll_back()
 

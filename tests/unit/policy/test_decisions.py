@@ -11,34 +11,36 @@ from agent.budgets import Tier
 from agent.policy.assignments import Change
 from agent.policy.decisions import (
     DAY,
-    Alert,
     Decision,
-    Facts,
+    Evidence,
     Judgement,
     Mode,
     Outcome,
     Reason,
-    Restraint,
+    RollbackAlert,
+    RollbackLimits,
     judge,
 )
 from agent.policy.describe import evidence_lines, headline, next_step
 from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
-from tests.unit.policy.test_assignments import BASELINE, BEGAN, BOOK, Past
+from tests.unit.policy.test_assignments import BASELINE, BEGAN, BOOK, TierHistory
 
 NOW = BEGAN + DAY * 10
-ALERT = Alert("VoiceAgentRollBackExperience", "f1", NOW - timedelta(minutes=5), Tier.FREE, "haiku_first", "experience")
-BAD = Facts(ROLL_BACK, baseline_enough=True)
-RESTRAINT = Restraint("auto", timedelta(minutes=30), 2)
+ALERT = RollbackAlert(
+    "VoiceAgentRollBackExperience", "f1", NOW - timedelta(minutes=5), Tier.FREE, "haiku_first", "experience"
+)
+BAD = Evidence(ROLL_BACK, baseline_enough=True)
+RESTRAINT = RollbackLimits("auto", timedelta(minutes=30), 2)
 
 
 def judged(
-    facts: Facts = BAD,
-    past: Past | None = None,
+    facts: Evidence = BAD,
+    past: TierHistory | None = None,
     recent: tuple[Decision, ...] = (),
     mode: Mode = "auto",
-    alert: Alert = ALERT,
+    alert: RollbackAlert = ALERT,
 ) -> Judgement:
-    history = (past or Past()).revisions
+    history = (past or TierHistory()).revisions
     return judge(alert, facts, BOOK, history, recent, replace(RESTRAINT, mode=mode), NOW)
 
 
@@ -75,13 +77,13 @@ def test_a_provider_that_is_down_is_no_fault_of_the_policy() -> None:
 
 
 def test_a_policy_that_nobody_gets_any_more_is_left_alone() -> None:
-    assert told(judged(past=Past().assign({"economy": 100}))) == (Outcome.HELD, Reason.NOT_ASSIGNED)
+    assert told(judged(past=TierHistory().assign({"economy": 100}))) == (Outcome.HELD, Reason.NOT_ASSIGNED)
 
 
 def test_going_back_must_mean_less_of_the_policy() -> None:
-    more_before = Past({"haiku_first": 100}).assign({"haiku_first": 50, "sonnet_first": 50})
+    more_before = TierHistory({"haiku_first": 100}).assign({"haiku_first": 50, "sonnet_first": 50})
     assert told(judged(past=more_before)) == (Outcome.HELD, Reason.NO_TARGET)
-    assert told(judged(past=Past(BASELINE), alert=replace(ALERT, policy="sonnet_first"))) == (
+    assert told(judged(past=TierHistory(BASELINE), alert=replace(ALERT, policy="sonnet_first"))) == (
         Outcome.HELD,
         Reason.NO_TARGET,
     )
@@ -98,7 +100,7 @@ def test_without_enough_of_a_baseline_it_is_only_recommended() -> None:
 
 
 def test_a_change_gets_time_to_show_what_it_does() -> None:
-    past = Past({"economy": 100}).assign({"haiku_first": 100})
+    past = TierHistory({"economy": 100}).assign({"haiku_first": 100})
     made = past.revisions[-1]
     past.revisions[-1] = replace(made, at=NOW - timedelta(minutes=29))
     assert told(judged(past=past)) == (Outcome.HELD, Reason.DWELL)
@@ -107,7 +109,7 @@ def test_a_change_gets_time_to_show_what_it_does() -> None:
 
 
 def test_what_was_rolled_back_today_does_not_come_back_by_itself() -> None:
-    past = Past({"economy": 100}).assign({"haiku_first": 100})
+    past = TierHistory({"economy": 100}).assign({"haiku_first": 100})
     recent = (decided("economy", timedelta(hours=5)),)
     assert told(judged(past=past, recent=recent)) == (Outcome.HELD, Reason.HYSTERESIS)
     undone = (decided("economy", timedelta(hours=5), Outcome.UNDONE),)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.providers import Remember
+from tests.support.providers import RecordingRecorder
 
 
 @pytest.fixture
-def meter() -> Remember:
-    return Remember()
+def recorder() -> RecordingRecorder:
+    return RecordingRecorder()

@@ -9,13 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.providers.audio_cache import AudioCache, CachedVoice
-from agent.providers.base import Audio, Call, ErrorKind, Meter, ProviderError, SpokenByClient, TextToSpeech, Unit, Usage
-from tests.support.providers import Remember
+from agent.providers.base import (
+    Audio,
+    Call,
+    CallRecorder,
+    ClientSpeech,
+    ErrorKind,
+    ProviderError,
+    TextToSpeech,
+    Unit,
+    Usage,
+)
+from tests.support.providers import RecordingRecorder
 
 SECOND = b"\x01\x02" * 16_000
 
 
-class Voice:
+class CountingVoice:
     """A voice that says what it is told and counts its calls."""
 
     provider = "elevenlabs"
@@ -26,100 +36,100 @@ class Voice:
         self.error = error
         self.calls = 0
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio]:
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
         self.calls += 1
         for pcm in self.pieces:
             yield Audio(pcm, self.provider)
         if self.error is not None:
             raise self.error
         usage = Usage({Unit.CHARACTERS: len(text)})
-        meter.record(Call("tts", self.provider, self.model, "ok", 0.0, 0.1, 0.2, usage))
+        recorder.record(Call("tts", self.provider, self.model, "ok", 0.0, 0.1, 0.2, usage))
 
 
 class Client:
     provider = "browser"
     model = "speech-synthesis"
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[SpokenByClient]:
-        yield SpokenByClient(text)
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[ClientSpeech]:
+        yield ClientSpeech(text)
 
 
 def cached(inner: TextToSpeech, cache: AudioCache, voice: str = "ada") -> CachedVoice:
     return CachedVoice(inner, cache, voice=voice)
 
 
-async def said(voice: CachedVoice, text: str, meter: Meter) -> bytes:
-    async with aclosing(voice.speak("s1", text, meter)) as stream:
+async def said(voice: CachedVoice, text: str, recorder: CallRecorder) -> bytes:
+    async with aclosing(voice.speak("s1", text, recorder)) as stream:
         return b"".join([piece.pcm async for piece in stream if isinstance(piece, Audio)])
 
 
 async def test_the_second_time_is_the_same_sound_and_costs_nothing() -> None:
-    inner, meter = Voice(), Remember()
+    inner, recorder = CountingVoice(), RecordingRecorder()
     voice = cached(inner, AudioCache())
-    first = await said(voice, "One moment.", meter)
-    again = await said(voice, "One moment.", meter)
+    first = await said(voice, "One moment.", recorder)
+    again = await said(voice, "One moment.", recorder)
     assert first == again == SECOND * 2
     assert inner.calls == 1
-    assert [(call.provider, call.model, call.outcome) for call in meter.calls] == [
+    assert [(call.provider, call.model, call.outcome) for call in recorder.calls] == [
         ("elevenlabs", "eleven_flash_v2_5", "ok"),
         ("cache", "eleven_flash_v2_5", "ok"),
     ]
-    assert meter.calls[1].usage == Usage({Unit.CHARACTERS: 11})
-    assert meter.calls[1].first_output_at is not None
+    assert recorder.calls[1].usage == Usage({Unit.CHARACTERS: 11})
+    assert recorder.calls[1].first_output_at is not None
 
 
 async def test_another_text_voice_or_model_is_another_sound() -> None:
-    cache, meter = AudioCache(), Remember()
-    inner, other = Voice(), Voice()
+    cache, recorder = AudioCache(), RecordingRecorder()
+    inner, other = CountingVoice(), CountingVoice()
     other.model = "eleven_v3"
-    await said(cached(inner, cache), "Yes.", meter)
-    await said(cached(inner, cache), "yes.", meter)
-    await said(cached(inner, cache, voice="bob"), "Yes.", meter)
-    await said(cached(other, cache), "Yes.", meter)
+    await said(cached(inner, cache), "Yes.", recorder)
+    await said(cached(inner, cache), "yes.", recorder)
+    await said(cached(inner, cache, voice="bob"), "Yes.", recorder)
+    await said(cached(other, cache), "Yes.", recorder)
     assert (inner.calls, other.calls, len(cache)) == (3, 1, 4)
 
 
 async def test_a_failed_clause_is_not_kept() -> None:
     cache = AudioCache()
-    inner = Voice(error=ProviderError("elevenlabs", ErrorKind.DISCONNECTED, delivered=True))
+    inner = CountingVoice(error=ProviderError("elevenlabs", ErrorKind.DISCONNECTED, delivered=True))
     for _ in range(2):
         with pytest.raises(ProviderError):
-            await said(cached(inner, cache), "Half a", Remember())
+            await said(cached(inner, cache), "Half a", RecordingRecorder())
     assert (inner.calls, len(cache)) == (2, 0)
 
 
 async def test_a_clause_that_is_broken_off_is_not_kept() -> None:
-    cache, inner = AudioCache(), Voice()
-    async with aclosing(cached(inner, cache).speak("s1", "Good mor", Remember())) as stream:
+    cache, inner = AudioCache(), CountingVoice()
+    async with aclosing(cached(inner, cache).speak("s1", "Good mor", RecordingRecorder())) as stream:
         async for _ in stream:
             break
     assert len(cache) == 0
 
 
 async def test_a_hit_that_is_broken_off_is_reported_as_cancelled() -> None:
-    cache, inner, meter = AudioCache(), Voice(), Remember()
+    cache, inner, recorder = AudioCache(), CountingVoice(), RecordingRecorder()
     voice = cached(inner, cache)
-    await said(voice, "Good morning.", meter)
-    async with aclosing(voice.speak("s1", "Good morning.", meter)) as stream:
+    await said(voice, "Good morning.", recorder)
+    async with aclosing(voice.speak("s1", "Good morning.", recorder)) as stream:
         async for piece in stream:
             assert isinstance(piece, Audio)
             assert len(piece.pcm) == 3_200
             break
-    assert [call.outcome for call in meter.calls] == ["ok", "cancelled"]
-    assert await said(voice, "Good morning.", meter) == SECOND * 2
+    assert [call.outcome for call in recorder.calls] == ["ok", "cancelled"]
+    assert await said(voice, "Good morning.", recorder) == SECOND * 2
 
 
 async def test_what_the_client_speaks_is_not_kept() -> None:
     cache = AudioCache()
-    async with aclosing(cached(Client(), cache).speak("s1", "Hello.", Remember())) as stream:
-        assert [piece async for piece in stream] == [SpokenByClient("Hello.")]
+    async with aclosing(cached(Client(), cache).speak("s1", "Hello.", RecordingRecorder())) as stream:
+        assert [piece async for piece in stream] == [ClientSpeech("Hello.")]
     assert len(cache) == 0
 
 
 async def test_sessions_share_it() -> None:
-    cache, inner, meter = AudioCache(), Voice(), Remember()
-    await said(cached(inner, cache), "Hello.", meter)
-    await asyncio.gather(*(said(cached(inner, cache), "Hello.", meter) for _ in range(20)))
+    cache, inner, recorder = AudioCache(), CountingVoice(), RecordingRecorder()
+    await said(cached(inner, cache), "Hello.", recorder)
+    await asyncio.gather(*(said(cached(inner, cache), "Hello.", recorder) for _ in range(20)))
     assert inner.calls == 1
 
 

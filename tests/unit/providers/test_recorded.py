@@ -8,17 +8,17 @@ import pytest
 
 from agent.core.audio import duration_s
 from agent.core.errors import ConfigurationError
-from agent.providers.base import Audio, Meter
+from agent.providers.base import Audio, CallRecorder
 from agent.providers.output_check import audible
 from agent.providers.recorded import TEXTS, Sentence, load_clips, record_clips
-from tests.support.providers import Remember
+from tests.support.providers import RecordingRecorder
 
 
 class _Voice:
     provider = "voice"
     model = "test"
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio]:
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
         for _ in text:
             yield Audio(b"\x00\x10" * 160, "elevenlabs")
 
@@ -32,8 +32,8 @@ def test_every_sentence_is_shipped_as_audible_speech() -> None:
         assert 0.5 < duration_s(len(clip.pcm)) < 6
 
 
-async def test_own_recordings_replace_the_shipped_ones(tmp_path: Path, meter: Remember) -> None:
-    await record_clips(_Voice(), tmp_path / "clips", "clips", meter)
+async def test_own_recordings_replace_the_shipped_ones(tmp_path: Path, recorder: RecordingRecorder) -> None:
+    await record_clips(_Voice(), tmp_path / "clips", "clips", recorder)
     clips = load_clips(tmp_path / "clips")
     assert clips[Sentence.APOLOGY].pcm == b"\x00\x10" * 160 * len(TEXTS[Sentence.APOLOGY])
     assert sorted(file.name for file in (tmp_path / "clips").iterdir()) == sorted(f"{name}.wav" for name in Sentence)

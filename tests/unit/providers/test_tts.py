@@ -14,7 +14,7 @@ from agent.providers.base import ErrorKind, ProviderError, Unit
 from agent.providers.elevenlabs.tts import ElevenLabs
 from agent.providers.openai.tts import OpenAISpeech
 from agent.providers.output_check import audible
-from tests.support.providers import Remember, connections, hidden, hurt, instant_sandbox, until
+from tests.support.providers import RecordingRecorder, connections, hidden, inject_fault, instant_sandbox, until
 from voice_sandbox.server import RunningSandbox
 
 KEY = "secret-key"
@@ -38,21 +38,21 @@ async def _speaking(name: str) -> AsyncGenerator[tuple[RunningSandbox, ElevenLab
             await voice.close()
 
 
-async def _say(voice: ElevenLabs | OpenAISpeech, meter: Remember) -> bytes:
-    async with aclosing(voice.speak("s1", CLAUSE, meter)) as speech:
+async def _say(voice: ElevenLabs | OpenAISpeech, recorder: RecordingRecorder) -> bytes:
+    async with aclosing(voice.speak("s1", CLAUSE, recorder)) as speech:
         pieces = [piece async for piece in speech]
     assert all(piece.pcm and len(piece.pcm) % 2 == 0 for piece in pieces)
     return b"".join(piece.pcm for piece in pieces)
 
 
 @pytest.mark.parametrize("name", VOICES)
-async def test_a_clause_is_streamed_and_counted(name: str, meter: Remember) -> None:
+async def test_a_clause_is_streamed_and_counted(name: str, recorder: RecordingRecorder) -> None:
     async with _speaking(name) as (sandbox, voice):
-        pcm = await _say(voice, meter)
+        pcm = await _say(voice, recorder)
         counted = sandbox.world.counters.total(name, "characters", model=voice.model, session="s1")
     assert audible(pcm)
     assert 1.0 < duration_s(len(pcm)) < 10.0
-    call = meter.only
+    call = recorder.only
     assert (call.service, call.provider, call.outcome) == ("tts", name, "ok")
     assert call.usage.quantities == {Unit.CHARACTERS: len(CLAUSE)}
     assert counted == len(CLAUSE)
@@ -60,11 +60,11 @@ async def test_a_clause_is_streamed_and_counted(name: str, meter: Remember) -> N
     assert call.first_output_at is not None
 
 
-async def test_24_khz_comes_out_as_long_as_16_khz(meter: Remember) -> None:
+async def test_24_khz_comes_out_as_long_as_16_khz(recorder: RecordingRecorder) -> None:
     lengths: list[float] = []
     for name in VOICES:
         async with _speaking(name) as (_, voice):
-            lengths.append(duration_s(len(await _say(voice, meter))))
+            lengths.append(duration_s(len(await _say(voice, recorder))))
     assert abs(lengths[0] - lengths[1]) < 0.02
 
 
@@ -87,65 +87,65 @@ FAULTS: list[tuple[dict[str, Any], ErrorKind, bool]] = [
 @pytest.mark.parametrize("name", VOICES)
 @pytest.mark.parametrize(("fault", "kind", "delivered"), FAULTS)
 async def test_every_fault_has_its_kind(
-    name: str, fault: dict[str, Any], kind: ErrorKind, delivered: bool, meter: Remember
+    name: str, fault: dict[str, Any], kind: ErrorKind, delivered: bool, recorder: RecordingRecorder
 ) -> None:
     async with _speaking(name) as (sandbox, voice):
-        hurt(sandbox, name, **fault)
+        inject_fault(sandbox, name, **fault)
         with pytest.raises(ProviderError) as caught:
-            await _say(voice, meter)
+            await _say(voice, recorder)
         counted = sandbox.world.counters.total(name, "characters", session="s1")
     error = caught.value
     assert (error.provider, error.kind, error.delivered) == (name, kind, delivered)
     assert error.retry_after_s == fault.get("retry_after_s")
     assert hidden(error, KEY, CLAUSE)
-    call = meter.only
+    call = recorder.only
     assert call.outcome == kind
     assert (call.first_output_at is not None) is delivered
     assert call.usage.quantities.get(Unit.CHARACTERS, 0) == counted
 
 
 @pytest.mark.parametrize("name", VOICES)
-async def test_a_closed_clause_is_billed_whole(name: str, meter: Remember) -> None:
+async def test_a_closed_clause_is_billed_whole(name: str, recorder: RecordingRecorder) -> None:
     async with _speaking(name) as (sandbox, voice):
-        async with aclosing(voice.speak("s1", CLAUSE, meter)) as speech:
+        async with aclosing(voice.speak("s1", CLAUSE, recorder)) as speech:
             async for piece in speech:
                 if audible(piece.pcm):
                     break
         counted = sandbox.world.counters.total(name, "characters", session="s1")
-    call = meter.only
+    call = recorder.only
     assert call.outcome == "cancelled"
     assert call.usage.quantities == {Unit.CHARACTERS: len(CLAUSE)}
     assert counted == len(CLAUSE)
 
 
 @pytest.mark.parametrize("name", VOICES)
-async def test_cancelling_the_wait_for_audio_bills_the_clause(name: str, meter: Remember) -> None:
+async def test_cancelling_the_wait_for_audio_bills_the_clause(name: str, recorder: RecordingRecorder) -> None:
     async with _speaking(name) as (sandbox, voice):
-        hurt(sandbox, name, "stall")
-        task = asyncio.create_task(_say(voice, meter))
+        inject_fault(sandbox, name, "stall")
+        task = asyncio.create_task(_say(voice, recorder))
         await until(lambda: sandbox.world.counters.total(name, "characters", session="s1") > 0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert meter.only.outcome == "cancelled"
-    assert meter.only.usage.quantities == {Unit.CHARACTERS: len(CLAUSE)}
+    assert recorder.only.outcome == "cancelled"
+    assert recorder.only.usage.quantities == {Unit.CHARACTERS: len(CLAUSE)}
 
 
 @pytest.mark.parametrize("name", VOICES)
-async def test_nobody_there_is_refused(name: str, meter: Remember) -> None:
+async def test_nobody_there_is_refused(name: str, recorder: RecordingRecorder) -> None:
     voice = _voice(name, "http://127.0.0.1:1")
     with pytest.raises(ProviderError) as caught:
-        await _say(voice, meter)
+        await _say(voice, recorder)
     await voice.close()
     assert caught.value.kind is ErrorKind.REFUSED
-    assert meter.only.usage.quantities == {}
+    assert recorder.only.usage.quantities == {}
 
 
 @pytest.mark.parametrize("name", VOICES)
-async def test_the_connection_is_kept_between_clauses(name: str, meter: Remember) -> None:
+async def test_the_connection_is_kept_between_clauses(name: str, recorder: RecordingRecorder) -> None:
     async with _speaking(name) as (sandbox, voice):
         await voice.warm()
         assert connections(sandbox) == 1
         for _ in range(3):
-            await _say(voice, meter)
+            await _say(voice, recorder)
         assert connections(sandbox) == 1

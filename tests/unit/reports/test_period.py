@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
 from agent.billing.prices import load_prices
-from agent.billing.pricing import MoneySink
+from agent.billing.pricing import PricingSink
 from agent.budgets import Tier
 from agent.ledger.ledger import Ledger
 from agent.ledger.sink import LedgerSink
@@ -64,7 +64,7 @@ async def told(url: str, events: Sequence[Event], at: datetime = NOON) -> tuple[
     ledger = Ledger(url, metrics, clock=lambda: at)
     keeper = LedgerSink(ledger, clock=lambda: at)
     counters = MetricsSink(metrics, BUDGETS, Configured((), (), ()), "test")
-    sinks = Sinks([counters, MoneySink(BOOK, metrics, BUDGETS, keeper, clock=lambda: at), keeper])
+    sinks = Sinks([counters, PricingSink(BOOK, metrics, BUDGETS, keeper, clock=lambda: at), keeper])
     async with ledger:
         for event in events:
             sinks.handle(event)

@@ -40,8 +40,8 @@ async def test_sentry_asks_for_the_cost_before_the_meter_closes_and_traces_come_
         def handle(self, event: object) -> None:
             return
 
-    meter = Meter()
-    sinks = Sinks([meter])
+    recorder = Meter()
+    sinks = Sinks([recorder])
     with receiver() as found:
         given = {
             "SENTRY_DSN": found.url.replace("://", "://public@") + "/1",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.text_normalization.normalizer import HOLD_LIMIT, Piece, Speakable
+from agent.text_normalization.normalizer import HOLD_LIMIT, Speakable, TextPiece
 from agent.text_normalization.words import PAUSE_MARKS, SENTENCE_MARKS
 
 FRAGMENTS = [
@@ -33,7 +33,7 @@ def say(text: str) -> str:
     return "".join(piece.spoken for piece in [*speakable.feed(text), *speakable.finish()])
 
 
-def pieces_of(deltas: list[str]) -> list[Piece]:
+def pieces_of(deltas: list[str]) -> list[TextPiece]:
     speakable = Speakable()
     return [*(piece for delta in deltas for piece in speakable.feed(delta)), *speakable.finish()]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from tools.evals import baselines, data, measures, value_measures
-from tools.evals.backref_cases import HELD_OUT, Case, cases
+from tools.evals.backref_cases import HELD_OUT, BackrefCase, cases
 from tools.evals.memory import RECALL_SETS, RETURN_SETS
 
 BLOCKS = baselines.SELECTORS["last 6 + BM25 8-turn blocks"]
@@ -81,7 +81,7 @@ def test_held_out_back_references_do_not_get_worse() -> None:
 
 def test_the_state_in_focus_is_judged_by_needs_and_rivals() -> None:
     turns = (("To Porto on Friday.", "Held."), ("Another to Leeds.", "On Monday."))
-    case = Case(
+    case = BackrefCase(
         "flight", "ordinal", turns, "The first on Friday?", ("Porto", "Friday"), ("Leeds", "Monday"), ("city", "day")
     )
     lines = ("to: Porto; date: Friday", "to: Porto", "to: Porto; date: Monday", "to: Leeds", "date: Friday")

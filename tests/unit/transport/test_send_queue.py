@@ -9,7 +9,7 @@ from agent.transport.send_queue import MAX_WAITING, Outbox
 from agent.transport.voice_agent_v1.messages import AudioStart, CloseCode
 
 
-class Wire:
+class FakeSocket:
     """A socket that writes down what it is sent; `blocked`, it does not take anything."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Wire:
 
 
 async def test_frames_leave_in_order_and_written_waits_for_them() -> None:
-    outbox, wire = Outbox(), Wire()
+    outbox, wire = Outbox(), FakeSocket()
     task = asyncio.create_task(outbox.run(wire))
     outbox.send(AudioStart(turn=1))
     outbox.send(b"\1\2")
@@ -40,7 +40,7 @@ async def test_frames_leave_in_order_and_written_waits_for_them() -> None:
 
 
 async def test_a_client_that_does_not_read_is_closed_and_told_why() -> None:
-    outbox, wire = Outbox(), Wire()
+    outbox, wire = Outbox(), FakeSocket()
     wire.open.clear()
     task = asyncio.create_task(outbox.run(wire))
     piece = bytes(32_000)
@@ -58,7 +58,7 @@ async def test_a_client_that_does_not_read_is_closed_and_told_why() -> None:
 
 
 async def test_barge_in_forgets_audio_but_no_message() -> None:
-    outbox, wire = Outbox(), Wire()
+    outbox, wire = Outbox(), FakeSocket()
     outbox.send(b"\0\0")
     outbox.send(AudioStart(turn=2))
     outbox.send(b"\0\0")

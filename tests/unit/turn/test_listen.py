@@ -10,8 +10,8 @@ import pytest
 
 from agent.core import clock
 from agent.core.audio import bytes_for
-from agent.providers.base import Call, ErrorKind, Heard, HeardKind, Meter, ProviderError, Word
-from agent.turn.listen import EndOfTurn, Listener, RecogniserLost, Words
+from agent.providers.base import Call, CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind, Word
+from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
 from agent.turn.vad import VoiceStarted, VoiceStopped
 from tests.support.stack import CLIPS
 from tests.support.virtual_time import run_virtual
@@ -28,14 +28,14 @@ class Script:
     model = "test"
 
     def __init__(self) -> None:
-        self.heard: asyncio.Queue[Heard | ProviderError | None] = asyncio.Queue()
+        self.heard: asyncio.Queue[SttEvent | ProviderError | None] = asyncio.Queue()
         self.sent: list[bytes] = []
         self.opened = 0
         self.takes = asyncio.Event()
         self.takes.set()
 
     @asynccontextmanager
-    async def open(self, session: str, meter: Meter) -> AsyncGenerator[Script]:
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[Script]:
         self.opened += 1
         yield self
 
@@ -46,7 +46,7 @@ class Script:
     async def finish(self) -> None:
         self.heard.put_nowait(None)
 
-    async def __aiter__(self) -> AsyncIterator[Heard]:
+    async def __aiter__(self) -> AsyncIterator[SttEvent]:
         while (heard := await self.heard.get()) is not None:
             if isinstance(heard, ProviderError):
                 raise heard
@@ -63,7 +63,7 @@ class Counted:
         self.frames += frames
 
 
-async def speak(listener: Listener, pcm: bytes) -> None:
+async def speak(listener: CallerListener, pcm: bytes) -> None:
     """Feeds audio in real (virtual) time."""
     for start in range(0, len(pcm) - FRAME + 1, FRAME):
         await asyncio.sleep(0.02)
@@ -71,8 +71,8 @@ async def speak(listener: Listener, pcm: bytes) -> None:
 
 
 @asynccontextmanager
-async def listening(script: Script, counted: Counted, idle_s: float = 30.0) -> AsyncGenerator[Listener]:
-    listener = Listener(script, "s", counted, idle_s=idle_s)
+async def listening(script: Script, counted: Counted, idle_s: float = 30.0) -> AsyncGenerator[CallerListener]:
+    listener = CallerListener(script, "s", counted, idle_s=idle_s)
     task = asyncio.create_task(listener.run())
     try:
         yield listener
@@ -81,7 +81,7 @@ async def listening(script: Script, counted: Counted, idle_s: float = 30.0) -> A
         await asyncio.wait({task})
 
 
-def events(listener: Listener) -> list[object]:
+def events(listener: CallerListener) -> list[object]:
     found: list[object] = []
     while not listener.events.empty():
         found.append(listener.events.get_nowait())
@@ -93,7 +93,7 @@ def test_the_end_of_speech_is_where_the_last_word_s_audio_arrived() -> None:
         script = Script()
         async with listening(script, Counted()) as listener:
             await speak(listener, bytes(bytes_for(1.0)) + SPEECH + bytes(bytes_for(1.0)))
-            script.heard.put_nowait(Heard(HeardKind.ENDED, "book a room", (Word("room", 1.2, 2.0),)))
+            script.heard.put_nowait(SttEvent(SttEventKind.ENDED, "book a room", (Word("room", 1.2, 2.0),)))
             await asyncio.sleep(0.1)
             return next(event for event in events(listener) if isinstance(event, EndOfTurn))
 
@@ -107,7 +107,7 @@ def test_without_word_times_it_is_the_last_voiced_frame() -> None:
         script = Script()
         async with listening(script, Counted()) as listener:
             await speak(listener, bytes(bytes_for(1.0)) + SPEECH + bytes(bytes_for(1.0)))
-            script.heard.put_nowait(Heard(HeardKind.ENDED, "book a room", (Word("room"),)))
+            script.heard.put_nowait(SttEvent(SttEventKind.ENDED, "book a room", (Word("room"),)))
             await asyncio.sleep(0.1)
             found = events(listener)
             stopped = next(event for event in found if isinstance(event, VoiceStopped))
@@ -124,13 +124,13 @@ def test_tentative_words_are_not_sure_until_the_turn_has_started() -> None:
         async with listening(script, Counted()) as listener:
             await speak(listener, bytes(bytes_for(0.2)))
             for heard in (
-                Heard(HeardKind.PARTIAL, "the"),
-                Heard(HeardKind.PARTIAL, ""),
-                Heard(HeardKind.STARTED, "the other"),
-                Heard(HeardKind.PARTIAL, "the other one"),
-                Heard(HeardKind.ENDED, "the other one"),
-                Heard(HeardKind.ENDED, "   "),
-                Heard(HeardKind.PARTIAL, "uh"),
+                SttEvent(SttEventKind.PARTIAL, "the"),
+                SttEvent(SttEventKind.PARTIAL, ""),
+                SttEvent(SttEventKind.STARTED, "the other"),
+                SttEvent(SttEventKind.PARTIAL, "the other one"),
+                SttEvent(SttEventKind.ENDED, "the other one"),
+                SttEvent(SttEventKind.ENDED, "   "),
+                SttEvent(SttEventKind.PARTIAL, "uh"),
             ):
                 script.heard.put_nowait(heard)
             await asyncio.sleep(0.1)

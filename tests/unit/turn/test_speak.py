@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from agent.core import clock
 from agent.core.audio import bytes_for
-from agent.providers.base import Audio, Meter, SpokenByClient
+from agent.providers.base import Audio, CallRecorder, ClientSpeech
 from agent.telemetry.timeline import Mark, Timeline
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
@@ -26,7 +26,7 @@ class Voice:
         self.asked: list[tuple[str, float]] = []
         self.open = 0
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio | SpokenByClient]:
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
         self.asked.append((text, clock.now()))
         self.open += 1
         try:
@@ -55,7 +55,7 @@ async def play(voice: Voice, playback: Playback, timeline: Timeline) -> list[str
                     order.append(clause.spoken)
                 case Audio(pcm):
                     playback.audio(len(pcm), clock.now())
-                case SpokenByClient():
+                case ClientSpeech():
                     pass
     return order
 

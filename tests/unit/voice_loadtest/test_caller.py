@@ -7,7 +7,7 @@ from tests.support.scripted_service import Talk, clip, service
 from voice_loadtest.audio import FRAME_BYTES
 from voice_loadtest.caller import CallOptions, call
 from voice_loadtest.pacing import now
-from voice_loadtest.protocol import ConnectError, RefusedError
+from voice_loadtest.protocol import CallRefusedError, ConnectError
 from voice_loadtest.script import Drop, HangUp, Listen, Speak, Type, Wait
 
 
@@ -264,7 +264,7 @@ async def test_a_service_that_is_not_there_says_what_to_start() -> None:
 async def test_a_refusal_carries_the_problem_and_never_the_key() -> None:
     problem = {"title": "Unauthorized", "detail": "the API key is not known", "status": 401}
     async with service(answers, status=401, body=problem) as running:
-        with pytest.raises(RefusedError, match="the API key is not known") as caught:
+        with pytest.raises(CallRefusedError, match="the API key is not known") as caught:
             await call(CallOptions(url=running.url, api_key="s3cret"), [Speak(clip())])
     assert caught.value.status == 401
     assert "s3cret" not in str(caught.value)

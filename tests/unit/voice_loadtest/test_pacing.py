@@ -19,23 +19,23 @@ async def running(clockwork: Clockwork, enough: asyncio.Event) -> None:
 
 async def test_a_late_tick_does_not_move_the_ones_after_it() -> None:
     clockwork = Clockwork()
-    moments: list[float] = []
+    timings: list[float] = []
     enough = asyncio.Event()
 
     def tick() -> None:
-        moments.append(now())
-        if len(moments) == 3:
+        timings.append(now())
+        if len(timings) == 3:
             time.sleep(0.15)  # the whole process hangs
-        if len(moments) == 20:
+        if len(timings) == 20:
             enough.set()
 
     clockwork.ticker.join(tick)
     began = now()
     await running(clockwork, enough)
     # the ticks that were missed are made up for, and none comes before its time
-    for number, moment in enumerate(moments):
+    for number, moment in enumerate(timings):
         assert moment - began >= number * 0.02
-    assert moments[9] - moments[3] < 6 * 0.02
+    assert timings[9] - timings[3] < 6 * 0.02
     assert clockwork.ticker.lateness_ms >= 100
 
 

@@ -13,14 +13,14 @@ class Ear:
     def __init__(self) -> None:
         self.now = 100.0
         self.events: list[tuple[PlaybackEvent, int, int | None]] = []
-        self.moments: list[float] = []
+        self.timings: list[float] = []
         self.played = bytearray()
         self.player = Player(lambda: self.now, self._report, self.played.extend)
 
     def _report(self, event: PlaybackEvent, playing: Playing, clause: int | None, at: float) -> None:
         if event != "progress":
             self.events.append((event, playing.turn, clause))
-            self.moments.append(round(at - 100.0, 6))
+            self.timings.append(round(at - 100.0, 6))
 
     def after(self, seconds: float) -> None:
         self.now += seconds
@@ -42,7 +42,7 @@ def test_audio_is_played_by_the_clock_and_ends_when_it_is_complete() -> None:
     ear.after(0.7)
     assert reply.over
     assert ear.events == [("started", 1, None), ("finished", 1, None)]
-    assert ear.moments == [0.0, 1.0]  # the end is when it was, not when somebody looked
+    assert ear.timings == [0.0, 1.0]  # the end is when it was, not when somebody looked
     assert bytes(ear.played) == audio(1.0)
 
 
@@ -57,7 +57,7 @@ def test_an_empty_buffer_is_a_gap_and_not_an_end() -> None:
     ear.after(1.0)
     assert reply.gap_s == pytest.approx(0.3)
     assert reply.started_at == pytest.approx(103.0)
-    assert ear.moments == [3.0, 3.7]
+    assert ear.timings == [3.0, 3.7]
 
 
 def test_a_pause_keeps_the_buffer_and_a_resumed_reply_goes_on_where_it_was() -> None:
@@ -100,7 +100,7 @@ def test_a_reply_that_comes_early_waits_for_the_one_before() -> None:
     ear.player.complete(first)
     ear.player.complete(second)
     ear.after(2.0)
-    assert ear.moments == [0.0, 0.5, 0.5, 1.0]
+    assert ear.timings == [0.0, 0.5, 0.5, 1.0]
     assert [turn for _, turn, _ in ear.events] == [1, 1, 2, 2]
 
 
@@ -120,7 +120,7 @@ def test_clauses_that_the_caller_speaks_itself_are_reported_one_by_one() -> None
         ("finished", 1, 2),
         ("finished", 1, None),
     ]
-    assert ear.moments[2] == pytest.approx(2.0)
+    assert ear.timings[2] == pytest.approx(2.0)
     assert reply.played_s == pytest.approx(4.0)
 
 

@@ -4,27 +4,27 @@ from io import StringIO
 
 from rich.console import Console
 
-from voice_loadtest.records import CallRecord, Fault, TurnRecord, Utterance
-from voice_loadtest.report import BAR, Report
+from voice_loadtest.records import CallerTurn, CallFault, CallRecord, Utterance
+from voice_loadtest.report import BAR, CallReport
 
 BUDGETS = {"voice_to_voice": 1500.0, "stt": 600.0, "llm": 400.0, "tts": 400.0, "network": 100.0}
 
 
-def spoken(total_ms: float, **stages: float | None) -> TurnRecord:
+def spoken(total_ms: float, **stages: float | None) -> CallerTurn:
     said = Utterance("speech", "one.wav", first_voiced_at=9.0, ended_at=10.0, turns=[1])
-    turn = TurnRecord(1, said, spoken=True, transcript="book a room", first_audio_at=10.0 + total_ms / 1000)
+    turn = CallerTurn(1, said, spoken=True, transcript="book a room", first_audio_at=10.0 + total_ms / 1000)
     turn.clauses[0], turn.sounded, turn.outcome, turn.measured = "Of course.", True, "replied", True
     turn.server_voice_to_voice_ms, turn.stages = total_ms - 3, dict(stages)
     return turn
 
 
-def shown(turn: TurnRecord, *, colour: bool = False) -> str:
+def shown(turn: CallerTurn, *, colour: bool = False) -> str:
     record = CallRecord(session_id="s1", tier="premium", policy="haiku-first", budgets_ms=BUDGETS, turns=[turn])
     if turn.utterance is not None:
         record.utterances.append(turn.utterance)
     out = StringIO()
     console = Console(file=out, width=160, force_terminal=colour, color_system="standard" if colour else None)
-    report = Report(console)
+    report = CallReport(console)
     report.turn(turn, record)
     report.end(record)
     return out.getvalue()
@@ -74,7 +74,7 @@ def test_words_of_the_server_cannot_drive_the_terminal() -> None:
 
 def test_faults_and_closes_are_explained_in_words() -> None:
     out = StringIO()
-    record = CallRecord(close_code=4409, errors=[Fault("replaced", "somebody else called", fatal=True)])
-    Report(Console(file=out, width=160)).end(record)
+    record = CallRecord(close_code=4409, errors=[CallFault("replaced", "somebody else called", fatal=True)])
+    CallReport(Console(file=out, width=160)).end(record)
     assert "error replaced: somebody else called" in out.getvalue()
     assert "closed with 4409: a newer connection of the same caller took over" in out.getvalue()

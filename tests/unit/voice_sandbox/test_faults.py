@@ -33,14 +33,14 @@ def test_a_rule_bites_only_its_provider_session_and_model() -> None:
 
 
 def test_the_dice_are_seeded() -> None:
-    def bites(seed: int) -> list[bool]:
+    def applies(seed: int) -> list[bool]:
         faults = Faults(seed)
         faults.add(rule(probability=0.3))
         return [faults.draw("anthropic", None) is not None for _ in range(1000)]
 
-    assert bites(5) == bites(5)
-    assert bites(5) != bites(6)
-    assert 250 < sum(bites(5)) < 350
+    assert applies(5) == applies(5)
+    assert applies(5) != applies(6)
+    assert 250 < sum(applies(5)) < 350
 
 
 def test_clearing_takes_back_what_was_named() -> None:

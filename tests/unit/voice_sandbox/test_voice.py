@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voice_sandbox.voice import PROGRAM, Voice, VoiceError, tones
+from voice_sandbox.voice import PROGRAM, SimulatedVoice, VoiceError, tones
 
 needs_espeak = pytest.mark.skipif(shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed")
 
@@ -30,7 +30,7 @@ def test_tones_have_the_length_of_the_text_and_gaps_between_words() -> None:
 
 @needs_espeak
 async def test_espeak_speaks_at_the_wanted_rate() -> None:
-    voice = Voice.create("espeak")
+    voice = SimulatedVoice.create("espeak")
     assert voice.name == "espeak"
     slow, fast = (
         await voice.render("Hello there, good morning.", 16_000),
@@ -43,14 +43,14 @@ async def test_espeak_speaks_at_the_wanted_rate() -> None:
 
 @needs_espeak
 async def test_text_is_never_taken_for_an_option_or_a_command() -> None:
-    voice = Voice.create("espeak")
+    voice = SimulatedVoice.create("espeak")
     texts = ["--version", "-w /tmp/x.wav", "$(id); `id` | cat", "a\x00b", "<speak>&"]
     for pcm in await asyncio.gather(*(voice.render(text, 16_000) for text in texts)):
         assert len(pcm) > 3200
 
 
 async def test_nothing_to_say_is_empty() -> None:
-    voice = Voice.create("tones")
+    voice = SimulatedVoice.create("tones")
     assert voice.name == "tones"
     assert await voice.render(" \n", 16_000) == b""
 
@@ -67,7 +67,7 @@ async def test_a_rendered_text_is_kept(tmp_path: Path) -> None:
         f"w.writeframes(b'\\x01\\x00' * 1600); w.close()\nsys.stdout.buffer.write(open({str(wav)!r}, 'rb').read())\n"
     )
     program.chmod(0o755)
-    voice = Voice(str(program))
+    voice = SimulatedVoice(str(program))
     first = await voice.render("hello", 16_000)
     assert first == await voice.render("hello", 16_000) == b"\x01\x00" * 1600
     with pytest.raises(VoiceError, match="no WAV file"):
@@ -76,11 +76,11 @@ async def test_a_rendered_text_is_kept(tmp_path: Path) -> None:
 
 async def test_a_missing_program_is_an_error() -> None:
     with pytest.raises(VoiceError, match="could not be started"):
-        await Voice("/nonexistent/espeak-ng").render("hello", 16_000)
+        await SimulatedVoice("/nonexistent/espeak-ng").render("hello", 16_000)
 
 
 def test_espeak_must_be_there_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert Voice.create("auto").name == "tones"
+    assert SimulatedVoice.create("auto").name == "tones"
     with pytest.raises(ValueError, match="not installed"):
-        Voice.create("espeak")
+        SimulatedVoice.create("espeak")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from agent.providers.base import ErrorKind, Heard, HeardKind, ProviderError, Word
+from agent.providers.base import ErrorKind, ProviderError, SttEvent, SttEventKind, Word
 from agent.providers.deepgram.nova import DeepgramNova
-from tests.support.providers import Peer, Remember, deepgram_peer, recorded
+from tests.support.providers import Peer, RecordingRecorder, deepgram_peer, recorded
 
-STARTED, PARTIAL, ENDED = HeardKind.STARTED, HeardKind.PARTIAL, HeardKind.ENDED
+STARTED, PARTIAL, ENDED = SttEventKind.STARTED, SttEventKind.PARTIAL, SttEventKind.ENDED
 
 
 def _results(text: str, start: float = 0.0, *, final: bool = False, speech_final: bool = False, **extra: Any) -> Any:
@@ -45,7 +45,7 @@ UTTERANCE_END = {"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.0
 SPEECH_STARTED = {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.2}
 
 
-async def _replay(messages: list[Any], meter: Remember) -> list[Heard]:
+async def _replay(messages: list[Any], recorder: RecordingRecorder) -> list[SttEvent]:
     async def script(socket: ServerConnection, peer: Peer) -> None:
         for message in messages:
             await socket.send(message if isinstance(message, str | bytes) else json.dumps(message))
@@ -53,17 +53,17 @@ async def _replay(messages: list[Any], meter: Remember) -> list[Heard]:
 
     async with (
         deepgram_peer(script) as peer,
-        DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream,
+        DeepgramNova(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
     ):
         await stream.finish()
         return [heard async for heard in stream]
 
 
-def _said(heard: list[Heard]) -> list[tuple[HeardKind, str]]:
+def _said(heard: list[SttEvent]) -> list[tuple[SttEventKind, str]]:
     return [(one.kind, one.text) for one in heard]
 
 
-async def test_segments_add_up_to_one_turn(meter: Remember) -> None:
+async def test_segments_add_up_to_one_turn(recorder: RecordingRecorder) -> None:
     heard = await _replay(
         [
             SPEECH_STARTED,
@@ -75,7 +75,7 @@ async def test_segments_add_up_to_one_turn(meter: Remember) -> None:
             _results("", 4.0, final=True, speech_final=True),
             UTTERANCE_END,
         ],
-        meter,
+        recorder,
     )
     assert _said(heard) == [
         (STARTED, "I would"),
@@ -88,19 +88,19 @@ async def test_segments_add_up_to_one_turn(meter: Remember) -> None:
     assert heard[-1].words[-1] == Word("please.", 3.0, 3.4)
 
 
-async def test_utterance_end_ends_a_turn_that_noise_kept_open(meter: Remember) -> None:
-    heard = await _replay([_results("Hello there", final=True), UTTERANCE_END, UTTERANCE_END], meter)
+async def test_utterance_end_ends_a_turn_that_noise_kept_open(recorder: RecordingRecorder) -> None:
+    heard = await _replay([_results("Hello there", final=True), UTTERANCE_END, UTTERANCE_END], recorder)
     assert _said(heard) == [(STARTED, "Hello there"), (ENDED, "Hello there")]
 
 
-async def test_words_of_a_turn_that_is_over_come_back_in_no_later_turn(meter: Remember) -> None:
+async def test_words_of_a_turn_that_is_over_come_back_in_no_later_turn(recorder: RecordingRecorder) -> None:
     heard = await _replay(
         [
             _results("Hello there"),
             UTTERANCE_END,
             _results("Hello there my friend", final=True, speech_final=True),
         ],
-        meter,
+        recorder,
     )
     assert _said(heard) == [
         (STARTED, "Hello there"),
@@ -110,12 +110,12 @@ async def test_words_of_a_turn_that_is_over_come_back_in_no_later_turn(meter: Re
     ]
 
 
-async def test_noise_is_no_turn(meter: Remember) -> None:
-    heard = await _replay([SPEECH_STARTED, _results("", final=True, speech_final=True), UTTERANCE_END], meter)
+async def test_noise_is_no_turn(recorder: RecordingRecorder) -> None:
+    heard = await _replay([SPEECH_STARTED, _results("", final=True, speech_final=True), UTTERANCE_END], recorder)
     assert heard == []
 
 
-async def test_the_answer_to_finalize_ends_the_turn(meter: Remember) -> None:
+async def test_the_answer_to_finalize_ends_the_turn(recorder: RecordingRecorder) -> None:
     async def script(socket: ServerConnection, peer: Peer) -> None:
         await socket.send(json.dumps(_results("Book it")))
         await peer.read(socket, "Finalize")
@@ -124,9 +124,9 @@ async def test_the_answer_to_finalize_ends_the_turn(meter: Remember) -> None:
 
     async with (
         deepgram_peer(script) as peer,
-        DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream,
+        DeepgramNova(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
     ):
-        heard: list[Heard] = []
+        heard: list[SttEvent] = []
         async for one in stream:
             heard.append(one)
             if one.kind is STARTED:
@@ -136,7 +136,7 @@ async def test_the_answer_to_finalize_ends_the_turn(meter: Remember) -> None:
     assert _said(heard) == [(STARTED, "Book it"), (PARTIAL, "Book it."), (ENDED, "Book it.")]
 
 
-async def test_a_silent_stream_is_kept_alive(meter: Remember, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_stream_is_kept_alive(recorder: RecordingRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.providers.deepgram.nova.KEEP_ALIVE_S", 0.05)
 
     async def script(socket: ServerConnection, peer: Peer) -> None:
@@ -148,9 +148,9 @@ async def test_a_silent_stream_is_kept_alive(meter: Remember, monkeypatch: pytes
     async with (
         deepgram_peer(script) as peer,
         asyncio.timeout(5),
-        DeepgramNova(api_key="k", base_url=peer.url).open("s1", meter) as stream,
+        DeepgramNova(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
     ):
-        heard: list[Heard] = []
+        heard: list[SttEvent] = []
         async for one in stream:
             heard.append(one)
             if one.kind is ENDED:
@@ -159,8 +159,8 @@ async def test_a_silent_stream_is_kept_alive(meter: Remember, monkeypatch: pytes
     assert [text["type"] for text in peer.texts] == ["KeepAlive", "KeepAlive", "CloseStream"]
 
 
-async def test_recorded_traffic_of_the_real_service(meter: Remember) -> None:
-    heard = await _replay(recorded("billing_department-deepgram"), meter)
+async def test_recorded_traffic_of_the_real_service(recorder: RecordingRecorder) -> None:
+    heard = await _replay(recorded("billing_department-deepgram"), recorder)
     assert _said(heard) == [
         (STARTED, "Building department."),
         (PARTIAL, "Building department."),
@@ -169,8 +169,8 @@ async def test_recorded_traffic_of_the_real_service(meter: Remember) -> None:
     assert heard[-1].words[-1].end_s == 1.76
 
 
-async def test_recorded_turns_follow_each_other_without_overlap(meter: Remember) -> None:
-    heard = await _replay(recorded("vad-deepgram"), meter)
+async def test_recorded_turns_follow_each_other_without_overlap(recorder: RecordingRecorder) -> None:
+    heard = await _replay(recorded("vad-deepgram"), recorder)
     ended = [one for one in heard if one.kind is ENDED]
     assert len(ended) > 3
     assert sum(one.kind is STARTED for one in heard) == len(ended)
@@ -181,18 +181,18 @@ async def test_recorded_turns_follow_each_other_without_overlap(meter: Remember)
 @pytest.mark.parametrize(
     "message", ["{", b"\x00", {"type": "Results"}, {**_results("x"), "channel": {"alternatives": []}}]
 )
-async def test_what_cannot_be_read_is_malformed(message: Any, meter: Remember) -> None:
+async def test_what_cannot_be_read_is_malformed(message: Any, recorder: RecordingRecorder) -> None:
     with pytest.raises(ProviderError) as caught:
-        await _replay([message], meter)
+        await _replay([message], recorder)
     assert caught.value.kind is ErrorKind.MALFORMED
-    assert meter.only.outcome == ErrorKind.MALFORMED
+    assert recorder.only.outcome == ErrorKind.MALFORMED
 
 
 @pytest.mark.parametrize(
     ("variant", "kind"), [("SchemaError", ErrorKind.BAD_REQUEST), ("InternalError", ErrorKind.OVERLOADED)]
 )
-async def test_an_error_message_ends_the_stream(variant: str, kind: ErrorKind, meter: Remember) -> None:
+async def test_an_error_message_ends_the_stream(variant: str, kind: ErrorKind, recorder: RecordingRecorder) -> None:
     message = {"type": "Error", "variant": variant, "description": "d", "message": "m"}
     with pytest.raises(ProviderError) as caught:
-        await _replay([message], meter)
+        await _replay([message], recorder)
     assert caught.value.kind is kind

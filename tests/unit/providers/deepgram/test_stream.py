@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from agent.core.audio import bytes_for
-from agent.providers.base import ErrorKind, Heard, HeardKind, ProviderError, Unit
+from agent.providers.base import ErrorKind, ProviderError, SttEvent, SttEventKind, Unit
 from agent.providers.deepgram.flux import DeepgramFlux
 from agent.providers.deepgram.nova import DeepgramNova
 from agent.providers.deepgram.stream import giving_up
-from tests.support.providers import Remember, deepgram_peer, hidden, hurt, instant_sandbox, until
+from tests.support.providers import RecordingRecorder, deepgram_peer, hidden, inject_fault, instant_sandbox, until
 from voice_sandbox.server import RunningSandbox
 from voice_sandbox.state import BUNDLED_CLIPS
 
@@ -42,7 +42,7 @@ async def _hearing(name: str, *, word_times: bool = True) -> AsyncGenerator[tupl
         yield sandbox, _recogniser(name, sandbox.url)
 
 
-async def _hear(recogniser: Any, pcm: bytes, meter: Remember) -> list[Heard]:
+async def _hear(recogniser: Any, pcm: bytes, recorder: RecordingRecorder) -> list[SttEvent]:
     """Everything that is heard in this audio, sent as fast as it is taken."""
 
     async def send(stream: Any) -> None:
@@ -50,7 +50,7 @@ async def _hear(recogniser: Any, pcm: bytes, meter: Remember) -> list[Heard]:
             await stream.send(pcm[start : start + PIECE])
         await stream.finish()
 
-    async with recogniser.open("s1", meter) as stream:
+    async with recogniser.open("s1", recorder) as stream:
         sending = asyncio.create_task(send(stream))
         try:
             return [heard async for heard in stream]
@@ -64,54 +64,54 @@ def _words(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", BOTH)
-async def test_speech_becomes_a_turn(name: str, meter: Remember) -> None:
+async def test_speech_becomes_a_turn(name: str, recorder: RecordingRecorder) -> None:
     pcm, words = _clip()
     async with _hearing(name) as (sandbox, recogniser):
-        heard = await _hear(recogniser, pcm + SILENCE, meter)
+        heard = await _hear(recogniser, pcm + SILENCE, recorder)
         seconds = sandbox.world.counters.total("deepgram", "audio_seconds", model=recogniser.model, session="s1")
     kinds = [one.kind for one in heard]
-    assert kinds.count(HeardKind.STARTED) == kinds.count(HeardKind.ENDED) == 1
-    assert kinds[-1] is HeardKind.ENDED
+    assert kinds.count(SttEventKind.STARTED) == kinds.count(SttEventKind.ENDED) == 1
+    assert kinds[-1] is SttEventKind.ENDED
     assert _words(heard[-1].text) == _words(words)
     end = heard[-1].words[-1].end_s
     assert end is not None
     assert abs(end - len(pcm) / 32_000) < 0.2
-    assert sum(call.usage.quantities[Unit.AUDIO_SAMPLES] for call in meter.calls) == len(pcm + SILENCE) // 2
+    assert sum(call.usage.quantities[Unit.AUDIO_SAMPLES] for call in recorder.calls) == len(pcm + SILENCE) // 2
     assert seconds == len(pcm + SILENCE) / 32_000
-    assert all(call.outcome == "ok" and not call.usage.estimated for call in meter.calls)
-    assert meter.calls[0].first_output_at is not None
+    assert all(call.outcome == "ok" and not call.usage.estimated for call in recorder.calls)
+    assert recorder.calls[0].first_output_at is not None
 
 
-async def test_flux_words_may_have_no_times(meter: Remember) -> None:
+async def test_flux_words_may_have_no_times(recorder: RecordingRecorder) -> None:
     pcm, words = _clip()
     async with _hearing("flux", word_times=False) as (_, recogniser):
-        heard = await _hear(recogniser, pcm + SILENCE, meter)
+        heard = await _hear(recogniser, pcm + SILENCE, recorder)
     assert _words(heard[-1].text) == _words(words)
     assert heard[-1].words
     assert all(word.start_s is None and word.end_s is None for one in heard for word in one.words)
 
 
 @pytest.mark.parametrize("name", BOTH)
-async def test_a_turn_that_is_open_at_the_end_of_the_audio_is_ended(name: str, meter: Remember) -> None:
+async def test_a_turn_that_is_open_at_the_end_of_the_audio_is_ended(name: str, recorder: RecordingRecorder) -> None:
     pcm, words = _clip()
     async with _hearing(name) as (_, recogniser):
-        heard = await _hear(recogniser, pcm, meter)
-    assert heard[-1].kind is HeardKind.ENDED
+        heard = await _hear(recogniser, pcm, recorder)
+    assert heard[-1].kind is SttEventKind.ENDED
     assert _words(heard[-1].text) == _words(words)
 
 
 @pytest.mark.parametrize("name", BOTH)
-async def test_silence_is_no_turn(name: str, meter: Remember) -> None:
+async def test_silence_is_no_turn(name: str, recorder: RecordingRecorder) -> None:
     async with _hearing(name) as (_, recogniser):
-        assert await _hear(recogniser, SILENCE, meter) == []
+        assert await _hear(recogniser, SILENCE, recorder) == []
 
 
 @pytest.mark.parametrize("name", BOTH)
-async def test_samples_are_reported_every_ten_seconds(name: str, meter: Remember) -> None:
+async def test_samples_are_reported_every_ten_seconds(name: str, recorder: RecordingRecorder) -> None:
     async with _hearing(name) as (_, recogniser):
-        await _hear(recogniser, bytes(bytes_for(25.0)), meter)
-    assert [call.usage.quantities[Unit.AUDIO_SAMPLES] for call in meter.calls] == [160_000, 160_000, 80_000]
-    assert [call.first_output_at is not None for call in meter.calls] == [True, False, False]
+        await _hear(recogniser, bytes(bytes_for(25.0)), recorder)
+    assert [call.usage.quantities[Unit.AUDIO_SAMPLES] for call in recorder.calls] == [160_000, 160_000, 80_000]
+    assert [call.first_output_at is not None for call in recorder.calls] == [True, False, False]
 
 
 FAULTS: list[tuple[dict[str, Any], ErrorKind]] = [
@@ -132,53 +132,53 @@ FAULTS: list[tuple[dict[str, Any], ErrorKind]] = [
 @pytest.mark.parametrize("name", BOTH)
 @pytest.mark.parametrize(("fault", "kind"), FAULTS)
 async def test_every_fault_has_its_kind(
-    name: str, fault: dict[str, Any], kind: ErrorKind, meter: Remember, monkeypatch: pytest.MonkeyPatch
+    name: str, fault: dict[str, Any], kind: ErrorKind, recorder: RecordingRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.providers.deepgram.stream.FINISH_TIMEOUT_S", 0.5)
     pcm, _ = _clip()
     async with _hearing(name) as (sandbox, recogniser):
-        hurt(sandbox, "deepgram", **fault)
+        inject_fault(sandbox, "deepgram", **fault)
         with pytest.raises(ProviderError) as caught:
-            await _hear(recogniser, pcm + SILENCE, meter)
+            await _hear(recogniser, pcm + SILENCE, recorder)
     error = caught.value
     assert (error.provider, error.kind) == ("deepgram", kind)
     assert error.retry_after_s == fault.get("retry_after_s")
     assert hidden(error, KEY)
-    assert meter.calls[-1].outcome == kind
-    assert all(call.outcome == "ok" for call in meter.calls[:-1])
+    assert recorder.calls[-1].outcome == kind
+    assert all(call.outcome == "ok" for call in recorder.calls[:-1])
 
 
 @pytest.mark.parametrize("name", BOTH)
-async def test_a_mute_recogniser_is_not_an_error_of_its_own(name: str, meter: Remember) -> None:
+async def test_a_mute_recogniser_is_not_an_error_of_its_own(name: str, recorder: RecordingRecorder) -> None:
     """Only who knows that the microphone was loud can tell: that is the chain."""
     pcm, _ = _clip()
     async with _hearing(name) as (sandbox, recogniser):
-        hurt(sandbox, "deepgram", "empty")
-        assert await _hear(recogniser, pcm + SILENCE, meter) == []
+        inject_fault(sandbox, "deepgram", "empty")
+        assert await _hear(recogniser, pcm + SILENCE, recorder) == []
 
 
 @pytest.mark.parametrize("name", BOTH)
-async def test_nobody_there_is_refused(name: str, meter: Remember) -> None:
+async def test_nobody_there_is_refused(name: str, recorder: RecordingRecorder) -> None:
     recogniser = _recogniser(name, "http://127.0.0.1:1")
     with pytest.raises(ProviderError) as caught:
-        await _hear(recogniser, b"", meter)
+        await _hear(recogniser, b"", recorder)
     assert caught.value.kind is ErrorKind.REFUSED
-    assert meter.only.usage.quantities == {}
+    assert recorder.only.usage.quantities == {}
     await recogniser.warm()  # never fails
 
 
 @pytest.mark.parametrize("name", BOTH)
-async def test_an_error_of_the_caller_passes_through(name: str, meter: Remember) -> None:
+async def test_an_error_of_the_caller_passes_through(name: str, recorder: RecordingRecorder) -> None:
     async with _hearing(name) as (_, recogniser):
         with pytest.raises(ZeroDivisionError):
-            async with recogniser.open("s1", meter):
+            async with recogniser.open("s1", recorder):
                 raise ZeroDivisionError
-    assert meter.only.outcome == "ok"
+    assert recorder.only.outcome == "ok"
 
 
 @pytest.mark.parametrize("name", BOTH)
 async def test_leaving_does_not_wait_for_a_peer_that_is_gone(
-    name: str, meter: Remember, monkeypatch: pytest.MonkeyPatch
+    name: str, recorder: RecordingRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.providers.deepgram.stream.CLOSE_TIMEOUT_S", 0.05)
     deaf = asyncio.Event()
@@ -189,19 +189,19 @@ async def test_leaving_does_not_wait_for_a_peer_that_is_gone(
         socket.transport.abort()
 
     async with deepgram_peer(script) as peer:
-        async with asyncio.timeout(5), _recogniser(name, peer.url).open("s1", meter) as stream:
+        async with asyncio.timeout(5), _recogniser(name, peer.url).open("s1", recorder) as stream:
             await stream.send(bytes(640))
         deaf.set()
-    assert meter.only.outcome == "ok"
+    assert recorder.only.outcome == "ok"
 
 
 @pytest.mark.parametrize("name", BOTH)
-async def test_iterating_ends_at_once_when_cancelled(name: str, meter: Remember) -> None:
+async def test_iterating_ends_at_once_when_cancelled(name: str, recorder: RecordingRecorder) -> None:
     async with _hearing(name) as (_, recogniser):
         waiting = asyncio.Event()
 
         async def listen() -> None:
-            async with recogniser.open("s1", meter) as stream:
+            async with recogniser.open("s1", recorder) as stream:
                 waiting.set()
                 async for _ in stream:
                     pass
@@ -212,12 +212,12 @@ async def test_iterating_ends_at_once_when_cancelled(name: str, meter: Remember)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert meter.only.outcome == "ok"
+    assert recorder.only.outcome == "ok"
 
 
 @pytest.mark.parametrize("name", BOTH)
 async def test_a_host_that_takes_the_connection_and_says_nothing_is_refused(
-    name: str, meter: Remember, monkeypatch: pytest.MonkeyPatch
+    name: str, recorder: RecordingRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.providers.deepgram.stream.CONNECT_TIMEOUT_S", 0.1)
     gone: list[asyncio.StreamWriter] = []
@@ -230,9 +230,9 @@ async def test_a_host_that_takes_the_connection_and_says_nothing_is_refused(
         port = server.sockets[0].getsockname()[1]
         async with asyncio.timeout(5):
             with pytest.raises(ProviderError) as caught:
-                await _hear(_recogniser(name, f"http://127.0.0.1:{port}"), b"", meter)
+                await _hear(_recogniser(name, f"http://127.0.0.1:{port}"), b"", recorder)
         for writer in gone:
             writer.transport.abort()
         await until(lambda: not giving_up)
     assert caught.value.kind is ErrorKind.REFUSED
-    assert meter.only.outcome == ErrorKind.REFUSED
+    assert recorder.only.outcome == ErrorKind.REFUSED

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import asyncio
 
-from agent.providers.fallback.concurrency import Slots
+from agent.providers.fallback.concurrency import PriorityLimiter
 from tests.support.virtual_time import run_virtual
 
 
 def test_a_slot_is_taken_at_once_or_waited_for() -> None:
     async def scenario() -> None:
-        slots = Slots(1)
+        slots = PriorityLimiter(1)
         assert await slots.take(first=False, within_s=0)
         assert not await slots.take(first=False, within_s=0)
         loop = asyncio.get_running_loop()
@@ -25,7 +25,7 @@ def test_a_slot_is_taken_at_once_or_waited_for() -> None:
 
 def test_who_goes_first_waits_in_front() -> None:
     async def scenario() -> None:
-        slots = Slots(1)
+        slots = PriorityLimiter(1)
         assert await slots.take(first=False, within_s=0)
         order: list[str] = []
 
@@ -48,7 +48,7 @@ def test_who_goes_first_waits_in_front() -> None:
 
 def test_reserved_slots_are_kept_for_who_goes_first() -> None:
     async def scenario() -> None:
-        slots = Slots(3, reserved=1)
+        slots = PriorityLimiter(3, reserved=1)
         assert await slots.take(first=False, within_s=0)
         assert await slots.take(first=False, within_s=0)
         assert not await slots.take(first=False, within_s=1)
@@ -62,7 +62,7 @@ def test_reserved_slots_are_kept_for_who_goes_first() -> None:
 
 def test_a_cancelled_wait_leaves_nothing_behind() -> None:
     async def scenario() -> None:
-        slots = Slots(1)
+        slots = PriorityLimiter(1)
         assert await slots.take(first=True, within_s=0)
         task = asyncio.create_task(slots.take(first=False, within_s=10))
         await asyncio.sleep(0)

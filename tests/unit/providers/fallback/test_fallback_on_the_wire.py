@@ -15,21 +15,21 @@ import pytest
 
 from agent.core.audio import bytes_for
 from agent.providers.anthropic.claude import Claude
-from agent.providers.base import Audio, ErrorKind, Heard, HeardKind, Message, Prompt, ProviderError, SpeechToText
+from agent.providers.base import Audio, ErrorKind, Message, Prompt, ProviderError, SpeechToText, SttEvent, SttEventKind
 from agent.providers.browser import ClientVoice
 from agent.providers.deepgram.flux import DeepgramFlux
 from agent.providers.deepgram.nova import DeepgramNova
 from agent.providers.elevenlabs.tts import ElevenLabs
-from agent.providers.fallback.chain import ChainDeadlines, Step
-from agent.providers.fallback.llm_tts import LanguageChain, VoiceChain
-from agent.providers.fallback.stt import ListeningChain, ListeningRules
+from agent.providers.fallback.chain import ChainDeadlines, ChainStep
+from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
+from agent.providers.fallback.stt import ListeningRules, SttFallback
 from agent.providers.openai.segmented_stt import SegmentedSpeech
 from agent.providers.openai.tts import OpenAISpeech
 from agent.providers.openai.whisper import Whisper
 from agent.providers.output_check import audible
 from agent.telemetry.timeline import Fallback
 from agent.turn.vad import VoiceActivity
-from tests.support.providers import Remember, hurt, instant_sandbox
+from tests.support.providers import RecordingRecorder, inject_fault, instant_sandbox
 from voice_sandbox.server import RunningSandbox
 from voice_sandbox.state import BUNDLED_CLIPS
 
@@ -37,7 +37,7 @@ DEADLINES = ChainDeadlines(first_s=0.6, stall_s=0.6, chain_s=1.2)
 PROMPT = Prompt("You are a receptionist.", "", (Message("user", "I would like to book a room."),))
 
 
-class Timeline(Remember):
+class WireTimeline(RecordingRecorder):
     def __init__(self) -> None:
         super().__init__()
         self.moves: list[Fallback] = []
@@ -61,30 +61,30 @@ class Adapters:
         self.built.append(adapter)
         return adapter
 
-    def voices(self, *, client_speaks: bool = False) -> VoiceChain:
+    def voices(self, *, client_speaks: bool = False) -> TtsFallback:
         url = self.sandbox.url
         eleven = self.keep(ElevenLabs(api_key="k", base_url=url, model="eleven_flash_v2_5", voice="v"))
         openai = self.keep(OpenAISpeech(api_key="k", base_url=f"{url}/v1", model="tts-1", voice="alloy"))
-        steps = [Step("elevenlabs", eleven), Step("openai_tts", openai)]
+        steps = [ChainStep("elevenlabs", eleven), ChainStep("openai_tts", openai)]
         if client_speaks:
-            steps.append(Step("browser", ClientVoice(), instant=True))
-        return VoiceChain(steps, DEADLINES)
+            steps.append(ChainStep("browser", ClientVoice(), instant=True))
+        return TtsFallback(steps, DEADLINES)
 
-    def models(self) -> LanguageChain:
+    def models(self) -> LlmFallback:
         sonnet, haiku = (
             self.keep(Claude(api_key="k", base_url=self.sandbox.url, model=model))
             for model in ("claude-sonnet-5-5", "claude-haiku-5-5")
         )
-        return LanguageChain([Step("sonnet", sonnet), Step("haiku", haiku)], DEADLINES)
+        return LlmFallback([ChainStep("sonnet", sonnet), ChainStep("haiku", haiku)], DEADLINES)
 
-    def recognisers(self, name: str, *, deaf_s: float = 0.8) -> ListeningChain:
+    def recognisers(self, name: str, *, deaf_s: float = 0.8) -> SttFallback:
         """The rules count seconds of audio, and audio is played faster than it was spoken (see `_call`)."""
         url = self.sandbox.url
         build = DeepgramFlux if name == "flux" else DeepgramNova
         whisper = self.keep(Whisper(api_key="k", base_url=f"{url}/v1", model="gpt-transcribe"))
-        first: Step[SpeechToText] = Step("deepgram", self.keep(build(api_key="k", base_url=url)))
-        second: Step[SpeechToText] = Step("whisper", SegmentedSpeech(whisper, VoiceActivity))
-        return ListeningChain([first, second], last="browser", rules=ListeningRules(deaf_s=deaf_s, last_answer_s=60.0))
+        first: ChainStep[SpeechToText] = ChainStep("deepgram", self.keep(build(api_key="k", base_url=url)))
+        second: ChainStep[SpeechToText] = ChainStep("whisper", SegmentedSpeech(whisper, VoiceActivity))
+        return SttFallback([first, second], last="browser", rules=ListeningRules(deaf_s=deaf_s, last_answer_s=60.0))
 
 
 @asynccontextmanager
@@ -119,49 +119,49 @@ def _name(fault: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=_name)
 async def test_a_clause_is_spoken_whatever_elevenlabs_does(fault: dict[str, Any]) -> None:
-    meter = Timeline()
+    recorder = WireTimeline()
     async with _adapters() as adapters:
         chain = adapters.voices()
-        hurt(adapters.sandbox, "elevenlabs", **fault)
-        async with aclosing(chain.speak("s1", "Certainly, a room for two.", meter)) as speech:
+        inject_fault(adapters.sandbox, "elevenlabs", **fault)
+        async with aclosing(chain.speak("s1", "Certainly, a room for two.", recorder)) as speech:
             pcm = b"".join([piece.pcm async for piece in speech if isinstance(piece, Audio)])
         whole = adapters.sandbox.world.counters.total("openai_tts", "characters", session="s1")
     assert audible(pcm)
     assert whole == len("Certainly, a room for two.")
-    assert [move[:2] for move in meter.path] == [("elevenlabs", "openai_tts")]
-    assert [call.provider for call in meter.calls] == ["elevenlabs", "openai_tts"]
-    assert meter.calls[0].outcome == meter.moves[0].reason  # the call says the same as the fallback
+    assert [move[:2] for move in recorder.path] == [("elevenlabs", "openai_tts")]
+    assert [call.provider for call in recorder.calls] == ["elevenlabs", "openai_tts"]
+    assert recorder.calls[0].outcome == recorder.moves[0].reason  # the call says the same as the fallback
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=_name)
 async def test_a_reply_is_given_whatever_sonnet_does(fault: dict[str, Any]) -> None:
-    meter = Timeline()
+    recorder = WireTimeline()
     async with _adapters() as adapters:
         chain = adapters.models()
-        hurt(adapters.sandbox, "anthropic", model="claude-sonnet-5-5", **fault)
-        async with aclosing(chain.reply("s1", PROMPT, meter)) as reply:
+        inject_fault(adapters.sandbox, "anthropic", model="claude-sonnet-5-5", **fault)
+        async with aclosing(chain.reply("s1", PROMPT, recorder)) as reply:
             text = "".join([said.text async for said in reply])
         asked = adapters.sandbox.world.log.entries[-1].body["messages"][-1]["content"]
     assert text.strip()
-    assert [move[:2] for move in meter.path] == [("sonnet", "haiku")]
-    assert [call.model for call in meter.calls] == ["claude-sonnet-5-5", "claude-haiku-5-5"]
-    assert meter.calls[0].outcome == meter.moves[0].reason
+    assert [move[:2] for move in recorder.path] == [("sonnet", "haiku")]
+    assert [call.model for call in recorder.calls] == ["claude-sonnet-5-5", "claude-haiku-5-5"]
+    assert recorder.calls[0].outcome == recorder.moves[0].reason
     assert ("cut off after these words" in asked) is bool(fault.get("after"))
 
 
 async def test_the_client_speaks_when_no_voice_answers() -> None:
-    meter = Timeline()
+    recorder = WireTimeline()
     async with _adapters() as adapters:
         chain = adapters.voices(client_speaks=True)
         for provider in ("elevenlabs", "openai_tts"):
-            hurt(adapters.sandbox, provider, "stall")
+            inject_fault(adapters.sandbox, provider, "stall")
         began = time.monotonic()
-        async with aclosing(chain.speak("s1", "Hello.", meter)) as speech:
+        async with aclosing(chain.speak("s1", "Hello.", recorder)) as speech:
             pieces = [piece async for piece in speech]
         took = time.monotonic() - began
-    assert [type(piece).__name__ for piece in pieces] == ["SpokenByClient"]
+    assert [type(piece).__name__ for piece in pieces] == ["ClientSpeech"]
     assert took < DEADLINES.chain_s + 0.5
-    assert meter.path == [("elevenlabs", "openai_tts", "timeout"), ("openai_tts", "browser", "timeout")]
+    assert recorder.path == [("elevenlabs", "openai_tts", "timeout"), ("openai_tts", "browser", "timeout")]
 
 
 # Recognisers
@@ -177,7 +177,7 @@ def _words(text: str) -> list[str]:
     return "".join(letter for letter in text.lower() if letter.isalnum() or letter == " ").split()
 
 
-async def _call(chain: ListeningChain, pcm: bytes, meter: Timeline, *, pace: float = 8.0) -> list[Heard]:
+async def _call(chain: SttFallback, pcm: bytes, recorder: WireTimeline, *, pace: float = 8.0) -> list[SttEvent]:
     """Plays audio into a stream of the chain at `pace` times its speed, and returns what was heard."""
     piece_s = 0.04
 
@@ -187,7 +187,7 @@ async def _call(chain: ListeningChain, pcm: bytes, meter: Timeline, *, pace: flo
             await asyncio.sleep(piece_s / pace)
         await stream.finish()
 
-    async with chain.open("s1", meter) as stream:
+    async with chain.open("s1", recorder) as stream:
         playing = asyncio.create_task(play(stream))
         try:
             return [heard async for heard in stream]
@@ -215,15 +215,15 @@ STT_FAULTS: list[tuple[dict[str, Any], list[str]]] = [
 @pytest.mark.parametrize(("fault", "reasons"), STT_FAULTS)
 async def test_a_turn_is_heard_whatever_deepgram_does(name: str, fault: dict[str, Any], reasons: list[str]) -> None:
     pcm, words = _clip()
-    meter = Timeline()
+    recorder = WireTimeline()
     async with _adapters() as adapters:
         # who fails aloud does so when the machine gets to it, and must not be taken for mute before
         chain = adapters.recognisers(name, deaf_s=0.8 if reasons == ["empty"] else 60.0)
-        hurt(adapters.sandbox, "deepgram", **fault)
-        heard = await _call(chain, bytes(bytes_for(0.5)) + pcm + bytes(bytes_for(4.0)), meter)
-    ended = [one for one in heard if one.kind is HeardKind.ENDED]
+        inject_fault(adapters.sandbox, "deepgram", **fault)
+        heard = await _call(chain, bytes(bytes_for(0.5)) + pcm + bytes(bytes_for(4.0)), recorder)
+    ended = [one for one in heard if one.kind is SttEventKind.ENDED]
     assert [_words(one.text) for one in ended] == [_words(words)]
-    assert [move.reason for move in meter.moves] == reasons
+    assert [move.reason for move in recorder.moves] == reasons
     end = ended[0].words[-1].end_s
     assert end is not None
     assert abs(end - 0.5 - len(pcm) / 32_000) < 0.25
@@ -231,12 +231,12 @@ async def test_a_turn_is_heard_whatever_deepgram_does(name: str, fault: dict[str
 
 async def test_when_all_recognisers_fail_the_client_is_next() -> None:
     pcm, _ = _clip()
-    meter = Timeline()
+    recorder = WireTimeline()
     async with _adapters() as adapters:
         chain = adapters.recognisers("flux")
-        hurt(adapters.sandbox, "deepgram", "refuse")
-        hurt(adapters.sandbox, "openai_stt", "unauthorized")
+        inject_fault(adapters.sandbox, "deepgram", "refuse")
+        inject_fault(adapters.sandbox, "openai_stt", "unauthorized")
         with pytest.raises(ProviderError) as caught:
-            await _call(chain, pcm + bytes(bytes_for(2.0)), meter)
+            await _call(chain, pcm + bytes(bytes_for(2.0)), recorder)
     assert caught.value.kind is ErrorKind.UNAUTHORIZED
-    assert meter.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "unauthorized")]
+    assert recorder.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "unauthorized")]

@@ -19,7 +19,7 @@ from agent.providers.openai.tts import OpenAISpeech
 from agent.providers.openai.whisper import Whisper
 from agent.providers.recorded import Sentence, load_clips
 from agent.turn.vad import VoiceActivity
-from tests.support.providers import Remember, hurt, instant_sandbox
+from tests.support.providers import RecordingRecorder, inject_fault, instant_sandbox
 
 CLIP = load_clips()[Sentence.ONE_MOMENT].pcm
 
@@ -73,19 +73,19 @@ PROBES: list[tuple[str, Build, dict[Unit, int]]] = [
 
 @pytest.mark.parametrize(("provider", "build", "usage"), PROBES)
 async def test_a_probe_finds_out_and_costs_next_to_nothing(
-    provider: str, build: Build, usage: dict[Unit, int], meter: Remember
+    provider: str, build: Build, usage: dict[Unit, int], recorder: RecordingRecorder
 ) -> None:
     async with instant_sandbox() as sandbox:
         adapter, probe = build(sandbox.url)
         try:
-            await probe(meter)
-            assert meter.only.outcome == "ok"
+            await probe(recorder)
+            assert recorder.only.outcome == "ok"
             for unit, quantity in usage.items():
-                assert meter.only.usage.quantities[unit] == quantity
+                assert recorder.only.usage.quantities[unit] == quantity
             assert sandbox.world.counters.total(provider, "requests", session="probe") == 1
-            hurt(sandbox, provider, "empty")
+            inject_fault(sandbox, provider, "empty")
             with pytest.raises(ProviderError) as caught:
-                await probe(meter)
+                await probe(recorder)
             assert caught.value.kind is ErrorKind.EMPTY
         finally:
             await adapter.close()

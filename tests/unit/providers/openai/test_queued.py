@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from agent.core import clock
-from agent.providers.base import ErrorKind, Meter, ProviderError
-from agent.providers.fallback.chain import PassedOverError
-from agent.providers.fallback.concurrency import Slots
+from agent.providers.base import CallRecorder, ErrorKind, ProviderError
+from agent.providers.fallback.chain import StepSkippedError
+from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.openai.queued import QUEUE_S, QueuedTranscriber
-from tests.support.providers import Remember
+from tests.support.providers import RecordingRecorder
 from tests.support.virtual_time import run_virtual
 
 
@@ -25,7 +25,7 @@ class Slow:
         self.running = self.most = 0
         self.fails = False
 
-    async def transcribe(self, session: str, pcm: bytes, meter: Meter) -> str:
+    async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str:
         self.running += 1
         self.most = max(self.most, self.running)
         try:
@@ -39,16 +39,16 @@ class Slow:
 
 def test_at_most_so_many_requests_at_once_and_premium_callers_find_room() -> None:
     async def run() -> None:
-        slow, slots = Slow(), Slots(4, reserved=1)
-        free, premium = (QueuedTranscriber(slow, slots, goes_first=first) for first in (False, True))
-        asked = [asyncio.create_task(free.transcribe(str(n), b"", Remember())) for n in range(3)]
+        slow, slots = Slow(), PriorityLimiter(4, reserved=1)
+        free, premium = (QueuedTranscriber(slow, slots, priority=first) for first in (False, True))
+        asked = [asyncio.create_task(free.transcribe(str(n), b"", RecordingRecorder())) for n in range(3)]
         await asyncio.sleep(0.1)
         began = clock.now()
-        with pytest.raises(PassedOverError) as refused:
-            await free.transcribe("late", b"", Remember())
+        with pytest.raises(StepSkippedError) as refused:
+            await free.transcribe("late", b"", RecordingRecorder())
         assert refused.value.reason == "busy"
         assert clock.now() - began == pytest.approx(QUEUE_S)
-        assert await premium.transcribe("premium", b"", Remember()) == "premium"
+        assert await premium.transcribe("premium", b"", RecordingRecorder()) == "premium"
         assert [await task for task in asked] == ["0", "1", "2"]
         assert slow.most == 4
         assert slots.free == 4
@@ -58,12 +58,12 @@ def test_at_most_so_many_requests_at_once_and_premium_callers_find_room() -> Non
 
 def test_a_failed_and_a_cancelled_request_give_their_slot_back() -> None:
     async def run() -> None:
-        slow, slots = Slow(), Slots(1)
-        queued = QueuedTranscriber(slow, slots, goes_first=False)
+        slow, slots = Slow(), PriorityLimiter(1)
+        queued = QueuedTranscriber(slow, slots, priority=False)
         slow.fails = True
         with pytest.raises(ProviderError):
-            await queued.transcribe("s", b"", Remember())
-        left = asyncio.create_task(queued.transcribe("s", b"", Remember()))
+            await queued.transcribe("s", b"", RecordingRecorder())
+        left = asyncio.create_task(queued.transcribe("s", b"", RecordingRecorder()))
         await asyncio.sleep(0.1)
         left.cancel()
         await asyncio.wait({left})

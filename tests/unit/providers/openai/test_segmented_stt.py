@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pytest
 
 from agent.core.audio import bytes_for, duration_s
-from agent.providers.base import ErrorKind, Heard, HeardKind, Meter, ProviderError
+from agent.providers.base import CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Segmenter
 from agent.providers.output_check import audible
-from tests.support.providers import Remember
+from tests.support.providers import RecordingRecorder
 
 LOUD = b"\x00\x20" * (bytes_for(0.02) // 2)
 SILENCE = bytes(bytes_for(0.02))
@@ -89,7 +89,7 @@ class Transcripts:
         self._answers = list(answers)
         self.asked: list[float] = []
 
-    async def transcribe(self, session: str, pcm: bytes, meter: Meter) -> str:
+    async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str:
         self.asked.append(duration_s(len(pcm)))
         answer = self._answers.pop(0)
         if isinstance(answer, ErrorKind):
@@ -97,8 +97,8 @@ class Transcripts:
         return answer
 
 
-async def _hear(transcripts: Transcripts, audio: bytes) -> list[Heard]:
-    async with SegmentedSpeech(transcripts, Loudness).open("s", Remember()) as stream:
+async def _hear(transcripts: Transcripts, audio: bytes) -> list[SttEvent]:
+    async with SegmentedSpeech(transcripts, Loudness).open("s", RecordingRecorder()) as stream:
         await stream.send(audio)
         await stream.finish()
         return [heard async for heard in stream]
@@ -111,10 +111,10 @@ async def test_a_segment_becomes_a_turn() -> None:
     transcripts = Transcripts("Book a room.", "Yes.")
     heard = await _hear(transcripts, UTTERANCE + _audio((LOUD, 0.5)))
     assert [(one.kind, one.text) for one in heard] == [
-        (HeardKind.STARTED, "Book a room."),
-        (HeardKind.ENDED, "Book a room."),
-        (HeardKind.STARTED, "Yes."),
-        (HeardKind.ENDED, "Yes."),
+        (SttEventKind.STARTED, "Book a room."),
+        (SttEventKind.ENDED, "Book a room."),
+        (SttEventKind.STARTED, "Yes."),
+        (SttEventKind.ENDED, "Yes."),
     ]
     words = heard[1].words
     assert [word.text for word in words] == ["Book", "a", "room."]

@@ -9,7 +9,7 @@ import pytest
 
 from agent.providers.base import ErrorKind, ProviderError, Unit
 from agent.providers.openai.whisper import Whisper
-from tests.support.providers import Remember, hidden, hurt, instant_sandbox, until
+from tests.support.providers import RecordingRecorder, hidden, inject_fault, instant_sandbox, until
 from voice_sandbox.server import RunningSandbox
 from voice_sandbox.state import BUNDLED_CLIPS
 
@@ -33,15 +33,15 @@ def _words(text: str) -> list[str]:
     return "".join(letter for letter in text.lower() if letter.isalnum() or letter == " ").split()
 
 
-async def test_a_segment_is_transcribed_and_counted(meter: Remember) -> None:
+async def test_a_segment_is_transcribed_and_counted(recorder: RecordingRecorder) -> None:
     pcm, words = _clip()
     async with instant_sandbox() as sandbox:
         whisper = _whisper(sandbox)
-        text = await whisper.transcribe("s1", pcm, meter)
+        text = await whisper.transcribe("s1", pcm, recorder)
         await whisper.close()
         seconds = sandbox.world.counters.total("openai_stt", "audio_seconds", model=MODEL, session="s1")
     assert _words(text) == _words(words)
-    call = meter.only
+    call = recorder.only
     assert (call.service, call.provider, call.outcome) == ("stt", "openai_stt", "ok")
     assert call.usage.quantities == {Unit.AUDIO_SAMPLES: len(pcm) // 2}
     assert seconds == len(pcm) / 32_000
@@ -62,33 +62,33 @@ FAULTS: list[tuple[dict[str, Any], ErrorKind]] = [
 
 
 @pytest.mark.parametrize(("fault", "kind"), FAULTS)
-async def test_every_fault_has_its_kind(fault: dict[str, Any], kind: ErrorKind, meter: Remember) -> None:
+async def test_every_fault_has_its_kind(fault: dict[str, Any], kind: ErrorKind, recorder: RecordingRecorder) -> None:
     pcm, _ = _clip()
     async with instant_sandbox() as sandbox:
         whisper = _whisper(sandbox)
-        hurt(sandbox, "openai_stt", **fault)
+        inject_fault(sandbox, "openai_stt", **fault)
         with pytest.raises(ProviderError) as caught:
-            await whisper.transcribe("s1", pcm, meter)
+            await whisper.transcribe("s1", pcm, recorder)
         await whisper.close()
         seconds = sandbox.world.counters.total("openai_stt", "audio_seconds", session="s1")
     error = caught.value
     assert (error.provider, error.kind, error.delivered) == ("openai_stt", kind, False)
     assert error.retry_after_s == fault.get("retry_after_s")
     assert hidden(error, KEY)
-    assert meter.only.outcome == kind
-    assert meter.only.usage.quantities.get(Unit.AUDIO_SAMPLES, 0) == round(seconds * 16_000)
+    assert recorder.only.outcome == kind
+    assert recorder.only.usage.quantities.get(Unit.AUDIO_SAMPLES, 0) == round(seconds * 16_000)
 
 
-async def test_a_cancelled_transcription_is_billed(meter: Remember) -> None:
+async def test_a_cancelled_transcription_is_billed(recorder: RecordingRecorder) -> None:
     pcm, _ = _clip()
     async with instant_sandbox() as sandbox:
         whisper = _whisper(sandbox)
-        hurt(sandbox, "openai_stt", "stall")
-        task = asyncio.create_task(whisper.transcribe("s1", pcm, meter))
+        inject_fault(sandbox, "openai_stt", "stall")
+        task = asyncio.create_task(whisper.transcribe("s1", pcm, recorder))
         await until(lambda: sandbox.world.counters.total("openai_stt", "audio_seconds", session="s1") > 0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         await whisper.close()
-    assert meter.only.outcome == "cancelled"
-    assert meter.only.usage.quantities == {Unit.AUDIO_SAMPLES: len(pcm) // 2}
+    assert recorder.only.outcome == "cancelled"
+    assert recorder.only.usage.quantities == {Unit.AUDIO_SAMPLES: len(pcm) // 2}

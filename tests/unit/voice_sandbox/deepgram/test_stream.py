@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import uvloop
 
-from voice_sandbox.deepgram.stream import Close, Message, Out, serve
+from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
 from voice_sandbox.deepgram.upgrade import BadRequestError, PcmInput, Upgrade, number, pcm_source
-from voice_sandbox.state import SandboxOptions, World
+from voice_sandbox.state import SandboxOptions, SandboxState
 
 
 class FakeSocket:
@@ -52,7 +52,7 @@ class Late:
         return time.monotonic() - 1
 
     def opening(self, now: float) -> Sequence[Out]:
-        return [Message({"type": "Connected"})]
+        return [OutgoingMessage({"type": "Connected"})]
 
     def audio(self, pcm: bytes, now: float) -> Sequence[Out]:
         self.chunks += 1
@@ -67,7 +67,7 @@ class Late:
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_a_deadline_that_is_already_past_is_kept_on_either_event_loop(run: Any) -> None:
-    world = World.create(SandboxOptions(port=0, voice="tones"))
+    world = SandboxState.create(SandboxOptions(port=0, voice="tones"))
 
     async def call() -> FakeSocket:
         socket = FakeSocket()

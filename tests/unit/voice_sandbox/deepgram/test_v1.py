@@ -23,11 +23,11 @@ from deepgram.listen.v1.types import (
 )
 
 from tests.support.paths import DATA
-from voice_sandbox.deepgram.stream import Close, Message, Out
+from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage
 from voice_sandbox.deepgram.v1 import NovaListener
 from voice_sandbox.faults import FaultKind, FaultRule
 from voice_sandbox.server import RunningSandbox, run_sandbox
-from voice_sandbox.state import BUNDLED_CLIPS, SandboxOptions, World
+from voice_sandbox.state import BUNDLED_CLIPS, SandboxOptions, SandboxState
 
 CHUNK = 640
 EVENTS = DATA / "speech" / "deepgram_events"
@@ -39,14 +39,14 @@ def clip(name: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World.create(SandboxOptions(port=0, voice="tones", profile="instant"))
+def world() -> SandboxState:
+    return SandboxState.create(SandboxOptions(port=0, voice="tones", profile="instant"))
 
 
 class Nova:
     """A listener fed 20 ms every 20 ms."""
 
-    def __init__(self, world: World, **params: str) -> None:
+    def __init__(self, world: SandboxState, **params: str) -> None:
         self.listener = NovaListener(world, "nova-3", "r1", params)
         self.now = 10.0
         self.outs: list[Out] = list(self.listener.opening(self.now))
@@ -71,7 +71,9 @@ class Nova:
         return [out for out in self.outs if isinstance(out, Close)]
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
-        return [dict(out.payload) for out in self.outs if isinstance(out, Message) and out.payload["type"] == kind]
+        return [
+            dict(out.payload) for out in self.outs if isinstance(out, OutgoingMessage) and out.payload["type"] == kind
+        ]
 
 
 def text(result: dict[str, Any]) -> str:
@@ -82,7 +84,7 @@ def finals(results: Sequence[dict[str, Any]]) -> list[str]:
     return [text(result) for result in results if result["is_final"] and text(result)]
 
 
-def test_a_phrase_gives_interim_results_and_one_final_with_word_times(world: World) -> None:
+def test_a_phrase_gives_interim_results_and_one_final_with_word_times(world: SandboxState) -> None:
     nova = Nova(world, interim_results="true", endpointing="300")
     nova.play(clip("room_01.wav") + bytes(32_000))
     results = nova.sent("Results")
@@ -96,14 +98,14 @@ def test_a_phrase_gives_interim_results_and_one_final_with_word_times(world: Wor
     assert all(text(final).startswith(text(result)) for result in interim if result["start"] == 0)
 
 
-def test_without_interim_results_only_finals_are_sent(world: World) -> None:
+def test_without_interim_results_only_finals_are_sent(world: SandboxState) -> None:
     nova = Nova(world)
     nova.play(clip("room_03.wav") + bytes(32_000))
     assert [result["is_final"] for result in nova.sent("Results")] == [True]
     assert nova.sent("SpeechStarted") == []
 
 
-def test_speech_starts_and_utterance_ends_are_told_when_asked_for(world: World) -> None:
+def test_speech_starts_and_utterance_ends_are_told_when_asked_for(world: SandboxState) -> None:
     nova = Nova(world, interim_results="true", vad_events="true", utterance_end_ms="1000", endpointing="10")
     nova.play(bytes(6_400) + clip("room_03.wav") + bytes(64_000))
     [started] = nova.sent("SpeechStarted")
@@ -113,21 +115,21 @@ def test_speech_starts_and_utterance_ends_are_told_when_asked_for(world: World) 
     assert ended["last_word_end"] == final["channel"]["alternatives"][0]["words"][-1]["end"]
 
 
-def test_noise_may_start_speech_but_says_nothing(world: World) -> None:
+def test_noise_may_start_speech_but_says_nothing(world: SandboxState) -> None:
     nova = Nova(world, interim_results="true", vad_events="true")
     nova.play(clip("noise_cough.wav") + bytes(32_000))
     assert len(nova.sent("SpeechStarted")) == 1
     assert all(text(result) == "" for result in nova.sent("Results"))
 
 
-def test_endpointing_off_never_says_that_speech_is_final(world: World) -> None:
+def test_endpointing_off_never_says_that_speech_is_final(world: SandboxState) -> None:
     nova = Nova(world, endpointing="false")
     nova.play(clip("room_03.wav") + bytes(32_000))
     assert finals(nova.sent("Results")) == ["For five people."]
     assert not any(result["speech_final"] for result in nova.sent("Results"))
 
 
-def test_finalize_gives_what_was_heard_so_far(world: World) -> None:
+def test_finalize_gives_what_was_heard_so_far(world: SandboxState) -> None:
     nova = Nova(world, interim_results="true")
     nova.play(clip("room_01.wav")[:48_000])
     nova.say("Finalize")
@@ -136,7 +138,7 @@ def test_finalize_gives_what_was_heard_so_far(world: World) -> None:
     assert 0 < len(text(last)) < len("Hi, I'd like to book a meeting room.")
 
 
-def test_ten_seconds_without_audio_or_keep_alive_close_the_stream(world: World) -> None:
+def test_ten_seconds_without_audio_or_keep_alive_close_the_stream(world: SandboxState) -> None:
     nova = Nova(world)
     nova.play(bytes(3_200))
     nova.wait(9.5)
@@ -148,7 +150,7 @@ def test_ten_seconds_without_audio_or_keep_alive_close_the_stream(world: World) 
     assert close.code == 1011 and "net0001" in close.reason
 
 
-def test_close_stream_sends_the_rest_and_metadata(world: World) -> None:
+def test_close_stream_sends_the_rest_and_metadata(world: SandboxState) -> None:
     nova = Nova(world)
     nova.play(clip("room_03.wav")[:-8_000])
     nova.say("CloseStream")
@@ -159,14 +161,14 @@ def test_close_stream_sends_the_rest_and_metadata(world: World) -> None:
     assert metadata["duration"] == pytest.approx((len(clip("room_03.wav")) - 8_000) / 32_000, abs=1e-3)
 
 
-def test_an_unreadable_message_is_answered_with_a_schema_error(world: World) -> None:
+def test_an_unreadable_message_is_answered_with_a_schema_error(world: SandboxState) -> None:
     nova = Nova(world)
     nova.outs += nova.listener.command("{", nova.now)
     [error] = nova.sent("Error")
     assert error["variant"] == "SchemaError" and nova.closes == []
 
 
-def test_the_messages_have_the_fields_of_recorded_traffic(world: World) -> None:
+def test_the_messages_have_the_fields_of_recorded_traffic(world: SandboxState) -> None:
     if not EVENTS.exists():
         pytest.skip("no recorded traffic at hand")
     recorded: dict[str, set[str]] = {}

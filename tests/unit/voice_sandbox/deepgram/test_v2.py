@@ -51,7 +51,7 @@ async def flux(
 
 
 @dataclass
-class Call:
+class ListenCall:
     """What a caller sees: messages with their arrival, and when each byte of audio left."""
 
     socket: AsyncV2SocketClient
@@ -83,11 +83,11 @@ class Call:
 
 
 async def played(
-    connect: Callable[[], Any], pcm: bytes, *, also: Callable[[Call], Awaitable[None]] | None = None
-) -> Call:
+    connect: Callable[[], Any], pcm: bytes, *, also: Callable[[ListenCall], Awaitable[None]] | None = None
+) -> ListenCall:
     """Plays audio to its end and hears everything that comes back."""
     async with asyncio.timeout(30), connect() as socket:
-        call = Call(socket)
+        call = ListenCall(socket)
         async with asyncio.TaskGroup() as group:
             group.create_task(call.listen())
             if also is not None:
@@ -142,7 +142,7 @@ async def test_the_messages_have_the_fields_of_recorded_traffic() -> None:
 
 
 async def test_configure_and_force_end_turn() -> None:
-    async def configure(call: Call) -> None:
+    async def configure(call: ListenCall) -> None:
         thresholds = ListenV2ConfigureThresholds(eot_threshold=1.0, eager_eot_threshold=0.4)
         await call.socket.send_configure(ListenV2Configure(thresholds=thresholds, keyterms=["room"]))
         await call.socket.send_configure(ListenV2Configure(thresholds=ListenV2ConfigureThresholds(eot_threshold=7)))
@@ -165,7 +165,7 @@ async def test_48_khz_is_heard_as_well() -> None:
     narrow = np.frombuffer(clip("room_03.wav") + bytes(9_600), dtype=np.int16)
     wide = soxr.resample(narrow, 16_000, 48_000).tobytes()
     async with flux(sample_rate=48_000) as (sandbox, connect), asyncio.timeout(20), connect() as socket:
-        call = Call(socket)
+        call = ListenCall(socket)
         async with asyncio.TaskGroup() as group:
             group.create_task(call.listen())
             for start in range(0, len(wide), 1_921):  # cuts samples in two
@@ -266,7 +266,7 @@ async def test_stall_goes_silent_and_stays_so() -> None:
     async with flux() as (sandbox, connect):
         sandbox.world.faults.add(FaultRule(provider="deepgram", kind=FaultKind.STALL, after=1, count=1))
         async with connect() as socket:
-            call = Call(socket)
+            call = ListenCall(socket)
             listener = asyncio.create_task(call.listen())
             pcm = clip("room_01.wav") + bytes(16_000)
             for start in range(0, len(pcm), CHUNK):

@@ -12,11 +12,11 @@ import soxr
 from numpy.typing import NDArray
 
 from voice_sandbox.recognizer.features import FRAME_S, RATE, levels
-from voice_sandbox.recognizer.library import Clip, ClipError, ClipLibrary
+from voice_sandbox.recognizer.library import ClipLibrary, LibraryClip, LibraryClipError
 from voice_sandbox.recognizer.recognizer import StreamingRecogniser, transcribe
 from voice_sandbox.recognizer.unknown import TEXT
 from voice_sandbox.recognizer.voicing import FLOOR_DBFS, RANGE_DB
-from voice_sandbox.recognizer.words import Heard
+from voice_sandbox.recognizer.words import RecognizedWord
 from voice_sandbox.state import BUNDLED_CLIPS
 
 Audio = NDArray[np.float64]
@@ -34,7 +34,7 @@ def _pcm(audio: Audio) -> bytes:
     return np.clip(np.round(audio), -32768, 32767).astype("<i2").tobytes()
 
 
-def _hear(library: ClipLibrary, audio: Audio) -> Heard:
+def _hear(library: ClipLibrary, audio: Audio) -> RecognizedWord:
     recogniser = StreamingRecogniser(library)
     pcm = _pcm(audio)
     for start in range(0, len(pcm), CHUNK):
@@ -102,7 +102,7 @@ def test_white_noise_costs_at_most_a_faint_last_word(library: ClipLibrary, folde
     assert len(wrong) <= len(library) // 20, wrong
 
 
-def _cut_words(clip: Clip, cut_s: float, *, front: bool) -> tuple[list[str], list[str]]:
+def _cut_words(clip: LibraryClip, cut_s: float, *, front: bool) -> tuple[list[str], list[str]]:
     """Words that lie wholly in the rest of a cut clip, and those that keep at least a part of themselves in it."""
     whole: list[str] = []
     touched: list[str] = []
@@ -214,5 +214,5 @@ def test_a_library_without_clips_hears_unknown_speech(bundled: ClipLibrary) -> N
 def test_an_unusable_folder_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "transcripts.jsonl").write_text(content)
-    with pytest.raises(ClipError):
+    with pytest.raises(LibraryClipError):
         ClipLibrary.load([tmp_path])

@@ -27,7 +27,7 @@ def silence(seconds: float) -> bytes:
 
 
 @dataclass
-class Played:
+class PlayedClip:
     """What happened, and when, while audio arrived in steps of 20 ms and the deadlines between them were kept."""
 
     tracker: TurnTracker
@@ -63,8 +63,8 @@ class Played:
         return found[0]
 
 
-def played(library: ClipLibrary, delay: float = 0.28, **rules: float) -> Played:
-    return Played(TurnTracker(library, TurnRules(**rules), lambda: delay))
+def played(library: ClipLibrary, delay: float = 0.28, **rules: float) -> PlayedClip:
+    return PlayedClip(TurnTracker(library, TurnRules(**rules), lambda: delay))
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.28, 0.48])
