@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from agent.budgets import Tier
 from agent.core.errors import ProtocolError, TokenError
-from agent.session.dependencies import ResumedState
+from agent.core.resumed_state import ResumedState
 from agent.session.registry import Registry
 from agent.session.session import Session, SessionEnd
 from agent.telemetry.events import QueueDropped, SessionOutcome, SessionRefused, Sink

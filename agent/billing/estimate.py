@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from agent.billing.prices import SAMPLES_PER_MINUTE, PriceBook
 from agent.billing.pricing import CACHE
-from agent.providers.base import Call, Service, Unit, Usage
+from agent.core.calls import Call, Service, Unit, Usage
 
 
 @dataclass(frozen=True, slots=True)

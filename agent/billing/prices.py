@@ -21,8 +21,8 @@ from typing import Final
 
 import msgspec
 
+from agent.core.calls import Call, Service, Unit
 from agent.core.errors import ConfigurationError
-from agent.providers.base import Call, Service, Unit
 
 DEFAULT_FILE: Final = Path(__file__).with_name("prices.toml")
 NANO: Final = 1_000_000_000  # nano-dollars in a dollar

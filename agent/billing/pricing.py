@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from agent.billing.prices import Charge, PriceBook, usd
 from agent.budgets import Budgets, Tier
-from agent.providers.base import Service, Unit
+from agent.core.calls import Service, Unit
 from agent.telemetry import catalog
 from agent.telemetry.events import CallFinished, Cause, Event, SessionEnded, SessionStarted
 from agent.telemetry.exposition import Metrics

@@ -10,11 +10,11 @@ import click
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import load_budgets
+from agent.core.calls import Call, ProviderError
 from agent.core.errors import ConfigurationError
 from agent.ledger.ledger import Ledger
 from agent.ledger.sink import LedgerSink
 from agent.policy.policies import DEFAULT_PATH, load_policies
-from agent.providers.base import Call, ProviderError
 from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
 from agent.providers.recorded import TEXTS, record_clips

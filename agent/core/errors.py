@@ -6,7 +6,7 @@ AgentError
 ├── AssignmentError         policies cannot be assigned like that (agent.policy.assignments)
 ├── PrometheusError         Prometheus could not be asked (agent.rollback.prometheus)
 ├── ProtocolError           the client broke the session protocol; carries the close code
-└── ProviderError           a provider failed (agent.providers.base): the chain decides what comes next
+└── ProviderError           a provider failed (agent.core.calls): the chain decides what comes next
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 
 from agent.billing.prices import Charge
-from agent.providers.base import Call
+from agent.core.calls import Call
 from agent.telemetry.events import CallFinished, FellBack, SessionEnded, SessionInfo
 from agent.telemetry.timeline import STAGES, TurnRecord
 

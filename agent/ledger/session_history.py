@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from agent.core.resumed_state import ResumedState
 from agent.ledger.ledger import Ledger
 from agent.ledger.tables import charges, sessions, turns
-from agent.session.dependencies import ResumedState
 
 WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database
 

@@ -8,7 +8,8 @@ from contextlib import aclosing
 from typing import Final
 
 from agent.core.audio import bytes_for
-from agent.providers.base import Audio, CallRecorder, ClientSpeech, ErrorKind, TextToSpeech, Unit
+from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.providers.base import Audio, ClientSpeech, TextToSpeech
 from agent.providers.call import Failure, ProviderCall
 
 PROVIDER: Final = "cache"

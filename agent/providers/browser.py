@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from agent.providers.base import CallRecorder, ClientSpeech
+from agent.core.calls import CallRecorder
+from agent.providers.base import ClientSpeech
 
 
 class ClientVoice:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Literal
 
 from agent.core import clock
-from agent.providers.base import Call, CallOutcome, CallRecorder, ErrorKind, ProviderError, Service, Unit, Usage
+from agent.core.calls import Call, CallOutcome, CallRecorder, ErrorKind, ProviderError, Service, Unit, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
 
 from agent.budgets import Deadlines
+from agent.core.calls import CallRecorder, Service
 from agent.core.errors import ConfigurationError
 from agent.providers.audio_cache import AudioCache, CachedVoice
-from agent.providers.base import CallRecorder, LanguageModel, Service, SpeechToText, TextToSpeech
+from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, OnChange, Probe
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from agent.providers.base import ErrorKind
+from agent.core.calls import ErrorKind
 from agent.providers.call import ProviderCall
 
 CONNECT_TIMEOUT_S: Final = 2.0

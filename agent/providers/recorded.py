@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
+from agent.core.calls import CallRecorder
 from agent.core.errors import ConfigurationError
-from agent.providers.base import Audio, CallRecorder, TextToSpeech
+from agent.providers.base import Audio, TextToSpeech
 
 SHIPPED: Final = Path(__file__).with_name("clips")
 _LONGEST_S: Final = 30

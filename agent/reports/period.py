@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agent.billing.prices import PriceBook, usd
 from agent.billing.pricing import CACHE, NO_SESSION
+from agent.core.calls import Unit
 from agent.ledger.tables import charges, fallbacks, sessions, turns
-from agent.providers.base import Unit
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import Cause
 from agent.telemetry.timeline import STAGES, WITHOUT_REPLY

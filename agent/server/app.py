@@ -23,7 +23,9 @@ from agent.billing.budget_guard import SessionSpending
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier, load_budgets
+from agent.core.calls import Call, Service
 from agent.core.errors import ConfigurationError
+from agent.core.resumed_state import ResumedState
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.ledger.session_history import SessionHistory
@@ -34,14 +36,13 @@ from agent.policy.decisions import POSSIBLE
 from agent.policy.policies import DEFAULT_PATH, MODELS, Policy, PolicyBook, load_policies
 from agent.policy.routing import TermList, load_terms, possible_routes, route
 from agent.policy.watcher import AssignmentWatcher
-from agent.providers.base import Call, Service
 from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
 from agent.providers.recorded import RecordedClip, Sentence, load_clips
 from agent.server.loop_lag import LoopLag
 from agent.server.operations import Operations
 from agent.session.admission import Admission
-from agent.session.dependencies import Limits, Pipeline, ResumedState, RouteChoice, Router, SessionDependencies
+from agent.session.dependencies import Limits, Pipeline, RouteChoice, Router, SessionDependencies
 from agent.session.memory import Memory
 from agent.session.registry import Registry
 from agent.settings import Settings

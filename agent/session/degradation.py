@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from agent.budgets import Tier
-from agent.providers.base import Service
-from agent.telemetry.timeline import Fallback
+from agent.core.calls import Fallback, Service
 from agent.transport.voice_agent_v1.messages import Degraded, Recovered, ServerMessage
 
 NOTICE: Final = "running in simplified mode"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.budgets import Budgets
+from agent.core.resumed_state import ResumedState
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.session.degradation import Chains
 from agent.session.memory import Memory
@@ -82,17 +83,6 @@ class BudgetGuard(Protocol):
     def capped(self) -> bool:
         """Whether the session says goodbye."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ResumedState:
-    """What a session was before it goes on here."""
-
-    events: Sequence[Mapping[str, object]] = ()  # of its memory
-    turns: int = 0  # the number of its last turn
-    slow: int = 0  # turns over the budget
-    nano_usd: int = 0  # what it has cost
-    policy: str | None = None  # which it keeps to its end
 
 
 @dataclass(frozen=True, slots=True)

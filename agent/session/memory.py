@@ -7,9 +7,10 @@ from typing import Final, Protocol
 
 import msgspec
 
+from agent.core.calls import CallRecorder, ProviderError
 from agent.memory import Conversation, OutOfTurnError, SummaryRequest, context
 from agent.memory.render import graph_view
-from agent.providers.base import CallRecorder, LanguageModel, Message, Prompt, ProviderError
+from agent.providers.base import LanguageModel, Message, Prompt
 from agent.transport.voice_agent_v1.messages import MemoryView
 
 SUMMARY_RULES: Final = "You keep the notes of a telephone call. Write plain sentences, and copy exact values verbatim."

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from agent.core.errors import ProtocolError
+from agent.core.resumed_state import ResumedState
 from agent.session.admission import DRAINING, Admission, Refusal
-from agent.session.dependencies import ResumedState, SessionDependencies
+from agent.session.dependencies import SessionDependencies
 from agent.session.session import Session, SessionEnd
 from agent.telemetry.events import SessionOutcome, SessionRefused, Sink
 from agent.transport.tokens import Claims, new_session_id

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import structlog
 
 from agent.core import clock
+from agent.core.calls import Call, Fallback, ProviderError
 from agent.core.errors import ProtocolError
-from agent.providers.base import Call, ProviderError
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
 from agent.session.turn_taking import Turns
@@ -26,7 +26,6 @@ from agent.telemetry.events import (
     SessionOutcome,
     SessionStarted,
 )
-from agent.telemetry.timeline import Fallback
 from agent.transport.voice_agent_v1.messages import (
     MAX_TEXT,
     Capabilities,

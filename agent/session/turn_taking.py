@@ -11,7 +11,7 @@ import asyncio
 import structlog
 
 from agent.core import clock
-from agent.providers.base import Call, ErrorKind, Service
+from agent.core.calls import Call, ErrorKind, Service
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
 from agent.session.reply import Reply

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent.providers.base import Service, Unit
+from agent.core.calls import Service, Unit
 
 # The conventions' own
 OPERATION: Final = "gen_ai.operation.name"

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from agent.providers.base import Call, ErrorKind, Unit
+from agent.core.calls import Call, ErrorKind, Fallback, Unit
 from agent.telemetry import span_attributes
 from agent.telemetry.events import SessionEnded, SessionInfo, SessionOutcome
-from agent.telemetry.timeline import WITHOUT_REPLY, Fallback, Mark, TurnOutcome, TurnRecord
+from agent.telemetry.timeline import WITHOUT_REPLY, Mark, TurnOutcome, TurnRecord
 
 FAILED_TURNS: Final = WITHOUT_REPLY | {TurnOutcome.CUT_SHORT, TurnOutcome.TYPED_FAILED}
 _STAGE_MARKS: Final = {

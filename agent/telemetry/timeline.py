@@ -19,10 +19,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from agent.budgets import LatencyBudget
-from agent.providers.base import Call, Service
+from agent.core.calls import Call, Fallback, FallbackObserver
 
 
 class Mark(StrEnum):
@@ -55,17 +55,6 @@ WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
 NOT_OWED: Final = frozenset({TurnOutcome.CAPPED})
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """A chain moved on from one provider to the next."""
-
-    service: Service
-    from_provider: str
-    to_provider: str
-    reason: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +93,6 @@ class TurnRecord:
     def slow(self) -> bool:
         """Whether the turn breaches the voice-to-voice budget; a turn without a real reply always does."""
         return self.owed and ("voice_to_voice" in self.over_budget or self.outcome in WITHOUT_REPLY)
-
-
-class FallbackObserver(Protocol):
-    """Wants to know at once when a chain moves on."""
-
-    def fell_back(self, fallback: Fallback) -> None: ...
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ from opentelemetry.trace import (
 )
 
 from agent.core import clock
-from agent.providers.base import ErrorKind
+from agent.core.calls import ErrorKind
 from agent.telemetry import catalog
 from agent.telemetry.events import CallFinished, Event, SessionEnded, SessionOutcome, TurnFinished
 from agent.telemetry.exposition import Metrics

@@ -2,8 +2,8 @@
 
 One `CallerListener` per session. `feed` is called for every frame as it arrives; `run` keeps a recogniser stream open
 while there is something to hear; `events` is what the session reads. A session that only types opens no stream, and a
-stream that has heard no voice for a while is closed (recognisers bill silence) and opened again on the next voice, with the
-audio just before it.
+stream that has heard no voice for a while is closed (recognisers bill silence) and opened again on the next voice, with
+the audio just before it.
 
 `speech_ended` is the arrival of the caller's last voiced sample: the recogniser's end time of the last word where it
 gives one, mapped through the arrival ring of that stream, else the last frame that was voiced here. It is never the
@@ -20,7 +20,8 @@ from typing import Final, Protocol
 
 from agent.core import clock
 from agent.core.audio import BYTES_PER_SECOND, bytes_for
-from agent.providers.base import CallRecorder, ProviderError, SpeechStream, SpeechToText, SttEvent, SttEventKind
+from agent.core.calls import CallRecorder, ProviderError
+from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.turn.audio_clock import ArrivalRing
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, ProviderError, TextToSpeech
+from agent.core.calls import ProviderError
+from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback, seconds_by_browser

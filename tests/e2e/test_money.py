@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from agent.billing.prices import NANO, load_prices
+from agent.core.calls import Unit
 from agent.policy.policies import DEFAULT_PATH
-from agent.providers.base import Unit
 from tests.support.billing import HOUSE_RULES, ROOMS, TECHNICAL, Books, Key, check_prices, counted, read_books
 from tests.support.stack import API_KEY, Stack, clip, running_stack, sample
 from voice_loadtest.caller import CallOptions

@@ -15,11 +15,12 @@ from sqlalchemy import select
 from agent.billing.prices import NANO, load_prices
 from agent.billing.pricing import PricingSink
 from agent.core.audio import bytes_for
+from agent.core.calls import Call, ErrorKind, ProviderError, Unit
 from agent.ledger.ledger import Ledger
 from agent.ledger.sink import LedgerSink
 from agent.ledger.tables import charges, sessions
 from agent.providers.anthropic.claude import Claude
-from agent.providers.base import Call, ErrorKind, Message, Prompt, ProviderError, Unit
+from agent.providers.base import Message, Prompt
 from agent.providers.deepgram.flux import DeepgramFlux
 from agent.providers.elevenlabs.tts import ElevenLabs
 from agent.providers.openai.tts import OpenAISpeech

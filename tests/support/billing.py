@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import ClientConnection
 
 from agent.billing.prices import PriceBook
+from agent.core.calls import Unit
 from agent.ledger.tables import charges, sessions, turns
-from agent.providers.base import Unit
 from voice_sandbox.counters import Counters
 
 ROOMS: Final = "what rooms do you have"

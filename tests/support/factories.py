@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from agent.budgets import Tier, load_budgets
-from agent.providers.base import Call, CallOutcome, Service, Unit, Usage
+from agent.core.calls import Call, CallOutcome, Service, Unit, Usage
 from agent.telemetry.events import CallFinished, Cause, SessionEnded, SessionInfo, SessionOutcome
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 

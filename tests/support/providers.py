@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from agent.providers.base import Call
+from agent.core.calls import Call
 from tests.support.paths import DATA
 from voice_sandbox.faults import FaultKind, FaultRule
 from voice_sandbox.server import RunningSandbox, run_sandbox

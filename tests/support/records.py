@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.budgets import Tier, load_budgets
-from agent.providers.base import Call, CallOutcome, Unit, Usage
+from agent.core.calls import Call, CallOutcome, Fallback, Unit, Usage
 from agent.telemetry.events import SessionInfo
-from agent.telemetry.timeline import Fallback, Mark, Timeline, TurnOutcome, TurnRecord
+from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 
 SESSION = SessionInfo("sess_0123456789", "key-secret-subject", Tier.PREMIUM, "haiku_first", 1)
 BUDGETS = load_budgets()

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-from agent.core.errors import ConfigurationError
+from voice_loadtest.errors import StackError
 from voice_loadtest.gameday import queries
 from voice_loadtest.gameday.scenario import TIER
 from voice_loadtest.gameday.timeline import GameDayTimeline
@@ -78,7 +78,7 @@ class Observer:
     async def at_rest(self, most_s: float) -> None:
         """Waits until the rules have a verdict and no alert is about to fire: nothing is there before the first scrape.
 
-        Raises ConfigurationError when that takes too long.
+        Raises StackError when that takes too long.
         """
         try:
             async with asyncio.timeout(most_s):
@@ -89,7 +89,7 @@ class Observer:
                         return
                     await asyncio.sleep(0.2)
         except TimeoutError:
-            raise ConfigurationError(f"Prometheus and its rules were not at rest within {most_s:g} s") from None
+            raise StackError(f"Prometheus and its rules were not at rest within {most_s:g} s") from None
 
     async def alert_names(self) -> frozenset[str]:
         """Every alert that the rules have."""

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from agent.core.errors import ConfigurationError
+from voice_loadtest.errors import StackError
 
 ROOT: Final = Path(__file__).parents[2]
 _WAIT: Final = re.compile(r"(?P<what>group_wait|group_interval|repeat_interval): (?P<count>\d+)(?P<unit>[smh])")
@@ -16,13 +16,13 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 
 
 def write_rules(folder: Path, faster: float) -> None:
-    """Makes the project's rules, with windows divided by `faster`. Raises ConfigurationError."""
+    """Makes the project's rules, with windows divided by `faster`. Raises StackError."""
     generate = [sys.executable, "-m", "alerts", "--out", str(folder), "--faster", str(faster)]
     try:
         subprocess.run(generate, cwd=ROOT, check=True, capture_output=True)  # noqa: S603  our own program
     except subprocess.CalledProcessError as error:
         last = error.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise ConfigurationError(f"the rules could not be made: {last[0]}") from None
+        raise StackError(f"the rules could not be made: {last[0]}") from None
 
 
 def prometheus_command(
@@ -67,7 +67,7 @@ def alertmanager_command(
         ("smtp_smarthost: localhost:25", "smtp_smarthost: 127.0.0.1:1"),  # where no mail server is
     ):
         if shipped not in text:
-            raise ConfigurationError(f"alerts/alertmanager.yml does not say {shipped!r}: it cannot be run here")
+            raise StackError(f"alerts/alertmanager.yml does not say {shipped!r}: it cannot be run here")
         text = text.replace(shipped, here)
     configuration = folder / "alertmanager.yml"
     configuration.write_text(_WAIT.sub(lambda wait: _faster(wait, faster), text), encoding="utf-8")

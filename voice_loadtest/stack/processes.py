@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from agent.core.errors import ConfigurationError
+from voice_loadtest.errors import StackError
 from voice_loadtest.stack.monitoring import ROOT, alertmanager_command, prometheus_command, write_rules
 
 _T = TypeVar("_T")
@@ -48,9 +48,9 @@ class LocalOptions:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])  # VOICE_AGENT_… of the service
 
     def __post_init__(self) -> None:
-        """Raises ConfigurationError where the rules are not at hand."""
+        """Raises StackError where the rules are not at hand."""
         if not (ROOT / "alerts").is_dir():
-            raise ConfigurationError("run this in the project's folder: rules and boards are not in the package")
+            raise StackError("run this in the project's folder: rules and boards are not in the package")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +68,12 @@ class LocalStack:
     processes: tuple[tuple[str, subprocess.Popen[bytes]], ...] = field(repr=False)
 
     async def while_alive(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """The result of `work`. Raises ConfigurationError when a process of the house ends before."""
+        """The result of `work`. Raises StackError when a process of the house ends before."""
         working, lost = asyncio.create_task(work), asyncio.create_task(self._lost())
         try:
             await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
-                raise ConfigurationError(f"the {lost.result()} stopped in the middle of it; run it again")
+                raise StackError(f"the {lost.result()} stopped in the middle of it; run it again")
             return working.result()
         finally:
             working.cancel()
@@ -91,7 +91,7 @@ class LocalStack:
 
 @asynccontextmanager
 async def local_house(options: LocalOptions) -> AsyncGenerator[LocalStack]:
-    """Starts everything, waits until it answers, and stops it at the end. Raises ConfigurationError with one line.
+    """Starts everything, waits until it answers, and stops it at the end. Raises StackError with one line.
 
     No provider key reaches the processes: whatever is called is the sandbox. Logs, the database and what Prometheus and
     Alertmanager keep are in `options.folder`.
@@ -99,7 +99,7 @@ async def local_house(options: LocalOptions) -> AsyncGenerator[LocalStack]:
     prometheus = shutil.which("prometheus")
     alertmanager = next(filter(None, map(shutil.which, ALERTMANAGERS)), None) if options.alerts else None
     if options.alerts and (prometheus is None or alertmanager is None):
-        raise ConfigurationError(
+        raise StackError(
             "Prometheus and Alertmanager are needed: Debian has them as prometheus and prometheus-alertmanager"
         )
     ports = (options.port, options.sandbox_port, options.prometheus_port, 0)
@@ -170,7 +170,7 @@ def _start(
 
 
 async def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Waits until the address answers. Raises ConfigurationError with the log's last line when the process ends."""
+    """Waits until the address answers. Raises StackError with the log's last line when the process ends."""
     try:
         async with asyncio.timeout(_START_S), httpx.AsyncClient() as client:
             while process.poll() is None:
@@ -181,8 +181,8 @@ async def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> Non
                     pass
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        raise ConfigurationError(f"{url} did not answer within {_START_S:g} s; see {log}") from None
-    raise ConfigurationError(f"{log.stem} stopped at its start: {_last_line(log)}")
+        raise StackError(f"{url} did not answer within {_START_S:g} s; see {log}") from None
+    raise StackError(f"{log.stem} stopped at its start: {_last_line(log)}")
 
 
 def _last_line(log: Path) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 from agent.billing.estimate import Bill, UsageProfile
 from agent.billing.prices import usd
 from agent.cli.views.period import dollars
-from agent.providers.base import Service
+from agent.core.calls import Service
 from agent.reports.published_figures import (
     AFTER,
     BEFORE,

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from agent.cli.views.period import DIM, OVER, dollars, short_model, titled
 from agent.core.audio import SAMPLE_RATE
-from agent.providers.base import Unit
+from agent.core.calls import Unit
 from agent.reports.session import Position, SessionReport, TurnView
 
 _BAR: Final = 56  # columns of a waterfall's time axis, where there is room

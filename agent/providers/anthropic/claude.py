@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from agent.core.calls import CallRecorder, ErrorKind, Unit
 from agent.providers.anthropic.models import options_of
-from agent.providers.base import CallRecorder, ErrorKind, Prompt, TextDelta, Unit
+from agent.providers.base import Prompt, TextDelta
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from agent.core.audio import SAMPLE_RATE
-from agent.providers.base import CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind, Word
+from agent.core.calls import CallRecorder, ErrorKind, ProviderError
+from agent.providers.base import SttEvent, SttEventKind, Word
 from agent.providers.call import ProviderCall
 from agent.providers.deepgram.stream import (
     PROVIDER,

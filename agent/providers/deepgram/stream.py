@@ -14,7 +14,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from agent.providers.base import Call, CallRecorder, ErrorKind, ProviderError, SttEvent, Unit
+from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError, Unit
+from agent.providers.base import SttEvent
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import CONNECT_TIMEOUT_S, kind_of_status, retry_after_s
 

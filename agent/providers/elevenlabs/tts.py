@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Final, cast
 
-from agent.providers.base import Audio, CallRecorder, ErrorKind, Unit
+from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.providers.base import Audio
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,

@@ -22,7 +22,7 @@ from enum import StrEnum
 import structlog
 
 from agent.core import clock
-from agent.providers.base import Call, CallRecorder, ErrorKind, ProviderError
+from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
 
 log = structlog.get_logger()
 

@@ -20,20 +20,21 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Final, Generic, TypeVar
 
 from agent.core import clock
-from agent.providers.base import (
+from agent.core.calls import (
     Call,
     CallOutcome,
     CallRecorder,
     ErrorKind,
+    Fallback,
+    FallbackObserver,
     ProviderError,
     Service,
 )
 from agent.providers.fallback.breaker import Breaker
 from agent.providers.fallback.concurrency import PriorityLimiter
-from agent.telemetry.timeline import Fallback
 
 REST_S: Final = 10.0
 _LEAST_S: Final = 0.25  # a step that is begun at all gets this long, however late it is
@@ -41,13 +42,6 @@ _LEAST_S: Final = 0.25  # a step that is begun at all gets this long, however la
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
 T = TypeVar("T")
-
-
-@runtime_checkable
-class FallbackObserver(Protocol):
-    """A meter that also wants to know when a chain moved on. Called on the event loop: quick, and never raises."""
-
-    def fell_back(self, fallback: Fallback) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

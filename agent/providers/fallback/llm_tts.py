@@ -6,16 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from agent.providers.base import (
-    Audio,
-    CallRecorder,
-    ClientSpeech,
-    LanguageModel,
-    Message,
-    Prompt,
-    TextDelta,
-    TextToSpeech,
-)
+from agent.core.calls import CallRecorder
+from agent.providers.base import Audio, ClientSpeech, LanguageModel, Message, Prompt, TextDelta, TextToSpeech
 from agent.providers.fallback.chain import Chain, ChainDeadlines, ChainStep
 from agent.providers.output_check import audible, speakable
 

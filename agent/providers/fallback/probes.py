@@ -7,18 +7,8 @@ from contextlib import aclosing, suppress
 from typing import Final
 
 from agent.core.audio import bytes_for
-from agent.providers.base import (
-    Audio,
-    CallRecorder,
-    ErrorKind,
-    LanguageModel,
-    Message,
-    Prompt,
-    ProviderError,
-    SpeechStream,
-    SpeechToText,
-    TextToSpeech,
-)
+from agent.core.calls import CallRecorder, ErrorKind, ProviderError
+from agent.providers.base import Audio, LanguageModel, Message, Prompt, SpeechStream, SpeechToText, TextToSpeech
 from agent.providers.fallback.breaker import Probe
 from agent.providers.output_check import audible
 

@@ -26,20 +26,11 @@ from typing import Final
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.providers.base import (
-    CallRecorder,
-    ErrorKind,
-    ProviderError,
-    SpeechStream,
-    SpeechToText,
-    SttEvent,
-    SttEventKind,
-    Word,
-)
-from agent.providers.fallback.chain import ChainStep, FallbackObserver, StepSkippedError
+from agent.core.calls import CallRecorder, ErrorKind, Fallback, FallbackObserver, ProviderError
+from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind, Word
+from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.replay_buffer import Unheard
 from agent.providers.fallback.stt_rules import ListeningRules
-from agent.telemetry.timeline import Fallback
 
 _PIECE: Final = bytes_for(0.2)  # audio of the past is told in pieces of this size
 _MOST_EVENTS: Final = 256

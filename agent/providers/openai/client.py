@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.providers.base import ErrorKind
+from agent.core.calls import ErrorKind
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,

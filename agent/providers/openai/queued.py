@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent.providers.base import CallRecorder
+from agent.core.calls import CallRecorder
 from agent.providers.fallback.chain import StepSkippedError
 from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.openai.segmented_stt import Transcriber

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent.core.audio import bytes_for, duration_s
-from agent.providers.base import CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind, Word
+from agent.core.calls import CallRecorder, ErrorKind, ProviderError
+from agent.providers.base import SttEvent, SttEventKind, Word
 
 _SLICE: Final = bytes_for(0.02)
 _LEAD: Final = bytes_for(0.3)  # audio before the first voiced frame that belongs to a segment

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from agent.providers.base import Audio, CallRecorder, ErrorKind, Unit
+from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.providers.base import Audio
 from agent.providers.call import ProviderCall
 from agent.providers.http import READ_TIMEOUT_S, is_audio, session_headers
 from agent.providers.openai.client import classify, connect, list_models

@@ -8,7 +8,7 @@ import wave
 from typing import Any
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from agent.providers.base import CallRecorder, ErrorKind, Unit
+from agent.core.calls import CallRecorder, ErrorKind, Unit
 from agent.providers.call import ProviderCall
 from agent.providers.http import READ_TIMEOUT_S, session_headers
 from agent.providers.openai.client import classify, connect, list_models

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.billing.prices import NANO, PriceBook, half_even, load_prices, usd
+from agent.core.calls import Call, Service, Unit, Usage
 from agent.core.errors import ConfigurationError
-from agent.providers.base import Call, Service, Unit, Usage
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BOOK = load_prices()

@@ -9,7 +9,7 @@ import pytest
 from agent.billing.prices import Charge, load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Tier
-from agent.providers.base import Unit
+from agent.core.calls import Unit
 from agent.telemetry.events import CallFinished, Cause, SessionStarted
 from agent.telemetry.exposition import Metrics
 from tests.support.factories import BUDGETS, NOON, call, ended, finished, heard, said, session, thought

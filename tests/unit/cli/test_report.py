@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from agent.billing.prices import load_prices
 from agent.cli.cost import cost, knobs_of
 from agent.cli.report import forget, ledger, report
+from agent.core.calls import Unit
 from agent.core.errors import ConfigurationError
 from agent.policy.policies import SttModel, VoiceModel, load_policies
-from agent.providers.base import Unit
 from agent.settings import Settings
 from tests.unit.reports.test_period import a_day, told
 

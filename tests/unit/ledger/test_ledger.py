@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
+from agent.core.calls import Fallback, Unit
 from agent.core.errors import ConfigurationError
 from agent.ledger import ledger as ledger_module
 from agent.ledger.database import create_engine, migrate
@@ -25,10 +26,8 @@ from agent.ledger.retention import forget, prune
 from agent.ledger.rows import LedgerRow
 from agent.ledger.sink import LedgerSink
 from agent.ledger.tables import assignments, charges, fallbacks, memory_events, metadata, sessions, turns
-from agent.providers.base import Unit
 from agent.telemetry.events import Cause, FellBack, SessionStarted, Sinks, TurnFinished
 from agent.telemetry.exposition import Metrics
-from agent.telemetry.timeline import Fallback
 from tests.support.databases import PostgresServer
 from tests.support.factories import BUDGETS, NOON, call, ended, finished, heard, said, session, thought, turn
 from tests.support.paths import ROOT

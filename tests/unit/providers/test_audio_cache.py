@@ -8,18 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError, Unit, Usage
 from agent.providers.audio_cache import AudioCache, CachedVoice
-from agent.providers.base import (
-    Audio,
-    Call,
-    CallRecorder,
-    ClientSpeech,
-    ErrorKind,
-    ProviderError,
-    TextToSpeech,
-    Unit,
-    Usage,
-)
+from agent.providers.base import Audio, ClientSpeech, TextToSpeech
 from tests.support.providers import RecordingRecorder
 
 SECOND = b"\x01\x02" * 16_000

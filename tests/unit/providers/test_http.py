@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.providers.base import ErrorKind
+from agent.core.calls import ErrorKind
 from agent.providers.http import is_audio, kind_of_status, retry_after_s
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.audio import duration_s
+from agent.core.calls import CallRecorder
 from agent.core.errors import ConfigurationError
-from agent.providers.base import Audio, CallRecorder
+from agent.providers.base import Audio
 from agent.providers.output_check import audible
 from agent.providers.recorded import TEXTS, Sentence, load_clips, record_clips
 from tests.support.providers import RecordingRecorder

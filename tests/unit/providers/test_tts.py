@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.core.audio import duration_s
-from agent.providers.base import ErrorKind, ProviderError, Unit
+from agent.core.calls import ErrorKind, ProviderError, Unit
 from agent.providers.elevenlabs.tts import ElevenLabs
 from agent.providers.openai.tts import OpenAISpeech
 from agent.providers.output_check import audible

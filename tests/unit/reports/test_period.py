@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Tier
+from agent.core.calls import Fallback
 from agent.ledger.ledger import Ledger
 from agent.ledger.sink import LedgerSink
 from agent.reports.period import make_report, quantiles
@@ -20,7 +21,7 @@ from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import Cause, Event, FellBack, SessionInfo, SessionStarted, Sinks, TurnFinished
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.metrics import Configured, MetricsSink
-from agent.telemetry.timeline import Fallback, TurnOutcome
+from agent.telemetry.timeline import TurnOutcome
 from tests.support.factories import BUDGETS, NOON, ended, finished, heard, said, session, thought, turn
 
 BOOK = load_prices()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent.budgets import Tier
+from agent.core.calls import Fallback
 from agent.session.degradation import NOTICE, SPOKEN_NOTICE, Chains, Disclosure
-from agent.telemetry.timeline import Fallback
 from agent.transport.voice_agent_v1.messages import Degraded, Recovered, ServerMessage
 
 CHAINS: Chains = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.budgets import Tier, load_budgets
-from agent.providers.base import Call, ErrorKind, Unit, Usage
+from agent.core.calls import Call, ErrorKind, Unit, Usage
 from agent.telemetry import catalog
 from agent.telemetry.events import (
     BreakerChanged,

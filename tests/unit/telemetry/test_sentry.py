@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 import pytest
 import structlog
 
+from agent.core.calls import Fallback
 from agent.core.errors import ConfigurationError
 from agent.telemetry import catalog
 from agent.telemetry.events import SessionEnded, SessionOutcome, TurnFinished
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.log import configure_logging
 from agent.telemetry.sentry import Pace, SentrySink, scrub, sentry_client
-from agent.telemetry.timeline import Fallback, TurnOutcome
+from agent.telemetry.timeline import TurnOutcome
 from tests.support.receivers import Receiver, receiver, sentry_events
 from tests.support.records import BUDGETS, SESSION, turn
 

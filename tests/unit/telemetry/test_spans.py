@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from agent.providers.base import ErrorKind
+from agent.core.calls import ErrorKind, Fallback
 from agent.telemetry import span_attributes
 from agent.telemetry.events import SessionEnded, SessionOutcome
 from agent.telemetry.spans import call_draft, remarkable, session_draft, turn_drafts
-from agent.telemetry.timeline import Fallback, Timeline, TurnOutcome
+from agent.telemetry.timeline import Timeline, TurnOutcome
 from tests.support.records import BUDGETS, SESSION, chat, turn
 
 

@@ -7,11 +7,11 @@ import time
 import pytest
 
 from agent.core import clock
-from agent.providers.base import ErrorKind
+from agent.core.calls import ErrorKind, Fallback
 from agent.telemetry import catalog
 from agent.telemetry.events import CallFinished, Cause, SessionEnded, SessionOutcome, TurnFinished
 from agent.telemetry.exposition import Metrics
-from agent.telemetry.timeline import Fallback, TurnOutcome
+from agent.telemetry.timeline import TurnOutcome
 from agent.telemetry.tracing import TracingSink, otlp_exporter, session_context
 from tests.support.receivers import Receiver, receiver, spans
 from tests.support.records import SESSION, chat, turn

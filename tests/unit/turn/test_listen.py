@@ -10,7 +10,8 @@ import pytest
 
 from agent.core import clock
 from agent.core.audio import bytes_for
-from agent.providers.base import Call, CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind, Word
+from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
+from agent.providers.base import SttEvent, SttEventKind, Word
 from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
 from agent.turn.vad import VoiceStarted, VoiceStopped
 from tests.support.stack import CLIPS

@@ -8,7 +8,8 @@ from contextlib import aclosing
 
 from agent.core import clock
 from agent.core.audio import bytes_for
-from agent.providers.base import Audio, CallRecorder, ClientSpeech
+from agent.core.calls import CallRecorder
+from agent.providers.base import Audio, ClientSpeech
 from agent.telemetry.timeline import Mark, Timeline
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback

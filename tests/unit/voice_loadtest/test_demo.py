@@ -33,10 +33,10 @@ async def test_the_demo_runs_by_itself_through_all_three_spells() -> None:
 
 
 async def test_a_process_that_cannot_start_is_one_line(tmp_path: Path) -> None:
-    from agent.core.errors import ConfigurationError
+    from voice_loadtest.errors import StackError
     from voice_loadtest.stack.processes import LocalOptions, local_house
 
     options = LocalOptions(tmp_path, settings={"MAX_SESSIONS": "none"})
-    with pytest.raises(ConfigurationError, match=r"service stopped at its start: .*VOICE_AGENT_MAX_SESSIONS"):
+    with pytest.raises(StackError, match=r"service stopped at its start: .*VOICE_AGENT_MAX_SESSIONS"):
         async with local_house(options):
             pass

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
+from agent.core.calls import ErrorKind, ProviderError, Unit
 from agent.providers.anthropic.claude import Claude
-from agent.providers.base import ErrorKind, Message, Prompt, ProviderError, Unit
+from agent.providers.base import Message, Prompt
 from tests.support.providers import RecordingRecorder, connections, hidden, inject_fault, instant_sandbox, until
 from voice_sandbox.server import RunningSandbox
 

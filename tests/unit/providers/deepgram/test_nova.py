@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from agent.providers.base import ErrorKind, ProviderError, SttEvent, SttEventKind, Word
+from agent.core.calls import ErrorKind, ProviderError
+from agent.providers.base import SttEvent, SttEventKind, Word
 from agent.providers.deepgram.nova import DeepgramNova
 from tests.support.providers import Peer, RecordingRecorder, deepgram_peer, recorded
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from agent.core.audio import bytes_for
-from agent.providers.base import ErrorKind, ProviderError, SttEvent, SttEventKind, Unit
+from agent.core.calls import ErrorKind, ProviderError, Unit
+from agent.providers.base import SttEvent, SttEventKind
 from agent.providers.deepgram.flux import DeepgramFlux
 from agent.providers.deepgram.nova import DeepgramNova
 from agent.providers.deepgram.stream import giving_up

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from agent.core import clock
-from agent.providers.base import Call, CallRecorder, ErrorKind, ProviderError, Usage
+from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError, Usage
 from agent.providers.fallback.breaker import Breaker, BreakerChange, BreakerRules, Breakers, BreakerState
 from tests.support.providers import RecordingRecorder
 from tests.support.virtual_time import run_virtual

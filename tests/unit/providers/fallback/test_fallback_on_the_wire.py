@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from agent.core.audio import bytes_for
+from agent.core.calls import ErrorKind, Fallback, ProviderError
 from agent.providers.anthropic.claude import Claude
-from agent.providers.base import Audio, ErrorKind, Message, Prompt, ProviderError, SpeechToText, SttEvent, SttEventKind
+from agent.providers.base import Audio, Message, Prompt, SpeechToText, SttEvent, SttEventKind
 from agent.providers.browser import ClientVoice
 from agent.providers.deepgram.flux import DeepgramFlux
 from agent.providers.deepgram.nova import DeepgramNova
@@ -27,7 +28,6 @@ from agent.providers.openai.segmented_stt import SegmentedSpeech
 from agent.providers.openai.tts import OpenAISpeech
 from agent.providers.openai.whisper import Whisper
 from agent.providers.output_check import audible
-from agent.telemetry.timeline import Fallback
 from agent.turn.vad import VoiceActivity
 from tests.support.providers import RecordingRecorder, inject_fault, instant_sandbox
 from voice_sandbox.server import RunningSandbox

@@ -11,25 +11,14 @@ from typing import Any
 import pytest
 
 from agent.core import clock
-from agent.providers.base import (
-    Audio,
-    Call,
-    CallRecorder,
-    ClientSpeech,
-    ErrorKind,
-    Message,
-    Prompt,
-    ProviderError,
-    TextDelta,
-    TextToSpeech,
-)
+from agent.core.calls import Call, CallRecorder, ErrorKind, Fallback, ProviderError
+from agent.providers.base import Audio, ClientSpeech, Message, Prompt, TextDelta, TextToSpeech
 from agent.providers.browser import ClientVoice
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, BreakerState
 from agent.providers.fallback.chain import REST_S, ChainDeadlines, ChainStep
 from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
-from agent.telemetry.timeline import Fallback
 from tests.support.providers import RecordingRecorder
 from tests.support.virtual_time import run_virtual
 

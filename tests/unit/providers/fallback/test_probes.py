@@ -7,8 +7,8 @@ from typing import Protocol
 
 import pytest
 
+from agent.core.calls import ErrorKind, ProviderError, Unit
 from agent.providers.anthropic.claude import Claude
-from agent.providers.base import ErrorKind, ProviderError, Unit
 from agent.providers.deepgram.flux import DeepgramFlux
 from agent.providers.deepgram.nova import DeepgramNova
 from agent.providers.elevenlabs.tts import ElevenLabs

@@ -12,13 +12,13 @@ import pytest
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.providers.base import CallRecorder, ErrorKind, ProviderError, SpeechToText, SttEvent, SttEventKind, Word
+from agent.core.calls import CallRecorder, ErrorKind, Fallback, ProviderError
+from agent.providers.base import SpeechToText, SttEvent, SttEventKind, Word
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, BreakerState
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.stt import FallbackSttStream, SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.segmented_stt import VoiceDetector
-from agent.telemetry.timeline import Fallback
 from agent.turn.vad import VoiceActivity
 from tests.support.providers import RecordingRecorder
 from tests.support.virtual_time import run_virtual

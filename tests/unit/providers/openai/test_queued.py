@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from agent.core import clock
-from agent.providers.base import CallRecorder, ErrorKind, ProviderError
+from agent.core.calls import CallRecorder, ErrorKind, ProviderError
 from agent.providers.fallback.chain import StepSkippedError
 from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.openai.queued import QUEUE_S, QueuedTranscriber

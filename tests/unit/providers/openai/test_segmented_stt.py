@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from agent.core.audio import bytes_for, duration_s
-from agent.providers.base import CallRecorder, ErrorKind, ProviderError, SttEvent, SttEventKind
+from agent.core.calls import CallRecorder, ErrorKind, ProviderError
+from agent.providers.base import SttEvent, SttEventKind
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Segmenter
 from agent.providers.output_check import audible
 from tests.support.providers import RecordingRecorder

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.providers.base import ErrorKind, ProviderError, Unit
+from agent.core.calls import ErrorKind, ProviderError, Unit
 from agent.providers.openai.whisper import Whisper
 from tests.support.providers import RecordingRecorder, hidden, inject_fault, instant_sandbox, until
 from voice_sandbox.server import RunningSandbox
