@@ -10,7 +10,7 @@ from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SHARE, LIM
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import average, equal, like, select, share, total, value
 from alerts.recording.burn_rate import BURN, FAST, SLOW, Burn
-from alerts.recording.model import BASELINE, DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO
+from alerts.recording.model import DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO, baseline
 from alerts.recording.outage import OUTAGE_SEEN
 from alerts.recording.signals import LOST_SESSION_SHARE, NO_REPLY_SHARE, SESSIONS, TURNS_OWED
 from alerts.recording.verdict import DECISION_BREACH, WINDOW
@@ -140,7 +140,7 @@ def _roll_back() -> Alert:
         "page",
         "Roll back {{ $labels.policy }} for {{ $labels.tier }} callers: its worst signal is at"
         ' {{ $value | printf "%.1f" }} times its limit',
-        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {BASELINE}. No provider was out"
+        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {baseline()}. No provider was out"
         " in the window that decides.",
         _VERDICT,
         Runbook(

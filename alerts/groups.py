@@ -8,7 +8,7 @@ from agent.budgets import Budgets, load_budgets
 from alerts.cost import costs
 from alerts.experience import callers
 from alerts.model import Alert, RuleContext, RunbookLinks
-from alerts.platform import house
+from alerts.platform import platform
 from alerts.providers import providers
 from alerts.recording.model import seconds
 from alerts.rollback import deciding
@@ -23,7 +23,7 @@ def all_alerts(setting: RuleContext) -> dict[str, tuple[Alert, ...]]:
         "voice-agent-costs": tuple(costs(setting)),
         "voice-agent-providers-alerts": tuple(providers()),
         "voice-agent-decisions": tuple(deciding(setting)),
-        "voice-agent-house": tuple(house(setting)),
+        "voice-agent-platform": tuple(platform(setting)),
     }
 
 

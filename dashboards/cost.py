@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from agent.budgets import load_budgets
 from agent.telemetry import catalog
 from alerts.promql import average, equal, select, share, total, unequal, value
-from alerts.recording.model import BASELINE
+from alerts.recording.model import baseline
 from dashboards.cost_reliability import reliability
 from dashboards.model import PAID, POLICY, TIER, WHO, WINDOW, Board, BoardRow
 from dashboards.palette import NO_CALLS, NO_SESSIONS, RULES, STAGES, TIERS
@@ -181,7 +181,7 @@ def _by_policy() -> Panel:
     panel = PanelSpec(
         11,
         "Average session by policy",
-        f"What each policy costs; {BASELINE} is the baseline. A policy above it saves nothing: roll it back.",
+        f"What each policy costs; {baseline()} is the baseline. A policy above it saves nothing: roll it back.",
         NO_SESSIONS,
         12,
         8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -11,8 +12,6 @@ from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
 from alerts.promql import value
 
-BASELINE: Final = load_policies().baseline
-"""The policy that a rollback of another is measured against: `policies.toml` keeps it alive with a holdout."""
 MIN_TURNS: Final = 60
 MIN_SESSIONS: Final = 10
 
@@ -53,6 +52,12 @@ class Sample:
 
     turns: int = MIN_TURNS
     sessions: int = MIN_SESSIONS
+
+
+@cache
+def baseline() -> str:
+    """The policy that every other is compared with; `policies.toml` keeps it alive with a holdout."""
+    return load_policies().baseline
 
 
 def seconds(duration: float) -> str:

@@ -33,7 +33,7 @@ from agent.telemetry.recorded_metrics import (
     recorded,
 )
 from alerts.promql import equal, select, unequal, value
-from alerts.recording.model import BASELINE, COUNTED, DECISION_WINDOWS, WHO, RecordingRule
+from alerts.recording.model import COUNTED, DECISION_WINDOWS, WHO, RecordingRule, baseline
 from alerts.recording.signals import ENOUGH, LOWER, SESSIONS, SESSIONS_SLOW, SHARE, TURNS_OWED
 
 MIN_SLOW_SESSIONS: Final = 3
@@ -74,7 +74,7 @@ def verdict() -> Iterator[RecordingRule]:
     }
     alone, others = sure.values()
     yield RecordingRule(DECISION_BREACH, f"{alone} * {several} or {others}")
-    other = (unequal("policy", BASELINE),)
+    other = (unequal("policy", baseline()),)
     enough = value(WINDOW, WHO, other)
     over, breach = (f"({value(metric, WHO, other)} or 0 * {enough})" for metric in (DECISION_OVER, DECISION_BREACH))
     yield RecordingRule(
