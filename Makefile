@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo gameday boards test test-fast check fix lock bench chaos chaos-subset outage healthy alert-stats eval clean
+.PHONY: help run demo gameday boards test test-fast check fix lock bench chaos chaos-subset outage healthy field alert-stats eval clean
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 
 healthy: $(STAMP) ## 2,000 turns with healthy providers: how often a chain moves
 	@$(BIN)/python -m tools.chaos.healthy $(ARGS)
+
+field: $(STAMP) ## What providers and callers really do; writes docs/field.md (ARGS=--help)
+	@$(BIN)/python -m tools.field $(ARGS)
 
 alert-stats: $(STAMP) ## False alarms and detection of the alert rules, over simulated months
 	@$(BIN)/python -m tools.alert_stats $(ARGS)
