@@ -31,7 +31,7 @@ def _roll_back() -> Alert:
         "page",
         f"Roll back {{{{ $labels.policy }}}} for {{{{ $labels.tier }}}} callers: a session costs {_USD}",
         "The average of the shortest of 1, 6 and 24 hours with enough sessions is over the tier's alert_usd, and more"
-        f" than {MARGIN:.0%} dearer than {baseline()} in 7 days, or than the policy's own week before.",
+        f" than {MARGIN:.0%} more expensive than {baseline()} in 7 days, or than the policy's own week before.",
         _AVERAGE,
         Runbook(
             "The policy spends too much, and a rollback would make sessions cheaper.",

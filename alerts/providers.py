@@ -57,7 +57,7 @@ def _fallbacks() -> Alert:
         "ticket",
         "{{ $value | humanizePercentage }} of the turns moved on from {{ $labels.from_provider }}"
         f" ({{{{ $labels.service }}}}) in an hour (limit {FALLBACK_LIMIT:.0%})",
-        "Beyond doubt over the limit. Callers may not notice, but every move costs time and money, and there are"
+        "Significantly over the limit. Callers may not notice, but every move costs time and money, and there are"
         " few providers left to move on to.",
         PanelLink("ux", 21, "Fallbacks, share of turns"),
         Runbook(

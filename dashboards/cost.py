@@ -163,7 +163,7 @@ def _average_over_time() -> Panel:
         10,
         "Average session",
         "By tier. Dashed: the objective. A step up at a line: that deploy or policy change; without a line: longer"
-        " calls (see cost per minute) or a dearer provider (see the table).",
+        " calls (see cost per minute) or a more expensive provider (see the table).",
         NO_SESSIONS,
         12,
         8,
@@ -227,7 +227,7 @@ def _per_minute() -> Panel:
         14,
         "Cost per minute of call",
         "Spend over the minutes of the sessions that ended. Steady while the average session rises: calls got longer,"
-        " nothing got dearer.",
+        " nothing got more expensive.",
         NO_SESSIONS,
         8,
         8,
@@ -259,8 +259,8 @@ def _tier_service() -> Panel:
     panel = PanelSpec(
         30,
         "Session by tier and service",
-        "What makes one tier dearer than the other: the average session of this range, by service. Free should never"
-        " cost more in voice than premium.",
+        "What makes one tier more expensive than the other: the average session of this range, by service. Free should"
+        " never cost more in voice than premium.",
         NO_SESSIONS,
         9,
         9,

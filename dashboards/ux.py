@@ -46,8 +46,8 @@ def _verdict_now() -> Panel:
     panel = PanelSpec(
         1,
         "Verdict",
-        f"KEEP: no signal is over its limit. WATCH: one is, but not beyond doubt or the baseline is no better. ROLL"
-        f" BACK: one is over its limit beyond doubt (lower end of its interval) and worse than {baseline()}. Red: look"
+        f"KEEP: no signal is over its limit. WATCH: one is, but not significantly or the baseline is no better. ROLL"
+        f" BACK: one is significantly over its limit (lower end of its interval) and worse than {baseline()}. Red: look"
         " at the two charts to the right; if the longest red bar is much shorter for the baseline, run `voice-agent"
         " policy rollback`. If both are red the policy is not the cause: look for the provider further down.",
         NO_RULES,

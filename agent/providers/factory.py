@@ -48,7 +48,7 @@ class _Closes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderHooks:
-    """What the kit needs of its surroundings."""
+    """What the factory needs of its surroundings."""
 
     probe_meter: CallRecorder
     on_breaker: OnChange

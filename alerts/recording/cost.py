@@ -3,7 +3,7 @@
 A policy is rolled back for money when its average session, in the shortest of 1, 6 and 24 hours with 10 ended sessions,
 costs more than the tier's `alert_usd` *and* more than before: than the baseline policy's last 7 days, or, where that
 had fewer than 10 sessions, than the policy's own 7 days before the last 24 hours, each plus 10 % against noise. With
-nothing to compare it with, the limit decides. A tier may well be over its limit while a rollback would make it dearer:
+nothing to compare it with, the limit decides. A tier may well be over its limit while a rollback would cost more:
 then the verdict is to watch.
 """
 

@@ -73,7 +73,7 @@ def scaled(window: str, faster: float) -> str:
 
 
 def quantile_of(window: str) -> float:
-    """How many standard deviations are beyond doubt in a window.
+    """How many standard deviations are significant in a window.
 
     A day has 24 disjoint windows of an hour, 4 of 6 hours and one of 24, and each kind shares `DOUBT` (Bonferroni):
     0.1, 0.6 and 2.4 %, one-sided, which is z = 3.09, 2.51 and 1.98. Windows slide and turns of one call are alike, so

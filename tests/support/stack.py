@@ -1,4 +1,4 @@
-"""The whole house in one event loop: the real service and the sandbox, each under uvicorn on a free port."""
+"""The whole stack in one event loop: the real service and the sandbox, each under uvicorn on a free port."""
 
 from __future__ import annotations
 
