@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "report": Entry("agent.cli.report", "report", "Show experience and cost, from the ledger."),
         "memory": Entry("agent.cli.memory", "memory", "Show what a session remembers."),
         "cost": Entry("agent.cli.cost", "cost", "Calculate what a session costs, by policy."),
+        "openapi": Entry("agent.cli.schemas", "openapi", "Write the OpenAPI document of the HTTP API."),
         "asyncapi": Entry("agent.cli.schemas", "asyncapi", "Write the AsyncAPI document of the session protocol."),
     },
     "Decide": {

@@ -17,6 +17,7 @@ from litestar.datastructures import State
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsPlugin
 
 from agent.api.health import health_routes
+from agent.api.openapi import openapi_config
 from agent.api.sessions import SessionsApi, router
 from agent.api.talk_page import web_routes
 from agent.billing.budget_guard import SessionSpending
@@ -319,6 +320,6 @@ def create_app(settings: Settings) -> Litestar:
         state=State({"doors": doors, "wiring": wiring}),
         lifespan=[life],
         plugins=[ProblemDetailsPlugin(ProblemDetailsConfig(enable_for_all_http_exceptions=True))],
-        openapi_config=None,
+        openapi_config=openapi_config(settings.operator_token),
         logging_config=None,
     )
