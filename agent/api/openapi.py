@@ -10,7 +10,15 @@ import msgspec
 from litestar import Router
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, OpenAPIMediaType, Operation, RequestBody, Schema, SecurityScheme
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIMediaType,
+    Operation,
+    Reference,
+    RequestBody,
+    Schema,
+    SecurityScheme,
+)
 from pydantic import SecretStr
 
 from agent.api.auth import check_bearer
@@ -27,7 +35,7 @@ def openapi_config(operator_token: SecretStr | None) -> OpenAPIConfig:
     def operators_only(request: Any, _handler: Any) -> None:
         check_bearer(request.headers.get("authorization"), operator_token, f"{PREFIX}OPERATOR_TOKEN")
 
-    schemes = {
+    schemes: dict[str, SecurityScheme | Reference] = {
         name: SecurityScheme(type="http", scheme="bearer", description=f"{PREFIX}{setting}")
         for name, setting in ((OPERATOR, "OPERATOR_TOKEN"), (ALERTMANAGER, "ALERTS_TOKEN"))
     }
