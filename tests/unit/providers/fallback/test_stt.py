@@ -16,8 +16,7 @@ from agent.core.calls import CallRecorder, ErrorKind, Fallback, ProviderError
 from agent.providers.base import SpeechToText, SttEvent, SttEventKind, Word
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, BreakerState
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
-from agent.providers.fallback.stt import FallbackSttStream, SttFallback
-from agent.providers.fallback.stt_rules import ListeningRules
+from agent.providers.fallback.stt import FallbackSttStream, ListeningRules, SttFallback
 from agent.providers.openai.segmented_stt import VoiceDetector
 from agent.turn.vad import VoiceActivity
 from tests.support.providers import RecordingRecorder
