@@ -30,7 +30,7 @@ class DirectTransport:
     audio: bytearray = field(default_factory=bytearray)
     cleared: int = 0
     closed: CloseReason | None = None
-    _session: Session | None = None
+    session: Session = field(init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     # What the session calls
@@ -56,15 +56,9 @@ class DirectTransport:
     # What the caller does
 
     async def connect(self, registry: Registry, claims: Claims) -> Session:
-        session, _ = await registry.join(claims, self.capabilities)
-        session.attach(self, self.capabilities)
-        self._session = session
-        return session
-
-    @property
-    def session(self) -> Session:
-        assert self._session is not None
-        return self._session
+        self.session, _ = await registry.join(claims, self.capabilities)
+        self.session.attach(self, self.capabilities)
+        return self.session
 
     def do(self, command: SessionCommand) -> None:
         self.session.handle(command, clock.now())
