@@ -12,7 +12,7 @@ import structlog
 
 from agent.core import clock
 from agent.core.calls import Call, Fallback, ProviderError
-from agent.session.commands import MAX_TEXT, CommandError, HangUp, ReportPlayback, SayText, SessionCommand
+from agent.session.commands import MAX_TEXT, CommandError, EndCall, ReportPlayback, SayText, SessionCommand
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
 from agent.session.events import (
@@ -114,7 +114,7 @@ class Session:
     def handle(self, command: SessionCommand, at: float) -> None:
         """Does what the client asked at loop time `at`. Raises CommandError when it makes no sense."""
         match command:
-            case HangUp():
+            case EndCall():
                 self.end(SessionOutcome.COMPLETED)
             case SayText(text, spoken):
                 self._say(text, spoken=spoken, at=at)

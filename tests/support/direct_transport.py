@@ -10,7 +10,7 @@ from typing import TypeVar
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
 from agent.session.claims import Claims
-from agent.session.commands import HangUp, SayText, SessionCommand
+from agent.session.commands import EndCall, SayText, SessionCommand
 from agent.session.events import SessionEvent
 from agent.session.registry import Registry
 from agent.session.session import Session
@@ -74,7 +74,7 @@ class DirectTransport:
         self.do(SayText(text))
 
     def hang_up(self) -> None:
-        self.do(HangUp())
+        self.do(EndCall())
 
     def lose(self) -> None:
         """The connection is gone without a word."""
