@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from itertools import permutations
 
+import msgspec
+
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Tier
@@ -82,7 +84,8 @@ async def _outcome(order: tuple[int, ...], found: Receiver) -> tuple[str, list[s
 
 
 def _without_ids(row: LedgerRow) -> list[tuple[str, str]]:
-    return sorted((key, str(value)) for key, value in row.values.items() if key not in ("id", "call_id", "trace_id"))
+    known = {key: value for key, value in row.values.items() if key not in ("id", "call_id", "trace_id")}
+    return sorted((key, str(bytes(v) if isinstance(v, msgspec.Raw) else v)) for key, v in known.items())
 
 
 async def test_shuffled_sinks_make_the_same_of_a_session() -> None:
