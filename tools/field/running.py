@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from agent.billing.prices import NANO
 from tests.support.stack import Stack, running_stack
 from tools.chaos.caller import CallerLine, on_the_line
 from tools.chaos.cell import CellOutcome, Witness, uncached_policies
