@@ -1,0 +1,290 @@
+"""The lexical part of the notes: which thing a confirmed act of the agent is about, and what puts a thing in doubt.
+
+It works on the words alone, so it says little: that at a turn the agent said that something was done, in the agent's own
+words. Where it cannot tell which thing an act changed, it says that the ones it may have been are in doubt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agent.memory.flows import ActKind, Flows
+from agent.memory.index import Index
+from agent.memory.nodes import AGREED, CHANGED, STATUS, Graph, Question, State
+from agent.memory.sentences import (
+    Act,
+    act_in,
+    agrees,
+    asks,
+    bad_news,
+    denies,
+    offers,
+    promises,
+    sentences,
+    supposes,
+)
+from agent.memory.values import Value, values_in
+from agent.memory.words import content_stems, stem
+
+MAX_STATES = 300
+MAX_ACT = 320  # characters of one act with the statements that belong to it
+MAX_AGREED = 240  # characters of the question that was agreed to
+_TELLING = frozenset({"code", "phone", "price", "email", "address", "date", "time"})
+_TELLING_APART = frozenset({"code", "phone", "email", "name", "from", "to", "in", "near"})
+_CHANGE = re.compile(
+    r"\b(?:cancel|cancell?ing|call(?:ing)? (?:it|that|this|them) off|change|move|reschedule|postpone|instead|stop|undo"
+    r"|take (?:it|that|them) (?:back|off)|no longer|not any ?more|(?:don't|doesn't) (?:need|want) (?:it|that|them|this|these|those|the|my|to|any ?more)"
+    r"|(?:can't|cannot|won't) (?:make|do|come|be)|forget (?:it|about|the|my)|put (?:it|that|them) back|switch|swap"
+    r"|drop (?:it|that|the|my)|remove|return|refund|make (?:it|that|them)|after all|rather (?:have|not|on|at)"
+    r"|found (?:it|my|the|them)|(?:un|re)?block|give (?:it|them) back)\b",
+    re.IGNORECASE,
+)
+_NO_CHANGE = re.compile(
+    r"\b(?:stays?|remains?|unchanged|as (?:it|they) (?:is|are|was|were)|left? (?:it|them) (?:be|alone|as)|still stands?"
+    r"|keep(?:ing)? it)\b",
+    re.IGNORECASE,
+)
+_EMPTY = frozenset(
+    content_stems(
+        "done yours now both appointment booking reservation order number reference id code request it them mine yours"
+        " successfully new old first second other one"
+    )
+)
+
+
+_FILLERS = frozenset(content_stems("oh wait hold actually sorry hmm then ok okay good great can could would like please let me now"))
+NEAR_TURNS = 4  # a thing told of so few turns ago may be meant without being named
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A confirmed act, the thing it is about and what it does to the others."""
+
+    state: int
+    kind: ActKind
+    text: str
+    agreed: str = ""
+    replaces: tuple[str, ...] = ()
+    settles: tuple[int, ...] = ()
+    """The turns whose doubts it settles."""
+    doubts: tuple[int, ...] = ()
+    """Things that it may have changed as well."""
+
+
+def deeds_in(graph: Graph, flows: Flows, question: Question, answer: str, *, interrupted: bool) -> list[Deed]:
+    """The confirmed acts of an answer, in order."""
+    found: list[Deed] = []
+    before = graph.question(question.id - 1)
+    asked = _asked(before) if before is not None and agrees(question.text) else ""
+    states = list(graph.states)
+    for act in acts_in(answer, flows, interrupted=interrupted):
+        deed = _deed(states, act, asked, question.id)
+        if deed is None:
+            continue
+        found.append(deed)
+        asked = ""
+        if deed.state == len(states):  # the next act of the same answer sees this one
+            states.append(State(deed.state, question.topic, question.id, state=deed.kind))
+    return found
+
+
+def acts_in(answer: str, flows: Flows, *, interrupted: bool) -> list[Act]:
+    """Confirmed acts with the plain statements right after each that carry a value ("Your reference is …")."""
+    told = list(sentences(answer))
+    if interrupted and told and not told[-1].ended:
+        told.pop()  # what would have followed could have turned it round
+    found: list[Act] = []
+    end = 0
+    for sentence in told:
+        act = act_in(sentence, flows.acts)
+        if act is not None:
+            found.append(act)
+            end = sentence.end
+        elif found and sentence.start - end <= 2 and _adds(sentence.text, found[-1], answer, sentence.end):
+            last = found[-1]
+            found[-1] = Act(last.kind, answer[last.start : sentence.end], last.start)
+            end = sentence.end
+        else:
+            end = -MAX_ACT  # something else was said: later statements belong to nothing
+    return [act for act in found if len(act.text) <= MAX_ACT]
+
+
+def _adds(text: str, act: Act, answer: str, end: int) -> bool:
+    if asks(text) or supposes(text) or denies(text) or bad_news(text) or promises(text) or offers(text):
+        return False
+    return end - act.start <= MAX_ACT and any(value.kind in _TELLING for value in values_in(text))
+
+
+def _asked(before: Question) -> str:
+    """The end of the agent's last answer when that was a question to say yes to, with the statement it asks about."""
+    if before.interrupted or not before.answer:
+        return ""
+    told = sentences(before.answer)
+    if not told or not asks(told[-1].text):
+        return ""
+    start = told[-2].start if len(told) > 1 else told[-1].start
+    return before.answer[start:] if len(before.answer) - start <= MAX_AGREED else ""
+
+
+def _deed(states: list[State], act: Act, asked: str, turn: int) -> Deed | None:
+    text = f"{act.text} {asked}"
+    state, doubtful = thing_of(states, act.kind, text, act.text)
+    if state is None and len(states) >= MAX_STATES:
+        return None
+    if state is None:
+        return Deed(len(states), act.kind, act.text, asked, doubts=doubtful)
+    settles = tuple(doubt for doubt in states[state].doubts if doubt <= turn)
+    replaces = contradicted(states[state], text, act.kind)
+    return Deed(state, act.kind, act.text, asked, replaces, settles)
+
+
+_RETOLD = frozenset({"date", "time", "month", "price"})
+_RETOLD_NAMES = frozenset({"date", "time", "price", "amount", "total", "quantity"})
+
+
+def contradicted(state: State, text: str, kind: str = "") -> tuple[str, ...]:
+    """The slots of a thing that a new statement about it gives another value of.
+
+    A change replaces whatever is of the same kind (another day, another time); any other statement only what is plainly
+    the thing's own date, time, price or amount, since an opening time or a fee beside it may well go on.
+    """
+    said = _by_kind(text)
+    found: list[str] = []
+    for slot in state.slots:
+        if slot.name in (STATUS, AGREED) or (kind != CHANGED and slot.name.split(" ")[-1] not in _RETOLD_NAMES):
+            continue
+        held = _by_kind(slot.value)
+        if any(held[name] and said[name] and not held[name] & said[name] for name in _RETOLD):
+            found.append(slot.name)
+    return tuple(found)
+
+
+def _by_kind(text: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {name: set() for name in _RETOLD}
+    for value in values_in(text):
+        if value.kind in found:
+            found[value.kind].add(value.text.casefold())
+    return found
+
+
+def thing_of(states: list[State], kind: ActKind, text: str, act: str) -> tuple[int | None, tuple[int, ...]]:
+    """The thing that an act is about (None: a new one), and the things that it may have changed instead."""
+    live = [state for state in states if state.live]
+    values, stems = values_in(text), _stems(text)
+    scores = {state.id: _likeness(state, values, stems, kind) for state in live}
+    likely = sorted((number for number, score in scores.items() if score > 0), key=lambda number: -scores[number])
+    if kind == "confirmed":
+        same = [number for number in likely if _repeats(states[number], values, stems)]
+        return (same[0] if len(same) == 1 else None), ()
+    if likely and (len(likely) == 1 or scores[likely[0]] > scores[likely[1]]):
+        return likely[0], ()
+    if likely:
+        return None, tuple(number for number in likely if scores[number] == scores[likely[0]])
+    named = values_in(act) or (_stems(act) - _EMPTY)
+    if named or not live:
+        return None, () if named else tuple(state.id for state in live)
+    return (live[0].id, ()) if len(live) == 1 else (None, tuple(state.id for state in live))
+
+
+def _likeness(state: State, values: list[Value], stems: set[str], kind: ActKind) -> float:
+    """How well a thing fits the words of an act: shared values count twice a shared word; a contradiction rules out."""
+    told = told_of(state)
+    held = values_in(told)
+    shared = {value.text.casefold() for value in values} & {value.text.casefold() for value in held}
+    apart = _TELLING_APART if kind == CHANGED else _TELLING_APART | {"date"}
+    for name in apart:
+        mine = {value.text.casefold() for value in held if value.kind == name}
+        theirs = {value.text.casefold() for value in values if value.kind == name}
+        if mine and theirs and not any(one in other or other in one for one in mine for other in theirs):
+            return 0.0
+    return 2.0 * len(shared) + len((stems - _EMPTY) & _stems(told))
+
+
+def _repeats(state: State, values: list[Value], stems: set[str]) -> bool:
+    """Whether a confirmation says again what a thing's status said: the same values, and a word or two in common."""
+    held = {value.text.casefold() for value in values_in(told_of(state))}
+    told = {value.text.casefold() for value in values}
+    return bool(told) and bool(held) and (told <= held or held <= told) and len(told & held) >= 1 and bool(
+        (stems - _EMPTY) & _stems(told_of(state))
+    )
+
+
+def told_of(state: State) -> str:
+    """All words that are held of a thing."""
+    return " ".join([state.name, *(slot.value for slot in state.slots)])
+
+
+def _stems(text: str) -> set[str]:
+    return set(content_stems(text))
+
+
+def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
+    """The live things that the caller may be about to change.
+
+    Those that share a word or value with the request; when the request names nothing ("cancel it", "make it seven"), all
+    of them; when what it names was never said of any thing, those that were told of in the last turns.
+    """
+    live = [state for state in graph.states if state.live]
+    words = text.replace("’", "'")  # noqa: RUF001
+    if not live or not _CHANGE.search(words):
+        return ()
+    said = {value.text.casefold() for value in values_in(text)}
+    rest = _CHANGE.sub(" ", words)
+    for value in said:
+        rest = rest.casefold().replace(value, " ")
+    named = _stems(rest) - _EMPTY - _FILLERS
+    described = index.described(text)
+    alike = [
+        state.id
+        for state in live
+        if named & _stems(told_of(state))
+        or said & {value.text.casefold() for value in values_in(told_of(state))}
+        or (named and described.get(state.id, 0.0) > 0.0)
+    ]
+    if alike:
+        return tuple(alike)
+    if named:
+        return tuple(state.id for state in live if graph.turns - state.touched <= NEAR_TURNS)
+    return tuple(state.id for state in live)
+
+
+def doubted_by_agent(graph: Graph, answer: str, deeds: Iterable[Deed]) -> tuple[int, ...]:
+    """The live things that an answer denies or regrets something of, without an act that would say what."""
+    done = {deed.state for deed in deeds}
+    found: Counter[int] = Counter()
+    for sentence in sentences(answer):
+        if asks(sentence.text) or not (denies(sentence.text) or bad_news(sentence.text)):
+            continue
+        stems = _stems(sentence.text) - _EMPTY
+        values = {value.text.casefold() for value in values_in(sentence.text)}
+        for state in graph.states:
+            told = told_of(state)
+            if state.live and state.id not in done and (
+                values & {value.text.casefold() for value in values_in(told)} or len(stems & _stems(told)) > 1
+            ):
+                found[state.id] += 1
+    return tuple(found)
+
+
+def leaves_all(answer: str) -> bool:
+    """Whether the agent says that nothing changes ("it stays as it is")."""
+    return any(
+        _NO_CHANGE.search(sentence.text) and not asks(sentence.text) and not supposes(sentence.text)
+        for sentence in sentences(answer)
+    )
+
+
+def refers_to(graph: Graph, text: str) -> tuple[int, ...]:
+    """The things that share a value, or two words, with what the caller says."""
+    stems = {stem(word) for word in _stems(text)} - _EMPTY
+    values = {value.text.casefold() for value in values_in(text)}
+    found: list[int] = []
+    for state in graph.states:
+        if state.merged is None:
+            told = told_of(state)
+            if values & {value.text.casefold() for value in values_in(told)} or len(stems & _stems(told)) > 1:
+                found.append(state.id)
+    return tuple(found)
