@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from agent.memory.flows import ActKind, Flows
 from agent.memory.index import Index
 from agent.memory.nodes import AGREED, CHANGED, STATUS, Graph, Question, State
+from agent.memory.references import asks_for_another
 from agent.memory.sentences import (
     Act,
     act_in,
@@ -27,7 +28,7 @@ from agent.memory.sentences import (
     supposes,
 )
 from agent.memory.values import Value, values_in
-from agent.memory.words import content_stems, stem
+from agent.memory.words import content_stems, stem, words_of
 
 MAX_STATES = 300
 MAX_ACT = 320  # characters of one act with the statements that belong to it
@@ -56,6 +57,10 @@ _EMPTY = frozenset(
 
 
 _FILLERS = frozenset(content_stems("oh wait hold actually sorry hmm then ok okay good great can could would like please let me now"))
+_SOFT_KINDS = frozenset({"date", "time", "count", "address"})
+_ONE_MORE = re.compile(r"^(?:\w+[,.!] )*(?:and|also|then|next)\b", re.IGNORECASE)
+_HOURS = frozenset("one two three four five six seven eight nine ten eleven twelve noon midnight".split())
+_BRIEF = 6  # words of an utterance that may be nothing but another number
 NEAR_TURNS = 4  # a thing told of so few turns ago may be meant without being named
 
 
@@ -74,14 +79,16 @@ class Deed:
     """Things that it may have changed as well."""
 
 
-def deeds_in(graph: Graph, flows: Flows, question: Question, answer: str, *, interrupted: bool) -> list[Deed]:
+def deeds_in(
+    graph: Graph, index: Index, flows: Flows, question: Question, answer: str, *, interrupted: bool
+) -> list[Deed]:
     """The confirmed acts of an answer, in order."""
     found: list[Deed] = []
     before = graph.question(question.id - 1)
     asked = _asked(before) if before is not None and agrees(question.text) else ""
     states = list(graph.states)
     for act in acts_in(answer, flows, interrupted=interrupted):
-        deed = _deed(states, act, asked, question.id)
+        deed = _deed(states, act, asked, question.id, index, flows)
         if deed is None:
             continue
         found.append(deed)
@@ -129,9 +136,11 @@ def _asked(before: Question) -> str:
     return before.answer[start:] if len(before.answer) - start <= MAX_AGREED else ""
 
 
-def _deed(states: list[State], act: Act, asked: str, turn: int) -> Deed | None:
+def _deed(states: list[State], act: Act, asked: str, turn: int, index: Index, flows: Flows) -> Deed | None:
     text = f"{act.text} {asked}"
     state, doubtful = thing_of(states, act.kind, text, act.text)
+    if state is not None and _of_another(states[state], act, index, flows):
+        state, doubtful = None, () if act.kind == "confirmed" else (state,)
     if state is None and len(states) >= MAX_STATES:
         return None
     if state is None:
@@ -143,6 +152,17 @@ def _deed(states: list[State], act: Act, asked: str, turn: int) -> Deed | None:
 
 _RETOLD = frozenset({"date", "time", "month", "price"})
 _RETOLD_NAMES = frozenset({"date", "time", "price", "amount", "total", "quantity"})
+
+
+def _of_another(state: State, act: Act, index: Index, flows: Flows) -> bool:
+    """Whether an act names something that was never said of a thing ("the reminder for Tuesday is cancelled")."""
+    words = act.text.casefold()
+    for value in values_in(act.text):
+        words = words.replace(value.text.casefold(), " ")
+    verbs = {stem(word) for cue in flows.acts for word in cue.split()}
+    named = {word for word in _stems(words) - _EMPTY - _FILLERS - verbs if len(word) > 2}
+    known = _stems(told_of(state))
+    return bool(named) and not any(word in known or state.id in index.things.get(word, ()) for word in named)
 
 
 def contradicted(state: State, text: str, kind: str = "") -> tuple[str, ...]:
@@ -193,7 +213,8 @@ def _likeness(state: State, values: list[Value], stems: set[str], kind: ActKind)
     """How well a thing fits the words of an act: shared values count twice a shared word; a contradiction rules out."""
     told = told_of(state)
     held = values_in(told)
-    shared = {value.text.casefold() for value in values} & {value.text.casefold() for value in held}
+    shared = {value.text.casefold() for value in values if value.kind != "price"}  # a refund need not end a booking
+    shared &= {value.text.casefold() for value in held}
     apart = _TELLING_APART if kind == CHANGED else _TELLING_APART | {"date"}
     for name in apart:
         mine = {value.text.casefold() for value in held if value.kind == name}
@@ -267,6 +288,38 @@ def doubted_by_agent(graph: Graph, answer: str, deeds: Iterable[Deed]) -> tuple[
             ):
                 found[state.id] += 1
     return tuple(found)
+
+
+def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...]:
+    """Nameless things told of a moment ago of which a text gives another day, time or number.
+
+    Nobody may say "change" where a change is meant ("Thursday would suit me better"). `told` are words that belong to acts,
+    and ask for nothing.
+    """
+    if asks_for_another(text) or _ONE_MORE.match(text):
+        return ()
+    known = " ".join(told_of(state) for state in graph.states).casefold()
+    said = {kind: new for kind, values in _formed(text, told).items() if (new := {v for v in values if v not in known})}
+    bare = {word for word in words_of(text) if word.isdigit() or word in _HOURS} if len(text.split()) <= _BRIEF else set()
+    if not said and not bare:
+        return ()
+    found: list[int] = []
+    for state in graph.states:
+        if not state.live or state.name or graph.turns - state.touched > NEAR_TURNS:
+            continue
+        held = _formed(told_of(state), "")
+        other = any(values and held.get(kind) and not values & held[kind] for kind, values in said.items())
+        if other or (bare and not said and held and not bare & set(words_of(told_of(state)))):
+            found.append(state.id)
+    return tuple(found)
+
+
+def _formed(text: str, told: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for value in values_in(text):
+        if value.kind in _SOFT_KINDS and value.text not in told:
+            found.setdefault(value.kind, set()).add(value.text.casefold())
+    return found
 
 
 def leaves_all(answer: str) -> bool:

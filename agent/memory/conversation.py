@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.memory.acts import Deed, deeds_in, doubted_by_agent, doubted_by_caller, leaves_all, refers_to
+from agent.memory.acts import Deed, deeds_in, doubted_by_agent, doubted_by_caller, doubted_by_values, leaves_all, refers_to
 from agent.memory.checks import Claim, Reason, checked
 from agent.memory.events import Event
 from agent.memory.flows import Flows, load_flows
@@ -76,6 +76,7 @@ class Conversation:
                 "intent": intent,
                 "refers_to": list(pointed),
                 "doubts": list(doubted_by_caller(graph, self.index, text)),
+                "unsure": list(doubted_by_values(graph, text)),
             }
         )
         if len(self.graph.questions) > MAX_QUESTIONS:
@@ -93,9 +94,12 @@ class Conversation:
             raise OutOfTurnError(f"turn {last.id} was answered already")
         deeds: list[Deed] = []
         if last is not None:
-            deeds = deeds_in(self.graph, self.flows, last, text, interrupted=interrupted)
+            deeds = deeds_in(self.graph, self.index, self.flows, last, text, interrupted=interrupted)
         doubts = {number for deed in deeds for number in deed.doubts}
         doubts.update(doubted_by_agent(self.graph, text, deeds))
+        unsure: tuple[int, ...] = ()
+        if not text.rstrip().endswith("?"):
+            unsure = doubted_by_values(self.graph, text, " ".join(deed.text for deed in deeds))
         self._do(
             {
                 "kind": "answered",
@@ -114,6 +118,7 @@ class Conversation:
                     for deed in deeds
                 ],
                 "doubts": sorted(doubts),
+                "unsure": list(unsure),
                 "settled": leaves_all(text),
             }
         )

@@ -47,10 +47,10 @@ def _misfit(event: Event, graph: Graph) -> str:
             return "turn"
         if event["topic"] != len(graph.topics) if fresh else not 0 <= event["topic"] < len(graph.topics):
             return "topic"
-        return next((name for name in ("refers_to", "doubts") if not _known(event[name], graph)), "")
+        return next((name for name in ("refers_to", "doubts", "unsure") if not _known(event[name], graph)), "")
     if event["turn"] != (graph.last.id if graph.last else 0) or (graph.last is None and graph.turns):
         return "turn"
-    if not _known(event["doubts"], graph):
+    if not _known([*event["doubts"], *event["unsure"]], graph):
         return "doubts"
     return _misfit_of_facts(event["acts"], graph)
 
@@ -111,6 +111,7 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
         "intent": _is_text,
         "refers_to": _list_of(_is_number),
         "doubts": _list_of(_is_number),
+        "unsure": _list_of(_is_number),
     },
     "answered": {
         "turn": _is_number,
@@ -127,6 +128,7 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
             )
         ),
         "doubts": _list_of(_is_number),
+        "unsure": _list_of(_is_number),
         "settled": _is_flag,
     },
     "noted": {

@@ -39,7 +39,7 @@ def _heard(graph: Graph, event: Event) -> Graph:
         topic, subject=event["subject"], open=True, reopened=reopened, questions=(*topic.questions, turn)
     )
     graph = replace(graph, questions=(*graph.questions, question), topics=tuple(topics), current=number, turns=turn + 1)
-    return _doubted(graph, event["doubts"], turn)
+    return _unsure(_doubted(graph, event["doubts"], turn), event["unsure"], turn)
 
 
 def _answered(graph: Graph, event: Event) -> Graph:
@@ -49,7 +49,7 @@ def _answered(graph: Graph, event: Event) -> Graph:
     question = graph.questions[-1]
     question = replace(question, answer=event["text"], interrupted=bool(event["interrupted"]))
     graph = replace(graph, questions=(*graph.questions[:-1], question))
-    graph = _doubted(graph, event["doubts"], question.id)
+    graph = _unsure(_doubted(graph, event["doubts"], question.id), event["unsure"], question.id)
     if event["settled"]:  # "it stays as it is"
         since = question.id - SETTLED_REACH
         states = [replace(s, doubts=tuple(doubt for doubt in s.doubts if doubt < since)) for s in graph.states]
@@ -67,7 +67,7 @@ def _acted(graph: Graph, act: Event, turn: int) -> Graph:
     if act["agreed"]:
         told.append(Slot(AGREED, act["agreed"], turn - 1, "agent"))
     state = with_slots(state, told, {STATUS, AGREED, *act["replaces"]}, turn)
-    state = _moved(state, act["kind"], act["text"], turn)
+    state = replace(_moved(state, act["kind"], act["text"], turn), unsure=None)
     states = list(graph.states)
     states[state.id] = state
     settled = set(act["settles"])
@@ -146,6 +146,13 @@ def _doubted(graph: Graph, numbers: Collection[int], turn: int) -> Graph:
         else state
         for state in graph.states
     ]
+    return replace(graph, states=tuple(states))
+
+
+def _unsure(graph: Graph, numbers: Collection[int], turn: int) -> Graph:
+    if not numbers:
+        return graph
+    states = [replace(state, unsure=turn) if state.id in numbers else state for state in graph.states]
     return replace(graph, states=tuple(states))
 
 

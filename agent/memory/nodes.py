@@ -83,6 +83,8 @@ class State:
     transitions: tuple[Transition, ...] = ()
     doubts: tuple[int, ...] = ()
     """Turns that may have changed it, which no act has settled since."""
+    unsure: int | None = None
+    """While it has no name: the turn that gave another day, time or number, which may be meant for it."""
     merged: int | None = None
     """The state that tells the same by name; this one is not told any more."""
 
@@ -99,6 +101,13 @@ class State:
     def live(self) -> bool:
         """Whether it still stands: neither ended nor told under another state."""
         return self.state != ENDED and self.merged is None
+
+    @property
+    def doubt(self) -> int | None:
+        """The turn from which on it is in doubt, or None."""
+        if self.doubts:
+            return self.doubts[0]
+        return None if self.name else self.unsure
 
     @property
     def touched(self) -> int:

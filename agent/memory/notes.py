@@ -133,7 +133,7 @@ def thing_lines(state: State) -> list[str]:
     """
     told = [slot for slot in state.slots if slot.by == "agent"]
     claimed = [slot for slot in state.slots if slot.by == "caller"]
-    doubt = f"(may have changed at turn {state.doubts[-1] + 1}) " if state.doubts else ""
+    doubt = "" if state.doubt is None else f"(may have changed at turn {state.doubt + 1}) "
     name = f"{state.name}: " if state.name else ""
     lines: list[str] = []
     if told:
@@ -163,7 +163,7 @@ def describe_state(state: State) -> str:
     """One line for people: what it is, where it stands, and every current value verbatim with its turn."""
     values = "; ".join(f"{slot.name}: {slot.value} (turn {slot.turn + 1}, {slot.by})" for slot in state.slots)
     told = f"#{state.id + 1} {state.name or 'unnamed'}, {state.state}" + (f": {values}" if values else "")
-    return told + (f" [in doubt since turn {state.doubts[0] + 1}]" if state.doubts else "")
+    return told + ("" if state.doubt is None else f" [in doubt since turn {state.doubt + 1}]")
 
 
 def describe_past(slots: Sequence[Slot]) -> str:

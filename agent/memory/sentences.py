@@ -223,14 +223,21 @@ def _participle(clause: str, words: tuple[str, ...]) -> tuple[str, str] | None:
     match = _forms(words).search(clause)
     if match is None:
         return None
-    word = next(group for group in match.groups() if group)
-    return word.lower(), clause[: match.end()]
+    word = next(group for group in match.groups() if group).lower()
+    if word not in words:  # "put you down"
+        first, *_, last = word.split()
+        word = f"{first} {last}"
+    return word, clause[: match.end()]
+
+
+_OBJECT = r"(?:\s+(?:it|that|this|them|you|him|her|everything|both))?\s+"
 
 
 @lru_cache(maxsize=16)
 def _forms(words: tuple[str, ...]) -> re.Pattern[str]:
-    """ "is booked", "has been booked", "I've booked", and "Booked" at the head of a sentence."""
-    participles = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    """ "is booked", "has been booked", "I've booked", "I have put you down", and "Booked" at the head of a sentence."""
+    longest = sorted(words, key=len, reverse=True)
+    participles = "|".join(_OBJECT.join(re.escape(part) for part in word.split()) for word in longest)
     adverbs = r"(?:(?:now|just|all|already|both|also|successfully|officially|herewith|hereby|duly|safely)\s+)*"
     return re.compile(
         rf"(?:\b(?:is|are|am)|'s|'re|'m|\b(?:has|have|'s|'ve)\s+{adverbs}been|\bwas|\bwere)\s+{adverbs}({participles})\b"
