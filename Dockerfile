@@ -7,6 +7,9 @@ COPY requirements/runtime.txt requirements/runtime.txt
 RUN /venv/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml README.md ./
 COPY agent agent
+COPY voice_sandbox voice_sandbox
+COPY voice_loadtest voice_loadtest
+COPY clients/js clients/js
 RUN /venv/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.12-slim AS base

@@ -48,25 +48,25 @@ fix: $(STAMP) ## Format and repair what can be repaired
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machine
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tools.bench $(ARGS)
 
 chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md (ARGS=--help)
-	@$(BIN)/python -m tests.chaos $(ARGS)
+	@$(BIN)/python -m tools.chaos $(ARGS)
 
 chaos-subset: $(STAMP) ## The pairwise subset of it, as make test runs it (2 minutes)
-	@$(BIN)/python -m pytest -q -m chaos tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest -q -m chaos tests/e2e/test_chaos.py $(ARGS)
 
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
-	@$(BIN)/python -m tests.chaos.outage $(ARGS)
+	@$(BIN)/python -m tools.chaos.outage $(ARGS)
 
 healthy: $(STAMP) ## 2,000 turns with healthy providers: how often a chain moves
-	@$(BIN)/python -m tests.chaos.healthy $(ARGS)
+	@$(BIN)/python -m tools.chaos.healthy $(ARGS)
 
 alert-stats: $(STAMP) ## False alarms and detection of the alert rules, over simulated months
-	@$(BIN)/python -m tests.alert_stats $(ARGS)
+	@$(BIN)/python -m tools.alert_stats $(ARGS)
 
 eval: $(STAMP) ## Measure the memory against baselines
-	@$(BIN)/python -m tests.evals $(ARGS)
+	@$(BIN)/python -m tools.evals $(ARGS)
 
 lock: ## Pin the packages of pyproject.toml with hashes (needs uv)
 	@for set in runtime dev; do \

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from agent.errors import ConfigurationError
+from agent.core.errors import ConfigurationError
 
 DEFAULT_FILE: Final = Path(__file__).with_name("budgets.toml")
 
@@ -19,7 +19,7 @@ class Tier(StrEnum):
     PREMIUM = "premium"
 
 
-class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LatencyBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What p95 may take, in milliseconds."""
 
     voice_to_voice: float
@@ -69,8 +69,8 @@ class TierBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     governor: GovernorLimits = GovernorLimits()
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    latency_ms: Latency
+class _BudgetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    latency_ms: LatencyBudget
     deadlines_ms: Deadlines
     objective: Objective
     tiers: dict[str, TierBudget]
@@ -78,7 +78,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    latency: Latency
+    latency: LatencyBudget
     deadlines: Deadlines
     objective: Objective
     tiers: dict[Tier, TierBudget]
@@ -88,7 +88,7 @@ def load_budgets(file: Path | None = None) -> Budgets:
     """Reads a budgets file (the shipped one by default). Raises ConfigurationError with one line of what is wrong."""
     path = file or DEFAULT_FILE
     try:
-        raw = msgspec.toml.decode(path.read_bytes(), type=_File)
+        raw = msgspec.toml.decode(path.read_bytes(), type=_BudgetFile)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
@@ -97,7 +97,7 @@ def load_budgets(file: Path | None = None) -> Budgets:
     return Budgets(raw.latency_ms, raw.deadlines_ms, raw.objective, {Tier(name): raw.tiers[name] for name in Tier})
 
 
-def _check(path: Path, raw: _File) -> None:
+def _check(path: Path, raw: _BudgetFile) -> None:
     for table, group in (("latency_ms", raw.latency_ms), ("deadlines_ms", raw.deadlines_ms)):
         for name in group.__struct_fields__:
             if not 0 < getattr(group, name) <= 60_000:

@@ -17,7 +17,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from agent.errors import ConfigurationError
+from agent.core.errors import ConfigurationError
 
 PREFIX: Final = "VOICE_AGENT_"
 SANDBOX_KEY: Final = "sandbox"  # what the sandbox takes as a provider key

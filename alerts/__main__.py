@@ -10,9 +10,9 @@ import yaml
 
 from agent.budgets import load_budgets
 from alerts import runbooks
-from alerts.alert import Links, Setting
-from alerts.recording import recording_groups
-from alerts.rules import alert_groups, all_alerts
+from alerts.groups import alert_groups, all_alerts
+from alerts.model import RuleContext, RunbookLinks
+from alerts.recording.groups import recording_groups
 
 HERE: Final = Path(__file__).parent
 
@@ -23,7 +23,7 @@ def rule_file(groups: list[dict[str, Any]]) -> str:
     return note + yaml.safe_dump({"groups": groups}, sort_keys=False, width=10_000)
 
 
-def files(faster: float = 1.0, links: Links | None = None) -> dict[str, str]:
+def files(faster: float = 1.0, links: RunbookLinks | None = None) -> dict[str, str]:
     """The name of every generated rule file and its content."""
     return {
         "recording.yml": rule_file(recording_groups(faster)),
@@ -31,21 +31,21 @@ def files(faster: float = 1.0, links: Links | None = None) -> dict[str, str]:
     }
 
 
-def pages(links: Links | None = None) -> dict[str, str]:
+def pages(links: RunbookLinks | None = None) -> dict[str, str]:
     """The name of every runbook and its content."""
-    links = links or Links()
-    alerts = [alert for group in all_alerts(Setting(load_budgets())).values() for alert in group]
+    links = links or RunbookLinks()
+    alerts = [alert for group in all_alerts(RuleContext(load_budgets())).values() for alert in group]
     return {"README.md": runbooks.index(alerts)} | {f"{alert.name}.md": runbooks.page(alert, links) for alert in alerts}
 
 
 @click.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write only the rules, to this folder.")
 @click.option("--faster", type=click.FloatRange(min=1.0), default=1.0, help="Divide all windows by this.")
-@click.option("--dashboards", default=Links().dashboards, help="Where Grafana is.", show_default=True)
-@click.option("--runbooks", default=Links().runbooks, help="Where the runbooks are served.", show_default=True)
+@click.option("--dashboards", default=RunbookLinks().dashboards, help="Where Grafana is.", show_default=True)
+@click.option("--runbooks", default=RunbookLinks().runbooks, help="Where the runbooks are served.", show_default=True)
 def main(out: Path | None, faster: float, dashboards: str, runbooks: str) -> None:
     """Writes rules and runbooks."""
-    links = Links(dashboards.rstrip("/"), runbooks.rstrip("/"))
+    links = RunbookLinks(dashboards.rstrip("/"), runbooks.rstrip("/"))
     _write(out or HERE / "generated", files(faster, links))
     if out is None:
         _write(HERE / "runbooks", pages(links))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from agent.telemetry.verdicts import PROVIDER_OUTAGE
-from alerts.alert import Alert, Panel, Runbook
-from alerts.outage import FALLBACK_SAMPLE, FALLBACK_SHARE
+from agent.telemetry.recorded_metrics import PROVIDER_OUTAGE
+from alerts.model import Alert, PanelLink, Runbook
 from alerts.promql import select
-from alerts.recorded import wilson_lower
+from alerts.recording.model import wilson_lower
+from alerts.recording.outage import FALLBACK_SAMPLE, FALLBACK_SHARE
 
 FALLBACK_LIMIT: Final = 0.02
 """Healthy providers cause under 0.1 %."""
@@ -30,7 +30,7 @@ def _outage() -> Alert:
         "{{ $labels.provider }} ({{ $labels.service }}) is out: no model of it works",
         "Of every model that is used most calls of the last 5 minutes failed, or its breaker is open. The chain's next"
         " provider serves meanwhile. Rollbacks are held back: they mend no provider.",
-        Panel("ux", 41, "Failed calls"),
+        PanelLink("ux", 41, "Failed calls"),
         Runbook(
             "A provider does not serve us. Callers are on the next provider of the chain, or hear apologies.",
             (
@@ -42,8 +42,8 @@ def _outage() -> Alert:
             "The fallback serves and voice-to-voice holds: the breaker closes when the provider is back.",
         ),
         ("service", "provider"),
-        hold_minutes=1,
-        keep_minutes=10,
+        for_minutes=1,
+        keep_firing_minutes=10,
     )
 
 
@@ -59,7 +59,7 @@ def _fallbacks() -> Alert:
         f" ({{{{ $labels.service }}}}) in an hour (limit {FALLBACK_LIMIT:.0%})",
         "Beyond doubt over the limit. Callers may not notice, but every move costs time and money, and there are"
         " few providers left to move on to.",
-        Panel("ux", 21, "Fallbacks, share of turns"),
+        PanelLink("ux", 21, "Fallbacks, share of turns"),
         Runbook(
             "A provider fails or is late so often that its chain moves on.",
             (
@@ -72,6 +72,6 @@ def _fallbacks() -> Alert:
             "VoiceAgentProviderOutage fires for the same service.",
         ),
         ("service", "from_provider"),
-        hold_minutes=5,
-        keep_minutes=15,
+        for_minutes=5,
+        keep_firing_minutes=15,
     )

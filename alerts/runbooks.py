@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from alerts.alert import Alert, Links
+from alerts.model import Alert, RunbookLinks
 
 _LOUDNESS = {
     "page": "wakes somebody",
@@ -14,7 +14,7 @@ _LOUDNESS = {
 }
 
 
-def page(alert: Alert, links: Links) -> str:
+def page(alert: Alert, links: RunbookLinks) -> str:
     """One page, in Markdown that also reads as plain text."""
     board = f"{links.dashboards}/d/voice-agent-{alert.panel.board}?viewPanel={alert.panel.id}"
     loud = f"{alert.severity}: {_LOUDNESS[alert.severity]}"
@@ -45,7 +45,7 @@ Look at **{alert.panel.title}**: {board}
 
 {alert.description}
 
-Fires {_after(alert.hold_minutes)}{_keeps(alert.keep_minutes)}, on
+Fires {_after(alert.for_minutes)}{_keeps(alert.keep_firing_minutes)}, on
 
 ```
 {alert.expr}

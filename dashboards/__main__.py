@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from dashboards import cost, ux
-from dashboards.boards import to_json
+from dashboards.model import to_json
 
 GENERATED: Final = Path(__file__).with_name("generated")
 

@@ -9,11 +9,11 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from agent.budgets import load_budgets
 from agent.telemetry import catalog
 from alerts.promql import average, equal, select, share, total, unequal, value
-from alerts.recorded import BASELINE
-from dashboards.boards import PAID, POLICY, TIER, WHO, WINDOW, Board, Row
-from dashboards.looks import NO_CALLS, NO_SESSIONS, RULES, STAGES, TIERS
-from dashboards.panels import Built, Column, Look, Panel, Query, Steps, bars, figure, graph, heat, rows
-from dashboards.reliability import reliability
+from alerts.recording.model import BASELINE
+from dashboards.cost_reliability import reliability
+from dashboards.model import PAID, POLICY, TIER, WHO, WINDOW, Board, BoardRow
+from dashboards.palette import NO_CALLS, NO_SESSIONS, RULES, STAGES, TIERS
+from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, Steps, bars, figure, graph, heat, rows
 
 UID: Final = "voice-agent-cost"
 RANGE: Final = "$__range"
@@ -38,14 +38,14 @@ def objective() -> Steps:
     return ((None, "green"), (0.8 * usd, "yellow"), (usd, "red"))
 
 
-def _unit_cost() -> Row:
+def _unit_cost() -> BoardRow:
     usd = min(tier.session_usd for tier in load_budgets().tiers.values())
     panels = (_average(usd), _by_tier(usd), _gap(), _over_objective(), _sonnet(), _month(), _unpriced())
-    return Row(f"What does a session cost, against ${usd:g}?", panels)
+    return BoardRow(f"What does a session cost, against ${usd:g}?", panels)
 
 
-def _average(usd: float) -> Built:
-    panel = Panel(
+def _average(usd: float) -> Panel:
+    panel = PanelSpec(
         1,
         "Average session",
         f"Mean cost of the sessions that ended in this range; the objective is ${usd:g}. Red: see below which of"
@@ -55,11 +55,11 @@ def _average(usd: float) -> Built:
         5,
     )
     expr = average(catalog.SESSION_COST, RANGE, (), WHO)
-    return figure(panel, Look(USD, 4, steps=objective()), Query(expr, "average", instant=True))
+    return figure(panel, PanelStyle(USD, 4, steps=objective()), Query(expr, "average", instant=True))
 
 
-def _by_tier(usd: float) -> Built:
-    panel = Panel(
+def _by_tier(usd: float) -> Panel:
+    panel = PanelSpec(
         2,
         "By tier",
         f"Free against premium, whatever the tier above. The objective is ${usd:g} for each. Premium far above free:"
@@ -68,12 +68,12 @@ def _by_tier(usd: float) -> Built:
         6,
         5,
     )
-    look = Look(USD, 4, 0, 2 * usd, steps=objective())
+    look = PanelStyle(USD, 4, 0, 2 * usd, steps=objective())
     return bars(panel, look, Query(average(catalog.SESSION_COST, RANGE, ("tier",), POLICY), "{{tier}}", instant=True))
 
 
-def _gap() -> Built:
-    panel = Panel(
+def _gap() -> Panel:
+    panel = PanelSpec(
         3,
         "Premium − free",
         "What a premium session costs more than a free one; negative when it costs less. It must stay below what a"
@@ -85,12 +85,12 @@ def _gap() -> Built:
     premium, free = (
         average(catalog.SESSION_COST, RANGE, (), (*POLICY, equal("tier", tier))) for tier in ("premium", "free")
     )
-    look = Look(USD, 4, None, steps=((None, "blue"),))
+    look = PanelStyle(USD, 4, None, steps=((None, "blue"),))
     return figure(panel, look, Query(f"{premium} - {free}", "gap", instant=True), background=False)
 
 
-def _over_objective() -> Built:
-    panel = Panel(
+def _over_objective() -> Panel:
+    panel = PanelSpec(
         4,
         "Over objective",
         "Share of ended sessions that cost more than the objective. Red with a low average: a few very long calls; a"
@@ -102,11 +102,11 @@ def _over_objective() -> Built:
     over = total(catalog.BUDGET_BREACHES, RANGE, (), (*WHO, equal("budget", "session_cost")))
     expr = share(over, total(catalog.SESSIONS, RANGE, (), WHO))
     steps = ((None, "green"), (0.25, "yellow"), (0.5, "red"))
-    return figure(panel, Look("percentunit", 0, steps=steps), Query(expr, "over", instant=True))
+    return figure(panel, PanelStyle("percentunit", 0, steps=steps), Query(expr, "over", instant=True))
 
 
-def _sonnet() -> Built:
-    panel = Panel(
+def _sonnet() -> Panel:
+    panel = PanelSpec(
         5,
         "Turns on Sonnet",
         "Share of turns that were routed to Sonnet. Red: Haiku-first saves little; see the rule that sends them there"
@@ -118,11 +118,11 @@ def _sonnet() -> Built:
     sonnet = total(catalog.ROUTED_TURNS, RANGE, (), (*WHO, equal("model", "sonnet")))
     expr = share(sonnet, total(catalog.ROUTED_TURNS, RANGE, (), WHO))
     steps = ((None, "green"), (0.35, "yellow"), (0.5, "red"))
-    return figure(panel, Look("percentunit", 0, steps=steps), Query(expr, "sonnet", instant=True))
+    return figure(panel, PanelStyle("percentunit", 0, steps=steps), Query(expr, "sonnet", instant=True))
 
 
-def _month() -> Built:
-    panel = Panel(
+def _month() -> Panel:
+    panel = PanelSpec(
         6,
         "A month at this rate",
         "Projection: what was spent in this range, as 30 days of it. Choose a range of a day or"
@@ -132,11 +132,13 @@ def _month() -> Built:
         4,
     )
     expr = f"{total(catalog.COST, RANGE, (), PAID)} / $__range_s * {MONTH_S}"
-    return figure(panel, Look(USD, 0, steps=((None, "blue"),)), Query(expr, "month", instant=True), background=False)
+    return figure(
+        panel, PanelStyle(USD, 0, steps=((None, "blue"),)), Query(expr, "month", instant=True), background=False
+    )
 
 
-def _unpriced() -> Built:
-    panel = Panel(
+def _unpriced() -> Panel:
+    panel = PanelSpec(
         7,
         "Unpriced usage",
         "Kinds of usage that the price book has no price for: they are missing from every figure here. Red: add the"
@@ -146,16 +148,18 @@ def _unpriced() -> Built:
         4,
     )
     grown = total(catalog.UNPRICED, RANGE, ("provider", "model", "unit"))
-    look = Look("none", 0, steps=((None, "green"), (1, "red")))
+    look = PanelStyle("none", 0, steps=((None, "green"), (1, "red")))
     return figure(panel, look, Query(f"count ({grown} > 0) or vector(0)", "kinds", instant=True))
 
 
-def _over_time() -> Row:
-    return Row("How does it move?", (_average_over_time(), _by_policy(), _shares(), _rules(), _per_minute(), _spread()))
+def _over_time() -> BoardRow:
+    return BoardRow(
+        "How does it move?", (_average_over_time(), _by_policy(), _shares(), _rules(), _per_minute(), _spread())
+    )
 
 
-def _average_over_time() -> Built:
-    panel = Panel(
+def _average_over_time() -> Panel:
+    panel = PanelSpec(
         10,
         "Average session",
         "By tier. Dashed: the objective. A step up at a line: that deploy or policy change; without a line: longer"
@@ -164,7 +168,7 @@ def _average_over_time() -> Built:
         12,
         8,
     )
-    look = Look(USD, 4, colours={**TIERS, "objective": "red"}, dashed=("objective",))
+    look = PanelStyle(USD, 4, colours={**TIERS, "objective": "red"}, dashed=("objective",))
     return graph(
         panel,
         look,
@@ -173,8 +177,8 @@ def _average_over_time() -> Built:
     )
 
 
-def _by_policy() -> Built:
-    panel = Panel(
+def _by_policy() -> Panel:
+    panel = PanelSpec(
         11,
         "Average session by policy",
         f"What each policy costs; {BASELINE} is the baseline. A policy above it saves nothing: roll it back.",
@@ -182,11 +186,13 @@ def _by_policy() -> Built:
         12,
         8,
     )
-    return graph(panel, Look(USD, 4), Query(average(catalog.SESSION_COST, WINDOW, ("policy",), TIER), "{{policy}}"))
+    return graph(
+        panel, PanelStyle(USD, 4), Query(average(catalog.SESSION_COST, WINDOW, ("policy",), TIER), "{{policy}}")
+    )
 
 
-def _shares() -> Built:
-    panel = Panel(
+def _shares() -> Panel:
+    panel = PanelSpec(
         12,
         "Recognition, model, voice",
         "Share of the spend. Voice and recognition carry most of it at today's prices: a growing band is the lever to"
@@ -197,11 +203,11 @@ def _shares() -> Built:
     )
     spent = total(catalog.COST, WINDOW, ("service",), WHO)
     expr = share(spent, total(catalog.COST, WINDOW, (), WHO), on=())
-    return graph(panel, Look("percentunit", None, 0, 1, stacked=True, colours=STAGES), Query(expr, "{{service}}"))
+    return graph(panel, PanelStyle("percentunit", None, 0, 1, stacked=True, colours=STAGES), Query(expr, "{{service}}"))
 
 
-def _rules() -> Built:
-    panel = Panel(
+def _rules() -> Panel:
+    panel = PanelSpec(
         13,
         "Turns on Sonnet, by rule",
         "policy: the policy asks Sonnet first. length: more than 80 characters. term: a technical term. system: the"
@@ -212,12 +218,12 @@ def _rules() -> Built:
     )
     sonnet = total(catalog.ROUTED_TURNS, WINDOW, ("rule",), (*WHO, equal("model", "sonnet")))
     expr = share(sonnet, total(catalog.ROUTED_TURNS, WINDOW, (), WHO), on=())
-    look = Look("percentunit", stacked=True, colours=RULES)
+    look = PanelStyle("percentunit", stacked=True, colours=RULES)
     return graph(panel, look, Query(f"{expr} > 0", "{{rule}}"))
 
 
-def _per_minute() -> Built:
-    panel = Panel(
+def _per_minute() -> Panel:
+    panel = PanelSpec(
         14,
         "Cost per minute of call",
         "Spend over the minutes of the sessions that ended. Steady while the average session rises: calls got longer,"
@@ -228,11 +234,11 @@ def _per_minute() -> Built:
     )
     minutes = f"{total(catalog.SESSION_DURATION, WINDOW, ('tier',), WHO, 'sum')} / 60"
     expr = share(total(catalog.SESSION_COST, WINDOW, ("tier",), WHO, "sum"), f"({minutes})")
-    return graph(panel, Look(USD, 4, colours=TIERS), Query(expr, "{{tier}}"))
+    return graph(panel, PanelStyle(USD, 4, colours=TIERS), Query(expr, "{{tier}}"))
 
 
-def _spread() -> Built:
-    panel = Panel(
+def _spread() -> Panel:
+    panel = PanelSpec(
         15,
         "How sessions are spread",
         "Ended sessions by cost; darker is more. A band far above the rest is a few callers who cost the most: the"
@@ -242,15 +248,15 @@ def _spread() -> Built:
         7,
     )
     counts = f"sum by (le) (increase({select(catalog.SESSION_COST, WHO, 'bucket')}[$__rate_interval]))"
-    return heat(panel, Look(USD, 3), Query(counts, "{{le}}", form=PromQueryFormat.HEATMAP))
+    return heat(panel, PanelStyle(USD, 3), Query(counts, "{{le}}", form=PromQueryFormat.HEATMAP))
 
 
-def _where() -> Row:
-    return Row("Where does it go?", (_tier_service(), _providers()))
+def _where() -> BoardRow:
+    return BoardRow("Where does it go?", (_tier_service(), _providers()))
 
 
-def _tier_service() -> Built:
-    panel = Panel(
+def _tier_service() -> Panel:
+    panel = PanelSpec(
         30,
         "Session by tier and service",
         "What makes one tier dearer than the other: the average session of this range, by service. Free should never"
@@ -261,12 +267,12 @@ def _tier_service() -> Built:
     )
     spent = total(catalog.COST, RANGE, ("tier", "service"), (*WHO, unequal("tier", "none")))
     expr = share(spent, total(catalog.SESSIONS, RANGE, ("tier",), WHO), on=("tier",))
-    look = Look(USD, 4, steps=((None, "blue"),))
+    look = PanelStyle(USD, 4, steps=((None, "blue"),))
     return bars(panel, look, Query(f"sort_desc({expr})", "{{tier}} · {{service}}", instant=True))
 
 
-def _providers() -> Built:
-    panel = Panel(
+def _providers() -> Panel:
+    panel = PanelSpec(
         31,
         "Providers and models",
         "Everything that was paid for in this range. A line that you do not expect: a fallback that became the rule, or"
@@ -281,7 +287,7 @@ def _providers() -> Built:
     return rows(
         panel,
         keys,
-        Column("Dollars", paid, Look(USD, 4), 95),
-        Column("Share", share(paid, total(catalog.COST, RANGE, (), PAID), on=()), Look("percentunit", 1), 75),
-        Column("A session", share(paid, total(catalog.SESSIONS, RANGE, (), WHO), on=()), Look(USD, 5), 95),
+        Column("Dollars", paid, PanelStyle(USD, 4), 95),
+        Column("Share", share(paid, total(catalog.COST, RANGE, (), PAID), on=()), PanelStyle("percentunit", 1), 75),
+        Column("A session", share(paid, total(catalog.SESSIONS, RANGE, (), WHO), on=()), PanelStyle(USD, 5), 95),
     )

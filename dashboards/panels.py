@@ -1,6 +1,7 @@
 """The few kinds of panels that the boards are made of, on the Grafana Foundation SDK.
 
-A panel is told apart from its looks: `Panel` says what it is and what to do about it, `Look` how numbers are shown.
+A panel is told apart from its looks: `PanelSpec` says what it is and what to do about it, `PanelStyle`
+how numbers are shown.
 Every panel needs a description and a sentence for the case that there is nothing to show.
 """
 
@@ -33,7 +34,7 @@ _NONE: Final[Colours] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class PanelSpec:
     """What a panel says. `help` ends with what to do when it is red; `empty` says why there may be nothing to see."""
 
     id: int
@@ -56,7 +57,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PanelStyle:
     """How values are shown. `steps` are threshold colours; `line` draws the thresholds as a dashed line."""
 
     unit: str = "short"
@@ -77,14 +78,14 @@ class Column:
 
     title: str
     expr: str
-    look: Look
+    look: PanelStyle
     width: int = 95
 
 
-Built = dashboard.Panel
+Panel = dashboard.Panel
 
 
-def graph(panel: Panel, look: Look, *queries: Query) -> Built:
+def graph(panel: PanelSpec, look: PanelStyle, *queries: Query) -> Panel:
     """Lines over time; `look.stacked` piles them up."""
     legend = (
         common_builders.VizLegendOptions()
@@ -111,7 +112,7 @@ def graph(panel: Panel, look: Look, *queries: Query) -> Built:
     return _finish(builder.build(), panel, look, queries)
 
 
-def figure(panel: Panel, look: Look, *queries: Query, background: bool = True, size: int = 32) -> Built:
+def figure(panel: PanelSpec, look: PanelStyle, *queries: Query, background: bool = True, size: int = 32) -> Panel:
     """Big numbers; the colour of the threshold fills the background or only the number, of `size` pixels."""
     builder = (
         stat.Panel()
@@ -126,7 +127,7 @@ def figure(panel: Panel, look: Look, *queries: Query, background: bool = True, s
     return _finish(builder.build(), panel, look, queries)
 
 
-def bars(panel: Panel, look: Look, *queries: Query) -> Built:
+def bars(panel: PanelSpec, look: PanelStyle, *queries: Query) -> Panel:
     """One horizontal bar for each series."""
     builder = (
         bargauge.Panel()
@@ -141,7 +142,7 @@ def bars(panel: Panel, look: Look, *queries: Query) -> Built:
     return _finish(builder.build(), panel, look, queries)
 
 
-def states(panel: Panel, look: Look, *queries: Query) -> Built:
+def states(panel: PanelSpec, look: PanelStyle, *queries: Query) -> Panel:
     """A coloured band over time for each series."""
     builder = (
         statetimeline.Panel()
@@ -153,7 +154,7 @@ def states(panel: Panel, look: Look, *queries: Query) -> Built:
     return _finish(builder.build(), panel, look, queries)
 
 
-def heat(panel: Panel, look: Look, query: Query) -> Built:
+def heat(panel: PanelSpec, look: PanelStyle, query: Query) -> Panel:
     """How values are spread, over time: a histogram's buckets as rows."""
     colours = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").exponent(0.5).steps(64)
     builder = (
@@ -166,7 +167,7 @@ def heat(panel: Panel, look: Look, query: Query) -> Built:
     return _finish(builder.build(), panel, look, [query])
 
 
-def rows(panel: Panel, keys: Mapping[str, str], *columns: Column) -> Built:
+def rows(panel: PanelSpec, keys: Mapping[str, str], *columns: Column) -> Panel:
     """A table: `keys` are label → title, then the columns; sorted by the first of these, largest first."""
     built = table.Panel().cell_height(common.TableCellHeight.SM).build()
     queries = [Query(column.expr, instant=True, form=PromQueryFormat.TABLE) for column in columns]
@@ -178,7 +179,7 @@ def rows(panel: Panel, keys: Mapping[str, str], *columns: Column) -> Built:
         dashboard.DataTransformerConfig(id_val="organize", options=organised),
         dashboard.DataTransformerConfig(id_val="sortBy", options={"sort": [{"field": columns[0].title, "desc": True}]}),
     ]
-    finished = _finish(built, panel, Look(), queries)
+    finished = _finish(built, panel, PanelStyle(), queries)
     for title in keys.values():
         _override(finished, title, [dashboard.DynamicConfigValue(id_val="custom.minWidth", value=_KEY_WIDTH)])
     for column in columns:
@@ -186,7 +187,7 @@ def rows(panel: Panel, keys: Mapping[str, str], *columns: Column) -> Built:
     return finished
 
 
-def on_the_right(built: Built, name: str, unit: str) -> Built:
+def on_the_right(built: Panel, name: str, unit: str) -> Panel:
     """Gives one series of a graph an axis of its own."""
     axis = dashboard.DynamicConfigValue(id_val="custom.axisPlacement", value="right")
     _override(built, name, [axis, dashboard.DynamicConfigValue(id_val="unit", value=unit)])
@@ -221,7 +222,7 @@ def _last() -> common_builders.ReduceDataOptions:
     return common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("")
 
 
-def _finish(built: Built, panel: Panel, look: Look, queries: Sequence[Query]) -> Built:
+def _finish(built: Panel, panel: PanelSpec, look: PanelStyle, queries: Sequence[Query]) -> Panel:
     """Sets what all kinds have in common."""
     built.id_val, built.title, built.description = panel.id, panel.title, panel.help
     built.datasource = DATASOURCE
@@ -257,7 +258,7 @@ def _target(query: Query, letter: str) -> Any:
     return (target.exemplar(True) if query.exemplar else target).build()
 
 
-def _override(built: Built, name: str, properties: list[dashboard.DynamicConfigValue]) -> None:
+def _override(built: Panel, name: str, properties: list[dashboard.DynamicConfigValue]) -> None:
     config = built.field_config or dashboard.FieldConfigSource()
     matcher = dashboard.MatcherConfig(id_val="byName", options=name)
     config.overrides.append(dashboard.DashboardFieldConfigSourceOverrides(matcher=matcher, properties=properties))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from agent.budgets import load_budgets
-from agent.telemetry import catalog, verdicts
-from agent.telemetry.verdicts import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
-from alerts.counting import LOST_SESSION_SHARE, SLOW_SESSION_SHARE, signals
+from agent.telemetry import catalog, recorded_metrics
+from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
 from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
-from alerts.recorded import BASELINE, MIN_SESSIONS, MIN_TURNS
-from dashboards.boards import TIER, WHO, Board, Row
-from dashboards.looks import NO_RULES, OF_LIMIT
-from dashboards.panels import Built, Column, Look, Panel, Query, bars, figure, rows, states, words
-from dashboards.service import process, providers
-from dashboards.trouble import trouble
-from dashboards.waiting import WHOLE, waiting
+from alerts.recording.model import BASELINE, MIN_SESSIONS, MIN_TURNS
+from alerts.recording.signals import LOST_SESSION_SHARE, SLOW_SESSION_SHARE, signals
+from dashboards.model import TIER, WHO, Board, BoardRow
+from dashboards.palette import NO_RULES, OF_LIMIT
+from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, bars, figure, rows, states, words
+from dashboards.ux_failures import trouble
+from dashboards.ux_latency import WHOLE, waiting
+from dashboards.ux_platform import process, providers
 
 UID: Final = "voice-agent-ux"
 VERDICTS: Final = {
@@ -37,13 +37,13 @@ def board() -> Board:
     )
 
 
-def _verdict() -> Row:
+def _verdict() -> BoardRow:
     panels = (_verdict_now(), _signals(), _baseline(), _sample(), _verdict_over_time())
-    return Row("Should I roll back Haiku-first routing?", panels)
+    return BoardRow("Should I roll back Haiku-first routing?", panels)
 
 
-def _verdict_now() -> Built:
-    panel = Panel(
+def _verdict_now() -> Panel:
+    panel = PanelSpec(
         1,
         "Verdict",
         f"KEEP: no signal is over its limit. WATCH: one is, but not beyond doubt or the baseline is no better. ROLL"
@@ -54,13 +54,13 @@ def _verdict_now() -> Built:
         6,
         7,
     )
-    look = Look("none", 0, None, mappings=words(VERDICTS), steps=((None, "blue"),))
-    expr = value(verdicts.VERDICT, ("tier", "policy"), WHO)
+    look = PanelStyle("none", 0, None, mappings=words(VERDICTS), steps=((None, "blue"),))
+    expr = value(recorded_metrics.VERDICT, ("tier", "policy"), WHO)
     return figure(panel, look, Query(expr, "{{tier}} · {{policy}}", instant=True), size=20)
 
 
-def _signals() -> Built:
-    panel = Panel(
+def _signals() -> Panel:
+    panel = PanelSpec(
         2,
         "Signals, share of their limit",
         "Over 100 % a limit is broken: 5 % of turns over 1.5 s, 10 % of sessions with two slow turns, 2 % of turns"
@@ -70,13 +70,13 @@ def _signals() -> Built:
         9,
         7,
     )
-    look = Look("percentunit", 0, 0, 2, OF_LIMIT)
+    look = PanelStyle("percentunit", 0, 0, 2, OF_LIMIT)
     chosen = (*WHO, unequal("policy", BASELINE))
     return bars(panel, look, *(_of_limit(way.name, way.title, chosen) for way in signals(load_budgets())))
 
 
-def _baseline() -> Built:
-    panel = Panel(
+def _baseline() -> Panel:
+    panel = PanelSpec(
         3,
         "The baseline, same scale",
         f"What a rollback brings back: the same signals of {BASELINE}, last 7 days. Shorter bars than to the left: a"
@@ -88,19 +88,20 @@ def _baseline() -> Built:
     queries: list[Query] = []
     for way in signals(load_budgets()):
         signal = equal("signal", way.name)
-        of = f"{value(verdicts.BASELINE_SHARE, (), (*TIER, signal))} / {value(verdicts.LIMIT, (), [signal])}"
+        share = value(recorded_metrics.BASELINE_SHARE, (), (*TIER, signal))
+        of = f"{share} / {value(recorded_metrics.LIMIT, (), [signal])}"
         queries.append(Query(of, way.title, instant=True))
-    return bars(panel, Look("percentunit", 0, 0, 2, OF_LIMIT), *queries)
+    return bars(panel, PanelStyle("percentunit", 0, 0, 2, OF_LIMIT), *queries)
 
 
 def _of_limit(name: str, title: str, who: tuple[Match, ...]) -> Query:
     signal = equal("signal", name)
-    of = f"{value(verdicts.DECISION_SHARE, (), (*who, signal))} / {value(verdicts.LIMIT, (), [signal])}"
+    of = f"{value(recorded_metrics.DECISION_SHARE, (), (*who, signal))} / {value(recorded_metrics.LIMIT, (), [signal])}"
     return Query(of, title, instant=True)
 
 
-def _sample() -> Built:
-    panel = Panel(
+def _sample() -> Panel:
+    panel = PanelSpec(
         4,
         "What it rests on",
         f"Turns and ended sessions in the window that decides: the shortest of 1, 6 and 24 hours that holds {MIN_TURNS}"
@@ -114,13 +115,13 @@ def _sample() -> Built:
     return rows(
         panel,
         {"tier": "Tier", "window": "Window"},
-        Column("Turns", value(verdicts.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 70),
-        Column("Sessions", value(verdicts.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 75),
+        Column("Turns", value(recorded_metrics.DECISION_TURNS, by, chosen), _at_least(MIN_TURNS), 70),
+        Column("Sessions", value(recorded_metrics.DECISION_SESSIONS, by, chosen), _at_least(MIN_SESSIONS), 75),
     )
 
 
-def _verdict_over_time() -> Built:
-    panel = Panel(
+def _verdict_over_time() -> Panel:
+    panel = PanelSpec(
         5,
         "Verdict over time",
         "When it changed; lines mark deploys and policy changes. Red right after a line: that change is the suspect.",
@@ -128,12 +129,12 @@ def _verdict_over_time() -> Built:
         16,
         5,
     )
-    look = Look("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
-    return states(panel, look, Query(value(verdicts.VERDICT, ("tier",), WHO), "{{tier}}"))
+    look = PanelStyle("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
+    return states(panel, look, Query(value(recorded_metrics.VERDICT, ("tier",), WHO), "{{tier}}"))
 
 
-def _policies() -> Row:
-    panel = Panel(
+def _policies() -> BoardRow:
+    panel = PanelSpec(
         60,
         "Policies side by side, last 24 hours",
         f"The same figures for every policy, whatever the range above. {BASELINE} is the baseline. Few turns: the"
@@ -147,26 +148,26 @@ def _policies() -> Row:
     sessions = total(catalog.SESSIONS, day, who, TIER)
     slow_turns = total(catalog.BUDGET_BREACHES, day, who, (*TIER, WHOLE))
     lost = total(catalog.SESSIONS, day, who, (*TIER, like("outcome", "vanished", "failed")))
-    seconds = Look("s", steps=((None, "green"), (load_budgets().latency.voice_to_voice / 1000, "red")))
+    seconds = PanelStyle("s", steps=((None, "green"), (load_budgets().latency.voice_to_voice / 1000, "red")))
     slow_sessions = total(catalog.SLOW_SESSIONS, day, who, TIER)
     objective = load_budgets().objective.slow_turn_share
     table = rows(
         panel,
         {"tier": "Tier", "policy": "Policy"},
-        Column("New sessions", f"{value(catalog.POLICY_WEIGHT, who, TIER)} / 100", Look("percentunit", 0), 110),
-        Column("Turns", f"{owed} > 0", Look("none", 0)),
-        Column("Sessions", f"{sessions} > 0", Look("none", 0)),
-        Column("p50", _present(quantile(0.5, catalog.TURN_LATENCY, day, who, TIER)), Look("s")),
+        Column("New sessions", f"{value(catalog.POLICY_WEIGHT, who, TIER)} / 100", PanelStyle("percentunit", 0), 110),
+        Column("Turns", f"{owed} > 0", PanelStyle("none", 0)),
+        Column("Sessions", f"{sessions} > 0", PanelStyle("none", 0)),
+        Column("p50", _present(quantile(0.5, catalog.TURN_LATENCY, day, who, TIER)), PanelStyle("s")),
         Column("p95", _present(quantile(0.95, catalog.TURN_LATENCY, day, who, TIER)), seconds),
         Column("Slow turns", share(slow_turns, owed), _limited(objective)),
         Column("Slow calls", share(slow_sessions, sessions), _limited(SLOW_SESSION_SHARE)),
         Column("Lost calls", share(lost, sessions), _limited(LOST_SESSION_SHARE)),
     )
-    return Row("Haiku-first against the baseline", (table, _decisions()))
+    return BoardRow("Haiku-first against the baseline", (table, _decisions()))
 
 
-def _decisions() -> Built:
-    panel = Panel(
+def _decisions() -> Panel:
+    panel = PanelSpec(
         61,
         "Decisions about alerts, last 24 hours",
         "What became of alerts that asked for a rollback. `voice-agent decisions` has the numbers that each rests on."
@@ -178,7 +179,7 @@ def _decisions() -> Built:
     by = ("tier", "policy", "outcome", "reason")
     many = f"{total(catalog.DECISIONS, '24h', by, WHO)} > 0"
     names = {"tier": "Tier", "policy": "Policy", "outcome": "Outcome", "reason": "Reason"}
-    return rows(panel, names, Column("Times", many, Look("none", 0), 70))
+    return rows(panel, names, Column("Times", many, PanelStyle("none", 0), 70))
 
 
 def _present(expr: str) -> str:
@@ -186,9 +187,9 @@ def _present(expr: str) -> str:
     return f"{expr} > 0"
 
 
-def _at_least(least: int) -> Look:
-    return Look("none", 0, steps=((None, "red"), (least, "green")))
+def _at_least(least: int) -> PanelStyle:
+    return PanelStyle("none", 0, steps=((None, "red"), (least, "green")))
 
 
-def _limited(limit: float) -> Look:
-    return Look("percentunit", 1, steps=((None, "green"), (limit, "red")))
+def _limited(limit: float) -> PanelStyle:
+    return PanelStyle("percentunit", 1, steps=((None, "green"), (limit, "red")))

@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.support import quiet_imports
+from tests.support.databases import database_url, postgres
+
+__all__ = ["database_url", "postgres", "quiet_imports"]
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agent.errors import ConfigurationError
+from agent.core.errors import ConfigurationError
 from agent.ledger.tables import metadata
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")

@@ -14,14 +14,14 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agent.clock import now
-from agent.ledger import rows, writing
+from agent.billing.pricing import utc_now
+from agent.core.clock import now
+from agent.ledger import rows, writer
 from agent.ledger.database import create_engine, migrate
-from agent.ledger.keeping import prune
-from agent.ledger.meter import utc_now
-from agent.ledger.rows import TABLES, Row, TableName
-from agent.ledger.spool import Spool
+from agent.ledger.retention import prune
+from agent.ledger.rows import TABLES, LedgerRow, TableName
 from agent.ledger.tables import charges, memory_events
+from agent.ledger.write_queue import WriteQueue
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
 
@@ -66,7 +66,7 @@ class Ledger:
         self._retention = None if retention_days is None else timedelta(days=retention_days)
         self._clock = clock
         self._drain_s = drain_s
-        self._spool = Spool(spool_rows)
+        self._spool = WriteQueue(spool_rows)
         self._turns: dict[str, tuple[int, int | None]] = {}  # session → its newest turn and that row's number
         self._lost: deque[int] = deque(maxlen=_LOST_KEPT)  # numbers of rows that left the queue without being stored
         self._closing = False
@@ -102,7 +102,7 @@ class Ledger:
 
     # Recording: on the event loop, between two audio frames
 
-    def record(self, row: Row) -> int | None:
+    def record(self, row: LedgerRow) -> int | None:
         """Queues a row and returns its number; None when it had to be dropped, which is counted."""
         number = self._spool.put(row)
         if number is None:
@@ -186,7 +186,7 @@ class Ledger:
                 delay = _FIRST_RETRY_S
                 self._came_up()
 
-    async def _write(self, batch: list[Row]) -> None:
+    async def _write(self, batch: list[LedgerRow]) -> None:
         """Commits a batch and takes it out of the queue. Raises whatever the database is to blame for."""
         if not self.migrated.is_set():
             await self.migrate()
@@ -195,26 +195,26 @@ class Ledger:
         try:
             await self._commit(batch)
         except Exception as error:
-            if not writing.is_bad_row(error):
+            if not writer.is_bad_row(error):
                 raise
             await self._write_singly(batch)
 
-    async def _write_singly(self, batch: list[Row]) -> None:
+    async def _write_singly(self, batch: list[LedgerRow]) -> None:
         """A row of the batch cannot be stored: the others are, and it is dropped."""
         for row in batch:
             try:
                 await self._commit([row])
             except Exception as error:
-                if not writing.is_bad_row(error):
+                if not writer.is_bad_row(error):
                     raise
                 self._lost.append(self._committed_to + 1)
                 self._drop(row.table, type(error).__name__)
                 self._settle(1)
 
-    async def _commit(self, batch: list[Row]) -> None:
+    async def _commit(self, batch: list[LedgerRow]) -> None:
         began = now()
         async with asyncio.timeout(_COMMIT_S), self.engine.begin() as connection:
-            left_out = await writing.write(connection, batch)
+            left_out = await writer.write(connection, batch)
         self._metrics.observe(catalog.LEDGER_COMMIT, value=now() - began)
         for table, count in left_out.items():
             self._drop(table, "session_gone", count)

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agent.budgets import Tier
 from agent.ledger.tables import assignments, decisions
-from agent.ledger.writing import lock_for_writing
-from agent.policy.assignment import Cause, Change, Revision
-from agent.policy.decision import Alert, Decision, Mode, Outcome, Reason
+from agent.ledger.writer import lock_for_writing
+from agent.policy.assignments import Change, ChangeCause, Revision
+from agent.policy.decisions import Decision, Mode, Outcome, Reason, RollbackAlert
 from agent.policy.store import LIMIT
 
 _ONE_AT_A_TIME: Final = 7_403_926_582  # any number that nobody else takes as a PostgreSQL advisory lock
@@ -77,7 +77,7 @@ class SqlPolicyTransaction:
         await self._connection.execute(insert(assignments).values(values))
         return Revision(number, at, change)
 
-    async def decision(self, alert: Alert, mode: Mode) -> Decision | None:
+    async def decision(self, alert: RollbackAlert, mode: Mode) -> Decision | None:
         return await self._one(_same(alert, mode))
 
     async def decision_by_id(self, decision_id: str) -> Decision | None:
@@ -126,7 +126,7 @@ async def _alone(connection: AsyncConnection) -> None:
         await lock_for_writing(connection)
 
 
-def _same(alert: Alert, mode: Mode) -> Any:
+def _same(alert: RollbackAlert, mode: Mode) -> Any:
     return and_(
         decisions.c.fingerprint == alert.fingerprint,
         decisions.c.starts_at == alert.starts_at,
@@ -135,12 +135,12 @@ def _same(alert: Alert, mode: Mode) -> Any:
 
 
 def _revision(row: Row[Any]) -> Revision:
-    change = Change(Tier(row.tier), row.weights, Cause(row.cause), row.actor, row.reason, row.restores)
+    change = Change(Tier(row.tier), row.weights, ChangeCause(row.cause), row.actor, row.reason, row.restores)
     return Revision(row.revision, row.at, change)
 
 
 def _decision(row: Row[Any]) -> Decision:
-    alert = Alert(row.alert, row.fingerprint, row.starts_at, Tier(row.tier), row.policy, row.verdict)
+    alert = RollbackAlert(row.alert, row.fingerprint, row.starts_at, Tier(row.tier), row.policy, row.verdict)
     return Decision(
         id=row.id,
         at=row.at,

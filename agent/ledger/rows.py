@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import msgspec
 
-from agent.prices import Charge
-from agent.providers.base import Call
+from agent.billing.prices import Charge
+from agent.core.calls import Call
 from agent.telemetry.events import CallFinished, FellBack, SessionEnded, SessionInfo
 from agent.telemetry.timeline import STAGES, TurnRecord
 
@@ -20,7 +20,7 @@ TABLES: Final[tuple[TableName, ...]] = ("sessions", "turns", "charges", "fallbac
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LedgerRow:
     """One row on its way to a table. `session_id` is None for charges of no session.
 
     A session's end is a row of `sessions` with `update` set: it changes the row that its start made.
@@ -32,9 +32,9 @@ class Row:
     update: bool = False
 
 
-def session_started(session: SessionInfo, at: datetime) -> Row:
+def session_started(session: SessionInfo, at: datetime) -> LedgerRow:
     """The open session."""
-    return Row(
+    return LedgerRow(
         "sessions",
         session.session_id,
         {
@@ -51,9 +51,9 @@ def session_started(session: SessionInfo, at: datetime) -> Row:
     )
 
 
-def session_ended(event: SessionEnded, at: datetime) -> Row:
+def session_ended(event: SessionEnded, at: datetime) -> LedgerRow:
     """What is known at the end. A resumed session ends again; its last end counts."""
-    return Row(
+    return LedgerRow(
         "sessions",
         event.session.session_id,
         {
@@ -68,10 +68,10 @@ def session_ended(event: SessionEnded, at: datetime) -> Row:
     )
 
 
-def turn_finished(session: SessionInfo, record: TurnRecord, at: datetime) -> Row:
+def turn_finished(session: SessionInfo, record: TurnRecord, at: datetime) -> LedgerRow:
     """A finished turn with its timeline."""
     stages = {f"{stage}_s": record.stages.get(stage) for stage in STAGES}
-    return Row(
+    return LedgerRow(
         "turns",
         session.session_id,
         {
@@ -141,12 +141,12 @@ def _call(call: Call, start: float | None, first: float | None, end: float | Non
     }
 
 
-def charges_of(event: CallFinished, charges: Sequence[Charge], at: datetime) -> list[Row]:
+def charges_of(event: CallFinished, charges: Sequence[Charge], at: datetime) -> list[LedgerRow]:
     """The charges of one call, which share a call id."""
     call_id = uuid4()
     session = event.session
     return [
-        Row(
+        LedgerRow(
             "charges",
             None if session is None else session.session_id,
             {
@@ -172,10 +172,10 @@ def charges_of(event: CallFinished, charges: Sequence[Charge], at: datetime) -> 
     ]
 
 
-def fell_back(event: FellBack, at: datetime) -> Row:
+def fell_back(event: FellBack, at: datetime) -> LedgerRow:
     """A move along a chain."""
     session, move = event.session, event.fallback
-    return Row(
+    return LedgerRow(
         "fallbacks",
         session.session_id,
         {
@@ -192,6 +192,6 @@ def fell_back(event: FellBack, at: datetime) -> Row:
     )
 
 
-def memory_event(session_id: str, seq: int, event: msgspec.Raw, at: datetime) -> Row:
+def memory_event(session_id: str, seq: int, event: msgspec.Raw, at: datetime) -> LedgerRow:
     """One event of a conversation graph, already encoded as JSON."""
-    return Row("memory_events", session_id, {"session_id": session_id, "seq": seq, "at": at, "event": event})
+    return LedgerRow("memory_events", session_id, {"session_id": session_id, "seq": seq, "at": at, "event": event})

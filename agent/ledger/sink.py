@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from agent.billing.prices import Charge
+from agent.billing.pricing import utc_now
 from agent.ledger import rows
 from agent.ledger.ledger import Ledger
-from agent.ledger.meter import utc_now
-from agent.prices import Charge
 from agent.telemetry.events import CallFinished, Event, FellBack, SessionEnded, SessionStarted, TurnFinished
 
 

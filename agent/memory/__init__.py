@@ -4,7 +4,7 @@ Pure: no I/O but reading `flows.toml`, no model, no clock.
 """
 
 from agent.memory.checks import Claim
-from agent.memory.context import Context, Message, Part, context
+from agent.memory.context import MemoryContext, ContextMessage, Part, context
 from agent.memory.conversation import Conversation, OutOfTurnError, Update
 from agent.memory.events import BadEventError, Event
 from agent.memory.flows import FlowsError
@@ -15,12 +15,12 @@ from agent.memory.render import graph_view, render_svg, render_text
 __all__ = [
     "BadEventError",
     "Claim",
-    "Context",
+    "MemoryContext",
     "Conversation",
     "Event",
     "FlowsError",
     "Graph",
-    "Message",
+    "ContextMessage",
     "NotesRequest",
     "OutOfTurnError",
     "Part",

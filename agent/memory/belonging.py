@@ -31,13 +31,18 @@ def belongs(
     own, others = _words(graph, thing, names, flows)
     if not others:
         return True
+    called, others_called = _words(Graph(), thing, [*names, *_names(graph)], flows)
     for text in _backwards(graph, question, by, span):
         said = _stems(text)
-        mine = len(said & own)
-        theirs = max((len(said & words) for words in others), default=0)
-        if mine or theirs:
-            return mine >= theirs if mine and theirs else bool(mine)
+        for mine, theirs in ((called, others_called), (own, others)):  # names tell more than the values held so far
+            hits, other_hits = len(said & mine), max((len(said & words) for words in theirs), default=0)
+            if hits or other_hits:
+                return bool(hits) and hits >= other_hits
     return False
+
+
+def _names(graph: Graph) -> list[str]:
+    return [state.name for state in graph.states if state.merged is None and state.name]
 
 
 def _words(

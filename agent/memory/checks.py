@@ -138,7 +138,7 @@ def _check(graph: Graph, flows: Flows, claim: Claim, names: Sequence[str]) -> di
     value = words[span[0] : span[1]]
     status = attribute == STATUS
     problem = (
-        _status_problem(question, claim.by, words, span)
+        _status_problem(question, flows, claim.by, words, span)
         if status
         else _value_problem(graph, question, claim.by, words, span)
     )
@@ -226,7 +226,7 @@ def _clause(sentence: Sentence, span: tuple[int, int]) -> str:
     return " ".join(touched) or sentence.text
 
 
-def _status_problem(question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
+def _status_problem(question: Question, flows: Flows, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
     if by != "agent":
         return "unconfirmed"
     value = words[span[0] : span[1]]
@@ -246,7 +246,7 @@ def _status_problem(question: Question, by: Speaker, words: str, span: tuple[int
             return "denied"
         if bad_news(text.replace(value, " ")) and not denies(value):
             return "denied"
-        if promises(clause) or offers(text):
+        if promises(clause) or (offers(text) and act_in(sentence, flows.acts) is None):
             return "unconfirmed"
     return None
 

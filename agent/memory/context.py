@@ -42,7 +42,7 @@ _MISFITS = 12  # after so many turns that did not fit, the rest is not tried
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ContextMessage:
     """One message of the request."""
 
     role: Literal["user", "assistant"]
@@ -50,13 +50,13 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class MemoryContext:
     """The parts of one model call. `messages` alternates, starts and ends with the user."""
 
     system: str
     memory: str
     """Notes and recalled turns; empty when there is nothing to tell. Belongs into the last message, before its words."""
-    messages: tuple[Message, ...]
+    messages: tuple[ContextMessage, ...]
     whole: bool
     """Whether the messages are the whole call."""
     tokens: Mapping[str, int]
@@ -76,7 +76,7 @@ def context(
     recall_tokens: int | None = None,
     cache_from_tokens: int | None = None,
     without: Collection[Part] = (),
-) -> Context:
+) -> MemoryContext:
     """The context for answering `utterance`, normally the text last given to `conversation.heard`.
 
     All parts together stay within `budget_tokens` (an estimate of four characters a token), except that system prompt and
@@ -98,11 +98,11 @@ def context(
     return _selected(conversation, system, past, utterance, left, tokens, recall_tokens, without)
 
 
-def _whole(system: str, past: tuple[Question, ...], utterance: str, tokens: dict[str, int]) -> Context:
+def _whole(system: str, past: tuple[Question, ...], utterance: str, tokens: dict[str, int]) -> MemoryContext:
     messages = _messages(past, utterance)
     tokens |= {"recent": sum(tokens_of(message.text) for message in messages[:-1]), "notes": 0, "recalled": 0}
     turns = tuple(question.id for question in past)
-    return Context(system, "", messages, True, tokens, {"notes": "", "recalled": ""}, turns)
+    return MemoryContext(system, "", messages, True, tokens, {"notes": "", "recalled": ""}, turns)
 
 
 def _selected(
@@ -114,7 +114,7 @@ def _selected(
     tokens: dict[str, int],
     recall_tokens: int | None,
     without: Collection[Part],
-) -> Context:
+) -> MemoryContext:
     left -= tokens_of(_OPENING + _CLOSING) + 2
     recent = _recent(past, int(left * _RECENT_SHARE))
     messages = _messages(recent, utterance)
@@ -134,7 +134,7 @@ def _selected(
     body = "\n\n".join(_TAG.sub("call-memory", text) for text in parts.values() if text)
     memory = f"{_OPENING}\n\n{body}\n{_CLOSING}" if body else ""
     turns = tuple(question.id for question in (*recalled, *recent))
-    return Context(system, memory, messages, False, tokens, parts, turns)
+    return MemoryContext(system, memory, messages, False, tokens, parts, turns)
 
 
 def _recent(past: tuple[Question, ...], most: int) -> tuple[Question, ...]:
@@ -154,9 +154,9 @@ def _recent(past: tuple[Question, ...], most: int) -> tuple[Question, ...]:
     return past[len(past) - count :]
 
 
-def _messages(recent: Collection[Question], utterance: str) -> tuple[Message, ...]:
+def _messages(recent: Collection[Question], utterance: str) -> tuple[ContextMessage, ...]:
     """Alternating messages. Utterances that never got an answer are joined with the caller's next one."""
-    messages: list[Message] = []
+    messages: list[ContextMessage] = []
     unanswered = ""
     for question in recent:
         silence = _CALL_STARTS if question.intent == "greet" else _NO_WORDS
@@ -164,9 +164,9 @@ def _messages(recent: Collection[Question], utterance: str) -> tuple[Message, ..
         if question.answer is None:
             unanswered = said
             continue
-        messages += [Message("user", said), Message("assistant", _heard(question))]
+        messages += [ContextMessage("user", said), ContextMessage("assistant", _heard(question))]
         unanswered = ""
-    messages.append(Message("user", f"{unanswered}\n{_untagged(utterance)}".strip()))
+    messages.append(ContextMessage("user", f"{unanswered}\n{_untagged(utterance)}".strip()))
     return tuple(messages)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from agent.memory.index import Floats, Index
 from agent.memory.words import content_stems
 
-# Tuned on QMSum validation and SGD dev (tests/evals).
+# Tuned on QMSum validation and SGD dev (tools/evals).
 WINDOWS = (3, 5, 9, 27)
 _SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 0.9  # BM25's k1 and b, and an exponent on its idf
 _MOST_WORDS = 24

@@ -22,7 +22,7 @@ MAX_TOPICS = 64
 
 _K = TypeVar("_K", int, str)
 
-# Tuned on SGD dev and MultiWOZ validation (tests/evals).
+# Tuned on SGD dev and MultiWOZ validation (tools/evals).
 _NOUN, _HINT = 1.0, 0.4
 _REQUESTED, _IN_PASSING = 2.0, 0.5  # "find me a hotel" against "a taxi to the hotel"
 _FROM_ANSWER = 0.3
@@ -44,7 +44,7 @@ _ANYTHING_ELSE = re.compile(r"\b(?:else|help|assist)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TopicChoice:
     """Where an utterance belongs: a topic's id (the next free one for a new topic) and what it is now about."""
 
     move: Move
@@ -52,32 +52,32 @@ class Choice:
     subject: str | None
 
 
-def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> Choice:
+def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> TopicChoice:
     """The topic of the caller's next utterance."""
     cues = subjects_in(flows, text)
     current = graph.topic
     if current is None:
-        return Choice("new", 0, _best(cues))
+        return TopicChoice("new", 0, _best(cues))
     spoken = bool(cues)
     if not cues and graph.last is not None and graph.last.answer:
         cues = {subject: score * _FROM_ANSWER for subject, score in subjects_in(flows, graph.last.answer).items()}
     if not spoken and _replies(graph.last, text):
-        return Choice("continue", current.id, current.subject)
+        return TopicChoice("continue", current.id, current.subject)
     room = len(graph.topics) < MAX_TOPICS
     if not spoken and room and _drifts(current, index, text):
-        return Choice("new", len(graph.topics), None)
+        return TopicChoice("new", len(graph.topics), None)
     known, fresh = _scores(graph, index, cues, text)
     staying = known.pop(current.id, 0.0)
     if current.subject is None and cues and max(fresh.values(), default=0.0) > max(known.values(), default=0.0):
-        return Choice("continue", current.id, _best(fresh))  # the first cue names what this topic is about
+        return TopicChoice("continue", current.id, _best(fresh))  # the first cue names what this topic is about
     best_known, best_fresh = _best(known), _best(fresh)
     known_score, fresh_score = known.get(best_known or 0, 0.0), fresh.get(best_fresh or "", 0.0)
     needed = max(_LEAST, staying + _MARGIN)
     if best_known is not None and known_score >= max(needed, fresh_score):
-        return Choice("reopen", best_known, graph.topics[best_known].subject)
+        return TopicChoice("reopen", best_known, graph.topics[best_known].subject)
     if best_fresh is not None and fresh_score >= needed and room:
-        return Choice("new", len(graph.topics), best_fresh)
-    return Choice("continue", current.id, current.subject)
+        return TopicChoice("new", len(graph.topics), best_fresh)
+    return TopicChoice("continue", current.id, current.subject)
 
 
 def subjects_in(flows: Flows, text: str) -> dict[str, float]:

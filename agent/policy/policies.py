@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeGuard, TypeVar, get_args
 
 from agent.budgets import Tier
-from agent.errors import ConfigurationError
+from agent.core.errors import ConfigurationError
 
 Model = Literal["haiku", "sonnet"]
 SttModel = Literal["flux", "nova-3", "nova-2"]
@@ -28,7 +28,7 @@ MODELS: Final[tuple[Model, ...]] = get_args(Model)
 TIERS: Final[tuple[Tier, ...]] = tuple(Tier)
 POLICY_LIMIT: Final = 8
 """Policies at most: the name is a metric label, and the number of series has a bound."""
-DEFAULT_PATH: Final = Path(__file__).parent.parent / "policies.toml"
+DEFAULT_PATH: Final = Path(__file__).with_name("policies.toml")
 
 _Name = TypeVar("_Name", bound=str)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")

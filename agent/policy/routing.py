@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from agent.errors import ConfigurationError
+from agent.core.errors import ConfigurationError
 from agent.policy.policies import Model, Policy
 
 Rule = Literal["default", "length", "term", "system", "policy"]

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from agent.budgets import Tier
-from agent.policy.assignment import Change, Revision
-from agent.policy.decision import Alert, Decision, Mode
+from agent.policy.assignments import Change, Revision
+from agent.policy.decisions import Decision, Mode, RollbackAlert
 
 
 class PolicyTransaction(Protocol):
@@ -23,7 +23,7 @@ class PolicyTransaction(Protocol):
         """Puts a change in force as the tier's next revision."""
         ...
 
-    async def decision(self, alert: Alert, mode: Mode) -> Decision | None:
+    async def decision(self, alert: RollbackAlert, mode: Mode) -> Decision | None:
         """What was decided about this alert in this mode."""
         ...
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
-from agent.audio import bytes_for
-from agent.providers.base import Audio, ErrorKind, Meter, SpokenByClient, TextToSpeech, Unit
-from agent.providers.metering import Failure, MeteredCall
+from agent.core.audio import bytes_for
+from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.providers.base import Audio, ClientSpeech, TextToSpeech
+from agent.providers.call import Failure, ProviderCall
 
 PROVIDER: Final = "cache"
 LIMIT_BYTES: Final = 64 * 1024 * 1024  # 35 minutes of speech
@@ -68,26 +69,28 @@ class CachedVoice:
         self._cache = cache
         self._voice = voice
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio | SpokenByClient]:
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
         """Streams the speech of one clause: a hit in pieces of 100 ms, a miss as it comes. Raises ProviderError."""
         key = (self.provider, self._voice, self.model, text)
         pcm = self._cache.get(key)
-        pieces = self._say_again(pcm, text, meter) if pcm is not None else self._say(key, session, text, meter)
+        pieces = self._say_again(pcm, text, recorder) if pcm is not None else self._say(key, session, text, recorder)
         async with aclosing(pieces) as stream:
             async for piece in stream:
                 yield piece
 
-    async def _say_again(self, pcm: bytes, text: str, meter: Meter) -> AsyncGenerator[Audio | SpokenByClient]:
-        with MeteredCall("tts", PROVIDER, self.model, meter, _unexpected) as call:
+    async def _say_again(self, pcm: bytes, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
+        with ProviderCall("tts", PROVIDER, self.model, recorder, _unexpected) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
             call.accepted = True
-            call.useful_output()
+            call.first_output()
             for start in range(0, len(pcm), _PIECE_BYTES):
                 yield Audio(pcm[start : start + _PIECE_BYTES], self.provider)
 
-    async def _say(self, key: Key, session: str, text: str, meter: Meter) -> AsyncGenerator[Audio | SpokenByClient]:
+    async def _say(
+        self, key: Key, session: str, text: str, recorder: CallRecorder
+    ) -> AsyncGenerator[Audio | ClientSpeech]:
         heard: list[bytes] | None = []
-        async with aclosing(self._inner.speak(session, text, meter)) as stream:
+        async with aclosing(self._inner.speak(session, text, recorder)) as stream:
             async for piece in stream:
                 if isinstance(piece, Audio):
                     if heard is not None:
@@ -99,6 +102,6 @@ class CachedVoice:
             self._cache.put(key, b"".join(heard))
 
 
-def _unexpected(_error: Exception, _call: MeteredCall) -> Failure:
+def _unexpected(_error: Exception, _call: ProviderCall) -> Failure:
     """Playing from memory has no error of its own; what a reader throws in is reported as this."""
     return Failure(ErrorKind.MALFORMED)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from agent.providers.base import Meter, SpokenByClient
+from agent.core.calls import CallRecorder
+from agent.providers.base import ClientSpeech
 
 
 class ClientVoice:
@@ -16,6 +17,6 @@ class ClientVoice:
     provider = "browser"
     model = "speech-synthesis"
 
-    async def speak(self, session: str, text: str, meter: Meter) -> AsyncGenerator[SpokenByClient]:
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[ClientSpeech]:
         """Yields the whole clause, once."""
-        yield SpokenByClient(text)
+        yield ClientSpeech(text)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from agent.providers.base import ErrorKind
-from agent.providers.metering import MeteredCall
+from agent.core.calls import ErrorKind
+from agent.providers.call import ProviderCall
 
 CONNECT_TIMEOUT_S: Final = 2.0
 READ_TIMEOUT_S: Final = 10.0  # between two pieces of an answer
@@ -60,7 +60,7 @@ def retry_after_s(headers: Mapping[str, str] | None) -> float | None:
     return min(seconds, _LONGEST_RETRY_AFTER_S) if seconds >= 0 else None
 
 
-def kind_of_transport_error(error: Exception, call: MeteredCall) -> ErrorKind:
+def kind_of_transport_error(error: Exception, call: ProviderCall) -> ErrorKind:
     """The error kind of an exception of httpx or httpx2, whose classes have the same names; `malformed` for any other.
 
     Before the provider answered, a broken connection is a refusal; afterwards it was cut.

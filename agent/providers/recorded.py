@@ -10,9 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from agent.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from agent.errors import ConfigurationError
-from agent.providers.base import Audio, Meter, TextToSpeech
+from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
+from agent.core.calls import CallRecorder
+from agent.core.errors import ConfigurationError
+from agent.providers.base import Audio, TextToSpeech
 
 SHIPPED: Final = Path(__file__).with_name("clips")
 _LONGEST_S: Final = 30
@@ -36,33 +37,33 @@ TEXTS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class RecordedClip:
     """A recorded sentence: its text and its PCM s16le mono 16 kHz."""
 
     text: str
     pcm: bytes
 
 
-def load_clips(folder: Path | None = None) -> dict[Sentence, Clip]:
+def load_clips(folder: Path | None = None) -> dict[Sentence, RecordedClip]:
     """All fixed sentences: from `folder` where it has a recording, else the shipped ones.
 
     Raises ConfigurationError for a file that is not a 16-bit mono WAV of 16 kHz and at most 30 s.
     """
-    clips: dict[Sentence, Clip] = {}
+    clips: dict[Sentence, RecordedClip] = {}
     for sentence, text in TEXTS.items():
         own = None if folder is None else folder / f"{sentence}.wav"
         file = own if own is not None and own.exists() else SHIPPED / f"{sentence}.wav"
-        clips[sentence] = Clip(text, _read(file))
+        clips[sentence] = RecordedClip(text, _read(file))
     return clips
 
 
-async def record_clips(voice: TextToSpeech, folder: Path, session: str, meter: Meter) -> None:
+async def record_clips(voice: TextToSpeech, folder: Path, session: str, recorder: CallRecorder) -> None:
     """Says every fixed sentence with `voice` and writes it to `folder`. Raises ProviderError and OSError.
 
     A file is written when its sentence is complete, so that a failure leaves the clips before it as they were.
     """
     for sentence, text in TEXTS.items():
-        async with aclosing(voice.speak(session, text, meter)) as speech:
+        async with aclosing(voice.speak(session, text, recorder)) as speech:
             pcm = b"".join([piece.pcm async for piece in speech if isinstance(piece, Audio)])
         await asyncio.to_thread(_write, folder / f"{sentence}.wav", pcm)
 

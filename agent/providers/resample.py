@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from agent.audio import SAMPLE_RATE, SAMPLE_WIDTH
+from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
 
 
 class WholeSamples:

@@ -7,16 +7,17 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from agent.errors import ProtocolError
+from agent.core.errors import ProtocolError
+from agent.core.resumed_state import ResumedState
 from agent.session.admission import DRAINING, Admission, Refusal
-from agent.session.messages import Capabilities, CloseCode
-from agent.session.parts import Past, SessionParts
-from agent.session.session import Ending, Session
-from agent.session.token import Claims, new_session_id
+from agent.session.dependencies import SessionDependencies
+from agent.session.session import Session, SessionEnd
 from agent.telemetry.events import SessionOutcome, SessionRefused, Sink
+from agent.transport.tokens import Claims, new_session_id
+from agent.transport.voice_agent_v1.messages import Capabilities, CloseCode
 
-PartsFactory = Callable[[Claims, str, Capabilities, Past], SessionParts]
-NEW: Final = Past()
+PartsFactory = Callable[[Claims, str, Capabilities, ResumedState], SessionDependencies]
+NEW: Final = ResumedState()
 
 
 class Registry:
@@ -74,7 +75,7 @@ class Registry:
         session = self._by_id.get(claims.session_id or "")
         return session if session is not None and session.parts.info.subject == claims.subject else None
 
-    def open(self, claims: Claims, capabilities: Capabilities, past: Past = NEW) -> Session:
+    def open(self, claims: Claims, capabilities: Capabilities, past: ResumedState = NEW) -> Session:
         """Starts a session; an older one of the same subject ends. Raises ProtocolError when there is no room.
 
         `capabilities` decide what the last places of the chains are. `past` is that of a session that goes on here.
@@ -87,7 +88,7 @@ class Registry:
         if refusal is not None:
             raise self._refused(claims, refusal)
         if older is not None:
-            older.end(Ending(SessionOutcome.REPLACED, CloseCode.REPLACED))
+            older.end(SessionEnd(SessionOutcome.REPLACED, CloseCode.REPLACED))
         session_id = claims.session_id if claims.session_id and claims.session_id not in self._by_id else None
         session = Session(self._make_parts(claims, session_id or new_session_id(), capabilities, past))
         self._by_id[session.parts.info.session_id] = session
@@ -106,7 +107,7 @@ class Registry:
 
     def _end_all(self) -> None:
         for session in list(self._by_id.values()):
-            session.end(Ending(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
+            session.end(SessionEnd(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
 
     def _refused(self, claims: Claims, refusal: Refusal) -> ProtocolError:
         self._sink.handle(SessionRefused(claims.tier, refusal.reason))

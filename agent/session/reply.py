@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent import clock
-from agent.session.messages import (
+from agent.core import clock
+from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
+from agent.transport.send_queue import Outbox
+from agent.transport.voice_agent_v1.messages import (
     AudioClear,
     AudioEnd,
     AudioPause,
     AudioResume,
     AudioStart,
+    PlaybackReport,
     ReplyText,
     ServerMessage,
     SpeechBrowser,
 )
-from agent.session.messages import (
-    Playback as PlaybackMessage,
-)
-from agent.session.outbox import Outbox
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
 
@@ -82,7 +80,7 @@ class Reply:
             self.outbox.discard_audio()
         self._send(AudioClear(turn=self.turn, heard=self.playback.heard(at)))
 
-    def report(self, message: PlaybackMessage, at: float) -> None:
+    def report(self, message: PlaybackReport, at: float) -> None:
         """Takes what the client says it has played."""
         if message.clause is not None:
             self.playback.clause_report(message.clause, finished=message.event == "finished", at=at)

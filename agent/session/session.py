@@ -11,27 +11,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from agent import clock
-from agent.errors import ProtocolError
-from agent.providers.base import Call, ProviderError
-from agent.session.connection import Connection
-from agent.session.disclosure import Disclosure
-from agent.session.messages import (
-    MAX_TEXT,
-    Capabilities,
-    ClientMessage,
-    CloseCode,
-    Error,
-    Hangup,
-    ListenBrowser,
-    Playback,
-    SessionEnd,
-    Start,
-    Text,
-    TranscriptPartial,
-)
-from agent.session.parts import SessionParts
-from agent.session.turns import Turns
+from agent.core import clock
+from agent.core.calls import Call, Fallback, ProviderError
+from agent.core.errors import ProtocolError
+from agent.session.degradation import Disclosure
+from agent.session.dependencies import SessionDependencies
+from agent.session.turn_taking import Turns
 from agent.telemetry.events import (
     CallFinished,
     Cause,
@@ -41,9 +26,23 @@ from agent.telemetry.events import (
     SessionOutcome,
     SessionStarted,
 )
-from agent.telemetry.timeline import Fallback
-from agent.turn.listen import EndOfTurn, Listener, RecogniserLost, Words
-from agent.turn.voice_activity import VoiceStarted, VoiceStopped
+from agent.transport.voice_agent_v1.messages import (
+    MAX_TEXT,
+    Capabilities,
+    ClientMessage,
+    CloseCode,
+    Error,
+    Hangup,
+    ListenBrowser,
+    PlaybackReport,
+    SessionEndMessage,
+    Start,
+    Text,
+    TranscriptPartial,
+)
+from agent.transport.voice_agent_v1.websocket import WebSocketConnection
+from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
+from agent.turn.vad import VoiceStarted, VoiceStopped
 
 log = structlog.get_logger()
 
@@ -51,17 +50,17 @@ RECENT_VOICE_S = 5.0  # a text that the client's recogniser heard belongs to a v
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class SessionEnd:
     """Why a session ends, and how its client is told."""
 
     outcome: SessionOutcome
     close_code: int = CloseCode.NORMAL
 
 
-class _SessionMeter:
+class _SessionRecorder:
     """Recogniser streams belong to the session, not to a turn."""
 
-    def __init__(self, parts: SessionParts) -> None:
+    def __init__(self, parts: SessionDependencies) -> None:
         self._parts = parts
         self.disclosure: Disclosure | None = None
 
@@ -82,24 +81,26 @@ class _SessionMeter:
 class Session:
     """Made at the upgrade, run in the registry's task group, attached to one connection at a time."""
 
-    def __init__(self, parts: SessionParts) -> None:
+    def __init__(self, parts: SessionDependencies) -> None:
         self.parts = parts
         self.capabilities = Capabilities()
-        self._connection: Connection | None = None
+        self._connection: WebSocketConnection | None = None
         self._turns: Turns | None = None
-        self._meter = _SessionMeter(parts)
-        self._listener = Listener(parts.stt, parts.info.session_id, self._meter, idle_s=parts.limits.stt_idle_s)
-        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._recorder = _SessionRecorder(parts)
+        self._listener = CallerListener(
+            parts.stt, parts.info.session_id, self._recorder, idle_s=parts.limits.stt_idle_s
+        )
+        self._ending: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
         self._active_at = clock.now()
         self._away_since: float | None = None
         self._changed = asyncio.Event()
         self._leaving = asyncio.Event()
-        self._told_to_type = False
+        self._asked_to_type = False
         self.ended = asyncio.Event()
 
     # The connection's side
 
-    def attach(self, connection: Connection, start: Start) -> None:
+    def attach(self, connection: WebSocketConnection, start: Start) -> None:
         """This connection carries the session from now on; one that did so before is closed."""
         if self._connection is not None:
             self._connection.outbox.close(CloseCode.REPLACED, "a newer connection took over")
@@ -109,7 +110,7 @@ class Session:
         self._connect_turns()
         self._touch()
 
-    def detach(self, connection: Connection) -> None:
+    def detach(self, connection: WebSocketConnection) -> None:
         """The connection is gone; the session waits for the client to come back."""
         if self._connection is not connection:
             return
@@ -128,10 +129,10 @@ class Session:
         """A message arrived at loop time `at`. Raises ProtocolError when it makes no sense here."""
         match message:
             case Hangup():
-                self.end(Ending(SessionOutcome.COMPLETED))
+                self.end(SessionEnd(SessionOutcome.COMPLETED))
             case Text(text=text, spoken=spoken):
                 self._typed(text, spoken=spoken, at=at)
-            case Playback():
+            case PlaybackReport():
                 if self._turns is not None:
                     self._turns.playback(message, at)
             case Start():
@@ -143,7 +144,7 @@ class Session:
         """Ends the session as soon as no turn runs; its client is told to connect elsewhere."""
         self._leaving.set()
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: SessionEnd) -> None:
         """Ends the session; the first ending counts."""
         if not self._ending.done():
             self._ending.set_result(ending)
@@ -155,7 +156,7 @@ class Session:
         began = clock.now()
         structlog.contextvars.bind_contextvars(session_id=self.parts.info.session_id)  # on every line of its tasks
         self.parts.sink.handle(SessionStarted(self.parts.info))
-        ending = Ending(SessionOutcome.FAILED, CloseCode.INTERNAL)
+        ending = SessionEnd(SessionOutcome.FAILED, CloseCode.INTERNAL)
         try:
             ending = await self._live()
         except Exception:
@@ -167,19 +168,19 @@ class Session:
             self.parts.sink.handle(ended)
             self.ended.set()
             if self._connection is not None:
-                self._connection.outbox.send(SessionEnd(reason=ending.outcome.value, turns=count))
+                self._connection.outbox.send(SessionEndMessage(reason=ending.outcome.value, turns=count))
                 self._connection.outbox.close(ending.close_code, ending.outcome.value)
 
-    async def _live(self) -> Ending:
+    async def _live(self) -> SessionEnd:
         async with asyncio.TaskGroup() as group:
             turns = self._turns = Turns(self.parts, group)
-            self._meter.disclosure = turns.disclosure
+            self._recorder.disclosure = turns.disclosure
             self._connect_turns()
             background = [
                 group.create_task(self._listener.run()),
                 group.create_task(self._listen(turns)),
                 group.create_task(self._watch()),
-                group.create_task(self._mind_the_cap(turns)),
+                group.create_task(self._watch_cost_cap(turns)),
                 group.create_task(self._drain(turns)),
             ]
             ending = await self._ending
@@ -199,7 +200,7 @@ class Session:
                 case VoiceStopped():
                     pass
                 case Words(text, sure):
-                    self._told_to_type = False
+                    self._asked_to_type = False
                     if sure:
                         turns.words(now)
                     self._send_partial(text)
@@ -211,9 +212,9 @@ class Session:
     def _recogniser_lost(self, error: ProviderError) -> None:
         """No recogniser is left: the client listens itself where it can, else the caller is asked to type."""
         log.warning("recogniser lost", session_id=self.parts.info.session_id, kind=error.kind.value)
-        if self._connection is None or self._told_to_type:
+        if self._connection is None or self._asked_to_type:
             return
-        self._told_to_type = True
+        self._asked_to_type = True
         if self.capabilities.browser_recogniser:
             self._connection.outbox.send(ListenBrowser(reason=error.kind.value))
             return
@@ -233,7 +234,7 @@ class Session:
                 deadlines[SessionOutcome.VANISHED] = self._away_since + limits.grace_s
             outcome = min(deadlines, key=lambda name: deadlines[name])
             if deadlines[outcome] <= now:
-                self.end(Ending(outcome))
+                self.end(SessionEnd(outcome))
                 return
             self._changed.clear()
             try:
@@ -245,11 +246,11 @@ class Session:
     async def _drain(self, turns: Turns) -> None:
         await self._leaving.wait()
         await turns.quiet()
-        self.end(Ending(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
+        self.end(SessionEnd(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
 
-    async def _mind_the_cap(self, turns: Turns) -> None:
+    async def _watch_cost_cap(self, turns: Turns) -> None:
         await turns.capped.wait()
-        self.end(Ending(SessionOutcome.COST_CAP))
+        self.end(SessionEnd(SessionOutcome.COST_CAP))
 
     def _typed(self, text: str, *, spoken: bool, at: float) -> None:
         said = text.strip()

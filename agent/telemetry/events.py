@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from agent.budgets import Tier
-from agent.providers.base import Call
-from agent.telemetry.timeline import Fallback, TurnRecord
+from agent.core.calls import Call, Fallback
+from agent.telemetry.timeline import TurnRecord
 
 
 class SessionOutcome(StrEnum):

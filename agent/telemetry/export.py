@@ -41,7 +41,7 @@ async def exporting(
 def _report_to_sentry(
     settings: Settings, metrics: Metrics, budgets: Budgets, sinks: Sinks, cost_of: CostOf
 ) -> Callable[[], None]:
-    from agent.telemetry.errors import SentrySink, sentry_client
+    from agent.telemetry.sentry import SentrySink, sentry_client
 
     dsn = settings.sentry_dsn.get_secret_value() if settings.sentry_dsn is not None else ""
     client = sentry_client(dsn, release=f"voice-agent@{version('voice-agent')}", environment=settings.environment)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.budgets import Budgets, Tier
-from agent.providers.base import Call, ErrorKind, Service, Unit
+from agent.core.calls import Call, ErrorKind, Service, Unit
 from agent.telemetry import catalog
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import (

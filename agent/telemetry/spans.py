@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from agent.providers.base import Call, ErrorKind, Unit
-from agent.telemetry import genai
+from agent.core.calls import Call, ErrorKind, Fallback, Unit
+from agent.telemetry import span_attributes
 from agent.telemetry.events import SessionEnded, SessionInfo, SessionOutcome
-from agent.telemetry.timeline import WITHOUT_REPLY, Fallback, Mark, TurnOutcome, TurnRecord
+from agent.telemetry.timeline import WITHOUT_REPLY, Mark, TurnOutcome, TurnRecord
 
 FAILED_TURNS: Final = WITHOUT_REPLY | {TurnOutcome.CUT_SHORT, TurnOutcome.TYPED_FAILED}
 _STAGE_MARKS: Final = {
@@ -63,17 +63,17 @@ def turn_drafts(session: SessionInfo, record: TurnRecord) -> Iterator[Draft]:
     """The root span of a turn, and then its children."""
     began = min((*record.marks.values(), record.ended_at))
     optional: dict[str, Value | None] = {
-        genai.ROUTED_MODEL: record.model,
-        genai.RULE: record.rule,
-        genai.VOICE_TO_VOICE: record.voice_to_voice_s,
-        genai.NETWORK: record.network_s,
-        genai.OVER_BUDGET: record.over_budget or None,
+        span_attributes.ROUTED_MODEL: record.model,
+        span_attributes.RULE: record.rule,
+        span_attributes.VOICE_TO_VOICE: record.voice_to_voice_s,
+        span_attributes.NETWORK: record.network_s,
+        span_attributes.OVER_BUDGET: record.over_budget or None,
     }
     attributes = {
         **_who(session),
-        genai.TURN: record.turn,
-        genai.SPOKEN: record.spoken,
-        genai.OUTCOME: record.outcome.value,
+        span_attributes.TURN: record.turn,
+        span_attributes.SPOKEN: record.spoken,
+        span_attributes.OUTCOME: record.outcome.value,
         **{name: value for name, value in optional.items() if value is not None},
     }
     yield Draft(
@@ -93,9 +93,9 @@ def session_draft(event: SessionEnded, ended_at: float) -> Draft:
     """The root span of a session, which its turns link to."""
     attributes: dict[str, Value] = {
         **_who(event.session),
-        genai.OUTCOME: event.outcome.value,
-        genai.TURNS: event.turns,
-        genai.SLOW_TURNS: event.slow_turns,
+        span_attributes.OUTCOME: event.outcome.value,
+        span_attributes.TURNS: event.turns,
+        span_attributes.SLOW_TURNS: event.slow_turns,
     }
     failed = event.outcome is SessionOutcome.FAILED
     return Draft("session", ended_at - event.duration_s, ended_at, attributes, failed=failed)
@@ -104,28 +104,28 @@ def session_draft(event: SessionEnded, ended_at: float) -> Draft:
 def call_draft(session: SessionInfo, call: Call) -> Draft:
     """The span of one provider call, with the attributes of the GenAI conventions."""
     quantities = call.usage.quantities
-    operation = genai.OPERATIONS[call.service]
+    operation = span_attributes.OPERATIONS[call.service]
     attributes: dict[str, Value] = {
-        genai.OPERATION: operation,
-        genai.PROVIDER: call.provider,
-        genai.MODEL: call.model,
-        genai.CONVERSATION: session.session_id,
-        genai.OUTPUT_TYPE: genai.OUTPUT_TYPES[call.service],
-        genai.STREAM: True,
-        genai.OUTCOME: str(call.outcome),
+        span_attributes.OPERATION: operation,
+        span_attributes.PROVIDER: call.provider,
+        span_attributes.MODEL: call.model,
+        span_attributes.CONVERSATION: session.session_id,
+        span_attributes.OUTPUT_TYPE: span_attributes.OUTPUT_TYPES[call.service],
+        span_attributes.STREAM: True,
+        span_attributes.OUTCOME: str(call.outcome),
     }
-    attributes |= {name: quantities[unit] for unit, name in genai.USAGE.items() if unit in quantities}
+    attributes |= {name: quantities[unit] for unit, name in span_attributes.USAGE.items() if unit in quantities}
     if call.service == "llm":
-        attributes[genai.INPUT_TOKENS] = sum(quantities.get(unit, 0) for unit in genai.PROMPT_UNITS)
+        attributes[span_attributes.INPUT_TOKENS] = sum(quantities.get(unit, 0) for unit in span_attributes.PROMPT_UNITS)
     if Unit.AUDIO_SAMPLES in quantities:
-        attributes[genai.AUDIO_SECONDS] = quantities[Unit.AUDIO_SAMPLES] / _SAMPLES_A_SECOND
+        attributes[span_attributes.AUDIO_SECONDS] = quantities[Unit.AUDIO_SAMPLES] / _SAMPLES_A_SECOND
     if call.usage.estimated:
-        attributes[genai.ESTIMATED] = True
+        attributes[span_attributes.ESTIMATED] = True
     if call.first_output_at is not None:
-        attributes[genai.FIRST_CHUNK] = call.first_output_at - call.started_at
+        attributes[span_attributes.FIRST_CHUNK] = call.first_output_at - call.started_at
     failed = isinstance(call.outcome, ErrorKind)
     if failed:
-        attributes[genai.ERROR_TYPE] = str(call.outcome)
+        attributes[span_attributes.ERROR_TYPE] = str(call.outcome)
     return Draft(f"{operation} {call.model}", call.started_at, call.ended_at, attributes, remote=True, failed=failed)
 
 
@@ -138,16 +138,21 @@ def _stages(record: TurnRecord) -> Iterator[Draft]:
     for stage, (start, end) in zip(_STAGE_MARKS, pairwise(ends), strict=True):
         if start is not None and end is not None:
             over = stage in record.over_budget
-            yield Draft(stage, start, end, {genai.STAGE: stage, **({genai.OVER_BUDGET: (stage,)} if over else {})})
+            yield Draft(
+                stage,
+                start,
+                end,
+                {span_attributes.STAGE: stage, **({span_attributes.OVER_BUDGET: (stage,)} if over else {})},
+            )
 
 
 def _who(session: SessionInfo) -> dict[str, Value]:
     return {
-        genai.SESSION: session.session_id,
-        genai.CONVERSATION: session.session_id,
-        genai.TIER: session.tier.value,
-        genai.POLICY: session.policy,
-        genai.POLICY_VERSION: session.policy_version,
+        span_attributes.SESSION: session.session_id,
+        span_attributes.CONVERSATION: session.session_id,
+        span_attributes.TIER: session.tier.value,
+        span_attributes.POLICY: session.policy,
+        span_attributes.POLICY_VERSION: session.policy_version,
     }
 
 

@@ -19,10 +19,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
-from agent.budgets import Latency
-from agent.providers.base import Call, Service
+from agent.budgets import LatencyBudget
+from agent.core.calls import Call, Fallback, FallbackObserver
 
 
 class Mark(StrEnum):
@@ -55,17 +55,6 @@ WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
 NOT_OWED: Final = frozenset({TurnOutcome.CAPPED})
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """A chain moved on from one provider to the next."""
-
-    service: Service
-    from_provider: str
-    to_provider: str
-    reason: str
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +95,13 @@ class TurnRecord:
         return self.owed and ("voice_to_voice" in self.over_budget or self.outcome in WITHOUT_REPLY)
 
 
-class SeesMoves(Protocol):
-    """Wants to know at once when a chain moves on."""
-
-    def fell_back(self, fallback: Fallback) -> None: ...
-
-
 @dataclass(slots=True)
 class Timeline:
     """The open record of a turn. It is the `Meter` of the turn's provider calls and the observer of its chains."""
 
     turn: int
     spoken: bool
-    observer: SeesMoves | None = None
+    observer: FallbackObserver | None = None
     marks: dict[Mark, float] = field(default_factory=dict[Mark, float])
     calls: list[Call] = field(default_factory=list[Call])
     fallbacks: list[Fallback] = field(default_factory=list[Fallback])
@@ -146,7 +129,9 @@ class Timeline:
         if self.observer is not None:
             self.observer.fell_back(fallback)
 
-    def finish(self, outcome: TurnOutcome, *, ended_at: float, network_s: float | None, budgets: Latency) -> TurnRecord:
+    def finish(
+        self, outcome: TurnOutcome, *, ended_at: float, network_s: float | None, budgets: LatencyBudget
+    ) -> TurnRecord:
         """Closes the timeline. A turn without audio counts the time it waited as voice-to-voice so far."""
         stages = derive_stages(self.marks)
         server = _server_part(self.marks, outcome, ended_at)
@@ -195,7 +180,7 @@ def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: fl
     return max(0.0, marks.get(Mark.AUDIO_SENT, ended_at) - began)
 
 
-def _over(stages: Mapping[str, float | None], total: float | None, budgets: Latency) -> tuple[str, ...]:
+def _over(stages: Mapping[str, float | None], total: float | None, budgets: LatencyBudget) -> tuple[str, ...]:
     measured = {**stages, "voice_to_voice": total}
     return tuple(
         name

@@ -31,8 +31,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from agent import clock
-from agent.providers.base import ErrorKind
+from agent.core import clock
+from agent.core.calls import ErrorKind
 from agent.telemetry import catalog
 from agent.telemetry.events import CallFinished, Event, SessionEnded, SessionOutcome, TurnFinished
 from agent.telemetry.exposition import Metrics

@@ -17,8 +17,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from agent.turn.speakable import Piece, Speakable
-from agent.turn.spoken_words import PAUSE_MARKS, SENTENCE_MARKS
+from agent.text_normalization.normalizer import Speakable, TextPiece
+from agent.text_normalization.words import PAUSE_MARKS, SENTENCE_MARKS
 
 FIRST_PAUSE_LENGTH: Final = 20
 """Spoken characters from which the first clause may end at a comma, colon, semicolon or dash."""
@@ -51,7 +51,7 @@ class ClauseCutter:
     def __init__(self) -> None:
         self._speakable = Speakable()
         self._index = 0
-        self._pieces: list[Piece] = []
+        self._pieces: list[TextPiece] = []
         self._length = 0  # of what is spoken in the pieces
 
     def feed(self, text: str) -> list[Clause]:
@@ -64,7 +64,7 @@ class ClauseCutter:
         last = self._cut(len(self._pieces))
         return [*clauses, last] if last else clauses
 
-    def _add(self, pieces: list[Piece]) -> list[Clause]:
+    def _add(self, pieces: list[TextPiece]) -> list[Clause]:
         clauses: list[Clause] = []
         for piece in pieces:
             limit = LATER_LIMIT if self._index else FIRST_LIMIT
@@ -76,7 +76,7 @@ class ClauseCutter:
                 clauses.append(clause)
         return clauses
 
-    def _ends(self, piece: Piece) -> bool:
+    def _ends(self, piece: TextPiece) -> bool:
         """Whether the clause may end with this piece, which was just added."""
         if piece.spoken.endswith(tuple(SENTENCE_MARKS)):
             return self._index == 0 or self._length >= LATER_LENGTH

@@ -1,9 +1,9 @@
 """Listening: the caller's audio goes up to the recogniser, what was heard and when comes back.
 
-One `Listener` per session. `feed` is called for every frame as it arrives; `run` keeps a recogniser stream open while
-there is something to hear; `events` is what the session reads. A session that only types opens no stream, and a stream
-that has heard no voice for a while is closed (recognisers bill silence) and opened again on the next voice, with the
-audio just before it.
+One `CallerListener` per session. `feed` is called for every frame as it arrives; `run` keeps a recogniser stream open
+while there is something to hear; `events` is what the session reads. A session that only types opens no stream, and a
+stream that has heard no voice for a while is closed (recognisers bill silence) and opened again on the next voice, with
+the audio just before it.
 
 `speech_ended` is the arrival of the caller's last voiced sample: the recogniser's end time of the last word where it
 gives one, mapped through the arrival ring of that stream, else the last frame that was voiced here. It is never the
@@ -18,11 +18,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from agent import clock
-from agent.audio import BYTES_PER_SECOND, bytes_for
-from agent.providers.base import Heard, HeardKind, Meter, ProviderError, SpeechStream, SpeechToText
-from agent.turn.arrival import ArrivalRing
-from agent.turn.voice_activity import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
+from agent.core import clock
+from agent.core.audio import BYTES_PER_SECOND, bytes_for
+from agent.core.calls import CallRecorder, ProviderError
+from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
+from agent.turn.audio_clock import ArrivalRing
+from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 
 COALESCE_VOICE: Final = bytes_for(0.04)  # sent up together while somebody speaks: half of it is latency
 COALESCE_SILENCE: Final = bytes_for(0.10)
@@ -61,19 +62,19 @@ class RecogniserLost:
 ListenEvent = VoiceStarted | VoiceStopped | Words | EndOfTurn | RecogniserLost
 
 
-class ListenMeter(Meter, Protocol):
+class ListenRecorder(CallRecorder, Protocol):
     """Also hears of audio that could not wait any longer."""
 
     def dropped(self, frames: int) -> None: ...
 
 
-class Listener:
+class CallerListener:
     """Turns frames of PCM s16le mono 16 kHz into `ListenEvent`s."""
 
-    def __init__(self, stt: SpeechToText, session: str, meter: ListenMeter, *, idle_s: float) -> None:
+    def __init__(self, stt: SpeechToText, session: str, recorder: ListenRecorder, *, idle_s: float) -> None:
         self._stt = stt
         self._session = session
-        self._meter = meter
+        self._recorder = recorder
         self._idle_s = idle_s
         self._activity = VoiceActivity()
         self._ring = ArrivalRing(BYTES_PER_SECOND)
@@ -118,7 +119,7 @@ class Listener:
             if self._idle():
                 continue  # only silence came while the stream was being closed for silence
             try:
-                async with self._stt.open(self._session, self._meter) as stream:
+                async with self._stt.open(self._session, self._recorder) as stream:
                     await self._use(stream)
             except ProviderError as error:
                 self._put(RecogniserLost(error))
@@ -169,16 +170,16 @@ class Listener:
         async for heard in stream:
             self._note_heard(heard)
 
-    def _note_heard(self, heard: Heard) -> None:
-        self._sure = heard.kind is not HeardKind.ENDED and (self._sure or heard.kind is HeardKind.STARTED)
-        if heard.kind is HeardKind.ENDED:
+    def _note_heard(self, heard: SttEvent) -> None:
+        self._sure = heard.kind is not SttEventKind.ENDED and (self._sure or heard.kind is SttEventKind.STARTED)
+        if heard.kind is SttEventKind.ENDED:
             if heard.text.strip():
                 ready = clock.now()
                 self._put(EndOfTurn(heard.text.strip(), min(self._speech_ended(heard, ready), ready), ready))
         elif heard.text.strip():
             self._put(Words(heard.text.strip(), self._sure))
 
-    def _speech_ended(self, heard: Heard, now: float) -> float:
+    def _speech_ended(self, heard: SttEvent, now: float) -> float:
         end = heard.words[-1].end_s if heard.words else None
         arrived = self._ring.arrival(end) if end is not None else None
         if arrived is not None:
@@ -203,7 +204,7 @@ class Listener:
             self._pending_bytes -= len(old)
             frames += 1
         if frames and wanted:
-            self._meter.dropped(frames)
+            self._recorder.dropped(frames)
 
     def _put(self, event: ListenEvent) -> None:
         """Queues an event; partial words give way when the session does not keep up."""

@@ -11,8 +11,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from agent import clock
-from agent.audio import duration_s
+from agent.core import clock
+from agent.core.audio import duration_s
 
 NO_REPORT_S: Final = 2.0  # a client that declared reports and sends none is followed by the clock after this
 BROWSER_CHARACTERS_PER_S: Final = 15.0  # a usual speed of speech synthesis: 180 words a minute

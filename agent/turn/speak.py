@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from agent import clock
-from agent.providers.base import Audio, SpokenByClient, TextToSpeech
+from agent.core import clock
+from agent.providers.base import Audio, ClientSpeech, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
@@ -24,7 +24,7 @@ class ClauseBegins:
     clause: Clause
 
 
-Speech = ClauseBegins | Audio | SpokenByClient
+Speech = ClauseBegins | Audio | ClientSpeech
 
 
 async def speak(

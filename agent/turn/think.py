@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
-from agent import clock
+from agent.core import clock
 from agent.providers.base import LanguageModel, Prompt
 from agent.telemetry.timeline import Mark, Timeline
 from agent.turn.clauses import Clause, speakable_clauses

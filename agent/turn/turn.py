@@ -10,9 +10,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from agent import clock
-from agent.audio import bytes_for, duration_s
-from agent.providers.base import Audio, LanguageModel, Prompt, ProviderError, SpokenByClient, TextToSpeech
+from agent.core import clock
+from agent.core.audio import bytes_for, duration_s
+from agent.core.calls import ProviderError
+from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback, seconds_by_browser
@@ -22,7 +23,7 @@ from agent.turn.think import think
 CLIP_FRAME = bytes_for(0.1)  # a recorded clip is sent in pieces of this size
 
 
-class Caller(Protocol):
+class ReplyListener(Protocol):
     """Where a reply goes: the session's side of a turn."""
 
     def clause(self, clause: Clause) -> None:
@@ -59,7 +60,7 @@ class Turn:
     llm: LanguageModel
     tts: TextToSpeech
     apology: Recording
-    caller: Caller
+    caller: ReplyListener
     playback: Playback
     timeline: Timeline
     preface: str | None = None  # said before the reply
@@ -89,7 +90,7 @@ async def _reply(turn: Turn) -> None:
                     turn.caller.clause(clause)
                 case Audio(pcm, source):
                     await _send(turn, pcm, source)
-                case SpokenByClient():
+                case ClientSpeech():
                     if clause is not None:
                         turn.caller.speak_yourself(clause)
                         turn.timeline.sounded("browser", seconds_by_browser(clause.spoken))

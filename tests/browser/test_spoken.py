@@ -7,7 +7,8 @@ from statistics import median
 
 import pytest
 
-from tests.browser.talk import (
+from tests.support.stack import sample
+from tests.support.talk import (
     ALLOWED,
     calm_house,
     events,
@@ -18,7 +19,6 @@ from tests.browser.talk import (
     talk_page,
     tap,
 )
-from tests.house import sample
 
 CLIP_TEXTS = {
     "room_01": "Hi, I'd like to book a meeting room.",
@@ -31,7 +31,7 @@ pytestmark = [needs_chromium, pytest.mark.slow]
 
 async def test_a_spoken_turn_from_the_microphone_to_the_loudspeaker(tmp_path: Path) -> None:
     flags = microphone(tmp_path / "caller.wav", 1.0, "room_01", 4.0, "room_02", 5.0, "room_03", 20.0)
-    async with calm_house() as house, talk_page(house.url, ALLOWED, *flags) as page:
+    async with calm_house() as stack, talk_page(stack.url, ALLOWED, *flags) as page:
         await page.click("#talk")
         await page.until("voiceAgent.audio?.microphone")
         await tap(page)
@@ -60,7 +60,7 @@ async def test_a_spoken_turn_from_the_microphone_to_the_loudspeaker(tmp_path: Pa
         assert f"ear {ears[0]:,} ms" in await page.text(".meta")
         rows = await page.run("[...document.querySelectorAll('#waterfall tr')].map((row) => row.cells[2].innerText)")
         assert rows[-1].startswith(f"{ears[-1]:,}")
-        assert sample(await house.metrics(), "voice_agent_playback_skew_seconds_count", tier="free") == 3
+        assert sample(await stack.metrics(), "voice_agent_playback_skew_seconds_count", tier="free") == 3
 
         await page.click("#hangup")
         await page.until("voiceAgent.state === 'ended'")
@@ -73,7 +73,7 @@ async def test_a_spoken_turn_from_the_microphone_to_the_loudspeaker(tmp_path: Pa
 
 async def test_barge_in_stops_the_sound_at_once(tmp_path: Path) -> None:
     flags = microphone(tmp_path / "caller.wav", 1.0, "room_01", 1.6, "barge_02", 20.0)
-    async with calm_house() as house, talk_page(house.url, ALLOWED, *flags) as page:
+    async with calm_house() as stack, talk_page(stack.url, ALLOWED, *flags) as page:
         await page.click("#talk")
         await page.until("voiceAgent.audio?.microphone")
         await tap(page)
@@ -99,7 +99,7 @@ async def test_barge_in_stops_the_sound_at_once(tmp_path: Path) -> None:
 
 async def test_a_cough_pauses_the_reply_and_no_more(tmp_path: Path) -> None:
     flags = microphone(tmp_path / "caller.wav", 1.0, "room_01", 1.4, "noise_cough", 20.0)
-    async with calm_house() as house, talk_page(house.url, ALLOWED, *flags) as page:
+    async with calm_house() as stack, talk_page(stack.url, ALLOWED, *flags) as page:
         await page.click("#talk")
         [metrics] = await finished_turns(page, 1)
         assert metrics["outcome"] == "replied"
@@ -110,7 +110,7 @@ async def test_a_cough_pauses_the_reply_and_no_more(tmp_path: Path) -> None:
 
 
 async def test_a_sample_caller_is_heard_through_the_same_path() -> None:
-    async with calm_house() as house, talk_page(house.url) as page:
+    async with calm_house() as stack, talk_page(stack.url) as page:
         assert "DEEPGRAM_API_KEY" in await page.text("#simulated")
         await page.click("[data-call=room]")
         [metrics] = await finished_turns(page, 1)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from agent.budgets import DEFAULT_FILE
-from tests.browser.cdp import Page, PageError
-from tests.browser.talk import calm_house, events, finished_turns, needs_chromium, say, talk_page
+from tests.support.cdp import Page, PageError
+from tests.support.talk import calm_house, events, finished_turns, needs_chromium, say, talk_page
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
@@ -39,8 +39,8 @@ async def _answer_microphone(page: Page, url: str, setting: str) -> None:
 @pytest.mark.parametrize("why", ["refused", "missing"])
 async def test_without_a_microphone_the_caller_types_and_hears_the_reply(why: str) -> None:
     flags = ["--use-fake-device-for-media-stream"] if why == "refused" else []
-    async with calm_house() as house, talk_page(house.url, *flags) as page:
-        await _answer_microphone(page, house.url, "denied" if why == "refused" else "granted")
+    async with calm_house() as stack, talk_page(stack.url, *flags) as page:
+        await _answer_microphone(page, stack.url, "denied" if why == "refused" else "granted")
         await page.click("#talk")
         await page.until("!document.querySelector('#problem').hidden")
         expected = "The microphone is not allowed here." if why == "refused" else "There is no microphone"
@@ -60,7 +60,7 @@ async def test_without_a_microphone_the_caller_types_and_hears_the_reply(why: st
 
 
 async def test_without_any_sound_the_caller_types_and_reads() -> None:
-    async with calm_house() as house, talk_page(house.url, before=["delete globalThis.AudioContext;"]) as page:
+    async with calm_house() as stack, talk_page(stack.url, before=["delete globalThis.AudioContext;"]) as page:
         await page.click("#talk")
         await page.until("voiceAgent.state === 'open' && !document.querySelector('#problem').hidden")
         assert (await page.text("#problem")).startswith("No sound here")
@@ -73,7 +73,7 @@ async def test_without_any_sound_the_caller_types_and_reads() -> None:
 
 
 async def test_a_long_conversation_follows_its_end_and_leaves_a_reader_alone() -> None:
-    async with calm_house() as house, talk_page(house.url) as page:
+    async with calm_house() as stack, talk_page(stack.url) as page:
         await say(page, "hello")
         await finished_turns(page, 1)
         await page.run(_MANY_TURNS)
@@ -106,7 +106,7 @@ async def test_the_cost_is_shown_where_the_tier_may_see_it(tmp_path: Path, may_s
     budgets.write_text(
         DEFAULT_FILE.read_text().replace("[tiers.free]", f"[tiers.free]\nshow_cost = {json.dumps(may_see)}")
     )
-    async with calm_house(budgets_file=budgets) as house, talk_page(house.url) as page:
+    async with calm_house(budgets_file=budgets) as stack, talk_page(stack.url) as page:
         await say(page, "I would like to book a room")
         [metrics] = await finished_turns(page, 1)
         meta = await page.text(".meta")
@@ -124,7 +124,7 @@ async def test_the_cost_is_shown_where_the_tier_may_see_it(tmp_path: Path, may_s
 
 
 async def test_typing_interrupts_the_reply() -> None:
-    async with calm_house() as house, talk_page(house.url) as page:
+    async with calm_house() as stack, talk_page(stack.url) as page:
         await say(page, "what kind of rooms do you have")
         await page.until("seen.some(({ event, playedMs }) => event === 'progress' && playedMs > 900)")
         await say(page, "stop, book one")
@@ -135,7 +135,7 @@ async def test_typing_interrupts_the_reply() -> None:
 
 
 async def test_a_call_with_the_keyboard_alone() -> None:
-    async with calm_house() as house, talk_page(house.url) as page:
+    async with calm_house() as stack, talk_page(stack.url) as page:
         order: list[str] = []
         for _ in range(20):
             await page.press("Tab")
@@ -157,7 +157,7 @@ async def test_a_call_with_the_keyboard_alone() -> None:
 
 
 async def test_everything_has_a_name_and_fits_into_a_small_window() -> None:
-    async with calm_house() as house, talk_page(house.url) as page:
+    async with calm_house() as stack, talk_page(stack.url) as page:
         await say(page, "book a room for tomorrow at ten, please, for a meeting of the board")
         await finished_turns(page, 1)
         tree = (await page.send("Accessibility.getFullAXTree"))["nodes"]
@@ -197,7 +197,7 @@ async def test_text_stands_out_from_its_ground() -> None:
         ("ink", "over-fill"),
     ]
     names = sorted({name for pair in pairs for name in pair})
-    async with calm_house() as house, talk_page(house.url) as page:
+    async with calm_house() as stack, talk_page(stack.url) as page:
         for scheme in ("light", "dark"):
             await page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
             values: list[str] = await page.run(f"""{json.dumps(names)}.map((name) =>
@@ -208,15 +208,15 @@ async def test_text_stands_out_from_its_ground() -> None:
 
 
 async def test_the_page_loads_nothing_but_its_own_files_and_runs_no_inline_script() -> None:
-    async with calm_house() as house, talk_page(house.url) as page:
+    async with calm_house() as stack, talk_page(stack.url) as page:
         async with httpx.AsyncClient() as client:
-            policy = (await client.get(house.url)).headers["content-security-policy"]
+            policy = (await client.get(stack.url)).headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         hosts: list[str] = await page.run(
             "[...new Set(performance.getEntriesByType('resource').map(({ name }) => new URL(name).origin))]"
         )
-        assert hosts == [house.url]
+        assert hosts == [stack.url]
         assert page.complaints == []
         with pytest.raises(PageError, match="requires 'TrustedScript'"):
             await page.run("document.createElement('script').textContent = 'globalThis.injected = true'")
@@ -226,13 +226,13 @@ async def test_the_page_loads_nothing_but_its_own_files_and_runs_no_inline_scrip
             document.head.append(script);
         })()""")
         assert await page.run("globalThis.injected ?? null") is None
-        elsewhere = await page.run(f"fetch({json.dumps(house.sandbox.url + '/control/state')}).catch(() => 'refused')")
+        elsewhere = await page.run(f"fetch({json.dumps(stack.sandbox.url + '/control/state')}).catch(() => 'refused')")
         assert elsewhere == "refused"
         assert any("Content Security Policy" in complaint for complaint in page.complaints)
 
 
 async def test_a_refused_session_is_explained() -> None:
-    async with calm_house(free_sessions=False) as house, talk_page(house.url) as page:
+    async with calm_house(free_sessions=False) as stack, talk_page(stack.url) as page:
         await page.click("#talk")
         await page.until("!document.querySelector('#problem').hidden")
         assert "free sessions are switched off" in await page.text("#problem")

@@ -16,11 +16,12 @@ import httpx
 import jwt
 import pytest
 
-from agent.sandbox.faults import FaultKind, FaultRule
-from agent.sandbox.server import run_sandbox
-from agent.sandbox.world import SandboxOptions
-from tests.browser.stand_ins import RECOGNISER, VOICE
-from tests.browser.talk import ALLOWED, calm_house, events, finished_turns, microphone, needs_chromium, say, talk_page
+from tests.support.browser_fakes import RECOGNISER, VOICE
+from tests.support.paths import ROOT
+from tests.support.talk import ALLOWED, calm_house, events, finished_turns, microphone, needs_chromium, say, talk_page
+from voice_sandbox.faults import FaultKind, FaultRule
+from voice_sandbox.server import run_sandbox
+from voice_sandbox.state import SandboxOptions
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
@@ -50,7 +51,7 @@ async def service(port: int, sandbox_url: str, folder: Path) -> AsyncGenerator[a
         "VOICE_AGENT_ANY_LAG_S": "10",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "agent", "serve", env={**os.environ, **settings}, cwd=Path(__file__).parents[2]
+        sys.executable, "-m", "agent", "serve", env={**os.environ, **settings}, cwd=ROOT
     )
     try:
         async with httpx.AsyncClient() as client, asyncio.timeout(30):
@@ -103,9 +104,9 @@ async def test_the_page_goes_on_after_the_server_was_killed(tmp_path: Path) -> N
 async def test_without_any_voice_provider_the_browser_speaks(tier: str) -> None:
     settings = {"membership_secret": SECRET}
     cookie = member() if tier == "premium" else None
-    async with calm_house(**settings) as house, talk_page(house.url, before=[VOICE], cookie=cookie) as page:
+    async with calm_house(**settings) as stack, talk_page(stack.url, before=[VOICE], cookie=cookie) as page:
         for provider in ("elevenlabs", "openai_tts"):
-            house.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.SERVER_ERROR))
+            stack.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.SERVER_ERROR))
         await say(page, "I would like to book a room")
         [metrics] = await finished_turns(page, 1)
         assert metrics["outcome"] == "typed"
@@ -124,9 +125,9 @@ async def test_without_any_voice_provider_the_browser_speaks(tier: str) -> None:
 
 async def test_without_any_recogniser_the_browser_listens_after_asking(tmp_path: Path) -> None:
     flags = microphone(tmp_path / "caller.wav", 1.0, "room_01", 20.0)
-    async with calm_house() as house, talk_page(house.url, ALLOWED, *flags, before=[RECOGNISER]) as page:
+    async with calm_house() as stack, talk_page(stack.url, ALLOWED, *flags, before=[RECOGNISER]) as page:
         for provider in ("deepgram", "openai_stt"):
-            house.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.REFUSE))
+            stack.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.REFUSE))
         await page.click("#talk")
         await page.until("!document.querySelector('#ask-listen').hidden", 40)
         assert await page.run("globalThis.recogniser ?? null") is None, "nothing listens before the caller agrees"

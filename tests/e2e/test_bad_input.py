@@ -10,8 +10,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.e2e.wire import START, dial, ending, signed, token_of
-from tests.house import API_KEY, running_house, sample
+from tests.support.stack import API_KEY, running_stack, sample
+from tests.support.websocket_client import START, dial, ending, signed, token_of
 
 
 async def test_bad_tokens_are_told_what_is_wrong_and_closed_with_4401() -> None:
@@ -26,20 +26,20 @@ async def test_bad_tokens_are_told_what_is_wrong_and_closed_with_4401() -> None:
         "token_algorithm": jwt.encode({"sub": "a", "scope": "voice-session", "exp": 9999999999}, "", "none"),
         "token_oversized": "a" * 5000,
     }
-    async with running_house() as house:
+    async with running_stack() as stack:
         for code, token in cases.items():
-            async with dial(house, token) as socket:
+            async with dial(stack, token) as socket:
                 error, close_code = await ending(socket)
             assert (error["code"], close_code) == (code, 4401), code
             assert error["fatal"]
             assert "token" in error["message"]
-        text = await house.metrics()
+        text = await stack.metrics()
         assert sample(text, "voice_agent_sessions_refused_total") == len(cases)
         assert sample(text, "voice_agent_sessions_total") == 0
 
 
 async def test_a_token_of_another_issuer_without_a_tier_is_premium() -> None:
-    async with running_house() as house, dial(house, signed(tier=None)) as socket:
+    async with running_stack() as stack, dial(stack, signed(tier=None)) as socket:
         await socket.send(START)
         ready = json.loads(await socket.recv())
         assert (ready["type"], ready["tier"]) == ("session.ready", "premium")
@@ -68,19 +68,19 @@ async def test_a_token_of_another_issuer_without_a_tier_is_premium() -> None:
 async def test_broken_frames_get_an_error_and_a_close_code(
     frames: list[str | bytes], code: str, close_code: int
 ) -> None:
-    async with running_house() as house:
-        async with dial(house, await token_of(house)) as socket:
+    async with running_stack() as stack:
+        async with dial(stack, await token_of(stack)) as socket:
             for frame in frames:
                 await socket.send(frame)
             error, closed = await ending(socket)
         assert (error.get("code"), closed) == (code, close_code)
         assert len(error["message"]) > 20
-        await house.quiet()
-        assert sample(await house.metrics(), "voice_agent_active_sessions") == 0
+        await stack.quiet()
+        assert sample(await stack.metrics(), "voice_agent_active_sessions") == 0
 
 
 async def test_an_unknown_type_is_a_warning_and_the_call_goes_on() -> None:
-    async with running_house() as house, dial(house, await token_of(house)) as socket:
+    async with running_stack() as stack, dial(stack, await token_of(stack)) as socket:
         for frame in (START, '{"type": "dance", "how": "slowly"}', '{"type": "text", "text": "hello", "extra": 1}'):
             await socket.send(frame)
         kinds: list[str] = []
@@ -96,8 +96,8 @@ async def test_an_unknown_type_is_a_warning_and_the_call_goes_on() -> None:
 async def test_a_client_that_never_reads_is_told_so_and_closed_with_4410() -> None:
     small = 65_536  # bytes: the system's own buffers grow to megabytes, on some machines to more than all that is sent
     async with (
-        running_house(send_buffer=small) as house,
-        dial(house, await token_of(house), receive_buffer=small) as socket,
+        running_stack(send_buffer=small) as stack,
+        dial(stack, await token_of(stack), receive_buffer=small) as socket,
     ):
         await socket.send(START)
         for _ in range(20_000):  # each is answered with an error, and no answer is read
@@ -108,73 +108,73 @@ async def test_a_client_that_never_reads_is_told_so_and_closed_with_4410() -> No
 
 
 async def test_a_client_that_does_not_start_is_closed() -> None:
-    async with running_house(start_timeout_s=0.2) as house, dial(house, await token_of(house)) as socket:
+    async with running_stack(start_timeout_s=0.2) as stack, dial(stack, await token_of(stack)) as socket:
         error, code = await ending(socket)
     assert (error["code"], code) == ("no_start", 4408)
 
 
 async def test_a_newer_session_of_the_same_subject_wins() -> None:
-    async with running_house() as house, dial(house, signed()) as older:
+    async with running_stack() as stack, dial(stack, signed()) as older:
         await older.send(START)
         await older.recv()
-        async with dial(house, signed()) as newer:
+        async with dial(stack, signed()) as newer:
             await newer.send(START)
             ready = json.loads(await newer.recv())
             assert ready["type"] == "session.ready"
             _, code = await ending(older)
             assert code == 4409
-            assert house.registry.count == 1
+            assert stack.registry.count == 1
 
 
 async def test_a_full_house_refuses_with_4429_and_says_when_to_try_again() -> None:
-    async with running_house(max_sessions=1) as house, dial(house, await token_of(house)) as first:
+    async with running_stack(max_sessions=1) as stack, dial(stack, await token_of(stack)) as first:
         await first.send(START)
         await first.recv()
-        async with dial(house, await token_of(house)) as second:
+        async with dial(stack, await token_of(stack)) as second:
             await second.send(START)
             error, code = await ending(second)
         assert code == 4429
         assert "try again" in error["message"]
         ready = httpx.Response(503)
         async with httpx.AsyncClient() as client:
-            ready = await client.get(f"{house.url}/health/ready")
+            ready = await client.get(f"{stack.url}/health/ready")
         assert ready.status_code == 503
 
 
 async def test_each_way_to_end_has_its_own_outcome() -> None:
-    async with running_house(idle_timeout_s=0.3, resume_grace_s=0.1) as house:
-        async with dial(house, await token_of(house)) as socket:
+    async with running_stack(idle_timeout_s=0.3, resume_grace_s=0.1) as stack:
+        async with dial(stack, await token_of(stack)) as socket:
             await socket.send(START)
             await socket.send('{"type": "hangup"}')
             _, code = await ending(socket)
             assert code == 1000
-        async with dial(house, await token_of(house)) as socket:
+        async with dial(stack, await token_of(stack)) as socket:
             await socket.send(START)
             _, code = await ending(socket)  # idle
             assert code == 1000
-        async with dial(house, await token_of(house)) as socket:
+        async with dial(stack, await token_of(stack)) as socket:
             await socket.send(START)
             await socket.recv()
             socket.transport.abort()
-        await house.quiet()
-        text = await house.metrics()
+        await stack.quiet()
+        text = await stack.metrics()
         for outcome in ("completed", "idle", "vanished"):
             assert sample(text, "voice_agent_sessions_total", outcome=outcome) == 1, outcome
-    async with running_house(max_session_s=0.3) as house:
-        async with dial(house, await token_of(house)) as socket:
+    async with running_stack(max_session_s=0.3) as stack:
+        async with dial(stack, await token_of(stack)) as socket:
             await socket.send(START)
             _, code = await ending(socket)
             assert code == 1000
-        await house.quiet()
-        assert sample(await house.metrics(), "voice_agent_sessions_total", outcome="too_long") == 1
+        await stack.quiet()
+        assert sample(await stack.metrics(), "voice_agent_sessions_total", outcome="too_long") == 1
 
 
 async def test_who_gets_which_tier() -> None:
     secret = "m" * 40
     cookie = jwt.encode({"sub": "member-1", "exp": datetime.now(UTC) + timedelta(hours=1)}, secret, "HS256")
     stale = jwt.encode({"sub": "member-1", "exp": datetime.now(UTC) - timedelta(hours=1)}, secret, "HS256")
-    async with running_house(membership_secret=secret) as house, httpx.AsyncClient() as client:
-        door = f"{house.url}/v1/sessions"
+    async with running_stack(membership_secret=secret) as stack, httpx.AsyncClient() as client:
+        door = f"{stack.url}/v1/sessions"
 
         async def tier(**headers: str) -> tuple[int, str]:
             answer = await client.post(door, headers=headers)
@@ -186,8 +186,8 @@ async def test_who_gets_which_tier() -> None:
         assert (await tier(cookie=f"premium_token={stale}"))[0] == 401
         assert (await tier(authorization="Bearer wrong"))[0] == 401
         assert (await tier(authorization="Basic abc"))[0] == 401
-    async with running_house(free_sessions=False) as house, httpx.AsyncClient() as client:
-        answer = await client.post(f"{house.url}/v1/sessions")
+    async with running_stack(free_sessions=False) as stack, httpx.AsyncClient() as client:
+        answer = await client.post(f"{stack.url}/v1/sessions")
         assert answer.status_code == 403
         assert "free sessions are switched off" in answer.json()["detail"]
         assert answer.headers["content-type"].startswith("application/problem+json")

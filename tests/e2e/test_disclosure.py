@@ -7,10 +7,10 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 
-from agent.sandbox.faults import FaultKind, FaultRule
-from agent.session.disclosure import SPOKEN_NOTICE
-from tests.e2e.wire import START, dial, token_of
-from tests.house import House, running_house, sample
+from agent.session.degradation import SPOKEN_NOTICE
+from tests.support.stack import Stack, running_stack, sample
+from tests.support.websocket_client import START, dial, token_of
+from voice_sandbox.faults import FaultKind, FaultRule
 
 
 async def _turn(socket: ClientConnection, text: str) -> list[dict[str, Any]]:
@@ -24,8 +24,8 @@ async def _turn(socket: ClientConnection, text: str) -> list[dict[str, Any]]:
     return messages
 
 
-async def _two_turns(house: House, *, premium: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    async with dial(house, await token_of(house, premium=premium)) as socket:
+async def _two_turns(stack: Stack, *, premium: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    async with dial(stack, await token_of(stack, premium=premium)) as socket:
         await socket.send(START)
         return await _turn(socket, "hello"), await _turn(socket, "hello again")
 
@@ -35,16 +35,16 @@ def _said(messages: list[dict[str, Any]]) -> str:
 
 
 async def test_a_premium_caller_is_told_and_hears_it_once_and_a_free_one_does_not() -> None:
-    async with running_house(speak_degraded=True) as house:
-        house.sandbox.world.faults.add(FaultRule(provider="elevenlabs", kind=FaultKind.REFUSE))
-        first, second = await _two_turns(house, premium=True)
+    async with running_stack(speak_degraded=True) as stack:
+        stack.sandbox.world.faults.add(FaultRule(provider="elevenlabs", kind=FaultKind.REFUSE))
+        first, second = await _two_turns(stack, premium=True)
         told = [message for message in first + second if message["type"] == "degraded"]
         assert [(message["service"], message["tier"], message["reason"]) for message in told] == [("tts", 2, "refused")]
         assert (_said(first) + _said(second)).count(SPOKEN_NOTICE) == 1
-        first, second = await _two_turns(house, premium=False)
+        first, second = await _two_turns(stack, premium=False)
         assert not [message for message in first + second if message["type"] == "degraded"]
         assert SPOKEN_NOTICE not in _said(first) + _said(second)
-        text = await house.metrics()
+        text = await stack.metrics()
         for tier in ("free", "premium"):
             assert sample(text, "voice_agent_reply_audio_seconds_total", source="openai_tts", tier=tier) > 1
         assert sample(text, "voice_agent_reply_audio_seconds_total", source="elevenlabs") == 0

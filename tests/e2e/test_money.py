@@ -11,19 +11,15 @@ from typing import Any
 
 import pytest
 
-from agent.load.caller import CallOptions
-from agent.load.load import run_load
-from agent.load.script import Drop, HangUp, Interrupt, Noise, Speak, Step, Type, Wait
+from agent.billing.prices import NANO, load_prices
+from agent.core.calls import Unit
 from agent.policy.policies import DEFAULT_PATH
-from agent.prices import NANO, load_prices
-from agent.providers.base import Unit
-from agent.sandbox.faults import FaultKind, FaultRule
-from tests.e2e import money
-from tests.e2e.money import HOUSE_RULES, ROOMS, TECHNICAL, Books, Key, check_prices, counted, read_books
-from tests.house import API_KEY, House, clip, running_house, sample
-
-postgres = money.postgres
-database_url = money.database_url
+from tests.support.billing import HOUSE_RULES, ROOMS, TECHNICAL, Books, Key, check_prices, counted, read_books
+from tests.support.stack import API_KEY, Stack, clip, running_stack, sample
+from voice_loadtest.caller import CallOptions
+from voice_loadtest.run import run_load
+from voice_loadtest.script import Drop, HangUp, Interrupt, Noise, Speak, Step, Type, Wait
+from voice_sandbox.faults import FaultKind, FaultRule
 
 SESSIONS = 50
 SURE = 2  # of the sessions, those whose reply is broken off while it is being paid for, whatever the machine's pace
@@ -62,29 +58,29 @@ def policies_with(folder: Path, *, audio_cache: bool) -> Path:
     return file
 
 
-async def broken_off(house: House, provider: str, options: CallOptions) -> None:
+async def broken_off(stack: Stack, provider: str, options: CallOptions) -> None:
     """A caller talks into a long reply that this provider is slow with."""
-    faults = house.sandbox.world.faults
+    faults = stack.sandbox.world.faults
     faults.add(FaultRule(provider=provider, kind=FaultKind.SLOW_DRIP, interval_s=0.15))
     await run_load(1, lambda _: [Type(ROOMS), Interrupt(clip("barge_02"), after_s=0.1)], options)
     faults.clear()
 
 
-async def fifty_calls(house: House) -> None:
+async def fifty_calls(stack: Stack) -> None:
     """Every second caller is premium."""
-    free, premium = (CallOptions(url=house.url, api_key=key, gap_s=0.2) for key in (None, API_KEY))
-    await broken_off(house, "anthropic", free)
-    await broken_off(house, "elevenlabs", premium)
+    free, premium = (CallOptions(url=stack.url, api_key=key, gap_s=0.2) for key in (None, API_KEY))
+    await broken_off(stack, "anthropic", free)
+    await broken_off(stack, "elevenlabs", premium)
     for rule in FAULTS:
-        house.sandbox.world.faults.add(rule)
+        stack.sandbox.world.faults.add(rule)
     half = (SESSIONS - SURE) // 2
     loads = await asyncio.gather(
         run_load(half, lambda number: script(2 * number), free, stagger_s=0.25),
         run_load(half, lambda number: script(2 * number + 1), premium, stagger_s=0.25),
     )
     assert all(record.ready for load in loads for record in load.records)
-    await house.quiet()
-    assert await house.wiring.ledger.flush(20)
+    await stack.quiet()
+    assert await stack.wiring.ledger.flush(20)
 
 
 @pytest.mark.slow
@@ -99,11 +95,11 @@ async def test_fifty_mixed_sessions_cost_what_the_sandbox_counted(database_url: 
         "free_lag_s": 10.0,
         "any_lag_s": 10.0,
     }
-    async with running_house("instant", **settings) as house:
-        await fifty_calls(house)
-        books = await read_books(house.wiring.ledger.engine)
-        served = counted(house.sandbox.world.counters, (row.id for row in books.sessions))
-        text = await house.metrics()
+    async with running_stack("instant", **settings) as stack:
+        await fifty_calls(stack)
+        books = await read_books(stack.wiring.ledger.engine)
+        served = counted(stack.sandbox.world.counters, (row.id for row in books.sessions))
+        text = await stack.metrics()
 
     check_prices(books, load_prices())
     differences = compare(books, served)

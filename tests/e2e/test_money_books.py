@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 from websockets.frames import Frame, Opcode
 
+from agent.billing.prices import NANO, load_prices
+from agent.billing.pricing import utc_now
 from agent.ledger.ledger import Ledger
-from agent.ledger.meter import utc_now
-from agent.ledger.report import make_report
-from agent.load.script import Type
-from agent.prices import NANO, load_prices
+from agent.reports.period import make_report
 from agent.telemetry.exposition import Metrics
-from tests.e2e.money import Books, read_books, say, until
-from tests.e2e.wire import START, dial, token_of
-from tests.house import House, running_house, sample
+from tests.support.billing import Books, read_books, say, until
+from tests.support.stack import Stack, running_stack, sample
+from tests.support.websocket_client import START, dial, token_of
+from voice_loadtest.script import Type
 
 
-async def books_of(house: House) -> Books:
-    await house.quiet()
-    assert await house.wiring.ledger.flush(10)
-    return await read_books(house.wiring.ledger.engine)
+async def books_of(stack: Stack) -> Books:
+    await stack.quiet()
+    assert await stack.wiring.ledger.flush(10)
+    return await read_books(stack.wiring.ledger.engine)
 
 
 def frame(message: object) -> bytes:
@@ -33,16 +33,16 @@ def frame(message: object) -> bytes:
 
 @pytest.mark.slow
 async def test_turns_that_are_taken_back_at_once_are_in_the_books() -> None:
-    async with running_house() as house:
-        async with dial(house, await token_of(house)) as socket:
+    async with running_stack() as stack:
+        async with dial(stack, await token_of(stack)) as socket:
             await socket.send(START)
             await until(socket, "session.ready")
             said = [{"type": "text", "text": text} for text in ("hello", "good morning", "a room please")]
             socket.transport.write(b"".join(map(frame, [*said, {"type": "hangup"}])))  # all in one segment
             told = [await until(socket, "turn.metrics") for _ in said]
             assert (await until(socket, "session.end"))["turns"] == 3
-        books = await books_of(house)
-        text = await house.metrics()
+        books = await books_of(stack)
+        text = await stack.metrics()
     assert [message["outcome"] for message in told] == ["superseded", "superseded", "abandoned"]
     assert sorted((row.turn, row.outcome) for row in books.turns) == [
         (1, "superseded"),
@@ -54,11 +54,11 @@ async def test_turns_that_are_taken_back_at_once_are_in_the_books() -> None:
 
 @pytest.mark.slow
 async def test_a_session_that_goes_on_numbers_its_turns_on_and_keeps_its_bill() -> None:
-    async with running_house(resume_grace_s=0.05) as house:
+    async with running_stack(resume_grace_s=0.05) as stack:
         traces: list[tuple[int, str]] = []
-        token = await token_of(house)
+        token = await token_of(stack)
         for number in range(3):
-            async with dial(house, token) as socket:
+            async with dial(stack, token) as socket:
                 await socket.send(START)
                 ready = await until(socket, "session.ready")
                 assert ready["resumed"] is (number > 0)
@@ -67,9 +67,9 @@ async def test_a_session_that_goes_on_numbers_its_turns_on_and_keeps_its_bill() 
                 told = await until(socket, "turn.metrics")
                 traces.append((told["turn"], told["trace_id"]))
                 socket.transport.abort()
-            await house.quiet()  # the session has ended: only the ledger knows it
-        books = await books_of(house)
-        text = await house.metrics()
+            await stack.quiet()  # the session has ended: only the ledger knows it
+        books = await books_of(stack)
+        text = await stack.metrics()
     [session] = books.sessions
     assert [turn for turn, _ in traces] == [1, 2, 3]
     assert sorted((row.turn, row.trace_id) for row in books.turns) == traces
@@ -82,11 +82,11 @@ async def test_a_session_that_goes_on_numbers_its_turns_on_and_keeps_its_bill() 
 
 @pytest.mark.slow
 async def test_a_token_that_is_used_again_opens_a_session_of_its_own() -> None:
-    async with running_house(resume_grace_s=0.05) as house:
-        token = await token_of(house)
+    async with running_stack(resume_grace_s=0.05) as stack:
+        token = await token_of(stack)
         ids: list[str] = []
         for _ in range(2):
-            async with dial(house, token) as socket:
+            async with dial(stack, token) as socket:
                 await socket.send(START)
                 ready = await until(socket, "session.ready")
                 assert not ready["resumed"]
@@ -95,8 +95,8 @@ async def test_a_token_that_is_used_again_opens_a_session_of_its_own() -> None:
                 assert (await until(socket, "turn.metrics"))["turn"] == 1
                 await say(socket, {"type": "hangup"})
                 await until(socket, "session.end")
-            await house.quiet()
-        books = await books_of(house)
+            await stack.quiet()
+        books = await books_of(stack)
     assert ids[0] != ids[1]
     assert sorted((row.session_id, row.turn) for row in books.turns) == sorted((name, 1) for name in ids)
 
@@ -117,11 +117,11 @@ VOICE = "eleven_flash_v2_5"
 async def test_a_contract_sets_the_price_and_before_it_begins_there_is_none(day: str, tmp_path: Path) -> None:
     prices = tmp_path / "prices.toml"
     prices.write_text(CONTRACT.format(day=day))
-    async with running_house(prices_file=prices) as house:
-        await house.call([Type("hello")])
-        books = await books_of(house)
-        text, now = await house.metrics(), utc_now()
-        made = await make_report(house.wiring.ledger.engine, load_prices(prices), now - timedelta(hours=1), now)
+    async with running_stack(prices_file=prices) as stack:
+        await stack.call([Type("hello")])
+        books = await books_of(stack)
+        text, now = await stack.metrics(), utc_now()
+        made = await make_report(stack.wiring.ledger.engine, load_prices(prices), now - timedelta(hours=1), now)
     voice = [row for row in books.charges if (row.provider, row.model) == ("elevenlabs", VOICE)]
     spoken = sum(row.quantity for row in voice)
     unpriced = sample(text, "voice_agent_unpriced_usage_total", model=VOICE, unit="characters")

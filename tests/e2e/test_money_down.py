@@ -10,18 +10,15 @@ from typing import Any
 
 import pytest
 
-from agent import app
 from agent.ledger.ledger import Ledger
-from agent.load.caller import CallOptions
-from agent.load.load import run_load
-from agent.load.records import CallRecord, TurnRecord
-from agent.load.script import Speak, Step, Type
-from tests.e2e import money
-from tests.e2e.money import read_books
-from tests.house import House, clip, running_house, sample
-from tests.ledger.conftest import PostgresServer
-
-postgres = money.postgres
+from agent.server import app
+from tests.support.billing import read_books
+from tests.support.databases import PostgresServer
+from tests.support.stack import Stack, clip, running_stack, sample
+from voice_loadtest.caller import CallOptions
+from voice_loadtest.records import CallerTurn, CallRecord
+from voice_loadtest.run import run_load
+from voice_loadtest.script import Speak, Step, Type
 
 CALLERS = 6
 TURNS = 3
@@ -31,26 +28,26 @@ def script(number: int) -> list[Step]:
     return [Type("Good morning"), Type("hello"), Speak(clip("smalltalk_01"))]
 
 
-async def reachable(house: House, expected: bool) -> None:
+async def reachable(stack: Stack, expected: bool) -> None:
     async with asyncio.timeout(30):
-        while house.wiring.ledger.reachable is not expected:  # noqa: ASYNC110  (there is no event for it)
+        while stack.wiring.ledger.reachable is not expected:  # noqa: ASYNC110  (there is no event for it)
             await asyncio.sleep(0.02)
 
 
-async def calls_while_it_is_down(house: House, postgres: PostgresServer) -> list[CallRecord]:
+async def calls_while_it_is_down(stack: Stack, postgres: PostgresServer) -> list[CallRecord]:
     """Stops PostgreSQL when the first callers have had a turn, and starts it when all have hung up."""
     begun = asyncio.Event()
 
-    def note(turn: TurnRecord, call: CallRecord) -> None:
+    def note(turn: CallerTurn, call: CallRecord) -> None:
         begun.set()
 
-    options = CallOptions(url=house.url, gap_s=0.1)
+    options = CallOptions(url=stack.url, gap_s=0.1)
     async with asyncio.TaskGroup() as group:
         load = group.create_task(run_load(CALLERS, script, options, stagger_s=0.2, on_turn=note))
         await begun.wait()
         await asyncio.to_thread(postgres.stop)
-    await house.quiet()
-    assert not house.wiring.ledger.reachable
+    await stack.quiet()
+    assert not stack.wiring.ledger.reachable
     return load.result().records
 
 
@@ -63,16 +60,16 @@ async def test_calls_go_on_without_their_database(
     settings: dict[str, Any] = {"database_url": postgres.new_database(), "free_lag_s": 10.0, "any_lag_s": 10.0}
     running = True
     try:
-        async with running_house("instant", **settings) as house:
-            records = await calls_while_it_is_down(house, postgres)
+        async with running_stack("instant", **settings) as stack:
+            records = await calls_while_it_is_down(stack, postgres)
             running = False
-            waiting = sample(await house.metrics(), "voice_agent_ledger_queue_rows")
+            waiting = sample(await stack.metrics(), "voice_agent_ledger_queue_rows")
             await asyncio.to_thread(postgres.start)
             running = True
-            await reachable(house, True)
-            assert await house.wiring.ledger.flush(20)
-            books = await read_books(house.wiring.ledger.engine)
-            text = await house.metrics()
+            await reachable(stack, True)
+            assert await stack.wiring.ledger.flush(20)
+            books = await read_books(stack.wiring.ledger.engine)
+            text = await stack.metrics()
     finally:
         if not running:
             postgres.start()

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from agent.billing.prices import NANO
 from agent.budgets import DEFAULT_FILE
-from agent.load.script import Interrupt, Speak, Type
 from agent.policy.policies import DEFAULT_PATH
-from agent.prices import NANO
 from agent.providers.recorded import TEXTS, Sentence
-from tests.e2e.money import ROOMS, TECHNICAL, Books, read_books, say, until
-from tests.e2e.wire import dial, token_of
-from tests.house import House, clip, running_house, sample
+from tests.support.billing import ROOMS, TECHNICAL, Books, read_books, say, until
+from tests.support.stack import Stack, clip, running_stack, sample
+from tests.support.websocket_client import dial, token_of
+from voice_loadtest.script import Interrupt, Speak, Type
 
 
 def budgets_with(folder: Path, *, premium: str = "", free: str = "") -> Path:
@@ -26,16 +26,16 @@ def budgets_with(folder: Path, *, premium: str = "", free: str = "") -> Path:
     return file
 
 
-async def books_of(house: House) -> Books:
-    await house.quiet()
-    assert await house.wiring.ledger.flush(10)
-    return await read_books(house.wiring.ledger.engine)
+async def books_of(stack: Stack) -> Books:
+    await stack.quiet()
+    assert await stack.wiring.ledger.flush(10)
+    return await read_books(stack.wiring.ledger.engine)
 
 
 @pytest.mark.slow
 async def test_a_premium_caller_sees_what_the_session_costs_where_that_is_on(tmp_path: Path) -> None:
-    async with running_house(budgets_file=budgets_with(tmp_path, premium="show_cost = true")) as house:
-        async with dial(house, await token_of(house, premium=True)) as socket:
+    async with running_stack(budgets_file=budgets_with(tmp_path, premium="show_cost = true")) as stack:
+        async with dial(stack, await token_of(stack, premium=True)) as socket:
             await say(socket, {"type": "start"})
             await until(socket, "session.ready")
             costs: list[dict[str, Any]] = []
@@ -45,8 +45,8 @@ async def test_a_premium_caller_sees_what_the_session_costs_where_that_is_on(tmp
                 costs.append(await until(socket, "session.cost"))
             await say(socket, {"type": "hangup"})
             await until(socket, "session.end")
-        free = await house.call([Type("hello")])
-        books = await books_of(house)
+        free = await stack.call([Type("hello")])
+        books = await books_of(stack)
     assert free.cost_usd is None
     [session] = [row for row in books.sessions if row.tier == "premium"]
     first, last = costs
@@ -58,9 +58,9 @@ async def test_a_premium_caller_sees_what_the_session_costs_where_that_is_on(tmp
 
 @pytest.mark.slow
 async def test_nothing_is_shown_or_limited_by_default() -> None:
-    async with running_house() as house:
-        record = await house.call([Type(TECHNICAL)] * 3, premium=True)
-        books = await books_of(house)
+    async with running_stack() as stack:
+        record = await stack.call([Type(TECHNICAL)] * 3, premium=True)
+        books = await books_of(stack)
     assert record.cost_usd is None
     assert [turn.model for turn in record.turns] == ["sonnet"] * 3
     assert books.sessions[0].cost_nano_usd / NANO > 0.015 / 2
@@ -76,9 +76,9 @@ async def test_at_a_share_of_the_budget_cheaper_models_and_the_cheaper_voice_tak
     economy = economy.replace('voice_model = "eleven_flash_v2_5"', 'voice_model = "eleven_turbo_v2_5"', 1)
     policies.write_text(f'{head}name = "economy"{economy}')
     budgets = budgets_with(tmp_path, premium="[tiers.premium.governor]\nstep_down_share = 0.1")
-    async with running_house(budgets_file=budgets, policies_file=policies) as house:
-        record = await house.call([Type(TECHNICAL), Type(TECHNICAL), Type(TECHNICAL)], premium=True)
-        books = await books_of(house)
+    async with running_stack(budgets_file=budgets, policies_file=policies) as stack:
+        record = await stack.call([Type(TECHNICAL), Type(TECHNICAL), Type(TECHNICAL)], premium=True)
+        books = await books_of(stack)
     assert [turn.model for turn in record.turns] == ["sonnet", "haiku", "haiku"]
     assert [turn.rule for turn in record.turns][1:] == ["policy", "policy"]
     assert record.end_reason == "completed"
@@ -92,10 +92,10 @@ async def test_at_a_share_of_the_budget_cheaper_models_and_the_cheaper_voice_tak
 @pytest.mark.slow
 async def test_at_the_hard_cap_the_session_ends_with_a_recorded_goodbye(tmp_path: Path) -> None:
     budgets = budgets_with(tmp_path, free="[tiers.free.governor]\nhard_cap_usd = 0.001")
-    async with running_house(budgets_file=budgets) as house:
-        record = await house.call([Type(TECHNICAL), Speak(clip("smalltalk_01")), Type("hello")])
-        books = await books_of(house)
-        text = await house.metrics()
+    async with running_stack(budgets_file=budgets) as stack:
+        record = await stack.call([Type(TECHNICAL), Speak(clip("smalltalk_01")), Type("hello")])
+        books = await books_of(stack)
+        text = await stack.metrics()
     assert [turn.outcome for turn in record.turns] == ["typed", "capped"]
     goodbye = record.turns[1]
     assert goodbye.reply == TEXTS[Sentence.COST_CAP]
@@ -112,10 +112,10 @@ async def test_at_the_hard_cap_the_session_ends_with_a_recorded_goodbye(tmp_path
 @pytest.mark.slow
 async def test_who_speaks_over_the_goodbye_does_not_talk_on_for_nothing(tmp_path: Path) -> None:
     budgets = budgets_with(tmp_path, free="[tiers.free.governor]\nhard_cap_usd = 0.001")
-    async with running_house(budgets_file=budgets) as house:
+    async with running_stack(budgets_file=budgets) as stack:
         script = [Type(TECHNICAL), Type(ROOMS), Interrupt(clip("barge_01"), after_s=0.0), Type("hello")]
-        record = await house.call(script)
-        books = await books_of(house)
+        record = await stack.call(script)
+        books = await books_of(stack)
     assert record.end_reason == "cost_cap"
     assert len(books.turns) == 2
     goodbye = record.turns[1]

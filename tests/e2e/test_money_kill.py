@@ -9,34 +9,30 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
 from agent.ledger.database import create_engine
-from agent.load.caller import CallOptions
-from agent.load.load import run_load
-from agent.load.records import CallRecord, TurnRecord
-from agent.load.script import Interrupt, Speak, Step, Type
-from agent.sandbox.server import run_sandbox
-from agent.sandbox.world import SandboxOptions
-from tests.e2e import money
-from tests.e2e.money import ROOMS, TECHNICAL, read_books
-from tests.house import API_KEY, clip
-
-postgres = money.postgres
-database_url = money.database_url
+from tests.support import billing
+from tests.support.billing import ROOMS, TECHNICAL, read_books
+from tests.support.paths import ROOT
+from tests.support.stack import API_KEY, clip
+from voice_loadtest.caller import CallOptions
+from voice_loadtest.records import CallerTurn, CallRecord
+from voice_loadtest.run import run_load
+from voice_loadtest.script import Interrupt, Speak, Step, Type
+from voice_sandbox.server import run_sandbox
+from voice_sandbox.state import SandboxOptions
 
 CALLERS = 20
 ENOUGH = 30  # turns that callers were told about before the kill, each caller about one at least
-ROOT = Path(__file__).parents[2]
 
 
 @asynccontextmanager
 async def service_process(sandbox: str, database: str) -> AsyncGenerator[tuple[str, asyncio.subprocess.Process]]:
     """`voice-agent serve` as a process of its own."""
-    port = money.free_port()
+    port = billing.free_port()
     settings = {
         "PORT": str(port),
         "SANDBOX_URL": sandbox,
@@ -84,10 +80,10 @@ def script(number: int) -> list[Step]:
 
 @pytest.mark.slow
 async def test_kill_9_loses_no_turn_that_a_caller_was_told_about(database_url: str) -> None:
-    told: list[tuple[str, TurnRecord]] = []
+    told: list[tuple[str, CallerTurn]] = []
     enough = asyncio.Event()
 
-    def note(turn: TurnRecord, call: CallRecord) -> None:
+    def note(turn: CallerTurn, call: CallRecord) -> None:
         if turn.measured:
             told.append((call.session_id, turn))
         if len(told) >= ENOUGH and len({session for session, _ in told}) == CALLERS:

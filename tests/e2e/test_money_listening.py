@@ -7,30 +7,30 @@ from typing import Any
 
 import pytest
 
-from agent.load.records import CallRecord
-from agent.load.script import Speak, Wait
-from agent.prices import NANO
-from agent.providers.deepgram import DeepgramStream
-from tests.e2e.money import Books, counted, read_books
-from tests.house import House, clip, running_house
+from agent.billing.prices import NANO
+from agent.providers.deepgram.stream import DeepgramStream
+from tests.support.billing import Books, counted, read_books
+from tests.support.stack import Stack, clip, running_stack
+from voice_loadtest.records import CallRecord
+from voice_loadtest.script import Speak, Wait
 
 SAMPLES = 16_000
 SILENCE_S = 8.0
 
 
-async def books_of(house: House) -> Books:
-    await house.quiet()
-    assert await house.wiring.ledger.flush(10)
-    return await read_books(house.wiring.ledger.engine)
+async def books_of(stack: Stack) -> Books:
+    await stack.quiet()
+    assert await stack.wiring.ledger.flush(10)
+    return await read_books(stack.wiring.ledger.engine)
 
 
 async def with_a_long_silence(**settings: Any) -> tuple[CallRecord, Books, float, float]:
     """A call with a long silence: its record, its books, the connections that Deepgram saw, the seconds it counted."""
-    async with running_house(**settings) as house:
+    async with running_stack(**settings) as stack:
         script = [Speak(clip("room_01")), Wait(SILENCE_S), Speak(clip("room_03"))]
-        record = await house.call(script)
-        books = await books_of(house)
-        counters = house.sandbox.world.counters
+        record = await stack.call(script)
+        books = await books_of(stack)
+        counters = stack.sandbox.world.counters
         seconds = counters.total("deepgram", "audio_seconds", session=record.session_id)
         assert books.quantities()[record.session_id, "deepgram", "flux-general-en"] == {
             "audio_samples": round(seconds * SAMPLES)
@@ -40,24 +40,24 @@ async def with_a_long_silence(**settings: Any) -> tuple[CallRecord, Books, float
 
 @pytest.mark.slow
 async def test_streamed_seconds_are_charged_every_ten_seconds_and_at_the_end() -> None:
-    async with running_house(stt_idle_s=60.0) as house:
+    async with running_stack(stt_idle_s=60.0) as stack:
         checkpoints: list[int] = []
-        await house.wiring.ledger.migrate()
+        await stack.wiring.ledger.migrate()
 
         async def watch() -> None:
             """What a kill at this moment would leave."""
             while True:
-                stored = (await read_books(house.wiring.ledger.engine)).quantities()
+                stored = (await read_books(stack.wiring.ledger.engine)).quantities()
                 samples = sum(found["audio_samples"] for found in stored.values())
                 if samples and samples not in checkpoints:
                     checkpoints.append(samples)
                 await asyncio.sleep(0.25)
 
         watching = asyncio.create_task(watch())
-        record = await house.call([Speak(clip("smalltalk_01")), Wait(13.0)])
+        record = await stack.call([Speak(clip("smalltalk_01")), Wait(13.0)])
         watching.cancel()
-        books = await books_of(house)
-        served = counted(house.sandbox.world.counters, [record.session_id])
+        books = await books_of(stack)
+        served = counted(stack.sandbox.world.counters, [record.session_id])
     assert (
         books.quantities()[record.session_id, "deepgram", "flux-general-en"]
         == served[record.session_id, "deepgram", "flux-general-en"]

@@ -19,16 +19,16 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from agent.load.caller import CallOptions
-from agent.load.load import run_load
-from agent.load.script import HangUp, Interrupt, Speak, Step, Type, Wait
-from agent.sandbox.faults import FaultKind, FaultRule
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.timeline import STAGES
-from tests.e2e.money import HOUSE_RULES, ROOMS, TECHNICAL, free_port
-from tests.house import API_KEY, House, clip, running_house
+from tests.support.billing import HOUSE_RULES, ROOMS, TECHNICAL, free_port
+from tests.support.paths import ROOT
+from tests.support.stack import API_KEY, Stack, clip, running_stack
+from voice_loadtest.caller import CallOptions
+from voice_loadtest.run import run_load
+from voice_loadtest.script import HangUp, Interrupt, Speak, Step, Type, Wait
+from voice_sandbox.faults import FaultKind, FaultRule
 
-ROOT = Path(__file__).parents[2]
 CONFIG = """
 global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
 scrape_configs:
@@ -39,7 +39,7 @@ scrape_configs:
 needs_prometheus = pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
 
 
-class Prometheus:
+class PrometheusTotals:
     """A running Prometheus that scrapes one service every second."""
 
     def __init__(self, url: str) -> None:
@@ -72,7 +72,7 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def running_prometheus(folder: Path, target: str) -> AsyncGenerator[Prometheus]:
+async def running_prometheus(folder: Path, target: str) -> AsyncGenerator[PrometheusTotals]:
     config, port = folder / "prometheus.yml", free_port()
     config.write_text(CONFIG.format(target=urlsplit(target).netloc))
     process = await asyncio.create_subprocess_exec(
@@ -83,7 +83,7 @@ async def running_prometheus(folder: Path, target: str) -> AsyncGenerator[Promet
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    prometheus = Prometheus(f"http://127.0.0.1:{port}")
+    prometheus = PrometheusTotals(f"http://127.0.0.1:{port}")
     try:
         async with asyncio.timeout(20):
             while not await prometheus.answers():  # noqa: ASYNC110  (another process has no event)
@@ -106,27 +106,27 @@ def script(number: int) -> list[Step]:
     return kinds[number % len(kinds)]
 
 
-async def interrupted(house: House) -> None:
+async def interrupted(stack: Stack) -> None:
     """A call of each tier whose caller talks into a reply while its voice is still being paid for: a slow voice."""
-    house.sandbox.world.faults.add(FaultRule(provider="elevenlabs", kind=FaultKind.SLOW_DRIP, interval_s=0.15))
+    stack.sandbox.world.faults.add(FaultRule(provider="elevenlabs", kind=FaultKind.SLOW_DRIP, interval_s=0.15))
     for key in (None, API_KEY):
-        options = CallOptions(url=house.url, api_key=key, gap_s=0.2)
+        options = CallOptions(url=stack.url, api_key=key, gap_s=0.2)
         await run_load(1, lambda _: [Type(ROOMS), Interrupt(clip("barge_02"), after_s=0.4)], options)
-    house.sandbox.world.faults.clear()
+    stack.sandbox.world.faults.clear()
 
 
-async def calls(house: House) -> None:
-    await interrupted(house)
+async def calls(stack: Stack) -> None:
+    await interrupted(stack)
     for rule in (
         FaultRule(provider="anthropic", kind=FaultKind.CUT, probability=0.1, after=3),
         FaultRule(provider="elevenlabs", kind=FaultKind.SERVER_ERROR, probability=0.2),
     ):
-        house.sandbox.world.faults.add(rule)
+        stack.sandbox.world.faults.add(rule)
     for key in (None, API_KEY):
-        options = CallOptions(url=house.url, api_key=key, gap_s=0.2)
+        options = CallOptions(url=stack.url, api_key=key, gap_s=0.2)
         await run_load(10, script, options, stagger_s=0.1)
-    await house.quiet()
-    assert await house.wiring.ledger.flush(20)
+    await stack.quiet()
+    assert await stack.wiring.ledger.flush(20)
 
 
 async def report(database: str) -> dict[str, Any]:
@@ -155,12 +155,12 @@ async def test_the_report_says_what_prometheus_says(tmp_path: Path) -> None:
         "any_lag_s": 10.0,
     }
     async with (
-        running_house("instant", context_tokens=12_000, **settings) as house,
-        running_prometheus(tmp_path, house.url) as prometheus,
+        running_stack("instant", context_tokens=12_000, **settings) as stack,
+        running_prometheus(tmp_path, stack.url) as prometheus,
     ):
         await prometheus.scraped("sum(voice_agent_turns_total)", 0)
         assert await prometheus.query("voice_agent_turns_total > 0 or voice_agent_cost_usd_total > 0") == {}
-        await calls(house)
+        await calls(stack)
         made = await report(database)
         await prometheus.scraped("sum(voice_agent_cost_usd_total)", sum(part["total_usd"] for part in made["spending"]))
         for part in made["experience"]:
@@ -171,7 +171,7 @@ async def test_the_report_says_what_prometheus_says(tmp_path: Path) -> None:
     assert {part["tier"] for part in made["experience"]} == {"free", "premium"}
 
 
-async def check_experience(part: Mapping[str, Any], prometheus: Prometheus) -> None:
+async def check_experience(part: Mapping[str, Any], prometheus: PrometheusTotals) -> None:
     tier = f'tier="{part["tier"]}"'
     outcomes = await prometheus.query(f"sum by (outcome) (voice_agent_turns_total{{{tier}}}) > 0", "outcome")
     assert {(name,): count for name, count in part["outcomes"].items()} == outcomes
@@ -189,7 +189,7 @@ async def check_experience(part: Mapping[str, Any], prometheus: Prometheus) -> N
         await check_quantiles("voice_agent_stage_seconds_bucket", labels, found, prometheus)
 
 
-async def check_moves(parts: Sequence[Mapping[str, Any]], prometheus: Prometheus) -> None:
+async def check_moves(parts: Sequence[Mapping[str, Any]], prometheus: PrometheusTotals) -> None:
     labels = ("service", "from_provider", "to_provider", "reason")
     moves = await prometheus.query(f"sum by ({', '.join(labels)}) (voice_agent_fallbacks_total) > 0", *labels)
     told = Counter[str]()
@@ -199,7 +199,7 @@ async def check_moves(parts: Sequence[Mapping[str, Any]], prometheus: Prometheus
     assert told
 
 
-async def check_quantiles(metric: str, labels: str, found: Mapping[str, Any], prometheus: Prometheus) -> None:
+async def check_quantiles(metric: str, labels: str, found: Mapping[str, Any], prometheus: PrometheusTotals) -> None:
     """Nearest rank and `histogram_quantile` differ, but never by a bucket."""
     for share, name in ((0.5, "p50"), (0.95, "p95")):
         got = await prometheus.query(f"histogram_quantile({share}, sum by (le) ({metric}{{{labels}}}))")
@@ -216,7 +216,7 @@ def bucket(edges: list[float], value: float) -> float:
     return next((edge for edge in edges[:-1] if value <= edge), edges[-2])
 
 
-async def check_spending(part: Mapping[str, Any], prometheus: Prometheus) -> None:
+async def check_spending(part: Mapping[str, Any], prometheus: PrometheusTotals) -> None:
     tier = f'tier="{part["tier"]}"'
 
     async def dollars(*labels: str) -> dict[str, float]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from agent.load.script import Type
-from tests.house import API_KEY, running_house
+from tests.support.stack import API_KEY, running_stack
+from voice_loadtest.script import Type
 
 SAID = "my secret word is pomegranate"
 
 
 @pytest.mark.parametrize("allowed", [False, True])
 async def test_transcripts_are_logged_only_when_allowed(capfd: pytest.CaptureFixture[str], *, allowed: bool) -> None:
-    async with running_house(log_transcripts=allowed, log_level="debug", log_format="json") as house:
-        record = await house.call([Type(SAID)], premium=True)
-        await house.quiet()
-        metrics = await house.metrics("application/openmetrics-text")
+    async with running_stack(log_transcripts=allowed, log_level="debug", log_format="json") as stack:
+        record = await stack.call([Type(SAID)], premium=True)
+        await stack.quiet()
+        metrics = await stack.metrics("application/openmetrics-text")
     log = capfd.readouterr().err
     assert record.turns[0].answered
     assert '"event": "turn"' in log

@@ -7,29 +7,29 @@ from typing import Any
 
 import pytest
 
-from agent.sandbox.faults import FaultKind, FaultRule
 from tests.e2e.test_lifecycle import say, until
-from tests.e2e.wire import START, dial, ending, token_of
-from tests.house import House, running_house, sample
+from tests.support.stack import Stack, running_stack, sample
+from tests.support.websocket_client import START, dial, ending, token_of
+from voice_sandbox.faults import FaultKind, FaultRule
 
 SPEAKS = json.dumps({"type": "start", "capabilities": {"browser_speech": True}})
 
 
-def no_voice(house: House, session: str) -> None:
+def no_voice(stack: Stack, session: str) -> None:
     for provider in ("elevenlabs", "openai_tts"):
-        house.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.REFUSE, session=session))
+        stack.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.REFUSE, session=session))
 
 
 @pytest.mark.slow
 async def test_a_client_that_comes_back_as_another_is_counted_on_for_what_it_can_do_now() -> None:
-    async with running_house() as house:
-        token = await token_of(house)
-        async with dial(house, token) as first:
+    async with running_stack() as stack:
+        token = await token_of(stack)
+        async with dial(stack, token) as first:
             await first.send(START)
             ready = await until(first, "session.ready")
-            no_voice(house, ready["session_id"])
+            no_voice(stack, ready["session_id"])
             first.transport.abort()
-        async with dial(house, token) as second:
+        async with dial(stack, token) as second:
             await second.send(SPEAKS)
             assert (await until(second, "session.ready"))["resumed"]
             await say(second, "what rooms do you have")
@@ -38,43 +38,43 @@ async def test_a_client_that_comes_back_as_another_is_counted_on_for_what_it_can
 
 @pytest.mark.slow
 async def test_two_quick_returns_in_a_reply_leave_one_session_and_answer_once() -> None:
-    async with running_house() as house:
-        token = await token_of(house)
-        async with dial(house, token) as first:
+    async with running_stack() as stack:
+        token = await token_of(stack)
+        async with dial(stack, token) as first:
             await first.send(START)
             await until(first, "session.ready")
             await say(first, "what rooms do you have")
             await until(first, "audio.start")
-            async with dial(house, token) as second:
+            async with dial(stack, token) as second:
                 await second.send(START)
                 await until(second, "session.ready")
-                async with dial(house, token) as third:
+                async with dial(stack, token) as third:
                     await third.send(START)
                     assert (await until(third, "session.ready"))["resumed"]
                     assert (await ending(first))[1] == 4409
                     assert (await ending(second))[1] == 4409
                     await say(third, "hello")
                     await until(third, "reply.text")
-                    assert house.registry.count == 1
+                    assert stack.registry.count == 1
                     await third.send('{"type": "hangup"}')
                     assert (await ending(third))[1] == 1000
-        await house.quiet()
-        text = await house.metrics()
+        await stack.quiet()
+        text = await stack.metrics()
         assert sample(text, "voice_agent_sessions_total", outcome="completed") == 1
 
 
 @pytest.mark.slow
 async def test_after_the_grace_time_the_conversation_goes_on_from_the_ledger() -> None:
-    async with running_house(resume_grace_s=0.2) as house:
-        async with dial(house, await token_of(house)) as first:
+    async with running_stack(resume_grace_s=0.2) as stack:
+        async with dial(stack, await token_of(stack)) as first:
             await first.send(START)
             ready: dict[str, Any] = await until(first, "session.ready")
             await say(first, "hello")
             await until(first, "turn.metrics")
             first.transport.abort()
-        await house.quiet()
-        assert sample(await house.metrics(), "voice_agent_sessions_total", outcome="vanished") == 1
-        async with dial(house, ready["resume_token"]) as late:
+        await stack.quiet()
+        assert sample(await stack.metrics(), "voice_agent_sessions_total", outcome="vanished") == 1
+        async with dial(stack, ready["resume_token"]) as late:
             await late.send(START)
             again = await until(late, "session.ready")
             assert (again["session_id"], again["resumed"]) == (ready["session_id"], True)

@@ -18,10 +18,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from agent.sandbox.server import run_sandbox
-from agent.sandbox.world import SandboxOptions
-
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+from voice_sandbox.server import run_sandbox
+from voice_sandbox.state import SandboxOptions
 
 
 @asynccontextmanager

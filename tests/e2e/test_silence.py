@@ -6,38 +6,38 @@ from pathlib import Path
 
 import pytest
 
-from agent.load.local_policies import policies_text
-from agent.load.script import Speak, Type
 from agent.providers.recorded import TEXTS, Sentence
-from agent.sandbox.faults import FaultKind, FaultRule
-from tests.house import House, clip, running_house, sample
+from tests.support.stack import Stack, clip, running_stack, sample
+from voice_loadtest.script import Speak, Type
+from voice_loadtest.stack.policies import policies_text
+from voice_sandbox.faults import FaultKind, FaultRule
 
 SPOKEN = Speak(clip("room_01"))
 
 
-def fail(house: House, *providers: str, kind: FaultKind = FaultKind.REFUSE) -> None:
+def fail(stack: Stack, *providers: str, kind: FaultKind = FaultKind.REFUSE) -> None:
     for provider in providers:
-        house.sandbox.world.faults.add(FaultRule(provider=provider, kind=kind))
+        stack.sandbox.world.faults.add(FaultRule(provider=provider, kind=kind))
 
 
 @pytest.mark.slow
 async def test_a_client_without_a_voice_hears_the_recorded_apology() -> None:
-    async with running_house() as house:
-        fail(house, "elevenlabs", "openai_tts")
-        record = await house.call([SPOKEN])
+    async with running_stack() as stack:
+        fail(stack, "elevenlabs", "openai_tts")
+        record = await stack.call([SPOKEN])
         (turn,) = record.turns
         assert (turn.outcome, turn.reply, turn.sounded) == ("apology", TEXTS[Sentence.APOLOGY], True)
-        await house.quiet()
-        text = await house.metrics()
+        await stack.quiet()
+        text = await stack.metrics()
         assert sample(text, "voice_agent_reply_audio_seconds_total", source="recorded") > 0.5
         assert sample(text, "voice_agent_sessions_total", outcome="completed") == 1
 
 
 @pytest.mark.slow
 async def test_a_client_without_a_recogniser_is_asked_to_type_and_the_call_goes_on() -> None:
-    async with running_house() as house:
-        fail(house, "deepgram", "openai_stt")
-        record = await house.call([SPOKEN, Type("hello")], reply_timeout_s=4.0)
+    async with running_stack() as stack:
+        fail(stack, "deepgram", "openai_stt")
+        record = await stack.call([SPOKEN, Type("hello")], reply_timeout_s=4.0)
         told, *own = record.errors
         assert (told.code, told.fatal) == ("not_listening", False)
         assert [fault.code for fault in own] == ["no_reply"]  # the caller notes that what was said is not answered
@@ -47,13 +47,13 @@ async def test_a_client_without_a_recogniser_is_asked_to_type_and_the_call_goes_
 
 @pytest.mark.slow
 async def test_dead_air_is_what_the_caller_waited_for_the_reply_and_within_it() -> None:
-    async with running_house() as house:
-        fail(house, "elevenlabs", kind=FaultKind.STALL)
-        (turn,) = (await house.call([SPOKEN])).turns
+    async with running_stack() as stack:
+        fail(stack, "elevenlabs", kind=FaultKind.STALL)
+        (turn,) = (await stack.call([SPOKEN])).turns
         assert turn.answered
         assert turn.voice_to_voice_ms is not None
-        await house.quiet()
-        silent_s = sample(await house.metrics(), "voice_agent_dead_air_seconds_total", tier="free")
+        await stack.quiet()
+        silent_s = sample(await stack.metrics(), "voice_agent_dead_air_seconds_total", tier="free")
         assert silent_s > 1.2  # the deadline of a voice has passed
         assert silent_s == pytest.approx((turn.voice_to_voice_ms + turn.gap_ms) / 1000, abs=0.4)
 
@@ -68,15 +68,15 @@ async def test_a_provider_that_asked_one_session_for_patience_gets_it_from_all(
     # by the shipped shares one session in twenty begins with another model
     policies = tmp_path / "policies.toml"
     policies.write_text(policies_text({"haiku_first": 100}), encoding="utf-8")
-    async with running_house(policies_file=policies) as house:
+    async with running_stack(policies_file=policies) as stack:
         rule = FaultRule(provider=provider, kind=kind, count=1, retry_after_s=60.0)
-        house.sandbox.world.faults.add(rule)
+        stack.sandbox.world.faults.add(rule)
         for _ in range(2):
-            record = await house.call([Type("hello")])
+            record = await stack.call([Type("hello")])
             assert record.turns[0].sounded
-        assert house.sandbox.world.counters.total(provider, "requests") == 1
-        await house.quiet()
-        text = await house.metrics()
+        assert stack.sandbox.world.counters.total(provider, "requests") == 1
+        await stack.quiet()
+        text = await stack.metrics()
         assert sample(text, "voice_agent_fallbacks_total", reason=kind.value) == 1
         assert sample(text, "voice_agent_fallbacks_total", reason="breaker_open") >= 1
         assert sample(text, "voice_agent_breaker_changes_total") == 0  # one refusal is no outage

@@ -1,0 +1,1 @@
+"""Every HTTP route: sessions, policies, decisions, alert webhook, health, metrics, the talk page."""

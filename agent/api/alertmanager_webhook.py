@@ -1,0 +1,110 @@
+"""`POST /v1/ops/alerts`: Alertmanager's webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from litestar import Request, post
+from litestar.datastructures import State
+from litestar.exceptions import ClientException
+from litestar.handlers import HTTPRouteHandler
+from litestar.plugins.problem_details import ProblemDetailsException
+from pydantic import SecretStr
+
+from agent.api.auth import check_bearer
+from agent.policy.decisions import Mode
+from agent.policy.watcher import AssignmentWatcher
+from agent.rollback.decider import Decider, StoreUnavailableError
+from agent.rollback.notification import ROLLBACK, NotificationError, SentAlert, asks_for_rollback, read_notification
+from agent.rollback.prometheus import PrometheusError
+from agent.settings import PREFIX
+from agent.telemetry import catalog
+from agent.telemetry.exposition import Metrics
+
+MAX_BODY: Final = 1024 * 1024  # bytes
+RESULTS: Final = (
+    "decided",  # a decision was made or changed
+    "repeated",  # the same as before
+    "resolved",  # not firing
+    "not_for_us",  # no `action=rollback`
+    "off",  # decisions are switched off
+    "malformed",
+    "unauthorized",
+    "unavailable",  # Prometheus or the database: Alertmanager tries again
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerWebhook:
+    """What the webhook needs. `decider` is None without the address of a Prometheus."""
+
+    token: SecretStr | None
+    mode: Mode
+    decider: Decider | None
+    watch: AssignmentWatcher
+    metrics: Metrics
+
+    def open(self) -> HTTPRouteHandler:
+        """The route."""
+        for result in RESULTS:
+            self.metrics.child(catalog.NOTIFICATIONS, result)
+
+        @post("/v1/ops/alerts", status_code=200, request_max_body_size=MAX_BODY, summary="Alertmanager's webhook")
+        async def alerts(request: Request[Any, Any, State]) -> Mapping[str, Any]:
+            try:
+                check_bearer(request.headers.get("authorization"), self.token, f"{PREFIX}ALERTS_TOKEN")
+            except ProblemDetailsException:
+                self._count("unauthorized")
+                raise
+            return {"results": await self._all(await self._body(request))}
+
+        return alerts
+
+    async def _body(self, request: Request[Any, Any, State]) -> list[SentAlert]:
+        try:
+            return read_notification(await request.body())
+        except ClientException:  # too large
+            self._count("malformed")
+            raise
+        except NotificationError as error:
+            self._count("malformed")
+            raise ProblemDetailsException(status_code=400, title="Bad Request", detail=str(error)) from None
+
+    async def _all(self, sent: list[SentAlert]) -> list[str]:
+        results: list[str] = []
+        for alert in sent:
+            try:
+                result = await self._one(alert)
+            except (PrometheusError, StoreUnavailableError) as error:
+                self._count("unavailable")
+                log.warning("alert not decided", alert=alert.labels.get("alertname", "")[:80], reason=str(error))
+                raise ProblemDetailsException(
+                    status_code=503, title="Service Unavailable", detail=f"{error}; send it again"
+                ) from None
+            self._count(result)
+            results.append(result)
+        return results
+
+    async def _one(self, sent: SentAlert) -> str:
+        if sent.status != "firing":
+            return "resolved"
+        if sent.labels.get("action") != ROLLBACK:
+            return "not_for_us"
+        if self.mode == "off":
+            return "off"
+        try:
+            alert = asks_for_rollback(sent, self.watch.book.policies)
+        except NotificationError as error:
+            log.warning("alert cannot be read", reason=str(error))
+            return "malformed"
+        if self.decider is None:
+            raise PrometheusError(f"{PREFIX}PROMETHEUS_URL is not set: no decision without the numbers")
+        return "decided" if await self.decider.consider(alert) else "repeated"
+
+    def _count(self, result: str) -> None:
+        self.metrics.add(catalog.NOTIFICATIONS, result)

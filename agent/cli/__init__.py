@@ -1,0 +1,1 @@
+"""The command line: one file per command; `views/` holds what is printed."""

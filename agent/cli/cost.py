@@ -1,0 +1,122 @@
+"""`voice-agent cost`: calculators over the price book and the policies. They need no database."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import click
+
+from agent.billing.estimate import PricedPolicy, UsageProfile, bill
+from agent.billing.prices import load_prices
+from agent.billing.pricing import utc_now
+from agent.cli.console import print_json, stdout_console
+from agent.cli.views.cost import article_view, bills_table
+from agent.core.errors import ConfigurationError
+from agent.policy.policies import DEFAULT_PATH, Policy, PolicyFileError, load_policies
+from agent.providers.factory import FLUX_MODEL
+from agent.reports import published_figures
+from agent.settings import Settings, load_settings
+
+BROWSER_VOICE = ("browser", "speech-synthesis")
+
+
+def knobs_of(policy: Policy, settings: Settings) -> PricedPolicy:
+    """The cost decisions of a policy as models, from the first place of each of its chains."""
+    haiku, sonnet = ("anthropic", settings.haiku_model), ("anthropic", settings.sonnet_model)
+    recogniser = settings.stt_model or policy.stt_model
+    nova_or_flux = FLUX_MODEL if recogniser == "flux" else recogniser
+    stt = {
+        "deepgram": ("deepgram", nova_or_flux),
+        "whisper": ("openai_stt", settings.openai_stt_model),
+        "browser": ("browser", "recogniser"),
+    }
+    voices = {
+        "elevenlabs": ("elevenlabs", policy.voice_model),
+        "openai_tts": ("openai_tts", settings.openai_tts_model),
+        "browser": BROWSER_VOICE,
+    }
+    escalates = policy.first_model == "haiku" and policy.escalation.enabled
+    return PricedPolicy(
+        name=policy.name,
+        stt=stt[policy.chains.stt[0]],
+        first=haiku if policy.first_model == "haiku" else sonnet,
+        escalated=sonnet if escalates else None,
+        voice=voices[policy.chains.tts[0]],
+        prompt_cache=policy.prompt_cache,
+        audio_cache=policy.audio_cache,
+    )
+
+
+def _policies(settings: Settings) -> dict[str, Policy]:
+    try:
+        return dict(load_policies(settings.policies_file or DEFAULT_PATH).policies)
+    except PolicyFileError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+@click.group()
+def cost() -> None:
+    """What sessions cost, by calculation."""
+
+
+_SHARE = click.FloatRange(0, 1)
+
+
+@cost.command()
+@click.option("--minutes", type=click.FloatRange(0, 1440), default=3.0, show_default=True, help="Audio streamed up.")
+@click.option("--chars", type=click.IntRange(0), default=1350, show_default=True, help="Characters spoken.")
+@click.option("--turns", type=click.IntRange(0), default=12, show_default=True, help="Replies of the model.")
+@click.option("--prompt-tokens", type=click.IntRange(0), default=4000, show_default=True, help="Prompt of one reply.")
+@click.option("--reply-tokens", type=click.IntRange(0), default=50, show_default=True, help="Output of one reply.")
+@click.option("--cached", type=_SHARE, default=0.75, show_default=True, help="Part of a prompt that can be cached.")
+@click.option("--sonnet", type=_SHARE, default=0.18, show_default=True, help="Turns that escalate, where they can.")
+@click.option("--repeated", type=_SHARE, default=0.0, show_default=True, help="Characters out of the audio cache.")
+@click.option("--policy", "left", default="sonnet_first", show_default=True, help="Left column.")
+@click.option("--against", "right", default="haiku_first", show_default=True, help="Right column.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def explain(left: str, right: str, as_json: bool, **numbers: float) -> None:
+    """The bill of one session by component, for two policies side by side, at today's prices."""
+    settings = load_settings()
+    known, book = _policies(settings), load_prices(settings.prices_file)
+    if any(math.isnan(value) for value in numbers.values()):
+        raise click.UsageError("nan is not a number of anything")
+    shape = _shape({option: Fraction(str(value)) for option, value in numbers.items()})
+    at = utc_now()
+    bills = [bill(shape, knobs_of(_policy(name, known), settings), book, at) for name in (left, right)]
+    if as_json:
+        print_json(bills)
+        return
+    stdout_console().print(bills_table(shape, *bills))
+
+
+def _policy(name: str, known: dict[str, Policy]) -> Policy:
+    policy = known.get(name)
+    if policy is None:
+        raise click.UsageError(f"there is no policy {name}; there are {', '.join(known)}")
+    return policy
+
+
+def _shape(exact: dict[str, Fraction]) -> UsageProfile:
+    return UsageProfile(
+        minutes=exact["minutes"],
+        characters=int(exact["chars"]),
+        turns=int(exact["turns"]),
+        prompt_tokens=int(exact["prompt_tokens"]),
+        reply_tokens=int(exact["reply_tokens"]),
+        cached_share=exact["cached"],
+        escalated_share=exact["sonnet"],
+        repeated_share=exact["repeated"],
+    )
+
+
+@cost.command("article")
+def article_command() -> None:
+    """The published before and after: which sessions its totals allow, and what a plain one costs then and now."""
+    settings = load_settings()
+    known = _policies(settings)
+    policy = known.get("haiku_first") or next(iter(known.values()))
+    today = bill(
+        published_figures.PLAIN_SHAPE, knobs_of(policy, settings), load_prices(settings.prices_file), utc_now()
+    )
+    stdout_console().print(article_view(today))

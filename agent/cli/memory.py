@@ -1,0 +1,46 @@
+"""`voice-agent memory show SESSION`: the conversation graph of one session, as text or as a drawing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agent.cli.report import with_ledger
+from agent.ledger.tables import memory_events
+from agent.memory import BadEventError, Conversation, render_svg, render_text
+
+
+@click.group()
+def memory() -> None:
+    """What sessions remember."""
+
+
+@memory.command()
+@click.argument("session_id")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw it to this file instead.")
+def show(session_id: str, svg: Path | None) -> None:
+    """Show topics, states and questions of a session."""
+
+    async def read(engine: AsyncEngine, _: object) -> list[Any]:
+        statement = (
+            select(memory_events.c.event).where(memory_events.c.session_id == session_id).order_by(memory_events.c.seq)
+        )
+        async with engine.connect() as connection:
+            return list((await connection.execute(statement)).scalars())
+
+    events = with_ledger(read)
+    if not events:
+        raise click.ClickException(f"the ledger has no memory of session {session_id}")
+    try:
+        conversation = Conversation.restore(events)
+    except BadEventError as error:
+        raise click.ClickException(f"the memory of session {session_id} cannot be read: {error}") from None
+    if svg is None:
+        click.echo(render_text(conversation))
+        return
+    svg.write_text(render_svg(conversation), encoding="utf-8")
+    click.echo(f"drawn to {svg}")

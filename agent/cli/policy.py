@@ -1,0 +1,174 @@
+"""`voice-agent policy` and `voice-agent decisions`: which policies are in force, and what was decided about alerts."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agent.budgets import Tier
+from agent.cli.console import print_json, stdout_console
+from agent.cli.report import with_ledger
+from agent.cli.views.policy import decision_text, decisions_table, history_table, policies_table, policy_text
+from agent.ledger.policy_store import SqlPolicyStore
+from agent.policy.assignments import AssignmentError, Revision, described
+from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies
+from agent.policy.serialize import decision_view, policy_view, revision_view
+from agent.policy.service import PolicyService
+from agent.settings import Settings, load_settings
+
+_T = TypeVar("_T")
+_PERCENT = re.compile(r"[0-9]{1,3}")
+
+_tier = click.Choice([tier.value for tier in Tier])
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+_reason = click.option("--reason", default="", metavar="TEXT", help="Why, for the history.")
+
+
+class Weights(click.ParamType[tuple[str, int]]):
+    """One policy and its percent: haiku_first=95."""
+
+    name = "policy=percent"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        name, equals, percent = str(value).partition("=")
+        if not equals or not _PERCENT.fullmatch(percent):
+            self.fail(f"{value!r} takes a policy and its percent: haiku_first=95", param, ctx)
+        return name, int(percent)
+
+
+def _book() -> PolicyBook:
+    return load_policies(load_settings().policies_file or DEFAULT_PATH)
+
+
+def _at_desk(work: Callable[[PolicyService], Awaitable[_T]]) -> _T:
+    """Does something at the desk. What cannot be done is one line and exit status 1."""
+
+    async def run(engine: AsyncEngine, _: Settings) -> _T:
+        return await work(PolicyService(book, SqlPolicyStore(engine)))
+
+    book = _book()
+    try:
+        return with_ledger(run)
+    except AssignmentError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _actor() -> str:
+    try:
+        who = getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a number without a name
+        who = f"uid {os.getuid()}"
+    return f"command ({who})"
+
+
+def _tell(made: Revision) -> None:
+    tier = made.change.tier
+    click.secho(f"{tier}: new sessions get {described(made.weights)} (revision {made.number})", fg="green")
+    click.echo("every process follows within two seconds; sessions that run keep their policy")
+
+
+@click.group()
+def policy() -> None:
+    """Which routing policies new sessions get."""
+
+
+@policy.command("list")
+@_json
+def list_command(*, as_json: bool) -> None:
+    """Policies, and how many percent of each tier's new sessions get them."""
+    book, in_force = _book(), _at_desk(lambda desk: desk.in_force())
+    if as_json:
+        assignments = {tier: revision_view(revision) for tier, revision in in_force.items()}
+        print_json({"policies": [policy_view(one) for one in book.policies.values()], "assignments": assignments})
+        return
+    stdout_console().print(policies_table(book, in_force))
+
+
+@policy.command()
+@click.argument("name")
+@_json
+def show(name: str, *, as_json: bool) -> None:
+    """Every knob of one policy."""
+    found = _book().policies.get(name)
+    if found is None:
+        raise click.ClickException(f"there is no policy {name}: there are {', '.join(_book().policies)}")
+    if as_json:
+        print_json(policy_view(found))
+    else:
+        stdout_console().print(policy_text(found))
+
+
+@policy.command()
+@click.argument("tier", type=_tier)
+@click.argument("weights", type=Weights(), nargs=-1, required=True)
+@_reason
+def assign(tier: str, weights: tuple[tuple[str, int], ...], reason: str) -> None:
+    """Give new sessions of TIER other policies: `assign free haiku_first=90 sonnet_first=10`."""
+    if len(dict(weights)) < len(weights):
+        raise click.UsageError("a policy is named twice")
+    _tell(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), _actor(), reason)))
+
+
+@policy.command()
+@click.argument("tier", type=_tier)
+@_reason
+def rollback(tier: str, reason: str) -> None:
+    """Bring back the assignment that TIER had before; where it had none, the baseline for everybody."""
+    _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason)))
+
+
+@policy.command()
+@click.option("--tier", type=_tier, help="Only this tier.")
+@_json
+def history(tier: str | None, *, as_json: bool) -> None:
+    """Every change of what is in force, newest first."""
+    found = _at_desk(lambda desk: desk.history(None if tier is None else Tier(tier)))
+    if as_json:
+        print_json([revision_view(one) for one in found])
+    elif found:
+        stdout_console().print(history_table(found))
+    else:
+        click.echo("no assignment is stored yet; start the service once")
+
+
+@click.group(invoke_without_command=True)
+@click.option("--tier", type=_tier, help="Only this tier.")
+@_json
+@click.pass_context
+def decisions(context: click.Context, tier: str | None, *, as_json: bool) -> None:
+    """What was decided about alerts that ask for a rollback, newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    found = _at_desk(lambda desk: desk.decisions(None if tier is None else Tier(tier)))
+    if as_json:
+        print_json([decision_view(one) for one in found])
+    elif found:
+        stdout_console().print(decisions_table(found))
+    else:
+        click.echo("no decision yet: no alert has asked for a rollback")
+
+
+@decisions.command("show")
+@click.argument("decision_id")
+@_json
+def show_decision(decision_id: str, *, as_json: bool) -> None:
+    """One decision: the numbers it rests on, and what to do next."""
+    found = _at_desk(lambda desk: desk.decision(decision_id))
+    if as_json:
+        print_json(decision_view(found))
+    else:
+        stdout_console().print(decision_text(found))
+
+
+@decisions.command()
+@click.argument("decision_id")
+@_reason
+def undo(decision_id: str, reason: str) -> None:
+    """Take a rollback back: new sessions get again what they got before it."""
+    _tell(_at_desk(lambda desk: desk.undo(decision_id, _actor(), reason)))

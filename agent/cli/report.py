@@ -1,0 +1,152 @@
+"""`voice-agent report`, `forget` and `ledger`: what the ledger has to say."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agent.billing.prices import load_prices
+from agent.billing.pricing import utc_now
+from agent.budgets import Tier, load_budgets
+from agent.cli.console import print_json, stdout_console
+from agent.cli.views.period import experience_table, spending_table
+from agent.cli.views.session import session_view
+from agent.core.errors import ConfigurationError
+from agent.ledger import retention
+from agent.ledger.database import create_engine, migrate, parse_url
+from agent.reports.period import make_report
+from agent.reports.session import session_report
+from agent.settings import Settings, load_settings
+
+_T = TypeVar("_T")
+_PERIOD = re.compile(r"(\d{1,5})([mhd])")
+_MINUTES = {"m": 1, "h": 60, "d": 1440}
+
+
+class Period(click.ParamType[timedelta]):
+    """A length of time: 30m, 24h, 7d."""
+
+    name = "period"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = _PERIOD.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} takes a number and m, h or d: 30m, 24h, 7d", param, ctx)
+        return timedelta(minutes=int(found[1]) * _MINUTES[found[2]])
+
+
+def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
+    """Runs `work` on the configured ledger, its schema up to date. A database that is down ends the command."""
+    settings = load_settings()
+
+    async def run() -> _T:
+        engine = create_engine(settings.database_url)
+        try:
+            await migrate(engine)
+            return await work(engine, settings)
+        finally:
+            await engine.dispose()
+
+    try:
+        return asyncio.run(run())
+    except (SQLAlchemyError, OSError) as error:
+        where = parse_url(settings.database_url).render_as_string(hide_password=True)
+        # the database's own words, without the statement; values of rows are hidden by the engine
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
+        raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {where} cannot be used: {reason}") from None
+
+
+@click.group(invoke_without_command=True)
+@click.option("--since", type=Period(), default="24h", show_default=True, help="How far to look back: 30m, 24h, 7d.")
+@click.option("--tier", type=click.Choice([tier.value for tier in Tier]), help="Only this tier.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.pass_context
+def report(context: click.Context, since: timedelta, tier: str | None, as_json: bool) -> None:
+    """Experience and cost from the ledger, as two tables."""
+    if context.invoked_subcommand is not None:
+        return
+
+    now = utc_now()
+    made = with_ledger(
+        lambda engine, settings: make_report(engine, load_prices(settings.prices_file), now - since, now, tier)
+    )
+    if as_json:
+        print_json(made)
+        return
+    budgets = load_budgets(load_settings().budgets_file)
+    console = stdout_console()
+    console.print(f"{made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC\n", style="dim")
+    if not made.experience and not made.spending:
+        console.print("nothing happened in this time; --since 7d looks further back")
+        return
+    console.print(experience_table(made, budgets))
+    console.print()
+    console.print(spending_table(made, budgets))
+
+
+@report.command("session")
+@click.argument("session_id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of pictures.")
+def report_session(session_id: str, as_json: bool) -> None:
+    """The waterfall of every turn of one session, and its bill."""
+    found = with_ledger(lambda engine, _: session_report(engine, session_id))
+    if found is None:
+        raise click.ClickException(f"the ledger has no session {session_id}")
+    if as_json:
+        print_json(found)
+    else:
+        console = stdout_console()
+        console.print(session_view(found, console.width))
+
+
+@click.command()
+@click.argument("subject")
+def forget(subject: str) -> None:
+    """Delete everything about a caller: sessions, turns, memory. Their charges stay, without a name."""
+    counts = with_ledger(lambda engine, _: retention.forget(engine, subject))
+    if not any(counts.values()):
+        raise click.ClickException(f"the ledger knows no caller {subject}")
+    click.echo(_counted(counts))
+
+
+@click.group()
+def ledger() -> None:
+    """The ledger's database."""
+
+
+@ledger.command("migrate")
+def migrate_command() -> None:
+    """Bring the schema up to date. The service does so at its start, too."""
+
+    async def revision(engine: AsyncEngine, _: Settings) -> str:
+        return await migrate(engine)
+
+    click.echo(f"the schema is at revision {with_ledger(revision)}")
+
+
+@ledger.command()
+@click.option("--days", type=click.IntRange(1, 3650), help="Keep so many days; default: VOICE_AGENT_RETENTION_DAYS.")
+def prune(days: int | None) -> None:
+    """Delete what is older than the retention. The service does so once an hour, too."""
+
+    async def work(engine: AsyncEngine, settings: Settings) -> retention.Counts:
+        return await retention.prune(engine, _days_ago(days or settings.retention_days))
+
+    click.echo(_counted(with_ledger(work)))
+
+
+def _days_ago(days: int) -> datetime:
+    return utc_now() - timedelta(days=days)
+
+
+def _counted(counts: retention.Counts) -> str:
+    return "\n".join(f"{table.replace('_', ' '):<14} {count:>9,}" for table, count in counts.items())

@@ -1,0 +1,117 @@
+"""Calls to providers and what they used: what everybody may know of a provider.
+
+Errors, and what a chain does with them:
+
+    ProviderError.kind
+    ├── refused        no connection                      move on; counts against the provider
+    ├── rate_limited   429; retry_after_s may be set      move on; nobody asks again before retry_after_s
+    ├── overloaded     503, 529                           move on; counts
+    ├── timeout        no useful output by the deadline   move on; counts
+    ├── stalled        output began and then stopped      move on; counts
+    ├── empty          success without audio or text      move on; counts
+    ├── malformed      an answer that cannot be read      move on; counts
+    ├── disconnected   cut while it was delivering        move on; counts
+    ├── unauthorized   401, 403: our key is wrong         move on; counts
+    └── bad_request    other 4xx: our input was wrong     move on; never counts against the provider
+
+`ProviderError.delivered` tells whether useful output had already left the provider when it failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol, runtime_checkable
+
+from agent.core.errors import AgentError
+
+Service = Literal["stt", "llm", "tts"]
+
+
+class ErrorKind(StrEnum):
+    """Why a provider failed; the module's docstring says what follows from each."""
+
+    REFUSED = "refused"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
+    DISCONNECTED = "disconnected"
+    UNAUTHORIZED = "unauthorized"
+    BAD_REQUEST = "bad_request"
+
+
+class ProviderError(AgentError):
+    """A provider failed. The message names provider and kind only: never text, audio or a key."""
+
+    def __init__(
+        self, provider: str, kind: ErrorKind, *, retry_after_s: float | None = None, delivered: bool = False
+    ) -> None:
+        super().__init__(f"{provider}: {kind}")
+        self.provider = provider
+        self.kind = kind
+        self.retry_after_s = retry_after_s
+        self.delivered = delivered
+
+
+class Unit(StrEnum):
+    """What a provider bills. Quantities are whole numbers, so that money can be exact."""
+
+    AUDIO_SAMPLES = "audio_samples"  # samples at 16 kHz streamed up (960,000 a minute)
+    CHARACTERS = "characters"  # characters of text sent to a voice
+    INPUT_TOKENS = "input_tokens"  # uncached input
+    CACHE_WRITE_TOKENS = "cache_write_tokens"  # written to the 5 minute prompt cache
+    CACHE_READ_TOKENS = "cache_read_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call used. `estimated` marks quantities that the provider did not report (cancelled calls)."""
+
+    quantities: Mapping[Unit, int] = field(default_factory=dict[Unit, int])
+    estimated: bool = False
+
+
+CallOutcome = Literal["ok", "cancelled"] | ErrorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One finished provider call. Times are of `agent.core.clock`; `first_output_at` is the first *useful* output."""
+
+    service: Service
+    provider: str
+    model: str
+    outcome: CallOutcome
+    started_at: float
+    first_output_at: float | None
+    ended_at: float
+    usage: Usage
+
+
+class CallRecorder(Protocol):
+    """Receives every finished call. Called from `finally` blocks: it must not raise and must not wait."""
+
+    def record(self, call: Call) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A chain moved on from one provider to the next."""
+
+    service: Service
+    from_provider: str
+    to_provider: str
+    reason: str
+    at: float
+
+
+@runtime_checkable
+class FallbackObserver(Protocol):
+    """Wants to know at once when a chain moves on. Called on the event loop: quick, and never raises."""
+
+    def fell_back(self, fallback: Fallback) -> None: ...

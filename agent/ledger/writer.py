@@ -1,0 +1,105 @@
+"""Writes a batch of rows in one transaction. Writing a row twice changes nothing, so a batch can be tried again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Insert, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agent.ledger.rows import LedgerRow, TableName
+from agent.ledger.tables import charges, metadata, sessions
+
+_NEED_A_SESSION: Final[tuple[TableName, ...]] = ("turns", "fallbacks", "memory_events")
+_BAD_ROW_CLASSES: Final = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
+
+_INSERTS: Final[Mapping[str, Mapping[str, Insert]]] = {
+    "sqlite": {t.name: sqlite.insert(t).on_conflict_do_nothing() for t in metadata.sorted_tables},
+    "postgresql": {t.name: postgresql.insert(t).on_conflict_do_nothing() for t in metadata.sorted_tables},
+}
+_END: Final = (
+    update(sessions)
+    .where(sessions.c.id == bindparam("session"))
+    .values(
+        ended_at=bindparam("ended"),
+        outcome=bindparam("how"),
+        duration_s=bindparam("seconds"),
+        turns=bindparam("count"),
+        slow_turns=bindparam("slow"),
+    )
+)
+_COST: Final = (
+    update(sessions)
+    .where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        cost_nano_usd=select(func.coalesce(func.sum(charges.c.nano_usd), 0))
+        .where(charges.c.session_id == sessions.c.id)
+        .scalar_subquery()
+    )
+)
+_KNOWN: Final = (
+    select(sessions.c.id)
+    .where(sessions.c.id.in_(bindparam("ids", expanding=True)))
+    .with_for_update(read=True)  # nobody forgets them before this batch is committed
+)
+
+
+async def lock_for_writing(connection: AsyncConnection) -> None:
+    """Takes SQLite's write lock before the first read, so that what was read still holds when it is written."""
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+async def write(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> Counter[TableName]:
+    """Writes the rows and returns how many of each table were left out because their session is gone.
+
+    A session is gone when its caller was forgotten while it ran. Charges of such a session are kept without it. The
+    cost in the rows of `sessions` is made of all their charges, again with each batch. Raises SQLAlchemyError, OSError.
+    """
+    await lock_for_writing(connection)
+    inserts = _INSERTS[connection.dialect.name]
+    started = [row.values for row in rows if row.table == "sessions" and not row.update]
+    if started:
+        await connection.execute(inserts["sessions"], started)
+    touched = sorted({row.session_id for row in rows if row.session_id is not None})
+    known: set[str] = set((await connection.execute(_KNOWN, {"ids": touched})).scalars()) if touched else set()
+    left_out: Counter[TableName] = Counter()
+    for table in _NEED_A_SESSION:
+        group = [row for row in rows if row.table == table]
+        kept = [row.values for row in group if row.session_id in known]
+        left_out[table] += len(group) - len(kept)
+        if kept:
+            await connection.execute(inserts[table], kept)
+    await _write_charges(connection, inserts["charges"], [row for row in rows if row.table == "charges"], known)
+    ended = [row.values for row in rows if row.update]
+    if ended:
+        await connection.execute(_END, ended)
+    return +left_out
+
+
+async def _write_charges(
+    connection: AsyncConnection, insert: Insert, rows: Sequence[LedgerRow], known: set[str]
+) -> None:
+    if not rows:
+        return
+    await connection.execute(insert, [_values(row, known) for row in rows])
+    charged = sorted({row.session_id for row in rows if row.session_id in known})
+    if charged:
+        await connection.execute(_COST, {"ids": charged})
+
+
+def _values(row: LedgerRow, known: set[str]) -> Mapping[str, Any]:
+    return row.values if row.session_id in known else {**row.values, "session_id": None}
+
+
+def is_bad_row(error: Exception) -> bool:
+    """Whether a row itself cannot be stored, so that trying again is in vain; else the database is to blame."""
+    if isinstance(error, (IntegrityError, DataError, OverflowError, UnicodeError)):
+        return True  # SQLite's driver raises Python's own errors for a number or a text that it cannot take
+    if isinstance(error, DBAPIError):
+        return str(getattr(error.orig, "sqlstate", None) or "")[:2] in _BAD_ROW_CLASSES
+    return isinstance(error, StatementError)  # a value that its column type cannot take

@@ -1,0 +1,124 @@
+"""Which policies a tier's new sessions get, as a history that only grows; and what a rollback brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from agent.budgets import Tier
+from agent.core.errors import AgentError
+from agent.policy.policies import PolicyBook
+
+
+class AssignmentError(AgentError):
+    """A change that cannot be made; its text is one line that says why and what can be done."""
+
+
+class ChangeCause(StrEnum):
+    """Why a revision exists."""
+
+    FIRST = "first"  # the service's first start: what `policies.toml` says
+    ASSIGN = "assign"  # somebody chose the weights
+    ROLLBACK = "rollback"  # the assignment before came back
+    UNDO = "undo"  # a rollback was taken back
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new assignment of a tier. `weights` are whole percents by policy that sum to 100.
+
+    `restores` is the revision whose weights these are, where an older one comes back.
+    """
+
+    tier: Tier
+    weights: Mapping[str, int]
+    cause: ChangeCause
+    actor: str
+    reason: str
+    restores: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An assignment that is or was in force. Revisions of a tier are numbered from 1; the highest is in force."""
+
+    number: int
+    at: datetime  # UTC
+    change: Change
+
+    @property
+    def weights(self) -> Mapping[str, int]:
+        return self.change.weights
+
+
+def assign(
+    book: PolicyBook, history: Sequence[Revision], tier: Tier, weights: Mapping[str, int], actor: str, reason: str
+) -> Change:
+    """A change to other weights, checked. Raises AssignmentError for weights that cannot be used or are in force."""
+    usable = _usable(book, tier, weights)
+    if history and usable == _shares(history[-1].weights):
+        raise AssignmentError(f"{tier}: {described(usable)} is already in force (revision {history[-1].number})")
+    return Change(tier, usable, ChangeCause.ASSIGN, actor, reason)
+
+
+def rollback(book: PolicyBook, history: Sequence[Revision], tier: Tier, actor: str, reason: str) -> Change:
+    """A change back to the tier's previous assignment; where there was none, to the baseline for everybody.
+
+    A rollback is not itself something to go back to: after one, the next leads one step further into the past, and
+    never forward to what was rolled back. Raises AssignmentError when there is nothing else to go back to.
+    """
+    if not history:
+        raise AssignmentError(f"{tier}: no assignment is stored yet; start the service once")
+    current = history[-1]
+    for before in reversed(history[: _origin(history, current) - 1]):
+        if _shares(before.weights) != _shares(current.weights):
+            weights = _usable(book, tier, before.weights)
+            return Change(tier, weights, ChangeCause.ROLLBACK, actor, reason, restores=before.number)
+    baseline = {book.baseline: 100}
+    if baseline == _shares(current.weights):
+        raise AssignmentError(f"{tier}: nothing to roll back to: the baseline {book.baseline} serves everybody already")
+    return Change(tier, baseline, ChangeCause.ROLLBACK, actor, reason)
+
+
+def undo(book: PolicyBook, history: Sequence[Revision], number: int, tier: Tier, actor: str, reason: str) -> Change:
+    """A change back to the revision before the rollback that made revision `number`.
+
+    Raises AssignmentError when that rollback is no longer what is in force.
+    """
+    if not history or history[-1].number != number:
+        now = history[-1].number if history else 0
+        raise AssignmentError(
+            f"{tier}: revision {number} is no longer in force ({now} is): assign the weights you want instead"
+        )
+    before = history[number - 2]
+    return Change(tier, _usable(book, tier, before.weights), ChangeCause.UNDO, actor, reason, restores=before.number)
+
+
+def described(weights: Mapping[str, int]) -> str:
+    """Weights for a person: `haiku_first 95 %, sonnet_first 5 %`."""
+    return ", ".join(f"{name} {percent} %" for name, percent in weights.items() if percent)
+
+
+def _origin(history: Sequence[Revision], revision: Revision) -> int:
+    """The number of the revision that first made these weights, through all that brought them back.
+
+    The baseline that a rollback brought for want of anything older is older than everything.
+    """
+    while revision.change.restores is not None:
+        revision = history[revision.change.restores - 1]
+    return 1 if revision.change.cause is ChangeCause.ROLLBACK else revision.number
+
+
+def _usable(book: PolicyBook, tier: Tier, weights: Mapping[str, int]) -> dict[str, int]:
+    try:
+        book.assigned(tier, weights)
+    except ValueError as error:
+        raise AssignmentError(str(error)) from None
+    return _shares(weights)
+
+
+def _shares(weights: Mapping[str, int]) -> dict[str, int]:
+    """Without policies of no weight."""
+    return {name: percent for name, percent in weights.items() if percent}

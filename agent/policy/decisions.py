@@ -1,0 +1,169 @@
+"""Whether an alert leads to a rollback: the whole judgement, without any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from agent.budgets import Tier
+from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, rollback
+from agent.policy.policies import PolicyBook
+from agent.telemetry.recorded_metrics import ROLL_BACK
+
+Mode = Literal["off", "recommend", "auto"]
+Verdict = Literal["experience", "cost"]
+
+ACTOR: Final = "automatic"
+DAY: Final = timedelta(days=1)
+
+
+class Outcome(StrEnum):
+    """What became of an alert."""
+
+    ROLLED_BACK = "rolled_back"
+    RECOMMENDED = "recommended"  # a person decides
+    HELD = "held"  # not now; looked at again when Alertmanager repeats the alert
+    UNDONE = "undone"  # it was rolled back, and a person took that back
+
+
+class Reason(StrEnum):
+    """Why that became of it."""
+
+    VERDICT = "verdict"  # held: the verdict does not say ROLL BACK, or no longer; else: it does
+    NOT_ASSIGNED = "not_assigned"  # held: new sessions do not get this policy
+    NO_TARGET = "no_target"  # held: there is nothing to go back to, or it would bring more of the same policy
+    OUTAGE = "outage"  # held: a provider is down, which a rollback does not mend
+    TARGET_IN_BREACH = "target_in_breach"  # held: what would come back is over a limit itself
+    DWELL = "dwell"  # held: the tier's assignment has only just changed
+    HYSTERESIS = "hysteresis"  # held: what would come back was rolled back itself within a day
+    PER_DAY = "per_day"  # held: enough automatic rollbacks of this tier for one day
+    NO_BASELINE = "no_baseline"  # recommended only: the baseline has too little data to be sure
+    BY_HAND = "by_hand"  # undone
+
+
+POSSIBLE: Final = (
+    (Outcome.ROLLED_BACK, Reason.VERDICT),
+    (Outcome.RECOMMENDED, Reason.VERDICT),
+    (Outcome.RECOMMENDED, Reason.NO_BASELINE),
+    *((Outcome.HELD, reason) for reason in Reason if reason not in (Reason.NO_BASELINE, Reason.BY_HAND)),
+)
+"""What the service can decide: the label values of its metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackAlert:
+    """A firing alert that asks for a rollback. Fingerprint and start tell it from every other."""
+
+    name: str
+    fingerprint: str
+    starts_at: datetime  # UTC
+    tier: Tier
+    policy: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What Prometheus says at the moment of the decision.
+
+    `evidence` are the verdict's numbers, as they are stored and shown. `breaching` are the policies of the tier that
+    are over a limit themselves, of experience (beyond doubt) or of cost. `outages` are the providers that are down.
+    """
+
+    verdict: int | None
+    baseline_enough: bool
+    breaching: frozenset[str] = frozenset()
+    outages: tuple[str, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackLimits:
+    """How eager the service may be: `dwell` after a change of the tier, `per_day` automatic rollbacks of a tier."""
+
+    mode: Mode
+    dwell: timedelta
+    per_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about one alert in one mode. The revisions are set where the assignment was changed."""
+
+    id: str
+    at: datetime  # UTC
+    alert: RollbackAlert
+    mode: Mode
+    outcome: Outcome
+    reason: Reason
+    evidence: Mapping[str, Any]
+    from_revision: int | None = None
+    to_revision: int | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether a repetition of the alert changes nothing any more."""
+        return self.outcome in (Outcome.ROLLED_BACK, Outcome.UNDONE)
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds from the start of the alert to the decision; 0 where another clock puts the start in the future."""
+        return max(0.0, (self.at - self.alert.starts_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The outcome, why, and the change to make with ROLLED_BACK."""
+
+    outcome: Outcome
+    reason: Reason
+    change: Change | None = None
+
+
+def judge(
+    alert: RollbackAlert,
+    facts: Evidence,
+    book: PolicyBook,
+    history: Sequence[Revision],
+    recent: Sequence[Decision],
+    restraint: RollbackLimits,
+    at: datetime,
+) -> Judgement:
+    """What to do about a firing alert. `recent` are the tier's automatic rollbacks, also those that were taken back."""
+    if facts.verdict != ROLL_BACK:
+        return Judgement(Outcome.HELD, Reason.VERDICT)
+    if not history or not history[-1].weights.get(alert.policy):
+        return Judgement(Outcome.HELD, Reason.NOT_ASSIGNED)
+    if facts.outages:
+        return Judgement(Outcome.HELD, Reason.OUTAGE)
+    now = history[-1].weights
+    try:
+        change = rollback(book, history, alert.tier, ACTOR, f"{alert.name}: {alert.policy}")
+    except AssignmentError:
+        return Judgement(Outcome.HELD, Reason.NO_TARGET)
+    if change.weights.get(alert.policy, 0) >= now[alert.policy]:
+        return Judgement(Outcome.HELD, Reason.NO_TARGET)
+    growing = {name for name, percent in change.weights.items() if percent > now.get(name, 0)}
+    if growing & facts.breaching:
+        return Judgement(Outcome.HELD, Reason.TARGET_IN_BREACH)
+    if restraint.mode == "recommend":
+        return Judgement(Outcome.RECOMMENDED, Reason.VERDICT)
+    if not facts.baseline_enough:
+        return Judgement(Outcome.RECOMMENDED, Reason.NO_BASELINE)
+    held = _held_back(growing, history[-1], recent, restraint, at)
+    return Judgement(Outcome.ROLLED_BACK, Reason.VERDICT, change) if held is None else Judgement(Outcome.HELD, held)
+
+
+def _held_back(
+    growing: set[str], current: Revision, recent: Sequence[Decision], restraint: RollbackLimits, at: datetime
+) -> Reason | None:
+    """What keeps an automatic rollback from happening now that a person might still do."""
+    if current.change.cause is not ChangeCause.FIRST and at - current.at < restraint.dwell:
+        return Reason.DWELL
+    today = [one for one in recent if at - one.at < DAY]
+    if growing & {one.alert.policy for one in today if one.outcome is Outcome.ROLLED_BACK}:
+        return Reason.HYSTERESIS
+    return Reason.PER_DAY if len(today) >= restraint.per_day else None

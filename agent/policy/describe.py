@@ -1,0 +1,93 @@
+"""Decisions in words: for the chat and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from agent.policy.decisions import Decision, Outcome, Reason
+
+WHY_HELD: Final[Mapping[Reason, str]] = {
+    Reason.VERDICT: "the verdict does not say ROLL BACK now",
+    Reason.NOT_ASSIGNED: "new sessions do not get this policy any more",
+    Reason.NO_TARGET: "there is nothing better to go back to",
+    Reason.OUTAGE: "a provider is down, and a rollback does not mend that",
+    Reason.TARGET_IN_BREACH: "what would come back is over a limit itself",
+    Reason.DWELL: "the assignment has only just changed",
+    Reason.HYSTERESIS: "what would come back was itself rolled back within a day",
+    Reason.PER_DAY: "there were enough automatic rollbacks today",
+}
+_SIGNALS: Final = {
+    "slow_turns": "slow turns",
+    "slow_sessions": "slow calls",
+    "no_reply": "turns without a reply",
+    "lost_sessions": "lost calls",
+}
+
+
+def headline(decision: Decision) -> str:
+    """What was decided, in one line."""
+    alert = decision.alert
+    who = f"{alert.policy} for {alert.tier} callers"
+    match decision.outcome:
+        case Outcome.ROLLED_BACK:
+            return f"Rolled back {who}"
+        case Outcome.RECOMMENDED:
+            unsure = ", but the baseline has too little data to do it unasked"
+            return f"Roll back {who}?{unsure if decision.reason is Reason.NO_BASELINE else ''}"
+        case Outcome.HELD:
+            return f"Did not roll back {who}: {WHY_HELD.get(decision.reason, decision.reason)}"
+        case Outcome.UNDONE:
+            return f"The rollback of {who} was taken back"
+
+
+def evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
+    """The numbers that a decision rests on, the signals over their limit first."""
+    lines: list[str] = []
+    signals: Mapping[str, Mapping[str, float | None]] = evidence.get("signals") or {}
+    for name, numbers in sorted(signals.items(), key=lambda one: -_of_limit(one[1])):
+        text = f"{_SIGNALS.get(name, name)} {_percent(numbers.get('share'))} (limit {_percent(numbers.get('limit'))}"
+        lines.append(f"{text}, baseline {_percent(numbers.get('baseline'))})")
+    if signals:
+        sample = f"{_count(evidence.get('turns'))} turns, {_count(evidence.get('sessions'))} sessions"
+        lines.append(f"over {evidence.get('window') or 'an unknown window'}: {sample}")
+    if "session_usd" in evidence:
+        now, limit, before = (_usd(evidence.get(name)) for name in ("session_usd", "limit_usd", "before_usd"))
+        lines.append(f"an average session costs {now} (limit {limit}, before {before})")
+    return lines
+
+
+_A_PERSON_MAY: Final = (Reason.DWELL, Reason.PER_DAY)
+"""What holds automation back, but not a person who knows better."""
+
+
+def next_step(decision: Decision) -> str:
+    """What a person can do about it, as a command. It proposes a rollback only where one can help."""
+    tier = decision.alert.tier
+    match decision.outcome:
+        case Outcome.ROLLED_BACK:
+            return f"voice-agent decisions undo {decision.id}"
+        case Outcome.RECOMMENDED:
+            return f"voice-agent policy rollback {tier}"
+        case Outcome.HELD if decision.reason in _A_PERSON_MAY:
+            return f"voice-agent policy rollback {tier}"
+        case Outcome.HELD if decision.reason in (Reason.VERDICT, Reason.OUTAGE):
+            return f"voice-agent decisions show {decision.id}"
+        case Outcome.HELD | Outcome.UNDONE:  # what is in force, and what else there was, to choose from
+            return f"voice-agent policy history --tier {tier}"
+
+
+def _of_limit(numbers: Mapping[str, float | None]) -> float:
+    return (numbers.get("share") or 0.0) / (numbers.get("limit") or 1.0)
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1%}".replace("%", " %")
+
+
+def _count(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.0f}"
+
+
+def _usd(value: float | None) -> str:
+    return "unknown" if value is None else f"${value:.4f}"

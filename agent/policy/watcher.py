@@ -1,0 +1,153 @@
+"""Which policies are in force, read from the database once a second, so that every process follows a change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from agent.budgets import Tier
+from agent.core import clock
+from agent.policy.assignments import Change, ChangeCause, Revision, described
+from agent.policy.policies import Policy, PolicyBook
+from agent.policy.store import PolicyStore
+from agent.telemetry import catalog
+from agent.telemetry.exposition import Metrics
+
+POLL_S: Final = 1.0
+FIRST_READ_S: Final = 3.0  # how long a start waits for the database before it goes by the policy file
+_READ_S: Final = 5.0  # a database that takes longer is as good as down
+
+log = structlog.get_logger()
+
+Prepare = Callable[[Tier, Policy], None]
+"""Creates the series of a policy that a tier can be assigned from now on."""
+
+
+class AssignmentWatcher:
+    """The policy book with the assignments that are in force. Use `running()` around the life of the server.
+
+    At the very first start the assignments of the policy file become revision 1. Without its database a process goes on
+    with what it knows, and `assignment_age_seconds` says since when. So it does with a revision that names a policy
+    which its file does not have; where it knows nothing better, at its start, everybody gets the baseline: the file's
+    own assignments may be what was rolled back.
+    """
+
+    def __init__(self, book: PolicyBook, store: PolicyStore, metrics: Metrics, prepare: Prepare) -> None:
+        self.book = book
+        self._store = store
+        self._metrics = metrics
+        self._prepare = prepare
+        self._numbers: dict[Tier, int] = {}
+        self._unusable: set[Tier] = set()
+        self._read_at = dict.fromkeys(Tier, 0.0)
+        self._failing = False
+        self._first_read = asyncio.Event()
+        for tier in Tier:
+            self._show(tier)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Follows the database while the block runs; begins with what the database says, if it answers in time."""
+        self._read_at = dict.fromkeys(Tier, clock.now())  # only a running loop has a clock
+        task = asyncio.create_task(self._follow(), name="assignment-watch")
+        try:
+            await self._begin()
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def age_s(self, tier: Tier) -> float:
+        """Seconds since this process last put in force what the database says; from its start where it has not."""
+        return clock.now() - self._read_at[tier]
+
+    async def refresh(self) -> None:
+        """Reads what is in force now. Raises what the store raises, and TimeoutError after five seconds."""
+        async with asyncio.timeout(_READ_S):
+            found = {one.change.tier: one for one in await self._store.current()}
+            for tier in Tier:
+                if tier not in found:
+                    found[tier] = await self._first(tier)
+        for tier, revision in found.items():
+            if self._numbers.get(tier) != revision.number:
+                self._take(tier, revision)
+            if tier not in self._unusable:
+                self._read_at[tier] = clock.now()
+
+    async def catch_up(self) -> None:
+        """Follows a change that was made here at once. Never raises: where it fails, the next second will do."""
+        try:
+            await self.refresh()
+        except Exception as error:
+            log.warning("assignments cannot be read", error=type(error).__name__)
+
+    async def _begin(self) -> None:
+        try:
+            async with asyncio.timeout(FIRST_READ_S):
+                await self._first_read.wait()
+        except TimeoutError:
+            log.warning("assignments not read yet: new sessions go by the policy file")
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except Exception as error:  # whatever it is, calls go on
+                if not self._failing:
+                    log.warning("assignments cannot be read", error=type(error).__name__)
+                self._failing = True
+            else:
+                self._failing = False
+                self._first_read.set()
+            for tier in Tier:
+                self._metrics.set(catalog.ASSIGNMENT_AGE, tier, value=self.age_s(tier))
+            await asyncio.sleep(POLL_S)
+
+    async def _first(self, tier: Tier) -> Revision:
+        """Stores the policy file's assignment of a tier that has none, unless another process was faster."""
+        weights = _shares(self.book.assignments[tier].weights)
+        async with self._store.transaction() as transaction:
+            history = await transaction.history(tier)
+            if history:
+                return history[-1]
+            change = Change(tier, weights, ChangeCause.FIRST, "policy file", "first start")
+            return await transaction.change(change, datetime.now(UTC))
+
+    def _take(self, tier: Tier, revision: Revision) -> None:
+        """Puts a revision in force here, if this process has its policies."""
+        begins = tier not in self._numbers
+        self._numbers[tier] = revision.number
+        try:
+            self.book = self.book.assigned(tier, revision.weights)
+            self._unusable.discard(tier)
+        except ValueError as error:
+            self._unusable.add(tier)
+            log.error("assignment cannot be used", tier=tier, revision=revision.number, reason=str(error))
+            if begins:
+                self._take_baseline(tier)
+            return
+        for name in revision.weights:
+            self._prepare(tier, self.book.policies[name])
+        self._show(tier)
+        log.info("assignment in force", tier=tier, revision=revision.number, weights=described(revision.weights))
+
+    def _take_baseline(self, tier: Tier) -> None:
+        baseline = self.book.baseline
+        self.book = self.book.assigned(tier, {baseline: 100})
+        self._prepare(tier, self.book.policies[baseline])
+        self._show(tier)
+        log.warning("everybody gets the baseline until an assignment can be used", tier=tier, policy=baseline)
+
+    def _show(self, tier: Tier) -> None:
+        weights = dict(self.book.assignments[tier].weights)
+        for name in self.book.policies:
+            self._metrics.set(catalog.POLICY_WEIGHT, tier, name, value=weights.get(name, 0))
+
+
+def _shares(weights: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+    return {name: percent for name, percent in weights if percent}

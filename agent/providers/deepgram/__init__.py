@@ -1,0 +1,1 @@
+"""Deepgram's streaming recognisers, Flux and Nova, through the official SDK."""

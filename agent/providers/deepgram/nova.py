@@ -1,0 +1,188 @@
+"""Deepgram Nova (`/v1/listen`): interim and final segments, from which turns are put together here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from agent.core.audio import SAMPLE_RATE
+from agent.core.calls import CallRecorder, ErrorKind, ProviderError
+from agent.providers.base import SttEvent, SttEventKind, Word
+from agent.providers.call import ProviderCall
+from agent.providers.deepgram.stream import (
+    PROVIDER,
+    DeepgramStream,
+    ProtocolFaultError,
+    UnrecordedCalls,
+    connect_sdk,
+    connected,
+)
+from agent.providers.http import session_headers
+
+_OUR_FAULT: Final = "SchemaError"  # the variant of an error message about a message of ours
+KEEP_ALIVE_S: Final = 4.0  # Deepgram closes a connection that was silent for 10 s
+
+
+class DeepgramNova:
+    """One Nova model. The SDK is imported when one is made, not with the module.
+
+    A turn is over after `endpointing_ms` of silence, or where noise hides the silence, `utterance_end_ms` after its
+    last word (at least 1000). `keyterms` are words that the recogniser should expect (Nova-3).
+    """
+
+    provider = PROVIDER
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        model: str = "nova-3",
+        base_url: str | None = None,
+        language: str = "en",
+        endpointing_ms: int = 300,
+        utterance_end_ms: int = 1000,
+        keyterms: Sequence[str] = (),
+    ) -> None:
+        self.model = model
+        self._client = connect_sdk(api_key, base_url)
+        self._options: dict[str, Any] = {
+            "model": model,
+            "language": language,
+            "encoding": "linear16",
+            "sample_rate": SAMPLE_RATE,
+            "channels": 1,
+            "punctuate": True,
+            "interim_results": True,
+            "vad_events": True,
+            "endpointing": endpointing_ms,
+            "utterance_end_ms": utterance_end_ms,
+            "keyterm": list(keyterms) or None,
+        }
+
+    @asynccontextmanager
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[NovaStream]:
+        """Opens a stream for one session. Raises ProviderError; so does iterating it when the connection breaks."""
+        connecting = self._client.listen.v1.connect(
+            **self._options, request_options={"additional_headers": session_headers(session)}
+        )
+        async with connected(connecting, self.model, recorder) as (socket, call):
+            stream = NovaStream(socket, call)
+            try:
+                yield stream
+            finally:
+                call.report(stream.failure or "ok")
+
+    async def warm(self) -> None:
+        """Connects once, which sends no audio and costs nothing. Never fails."""
+        try:
+            async with self.open("warm-up", UnrecordedCalls()):
+                return
+        except ProviderError:
+            return  # the first session finds out what is wrong, and says so
+
+    async def close(self) -> None:
+        """Nothing is kept open between streams."""
+
+
+class NovaStream(DeepgramStream):
+    """A Nova connection. While it is iterated, it is kept alive when no audio is sent."""
+
+    def __init__(self, socket: Any, call: ProviderCall) -> None:
+        super().__init__(socket, NovaReader(), call)
+        self._nova = socket
+        self._last_sent_at = asyncio.get_running_loop().time()
+
+    async def send(self, pcm: bytes) -> None:
+        """Sends PCM s16le mono 16 kHz. Raises ProviderError."""
+        await super().send(pcm)
+        self._last_sent_at = asyncio.get_running_loop().time()
+
+    async def finalize(self) -> None:
+        """Asks for everything heard so far as a finished turn, without waiting for silence. Raises ProviderError."""
+        try:
+            await self._nova.send_finalize()
+        except Exception as error:
+            raise self._failed(error) from None
+
+    def _deadline(self) -> float | None:
+        return super()._deadline() or self._last_sent_at + KEEP_ALIVE_S
+
+    async def _waited_enough(self) -> bool:
+        if self._finish_by is not None:
+            return True
+        now = asyncio.get_running_loop().time()
+        if now - self._last_sent_at >= KEEP_ALIVE_S:
+            try:
+                await self._nova.send_keep_alive()
+            except Exception as error:
+                raise self._failed(error) from None
+            self._last_sent_at = now
+        return False
+
+
+class NovaReader:
+    """Puts segments together into turns.
+
+    STARTED comes with the first words (the vendor's SpeechStarted also comes for noise). ENDED comes once per turn:
+    with `speech_final`, with the answer to Finalize, or with UtteranceEnd; never without words.
+    """
+
+    def __init__(self) -> None:
+        self._final: list[tuple[str, tuple[Word, ...]]] = []
+        self._interim: tuple[str, tuple[Word, ...]] = ("", ())
+        self._started = False
+        self._ended_at_s = 0.0  # words before this belong to a turn that is over
+
+    def read(self, message: Any) -> Iterable[SttEvent]:
+        """What a message says; nothing for those that are not about words."""
+        if message.type == "Results":
+            return self._results(message)
+        if message.type == "UtteranceEnd":
+            return self._end()
+        if message.type == "Error":
+            raise ProtocolFaultError(ErrorKind.BAD_REQUEST if message.variant == _OUR_FAULT else ErrorKind.OVERLOADED)
+        return []
+
+    def rest(self) -> Iterable[SttEvent]:
+        """The words of a turn whose silence did not come before the connection was closed."""
+        return self._end()
+
+    def _results(self, message: Any) -> list[SttEvent]:
+        text, words = self._new_words(message.channel.alternatives[0])
+        heard: list[SttEvent] = []
+        self._interim = (text, words)
+        if message.is_final:
+            if text:
+                self._final.append(self._interim)
+            self._interim = ("", ())
+        if text:
+            whole, all_words = self._turn()
+            heard.append(SttEvent(SttEventKind.PARTIAL if self._started else SttEventKind.STARTED, whole, all_words))
+            self._started = True
+        if message.speech_final or message.from_finalize:
+            heard += self._end()
+        return heard
+
+    def _new_words(self, alternative: Any) -> tuple[str, tuple[Word, ...]]:
+        """Text and words of a segment, without the words of a turn that is over (UtteranceEnd can outrun a segment)."""
+        words = [Word(word.punctuated_word or word.word, word.start, word.end) for word in alternative.words]
+        new = tuple(word for word in words if word.start_s is None or word.start_s >= self._ended_at_s)
+        text: str = alternative.transcript.strip()
+        return (text if len(new) == len(words) else " ".join(word.text for word in new)), new
+
+    def _turn(self) -> tuple[str, tuple[Word, ...]]:
+        parts = [*self._final, self._interim]
+        return " ".join(text for text, _ in parts if text), tuple(word for _, words in parts for word in words)
+
+    def _end(self) -> list[SttEvent]:
+        text, words = self._turn()
+        self._final.clear()
+        self._interim = ("", ())
+        self._started = False
+        if not text:
+            return []
+        if words and words[-1].end_s is not None:
+            self._ended_at_s = words[-1].end_s
+        return [SttEvent(SttEventKind.ENDED, text, words)]

@@ -1,0 +1,128 @@
+"""ElevenLabs through the official SDK's streaming text to speech."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Final, cast
+
+from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.providers.base import Audio
+from agent.providers.call import Failure, ProviderCall
+from agent.providers.http import (
+    CONNECT_TIMEOUT_S,
+    KEEPALIVE_EXPIRY_S,
+    MAX_CONNECTIONS,
+    MAX_IDLE_CONNECTIONS,
+    READ_TIMEOUT_S,
+    is_audio,
+    kind_of_status,
+    kind_of_transport_error,
+    retry_after_s,
+    session_headers,
+)
+from agent.providers.output_check import audible
+from agent.providers.resample import WholeSamples
+
+if TYPE_CHECKING:
+    from elevenlabs.core import RequestOptions
+
+CHUNK_BYTES: Final = 1600  # 50 ms: a smaller piece is a frame more to the caller, a larger one is heard later
+_FORMAT: Final = "pcm_16000"
+
+
+class ElevenLabs:
+    """One voice with one model. Retries nothing: the chain decides what comes next.
+
+    The SDK is imported when one is made, not with the module.
+    """
+
+    provider = "elevenlabs"
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        model: str,
+        voice: str,
+        base_url: str | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        import httpx
+        from elevenlabs.client import AsyncElevenLabs
+
+        self.model = model
+        self._voice = voice
+        timeout = httpx.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
+        self._http = httpx.AsyncClient(
+            timeout=timeout,
+            limits=httpx.Limits(
+                max_connections=MAX_CONNECTIONS,
+                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+                keepalive_expiry=KEEPALIVE_EXPIRY_S,
+            ),
+        )
+        self._client = AsyncElevenLabs(
+            api_key=api_key,
+            base_url=base_url,
+            # The SDK hands this to httpx with every request, so it has to carry the connect timeout as well.
+            timeout=cast("float", timeout),
+            httpx_client=self._http,
+        )
+
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
+        """Streams the speech of one clause in pieces of 20 ms. Raises ProviderError. Closing the generator stops it.
+
+        Audio passes unchanged. A stream that stays under -50 dBFS to its end is `empty`, one that ends inside a
+        sample `malformed`. The characters of the text are billed unless the provider refused the request.
+        """
+        options: RequestOptions = {
+            "chunk_size": CHUNK_BYTES,
+            "max_retries": 0,
+            "additional_headers": session_headers(session),
+        }
+        with ProviderCall("tts", self.provider, self.model, recorder, _classify) as call:
+            call.quantities[Unit.CHARACTERS] = len(text)
+            async with self._client.text_to_speech.with_raw_response.stream(
+                self._voice, text=text, model_id=self.model, output_format=_FORMAT, request_options=options
+            ) as response:
+                call.accepted = True
+                if not is_audio(response.headers):
+                    raise call.error(ErrorKind.MALFORMED)
+                whole = WholeSamples()
+                async for data in response.data:
+                    pcm = whole.feed(data)
+                    if not pcm:
+                        continue
+                    if call.first_output_at is None and audible(pcm):
+                        call.first_output()
+                    yield Audio(pcm, self.provider)
+            if whole.broken_off:
+                raise call.error(ErrorKind.MALFORMED)
+            if call.first_output_at is None:
+                raise call.error(ErrorKind.EMPTY)
+
+    async def warm(self) -> None:
+        """Opens a connection with a request that is free of charge (the list of models). Never fails."""
+        import httpx
+        from elevenlabs.core import ApiError
+
+        try:
+            await self._client.models.list(request_options={"max_retries": 0})
+        except (ApiError, httpx.HTTPError, ValueError):
+            return  # the first call finds out what is wrong, and says so
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+
+def _classify(error: Exception, call: ProviderCall) -> Failure:
+    from elevenlabs.core import ApiError
+
+    if isinstance(error, ApiError):
+        failure = Failure(kind_of_status(error.status_code or 500), retry_after_s(error.headers))
+    else:
+        failure = Failure(kind_of_transport_error(error, call))
+    if not call.accepted and failure.kind is not ErrorKind.TIMEOUT:
+        call.quantities.clear()  # what was refused is not billed; what was too slow may well be
+    return failure

@@ -1,0 +1,252 @@
+"""Builds the configured adapters and the chains over them; each SDK is imported when its first adapter is built.
+
+Adapters, breakers and slots are shared by all sessions of the process; a chain belongs to one session. A provider that
+has neither a key nor a sandbox is left out of the chains, as long as the first place of each is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
+
+from agent.budgets import Deadlines
+from agent.core.calls import CallRecorder, Service
+from agent.core.errors import ConfigurationError
+from agent.providers.audio_cache import AudioCache, CachedVoice
+from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
+from agent.providers.browser import ClientVoice
+from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, OnChange, Probe
+from agent.providers.fallback.chain import ChainDeadlines, ChainStep
+from agent.providers.fallback.concurrency import PriorityLimiter
+from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
+from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
+from agent.providers.fallback.stt import SttFallback
+from agent.providers.openai.queued import QueuedTranscriber
+from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
+from agent.settings import Endpoint, Settings
+
+FLUX_MODEL: Final = "flux-general-en"
+PREMIUM_SLOTS: Final = 0.25  # share of a provider's concurrent calls that is kept for premium callers
+
+ProviderName = Literal["deepgram", "anthropic", "elevenlabs", "openai"]
+BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
+
+
+@runtime_checkable
+class _Warms(Protocol):
+    async def warm(self) -> None: ...
+
+
+P = TypeVar("P", SpeechToText, LanguageModel, TextToSpeech)
+
+
+class _Closes(Protocol):
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderHooks:
+    """What the kit needs of its surroundings."""
+
+    probe_meter: CallRecorder
+    on_breaker: OnChange
+    detector: Callable[[], VoiceDetector]  # local voice activity, for recognisers that take segments
+    probe_speech: bytes  # PCM s16le mono 16 kHz with words in it
+
+
+class ProviderFactory:
+    """Everything that talks to providers. Raises ConfigurationError where a first place has no key."""
+
+    def __init__(self, settings: Settings, deadlines: Deadlines, links: ProviderHooks) -> None:
+        self._settings = settings
+        self._links = links
+        self._recognisers: dict[str, SpeechToText] = {}
+        self._transcriber: Transcriber | None = None
+        self._models: dict[str, LanguageModel] = {}
+        self._voices: dict[str, TextToSpeech] = {}
+        self._slots: dict[str, PriorityLimiter] = {}
+        self._cache = AudioCache()
+        self._open: list[_Closes] = []
+        self._stt_s = deadlines.stt / 1000
+        self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
+        self._tts = ChainDeadlines(deadlines.tts / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
+        self.breakers = Breakers(links.probe_meter, links.on_breaker)
+
+    # Chains of one session
+
+    def listening(self, order: Sequence[str], model: str, *, client_listens: bool, priority: bool) -> SpeechToText:
+        """The recognisers in this order; after the last the client's own, where it has one."""
+        steps: list[ChainStep[SpeechToText]] = []
+        for name in order:
+            if name == "deepgram":
+                steps.append(self._step(name, deepgram := self.recogniser(model), self._stt_probe(deepgram)))
+            elif name == "whisper" and self._served("openai"):
+                whisper = self._whisper()
+                queued = QueuedTranscriber(whisper, self._slots_of(whisper.provider), priority=priority)
+                segments = SegmentedSpeech(queued, self._links.detector)
+                steps.append(self._step(name, segments, self._stt_probe(self._recognisers[name])))
+        return SttFallback(steps, last="browser" if client_listens else "none")
+
+    def language(self, order: Sequence[str], *, priority: bool) -> LanguageModel:
+        """The models in this order (`sonnet`, `haiku`); `recorded`, the apology, is the turn's business."""
+        steps = [
+            self._step(name, model := self.model(name), probe_model(model), self._llm.first_s)
+            for name in order
+            if name != "recorded"
+        ]
+        return LlmFallback(steps, self._llm, priority=priority)
+
+    def speaking(
+        self, order: Sequence[str], model: str, *, cached: bool, client_speaks: bool, priority: bool
+    ) -> TextToSpeech:
+        """The voices in this order; `browser` where the client can speak itself."""
+        steps: list[ChainStep[TextToSpeech]] = []
+        for name in order:
+            if name == "elevenlabs":
+                voice, speaker = self.voice(model), self._settings.elevenlabs_voice
+            elif name == "openai_tts" and self._served("openai"):
+                voice, speaker = self._openai_voice(), self._settings.openai_voice
+            elif name == "browser" and client_speaks:
+                steps.append(ChainStep(name, ClientVoice(), instant=True))
+                continue
+            else:
+                continue
+            step = self._step(name, voice, probe_voice(voice), self._tts.first_s)
+            if cached:
+                step = ChainStep(name, CachedVoice(voice, self._cache, voice=speaker), step.breaker, step.slots)
+            steps.append(step)
+        return TtsFallback(steps, self._tts, priority=priority)
+
+    # Adapters of the process
+
+    def recogniser(self, model: str) -> SpeechToText:
+        """Deepgram with `flux` or a Nova model."""
+        if model not in self._recognisers:
+            end = self._settings.provider("deepgram")
+            secret = end.key.get_secret_value()
+            if model == "flux":
+                from agent.providers.deepgram.flux import DeepgramFlux
+
+                built = DeepgramFlux(api_key=secret, base_url=end.base_url, model=FLUX_MODEL)
+            else:
+                from agent.providers.deepgram.nova import DeepgramNova
+
+                built = DeepgramNova(api_key=secret, base_url=end.base_url, model=model)
+            self._open.append(built)
+            self._recognisers[model] = built
+        return self._recognisers[model]
+
+    def model(self, name: str) -> LanguageModel:
+        """Claude, by the name that routing uses: `haiku` or `sonnet`."""
+        if name not in self._models:
+            from agent.providers.anthropic.claude import Claude
+
+            end = self._settings.provider("anthropic")
+            model = self._settings.sonnet_model if name == "sonnet" else self._settings.haiku_model
+            built = Claude(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model)
+            self._open.append(built)
+            self._models[name] = built
+        return self._models[name]
+
+    def voice(self, model: str) -> TextToSpeech:
+        """ElevenLabs with one of its models."""
+        if model not in self._voices:
+            from agent.providers.elevenlabs.tts import ElevenLabs
+
+            end = self._settings.provider("elevenlabs")
+            voice = self._settings.elevenlabs_voice
+            built = ElevenLabs(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, voice=voice)
+            self._open.append(built)
+            self._voices[model] = built
+        return self._voices[model]
+
+    def build(self, used: Iterable[tuple[str, str]]) -> tuple[tuple[Service, str, str], ...]:
+        """Builds what these (recogniser, voice) models and the later places need: no caller waits for an import.
+
+        Returns (service, provider, model) of each adapter: the label values of the provider metrics.
+        """
+        for recogniser, voice in sorted(used):
+            self.recogniser(self._settings.stt_model or recogniser)
+            self.voice(voice)
+        for name in ("haiku", "sonnet"):
+            self.model(name)
+        if self._served("openai"):
+            self._whisper()
+            self._openai_voice()
+        by_service: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
+            "stt": self._recognisers.values(),
+            "llm": self._models.values(),
+            "tts": self._voices.values(),
+        }
+        return tuple((service, one.provider, one.model) for service, built in by_service.items() for one in built)
+
+    async def warm(self) -> None:
+        """Opens the connections that cost nothing to open, so that the first caller does not wait for them."""
+        async with asyncio.TaskGroup() as group:
+            for adapter in self._open:
+                if isinstance(adapter, _Warms):
+                    group.create_task(adapter.warm())
+
+    def simulated(self) -> tuple[str, ...]:
+        """The services that talk to the sandbox."""
+        return tuple(service for service, name in BY_SERVICE.items() if self._settings.provider(name).simulated)
+
+    async def close(self) -> None:
+        """Closes every adapter's connections."""
+        for adapter in self._open:
+            await adapter.close()
+
+    def _whisper(self) -> Transcriber:
+        if self._transcriber is None:
+            from agent.providers.openai.whisper import Whisper
+
+            end, model = self._openai(), self._settings.openai_stt_model
+            key = end.key.get_secret_value()
+            built = Whisper(api_key=key, base_url=end.base_url, model=model, deadline_s=self._stt_s)
+            self._open.append(built)
+            self._transcriber = built
+            self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
+        return self._transcriber
+
+    def _openai_voice(self) -> TextToSpeech:
+        if "openai_tts" not in self._voices:
+            from agent.providers.openai.tts import OpenAISpeech
+
+            end, settings = self._openai(), self._settings
+            key, model, voice = end.key.get_secret_value(), settings.openai_tts_model, settings.openai_voice
+            built = OpenAISpeech(api_key=key, base_url=end.base_url, model=model, voice=voice)
+            self._open.append(built)
+            self._voices["openai_tts"] = built
+        return self._voices["openai_tts"]
+
+    def _openai(self) -> Endpoint:
+        """The sandbox serves OpenAI's protocol under /v1, as the vendor does."""
+        end = self._settings.provider("openai")
+        return Endpoint(end.key, f"{end.base_url}/v1", simulated=True) if end.simulated else end
+
+    def _served(self, name: ProviderName) -> bool:
+        try:
+            self._settings.provider(name)
+        except ConfigurationError:
+            return False
+        return True
+
+    def _step(self, name: str, provider: P, probe: Probe, first_s: float | None = None) -> ChainStep[P]:
+        return ChainStep(name, provider, self._breaker(provider, probe, first_s), self._slots_of(provider.provider))
+
+    def _breaker(
+        self, provider: SpeechToText | LanguageModel | TextToSpeech, probe: Probe, first_s: float | None
+    ) -> Breaker:
+        rules = BreakerRules() if first_s is None else BreakerRules.for_deadline(first_s)
+        return self.breakers.of(provider.provider, provider.model, rules, probe)
+
+    def _slots_of(self, provider: str) -> PriorityLimiter:
+        if provider not in self._slots:
+            limit = self._settings.provider_calls
+            self._slots[provider] = PriorityLimiter(limit, reserved=int(limit * PREMIUM_SLOTS))
+        return self._slots[provider]
+
+    def _stt_probe(self, stt: SpeechToText) -> Probe:
+        return probe_recogniser(stt, self._links.probe_speech)

@@ -1,0 +1,1 @@
+"""What happens when a provider fails: chains, breakers, probes, replay of unheard audio."""

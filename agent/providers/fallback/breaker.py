@@ -1,0 +1,271 @@
+"""Circuit breakers: a provider that fails is left alone, and asked again by small requests of our own.
+
+    closed ──(too many failures, or too many slow calls, in the window)──► open
+    open ──(after a jittered wait that doubles, at most a minute)──► half_open: probes only, never a caller's request
+    half_open ──(enough probes in a row succeed)──► closed
+    half_open ──(one fails)──► open
+
+One breaker per provider and model, shared by all sessions of the process. Input of ours that a provider refuses
+(`bad_request`) and calls that were cancelled before their deadline say nothing about it. While a provider has asked for
+patience (`retry-after`) nobody asks it, whatever the state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import structlog
+
+from agent.core import clock
+from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
+
+log = structlog.get_logger()
+
+
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRules:
+    """When a breaker opens and closes. Times are seconds, rates are shares of the calls in the window."""
+
+    window_s: float = 30.0
+    window_calls: int = 30
+    """Calls remembered at most: with many callers a breaker is not to wait for half of a long healthy past to fail."""
+    least_calls: int = 3
+    """Fewer calls in the window decide nothing."""
+    failure_rate: float = 0.5
+    slow_rate: float = 0.8
+    slow_s: float = 1.2
+    """A call is slow when its first useful output took longer."""
+    wait_s: float = 2.0
+    """From opening to the first probe; doubles with every probe that fails."""
+    longest_wait_s: float = 60.0
+    jitter: float = 0.25
+    """Waits differ by up to this share, so that processes do not probe in step."""
+    probes_to_close: int = 2
+    probe_pause_s: float = 0.5
+    """Between two probes of a half-open breaker."""
+    probe_timeout_s: float = 3.0
+
+    @staticmethod
+    def for_deadline(first_output_s: float) -> BreakerRules:
+        """Rules for a service with this deadline to its first useful output: slow is 80 % of it, a probe keeps it."""
+        return BreakerRules(slow_s=0.8 * first_output_s, probe_timeout_s=first_output_s)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChange:
+    """A breaker changed its state at `at` (time of `agent.core.clock`)."""
+
+    provider: str
+    model: str
+    before: BreakerState
+    after: BreakerState
+    reason: str  # failures, slow, probe_due, probe_failed, recovered
+    at: float
+
+
+OnChange = Callable[[BreakerChange], None]
+Probe = Callable[[CallRecorder], Awaitable[None]]
+"""Asks the provider for as little as possible. Raises ProviderError."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    at: float
+    failed: bool
+    slow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _ProbeRecorder:
+    """A probe that its own deadline has cancelled was too late."""
+
+    recorder: CallRecorder
+    scope: asyncio.Timeout
+
+    def record(self, call: Call) -> None:
+        late = call.outcome == "cancelled" and self.scope.expired()
+        self.recorder.record(replace(call, outcome=ErrorKind.TIMEOUT) if late else call)
+
+
+class Breaker:
+    """The breaker of one model of one provider. Made by `Breakers`."""
+
+    def __init__(
+        self, provider: str, model: str, rules: BreakerRules, on_change: OnChange, dice: Callable[[], float]
+    ) -> None:
+        self.provider = provider
+        self.model = model
+        self.rules = rules
+        self.state = BreakerState.CLOSED
+        self.probe: Probe | None = None
+        self.probe_at: float | None = None
+        """When the next probe is due (time of `agent.core.clock`); None while it is closed."""
+        self._on_change = on_change
+        self._dice = dice
+        self._seen: deque[_Seen] = deque(maxlen=rules.window_calls)
+        self._paused_until = 0.0
+        self._wait_s = rules.wait_s
+        self._probes_left = rules.probes_to_close
+
+    @property
+    def allows(self) -> bool:
+        """Whether a caller's request may go to the provider now."""
+        return self.state is BreakerState.CLOSED and clock.now() >= self._paused_until
+
+    def succeeded(self, first_output_s: float | None) -> None:
+        """A caller's request was answered; `first_output_s` from request to first useful output, where there is one."""
+        self._note(failed=False, slow=first_output_s is not None and first_output_s > self.rules.slow_s)
+
+    def failed(self, kind: ErrorKind, retry_after_s: float | None = None) -> None:
+        """A caller's request failed."""
+        if kind is ErrorKind.BAD_REQUEST:
+            return
+        if retry_after_s:
+            self._paused_until = max(self._paused_until, clock.now() + retry_after_s)
+        if kind is not ErrorKind.RATE_LIMITED or not retry_after_s:
+            self._note(failed=True, slow=False)
+
+    async def ask(self, recorder: CallRecorder) -> None:
+        """Sends one probe and draws the conclusion. Never raises but for cancellation."""
+        self._change(BreakerState.HALF_OPEN, "probe_due")
+        error: ProviderError | None = None
+        try:
+            async with asyncio.timeout(self.rules.probe_timeout_s) as scope:
+                if self.probe is not None:
+                    await self.probe(_ProbeRecorder(recorder, scope))
+        except TimeoutError:
+            error = ProviderError(self.provider, ErrorKind.TIMEOUT)
+        except ProviderError as failed:
+            error = failed
+        except Exception:
+            log.exception("a probe broke", provider=self.provider, model=self.model)
+            error = ProviderError(self.provider, ErrorKind.MALFORMED)
+        if error is None:
+            self._probe_succeeded()
+        else:
+            self._open("probe_failed", error.retry_after_s or 0.0)
+
+    def _probe_succeeded(self) -> None:
+        self._probes_left -= 1
+        if self._probes_left > 0:
+            self.probe_at = clock.now() + self._jittered(self.rules.probe_pause_s)
+            return
+        self._seen.clear()
+        self._wait_s = self.rules.wait_s
+        self.probe_at = None
+        self._change(BreakerState.CLOSED, "recovered")
+
+    def _note(self, *, failed: bool, slow: bool) -> None:
+        if self.state is not BreakerState.CLOSED:
+            return  # a request that was under way when it opened
+        now = clock.now()
+        self._seen.append(_Seen(now, failed, slow))
+        while self._seen[0].at < now - self.rules.window_s:
+            self._seen.popleft()
+        count = len(self._seen)
+        if count < self.rules.least_calls:
+            return
+        if failed and sum(one.failed for one in self._seen) >= self.rules.failure_rate * count:
+            self._open("failures", 0.0)
+        elif slow and sum(one.slow or one.failed for one in self._seen) >= self.rules.slow_rate * count:
+            self._open("slow", 0.0)
+
+    def _open(self, reason: str, least_wait_s: float) -> None:
+        wait = max(self._jittered(self._wait_s), least_wait_s, self._paused_until - clock.now())
+        self._wait_s = min(self._wait_s * 2, self.rules.longest_wait_s)
+        self._probes_left = self.rules.probes_to_close
+        self.probe_at = clock.now() + wait
+        self._seen.clear()
+        self._change(BreakerState.OPEN, reason)
+
+    def _jittered(self, seconds: float) -> float:
+        return seconds * (1 + self.rules.jitter * (2 * self._dice() - 1))
+
+    def _change(self, state: BreakerState, reason: str) -> None:
+        before, self.state = self.state, state
+        if before is not state:
+            self._on_change(BreakerChange(self.provider, self.model, before, state, reason, clock.now()))
+
+
+_dice = random.SystemRandom().random
+
+
+class Breakers:
+    """All breakers of the process, and the task that probes what is open.
+
+    `meter` is charged for the probes. `on_change` is called on the event loop: it must be quick and must not raise.
+    """
+
+    def __init__(
+        self,
+        recorder: CallRecorder,
+        on_change: OnChange,
+        *,
+        dice: Callable[[], float] = _dice,
+    ) -> None:
+        self._recorder = recorder
+        self._on_change = on_change
+        self._dice = dice
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._wake = asyncio.Event()
+
+    def of(
+        self, provider: str, model: str, rules: BreakerRules = BreakerRules(), probe: Probe | None = None
+    ) -> Breaker:
+        """The breaker of a model, made at the first call, which also decides its rules. A later probe replaces none."""
+        key = (provider, model)
+        if key not in self._breakers:
+            self._breakers[key] = Breaker(provider, model, rules, self._changed, self._dice)
+        breaker = self._breakers[key]
+        breaker.probe = breaker.probe or probe
+        return breaker
+
+    def states(self) -> dict[tuple[str, str], BreakerState]:
+        """(provider, model) → state."""
+        return {key: breaker.state for key, breaker in self._breakers.items()}
+
+    async def run(self) -> None:
+        """Probes every open breaker when its time has come. Runs until it is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            asking: dict[Breaker, asyncio.Task[None]] = {}
+            while True:
+                now = clock.now()
+                for breaker in self._breakers.values():
+                    running = breaker in asking and not asking[breaker].done()
+                    if breaker.probe_at is not None and breaker.probe_at <= now and not running:
+                        asking[breaker] = group.create_task(self._ask(breaker))
+                await self._sleep(asking)
+
+    async def _ask(self, breaker: Breaker) -> None:
+        try:
+            await breaker.ask(self._recorder)
+        finally:
+            self._wake.set()
+
+    async def _sleep(self, asking: dict[Breaker, asyncio.Task[None]]) -> None:
+        waiting = [
+            breaker.probe_at
+            for breaker in self._breakers.values()
+            if breaker.probe_at is not None and (breaker not in asking or asking[breaker].done())
+        ]
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(max(0.0, min(waiting) - clock.now()) if waiting else None):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _changed(self, change: BreakerChange) -> None:
+        self._wake.set()
+        self._on_change(change)

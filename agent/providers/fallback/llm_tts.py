@@ -1,0 +1,93 @@
+"""The chains of a session: language models that answer as one, voices that speak as one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from agent.core.calls import CallRecorder
+from agent.providers.base import Audio, ClientSpeech, LanguageModel, Message, Prompt, TextDelta, TextToSpeech
+from agent.providers.fallback.chain import Chain, ChainDeadlines, ChainStep
+from agent.providers.output_check import audible, speakable
+
+
+class LlmFallback:
+    """A chain of language models that looks like one. A model that takes over mid-reply is told what was said already.
+
+    Assistant prefill is refused by current models, so the caller's last message says it. After the last step comes the
+    recorded apology, which is the turn's business.
+    """
+
+    def __init__(
+        self, steps: Sequence[ChainStep[LanguageModel]], deadlines: ChainDeadlines, *, priority: bool = False
+    ) -> None:
+        self.provider = steps[0].provider.provider
+        self.model = steps[0].provider.model
+        self._chain: Chain[LanguageModel, TextDelta] = Chain(
+            "llm",
+            steps,
+            deadlines,
+            lambda said: speakable(said.text),
+            restarts=None,
+            priority=priority,
+            last="recorded",
+        )
+
+    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
+        """Streams one reply. Raises ProviderError when no step is left. Closing the generator stops the generation."""
+        text = ""
+        taken_over = False
+
+        def start(model: LanguageModel, attempt: CallRecorder) -> AsyncGenerator[TextDelta]:
+            nonlocal taken_over
+            taken_over = bool(text)
+            return model.reply(session, _carry_on(prompt, text) if text else prompt, attempt)
+
+        async with aclosing(self._chain.run(start, recorder)) as reply:
+            async for said in reply:
+                if taken_over and not (text[-1].isspace() or said.text[0].isspace()):
+                    said = TextDelta(f" {said.text}")
+                taken_over = False
+                text += said.text
+                yield said
+
+
+class TtsFallback:
+    """A chain of voices that looks like one. A clause cut half-way is said again once, from its start, by the next.
+
+    `ClientVoice` as the last step (`instant`) lets the client speak where it has declared that it can.
+    """
+
+    def __init__(
+        self, steps: Sequence[ChainStep[TextToSpeech]], deadlines: ChainDeadlines, *, priority: bool = False
+    ) -> None:
+        self.provider = steps[0].provider.provider
+        self.model = steps[0].provider.model
+        self._chain: Chain[TextToSpeech, Audio | ClientSpeech] = Chain(
+            "tts",
+            steps,
+            deadlines,
+            lambda piece: isinstance(piece, ClientSpeech) or audible(piece.pcm),
+            restarts=1,
+            priority=priority,
+            last="none",
+        )
+
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
+        """Streams the speech of one clause. Raises ProviderError when no step is left. Closing stops the synthesis."""
+        async with aclosing(
+            self._chain.run(lambda voice, attempt: voice.speak(session, text, attempt), recorder)
+        ) as speech:
+            async for piece in speech:
+                yield piece
+
+
+def _carry_on(prompt: Prompt, said: str) -> Prompt:
+    """The prompt for a model that takes over a reply of which `said` was spoken already."""
+    last = prompt.messages[-1]
+    note = (
+        f'{last.text}\n\n[You had begun to answer aloud and were cut off after these words: "{said.strip()}" '
+        "Go on with the next word. Do not repeat anything of it and do not mention the interruption.]"
+    )
+    return replace(prompt, messages=(*prompt.messages[:-1], Message(last.role, note)))

@@ -1,0 +1,1 @@
+"""The OpenAI protocol: speech to text on segments, and text to speech."""

@@ -1,0 +1,89 @@
+"""Transcription of whole segments over the OpenAI protocol (`/v1/audio/transcriptions`)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import wave
+from typing import Any
+
+from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
+from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.providers.call import ProviderCall
+from agent.providers.http import READ_TIMEOUT_S, session_headers
+from agent.providers.openai.client import classify, connect, list_models
+from agent.providers.output_check import speakable
+
+
+class Whisper:
+    """One transcription model of OpenAI or of any host that speaks its protocol. Retries nothing.
+
+    The SDK is imported when one is made, not with the module. `base_url` includes the version part, as in
+    `https://api.openai.com/v1`. `language` is an ISO 639-1 code, None lets the model find out. A transcript that takes
+    longer than `deadline_s` is a `timeout`.
+    """
+
+    provider = "openai_stt"
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        model: str,
+        base_url: str | None = None,
+        language: str | None = "en",
+        deadline_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        self.model = model
+        self._language: dict[str, Any] = {} if language is None else {"language": language}
+        self._client = connect(api_key, base_url, READ_TIMEOUT_S)
+        self._deadline_s = deadline_s
+
+    async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str:
+        """The words in a segment of PCM s16le mono 16 kHz. Raises ProviderError: a transcript without words is `empty`.
+
+        The samples of the segment are billed unless the provider refused the request.
+        """
+        with ProviderCall("stt", self.provider, self.model, recorder, classify) as call:
+            call.quantities[Unit.AUDIO_SAMPLES] = len(pcm) // SAMPLE_WIDTH
+            try:
+                async with asyncio.timeout(self._deadline_s):
+                    text = await self._ask(session, pcm, call)
+            except TimeoutError:
+                raise call.error(ErrorKind.TIMEOUT) from None
+            if not isinstance(text, str):
+                raise call.error(ErrorKind.MALFORMED)
+            if not speakable(text):
+                raise call.error(ErrorKind.EMPTY)
+            call.first_output()
+            return text.strip()
+
+    async def _ask(self, session: str, pcm: bytes, call: ProviderCall) -> object:
+        async with self._client.audio.transcriptions.with_streaming_response.create(
+            model=self.model,
+            file=("segment.wav", _wav(pcm), "audio/wav"),
+            response_format="json",
+            extra_headers=session_headers(session),
+            **self._language,
+        ) as response:
+            call.accepted = True
+            answer = await response.parse()
+        return getattr(answer, "text", None)
+
+    async def warm(self) -> None:
+        """Opens a connection with a request that is free of charge (the list of models). Never fails."""
+        await list_models(self._client)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.close()
+
+
+def _wav(pcm: bytes) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(SAMPLE_WIDTH)
+        writer.setframerate(SAMPLE_RATE)
+        writer.writeframes(pcm)
+    return file.getvalue()

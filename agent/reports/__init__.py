@@ -1,0 +1,1 @@
+"""Periods and sessions as plain data, from the ledger."""

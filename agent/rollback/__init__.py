@@ -1,0 +1,1 @@
+"""What an alert that asks for a rollback does: evidence, decision, notification."""

@@ -1,0 +1,1 @@
+"""The process: wiring, lifetime, drain, event loop lag."""

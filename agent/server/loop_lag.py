@@ -1,0 +1,49 @@
+"""Measures how late the event loop runs its timers: the one number that tells that a process has too much to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from agent.core import clock
+from agent.telemetry import catalog
+from agent.telemetry.exposition import Metrics
+
+TICK_S: Final = 0.05
+TICKS: Final = 20  # a second: the gauge shows the longest delay of it
+
+
+class LoopLag:
+    """How late the event loop is. Use `watched()` around the life of the server."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._before = 0.0
+        self.seconds = 0.0
+        """The lower of the longest delays of the last two seconds: one stumble is not overload."""
+
+    def note(self, worst: float) -> None:
+        """Takes the longest delay of the second that has passed."""
+        self.seconds, self._before = min(worst, self._before), worst
+        self._metrics.set(catalog.LOOP_LAG, value=worst)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncGenerator[None]:
+        """Keeps `seconds` and `event_loop_lag_seconds` while the block runs."""
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _watch(self) -> None:
+        while True:
+            worst = 0.0
+            for _ in range(TICKS):
+                due = clock.now() + TICK_S
+                await asyncio.sleep(TICK_S)
+                worst = max(worst, clock.now() - due)
+            self.note(worst)

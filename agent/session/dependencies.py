@@ -1,0 +1,112 @@
+"""What one session is made of. `app.py` wires these; nothing else builds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.budgets import Budgets
+from agent.core.resumed_state import ResumedState
+from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
+from agent.session.degradation import Chains
+from agent.session.memory import Memory
+from agent.telemetry.events import SessionInfo, Sink
+from agent.transport.voice_agent_v1.messages import Capabilities
+from agent.turn.turn import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, in seconds."""
+
+    idle_s: float  # without a word from either side
+    session_s: float
+    grace_s: float  # for a client that lost its connection
+    barge_in_word_s: float  # from a voice over a reply to its first recognised word
+    stt_idle_s: float  # without a voice until the recogniser's stream is closed
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChoice:
+    """Which model answers, and which rule said so."""
+
+    model: str
+    rule: str
+
+
+class Router(Protocol):
+    """The routing rule of a policy. `recent` is what the caller said in the turns before, oldest first."""
+
+    def __call__(self, text: str, recent: Sequence[str]) -> RouteChoice: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """How a session is answered: the rule, the models by the names that the rule uses, and the voice."""
+
+    route: Router
+    models: Mapping[str, LanguageModel]
+    tts: TextToSpeech
+
+
+MeansFor = Callable[[Capabilities], Pipeline]
+"""The means for a client: the last places of the chains are what it can do itself. It may come back as another."""
+
+
+class SessionLedger(Protocol):
+    """The durable side of a session."""
+
+    async def turn_committed(self, session_id: str, turn: int) -> None:
+        """Returns when the turn's rows are stored, or when that cannot be waited for; never raises."""
+        ...
+
+
+class BudgetGuard(Protocol):
+    """What the session has cost so far."""
+
+    @property
+    def usd(self) -> float: ...
+
+    @property
+    def by_service(self) -> dict[str, float]: ...
+
+    @property
+    def tokens(self) -> int: ...
+
+    @property
+    def step_down(self) -> bool:
+        """Whether the cheaper means take over."""
+        ...
+
+    @property
+    def capped(self) -> bool:
+        """Whether the session says goodbye."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDependencies:
+    """Everything a session needs."""
+
+    info: SessionInfo
+    past: ResumedState
+    stt: SpeechToText
+    pipeline: MeansFor
+    step_down_pipeline: MeansFor  # takes over when the session has spent its share
+    summariser: LanguageModel
+    memory: Memory
+    system_prompt: str
+    context_tokens: int
+    prompt_cache: bool
+    apology: Recording
+    cost_cap: Recording
+    budgets: Budgets
+    limits: Limits
+    sink: Sink
+    ledger: SessionLedger
+    spending: BudgetGuard
+    show_cost: bool
+    chains: Chains
+    speak_degraded: bool
+    log_transcripts: bool

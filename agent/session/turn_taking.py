@@ -1,0 +1,307 @@
+"""Turn-taking: a turn begins when the caller has ended, and ends when it was played or the caller barges in.
+
+At most one turn runs. The next one waits for the one before it to close its books, so that the conversation, the
+charges and the record are in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from agent.core import clock
+from agent.core.calls import Call, ErrorKind, Service
+from agent.session.degradation import Disclosure
+from agent.session.dependencies import SessionDependencies
+from agent.session.reply import Reply
+from agent.telemetry.events import BargedIn, CallFinished, Cause, DeadAir, FellBack, PlaybackStarted, TurnFinished
+from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
+from agent.transport.voice_agent_v1.messages import (
+    Capabilities,
+    PlaybackReport,
+    ServerMessage,
+    SessionCost,
+    TranscriptFinal,
+    TurnMetrics,
+)
+from agent.transport.voice_agent_v1.websocket import WebSocketConnection
+from agent.turn.playback import Playback
+from agent.turn.turn import Turn, play_recording, run_turn
+
+log = structlog.get_logger()
+
+
+class Turns:
+    """The turns of one session. Its methods are called on the event loop and never wait; turns run in `group`."""
+
+    def __init__(self, parts: SessionDependencies, group: asyncio.TaskGroup) -> None:
+        self._parts = parts
+        self._group = group
+        self._connection: WebSocketConnection | None = None
+        self._client = Capabilities()
+        self._pipeline, self._step_down_pipeline = parts.pipeline(self._client), parts.step_down_pipeline(self._client)
+        self._reply: Reply | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._hold: asyncio.Task[None] | None = None
+        self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
+        self._summary: asyncio.Task[None] | None = None
+        self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
+        self._reporting: asyncio.Task[None] | None = None
+        self._cut_off: str | None = None
+        self.capped = asyncio.Event()
+        self.count = parts.past.turns
+        self.slow = parts.past.slow
+
+    def connected(self, connection: WebSocketConnection, client: Capabilities) -> None:
+        """Replies go to this connection from now on. What a lost connection had cut off is answered again."""
+        self._connection = connection
+        if client != self._client:
+            self._client = client
+            self._pipeline, self._step_down_pipeline = (
+                self._parts.pipeline(client),
+                self._parts.step_down_pipeline(client),
+            )
+        if self._cut_off is not None:
+            text, self._cut_off = self._cut_off, None
+            at = clock.now()
+            self.begin(text, spoken=False, speech_ended=at, ready=at)
+
+    def disconnected(self, now: float) -> None:
+        """The connection is lost: a reply that was still owed or playing is kept for the next one."""
+        if self.running and self._reply is not None:
+            self._cut_off = self._reply.text
+        self.interrupt(now, TurnOutcome.ABANDONED)
+        self._connection = None
+
+    async def quiet(self) -> None:
+        """Waits until no turn runs and its metrics were sent."""
+        while (busy := self._task if self.running else self._reporting) is not None and not busy.done():
+            await asyncio.wait({busy})
+
+    @property
+    def running(self) -> bool:
+        """Whether a reply is owed or plays."""
+        return self._task is not None and not self._task.done()
+
+    def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float) -> None:
+        """The caller has said something: a turn begins. Times are loop times."""
+        if self.running:
+            self.interrupt(ready, TurnOutcome.SUPERSEDED)
+        self.count += 1
+        timeline = Timeline(self.count, spoken, self.disclosure)
+        timeline.mark(Mark.SPEECH_ENDED, speech_ended)
+        timeline.mark(Mark.TRANSCRIPT_READY, ready)
+        self._send(TranscriptFinal(turn=self.count, text=text, spoken=spoken))
+        one_way = (self._network() or 0.0) / 2
+        outbox = self._connection.outbox if self._connection else None
+        reply = Reply(text, timeline, Playback(reports=self._client.playback_reports, one_way_s=one_way), outbox)
+        self._task = self._group.create_task(self._turn(reply, self._task))
+        self._reply = reply
+
+    def voice(self, began: float, now: float) -> None:
+        """Somebody is heard. While a reply plays it is held until it is known whether that was a word."""
+        reply = self._reply
+        if reply is None or not self.running or self._hold is not None or not reply.playback.playing(now):
+            return
+        reply.pause(now)
+        self._parts.sink.handle(BargedIn(self._parts.info, now - began))
+        self._hold = self._group.create_task(self._release(reply))
+
+    def words(self, now: float) -> None:
+        """The caller says words: whatever is being replied is over."""
+        if self.running:
+            self.interrupt(now, TurnOutcome.SUPERSEDED)
+
+    def interrupt(self, now: float, unbegun: TurnOutcome) -> None:
+        """Stops the running turn: `interrupted` when its reply had begun, else `unbegun`."""
+        reply, task = self._reply, self._task
+        self._drop_hold()
+        if reply is None or task is None or task.done() or reply.cancelled_as is not None:
+            return
+        reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.begun else unbegun
+        if reply.playback.begun:
+            reply.clear(now)
+        if reply.running:  # a task that is cancelled before its first step would close no books
+            task.cancel()
+
+    def playback(self, message: PlaybackReport, at: float) -> None:
+        """The client reports what it has played; a report of an older reply only corrects what was heard of it."""
+        reply = self._reply
+        if reply is None or message.turn != reply.turn or not reply.playback.begun:
+            return
+        reply.report(message, at)
+        if message.event == "started" and message.ear_ms is not None and reply.timeline.spoken:
+            self._note_ear(reply, message.ear_ms / 1000.0)
+
+    async def finish(self, now: float) -> None:
+        """The session ends: stops what runs and waits until its books are closed."""
+        self.interrupt(now, TurnOutcome.ABANDONED)
+        if self._task is not None:
+            await asyncio.wait({self._task})
+        self._settle()
+        if self._summary is not None:
+            self._summary.cancel()
+
+    async def _turn(self, reply: Reply, before: asyncio.Task[None] | None) -> None:
+        structlog.contextvars.bind_contextvars(turn=reply.turn, trace_id=reply.timeline.trace_id)
+        reply.running = True
+        try:
+            if before is not None and not before.done():
+                await asyncio.wait({before})
+            outcome = reply.cancelled_as or await self._answer(reply)
+        except asyncio.CancelledError:
+            if reply.cancelled_as is None:  # not barge-in: the whole session is being torn down
+                self._record(self._finished(reply, TurnOutcome.ABANDONED), reply.playback.gap_s)
+                raise
+            outcome = reply.cancelled_as
+        except Exception:
+            log.exception("turn failed", session_id=self._parts.info.session_id, turn=reply.turn)
+            outcome = TurnOutcome.FAILED if reply.timeline.spoken else TurnOutcome.TYPED_FAILED
+            reply.complete()
+        self._drop_hold()
+        self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
+        record = self._finished(reply, outcome)
+        self._record(record, reply.playback.gap_s)
+        if self._parts.log_transcripts:
+            log.info("transcript", caller=reply.text, agent=reply.playback.heard(clock.now()))
+        self._reporting = self._group.create_task(self._report(record))
+        self._summarise()
+
+    async def _answer(self, reply: Reply) -> TurnOutcome:
+        parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
+        self._settle()
+        memory.heard(reply.text)
+        pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
+        choice = pipeline.route(reply.text, memory.recent())
+        prompt, tokens = memory.prompt(parts.system_prompt, reply.text, parts.context_tokens, cache=parts.prompt_cache)
+        turn = Turn(
+            session=parts.info.session_id,
+            prompt=prompt,
+            llm=pipeline.models[choice.model],
+            tts=pipeline.tts,
+            apology=parts.apology,
+            caller=reply,
+            playback=reply.playback,
+            timeline=timeline,
+            preface=self.disclosure.notice(),
+        )
+        if parts.spending.capped:
+            try:
+                await play_recording(turn, parts.cost_cap)
+            finally:
+                self.capped.set()  # also when the caller speaks over the goodbye
+            return TurnOutcome.CAPPED
+        timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, tokens
+        return await run_turn(turn)
+
+    def _settle(self) -> None:
+        """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""
+        if self._unsettled is not None:
+            reply, interrupted = self._unsettled
+            self._unsettled = None
+            heard = reply.playback.heard(clock.now())
+            self._parts.memory.answered(heard, interrupted=interrupted)
+
+    def _finished(self, reply: Reply, outcome: TurnOutcome) -> TurnRecord:
+        latency = self._parts.budgets.latency
+        return reply.timeline.finish(outcome, ended_at=clock.now(), network_s=self._network(), budgets=latency)
+
+    def _record(self, record: TurnRecord, gap_s: float) -> None:
+        info, sink = self._parts.info, self._parts.sink
+        self.slow += record.slow
+        for call in record.calls:
+            sink.handle(CallFinished(info, record.turn, call, _cause(call)))
+        for fallback in record.fallbacks:
+            sink.handle(FellBack(info, fallback))
+        moved: set[Service] = {fallback.service for fallback in record.fallbacks}
+        served: set[Service] = {call.service for call in record.calls if call.outcome == "ok"}
+        for service in served - moved:
+            self.disclosure.recovered(service)
+        if record.owed:
+            sink.handle(DeadAir(info, _waited(record) + gap_s))
+        sink.handle(TurnFinished(info, record))
+
+    async def _report(self, record: TurnRecord) -> None:
+        parts = self._parts
+        await parts.ledger.turn_committed(parts.info.session_id, record.turn)
+        self._send(turn_metrics(record))
+        self._send(parts.memory.view())
+        if parts.show_cost:
+            spent = parts.spending
+            self._send(SessionCost(usd=spent.usd, by_service=spent.by_service, tokens=spent.tokens))
+
+    def _summarise(self) -> None:
+        """Has the topic that needs it most summarised, one at a time, while the caller listens or speaks."""
+        request = self._parts.memory.summary_due()
+        if request is None or (self._summary is not None and not self._summary.done()):
+            return
+        summary = self._parts.memory.summarise(request, self._parts.summariser, _SummaryRecorder(self._parts))
+        self._summary = self._group.create_task(summary)
+
+    async def _release(self, reply: Reply) -> None:
+        """No word came in time: it was noise, and the reply goes on."""
+        await asyncio.sleep(self._parts.limits.barge_in_word_s)
+        self._hold = None
+        reply.resume(clock.now())
+
+    def _drop_hold(self) -> None:
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+
+    def _note_ear(self, reply: Reply, ear_s: float) -> None:
+        marks, network = reply.timeline.marks, self._network()
+        sent = marks.get(Mark.AUDIO_SENT)
+        if reply.ear_s is None and sent is not None and 0 <= ear_s < 60:
+            reply.ear_s = ear_s
+            server = sent - marks[Mark.SPEECH_ENDED] + (network or 0.0)
+            self._parts.sink.handle(PlaybackStarted(self._parts.info, reply.turn, ear_s, server))
+
+    def _network(self) -> float | None:
+        return self._connection.round_trip.seconds if self._connection else None
+
+    def _send(self, message: ServerMessage) -> None:
+        if self._connection is not None:
+            self._connection.outbox.send(message)
+
+
+class _SummaryRecorder:
+    """Charges summaries to the session, under their own cause."""
+
+    def __init__(self, parts: SessionDependencies) -> None:
+        self._parts = parts
+
+    def record(self, call: Call) -> None:
+        self._parts.sink.handle(CallFinished(self._parts.info, None, call, Cause.SUMMARY))
+
+
+def turn_metrics(record: TurnRecord) -> TurnMetrics:
+    """The client's view of a finished turn, in milliseconds."""
+    return TurnMetrics(
+        turn=record.turn,
+        spoken=record.spoken,
+        outcome=record.outcome.value,
+        model=record.model,
+        rule=record.rule,
+        voice_to_voice_ms=_ms(record.voice_to_voice_s),
+        stages={name: _ms(value) for name, value in record.stages.items()},
+        over_budget=record.over_budget,
+        trace_id=record.trace_id,
+    )
+
+
+def _waited(record: TurnRecord) -> float:
+    """Seconds from the caller's last sound to the first of the reply, or to the turn's end where there was none."""
+    spoke = record.marks.get(Mark.SPEECH_ENDED, record.ended_at)
+    return max(0.0, record.marks.get(Mark.AUDIO_SENT, record.ended_at) - spoke)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
+
+
+def _cause(call: Call) -> Cause:
+    if call.outcome == "ok":
+        return Cause.SERVED
+    return Cause.RETRY if isinstance(call.outcome, ErrorKind) else Cause.INTERRUPTED

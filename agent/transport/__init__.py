@@ -1,0 +1,1 @@
+"""How a call reaches the service: tokens, the send queue, and one package per protocol."""

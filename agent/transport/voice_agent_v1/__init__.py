@@ -1,0 +1,1 @@
+"""The protocol `voice-agent.v1`: JSON events and PCM over one WebSocket."""

@@ -1,0 +1,259 @@
+"""Every message of the session protocol `voice-agent.v1` (docs/protocol.md), one struct each.
+
+Binary frames are PCM s16le mono 16 kHz in both directions. Text frames are JSON objects with a `type`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+SUBPROTOCOL: Final = "voice-agent.v1"
+MAX_TEXT_FRAME: Final = 16 * 1024  # bytes of one JSON message from the client
+MAX_BINARY_FRAME: Final = 64 * 1024  # bytes of one audio frame from the client (2 s)
+MAX_TEXT: Final = 2_000  # characters of one typed turn
+
+
+class CloseCode:
+    """WebSocket close codes; 4000–4999 are ours."""
+
+    NORMAL: Final = 1000
+    GOING_AWAY: Final = 1001  # the server drains: connect again, another replica will answer
+    INTERNAL: Final = 1011
+    BAD_MESSAGE: Final = 4400
+    BAD_TOKEN: Final = 4401
+    TIMEOUT: Final = 4408  # no `start` in time
+    REPLACED: Final = 4409  # a newer connection of the same session or subject took over
+    SLOW_CLIENT: Final = 4410  # the client does not read what is sent to it
+    TOO_LARGE: Final = 4413
+    OVERLOADED: Final = 4429
+
+
+# From the client
+
+
+class WireMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of all messages."""
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client can do. What is not declared is not counted on."""
+
+    browser_speech: bool = False  # it can speak a text itself (`speech.browser`)
+    browser_recogniser: bool = False  # it can recognise speech itself (`listen.browser`)
+    playback_reports: bool = False  # it sends `playback`
+
+
+class Start(WireMessage, frozen=True, kw_only=True, tag="start"):
+    """First message of a connection."""
+
+    capabilities: Capabilities = Capabilities()
+    client: str = ""  # name and version of the client, for logs; at most 64 characters
+
+
+class Text(WireMessage, frozen=True, kw_only=True, tag="text"):
+    """A typed turn, or a turn that the client's own recogniser heard."""
+
+    text: str
+    spoken: bool = False  # True when the client's recogniser heard it (`listen.browser`)
+
+
+class PlaybackReport(WireMessage, frozen=True, kw_only=True, tag="playback"):
+    """What the client has really played of a reply."""
+
+    turn: int
+    event: Literal["started", "progress", "paused", "resumed", "cleared", "finished"]
+    played_ms: float = 0.0  # audio of this turn that was audible so far
+    clause: int | None = None  # for `speech.browser`: the clause that was begun or finished
+    ear_ms: float | None = None  # with `started`: caller's end of speech → audible, by the client's own clock
+
+
+class Pong(WireMessage, frozen=True, kw_only=True, tag="pong"):
+    """Answer to `ping`, sent at once."""
+
+    id: int
+
+
+class Hangup(WireMessage, frozen=True, kw_only=True, tag="hangup"):
+    """The caller is done."""
+
+
+ClientMessage = Start | Text | PlaybackReport | Pong | Hangup
+
+# From the server
+
+
+class SessionReady(WireMessage, frozen=True, kw_only=True, tag="session.ready"):
+    session_id: str
+    tier: str
+    policy: str
+    resume_token: str | None = None  # opens the same session again after a lost connection
+    resumed: bool = False
+    simulated: tuple[str, ...] = ()  # services that talk to the sandbox instead of a provider
+    budgets_ms: dict[str, float]  # voice_to_voice, stt, llm, tts, network
+
+
+class Ping(WireMessage, frozen=True, kw_only=True, tag="ping"):
+    id: int
+
+
+class TranscriptPartial(WireMessage, frozen=True, kw_only=True, tag="transcript.partial"):
+    text: str
+
+
+class TranscriptFinal(WireMessage, frozen=True, kw_only=True, tag="transcript.final"):
+    turn: int
+    text: str
+    spoken: bool
+
+
+class ReplyText(WireMessage, frozen=True, kw_only=True, tag="reply.text"):
+    """One clause of the reply, sent before its audio."""
+
+    turn: int
+    clause: int
+    text: str
+
+
+class AudioStart(WireMessage, frozen=True, kw_only=True, tag="audio.start"):
+    """Binary frames that follow are the reply of this turn."""
+
+    turn: int
+
+
+class AudioEnd(WireMessage, frozen=True, kw_only=True, tag="audio.end"):
+    """All audio of the reply has been sent."""
+
+    turn: int
+    audio_ms: float
+
+
+class AudioPause(WireMessage, frozen=True, kw_only=True, tag="audio.pause"):
+    """Somebody speaks: stop playing, keep what is buffered."""
+
+    turn: int
+
+
+class AudioResume(WireMessage, frozen=True, kw_only=True, tag="audio.resume"):
+    """It was noise: play on."""
+
+    turn: int
+
+
+class AudioClear(WireMessage, frozen=True, kw_only=True, tag="audio.clear"):
+    """The caller took the turn: forget what is buffered. `heard` is the part that counts as heard."""
+
+    turn: int
+    heard: str
+
+
+class SpeechBrowser(WireMessage, frozen=True, kw_only=True, tag="speech.browser"):
+    """Speak this clause yourself and report it with `playback`."""
+
+    turn: int
+    clause: int
+    text: str
+
+
+class ListenBrowser(WireMessage, frozen=True, kw_only=True, tag="listen.browser"):
+    """Recognise speech yourself from now on and send it as `text` with `spoken: true`."""
+
+    reason: str
+
+
+class Degraded(WireMessage, frozen=True, kw_only=True, tag="degraded"):
+    service: str
+    tier: int  # 2 or 3: the place in the chain that serves now
+    reason: str
+    message: str
+
+
+class Recovered(WireMessage, frozen=True, kw_only=True, tag="recovered"):
+    service: str
+
+
+class TurnMetrics(WireMessage, frozen=True, kw_only=True, tag="turn.metrics"):
+    """Where the time of a finished turn went. Milliseconds; null where it was not measured."""
+
+    turn: int
+    spoken: bool
+    outcome: str
+    model: str | None
+    rule: str | None
+    voice_to_voice_ms: float | None  # server's part plus network
+    stages: dict[str, float | None]  # stt, llm, tts, send, network
+    over_budget: tuple[str, ...]
+    trace_id: str | None = None
+
+
+class SessionCost(WireMessage, frozen=True, kw_only=True, tag="session.cost"):
+    usd: float
+    by_service: dict[str, float]
+    tokens: int
+
+
+class MemoryView(WireMessage, frozen=True, kw_only=True, tag="memory.view"):
+    """The topic and state graph of the conversation, for the client to draw."""
+
+    graph: msgspec.Raw
+
+
+class Error(WireMessage, frozen=True, kw_only=True, tag="error"):
+    code: str
+    message: str
+    fatal: bool
+    retry_after_s: float | None = None
+
+
+class SessionEndMessage(WireMessage, frozen=True, kw_only=True, tag="session.end"):
+    reason: str
+    turns: int
+
+
+ServerMessage = (
+    SessionReady
+    | Ping
+    | TranscriptPartial
+    | TranscriptFinal
+    | ReplyText
+    | AudioStart
+    | AudioEnd
+    | AudioPause
+    | AudioResume
+    | AudioClear
+    | SpeechBrowser
+    | ListenBrowser
+    | Degraded
+    | Recovered
+    | TurnMetrics
+    | SessionCost
+    | MemoryView
+    | Error
+    | SessionEndMessage
+)
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+_type_only = msgspec.json.Decoder(dict[str, msgspec.Raw])
+CLIENT_TYPES: Final = frozenset({"start", "text", "playback", "pong", "hangup"})
+
+
+def encode(message: ServerMessage) -> str:
+    """The JSON text of a message."""
+    return _encoder.encode(message).decode()
+
+
+def decode(frame: str) -> ClientMessage | None:
+    """The client's message; None for a type that this version does not know.
+
+    Raises msgspec.DecodeError (a ValueError) with a reason when the frame is not JSON or a known message is misshapen.
+    """
+    try:
+        return _decoder.decode(frame)
+    except msgspec.ValidationError:
+        kind = _type_only.decode(frame).get("type")
+        name = msgspec.json.decode(kind) if kind is not None else None
+        if isinstance(name, str) and name not in CLIENT_TYPES:
+            return None
+        raise

@@ -1,0 +1,303 @@
+"""Alerts on what callers notice: slow turns, no reply, dead air, calls that are lost or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from agent.telemetry import catalog
+from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
+from alerts.model import Alert, PanelLink, RuleContext, Runbook
+from alerts.promql import average, equal, like, select, share, total, value
+from alerts.recording.burn_rate import BURN, FAST, SLOW, Burn
+from alerts.recording.model import BASELINE, DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO
+from alerts.recording.outage import OUTAGE_SEEN
+from alerts.recording.signals import LOST_SESSION_SHARE, NO_REPLY_SHARE, SESSIONS, TURNS_OWED
+from alerts.recording.verdict import DECISION_BREACH, WINDOW
+
+DEAD_AIR_S: Final = 3.0
+"""Seconds of silence for each turn that is owed a reply: more than any chain may take."""
+REFUSED: Final = 3
+USUAL_SESSIONS: Final = 10
+
+_WHO: Final = "{{ $labels.tier }} callers on {{ $labels.policy }}"
+_SHARE: Final = "{{ $value | humanizePercentage }}"
+_ROLL_BACK: Final = 'voice-agent policy rollback TIER --reason "WHY"'
+_VERDICT: Final = PanelLink("ux", 1, "Verdict")
+
+
+def callers(setting: RuleContext) -> Iterator[Alert]:
+    """Everything about experience."""
+    yield _fast_burn(setting)
+    yield _slow_burn(setting)
+    yield _stage(setting)
+    yield _roll_back()
+    yield _no_reply()
+    yield _lost()
+    yield _dead_air(setting)
+    yield _refused(setting)
+    yield _gone(setting)
+
+
+def _burning(burn: Burn) -> str:
+    return value(BURN, WHO, [equal("speed", burn.speed)])
+
+
+def _fast_burn(setting: RuleContext) -> Alert:
+    budgets = setting.budgets
+    objective, limit_s = budgets.objective.slow_turn_share, budgets.latency.voice_to_voice / 1000
+    return Alert(
+        "VoiceAgentLatencyFastBurn",
+        _burning(FAST),
+        "page",
+        f"{_SHARE} of the turns of {_WHO} took over {limit_s:g} s in {FAST.long} (objective {objective:.0%})",
+        f"Over {FAST.factor * objective:.0%} in {FAST.long} and in {FAST.short}, over the objective beyond doubt, in"
+        " several calls. Callers wait right now.",
+        PanelLink("ux", 10, "Voice to voice, p50 and p95"),
+        Runbook(
+            "One turn in five or more is over the voice-to-voice budget, now, for several callers.",
+            (
+                "Is a provider out (VoiceAgentProviderOutage)? Then a rollback mends nothing: go to its page.",
+                "Does the verdict say ROLL BACK? Roll the tier back.",
+                "Does VoiceAgentStageOverBudget name a stage? Look at that provider's first useful output (row “Is it a"
+                " provider?”).",
+                "Is the event loop late (row “Is it the service itself?”)? Add replicas.",
+            ),
+            ("voice-agent policy list", _ROLL_BACK, "voice-agent report --since 1h"),
+            "The baseline is as slow as the policy: the cause lies elsewhere.",
+        ),
+        WHO,
+        for_minutes=2,
+        keep_firing_minutes=10,
+    )
+
+
+def _slow_burn(setting: RuleContext) -> Alert:
+    budgets = setting.budgets
+    objective, limit_s = budgets.objective.slow_turn_share, budgets.latency.voice_to_voice / 1000
+    return Alert(
+        "VoiceAgentLatencySlowBurn",
+        _burning(SLOW),
+        "ticket",
+        f"{_SHARE} of the turns of {_WHO} took over {limit_s:g} s in {SLOW.long} (objective {objective:.0%})",
+        f"Over {SLOW.factor * objective:.1%} in {SLOW.long} and in {SLOW.short}, over the objective beyond doubt, in"
+        " several calls.",
+        PanelLink("ux", 10, "Voice to voice, p50 and p95"),
+        Runbook(
+            "Turns have been slower than the objective for hours. Nobody needs to be woken.",
+            (
+                "Which stage grew (panel “Where a typical turn's time goes”)?",
+                "Did it begin with a deploy or a change of policy (lines on the board)? Undo that.",
+                "Is the baseline slow as well? Then it is a provider, the network or the machine.",
+            ),
+            ("voice-agent report --since 6h", "voice-agent policy history"),
+            "A fast burn fires for the same callers: work on that one.",
+        ),
+        WHO,
+        for_minutes=15,
+        keep_firing_minutes=30,
+    )
+
+
+def _stage(setting: RuleContext) -> Alert:
+    by = ("stage", *WHO)
+    budget = f'label_replace({value(catalog.BUDGET_SECONDS, ("budget",))}, "stage", "$1", "budget", "(.*)")'
+    ratio = f"{average(catalog.STAGE_SECONDS, setting.window('30m'), by)} / on (stage) group_left () {budget}"
+    return Alert(
+        "VoiceAgentStageOverBudget",
+        f"topk by (tier, policy) (1, {ratio}) > 1 and on (tier, policy) {value(BURN, WHO)}",
+        "warning",
+        'The {{ $labels.stage }} stage takes {{ $value | printf "%.1f" }} times its budget on average'
+        f" for {_WHO}",
+        "The stage that is furthest over its budget in the last 30 minutes, while voice-to-voice burns. Stages alone"
+        " alert nobody: healthy providers exceed single stage budgets all the time.",
+        PanelLink("ux", 11, "Stage p95, share of its budget"),
+        Runbook(
+            "Names where the time goes while a latency alert fires.",
+            (
+                "stt, llm or tts: compare the provider's first useful output with yesterday's.",
+                "network: many callers on bad lines, or a region; nothing here mends it.",
+                "Only llm, and only one policy: a rollback helps.",
+            ),
+            ("voice-agent report --since 1h", "voice-agent policy list"),
+            "By itself: it says where, the latency alert says whether.",
+        ),
+        by,
+        for_minutes=2,
+        keep_firing_minutes=10,
+    )
+
+
+def _roll_back() -> Alert:
+    times = f"{select(DECISION_SHARE)} / on (signal) group_left () {select(LIMIT)}"
+    worst = f"max by (tier, policy) ({times} and {select(DECISION_BREACH)} == 1)"
+    # A window in which a provider was out judges no policy.
+    clean = f"{select(WINDOW)} == 1 unless on (window) {select(OUTAGE_SEEN)} == 1"
+    judged = f"{worst} and on (tier, policy) {select(VERDICT)} == {ROLL_BACK} and on (tier, policy) ({clean})"
+    return Alert(
+        "VoiceAgentRollBackExperience",
+        f"{judged} {IN_FORCE}",
+        "page",
+        "Roll back {{ $labels.policy }} for {{ $labels.tier }} callers: its worst signal is at"
+        ' {{ $value | printf "%.1f" }} times its limit',
+        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {BASELINE}. No provider was out"
+        " in the window that decides.",
+        _VERDICT,
+        Runbook(
+            "The policy makes callers wait, leaves them without a reply or loses them, and the baseline does not.",
+            (
+                "Is the red bar of “Signals, share of their limit” short in “The baseline, same scale”? Roll back.",
+                "Is it long in both? Do not: it is a provider or the machine.",
+                "Was it decided already (voice-agent decisions)? Then check that experience recovers.",
+            ),
+            ("voice-agent decisions", "voice-agent policy list", _ROLL_BACK, "voice-agent decisions undo ID"),
+            "A provider is out, or the tier was just changed: the window still holds the time before.",
+        ),
+        WHO,
+        for_minutes=5,
+        keep_firing_minutes=15,
+        labels={"action": "rollback", "verdict": "experience"},
+    )
+
+
+def _beyond_doubt(signal: str) -> str:
+    where = [equal("signal", signal)]
+    sure = f"{value(DECISION_LOWER, WHO, where)} > on () group_left () {value(LIMIT, (), where)}"
+    return (
+        f"{value(DECISION_SHARE, WHO, where)} and on (tier, policy) ({sure})"
+        f" and on (tier, policy) {value(WINDOW, WHO)} == 1"
+    )
+
+
+def _no_reply() -> Alert:
+    return Alert(
+        "VoiceAgentNoReply",
+        _beyond_doubt("no_reply"),
+        "page",
+        f"{_SHARE} of the turns of {_WHO} got no whole reply (limit {NO_REPLY_SHARE:.0%})",
+        "Apologies, failures and replies cut short, beyond doubt over the limit in the shortest of 1, 6 and 24 hours"
+        " with enough turns and sessions.",
+        PanelLink("ux", 24, "How turns end"),
+        Runbook(
+            "Callers hear an apology, half a reply or nothing: whole chains fail.",
+            (
+                "Which service falls back or fails (panels “Fallbacks, share of turns” and “Failed calls”)?",
+                "Are keys valid and quotas left? Kinds `unauthorized`, `rate_limited` and `refused` say no.",
+                "Only one policy? Roll the tier back.",
+            ),
+            ("voice-agent report --since 1h", "voice-agent policy list", _ROLL_BACK),
+            "VoiceAgentProviderOutage fires: its page says what helps.",
+        ),
+        WHO,
+        for_minutes=5,
+        keep_firing_minutes=15,
+    )
+
+
+def _lost() -> Alert:
+    return Alert(
+        "VoiceAgentCallsLost",
+        _beyond_doubt("lost_sessions"),
+        "ticket",
+        f"{_SHARE} of the calls of {_WHO} vanished or failed (limit {LOST_SESSION_SHARE:.0%})",
+        "Sessions that were not completed, beyond doubt over the limit in the shortest of 1, 6 and 24 hours with enough"
+        " turns and sessions.",
+        PanelLink("ux", 25, "How sessions end"),
+        Runbook(
+            "Connections are lost and nobody comes back, or sessions end in an error.",
+            (
+                "`failed`: an error of the service; read its log and Sentry.",
+                "`vanished` after a deploy of the edge or a load balancer: idle timeouts, WebSocket upgrades.",
+                "`vanished` on one policy only: callers give up; look at the latency and the dead air.",
+            ),
+            ("voice-agent report --since 6h", "voice-agent report session ID"),
+            "A deploy that drained sessions: those are counted apart.",
+        ),
+        WHO,
+        for_minutes=15,
+        keep_firing_minutes=30,
+    )
+
+
+def _dead_air(setting: RuleContext) -> Alert:
+    tier = ("tier",)
+
+    def judged(window: str) -> str:
+        counted = [equal("window", window)]
+        turns, sessions = (value(metric, tier, counted, "sum") for metric in (TURNS_OWED, SESSIONS))
+        silent = share(total(catalog.DEAD_AIR, setting.window(window), tier), turns)
+        return f"({silent} and {turns} >= {MIN_TURNS} and {sessions} >= {MIN_SESSIONS})"
+
+    shortest = " or on (tier) ".join(judged(window) for window in DECISION_WINDOWS)
+    return Alert(
+        "VoiceAgentDeadAir",
+        f"({shortest}) > {DEAD_AIR_S:g}",
+        "ticket",
+        '{{ $labels.tier }} callers hear {{ $value | printf "%.1f" }} s of silence for every reply that they are owed'
+        f" (limit {DEAD_AIR_S:g} s)",
+        "Waiting for the first sound and gaps within replies, over the shortest of 1, 6 and 24 hours with"
+        f" {MIN_TURNS} turns and {MIN_SESSIONS} sessions.",
+        PanelLink("ux", 22, "Dead air per session"),
+        Runbook(
+            "A reply was owed and nothing played: long waits, or replies that stutter.",
+            (
+                "Is voice to voice slow as well? Then work on that alert.",
+                "Voice to voice is fine: replies stutter. Look at the voice provider's failures and at the event loop.",
+            ),
+            ("voice-agent report --since 1h",),
+            "A single call with a long silence: the sample rules that out, so do not look for it.",
+        ),
+        tier,
+        for_minutes=5,
+        keep_firing_minutes=15,
+    )
+
+
+def _refused(setting: RuleContext) -> Alert:
+    by = ("tier", "reason")
+    refused = total(catalog.SESSIONS_REFUSED, setting.span(10), by, [like("reason", "full", "overloaded")])
+    return Alert(
+        "VoiceAgentCallersRefused",
+        f"{refused} >= {REFUSED}",
+        "page",
+        '{{ $value | printf "%.0f" }} {{ $labels.tier }} callers were turned away in 10 minutes: {{ $labels.reason }}',
+        "The processes took no more sessions: all places are taken (full) or the event loop is late (overloaded).",
+        PanelLink("ux", 51, "Sessions refused"),
+        Runbook(
+            "There are more callers than the processes can serve.",
+            (
+                "`full`: add replicas, or raise the limit of sessions if CPU is left.",
+                "`overloaded`: add replicas; a higher limit makes it worse.",
+                "Is it real traffic (panel “Live sessions”)? One key that opens many sessions is misuse.",
+            ),
+            ("docker compose up --scale agent=3 -d", "voice-agent report --since 1h"),
+            "A load test is running.",
+        ),
+        by,
+        for_minutes=1,
+        keep_firing_minutes=10,
+    )
+
+
+def _gone(setting: RuleContext) -> Alert:
+    hour = setting.window("1h")
+    usual = total(catalog.SESSIONS, hour, ago=setting.window("7d"))
+    now = f"{total(catalog.SESSIONS, hour)} == 0 and on () {value(catalog.ACTIVE_SESSIONS, how='sum')} == 0"
+    return Alert(
+        "VoiceAgentCallersGone",
+        f"{usual} >= {USUAL_SESSIONS} and on () {now}",
+        "ticket",
+        'No call in an hour in which there were {{ $value | printf "%.0f" }} a week ago',
+        "No session is open and none ended. Every other alert needs callers: it is silent now.",
+        PanelLink("ux", 26, "Live sessions"),
+        Runbook(
+            "Calls do not reach the service, though they usually do at this hour.",
+            (
+                "Does a call of your own work? Then look at the edge: DNS, certificate, load balancer, the site.",
+                "Are sessions refused for their credential (panel “Sessions refused”)? A secret was changed.",
+            ),
+            ('voice-agent call --text "hello" https://HOST',),
+            "A holiday.",
+        ),
+        for_minutes=10,
+    )

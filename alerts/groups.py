@@ -1,0 +1,39 @@
+"""The alert rules, each with its runbook: what is worth telling somebody, and what to do then."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from agent.budgets import Budgets, load_budgets
+from alerts.cost import costs
+from alerts.experience import callers
+from alerts.model import Alert, RuleContext, RunbookLinks
+from alerts.platform import house
+from alerts.providers import providers
+from alerts.recording.model import seconds
+from alerts.rollback import deciding
+
+INTERVAL_S: Final = 15
+
+
+def all_alerts(setting: RuleContext) -> dict[str, tuple[Alert, ...]]:
+    """Every alert, by the name of its group."""
+    return {
+        "voice-agent-callers": tuple(callers(setting)),
+        "voice-agent-costs": tuple(costs(setting)),
+        "voice-agent-providers-alerts": tuple(providers()),
+        "voice-agent-decisions": tuple(deciding(setting)),
+        "voice-agent-house": tuple(house(setting)),
+    }
+
+
+def alert_groups(
+    faster: float = 1.0, budgets: Budgets | None = None, links: RunbookLinks | None = None
+) -> list[dict[str, Any]]:
+    """The groups of the rule file. Game days run `faster`: windows, holds and intervals are divided by it."""
+    setting, links = RuleContext(budgets or load_budgets(), faster), links or RunbookLinks()
+    interval = seconds(INTERVAL_S / faster)
+    return [
+        {"name": name, "interval": interval, "rules": [alert.as_dict(setting, links) for alert in alerts]}
+        for name, alerts in all_alerts(setting).items()
+    ]

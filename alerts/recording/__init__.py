@@ -1,0 +1,1 @@
+"""The recording rules: what boards, alerts and the decider read."""

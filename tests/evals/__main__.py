@@ -1,5 +1,0 @@
-"""`make eval`: every eval there is."""
-
-from tests.evals.memory import main
-
-main()

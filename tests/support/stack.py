@@ -1,0 +1,165 @@
+"""The whole house in one event loop: the real service and the sandbox, each under uvicorn on a free port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+from collections.abc import AsyncGenerator, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from agent.server.app import Wiring, create_app
+from agent.session.registry import Registry
+from agent.settings import Settings
+from agent.telemetry.log import configure_logging
+from tests.support.paths import CLIPS, DATA
+from voice_loadtest.audio import Recording, load_wav
+from voice_loadtest.caller import CallOptions
+from voice_loadtest.records import CallRecord
+from voice_loadtest.run import run_load
+from voice_loadtest.script import Step
+from voice_sandbox.server import RunningSandbox, run_sandbox
+from voice_sandbox.state import SandboxOptions
+
+API_KEY = "test-key-0123456789"
+BOOKING = sorted((DATA / "speech").glob("booking_*.wav"))
+
+needs_speech_data = pytest.mark.skipif(
+    not BOOKING, reason="the recorded speech is not here: VOICE_AGENT_DATA names its folder"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running service with its sandbox."""
+
+    url: str
+    sandbox: RunningSandbox
+    wiring: Wiring
+    registry: Registry
+
+    async def call(
+        self,
+        script: Sequence[Step],
+        *,
+        premium: bool = False,
+        network_ms: float = 0.0,
+        **options: Any,
+    ) -> CallRecord:
+        """One call, as the official caller makes it."""
+        chosen = CallOptions(url=self.url, api_key=API_KEY if premium else None, gap_s=0.2, **options)
+        load = await run_load(1, lambda _: script, chosen, network_ms=network_ms)
+        return load.records[0]
+
+    async def metrics(self, accept: str = "") -> str:
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"{self.url}/metrics", headers={"accept": accept})).text
+
+    async def quiet(self) -> None:
+        """Waits until every session has ended and closed its books."""
+        async with asyncio.timeout(10):
+            await self.registry.empty()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals alone, says when it answers, stops when told."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answers = asyncio.Event()
+        self.stop = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def main_loop(self) -> None:
+        self.answers.set()
+        await self.stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def running_stack(
+    profile: str = "instant",
+    *,
+    clips: Sequence[Path] = (),
+    word_times: bool = True,
+    seed: int = 1,
+    send_buffer: int | None = None,
+    **settings: Any,
+) -> AsyncGenerator[Stack]:
+    """A service whose providers are all simulated. `settings` are those of `agent.settings.Settings`."""
+    options = SandboxOptions(port=0, profile=profile, clips=tuple(clips), flux_word_times=word_times, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        async with run_sandbox(options) as sandbox:
+            given: dict[str, Any] = {
+                "sandbox_url": sandbox.url,
+                "api_keys": (API_KEY,),
+                "log_level": "error",
+                "free_lag_s": 10.0,  # a busy test machine is late, and that is not what most tests are about
+                "any_lag_s": 10.0,
+                "database_url": f"sqlite+aiosqlite:///{folder}/ledger.db",
+            } | settings
+            async with running_service(given, send_buffer) as (url, wiring, registry):
+                yield Stack(url, sandbox, wiring, registry)
+
+
+@contextlib.asynccontextmanager
+async def running_service(
+    given: dict[str, Any], send_buffer: int | None = None
+) -> AsyncGenerator[tuple[str, Wiring, Registry]]:
+    """The service alone; `send_buffer` is that of each connection in the system, in bytes."""
+    configured = Settings(_env_file=None, **given)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
+    configure_logging(configured.log_format, configured.log_level)
+    app = create_app(configured)
+    # asyncio switches Nagle's delay off only where the protocol is named
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # connections inherit it
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        ws_max_size=12 * 1024 * 1024,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    answers = asyncio.create_task(server.answers.wait())
+    await asyncio.wait({task, answers}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        answers.cancel()
+        await task
+    try:
+        port = listener.getsockname()[1]
+        yield f"http://127.0.0.1:{port}", app.state["wiring"], app.state["doors"].registry
+    finally:
+        server.stop.set()
+        await task
+
+
+def clip(name: str) -> Recording:
+    """A bundled clip, by its name without `.wav`."""
+    return load_wav(CLIPS / f"{name}.wav")
+
+
+def sample(text: str, name: str, **labels: str) -> float:
+    """The value of one series in Prometheus text; 0.0 where it is missing."""
+    wanted = {f'{key}="{value}"' for key, value in labels.items()}
+    total = 0.0
+    for line in text.splitlines():
+        head, _, value = line.partition(" # ")[0].rpartition(" ")
+        series, _, rest = head.partition("{")
+        if series == name and wanted <= set(rest.rstrip("}").split(",")):
+            total += float(value)
+    return total

@@ -1,0 +1,329 @@
+"""Every alert rule: not yet, now, and all that it says, by promtool. What it rests on is given, not recorded."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from agent.budgets import load_budgets
+from agent.cli.main import cli
+from alerts.__main__ import HERE, files, pages, rule_file
+from alerts.groups import alert_groups, all_alerts
+from alerts.model import PREFIX, Alert, RuleContext, RunbookLinks
+from dashboards.__main__ import files as board_files
+from tests.support.boards import boards, panels
+from tests.support.promtool import needs_promtool
+
+ALERTS = {alert.name: alert for group in all_alerts(RuleContext(load_budgets())).values() for alert in group}
+WHO = {"tier": "free", "policy": "haiku_first"}
+WHO_TEXT = 'tier="free",policy="haiku_first"'
+
+
+@dataclass(frozen=True)
+class Case:
+    """One alert on given series: silent at `quiet`, firing at `fires` with these labels and this summary."""
+
+    alert: str
+    series: tuple[tuple[str, str], ...]
+    quiet: str
+    fires: str
+    labels: dict[str, str]
+    summary: str
+    faster: float = 1.0
+
+
+def judged(signal: str, share: float, lower: float, limit: float) -> tuple[tuple[str, str], ...]:
+    """A signal over its limit from minute 5 on, in a window with enough data."""
+    return (
+        (f'voice_agent:decision:share{{signal="{signal}",{WHO_TEXT}}}', f"0x5 {share}x60"),
+        (f'voice_agent:decision:lower{{signal="{signal}",{WHO_TEXT}}}', f"0x5 {lower}x60"),
+        (f'voice_agent:signal:limit{{signal="{signal}"}}', f"{limit}x70"),
+        (f'voice_agent:decision:window{{{WHO_TEXT},window="1h"}}', "1x70"),
+    )
+
+
+ROLL_BACK = (
+    *judged("slow_turns", 0.18, 0.15, 0.05),
+    (f'voice_agent:decision:breach{{signal="slow_turns",{WHO_TEXT}}}', "0x5 1x60"),
+    (f"voice_agent:verdict{{{WHO_TEXT}}}", "1x5 2x60"),
+)
+DEAR = (
+    (f"voice_agent:cost:session_usd{{{WHO_TEXT}}}", "0.21x100"),
+    (f"voice_agent:cost_verdict{{{WHO_TEXT}}}", "1x5 2x95"),
+    (f"voice_agent:cost:dearer{{{WHO_TEXT}}}", "0x5 1x95"),
+    (f'voice_agent:cost:window{{{WHO_TEXT},window="1h"}}', "1x100"),
+)
+STAGES = tuple(
+    (f'voice_agent_stage_seconds_{part}{{stage="{stage}",{WHO_TEXT}}}', f"0+{grown}x90")
+    for stage, seconds in (("llm", 0.8), ("tts", 0.3))
+    for part, grown in (("sum", seconds), ("count", 1))
+)
+BUDGETS = tuple((f'voice_agent_budget_seconds{{budget="{name}"}}', "0.4x90") for name in ("llm", "tts"))
+
+CASES = (
+    Case(
+        "VoiceAgentLatencyFastBurn",
+        ((f'voice_agent:burn{{speed="fast",{WHO_TEXT}}}', "_x5 0.24x40"),),
+        "6m", "12m", WHO,
+        "24% of the turns of free callers on haiku_first took over 1.5 s in 30m (objective 5%)",
+    ),
+    Case(
+        "VoiceAgentLatencySlowBurn",
+        ((f'voice_agent:burn{{speed="slow",{WHO_TEXT}}}', "_x5 0.09x60"),),
+        "15m", "30m", WHO,
+        "9% of the turns of free callers on haiku_first took over 1.5 s in 6h (objective 5%)",
+    ),
+    Case(
+        "VoiceAgentStageOverBudget",
+        (*STAGES, *BUDGETS, (f'voice_agent:burn{{speed="fast",{WHO_TEXT}}}', "_x40 0.24x50")),
+        "39m", "60m", {"stage": "llm", **WHO},
+        "The llm stage takes 2.0 times its budget on average for free callers on haiku_first",
+    ),
+    Case(
+        "VoiceAgentRollBackExperience",
+        (*ROLL_BACK, ('voice_agent:provider_outage:seen{window="1h"}', "0x70")),
+        "8m", "20m", WHO,
+        "Roll back haiku_first for free callers: its worst signal is at 3.6 times its limit",
+    ),
+    Case(
+        "VoiceAgentNoReply",
+        judged("no_reply", 0.08, 0.05, 0.02),
+        "8m", "20m", WHO,
+        "8% of the turns of free callers on haiku_first got no whole reply (limit 2%)",
+    ),
+    Case(
+        "VoiceAgentCallsLost",
+        judged("lost_sessions", 0.3, 0.25, 0.15),
+        "12m", "40m", WHO,
+        "30% of the calls of free callers on haiku_first vanished or failed (limit 15%)",
+    ),
+    Case(
+        "VoiceAgentDeadAir",
+        (
+            ('voice_agent_dead_air_seconds_total{tier="free"}', "0+20x200"),
+            (f'voice_agent:turns_owed:increase{{{WHO_TEXT},window="1h"}}', "200x200"),
+            (f'voice_agent:sessions:increase{{{WHO_TEXT},window="1h"}}', "20x200"),
+        ),
+        "10m", "150m", {"tier": "free"},
+        "free callers hear 6.0 s of silence for every reply that they are owed (limit 3 s)",
+    ),
+    Case(
+        "VoiceAgentCallersRefused",
+        (('voice_agent_sessions_refused_total{tier="free",reason="full"}', "0x10 2+2x40"),),
+        "9m", "40m", {"tier": "free", "reason": "full"},
+        "20 free callers were turned away in 10 minutes: full",
+    ),
+    Case(
+        "VoiceAgentCallersGone",
+        (
+            (f'voice_agent_sessions_total{{{WHO_TEXT},outcome="completed"}}', "0+5x300 1500x1000"),
+            ('voice_agent_active_sessions{tier="free"}', "1x300 0x1000"),
+        ),
+        "1000m", "1250m", {},
+        "No call in an hour in which there were 30 a week ago",
+        faster=10.0,
+    ),
+    Case(
+        "VoiceAgentRollBackCost", DEAR, "15m", "40m", WHO,
+        "Roll back haiku_first for free callers: a session costs $0.210",
+    ),
+    Case(
+        "VoiceAgentSessionCost", DEAR, "30m", "60m", WHO,
+        "A session of free callers on haiku_first costs $0.210 on average",
+    ),
+    Case(
+        "VoiceAgentUnpricedUsage",
+        (('voice_agent_unpriced_usage_total{provider="openai_tts",model="other",unit="characters"}', "_x10 500x60"),),
+        "5m", "20m", {"provider": "openai_tts", "model": "other", "unit": "characters"},
+        "500 characters of openai_tts other have no price",
+    ),
+    Case(
+        "VoiceAgentProviderOutage",
+        (('voice_agent:provider_outage{service="tts",provider="elevenlabs"}', "0x5 1x40"),),
+        "5m", "12m", {"service": "tts", "provider": "elevenlabs"},
+        "elevenlabs (tts) is out: no model of it works",
+    ),
+    Case(
+        "VoiceAgentFallbacks",
+        (
+            ('voice_agent:fallbacks:share{service="tts",from_provider="elevenlabs"}', "0x5 0.1x40"),
+            ('voice_agent:fallbacks:sample{service="tts",from_provider="elevenlabs"}', "100x50"),
+        ),
+        "8m", "20m", {"service": "tts", "from_provider": "elevenlabs"},
+        "10% of the turns moved on from elevenlabs (tts) in an hour (limit 2%)",
+    ),
+    Case(
+        "VoiceAgentLedgerDropped",
+        (('voice_agent_ledger_dropped_total{table="turns"}', "_x10 7x60"),),
+        "5m", "20m", {"table": "turns"},
+        "7 rows of the ledger (turns) were lost in the last hour",
+    ),
+    Case(
+        "VoiceAgentLedgerFailing",
+        (("voice_agent_ledger_write_failures_total", "0x10 1+1x40"),),
+        "9m", "30m", {},
+        "The ledger cannot be written: 5 attempts failed in 5 minutes",
+    ),
+    Case(
+        "VoiceAgentEventLoopLate",
+        (('voice_agent_event_loop_lag_seconds{instance="a:8000",job="voice-agent"}', "0.01x10 0.3x40"),),
+        "12m", "30m", {"instance": "a:8000", "job": "voice-agent"},
+        "a:8000 is 0.30 s late on average in 5 minutes (free callers are refused from 0.2 s)",
+    ),
+    Case(
+        "VoiceAgentQueueDrops",
+        (('voice_agent_queue_drops_total{queue="listen"}', "0x20 5x40"),),
+        "19m", "25m", {"queue": "listen"},
+        "5 items were dropped from the full queue listen in 10 minutes",
+    ),
+    Case(
+        "VoiceAgentProcessDown",
+        (('up{instance="a:8000",job="voice-agent"}', "1x5 0x40"),),
+        "6m", "12m", {"instance": "a:8000", "job": "voice-agent"},
+        "a:8000 does not answer Prometheus",
+    ),
+    Case(
+        "VoiceAgentMetricsAbsent",
+        (('voice_agent_build_info{version="1"}', "1x5"),),
+        "8m", "20m", {},
+        "No process of the voice agent is scraped: 0 series of voice_agent_build_info",
+    ),
+    Case(
+        "VoiceAgentVerdictAbsent",
+        (('voice_agent_build_info{version="1"}', "1x60"),),
+        "3m", "12m", {},
+        "1 processes are scraped, and no policy has a verdict",
+    ),
+    Case(
+        "VoiceAgentAssignmentStale",
+        (('voice_agent_assignment_age_seconds{instance="a:8000",job="voice-agent",tier="free"}', "1x9 30+60x40"),),
+        "10m", "12m", {"instance": "a:8000", "job": "voice-agent", "tier": "free"},
+        "a:8000 has not followed the policies of free callers for 150 s",
+    ),
+    Case(
+        "VoiceAgentAlertsNotTaken",
+        (('voice_agent_alert_notifications_total{result="unauthorized"}', "0x10 1+1x40"),),
+        "11m", "30m", {"result": "unauthorized"},
+        "10 notifications of Alertmanager were not taken in 10 minutes: unauthorized",
+    ),
+    Case(
+        "VoiceAgentWatchdog", (), "0m", "5m", {},
+        "Alerts arrive: this one always fires (value 1)",
+    ),
+)  # fmt: skip
+
+
+def expected(alert: Alert, case: Case) -> dict[str, Any]:
+    """The alert as promtool wants it told: all labels and all annotations, rendered."""
+    links = RunbookLinks()
+    rule = alert.as_dict(RuleContext(load_budgets(), case.faster), links)
+    url = re.sub(
+        r"\{\{ \$labels\.(\w+) \}\}", lambda found: case.labels[found[1]], rule["annotations"]["dashboard_url"]
+    )
+    return {
+        "exp_labels": {**case.labels, **rule["labels"]},
+        "exp_annotations": {**rule["annotations"], "summary": case.summary, "dashboard_url": url},
+    }
+
+
+def promtool(folder: Path, faster: float, series: Any, cases: list[dict[str, Any]]) -> None:
+    (folder / "rules.yml").write_text(rule_file(alert_groups(faster)), encoding="utf-8")
+    given = [{"series": name, "values": values} for name, values in series]
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "input_series": given, "alert_rule_test": cases}],
+    }
+    path = folder / "test.yml"
+    path.write_text(yaml.safe_dump(test, width=10_000), encoding="utf-8")
+    command = ["promtool", "test", "rules", str(path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)
+def test_not_yet_and_now(tmp_path: Path, case: Case) -> None:
+    fires = expected(ALERTS[case.alert], case)
+    checks: list[dict[str, Any]] = [
+        {"eval_time": case.quiet, "alertname": case.alert, "exp_alerts": []},
+        {"eval_time": case.fires, "alertname": case.alert, "exp_alerts": [fires]},
+    ]
+    promtool(tmp_path, case.faster, case.series, checks)
+
+
+@needs_promtool
+def test_a_window_in_which_a_provider_was_out_rolls_nothing_back(tmp_path: Path) -> None:
+    series = (*ROLL_BACK, ('voice_agent:provider_outage:seen{window="1h"}', "1x70"))
+    silent = {"eval_time": "40m", "alertname": "VoiceAgentRollBackExperience", "exp_alerts": []}
+    promtool(tmp_path, 1.0, series, [silent])
+    with pytest.raises(AssertionError, match="VoiceAgentRollBackExperience"):
+        promtool(tmp_path, 1.0, ROLL_BACK, [silent])
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("alert", "series"), [("VoiceAgentRollBackExperience", ROLL_BACK), ("VoiceAgentRollBackCost", DEAR)]
+)
+def test_what_was_rolled_back_asks_for_no_rollback(
+    tmp_path: Path, alert: str, series: tuple[tuple[str, str], ...]
+) -> None:
+    clean = ('voice_agent:provider_outage:seen{window="1h"}', "0x100")
+    weight = f"voice_agent_policy_weight_percent{{{WHO_TEXT}}}"
+    silent = {"eval_time": "40m", "alertname": alert, "exp_alerts": []}
+    promtool(tmp_path, 1.0, (*series, clean, (weight, "95x8 0x90")), [silent])
+    with pytest.raises(AssertionError, match=alert):
+        promtool(tmp_path, 1.0, (*series, clean, (weight, "95x99")), [silent])
+
+
+def test_every_alert_is_tested_and_named_like_the_others() -> None:
+    assert sorted(case.alert for case in CASES) == sorted(ALERTS)
+    assert all(name.startswith(PREFIX) for name in ALERTS)
+
+
+def test_only_the_rollbacks_ask_for_one() -> None:
+    asking = {name: alert.labels for name, alert in ALERTS.items() if alert.labels}
+    assert asking == {
+        "VoiceAgentRollBackExperience": {"action": "rollback", "verdict": "experience"},
+        "VoiceAgentRollBackCost": {"action": "rollback", "verdict": "cost"},
+    }
+
+
+def test_every_alert_points_to_a_panel_that_is_there() -> None:
+    assert board_files()
+    titles = {uid: {panel["id"]: panel["title"] for panel in panels(board)} for uid, board in boards().items()}
+    for alert in ALERTS.values():
+        assert titles[f"voice-agent-{alert.panel.board}"].get(alert.panel.id) == alert.panel.title, alert.name
+
+
+@pytest.mark.parametrize("text", sorted({line for alert in ALERTS.values() for line in alert.runbook.commands}))
+def test_a_command_of_a_runbook_can_be_pasted(text: str) -> None:
+    """Ours by its own parser. TIER, ID and WHY are what a person fills in."""
+    program, *words = shlex.split(text.replace("TIER", "free"))
+    assert program in ("voice-agent", "docker", "curl", "promtool"), text
+    if program != "voice-agent":
+        return
+    command: click.Command = cli
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        assert found is not None, text
+        command, words = found, words[1:]
+        context = click.Context(command, parent=context)
+    assert command.parse_args(context, words) == [], text
+
+
+def test_the_generated_rules_and_runbooks_are_the_committed_ones() -> None:
+    for name, content in files().items():
+        assert (HERE / "generated" / name).read_text(encoding="utf-8") == content, "run `make boards`"
+    for name, content in pages().items():
+        assert (HERE / "runbooks" / name).read_text(encoding="utf-8") == content, "run `make boards`"
+    assert {path.name for path in (HERE / "runbooks").iterdir()} == set(pages())

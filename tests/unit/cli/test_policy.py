@@ -1,0 +1,102 @@
+"""What an operator types and reads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from agent.cli.policy import decisions, policy
+from tests.unit.ledger.test_policy_store import stored, watch_on
+from tests.unit.policy.test_decisions import ALERT, EVIDENCE, decided
+
+
+def run(command: click.Command, *arguments: str, status: int = 0) -> str:
+    result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    found = f"sqlite:///{tmp_path / 'ledger.db'}"
+    monkeypatch.setenv("VOICE_AGENT_DATABASE_URL", found)
+    return found
+
+
+async def start_service(url: str) -> None:
+    async with stored(url) as store:
+        await watch_on(store)[0].refresh()
+
+
+def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
+    assert "never assigned: the service has not started yet" in run(policy, "list")
+    assert "start the service once" in run(policy, "history")
+    assert "no decision yet" in run(decisions)
+    asyncio.run(start_service(url))
+    made = run(policy, "assign", "free", "haiku_first=90", "economy=10", "--reason", "a canary")
+    assert "free: new sessions get haiku_first 90 %, economy 10 % (revision 2)" in made
+    assert "revision 2 since" in run(policy, "list")
+    rolled = run(policy, "rollback", "free")
+    assert "free: new sessions get haiku_first 95 %, sonnet_first 5 % (revision 3)" in rolled
+    history = json.loads(run(policy, "history", "--tier", "free", "--json"))
+    assert [(one["revision"], one["cause"], one["restores"]) for one in history] == [
+        (3, "rollback", 1), (2, "assign", None), (1, "first", None),
+    ]  # fmt: skip
+    assert history[1]["reason"] == "a canary"
+    assert "rollback to 1" in run(policy, "history")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "why"),
+    [
+        (("assign", "free", "haiku_first=90"), 1, "sum to 100"),
+        (("assign", "free", "haiku_first"), 2, "takes a policy and its percent: haiku_first=95"),
+        (("assign", "free", f"economy={'9' * 5000}"), 2, "takes a policy and its percent: haiku_first=95"),
+        (("assign", "free", "economy=50", "economy=50"), 2, "a policy is named twice"),
+        (("assign", "gold", "economy=100"), 2, "'gold' is not one of"),
+        (("show", "opus_first"), 1, "there is no policy opus_first: there are haiku_first"),
+    ],
+)
+def test_what_cannot_be_done_is_said(url: str, arguments: tuple[str, ...], status: int, why: str) -> None:
+    asyncio.run(start_service(url))
+    assert why in run(policy, *arguments, status=status)
+
+
+def test_a_user_without_a_name_can_roll_back_too(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    asyncio.run(start_service(url))
+    run(policy, "rollback", "free")
+    [rolled, _] = json.loads(run(policy, "history", "--tier", "free", "--json"))
+    assert rolled["actor"].startswith("command (uid ")
+
+
+def test_every_knob_of_a_policy() -> None:
+    text = run(policy, "show", "haiku_first")
+    assert "sonnet → haiku → recorded" in text
+    assert "over 80 characters" in text
+
+
+def test_a_decision_with_its_numbers_and_what_to_do_next(url: str) -> None:
+    async def decide() -> None:
+        async with stored(url) as store:
+            await watch_on(store)[0].refresh()
+            made = decided("haiku_first", ALERT.starts_at - ALERT.starts_at)
+            async with store.transaction() as transaction:
+                await transaction.save(replace(made, evidence=EVIDENCE))
+
+    asyncio.run(decide())
+    assert "rolled back" in run(decisions)
+    text = run(decisions, "show", "haiku_first")
+    assert "slow turns 18.3 % (limit 5.0 %, baseline 3.1 %)" in text
+    assert "next: voice-agent decisions undo haiku_first" in text
+    assert json.loads(run(decisions, "--json"))[0]["outcome"] == "rolled_back"
+    assert "is no longer in force" in run(decisions, "undo", "haiku_first", status=1)

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from agent.billing.prices import load_prices
+from agent.cli.cost import cost, knobs_of
+from agent.cli.report import forget, ledger, report
+from agent.core.calls import Unit
+from agent.core.errors import ConfigurationError
+from agent.policy.policies import SttModel, VoiceModel, load_policies
+from agent.settings import Settings
+from tests.unit.reports.test_period import a_day, told
+
+
+def run(command: click.Command, *arguments: str) -> str:
+    result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A configured ledger that holds a day; returns its URL."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    monkeypatch.setenv("VOICE_AGENT_DATABASE_URL", url)
+
+    async def fill() -> None:
+        filled, _ = await told(url, a_day(), at=datetime.now(UTC) - timedelta(minutes=5))
+        await filled.engine.dispose()
+
+    asyncio.run(fill())
+    return url
+
+
+def rows_of(text: str) -> dict[str, Sequence[str]]:
+    """First cell → the other cells of every line of a table."""
+    cells = [[cell.strip() for cell in line.split("│")] for line in text.splitlines() if "│" in line]
+    return {line[0]: line[1:] for line in cells if line[0]}
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_report_is_two_tables() -> None:
+    text = run(report, "--since", "1h")
+    felt, spent = text.split("\nCost ")
+    assert "Experience" in felt
+    assert "$" not in felt
+    assert rows_of(felt)["owed a reply"] == ["11", "30"]
+    assert rows_of(spent)["sessions ended"] == ["1", "", "10", "", "0", ""]
+    assert rows_of(spent)["elevenlabs eleven_secret_v9 characters"] == ["10", "", "–", "", "–", ""]
+    assert rows_of(spent)["eleven_flash_v2_5"] == ["$0.0420", "62.1 %", "$0.1200", "63.7 %", "–", ""]
+    assert rows_of(spent)["waste"] == ["$0.0021", "3.1 %", "$0.0000", "0.0 %", "$0.0000", "0.0 %"]
+
+
+@pytest.mark.usefixtures("kept")
+def test_the_report_as_json_and_by_tier() -> None:
+    made: dict[str, Any] = json.loads(run(report, "--json", "--tier", "premium"))
+    assert [part["tier"] for part in made["experience"]] == ["premium"]
+    assert made["spending"][0]["sessions"] == 10
+    assert made["experience"][0]["voice_to_voice"]["count"] == 30
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_session_s_waterfall_and_bill() -> None:
+    text = run(report, "session", "p3")
+    assert "premium · standard v3" in text
+    assert "turn 3  replied, 1,800 ms voice to voice" in text
+    assert "over: stt, llm, voice_to_voice" in text
+    assert text.count("█") > 20
+    assert "$0.018845" in text
+    assert [cell.strip() for cell in rows_of(text)["flux-general-en"]] == [
+        "served",
+        "60.0 s of audio",
+        "$0.006500",
+        "2026-11-04",
+    ]
+    assert [line.split("│")[2].strip() for line in text.splitlines() if line.startswith("claude-haiku")] == [
+        "1,500 tokens in",
+        "12,000 cache read",
+        "150 tokens out",
+    ]
+    assert json.loads(run(report, "session", "p3", "--json"))["usd"] == pytest.approx(0.018845)
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (report, ["--since", "1h"]),
+        (report, ["session", "p3"]),
+        (report, ["session", "f1"]),
+        (cost, ["explain"]),
+        (cost, ["explain", "--policy", "economy"]),
+        (cost, ["article"]),
+    ],
+)
+def test_every_table_fits_a_small_terminal(
+    command: click.Command, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.cli.console.PIPE_WIDTH", 80)
+    text = run(command, *arguments)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    shown = re.findall(r"(?:eleven_flash|claude-|flux-gen)\S+", text)
+    assert set(shown) <= {
+        "eleven_flash_v2_5",
+        "claude-haiku-5-5",
+        "claude-haiku-5-5,",
+        "claude-sonnet-5-5",
+        "claude-sonnet-5-5,",
+        "flux-general-en",
+    }  # none is broken in two
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_session_that_is_not_there() -> None:
+    result = CliRunner().invoke(report, ["session", "p99"])
+    assert result.exit_code == 1
+    assert "the ledger has no session p99" in result.output
+
+
+@pytest.mark.usefixtures("kept")
+def test_forget_and_prune() -> None:
+    before = json.loads(run(report, "--json"))["spending"]
+    assert "sessions              11" in run(forget, "ada")
+    after = json.loads(run(report, "--json"))
+    assert after["experience"] == []
+    assert [part["total_usd"] for part in after["spending"]] == [part["total_usd"] for part in before]
+    assert "charges                0" in run(ledger, "prune", "--days", "1")
+    assert "revision 0002" in run(ledger, "migrate")
+
+
+@pytest.mark.parametrize("period", ["24", "1w", "-1h", ""])
+def test_a_period_that_is_none(period: str) -> None:
+    result = CliRunner().invoke(report, ["--since", period])
+    assert result.exit_code == 2
+    assert "30m, 24h, 7d" in result.output
+
+
+def test_a_database_that_is_down_is_one_line_without_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_DATABASE_URL", "postgresql://someone:hunter2@127.0.0.1:9/nowhere")
+    with pytest.raises(ConfigurationError, match="cannot be used") as caught:
+        CliRunner().invoke(ledger, ["migrate"], catch_exceptions=False)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_explain_puts_two_policies_side_by_side() -> None:
+    text = run(cost, "explain", "--minutes", "3", "--chars", "1350", "--turns", "12")
+    assert "sonnet_first" in text and "haiku_first" in text
+    bills = json.loads(run(cost, "explain", "--json", "--against", "economy"))
+    assert [bill["name"] for bill in bills] == ["sonnet_first", "economy"]
+    assert bills[1]["lines"][0]["model"] == "nova-3"
+
+
+def test_a_component_without_a_price_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text(
+        '[[price]]\nprovider = "deepgram"\nmodels = ["nova-3"]\neffective_from = 2126-01-01\n'
+        'usd_per_audio_minute = 0.004\nsource = "a contract to come"\n'
+    )
+    monkeypatch.setenv("VOICE_AGENT_PRICES_FILE", str(file))
+    rows = rows_of(run(cost, "explain", "--against", "economy"))
+    assert rows["speech to text"] == ["17 %  $0.0195", "unpriced", "–"]
+    assert rows["session"] == ["$0.1143", "unpriced + $0.0248", "–"]
+
+
+def test_a_recogniser_that_overrides_the_policies_is_the_one_that_is_priced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_STT_MODEL", "nova-3")
+    assert rows_of(run(cost, "explain"))["nova-3"] == ["3 min  $0.0144", "3 min  $0.0144", ""]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--policy", "dearest"], "there is no policy dearest"),
+        (["--minutes", "-1"], "-1.0 is not in the range"),
+        (["--minutes", "nan"], "nan is not a number of anything"),
+        (["--sonnet", "1.5"], "1.5 is not in the range"),
+    ],
+)
+def test_what_cannot_be_calculated_is_said(arguments: list[str], why: str) -> None:
+    result = CliRunner().invoke(cost, ["explain", *arguments])
+    assert result.exit_code == 2
+    assert why in result.output
+
+
+def test_the_article_is_checked() -> None:
+    text = run(cost, "article")
+    for figure in ("1.79", "54 spoken characters", "$0.449", "$0.154", "$0.0129", "90 %", "87 %"):
+        assert figure in text
+    rows = rows_of(text)
+    assert rows["Whisper, then Nova-2: a minute"] == ["$0.0060", "$0.0043"]
+    assert rows["model: a million tokens"] == ["$3.0000", "$0.2500"]
+    assert rows["with 18 % still at $3"] == ["", "$0.7450"]
+    assert rows["voice: 1,000 characters"] == ["$0.3000", "$0.1000"]
+    assert rows["a session"] == ["$0.0240", "$0.0110"]
+
+
+def test_everything_that_a_policy_or_a_default_can_name_has_a_price() -> None:
+    settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
+    book, now = load_prices(), datetime.now(UTC)
+    [policy] = [policy for policy in load_policies().policies.values() if policy.name == "haiku_first"]
+    for recogniser in get_args(SttModel):
+        knobs = knobs_of(replace(policy, stt_model=recogniser), settings)
+        assert book.rate(*knobs.stt, Unit.AUDIO_SAMPLES, now), recogniser
+    for voice in get_args(VoiceModel):
+        assert book.rate("elevenlabs", voice, Unit.CHARACTERS, now), voice
+    for model in (settings.haiku_model, settings.sonnet_model):
+        assert book.rate("anthropic", model, Unit.OUTPUT_TOKENS, now), model
+    assert book.rate("openai_stt", settings.openai_stt_model, Unit.AUDIO_SAMPLES, now)
+    assert book.rate("openai_tts", settings.openai_tts_model, Unit.CHARACTERS, now)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from typing import Any
+
+import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models import dashboard as models
+
+from agent.telemetry import catalog
+from alerts.recording.groups import recorded_metrics, recording_groups
+from dashboards import model as shared
+from dashboards.__main__ import files
+from tests.support.boards import METRIC, boards, panels, queries
+from tests.support.paths import ROOT
+
+UIDS = ("voice-agent-ux", "voice-agent-cost")
+GENERATED = ROOT / "dashboards" / "generated"
+MONEY = {"cost", "usd", "unpriced"}
+LATENCY = {"latency", "stage", "lag", "air", "barge", "skew"}
+
+# What the service counts and no board shows, and why.
+NOT_ON_A_BOARD = {
+    catalog.TTS_CHARACTERS: "for reconciling with invoices; the cost board shows its dollars",
+    catalog.STT_AUDIO: "for reconciling with invoices; the cost board shows its dollars",
+    catalog.BREAKER_CHANGES: "the breakers' states are on the board; this one is for questions afterwards",
+    catalog.ASSIGNMENT_AGE: "rises only while the database is down, which the ledger's figures show",
+    catalog.NOTIFICATIONS: "for questions about Alertmanager's webhook; what came of it is on the board",
+    catalog.CHAT_MESSAGES: "for questions about the chat; a message that is missing is seen there",
+    catalog.LEDGER_QUEUE: "rises only while the database is down, which has an alert",
+    catalog.LEDGER_COMMIT: "off the audio path; for tuning the database",
+    catalog.LEDGER_FAILURES: "has an alert; what is lost by it is on the board",
+}
+
+
+@pytest.fixture(params=UIDS)
+def board(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return boards()[request.param]
+
+
+def test_the_generated_boards_are_the_committed_ones() -> None:
+    for path, content in files().items():
+        assert path.read_text(encoding="utf-8") == content, "run `make boards`"
+    assert {path.name for path in files()} == {path.name for path in GENERATED.glob("*.json")}
+
+
+def test_the_sdk_reads_back_what_it_wrote(board: dict[str, Any]) -> None:
+    register_default_plugins()
+    read = models.Dashboard.from_json(board)
+    again = json.loads(JSONEncoder(sort_keys=True).encode(read))
+    assert _without_placement(again) == board
+
+
+def _without_placement(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {key: _without_placement(inner) for key, inner in found.items() if inner != "inControlsMenu"}
+    return [_without_placement(inner) for inner in found] if isinstance(found, list) else found
+
+
+def test_nothing_is_hidden_in_a_menu(board: dict[str, Any]) -> None:
+    assert "placement" not in json.dumps({key: board[key] for key in ("links", "annotations", "templating")})
+
+
+def test_ids_are_unique_and_panels_fill_the_grid_without_overlap(board: dict[str, Any]) -> None:
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(set(ids)) == len(ids)
+    assert 0 not in ids
+    spots = [panel["gridPos"] for panel in board["panels"]]
+    assert all(spot["x"] + spot["w"] <= shared.COLUMNS for spot in spots)
+    for one, other in combinations(spots, 2):
+        apart = (
+            one["x"] + one["w"] <= other["x"]
+            or other["x"] + other["w"] <= one["x"]
+            or one["y"] + one["h"] <= other["y"]
+            or other["y"] + other["h"] <= one["y"]
+        )
+        assert apart, (one, other)
+
+
+def test_every_panel_says_what_it_is_and_why_it_may_be_empty(board: dict[str, Any]) -> None:
+    for panel in panels(board):
+        assert len(panel["description"]) > 60, panel["title"]
+        assert len(panel["fieldConfig"]["defaults"]["noValue"]) > 15, panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in {"none", "short", "s", "percentunit", "currencyUSD"}
+
+
+def test_both_boards_have_the_variables_annotations_and_a_link_that_keeps_them(board: dict[str, Any]) -> None:
+    variables = {variable["name"]: variable for variable in board["templating"]["list"]}
+    assert list(variables) == ["datasource", "tier", "policy", "window"]
+    assert variables["tier"]["query"] == "free,premium"
+    assert all(variables[name]["includeAll"] and variables[name]["allValue"] == ".*" for name in ("tier", "policy"))
+    assert [found["name"] for found in board["annotations"]["list"]] == [
+        "Deploys", "Policy changes", "Assignments", "Decisions", "Alerts",
+    ]  # fmt: skip
+    alerts = board["annotations"]["list"][-1]["target"]["expr"]
+    assert 'severity!="none"' in alerts, "the watchdog always fires: it would colour the whole board"
+    (link,) = board["links"]
+    (other,) = {uid for uid in UIDS if uid != board["uid"]}
+    assert link["url"] == f"/d/{other}"
+    assert link["keepTime"]
+    assert link["includeVars"]
+
+
+def test_experience_and_cost_share_no_board() -> None:
+    for asked in queries():
+        words = {word for name in METRIC.findall(asked.expr) for word in name.replace(":", "_").split("_")}
+        foreign = MONEY if asked.board == "voice-agent-ux" else LATENCY
+        assert not words & foreign, (asked.title, words & foreign)
+
+
+def _named(text: str) -> set[str]:
+    """Metrics in an expression, histograms without their parts."""
+    known = {metric.name for metric in (*catalog.all_metrics(), *recorded_metrics())}
+    found: set[str] = set()
+    for name in METRIC.findall(text):
+        base = name if name in known else name.rpartition("_")[0]
+        assert base in known, f"{name} is neither in the catalog nor recorded"
+        found.add(base)
+    return found
+
+
+def test_every_query_names_what_the_catalog_or_a_rule_declares() -> None:
+    for asked in queries():
+        assert _named(asked.expr), asked
+    for board in boards().values():
+        for annotation in board["annotations"]["list"]:
+            assert annotation["name"] == "Alerts" or _named(annotation["expr"])
+
+
+def test_every_metric_is_on_a_board_or_deliberately_not() -> None:
+    shown = {name for asked in queries() for name in _named(asked.expr)}
+    for uid in UIDS:
+        shown |= {name for found in boards()[uid]["annotations"]["list"] for name in _named(found["expr"])}
+    for group in recording_groups():
+        for rule in group["rules"]:
+            shown |= _named(rule["expr"])
+    missing = {metric.name for metric in catalog.all_metrics()} - shown
+    assert missing == {metric.name for metric in NOT_ON_A_BOARD}
+    assert all(NOT_ON_A_BOARD.values())

@@ -1,0 +1,108 @@
+"""A wrong setting is one clear line that names it and says what it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from agent.budgets import load_budgets
+from agent.core.errors import ConfigurationError
+from agent.settings import load_settings
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("VOICE_AGENT_PORT", "eighty", "valid integer"),
+        ("VOICE_AGENT_PORT", "70000", "less than or equal to 65535"),
+        ("VOICE_AGENT_PROT", "80", "did you mean VOICE_AGENT_PORT"),
+        ("VOICE_AGENT_TOKEN_SECRET", "short", "32 characters"),
+        ("VOICE_AGENT_API_KEYS", "abc,def", "16 characters"),
+        ("VOICE_AGENT_SANDBOX_URL", "localhost:8100", "http://"),
+        ("DEEPGRAM_BASE_URL", "wss://x", "http://"),
+        ("VOICE_AGENT_STT_MODEL", "whale", "'flux' or 'nova-3'"),
+        ("VOICE_AGENT_LOG_FORMAT", "xml", "'console' or 'json'"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert str(caught.value).startswith(name)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if "SECRET" in name or "KEY" in name:
+        assert value not in str(caught.value)
+
+
+def test_an_empty_variable_means_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", "")
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "")
+    settings = load_settings()
+    assert settings.sandbox_url is None
+    assert settings.deepgram_api_key is None
+
+
+def test_no_provider_without_a_key_or_a_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="DEEPGRAM_API_KEY is not set"):
+        load_settings().provider("deepgram")
+    monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", "http://127.0.0.1:8100")
+    assert load_settings().provider("deepgram").simulated
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "real")
+    end = load_settings().provider("deepgram")
+    assert (end.simulated, end.base_url) == (False, None)
+
+
+def test_there_is_no_default_secret_outside_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="TOKEN_SECRET is not set"):
+        load_settings().session_secret()
+    monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", "http://127.0.0.1:8100")
+    assert load_settings().session_secret()
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "real")  # one real provider: real callers can cost real money
+    with pytest.raises(ConfigurationError, match="TOKEN_SECRET is not set"):
+        load_settings().session_secret()
+
+
+def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_TOKEN_SECRET", "very-secret-" * 4)
+    monkeypatch.setenv("VOICE_AGENT_API_KEYS", "first-secret-key-1,second-secret-key")
+    settings = load_settings()
+    assert "secret-" not in repr(settings)
+    assert settings.api_keys == (SecretStr("first-secret-key-1"), SecretStr("second-secret-key"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("stt = 600", "stt = -1", "latency_ms.stt"),
+        ("stt = 600", 'stt = "fast"', "latency_ms"),
+        ("stt = 600", "sst = 600", "sst"),
+        ("[tiers.free]", "[tiers.gold]", "exactly free, premium"),
+        ("slow_turn_share = 0.05", "slow_turn_share = 5", "slow_turn_share"),
+        ("session_usd = 0.015", "session_usd = 9.0", "session_usd"),
+        ("[latency_ms]", "[latency_ms", ""),
+    ],
+)
+def test_a_wrong_budget_is_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    shipped = ROOT / "agent" / "budgets.toml"
+    file = tmp_path / "budgets.toml"
+    file.write_text(shipped.read_text().replace(old, new, 1))
+    with pytest.raises(ConfigurationError) as caught:
+        load_budgets(file)
+    assert str(file) in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_a_missing_budgets_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"none\.toml: cannot be read"):
+        load_budgets(tmp_path / "none.toml")

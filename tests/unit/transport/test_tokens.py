@@ -1,0 +1,87 @@
+"""Session tokens: what is accepted, and why the rest is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.budgets import Tier
+from agent.core.errors import TokenError
+from agent.transport.tokens import TokenBook, verify_membership
+
+SECRET = "s" * 40
+BOOK = TokenBook(SECRET, minutes=15)
+
+
+def test_an_issued_token_says_who_and_lives_fifteen_minutes() -> None:
+    token, session_id, expires = BOOK.issue("caller", Tier.FREE)
+    claims = BOOK.verify(token)
+    assert (claims.subject, claims.tier, claims.session_id) == ("caller", Tier.FREE, session_id)
+    assert not claims.resume
+    assert timedelta(minutes=14, seconds=50) < expires - datetime.now(UTC) <= timedelta(minutes=15)
+    assert jwt.decode(token, SECRET, ["HS256"])["scope"] == "voice-session"
+
+
+def test_a_resume_token_names_its_session() -> None:
+    token, session_id, _ = BOOK.issue("caller", Tier.PREMIUM)
+    resumed = BOOK.verify(BOOK.issue_resume(BOOK.verify(token), session_id, 3600))
+    assert resumed.resume
+    assert (resumed.subject, resumed.tier, resumed.session_id) == ("caller", Tier.PREMIUM, session_id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"exp": datetime(2020, 1, 1, tzinfo=UTC)}, "expired"),
+        ({"exp": None}, "malformed"),
+        ({"sub": None}, "malformed"),
+        ({"sub": ""}, "malformed"),
+        ({"sub": "x" * 300}, "malformed"),
+        ({"scope": "admin"}, "scope"),
+        ({"scope": None}, "scope"),
+        ({"tier": "gold"}, "tier"),
+        ({"tier": 7}, "tier"),
+        ({"sid": "../../etc"}, "malformed"),
+        ({"sid": 12}, "malformed"),
+        ({"scope": "voice-resume"}, "malformed"),
+    ],
+)
+def test_wrong_claims_are_refused_with_their_reason(changes: dict[str, object], reason: str) -> None:
+    claims: dict[str, object] = {
+        "sub": "a", "scope": "voice-session", "tier": "free", "exp": datetime.now(UTC) + timedelta(minutes=1)
+    }  # fmt: skip
+    claims |= changes
+    token = jwt.encode({key: value for key, value in claims.items() if value is not None}, SECRET, "HS256")
+    with pytest.raises(TokenError) as caught:
+        BOOK.verify(token)
+    assert caught.value.reason == reason
+    assert token not in str(caught.value)
+
+
+@given(st.text(max_size=200))
+def test_garbage_is_refused_and_nothing_else_is_raised(garbage: str) -> None:
+    with pytest.raises(TokenError):
+        BOOK.verify(garbage)
+
+
+def test_no_secret_but_ours_and_no_other_algorithm() -> None:
+    claims = {"sub": "a", "scope": "voice-session", "exp": datetime.now(UTC) + timedelta(minutes=1)}
+    for token, reason in (
+        (jwt.encode(claims, "o" * 40, "HS256"), "signature"),
+        (jwt.encode(claims, "", "none"), "algorithm"),
+        (jwt.encode(claims, SECRET * 2, "HS512"), "algorithm"),
+    ):
+        with pytest.raises(TokenError) as caught:
+            BOOK.verify(token)
+        assert caught.value.reason == reason
+
+
+def test_a_membership_cookie_gives_its_subject() -> None:
+    cookie = jwt.encode({"sub": "member", "exp": datetime.now(UTC) + timedelta(minutes=1)}, SECRET, "HS256")
+    assert verify_membership(cookie, SECRET) == "member"
+    with pytest.raises(TokenError):
+        verify_membership(cookie, "o" * 40)

@@ -1,0 +1,202 @@
+"""The listener: what goes up, when speech ended, and recognisers that are slow, lost or not needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from agent.core import clock
+from agent.core.audio import bytes_for
+from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
+from agent.providers.base import SttEvent, SttEventKind, Word
+from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
+from agent.turn.vad import VoiceStarted, VoiceStopped
+from tests.support.stack import CLIPS
+from tests.support.virtual_time import run_virtual
+from voice_loadtest.audio import load_wav
+
+FRAME = bytes_for(0.02)
+SPEECH = load_wav(CLIPS / "room_01.wav").pcm
+
+
+class Script:
+    """A recogniser that a test plays: it takes audio and says what it is told to say."""
+
+    provider = "script"
+    model = "test"
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[SttEvent | ProviderError | None] = asyncio.Queue()
+        self.sent: list[bytes] = []
+        self.opened = 0
+        self.takes = asyncio.Event()
+        self.takes.set()
+
+    @asynccontextmanager
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[Script]:
+        self.opened += 1
+        yield self
+
+    async def send(self, pcm: bytes) -> None:
+        await self.takes.wait()
+        self.sent.append(pcm)
+
+    async def finish(self) -> None:
+        self.heard.put_nowait(None)
+
+    async def __aiter__(self) -> AsyncIterator[SttEvent]:
+        while (heard := await self.heard.get()) is not None:
+            if isinstance(heard, ProviderError):
+                raise heard
+            yield heard
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def record(self, call: Call) -> None: ...
+
+    def dropped(self, frames: int) -> None:
+        self.frames += frames
+
+
+async def speak(listener: CallerListener, pcm: bytes) -> None:
+    """Feeds audio in real (virtual) time."""
+    for start in range(0, len(pcm) - FRAME + 1, FRAME):
+        await asyncio.sleep(0.02)
+        listener.feed(pcm[start : start + FRAME], clock.now())
+
+
+@asynccontextmanager
+async def listening(script: Script, counted: Counted, idle_s: float = 30.0) -> AsyncGenerator[CallerListener]:
+    listener = CallerListener(script, "s", counted, idle_s=idle_s)
+    task = asyncio.create_task(listener.run())
+    try:
+        yield listener
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def events(listener: CallerListener) -> list[object]:
+    found: list[object] = []
+    while not listener.events.empty():
+        found.append(listener.events.get_nowait())
+    return found
+
+
+def test_the_end_of_speech_is_where_the_last_word_s_audio_arrived() -> None:
+    async def scenario() -> EndOfTurn:
+        script = Script()
+        async with listening(script, Counted()) as listener:
+            await speak(listener, bytes(bytes_for(1.0)) + SPEECH + bytes(bytes_for(1.0)))
+            script.heard.put_nowait(SttEvent(SttEventKind.ENDED, "book a room", (Word("room", 1.2, 2.0),)))
+            await asyncio.sleep(0.1)
+            return next(event for event in events(listener) if isinstance(event, EndOfTurn))
+
+    ended = run_virtual(scenario())
+    assert ended.speech_ended == pytest.approx(2.0, abs=0.021)
+    assert ended.ready_at > 4.0
+
+
+def test_without_word_times_it_is_the_last_voiced_frame() -> None:
+    async def scenario() -> tuple[EndOfTurn, float]:
+        script = Script()
+        async with listening(script, Counted()) as listener:
+            await speak(listener, bytes(bytes_for(1.0)) + SPEECH + bytes(bytes_for(1.0)))
+            script.heard.put_nowait(SttEvent(SttEventKind.ENDED, "book a room", (Word("room"),)))
+            await asyncio.sleep(0.1)
+            found = events(listener)
+            stopped = next(event for event in found if isinstance(event, VoiceStopped))
+            return next(event for event in found if isinstance(event, EndOfTurn)), stopped.at
+
+    ended, stopped = run_virtual(scenario())
+    assert ended.speech_ended == stopped
+    assert ended.speech_ended == pytest.approx(1.0 + len(SPEECH) / 32_000, abs=0.3)
+
+
+def test_tentative_words_are_not_sure_until_the_turn_has_started() -> None:
+    async def scenario() -> list[object]:
+        script = Script()
+        async with listening(script, Counted()) as listener:
+            await speak(listener, bytes(bytes_for(0.2)))
+            for heard in (
+                SttEvent(SttEventKind.PARTIAL, "the"),
+                SttEvent(SttEventKind.PARTIAL, ""),
+                SttEvent(SttEventKind.STARTED, "the other"),
+                SttEvent(SttEventKind.PARTIAL, "the other one"),
+                SttEvent(SttEventKind.ENDED, "the other one"),
+                SttEvent(SttEventKind.ENDED, "   "),
+                SttEvent(SttEventKind.PARTIAL, "uh"),
+            ):
+                script.heard.put_nowait(heard)
+            await asyncio.sleep(0.1)
+            return events(listener)
+
+    found = run_virtual(scenario())
+    assert [event.sure for event in found if isinstance(event, Words)] == [False, True, True, False]
+    assert sum(isinstance(event, EndOfTurn) for event in found) == 1
+
+
+def test_frames_go_up_together_and_none_is_lost() -> None:
+    async def scenario() -> tuple[int, list[bytes]]:
+        script = Script()
+        audio = bytes(bytes_for(0.5)) + SPEECH
+        async with listening(script, Counted()) as listener:
+            await speak(listener, audio)
+            await asyncio.sleep(0.3)
+            return len(audio) - len(audio) % FRAME, script.sent
+
+    expected, sent = run_virtual(scenario())
+    assert sum(map(len, sent)) == expected
+    assert len(sent) < expected / FRAME / 1.5
+
+
+def test_typing_opens_no_stream_and_silence_closes_it() -> None:
+    async def scenario() -> tuple[int, int, bytes]:
+        script = Script()
+        async with listening(script, Counted(), idle_s=2.0) as listener:
+            await asyncio.sleep(5.0)
+            before = script.opened
+            await speak(listener, bytes(bytes_for(4.0)))
+            closed_after = sum(map(len, script.sent))
+            script.sent.clear()
+            await speak(listener, SPEECH + bytes(bytes_for(0.5)))
+            return before, closed_after, b"".join(script.sent)
+
+    before, closed_after, again = run_virtual(scenario())
+    assert before == 0
+    assert closed_after < bytes_for(3.0)
+    assert len(again) >= len(SPEECH)  # with the audio just before the voice
+
+
+def test_a_recogniser_that_does_not_take_audio_costs_bounded_memory() -> None:
+    async def scenario() -> int:
+        script, counted = Script(), Counted()
+        script.takes.clear()
+        async with listening(script, counted) as listener:
+            await speak(listener, SPEECH * 6)
+        return counted.frames
+
+    assert run_virtual(scenario()) > 100
+
+
+def test_a_lost_recogniser_is_told_and_opened_again() -> None:
+    async def scenario() -> tuple[list[object], int]:
+        script = Script()
+        async with listening(script, Counted()) as listener:
+            await speak(listener, bytes(bytes_for(0.2)))
+            script.heard.put_nowait(ProviderError("script", ErrorKind.DISCONNECTED))
+            await speak(listener, bytes(bytes_for(0.2)) + SPEECH)
+            await asyncio.sleep(1.0)
+            return events(listener), script.opened
+
+    found, opened = run_virtual(scenario())
+    lost = [event for event in found if isinstance(event, RecogniserLost)]
+    assert [event.error.kind for event in lost] == [ErrorKind.DISCONNECTED]
+    assert opened == 2
+    assert any(isinstance(event, VoiceStarted) for event in found)

@@ -1,0 +1,195 @@
+"""Game days: the names that they rest on, their judgement, and two scenarios on the real thing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from agent.budgets import load_budgets
+from agent.settings import Settings
+from agent.telemetry.catalog import all_metrics
+from agent.telemetry.recorded_metrics import NOT_ENOUGH
+from alerts.groups import all_alerts
+from alerts.model import RuleContext
+from alerts.recording.groups import recorded_metrics
+from voice_loadtest.gameday import cli, queries
+from voice_loadtest.gameday.assertions import Check, Milestones, check
+from voice_loadtest.gameday.observer import WATCHDOG, Decided, Fired, Observer
+from voice_loadtest.gameday.runner import PlayedGameDay
+from voice_loadtest.gameday.scenario import BASELINE, HAIKU, POLICY, Scenario
+from voice_loadtest.gameday.scenarios import SCENARIOS
+from voice_loadtest.gameday.timeline import GameDayTimeline
+from voice_loadtest.stack.monitoring import alertmanager_command
+from voice_loadtest.stack.processes import ALERTMANAGERS, ROOT
+from voice_loadtest.traffic import Tally
+
+ALERTS = frozenset(alert.name for group in all_alerts(RuleContext(load_budgets())).values() for alert in group)
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+SLOW = BY_NAME["haiku-slow"]
+installed = shutil.which("prometheus") and any(map(shutil.which, ALERTMANAGERS))
+
+
+def test_what_is_asked_of_prometheus_is_exported_or_recorded() -> None:
+    known = {metric.name for metric in (*all_metrics(), *recorded_metrics())}
+    for expr in queries.QUESTIONS:
+        asked = {re.sub("_(sum|count)$", "", name) for name in re.findall(r"voice_agent[\w:]+", expr)}
+        assert asked
+        assert asked <= known
+    assert queries.NOT_ENOUGH == NOT_ENOUGH
+    assert Settings.model_fields["haiku_model"].default == HAIKU
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_scenarios_speak_of_alerts_that_the_rules_have(scenario: Scenario) -> None:
+    assert {*scenario.fires, *scenario.may_fire, WATCHDOG} <= ALERTS
+    assert not {*scenario.fires} & {*scenario.may_fire}
+
+
+def watched(scenario: Scenario) -> tuple[Observer, Milestones]:
+    """A run in which everything went as it must: the fault at second 10, the end at second 50."""
+    watch = Observer(cast("Any", None), cast("Any", None), GameDayTimeline(Console(quiet=True)))
+    watch.revision, watch.weights = 1, scenario.weights
+    watch.numbers = dict.fromkeys(queries.QUESTIONS, 0.0)
+    for name in scenario.fires:
+        watch.fired[(name, ("free",))] = Fired(name, "page", 20.0, firing=False, known_to_alertmanager=True)
+    milestones = Milestones(injected=10.0, removed=50.0, recovered=60.0, calls=[(5.0, POLICY), (30.0, BASELINE)])
+    if scenario.rolled_back:
+        watch.revision, watch.weights = 2, {BASELINE: 100}
+        watch.decisions = [Decided("rolled_back", "verdict", scenario.fires[0], 21.0, 1.0)]
+        milestones.mended_under_fault = 40.0
+    if scenario.beyond_doubt:
+        milestones.doubtless = 0.07
+    return watch, milestones
+
+
+def failed(checks: Sequence[Check]) -> list[str]:
+    return [one.text for one in checks if not one.passed]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_run_as_it_must_be_passes(scenario: Scenario) -> None:
+    checks = check(scenario, *watched(scenario), ALERTS)
+    assert failed(checks) == []
+    assert len(checks) >= 3
+
+
+def test_an_alert_that_must_fire_and_does_not_is_told() -> None:
+    watch, milestones = watched(SLOW)
+    del watch.fired[(SLOW.fires[0], ("free",))]
+    assert failed(check(SLOW, watch, milestones, ALERTS)) == [f"{SLOW.fires[0]} must fire and did not"]
+
+
+def test_an_alert_of_which_alertmanager_knows_nothing_is_told() -> None:
+    watch, milestones = watched(SLOW)
+    watch.fired[(SLOW.fires[0], ("free",))].known_to_alertmanager = False
+    [told] = failed(check(SLOW, watch, milestones, ALERTS))
+    assert told.endswith("but Alertmanager does not know it")
+
+
+def test_an_alert_before_the_fault_is_none_of_it() -> None:
+    watch, milestones = watched(SLOW)
+    watch.fired[(SLOW.fires[0], ("free",))].at = 9.0
+    assert len(failed(check(SLOW, watch, milestones, ALERTS))) == 1
+
+
+def test_a_loud_alert_that_must_be_silent_is_told() -> None:
+    watch, milestones = watched(SLOW)
+    watch.fired[("VoiceAgentNoReply", ("free",))] = Fired("VoiceAgentNoReply", "page", 20.0, firing=False)
+    assert failed(check(SLOW, watch, milestones, ALERTS)) == ["VoiceAgentNoReply must stay silent"]
+
+
+def test_a_rollback_that_does_not_come_is_told() -> None:
+    watch, milestones = watched(SLOW)
+    watch.decisions = [Decided("held", "dwell", SLOW.fires[0], 21.0, 1.0)]
+    assert failed(check(SLOW, watch, milestones, ALERTS)) == [f"{POLICY} must be rolled back and was not"]
+
+
+def test_a_rollback_after_which_calls_still_get_the_policy_is_told() -> None:
+    watch, milestones = watched(SLOW)
+    milestones.calls.append((31.0, POLICY))
+    [told] = failed(check(SLOW, watch, milestones, ALERTS))
+    assert told.startswith("1 of 2 calls")
+
+
+def test_a_rollback_that_mends_nothing_is_told() -> None:
+    watch, milestones = watched(SLOW)
+    milestones.mended_under_fault = None
+    [told] = failed(check(SLOW, watch, milestones, ALERTS))
+    assert "not within the limit again" in told
+
+
+def test_a_rollback_that_must_not_be_is_told() -> None:
+    spike = BY_NAME["traffic-spike"]
+    watch, milestones = watched(spike)
+    watch.decisions = [Decided("rolled_back", "verdict", "VoiceAgentRollBackExperience", 21.0, 1.0)]
+    [told] = failed(check(spike, watch, milestones, ALERTS))
+    assert told.startswith("no rollback")
+
+
+def test_a_bad_line_that_is_none_is_told() -> None:
+    line = BY_NAME["bad-line"]
+    watch, milestones = watched(line)
+    milestones.doubtless = None
+    [told] = failed(check(line, watch, milestones, ALERTS))
+    assert "beyond doubt" in told
+
+
+def test_a_page_that_still_fires_at_the_end_is_told() -> None:
+    watch, milestones = watched(SLOW)
+    milestones.recovered = None
+    watch.fired[(SLOW.fires[0], ("free",))].firing = True
+    [told] = failed(check(SLOW, watch, milestones, ALERTS))
+    assert told.endswith(f"{SLOW.fires[0]} still fires")
+
+
+@pytest.mark.parametrize(("passed", "status", "mark"), [(True, 0, "✓"), (False, 1, "✗")])
+def test_the_exit_status_is_the_judgement(
+    passed: bool, status: int, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(scenario: Scenario, *_: object) -> PlayedGameDay:
+        return PlayedGameDay(scenario, [Check(True, "one"), Check(passed, "the other")], Tally(), 60.0, 15.0, 3.0)
+
+    monkeypatch.setattr(cli, "_play", play)
+    result = CliRunner().invoke(cli.gameday, ["haiku-slow"])
+    assert result.exit_code == status, result.output
+    assert f"{mark} the other" in result.output
+    assert re.search(rf"{mark} haiku-slow +{1 + passed}/2 +15.0 s \(15 min\) +3.0 s \(3 min\)", result.output)
+
+
+def test_alertmanager_waits_as_much_shorter_as_time_is_compressed(tmp_path: Path) -> None:
+    alertmanager_command(tmp_path, "alertmanager", "http://127.0.0.1:1", "http://127.0.0.1:2", "secret", 60.0)
+    made = (tmp_path / "alertmanager.yml").read_text()
+    shipped = (ROOT / "alerts" / "alertmanager.yml").read_text()
+    assert "http://127.0.0.1:2/v1/ops/alerts" in made
+    for here, there in zip(_waits(made), _waits(shipped), strict=True):
+        assert here == pytest.approx(there / 60, abs=0.001)
+
+
+def _waits(text: str) -> list[float]:
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+    found = re.findall(r"(?:group_wait|group_interval|repeat_interval): (\d+)(ms|s|m|h)\n", text)
+    assert len(found) > 5
+    return [int(count) * units[unit] for count, unit in found]
+
+
+@pytest.mark.timing
+@pytest.mark.skipif(not installed, reason="Prometheus or Alertmanager is not installed")
+@pytest.mark.parametrize("name", ["haiku-slow", "bad-line"])
+async def test_a_game_day(name: str) -> None:
+    game = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent", "gameday", name),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(game.communicate(), 300)
+    assert game.returncode == 0, said.decode()

@@ -1,0 +1,1 @@
+"""Programs that measure the product: bench, evals, chaos, alert statistics. None of them is a test."""

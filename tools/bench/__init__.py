@@ -1,0 +1,1 @@
+"""Overhead, CPU and memory of the service on this machine."""

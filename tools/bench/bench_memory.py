@@ -1,0 +1,107 @@
+"""Time that memory takes of a turn, by length of the call, and what two-hour calls hold.
+
+Run it with `python -m tools.bench.bench_memory`. A turn is heard(), context() and answered(). The words
+are our own, of mixed subjects with values in every turn, so that states, topics and the index all grow.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import random
+import sys
+import time
+import tracemalloc
+from statistics import median, quantiles
+
+from agent.memory import Conversation, context
+from agent.memory.words import tokens_of
+
+SUBJECTS = ("hotel", "restaurant", "train", "taxi", "invoice", "parcel", "haircut", "weather", "flight", "concert")
+NAMES = ("Sino", "Harbour Grill", "Warkworth House", "Bella Napoli", "Dr. Patel", "Lakeside Lodge")
+SYSTEM = "You are the agent of this line. Answer in one or two short sentences. " * 8
+TWO_HOURS = 480  # turns, at 15 seconds each
+TWO_FAST_HOURS = 1_440  # turns, at 5 seconds each: enough to fold
+
+
+def one_turn(conversation: Conversation, number: int, chance: random.Random, budget: int) -> tuple[float, int]:
+    """Seconds of one turn's memory work, and the tokens of its context."""
+    subject, name = chance.choice(SUBJECTS), chance.choice(NAMES)
+    said = chance.choice(
+        (
+            f"I also need a {subject} with {name} on Friday for {number % 7 + 2} people at {number % 12 + 1} pm",
+            f"What about the first {subject}, how much was it?",
+            "Yes please, that sounds good.",
+            f"Actually make it {number % 9 + 1} instead.",
+        )
+    )
+    reply = f"The {subject} at {name} costs ${number + 20}, reference QK{1000 + number}. Shall I book it for you?"
+    start = time.perf_counter()
+    conversation.heard(said)
+    made = context(conversation, system=SYSTEM, utterance=said, budget_tokens=budget)
+    conversation.answered(reply, interrupted=number % 11 == 0)
+    took = time.perf_counter() - start
+    return took, tokens_of(made.memory) + sum(made.tokens[part] for part in ("system", "recent", "utterance"))
+
+
+def main() -> None:
+    """Measures and prints."""
+    write = sys.stdout.write
+    write(f"Python {platform.python_version()}, {platform.machine()}\n")
+    for length in (50, 200, TWO_HOURS, TWO_FAST_HOURS):
+        for budget in (4_000, 8_000):
+            write(turn_time(length, budget))
+    for length in (TWO_HOURS, TWO_FAST_HOURS):
+        write(two_hours(length))
+
+
+def turn_time(length: int, budget: int) -> str:
+    """Time and context of the last 20 turns of five calls of so many turns."""
+    times: list[float] = []
+    used: list[int] = []
+    for seed in range(5):
+        chance, conversation = random.Random(seed), Conversation()
+        for number in range(length):
+            took, tokens = one_turn(conversation, number, chance, budget)
+            if number >= length - 20:
+                times.append(took * 1e3)
+                used.append(tokens)
+    return (
+        f"{length:4} turns, budget {budget}: median {median(times):.2f} ms, p95 {quantiles(times, n=20)[-1]:.2f} ms a "
+        f"turn, {median(used):.0f} tokens of context\n"
+    )
+
+
+def two_hours(length: int) -> str:
+    """What a call of so many turns holds, and whether a value that any slot ever took is lost."""
+    conversation, chance = Conversation(), random.Random(9)
+    slowest = max(one_turn(conversation, number, chance, 4_000)[0] for number in range(length))
+    log = conversation.events_since(0)
+    size = sum(len(json.dumps(event)) for event in log)
+    start = time.perf_counter()
+    graph = Conversation.restore(log).graph
+    restored = time.perf_counter() - start
+    taken = {(event["state"], name, value) for event in log for name, value, _ in event.get("slots", ())}
+    kept = {(state.id, slot.name, slot.value) for state in graph.states for slot in (*state.slots, *state.past)}
+    return (
+        f"two hours ({length} turns): {held(length) / 1e6:.1f} MB held, {len(log)} events of {size / 1e3:.0f} kB in "
+        f"the ledger, restored in {restored * 1e3:.0f} ms; slowest turn {slowest * 1e3:.1f} ms; {len(graph.questions)} "
+        f"questions and {graph.folded} folded, {len(graph.topics)} topics, {len(graph.states)} states; "
+        f"{len(taken - kept)} of {len(taken)} slot values lost\n"
+    )
+
+
+def held(length: int) -> int:
+    """Bytes that a call of so many turns holds; as in the service, events are dropped once they are stored."""
+    tracemalloc.start()
+    conversation, chance = Conversation(), random.Random(9)
+    for number in range(length):
+        one_turn(conversation, number, chance, 4_000)
+        conversation.forget_events(conversation.event_count)
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return size
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Every provider fails in every way, in whole calls."""

@@ -1,0 +1,148 @@
+"""A caller of the chaos matrix: one bare connection that knows what was audible, and how long it was silent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from tests.support.stack import Stack
+from tests.support.websocket_client import dial, token_of
+from voice_loadtest.audio import BYTES_PER_SECOND, FRAME_BYTES, FRAME_S, Recording
+
+_SPEECH_S_PER_CHARACTER: Final = 0.06  # how long a browser takes to say a clause, about
+
+
+class CallerLine:
+    """What one caller hears. Times are `time.perf_counter()` seconds."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.session = ""
+        self.messages: list[dict[str, Any]] = []
+        self.owed_at: float | None = None  # what the caller said was over
+        self.first_at: float | None = None  # the first audible answer to it
+        self.silence_s = 0.0  # longest silence inside the answer
+        self.audio_s = 0.0
+        self.browser_clauses = 0
+        self.close_code: int | None = None
+        self._audible_until = 0.0
+        self._rest_of_before = False  # what is heard now still belongs to the reply before
+        self._changed = asyncio.Event()
+
+    async def read(self) -> None:
+        """Reads until the line closes."""
+        try:
+            while True:
+                frame = await self.socket.recv()
+                if isinstance(frame, bytes):
+                    if frame.count(0) < len(frame) and not self._rest_of_before:
+                        self.audio_s += len(frame) / BYTES_PER_SECOND
+                        self._sounds(len(frame) / BYTES_PER_SECOND)
+                else:
+                    await self._message(json.loads(frame))
+                self._changed.set()
+        except ConnectionClosed as closed:
+            self.close_code = closed.rcvd.code if closed.rcvd else 1006
+            self._changed.set()
+
+    async def send(self, **message: Any) -> None:
+        await self.socket.send(json.dumps(message))
+
+    async def type(self, text: str) -> None:
+        """Types a turn: an answer is owed from now on."""
+        self._owe()
+        await self.send(type="text", text=text)
+
+    async def say(self, clip: Recording, quiet_s: float = 0.0) -> None:
+        """Speaks in real time; an answer is owed from the end of the voice on. Then silence, like a microphone."""
+        sound = clip.pcm + bytes(int(quiet_s / FRAME_S) * FRAME_BYTES)
+        began = time.perf_counter()
+        for number, start in enumerate(range(0, len(sound), FRAME_BYTES)):
+            await asyncio.sleep(began + number * FRAME_S - time.perf_counter())
+            frame = sound[start : start + FRAME_BYTES]
+            await self.socket.send(frame + bytes(FRAME_BYTES - len(frame)))
+            if self.owed_at is None and start >= clip.voice_ends * 2:
+                self._owe()
+
+    def fresh(self) -> None:
+        """Forgets the answer before. What still comes of it does not count: the next one follows `transcript.final`."""
+        self.owed_at = None
+        self._forget_sound()
+        self._rest_of_before = True
+        self.messages.clear()
+
+    def has(self, kind: str) -> bool:
+        return any(message["type"] == kind for message in self.messages)
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] == kind]
+
+    async def until(self, holds: Callable[[], bool], limit_s: float) -> bool:
+        """Waits until something holds; False when it did not in time, or the line is closed."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while not holds():
+                    if self.close_code is not None:
+                        return False
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _owe(self) -> None:
+        self.owed_at = time.perf_counter()
+
+    def _forget_sound(self) -> None:
+        self.first_at = None
+        self.silence_s = self.audio_s = self._audible_until = 0.0
+        self.browser_clauses = 0
+
+    def _sounds(self, seconds: float) -> None:
+        now = time.perf_counter()
+        if self.first_at is None:
+            self.first_at = self._audible_until = now
+        self.silence_s = max(self.silence_s, now - self._audible_until)
+        self._audible_until = max(self._audible_until, now) + seconds
+
+    async def _message(self, message: dict[str, Any]) -> None:
+        self.messages.append(message)
+        match message["type"]:
+            case "session.ready":
+                self.session = message["session_id"]
+            case "ping":
+                await self.send(type="pong", id=message["id"])
+            case "transcript.final":  # what still came of the reply before does not answer this turn
+                self._forget_sound()
+                self._rest_of_before = False
+            case "speech.browser" if not self._rest_of_before:
+                self.browser_clauses += 1
+                self._sounds(len(message["text"]) * _SPEECH_S_PER_CHARACTER)
+            case _:
+                pass
+
+
+@asynccontextmanager
+async def on_the_line(stack: Stack, *, premium: bool, browser: bool = True) -> AsyncGenerator[CallerLine]:
+    """A session whose client can speak and listen itself where `browser` says so; hangs up at the end."""
+    can = {"browser_speech": browser, "browser_recogniser": browser}
+    async with dial(stack, await token_of(stack, premium=premium)) as socket:
+        line = CallerLine(socket)
+        reading = asyncio.create_task(line.read())
+        try:
+            await line.send(type="start", capabilities=can)
+            await line.until(lambda: line.has("session.ready"), 10)
+            yield line
+            if line.close_code is None:
+                await line.send(type="hangup")
+                await line.until(lambda: False, 10)
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})

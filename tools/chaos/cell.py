@@ -1,0 +1,239 @@
+"""Runs one cell of the chaos matrix on the whole house, and says what its caller heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from agent.policy.policies import DEFAULT_PATH
+from agent.telemetry.events import BreakerChanged, CallFinished, Event, FellBack, SessionEnded
+from tests.support.stack import Stack, clip, running_stack, sample
+from tools.chaos.caller import CallerLine, on_the_line
+from tools.chaos.matrix import PLACES, Cell
+
+SHORT: Final = "Hello there, good morning."
+QUESTION: Final = "what rooms do you have"
+HARD: Final = (
+    "I would like to know in detail which of your rooms are free on Friday afternoon, what each of them has, "
+    "and what it would cost us to book the largest one."
+)
+_PATIENCE_S: Final = 15.0
+_LISTEN_S: Final = {"first turn": 4.0, "idle": 4.0, "mid-reply": 9.0}  # to the answer, from its first sound on
+
+
+@dataclass(slots=True)
+class CellOutcome:
+    """The events of one session. A sink."""
+
+    calls: Counter[str] = field(default_factory=Counter[str])
+    moves: Counter[str] = field(default_factory=Counter[str])
+    ended: str = ""
+
+
+class Witness:
+    """A sink that keeps events apart by session."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, CellOutcome] = {}
+        self.breakers: list[BreakerChanged] = []
+
+    def of(self, session: str) -> CellOutcome:
+        return self.sessions.setdefault(session, CellOutcome())
+
+    def handle(self, event: Event) -> None:
+        match event:
+            case CallFinished(session=info, call=call) if info is not None:
+                self.of(info.session_id).calls[f"{call.provider} {call.outcome}"] += 1
+            case FellBack(info, move):
+                self.of(info.session_id).moves[f"{move.from_provider} → {move.to_provider} ({move.reason})"] += 1
+            case SessionEnded():
+                self.of(event.session.session_id).ended = event.outcome.value
+            case BreakerChanged():
+                self.breakers.append(event)
+            case _:
+                pass
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """What became of a cell. Seconds; `answer_s` None = the caller heard nothing."""
+
+    cell: Cell
+    heard: str
+    answer_s: float | None
+    silence_s: float
+    served: str
+    counted: dict[str, int]
+    told: bool  # the client got `degraded`
+    outcome: str  # of the session
+    close_code: int | None
+    missing: tuple[str, ...] = ()  # metrics that should have counted and did not
+
+    def wrong(self, limit_s: float) -> list[str]:
+        """What this cell must not be; `limit_s` is the chain's deadline plus the margin."""
+        problems: list[str] = []
+        if self.answer_s is None:
+            problems.append("no answer")
+        elif self.answer_s < 0:
+            problems.append(f"answered {-self.answer_s:.2f} s before the caller was done")
+        elif self.answer_s > limit_s:
+            problems.append(f"answered after {self.answer_s:.2f} s")
+        if self.silence_s > limit_s:
+            problems.append(f"silent for {self.silence_s:.2f} s inside the answer")
+        if (self.outcome, self.close_code) != ("completed", 1000):
+            problems.append(f"session {self.outcome or 'lost'}, close code {self.close_code}")
+        if self.told and self.cell.tier == "free":
+            problems.append("a free caller was told")
+        if not self.counted:
+            problems.append("nothing was counted")
+        problems += [f"metric missing: {name}" for name in self.missing]
+        return problems
+
+
+def uncached_policies(folder: Path) -> Path:
+    """Writes the policies without an audio cache and without a holdout: every call is made, and by the same models."""
+    policies = folder / "policies.toml"
+    policies.write_text(
+        DEFAULT_PATH.read_text()
+        .replace("audio_cache = true", "audio_cache = false")
+        .replace("haiku_first = 95\nsonnet_first = 5", "haiku_first = 100")
+    )
+    return policies
+
+
+@asynccontextmanager
+async def chaos_house(folder: Path) -> AsyncGenerator[tuple[Stack, Witness]]:
+    """A house in which every cell meets its fault."""
+    async with running_stack(policies_file=uncached_policies(folder), stt_idle_s=3.0) as stack:
+        witness = Witness()
+        stack.wiring.sinks.members.append(witness)
+        yield stack, witness
+
+
+async def run_cells(group: list[Cell], folder: Path, started: asyncio.Barrier) -> list[CellRow]:
+    """Runs cells that share place, fault and moment, side by side in a house of their own, once all have started."""
+    async with chaos_house(folder) as (stack, witness):
+        await started.wait()
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(_run(cell, stack, witness)) for cell in group]
+        rows = [task.result() for task in running]
+        await stack.quiet()
+        happened = deepcopy(witness)  # /metrics is read later: what happens until then may be on it or not
+        missing = _missing(await stack.metrics(), happened)
+        return [_settled(row, witness.of(session), missing) for session, row in rows]
+
+
+async def _run(cell: Cell, stack: Stack, witness: Witness) -> tuple[str, CellRow]:
+    async with on_the_line(stack, premium=cell.tier == "premium") as line:
+        if PLACES[cell.place].service == "stt":
+            await _spoken(cell, stack, line, witness)
+        else:
+            await _typed(cell, stack, line)
+        answer_s = None if line.first_at is None or line.owed_at is None else line.first_at - line.owed_at
+        heard, told, silence_s = _heard(line), line.has("degraded"), line.silence_s
+        browser = line.browser_clauses > 0 or line.has("listen.browser")
+    served = "browser" if browser else ""
+    return line.session, CellRow(cell, heard, answer_s, silence_s, served, {}, told, "", line.close_code)
+
+
+async def _typed(cell: Cell, stack: Stack, line: CallerLine) -> None:
+    text = HARD if cell.place == "sonnet" else QUESTION
+    faults = stack.sandbox.world.faults
+    if cell.moment == "idle":
+        await line.type(SHORT)
+        await line.until(lambda: line.has("audio.end"), _PATIENCE_S)
+        line.fresh()
+    rules = cell.rules(line.session)
+    late = cell.moment == "mid-reply" and PLACES[cell.place].service == "tts" and rules[-1].after == 0
+    if not late:
+        for rule in rules:
+            faults.add(rule)
+    await line.type(text)
+    if late:
+        await line.until(lambda: line.first_at is not None, _PATIENCE_S)
+        for rule in rules:
+            faults.add(rule)
+    await line.until(lambda: line.first_at is not None, _PATIENCE_S)
+    await line.until(lambda: line.has("turn.metrics"), _LISTEN_S[cell.moment])
+    faults.clear(session=line.session)
+
+
+async def _spoken(cell: Cell, stack: Stack, line: CallerLine, witness: Witness) -> None:
+    """The microphone is open until an answer came. `mid-reply`: the fault meets an open stream's next connection."""
+    faults = stack.sandbox.world.faults
+    if cell.moment == "idle":
+        await line.say(clip("room_01"), 4.0)  # long enough for the recogniser's stream to be closed
+        await line.until(lambda: witness.of(line.session).calls["deepgram ok"] > 0, _PATIENCE_S)
+        line.fresh()
+    elif cell.moment == "mid-reply":
+        await line.type(QUESTION)
+        await line.until(lambda: line.first_at is not None, _PATIENCE_S)
+        line.fresh()
+    for rule in cell.rules(line.session):
+        faults.add(rule)
+    talking = asyncio.create_task(_talk(line))
+    try:
+        await line.until(lambda: line.has("listen.browser") or line.has("transcript.final"), _PATIENCE_S)
+        if line.has("listen.browser") and not line.has("transcript.final"):
+            await line.send(type="text", text="book a room", spoken=True)
+        await line.until(lambda: line.first_at is not None, _PATIENCE_S)
+    finally:
+        talking.cancel()
+        await asyncio.wait({talking})
+    await line.until(lambda: line.first_at is not None, _PATIENCE_S)
+    await line.until(lambda: line.has("turn.metrics"), _LISTEN_S[cell.moment])
+    faults.clear(session=line.session)
+
+
+async def _talk(line: CallerLine) -> None:
+    await line.say(clip("room_01"), 12.0)
+
+
+def _heard(line: CallerLine) -> str:
+    parts: list[str] = []
+    if line.has("listen.browser"):
+        parts.append("was asked to let the browser listen")
+    said = line.all("reply.text")
+    if any(message["text"].startswith("Sorry, could you say that again") for message in said):
+        parts.append("the recorded apology")
+    elif line.audio_s:
+        metrics = line.all("turn.metrics")
+        cut = bool(metrics) and metrics[-1]["outcome"] in ("cut_short", "typed_failed", "failed")
+        parts.append("the beginning of the reply" if cut else "the reply")
+    if line.browser_clauses:
+        parts.append("clauses spoken by the browser")
+    return ", ".join(parts) or "nothing"
+
+
+def _settled(row: CellRow, seen: CellOutcome, missing: tuple[str, ...]) -> CellRow:
+    counted = {name: count for name, count in seen.calls.items() if not name.endswith((" ok", " cancelled"))}
+    counted |= dict(seen.moves)
+    names = {name.removesuffix(" ok") for name in seen.calls if name.endswith(" ok")} | {row.served} - {""}
+    served = ", ".join(sorted(names))
+    return CellRow(
+        row.cell, row.heard, row.answer_s, row.silence_s, served, counted, row.told, seen.ended, row.close_code,
+        missing,
+    )  # fmt: skip
+
+
+def _missing(text: str, witness: Witness) -> tuple[str, ...]:
+    """Events of the house that the metrics do not show."""
+    moves = sum(sum(seen.moves.values()) for seen in witness.sessions.values())
+    wanted = {
+        "fallbacks_total": moves,
+        "sessions_total": len(witness.sessions),
+        "breaker_changes_total": len(witness.breakers),
+    }
+    missing = [name for name, count in wanted.items() if sample(text, f"voice_agent_{name}") < count]
+    for session in witness.sessions.values():
+        for name in session.calls:
+            provider, outcome = name.split(" ")
+            if sample(text, "voice_agent_api_calls_total", provider=provider, outcome=outcome) < 1:
+                missing.append(f"api_calls_total {name}")
+    return tuple(missing)

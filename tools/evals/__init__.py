@@ -1,0 +1,1 @@
+"""The memory, measured against baselines on outside data."""

@@ -1,0 +1,164 @@
+"""`voice-agent call`: one call from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from voice_loadtest.records import CallRecord
+    from voice_loadtest.report import CallReport
+    from voice_loadtest.script import Step
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_ANSWERED: Final = 0
+_NOT_ANSWERED: Final = 1
+_WRONG_USE: Final = 2  # also click's own status for wrong options
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """The command line. `api_key` is a secret and stays out of the repr."""
+
+    url: str
+    wav: tuple[Path, ...]
+    text: tuple[str, ...]
+    tier: str | None
+    api_key: str | None = field(repr=False)
+    as_json: bool
+    out: Path | None
+    interrupt_after: float | None
+    network_ms: float
+    no_playback_reports: bool
+    browser_speech: bool
+    gap: float
+    play: bool
+
+
+@click.command()
+@click.argument("url", envvar="VOICE_AGENT_URL", default=DEFAULT_URL)
+@click.option(
+    "--wav",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Say this clip: a WAV file of any rate. May be given several times.",
+)
+@click.option("--text", multiple=True, metavar="TEXT", help="Send a typed turn, after the clips. Several times, too.")
+@click.option(
+    "--tier",
+    type=click.Choice(["premium", "free"]),
+    help="Call as this tier. Premium needs an API key; the default is premium with a key and free without.",
+)
+@click.option("--api-key", envvar="VOICE_AGENT_API_KEY", metavar="KEY", help="Better given as VOICE_AGENT_API_KEY.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save what was heard of the replies.")
+@click.option(
+    "--interrupt-after",
+    type=click.FloatRange(0, 60),
+    metavar="SECONDS",
+    help="Say every clip but the first so long after the reply began to play.",
+)
+@click.option("--network-ms", type=click.FloatRange(0, 10_000), default=0.0, help="Add a network with this round trip.")
+@click.option("--no-playback-reports", is_flag=True, help="Do not tell the server what was played.")
+@click.option("--browser-speech", is_flag=True, help="Declare an own speech synthesis (15 characters a second).")
+@click.option("--gap", type=click.FloatRange(0, 60), default=0.6, show_default=True, help="Seconds between turns.")
+@click.option("--play", is_flag=True, help="Play the replies aloud, with sox or aplay.")
+def call(**given: Any) -> None:
+    """Calls the service at URL, plays clips or sends texts, and shows where the time of every turn went.
+
+    The exit status is 0 when every utterance was answered by a real reply, 1 when not, and 2 for wrong use or when
+    nothing answers at URL (default http://127.0.0.1:8000, or VOICE_AGENT_URL).
+    """
+    choices = _Choices(**given)
+    script = _script(choices)
+    if choices.tier == "premium" and not choices.api_key:
+        raise click.UsageError("--tier premium needs an API key: give VOICE_AGENT_API_KEY or --api-key.")
+    sys.exit(asyncio.run(_call(choices, script)))
+
+
+def _script(choices: _Choices) -> list[Step]:
+    # here and below: numpy, httpx and rich are loaded by this command only, not by every command of the program
+    from voice_loadtest.audio import Recording, RecordingError, load_wav
+    from voice_loadtest.script import Interrupt, Speak, Type
+
+    if not choices.wav and not choices.text:
+        raise click.UsageError("Nothing to say: give --wav FILE or --text TEXT.")
+    if choices.interrupt_after is not None and len(choices.wav) < 2:
+        raise click.UsageError("--interrupt-after needs two --wav: the second one interrupts the reply to the first.")
+    clips: list[Recording] = []
+    for path in choices.wav:
+        try:
+            clip = load_wav(path)
+        except RecordingError as error:
+            raise click.UsageError(str(error)) from None
+        if not clip.voiced:
+            raise click.UsageError(f"{path}: nothing in it is louder than -50 dBFS, so nobody would hear it.")
+        clips.append(clip)
+    for text in choices.text:
+        if not 1 <= len(text) <= 2_000:
+            raise click.UsageError("--text takes 1 to 2,000 characters.")
+    after_s = choices.interrupt_after
+    spoken = [
+        Speak(clip) if after_s is None or not number else Interrupt(clip, after_s) for number, clip in enumerate(clips)
+    ]
+    return [*spoken, *(Type(text) for text in choices.text)]
+
+
+async def _call(choices: _Choices, script: list[Step]) -> int:
+    from rich.console import Console
+
+    from voice_loadtest.audio import save_wav
+    from voice_loadtest.caller import CallOptions
+    from voice_loadtest.caller import call as make_call
+    from voice_loadtest.protocol import CallError, CallRefusedError, ConnectError
+    from voice_loadtest.report import CallReport
+    from voice_loadtest.speaker import speaker
+
+    options = CallOptions(
+        url=choices.url,
+        api_key=None if choices.tier == "free" else choices.api_key,
+        playback_reports=not choices.no_playback_reports,
+        browser_speech=choices.browser_speech,
+        gap_s=choices.gap,
+        keep_audio=choices.out is not None,
+    )
+    console = Console()
+    report = CallReport(console, choices.network_ms)
+    try:
+        async with speaker() if choices.play else contextlib.nullcontext() as sink:
+            record = await make_call(
+                options,
+                script,
+                network_ms=choices.network_ms,
+                on_turn=None if choices.as_json else report.turn,
+                sink=sink,
+            )
+        if choices.out is not None:
+            save_wav(choices.out, record.audio)
+    except (CallError, OSError) as error:
+        click.echo(f"voice-agent call: {error}", err=True)
+        wrong_use = isinstance(error, ConnectError | OSError) or type(error) is CallError
+        refused = isinstance(error, CallRefusedError) and error.status in (400, 401, 403, 404)
+        return _WRONG_USE if wrong_use or refused else _NOT_ANSWERED
+    _show(choices, record, report, console)
+    return _ANSWERED if record.all_answered else _NOT_ANSWERED
+
+
+def _show(choices: _Choices, record: CallRecord, report: CallReport, console: Console) -> None:
+    import msgspec
+
+    if choices.as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(record.as_dict()), indent=2))
+        return
+    report.end(record)
+    if choices.out is not None:
+        console.print(f"what was heard is in {choices.out}", style="dim", highlight=False)

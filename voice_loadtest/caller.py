@@ -1,0 +1,294 @@
+"""A caller: plays a script over the session protocol and writes down what it hears, by its own clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+import httpx
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
+
+from voice_loadtest.audio import Recording
+from voice_loadtest.conversation import CallConversation, CallLinks, OnTurn
+from voice_loadtest.pacing import Clockwork, now
+from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session, text_frame
+from voice_loadtest.records import CallRecord, SoundKind
+from voice_loadtest.script import Drop, HangUp, Interrupt, Listen, Noise, Speak, Step, Type, Wait
+
+_MAX_UNSENT_BYTES: Final = 1_000_000  # half a minute of audio that the server did not read
+_READY_S: Final = 10.0
+_METRICS_S: Final = 3.0  # after the last reply, for `turn.metrics`
+_CLOSE_S: Final = 5.0  # after `hangup`, for the close
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """How a call is made. `api_key` and `token` are secrets and stay out of the repr."""
+
+    url: str = "http://127.0.0.1:8000"
+    api_key: str | None = field(default=None, repr=False)  # opens a premium session; a free one without
+    # a session or resume token: `POST /v1/sessions` is left out, and `url` may be that of the WebSocket
+    token: str | None = field(default=None, repr=False)
+    playback_reports: bool = True
+    browser_speech: bool = False
+    browser_recogniser: bool = False
+    gap_s: float = 0.6  # silence between the end of a reply and the next thing said
+    reply_timeout_s: float = 15.0  # without a sign of the server, until a reply is given up
+    keep_audio: bool = False  # keep the heard replies in `CallRecord.audio`
+
+    @property
+    def capabilities(self) -> dict[str, bool]:
+        return {
+            "browser_speech": self.browser_speech,
+            "browser_recogniser": self.browser_recogniser,
+            "playback_reports": self.playback_reports,
+        }
+
+
+class _LineClosedError(Exception):
+    """The connection is gone while the script still waits for something."""
+
+
+class Caller:
+    """One call. `connect()` and then `converse()`, once each."""
+
+    def __init__(
+        self,
+        options: CallOptions,
+        script: Sequence[Step],
+        clockwork: Clockwork,
+        *,
+        on_turn: OnTurn | None = None,
+        sink: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """`clockwork` must be running while `converse` runs; any number of callers share one.
+
+        `on_turn` is told about every turn that is over, `sink` gets the reply's PCM as it is played.
+        """
+        self._options = options
+        self._script = script
+        self._clockwork = clockwork
+        self._changed = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._line: ClientConnection | None = None
+        self._asked_at = now()
+        links = CallLinks(now, self._send, self._send_frame, self._changed.set, on_turn, sink)
+        self.conversation = CallConversation(
+            links, playback_reports=options.playback_reports, keep_audio=options.keep_audio
+        )
+
+    async def connect(self, client: httpx.AsyncClient | None = None) -> None:
+        """Gets a session and opens the line. Raises CallError. Callers that share a client share its connections."""
+        self._asked_at = now()
+        url, token = _voice_url(self._options.url), self._options.token
+        if token is None:
+            if client is None:
+                async with http_client(self._options.url) as client:
+                    session = await open_session(client, self._options.url, self._options.api_key)
+            else:
+                session = await open_session(client, self._options.url, self._options.api_key)
+            url, token = session.url, session.token
+        self._line = await open_line(url, token)
+
+    async def converse(self) -> CallRecord:
+        """Plays the script to its end or until the server closes, and returns what was written down."""
+        line = self._line
+        if line is None:
+            raise RuntimeError("connect() comes before converse()")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._receive(line), name="caller.receive")
+                try:
+                    await self._perform(line)
+                except _LineClosedError:
+                    pass
+                finally:
+                    self._clockwork.ticker.leave(self._tick)
+                await line.close()  # nothing is left to do when the server has closed already
+        finally:
+            line.transport.abort()
+            await line.wait_closed()
+        self.conversation.record.close_code = line.close_code
+        return self.conversation.finish()
+
+    # The line
+
+    async def _receive(self, line: ClientConnection) -> None:
+        conversation, push = self.conversation, self._clockwork.line.push
+        try:
+            while True:
+                frame = await line.recv()
+                if isinstance(frame, str):
+                    push(partial(conversation.receive_text, frame))
+                else:
+                    push(partial(conversation.receive_audio, frame))
+        except ConnectionClosed:
+            push(self._on_closed)
+
+    def _on_closed(self) -> None:
+        self._closed.set()
+        self._changed.set()
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        self._send_frame(text_frame(message))
+
+    def _send_frame(self, frame: bytes) -> None:
+        """Takes a ready WebSocket frame; it leaves after the simulated network's delay."""
+        self._clockwork.line.push(partial(self._write, frame))
+
+    def _write(self, frame: bytes) -> None:
+        # straight to the transport: `send` costs several times as much, and these frames are never fragmented
+        line = self._line
+        if line is None or line.state is not State.OPEN:
+            return
+        line.transport.write(frame)
+        if line.transport.get_write_buffer_size() > _MAX_UNSENT_BYTES:
+            self.conversation.fault("server_does_not_read", "the server stopped reading; the call was given up")
+            line.transport.abort()
+
+    def _tick(self) -> None:
+        if not self._closed.is_set():
+            self.conversation.tick()
+
+    # The script
+
+    async def _perform(self, line: ClientConnection) -> None:
+        conversation, record = self.conversation, self.conversation.record
+        self._send({"type": "start", "capabilities": self._options.capabilities, "client": CLIENT})
+        if not await self._until(lambda: record.ready, _READY_S):
+            conversation.fault("not_ready", "no `session.ready` within 10 s")
+            return
+        record.connect_ms = (now() - self._asked_at) * 1000
+        self._clockwork.ticker.join(self._tick)
+        for step in self._script:
+            await self._do(step, line)
+            if isinstance(step, HangUp | Drop):
+                return
+        await self._listen()
+        await self._until(lambda: conversation.measured, _METRICS_S)
+        await self._hang_up()
+
+    async def _do(self, step: Step, line: ClientConnection) -> None:
+        match step:
+            case Speak(clip):
+                await self._quiet()
+                await self._say(clip, "speech")
+            case Type(text):
+                await self._quiet()
+                self.conversation.type(text)
+            case Interrupt(clip, after_s):
+                await self._into_reply(after_s)
+                await self._say(clip, "speech")
+            case Noise(clip, after_s):
+                await self._into_reply(after_s)
+                await self._say(clip, "noise")
+            case Listen():
+                await self._listen()
+            case Wait(seconds):
+                await self._pass(seconds)
+            case HangUp():
+                await self._hang_up()
+            case Drop():
+                line.transport.abort()
+                await self._closed.wait()
+
+    async def _quiet(self) -> None:
+        await self._listen()
+        await self._pass(self._options.gap_s)
+
+    async def _listen(self) -> None:
+        if not await self._until(lambda: self.conversation.settled, self._options.reply_timeout_s):
+            self._give_up()
+
+    async def _into_reply(self, after_s: float) -> None:
+        conversation = self.conversation
+        began = await self._until(
+            lambda: conversation.reply_began_at is not None or conversation.settled, self._options.reply_timeout_s
+        )
+        if not began:
+            self._give_up()
+        began_at = conversation.reply_began_at
+        if began_at is not None:
+            await self._pass(began_at + after_s - now())
+
+    def _give_up(self) -> None:
+        self.conversation.given_up = True
+        self.conversation.fault(
+            "no_reply", f"nothing came for {self._options.reply_timeout_s:g} s: the reply was given up"
+        )
+
+    async def _say(self, clip: Recording, kind: SoundKind) -> None:
+        saying = self.conversation.say(clip, kind)
+        while not saying.done:
+            await self._until(lambda: saying.done, clip.seconds + 1)
+
+    async def _hang_up(self) -> None:
+        self._send({"type": "hangup"})
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._closed.wait()
+        except TimeoutError:
+            self.conversation.fault("not_closed", "the server did not close within 5 s of `hangup`")
+
+    async def _pass(self, seconds: float) -> None:
+        """Lets seconds pass, or raises when the line closes."""
+        if self._closed.is_set():
+            raise _LineClosedError
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closed.wait()
+        except TimeoutError:
+            return
+        raise _LineClosedError
+
+    async def _until(self, holds: Callable[[], bool], idle_s: float) -> bool:
+        """Waits until something holds; False when nothing has come from the server, or was heard, for `idle_s`."""
+        conversation = self.conversation
+        conversation.progress_at = max(conversation.progress_at, now())
+        while not holds():
+            if self._closed.is_set():
+                raise _LineClosedError
+            left = conversation.progress_at + idle_s - now()
+            if left <= 0:
+                return False
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+        return True
+
+
+async def call(
+    options: CallOptions,
+    script: Sequence[Step],
+    *,
+    network_ms: float = 0.0,
+    on_turn: OnTurn | None = None,
+    sink: Callable[[bytes], None] | None = None,
+) -> CallRecord:
+    """One call from beginning to end. Raises CallError when it does not come about."""
+    clockwork = Clockwork(network_ms)
+    caller = Caller(options, script, clockwork, on_turn=on_turn, sink=sink)
+    await caller.connect()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(clockwork.run(), name="clockwork")
+        try:
+            return await caller.converse()
+        finally:
+            running.cancel()
+
+
+def _voice_url(url: str) -> str:
+    """The WebSocket's address for a base URL; one that is a WebSocket's address already stays."""
+    if url.startswith(("ws://", "wss://")):
+        return url
+    return f"{url.replace('http', 'ws', 1).rstrip('/')}/v1/voice"

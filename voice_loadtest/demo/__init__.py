@@ -1,0 +1,1 @@
+"""A load that goes bad in the middle, for the boards."""

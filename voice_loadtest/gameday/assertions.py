@@ -1,0 +1,139 @@
+"""What is asserted of a scenario, from what was watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from voice_loadtest.gameday import queries
+from voice_loadtest.gameday.observer import WATCHDOG, Observer
+from voice_loadtest.gameday.scenario import BASELINE, FASTER, POLICY, TIER, Scenario
+
+CLOSE_S = 2.0
+"""An assignment reaches every process within this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One assertion and what came of it."""
+
+    passed: bool
+    text: str
+
+
+@dataclass(slots=True)
+class Milestones:
+    """When what happened, in seconds of the timeline; None for what did not."""
+
+    injected: float = 0.0
+    mended_under_fault: float | None = None
+    doubtless: float | None = None
+    """The lower end of the slow share when the fault ended, where it was over its limit beyond doubt."""
+    removed: float = 0.0
+    recovered: float | None = None
+    calls: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
+    """Beginning and policy of every call."""
+
+
+def recovered(scenario: Scenario, watch: Observer) -> bool:
+    """Whether what callers notice, or what calls cost, is within its limit in the recent window."""
+    if scenario.measure == "cost":
+        usd = watch.numbers[queries.SESSION_USD]
+        return usd is not None and scenario.alert_usd is not None and usd <= scenario.alert_usd
+    share, limit = watch.numbers[queries.SLOW_SHARE], watch.numbers[queries.SLOW_LIMIT]
+    return share is not None and limit is not None and share <= limit
+
+
+def pages_resolved(watch: Observer) -> bool:
+    """Whether nothing that wakes people still fires."""
+    return not any(one.firing and one.severity == "page" for one in watch.fired.values())
+
+
+def beyond_doubt(watch: Observer) -> float | None:
+    """The lower end of the policy's slow share, where it is over the limit beyond doubt; else None."""
+    lower, limit = watch.numbers[queries.SLOW_LOWER], watch.numbers[queries.SLOW_LIMIT]
+    judged = watch.numbers[queries.VERDICT] != queries.NOT_ENOUGH
+    return lower if judged and lower is not None and limit is not None and lower > limit else None
+
+
+def check(scenario: Scenario, watch: Observer, milestones: Milestones, names: frozenset[str]) -> list[Check]:
+    """Every assertion, in the order in which a reader asks."""
+    return [
+        *(_fires(name, watch, milestones) for name in scenario.fires),
+        _silent(scenario, watch, names),
+        *((_doubt(milestones),) if scenario.beyond_doubt else ()),
+        *(_rolled_back(scenario, watch, milestones) if scenario.rolled_back else _kept(watch)),
+        _over(scenario, watch, milestones),
+    ]
+
+
+def _fires(name: str, watch: Observer, milestones: Milestones) -> Check:
+    fired = watch.first(name)
+    if fired is None:
+        return Check(False, f"{name} must fire and did not")
+    told = "" if fired.known_to_alertmanager else ", but Alertmanager does not know it"
+    return Check(
+        fired.known_to_alertmanager and fired.at >= milestones.injected,
+        f"{name} fires {after(fired.at - milestones.injected)} after the fault{told}",
+    )
+
+
+def _silent(scenario: Scenario, watch: Observer, names: frozenset[str]) -> Check:
+    quiet = names - {*scenario.fires, *scenario.may_fire, WATCHDOG}
+    loud = sorted({one.name for one in watch.fired.values()} & quiet)
+    text = f"{', '.join(loud)} must stay silent" if loud else f"the {len(quiet)} other alerts stay silent"
+    return Check(not loud and bool(quiet), text)
+
+
+def _doubt(milestones: Milestones) -> Check:
+    lower = milestones.doubtless
+    if lower is None:
+        return Check(False, "the slow share must be over its limit beyond doubt, and was not: nothing is shown")
+    return Check(True, f"the slow share is over its limit beyond doubt: at least {lower:.1%}")
+
+
+def _kept(watch: Observer) -> list[Check]:
+    shares = ", ".join(f"{name} {percent} %" for name, percent in watch.weights.items() if percent)
+    return [Check(watch.revision == 1 and watch.rollback is None, f"no rollback: {TIER} callers are on {shares}")]
+
+
+def _rolled_back(scenario: Scenario, watch: Observer, milestones: Milestones) -> list[Check]:
+    decision = watch.rollback
+    if decision is None:
+        return [Check(False, f"{POLICY} must be rolled back and was not")]
+    recovered = milestones.mended_under_fault
+    later = [policy for began, policy in milestones.calls if began > decision.at + CLOSE_S]
+    there = later.count(BASELINE)
+    what = "slow turns are" if scenario.measure == "slow" else "the price of a call is"
+    return [
+        Check(
+            not watch.weights.get(POLICY) and decision.alert in scenario.fires,
+            f"{POLICY} is rolled back {after(decision.delay_s)} after the alert,"
+            f" {after(decision.at - milestones.injected)} after the fault",
+        ),
+        Check(
+            bool(later) and there == len(later),
+            f"{there} of {len(later)} calls that begin over {CLOSE_S:g} s later are on {BASELINE}",
+        ),
+        Check(
+            recovered is not None,
+            f"{what} within the limit {after(recovered - decision.at)} after the rollback, with the fault still there"
+            if recovered is not None
+            else f"{what} not within the limit again after the rollback, with the fault still there",
+        ),
+    ]
+
+
+def _over(scenario: Scenario, watch: Observer, milestones: Milestones) -> Check:
+    if milestones.recovered is not None:
+        return Check(
+            True, f"all is well and no page fires {after(milestones.recovered - milestones.removed)} after its end"
+        )
+    left = sorted({one.name for one in watch.fired.values() if one.firing and one.severity == "page"})
+    told = f"{', '.join(left)} still fires" if left else "the measure is not within its limit"
+    return Check(False, f"after the fault's end all must be well, but {told}")
+
+
+def after(seconds: float) -> str:
+    """Seconds, and the minutes that they are by the rules."""
+    minutes = seconds * FASTER / 60
+    return f"{seconds:.1f} s ({minutes:.0f} min)"

@@ -1,0 +1,141 @@
+"""`voice-agent gameday`: scenarios of a bad day, each on a house of its own, with what must happen asserted."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+import httpx
+from rich.console import Console
+from rich.text import Text
+
+from voice_loadtest.gameday.assertions import after
+from voice_loadtest.gameday.runner import Play, PlayedGameDay
+from voice_loadtest.gameday.scenario import FASTER, TIER, Scenario
+from voice_loadtest.gameday.scenarios import SCENARIOS
+from voice_loadtest.gameday.timeline import GameDayTimeline
+from voice_loadtest.stack.policies import policies_text
+from voice_loadtest.stack.processes import LocalOptions, local_house
+
+SCRAPE_S: Final = 0.5
+DWELL_S: Final = 1800.0  # the service's default
+BUDGETS: Final = Path(__file__).parents[2] / "agent" / "budgets.toml"
+_BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[SCENARIO]...", type=click.Choice(list(_BY_NAME)))
+@click.option("--list", "listed", is_flag=True, help="Say what the scenarios are, and run none.")
+@click.option("--seed", default=1, show_default=True, help="Seed of callers and sandbox.")
+def gameday(names: Sequence[str], listed: bool, seed: int) -> None:
+    """Plays bad days on service, sandbox, Prometheus and Alertmanager, and asserts alerts, rollbacks and recovery.
+
+    Without a SCENARIO all of them, one after the other, in about 15 minutes. The exit status is 1 when an assertion
+    failed.
+    """
+    console = Console(highlight=False)
+    chosen = [_BY_NAME[name] for name in names] or SCENARIOS
+    if listed:
+        for scenario in chosen:
+            _heading(console, scenario)
+        return
+    console.print(
+        f"Time is compressed {FASTER:g} times: an hour of the rules is a minute here. Holds and waits of Prometheus and"
+        " Alertmanager, and the service's dwell, are divided by the same; callers talk at their own speed. In brackets:"
+        " the time that the rules mean.",
+        style="dim",
+    )
+    played: list[PlayedGameDay] = []
+    try:
+        for scenario in chosen:
+            _heading(console, scenario)
+            played.append(asyncio.run(_play(scenario, console, seed)))
+            _checks(console, played[-1])
+    except KeyboardInterrupt:
+        console.print("\nstopped")
+        sys.exit(130)
+    _summary(console, played)
+    sys.exit(0 if all(one.passed for one in played) else 1)
+
+
+async def _play(scenario: Scenario, console: Console, seed: int) -> PlayedGameDay:
+    with tempfile.TemporaryDirectory(prefix="voice-agent-gameday-") as name:
+        options = LocalOptions(
+            folder=Path(name),
+            seed=seed,
+            faster=FASTER,
+            scrape_s=SCRAPE_S,
+            alerts=True,
+            settings=_settings(scenario, Path(name)),
+        )
+        async with local_house(options) as stack, httpx.AsyncClient(timeout=10.0) as client:
+            return await stack.while_alive(Play(scenario, stack, client, GameDayTimeline(console)).run(seed))
+
+
+def _settings(scenario: Scenario, folder: Path) -> dict[str, str]:
+    policies = folder / "policies.toml"
+    policies.write_text(policies_text(scenario.weights), encoding="utf-8")
+    settings = {
+        "POLICIES_FILE": str(policies),
+        "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'ledger.db'}",
+        "ROLLBACK_MODE": "auto",
+        "ROLLBACK_DWELL_S": f"{DWELL_S / FASTER:g}",
+        "RESUME_GRACE_S": "3",
+        "LOG_LEVEL": "error",
+        **scenario.settings,
+    }
+    if scenario.prices:
+        prices = folder / "prices.toml"
+        prices.write_text(scenario.prices, encoding="utf-8")
+        settings["PRICES_FILE"] = str(prices)
+    if scenario.alert_usd is not None:
+        budgets = folder / "budgets.toml"
+        budgets.write_text(_budgets(scenario.alert_usd), encoding="utf-8")
+        settings["BUDGETS_FILE"] = str(budgets)
+    return settings
+
+
+def _budgets(alert_usd: float) -> str:
+    """The shipped budgets with another alert threshold of the tier."""
+    before, tier, after = BUDGETS.read_text(encoding="utf-8").partition(f"[tiers.{TIER}]")
+    return before + tier + re.sub(r"alert_usd = .*", f"alert_usd = {alert_usd:g}", after, count=1)
+
+
+def _heading(console: Console, scenario: Scenario) -> None:
+    console.print(Text.assemble("\n", (scenario.title, "bold underline"), (f"   {scenario.name}", "dim")))
+    console.print(Text(scenario.story))
+    console.print()
+
+
+def _checks(console: Console, played: PlayedGameDay) -> None:
+    console.print()
+    for one in played.checks:
+        mark, style = ("✓", "green") if one.passed else ("✗", "bold red")
+        console.print(Text.assemble((f"  {mark} ", style), one.text), soft_wrap=True)
+    tally = played.tally
+    console.print(
+        f"    {tally.calls.total()} calls, {tally.turns} turns, {tally.refused} refused, in {played.seconds:.0f} s",
+        style="dim",
+    )
+
+
+def _summary(console: Console, played: Sequence[PlayedGameDay]) -> None:
+    console.print(
+        f"\n  {'scenario':<16}{'assertions':<12}{'detected after':>16}{'then rolled back after':>24}", style="dim"
+    )
+    for one in played:
+        good = sum(check.passed for check in one.checks)
+        mark, style = ("✓", "green") if one.passed else ("✗", "bold red")
+        times = f"{_seconds(one.detected_s):>16}{_seconds(one.rolled_back_s):>24}"
+        line = Text.assemble((f"{mark} ", style), f"{one.scenario.name:<16}{f'{good}/{len(one.checks)}':<12}", times)
+        console.print(line, soft_wrap=True)
+
+
+def _seconds(seconds: float | None) -> str:
+    return "–" if seconds is None else after(seconds)

@@ -1,0 +1,194 @@
+"""Plays one scenario on a running house: healthy, fault, recovery."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from voice_loadtest.gameday import queries
+from voice_loadtest.gameday.assertions import Check, Milestones, beyond_doubt, check, pages_resolved, recovered
+from voice_loadtest.gameday.observer import Observer
+from voice_loadtest.gameday.scenario import BASELINE, POLICY, TIER, Injection, Scenario
+from voice_loadtest.gameday.timeline import GameDayTimeline
+from voice_loadtest.records import CallRecord
+from voice_loadtest.script import Interrupt, Speak, Step
+from voice_loadtest.stack.processes import LocalStack
+from voice_loadtest.traffic import CallerPool, Tally, TrafficGenerator, conversation, switchboard
+
+LOOK_S: Final = 0.5
+START_MOST_S: Final = 30.0
+HEALTHY_MOST_S: Final = 120.0
+FAULT_MOST_S: Final = 150.0
+RECOVERY_LEAST_S: Final = 5.0
+RECOVERY_MOST_S: Final = 120.0
+_BAD_LINE_TURNS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedGameDay:
+    """How a scenario went."""
+
+    scenario: Scenario
+    checks: Sequence[Check]
+    tally: Tally
+    seconds: float
+    detected_s: float | None
+    """From the fault to the first alert that must fire."""
+    rolled_back_s: float | None
+    """From there to the rollback."""
+
+    @property
+    def passed(self) -> bool:
+        return all(one.passed for one in self.checks)
+
+
+class Play:
+    """One run of one scenario."""
+
+    def __init__(
+        self, scenario: Scenario, stack: LocalStack, client: httpx.AsyncClient, timeline: GameDayTimeline
+    ) -> None:
+        self._scenario = scenario
+        self._house = stack
+        self._client = client
+        self._timeline = timeline
+        self._watch = Observer(stack, client, timeline)
+        self._moments = Milestones()
+        self._more = True
+
+    async def run(self, seed: int) -> PlayedGameDay:
+        """Plays it to its end, or as long as the slowest that could still pass."""
+        scenario = self._scenario
+        crowd = CallerPool(scenario.callers, _call, premium=0.0)
+        await self._watch.at_rest(START_MOST_S)
+        self._timeline.begin()
+        async with switchboard(self._house, on_call=self._ended) as line, asyncio.TaskGroup() as calls:
+            calling = calls.create_task(line.keep_calling(crowd, str(seed), lambda: True))
+            await self._healthy()
+            await self._fault(line, calls, seed)
+            await self._recovery()
+            calling.cancel()
+            checks = check(scenario, self._watch, self._moments, await self._watch.alert_names())
+        seen = [fired.at for fired in map(self._watch.first, scenario.fires) if fired is not None]
+        detected, decision = min(seen, default=None), self._watch.rollback
+        return PlayedGameDay(
+            scenario,
+            checks,
+            line.tally,
+            self._timeline.now(),
+            None if detected is None else detected - self._moments.injected,
+            # alerts are looked at twice a second, so a decision can be seen before its alert
+            None if detected is None or decision is None else max(0.0, decision.at - detected),
+        )
+
+    # The phases
+
+    async def _healthy(self) -> None:
+        scenario = self._scenario
+        shares = ", ".join(f"{name} {percent} %" for name, percent in scenario.weights.items() if percent)
+        self._timeline.add("phase", f"healthy: {scenario.callers} callers at a time, {shares}")
+        await self._until(
+            scenario.healthy_s,
+            HEALTHY_MOST_S,
+            lambda: self._watch.quiet and (self._judged() or not scenario.judged_first),
+        )
+
+    async def _fault(self, line: TrafficGenerator, calls: asyncio.TaskGroup, seed: int) -> None:
+        scenario, injection = self._scenario, self._scenario.injection
+        await self._inject(injection)
+        self._moments.injected = self._timeline.now()
+        self._timeline.add("injected", injection.text)
+        if injection.more_callers:
+            more = CallerPool(injection.more_callers, _call, premium=0.0)
+            calls.create_task(line.keep_calling(more, f"{seed}:more", lambda: self._more))
+        bad = calls.create_task(self._bad_line(injection.bad_line_ms)) if injection.bad_line_ms else None
+
+        def seen() -> bool:
+            if any(self._watch.first(name) is None for name in scenario.fires):
+                return False
+            if scenario.rolled_back:
+                return self._mended()
+            return (bad is None or bad.done()) and (not scenario.beyond_doubt or beyond_doubt(self._watch) is not None)
+
+        await self._until(scenario.fault_s, FAULT_MOST_S, seen)
+        self._moments.doubtless = beyond_doubt(self._watch)
+
+    async def _recovery(self) -> None:
+        self._more = False
+        await self._inject(Injection(""))
+        self._moments.removed = self._timeline.now()
+        self._timeline.add("taken back", self._scenario.injection.text)
+        if await self._until(
+            RECOVERY_LEAST_S,
+            RECOVERY_MOST_S,
+            lambda: pages_resolved(self._watch) and recovered(self._scenario, self._watch),
+        ):
+            self._moments.recovered = self._timeline.now()
+            self._timeline.add("phase", "recovered: all is well, and no page fires")
+
+    def _judged(self) -> bool:
+        """Whether there is enough data on every policy that is assigned."""
+        numbers, weights = self._watch.numbers, self._scenario.weights
+        baseline = not weights.get(BASELINE) or numbers[queries.BASELINE_ENOUGH] == 1
+        verdict = numbers[queries.VERDICT]
+        return baseline and (not weights.get(POLICY) or verdict not in (None, queries.NOT_ENOUGH))
+
+    def _mended(self) -> bool:
+        """Whether it was rolled back, and the recent window is well again."""
+        decision = self._watch.rollback
+        if decision is None or not recovered(self._scenario, self._watch):
+            return False
+        if self._timeline.now() - decision.at < queries.RECENT_S / 2:
+            return False
+        self._moments.mended_under_fault = self._timeline.now()
+        self._timeline.add("phase", "all is well again, with the fault still there")
+        return True
+
+    async def _until(self, least_s: float, most_s: float, holds: Callable[[], bool]) -> bool:
+        """Watches until something holds; False when it did not within `most_s`."""
+        began = time.monotonic()
+        while True:
+            await self._watch.look()
+            passed = time.monotonic() - began
+            if passed >= least_s and holds():
+                return True
+            if passed >= most_s:
+                return False
+            await asyncio.sleep(LOOK_S)
+
+    # What is injected
+
+    async def _inject(self, injection: Injection) -> None:
+        sandbox = self._house.sandbox_url
+        (await self._client.put(f"{sandbox}/control/latency", json=dict(injection.latency))).raise_for_status()
+        (await self._client.delete(f"{sandbox}/control/faults")).raise_for_status()
+        for fault in injection.faults:
+            (await self._client.post(f"{sandbox}/control/faults", json=dict(fault))).raise_for_status()
+        if injection.assign:
+            body = {"weights": dict(injection.assign), "reason": injection.text}
+            url = f"{self._house.url}/v1/ops/policies/{TIER}/assign"
+            headers = {"authorization": f"Bearer {self._house.operator_token}"}
+            (await self._client.post(url, json=body, headers=headers)).raise_for_status()
+
+    async def _bad_line(self, network_ms: float) -> None:
+        said: list[Speak] = []
+        dice = random.Random(0)
+        while len(said) < _BAD_LINE_TURNS:
+            said += conversation(dice, 3, 4)
+        async with switchboard(self._house, network_ms) as line:
+            await line.call("bad line", said[:_BAD_LINE_TURNS], premium=False, gap_s=0.2)
+
+    def _ended(self, began: float, record: CallRecord) -> None:
+        self._moments.calls.append((self._timeline.now() - (time.monotonic() - began), record.policy))
+
+
+def _call(dice: random.Random) -> tuple[str, Sequence[Step]]:
+    """Four turns of an impatient caller, who cuts all replies but the last short: more turns within a minute."""
+    first, *others = conversation(dice, 4, 4)
+    return "spoken", [first, *(Interrupt(step.clip, dice.uniform(0.6, 1.0)) for step in others)]

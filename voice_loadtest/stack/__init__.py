@@ -1,0 +1,1 @@
+"""Service, sandbox, Prometheus and Alertmanager as processes of this machine."""

@@ -1,0 +1,21 @@
+"""The shipped policies as demos and game days need them: assigned so that minutes are enough to compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+_SHIPPED: Final = Path(__file__).parents[2] / "agent" / "policy" / "policies.toml"
+_ASSIGNMENTS: Final = "[assignments.free]"
+TIERS: Final = ("free", "premium")
+
+
+def policies_text(weights: Mapping[str, int]) -> str:
+    """The shipped policies, assigned by `weights` in both tiers, and without the audio cache: the sandbox repeats
+    itself so much that hardly a clause would need the voice.
+    """
+    text = _SHIPPED.read_text(encoding="utf-8")
+    kept = text[: text.index(_ASSIGNMENTS)].replace("audio_cache = true", "audio_cache = false")
+    shares = "".join(f"{policy} = {percent}\n" for policy, percent in weights.items())
+    return kept + "\n".join(f"[assignments.{tier}]\n{shares}" for tier in TIERS)

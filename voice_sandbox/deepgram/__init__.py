@@ -1,0 +1,1 @@
+"""Deepgram's listen APIs (v1 and v2), simulated."""

@@ -1,0 +1,170 @@
+"""Deepgram's /v2/listen (Flux): turns, with their start, eager end, resumption and end.
+
+The shapes are those of deepgram-sdk 7.17 and of recorded traffic: an `Update` for every 0.24 s of audio in which no
+state changed, `sequence_id` over all messages, windows that start where the last turn ended. `CloseStream` closes
+without an `EndOfTurn`, as the real service does. Transcripts are written as in the clip library.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from litestar import WebSocket
+from litestar.handlers import websocket
+
+from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
+from voice_sandbox.deepgram.upgrade import PROVIDER, BadRequestError, Upgrade, number, pcm_source
+from voice_sandbox.recognizer.turns import USUAL_THRESHOLD, TurnEvent, TurnEventKind, TurnRules, TurnTracker
+from voice_sandbox.recognizer.words import RecognizedWord
+from voice_sandbox.state import SandboxState
+
+MODELS: Final = ("flux-general-en", "flux-general-multi")
+UPDATE_EVERY_S: Final = 0.24
+_EVENTS: Final = {
+    TurnEventKind.START: "StartOfTurn",
+    TurnEventKind.EAGER: "EagerEndOfTurn",
+    TurnEventKind.RESUMED: "TurnResumed",
+    TurnEventKind.END: "EndOfTurn",
+}
+_WORD_CONFIDENCE: Final = 0.99
+_LIMITS: Final = {
+    "eager_eot_threshold": (0.3, 0.9),
+    "eot_threshold": (0.5, 1.0),
+    "eot_timeout_ms": (500.0, 60_000.0),
+}
+
+
+@websocket("/v2/listen")
+async def listen_v2(socket: WebSocket[Any, Any, Any]) -> None:
+    """A Flux connection."""
+    upgrade = Upgrade.begin(socket)
+    if await upgrade.refused():
+        return
+    params = dict(socket.query_params)
+    try:
+        if params.get("model") not in MODELS:
+            raise BadRequestError(f"No such Flux model: choose one of {', '.join(MODELS)}.")
+        source = pcm_source(params)
+        listener = FluxListener(upgrade.world, upgrade.model, upgrade.request_id, params)
+    except BadRequestError as error:
+        upgrade.settle("bad_request")
+        await upgrade.answer(400, str(error))
+        return
+    await serve(upgrade, listener, source)
+
+
+class FluxListener:
+    """Speaks Flux about one stream of audio."""
+
+    def __init__(self, world: SandboxState, model: str, request_id: str, params: Mapping[str, str]) -> None:
+        """Raises BadRequestError for a threshold that is out of range."""
+        eager = number(params, "eager_eot_threshold", 0.0, *_LIMITS["eager_eot_threshold"])
+        rules = TurnRules(
+            eager=eager or None,
+            end=number(params, "eot_threshold", USUAL_THRESHOLD, *_LIMITS["eot_threshold"]),
+            timeout_s=number(params, "eot_timeout_ms", 5_000, *_LIMITS["eot_timeout_ms"]) / 1000,
+        )
+        self._tracker = TurnTracker(
+            world.library, rules, lambda: world.latency.sample("stt", provider=PROVIDER, model=model)
+        )
+        self._request_id = request_id
+        self._word_times = world.options.flux_word_times
+        self._sequence = 0
+        self._turn = 0
+        self._window_start = 0.0
+        self._told_at = 0.0
+
+    @property
+    def deadline(self) -> float | None:
+        return self._tracker.deadline
+
+    def opening(self, now: float) -> Sequence[Out]:
+        return [self._numbered({"type": "Connected", "request_id": self._request_id})]
+
+    def audio(self, pcm: bytes, now: float) -> Sequence[Out]:
+        outs = [out for event in self._tracker.audio(pcm, now) for out in self._tell(event)]
+        seconds = self._tracker.recogniser.seconds
+        if not outs and seconds - self._told_at >= UPDATE_EVERY_S - 1e-9:
+            outs.append(self._update(now))
+        return outs
+
+    def check(self, now: float) -> Sequence[Out]:
+        return [out for event in self._tracker.check(now) for out in self._tell(event)]
+
+    def command(self, text: str, now: float) -> Sequence[Out]:
+        try:
+            message = json.loads(text)
+            kind = message["type"]
+        except (ValueError, TypeError, KeyError):
+            return self._fatal("UNPARSABLE_CLIENT_MESSAGE", "The message is not JSON with a type.")
+        if kind == "CloseStream":
+            return [self._update(now), Close(1000)]
+        if kind == "ForceEndTurn":
+            return [out for event in self._tracker.force(now) for out in self._tell(event)]
+        if kind == "Configure":
+            return [self._configure(cast("dict[str, Any]", message))]
+        return self._fatal("UNPARSABLE_CLIENT_MESSAGE", "Unknown message type.")
+
+    def _tell(self, event: TurnEvent) -> list[Out]:
+        name = _EVENTS.get(event.kind)
+        if name is None:
+            return []
+        out = self._turn_info(name, event.heard, event.confidence, event.trigger)
+        if event.kind is TurnEventKind.END:
+            self._turn += 1
+            self._window_start = self._tracker.recogniser.seconds
+        return [out]
+
+    def _update(self, now: float) -> OutgoingMessage:
+        return self._turn_info("Update", self._tracker.heard, self._tracker.confidence(now))
+
+    def _turn_info(self, event: str, heard: RecognizedWord, confidence: float, trigger: str = "") -> OutgoingMessage:
+        self._told_at = self._tracker.recogniser.seconds
+        words: list[dict[str, Any]] = []
+        for word in heard.words:
+            words.append({"word": word.text, "confidence": _WORD_CONFIDENCE})
+            if self._word_times:
+                words[-1] |= {"start": word.start, "end": word.end}
+        info: dict[str, Any] = {
+            "type": "TurnInfo",
+            "request_id": self._request_id,
+            "event": event,
+            "turn_index": self._turn,
+            "audio_window_start": round(self._window_start, 4),
+            "audio_window_end": round(self._told_at, 4),
+            "transcript": heard.text,
+            "words": words,
+            "end_of_turn_confidence": confidence,
+        }
+        if trigger:
+            info["trigger"] = trigger
+        return self._numbered(info, useful=bool(words))
+
+    def _configure(self, message: Mapping[str, Any]) -> OutgoingMessage:
+        rules = self._tracker.rules
+        wanted: dict[str, Any] = message.get("thresholds") or {}
+        for name, value in wanted.items():
+            low, high = _LIMITS.get(name, (1.0, 0.0))
+            if value is not None and not (isinstance(value, int | float) and low <= value <= high):
+                failure = {"code": "INVALID_THRESHOLD", "description": f"{name} is out of range."}
+                return self._numbered({"type": "ConfigureFailure", "request_id": self._request_id, **failure})
+        rules.eager = wanted.get("eager_eot_threshold") or rules.eager
+        rules.end = wanted.get("eot_threshold") or rules.end
+        rules.timeout_s = (wanted.get("eot_timeout_ms") or rules.timeout_s * 1000) / 1000
+        thresholds = {
+            "eager_eot_threshold": rules.eager,
+            "eot_threshold": rules.end,
+            "eot_timeout_ms": round(rules.timeout_s * 1000),
+        }
+        success = {"type": "ConfigureSuccess", "request_id": self._request_id, "thresholds": thresholds}
+        return self._numbered({**success, "keyterms": message.get("keyterms") or []})
+
+    def _fatal(self, code: str, description: str) -> Sequence[Out]:
+        return [self._numbered({"type": "Error", "code": code, "description": description}), Close(1008, code)]
+
+    def _numbered(self, payload: dict[str, Any], *, useful: bool = False) -> OutgoingMessage:
+        payload["sequence_id"] = self._sequence
+        self._sequence += 1
+        return OutgoingMessage(payload, useful)

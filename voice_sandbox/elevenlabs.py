@@ -1,0 +1,109 @@
+"""ElevenLabs' text to speech: POST /v1/text-to-speech/{voice_id}/stream, chunked audio over HTTP.
+
+Characters are counted when a request is accepted, as the vendor bills them: a client that hangs up pays for the whole
+text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+from litestar import post
+from litestar.types import ASGIApp
+
+from voice_sandbox.faults import FaultKind
+from voice_sandbox.http_response import STATUS_FAULTS, Answer, AnyRequest, SimulatedCall, Streamed, identifier, refused
+from voice_sandbox.speech_stream import odd_bytes, spoken, tts_pieces
+from voice_sandbox.voice import VoiceError
+
+PROVIDER: Final = "elevenlabs"
+MODELS: Final = frozenset(
+    {"eleven_flash_v2", "eleven_flash_v2_5", "eleven_turbo_v2", "eleven_turbo_v2_5", "eleven_multilingual_v2"}
+    | {"eleven_v3", "eleven_v3_conversational", "eleven_v4", "eleven_v4_turbo"}
+)
+_DEFAULT_MODEL: Final = "eleven_multilingual_v2"
+_PCM: Final = re.compile(r"pcm_(8000|16000|22050|24000|32000|44100|48000)")
+_MAX_CHARACTERS: Final = 40_000
+_ERRORS: Final = {
+    401: ("invalid_api_key", "Invalid API key"),
+    429: ("too_many_concurrent_requests", "Too many concurrent requests"),
+    529: ("system_busy", "We are experiencing heavy load, please try again later"),
+    500: ("internal_server_error", "Internal server error"),
+}
+
+
+def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Answer:
+    body = {"detail": {"status": code, "message": message}}
+    return Answer(status, body, {"request-id": identifier(""), **(headers or {})})
+
+
+def _invalid(field: str, message: str) -> Answer:
+    """A 422 as the vendor's framework writes it."""
+    return Answer(422, {"detail": [{"type": "value_error", "loc": ["body", field], "msg": message}]})
+
+
+@post("/v1/text-to-speech/{voice_id:str}/stream", status_code=200)
+async def stream_speech(request: AnyRequest) -> ASGIApp:
+    """The text as PCM s16le mono at the rate of `output_format`, in chunks of 20 ms."""
+    try:
+        body = msgspec.json.decode(await request.body(), type=dict[str, Any])
+    except msgspec.MsgspecError:
+        body = {}
+    text, model = body.get("text"), body.get("model_id") or _DEFAULT_MODEL
+    logged = {
+        "voice": request.path_params["voice_id"],
+        "text": text,
+        "output_format": request.query_params.get("output_format"),
+    }
+    call = SimulatedCall.begin(request, PROVIDER, str(model), logged)
+    if call.applies(FaultKind.REFUSE):
+        return await refused(call)
+    problem = _status_fault(call) or _problem(request, text, str(model))
+    if problem is not None:
+        call.settle("refused_by_api")
+        return problem
+    rate_format = _PCM.fullmatch(request.query_params.get("output_format", ""))
+    if rate_format is None or not isinstance(text, str):
+        call.settle("refused_by_api")
+        return _error(
+            400, "output_format_not_supported", "The sandbox speaks PCM: use an output_format such as pcm_16000"
+        )
+    rate = int(rate_format[1])
+    call.count(characters=len(text))
+    try:
+        pcm = await spoken(call, text, rate)
+    except VoiceError as error:
+        call.settle("server_error")
+        return _error(500, "internal_server_error", str(error))
+    headers = {
+        "content-type": "audio/pcm",
+        "request-id": identifier(""),
+        "character-cost": str(len(text)),
+    }
+    return Streamed(call, tts_pieces(call, pcm, rate), headers, odd_bytes)
+
+
+def _status_fault(call: SimulatedCall) -> Answer | None:
+    fault = call.fault
+    if fault is None or fault.kind not in STATUS_FAULTS:
+        return None
+    call.settle(fault.kind)
+    status = STATUS_FAULTS[fault.kind]
+    return _error(status, *_ERRORS[status], call.retry_after(status))
+
+
+def _problem(request: AnyRequest, text: object, model: str) -> Answer | None:
+    """Why the vendor would refuse this request, or None."""
+    if not request.headers.get("xi-api-key", "").strip():
+        return _error(401, "needs_authorization", "Neither authorization header nor xi-api-key received")
+    if not isinstance(text, str):
+        return _invalid("text", "Field required")
+    if not text.strip():
+        return _error(400, "input_text_empty", "Input text cannot be empty")
+    if len(text) > _MAX_CHARACTERS:
+        return _error(400, "max_character_limit_exceeded", f"This request exceeds {_MAX_CHARACTERS} characters")
+    if model not in MODELS:
+        return _error(400, "model_not_found", f"A model with model ID {model} does not exist")
+    return None

@@ -1,0 +1,1 @@
+"""The simulated model's mind: a receptionist with a small, declared dialogue."""

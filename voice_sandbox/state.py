@@ -1,0 +1,105 @@
+"""One object handed to every emulator: its latency, faults, counters, clips and voice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from voice_sandbox.anthropic.prompt_cache import PromptCache
+from voice_sandbox.counters import Counters, RequestLog, Timings
+from voice_sandbox.faults import Faults
+from voice_sandbox.latency import SimulatedLatency
+from voice_sandbox.voice import SimulatedVoice, VoiceChoice
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+
+    from voice_sandbox.recognizer.library import ClipLibrary
+
+BUNDLED_CLIPS = Path(__file__).parent / "clips"
+SESSION_HEADER = "x-client-session"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOptions:
+    """How a sandbox is started. Port 0 takes a free port. `clips` are folders beside the bundled one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8100
+    profile: str = "measured"
+    seed: int = 1
+    clips: tuple[Path, ...] = ()
+    voice: VoiceChoice = "auto"
+    flux_word_times: bool = True
+
+
+class _ClosableSocket(Protocol):
+    client: tuple[str, int] | None
+    transport: Any
+
+
+class RawSocket:
+    """Reaches under the application to the TCP connections of the running server, to break them as a fault asks."""
+
+    def __init__(self) -> None:
+        self._connections: Iterable[Any] = ()
+
+    def attach(self, connections: Iterable[Any]) -> None:
+        """`connections` is the live set of the server's protocol objects."""
+        self._connections = connections
+
+    def break_off(self, client: tuple[str, int] | None, how: Literal["at_once", "after_flush"]) -> None:
+        """Closes the connection of this peer (`scope["client"]`): what was written already is thrown away or still
+        sent.
+        """
+        for connection in cast("list[_ClosableSocket]", list(self._connections)):
+            if client is not None and connection.client == client:
+                if how == "at_once":
+                    connection.transport.abort()
+                else:
+                    connection.transport.close()
+
+
+@dataclass(slots=True)
+class SandboxState:
+    """What the emulators share. Built once per sandbox; every part has a limit on what it keeps."""
+
+    options: SandboxOptions
+    latency: SimulatedLatency
+    faults: Faults
+    counters: Counters
+    log: RequestLog
+    library: ClipLibrary
+    voice: SimulatedVoice
+    timings: Timings = field(default_factory=Timings)
+    prompt_cache: PromptCache = field(default_factory=PromptCache)
+    wire: RawSocket = field(default_factory=RawSocket)
+
+    @staticmethod
+    def create(options: SandboxOptions) -> SandboxState:
+        """Loads the clips and finds the voice. Raises ValueError for an unknown profile or a voice that is not
+        installed.
+        """
+        from voice_sandbox.recognizer.library import ClipLibrary
+
+        return SandboxState(
+            options=options,
+            latency=SimulatedLatency(options.profile, options.seed),
+            faults=Faults(options.seed),
+            counters=Counters(),
+            log=RequestLog(),
+            library=ClipLibrary.load([BUNDLED_CLIPS, *options.clips]),
+            voice=SimulatedVoice.create(options.voice),
+        )
+
+    @staticmethod
+    def of(connection: ASGIConnection[Any, Any, Any, Any]) -> SandboxState:
+        """The world of the application that serves this request or socket."""
+        return cast("SandboxState", connection.app.state["world"])
+
+
+def session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """The caller's session as the service names it in `x-client-session`; None where the header is absent."""
+    return connection.headers.get(SESSION_HEADER)
