@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     stt_idle_s: float = Field(30.0, gt=0, le=3600, description="silence after which the recogniser's stream is closed")
     barge_in_word_s: float = Field(0.7, gt=0, le=5)
     context_tokens: int = Field(6000, ge=1000, le=100_000)
+    notes_share: float = Field(
+        0.03, ge=0, le=1, description="what the small model's notes may cost of a session; 0: none"
+    )
 
     # What it says
     business_name: str = Field("the front desk", min_length=1, max_length=80)

@@ -3,8 +3,8 @@
 Pure: no I/O but reading `flows.toml`, no model, no clock.
 """
 
-from agent.memory.checks import Claim
-from agent.memory.context import MemoryContext, ContextMessage, Part, context
+from agent.memory.claims import Claim
+from agent.memory.context import ContextMessage, MemoryContext, Part, context
 from agent.memory.conversation import Conversation, OutOfTurnError, Update
 from agent.memory.events import BadEventError, Event
 from agent.memory.flows import FlowsError
@@ -15,12 +15,12 @@ from agent.memory.render import graph_view, render_svg, render_text
 __all__ = [
     "BadEventError",
     "Claim",
-    "MemoryContext",
+    "ContextMessage",
     "Conversation",
     "Event",
     "FlowsError",
     "Graph",
-    "ContextMessage",
+    "MemoryContext",
     "NotesRequest",
     "OutOfTurnError",
     "Part",

@@ -1,20 +1,17 @@
 """The lexical part of the notes: which thing a confirmed act of the agent is about, and what puts a thing in doubt.
 
-It works on the words alone, so it says little: that at a turn the agent said that something was done, in the agent's own
-words. Where it cannot tell which thing an act changed, it says that the ones it may have been are in doubt.
+It works on the words alone, so it says little: that at a turn the agent said that something was done, in the agent's
+own words. Where it cannot tell which thing an act changed, it says that the ones it may have been are in doubt.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
 from agent.memory.flows import ActKind, Flows
 from agent.memory.index import Index
 from agent.memory.nodes import AGREED, CHANGED, STATUS, Graph, Question, State
-from agent.memory.references import asks_for_another
 from agent.memory.sentences import (
     Act,
     act_in,
@@ -28,40 +25,13 @@ from agent.memory.sentences import (
     supposes,
 )
 from agent.memory.values import Value, values_in
-from agent.memory.words import content_stems, stem, words_of
+from agent.memory.words import stem
 
 MAX_STATES = 300
 MAX_ACT = 320  # characters of one act with the statements that belong to it
 MAX_AGREED = 240  # characters of the question that was agreed to
 _TELLING = frozenset({"code", "phone", "price", "email", "address", "date", "time"})
 _TELLING_APART = frozenset({"code", "phone", "email", "name", "from", "to", "in", "near"})
-_CHANGE = re.compile(
-    r"\b(?:cancel|cancell?ing|call(?:ing)? (?:it|that|this|them) off|change|move|reschedule|postpone|instead|stop|undo"
-    r"|take (?:it|that|them) (?:back|off)|no longer|not any ?more|(?:don't|doesn't) (?:need|want) (?:it|that|them|this|these|those|the|my|to|any ?more)"
-    r"|(?:can't|cannot|won't) (?:make|do|come|be)|forget (?:it|about|the|my)|put (?:it|that|them) back|switch|swap"
-    r"|drop (?:it|that|the|my)|remove|return|refund|make (?:it|that|them)|after all|rather (?:have|not|on|at)"
-    r"|found (?:it|my|the|them)|(?:un|re)?block|give (?:it|them) back)\b",
-    re.IGNORECASE,
-)
-_NO_CHANGE = re.compile(
-    r"\b(?:stays?|remains?|unchanged|as (?:it|they) (?:is|are|was|were)|left? (?:it|them) (?:be|alone|as)|still stands?"
-    r"|keep(?:ing)? it)\b",
-    re.IGNORECASE,
-)
-_EMPTY = frozenset(
-    content_stems(
-        "done yours now both appointment booking reservation order number reference id code request it them mine yours"
-        " successfully new old first second other one"
-    )
-)
-
-
-_FILLERS = frozenset(content_stems("oh wait hold actually sorry hmm then ok okay good great can could would like please let me now"))
-_SOFT_KINDS = frozenset({"date", "time", "count", "address"})
-_ONE_MORE = re.compile(r"^(?:\w+[,.!] )*(?:and|also|then|next)\b", re.IGNORECASE)
-_HOURS = frozenset("one two three four five six seven eight nine ten eleven twelve noon midnight".split())
-_BRIEF = 6  # words of an utterance that may be nothing but another number
-NEAR_TURNS = 4  # a thing told of so few turns ago may be meant without being named
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +99,7 @@ def _asked(before: Question) -> str:
     """The end of the agent's last answer when that was a question to say yes to, with the statement it asks about."""
     if before.interrupted or not before.answer:
         return ""
-    told = sentences(before.answer)
+    told = list(sentences(before.answer))
     if not told or not asks(told[-1].text):
         return ""
     start = told[-2].start if len(told) > 1 else told[-1].start
@@ -160,8 +130,8 @@ def _of_another(state: State, act: Act, index: Index, flows: Flows) -> bool:
     for value in values_in(act.text):
         words = words.replace(value.text.casefold(), " ")
     verbs = {stem(word) for cue in flows.acts for word in cue.split()}
-    named = {word for word in _stems(words) - _EMPTY - _FILLERS - verbs if len(word) > 2}
-    known = _stems(told_of(state))
+    named = {word for word in stems_in(words) - EMPTY - FILLERS - verbs if len(word) > 2}
+    known = stems_in(told_of(state))
     return bool(named) and not any(word in known or state.id in index.things.get(word, ()) for word in named)
 
 
@@ -193,7 +163,7 @@ def _by_kind(text: str) -> dict[str, set[str]]:
 def thing_of(states: list[State], kind: ActKind, text: str, act: str) -> tuple[int | None, tuple[int, ...]]:
     """The thing that an act is about (None: a new one), and the things that it may have changed instead."""
     live = [state for state in states if state.live]
-    values, stems = values_in(text), _stems(text)
+    values, stems = values_in(text), stems_in(text)
     scores = {state.id: _likeness(state, values, stems, kind) for state in live}
     likely = sorted((number for number, score in scores.items() if score > 0), key=lambda number: -scores[number])
     if kind == "confirmed":
@@ -203,13 +173,13 @@ def thing_of(states: list[State], kind: ActKind, text: str, act: str) -> tuple[i
         return likely[0], ()
     if likely:
         return None, tuple(number for number in likely if scores[number] == scores[likely[0]])
-    named = values_in(act) or (_stems(act) - _EMPTY)
+    named = values_in(act) or (stems_in(act) - EMPTY)
     if named or not live:
         return None, () if named else tuple(state.id for state in live)
     return (live[0].id, ()) if len(live) == 1 else (None, tuple(state.id for state in live))
 
 
-def _likeness(state: State, values: list[Value], stems: set[str], kind: ActKind) -> float:
+def _likeness(state: State, values: list[Value], stems: frozenset[str], kind: ActKind) -> float:
     """How well a thing fits the words of an act: shared values count twice a shared word; a contradiction rules out."""
     told = told_of(state)
     held = values_in(told)
@@ -221,123 +191,17 @@ def _likeness(state: State, values: list[Value], stems: set[str], kind: ActKind)
         theirs = {value.text.casefold() for value in values if value.kind == name}
         if mine and theirs and not any(one in other or other in one for one in mine for other in theirs):
             return 0.0
-    return 2.0 * len(shared) + len((stems - _EMPTY) & _stems(told))
+    return 2.0 * len(shared) + len((stems - EMPTY) & stems_in(told))
 
 
-def _repeats(state: State, values: list[Value], stems: set[str]) -> bool:
+def _repeats(state: State, values: list[Value], stems: frozenset[str]) -> bool:
     """Whether a confirmation says again what a thing's status said: the same values, and a word or two in common."""
-    held = {value.text.casefold() for value in values_in(told_of(state))}
+    held = values_said(told_of(state))
     told = {value.text.casefold() for value in values}
-    return bool(told) and bool(held) and (told <= held or held <= told) and len(told & held) >= 1 and bool(
-        (stems - _EMPTY) & _stems(told_of(state))
+    return (
+        bool(told)
+        and bool(held)
+        and (told <= held or held <= told)
+        and len(told & held) >= 1
+        and bool((stems - EMPTY) & stems_in(told_of(state)))
     )
-
-
-def told_of(state: State) -> str:
-    """All words that are held of a thing."""
-    return " ".join([state.name, *(slot.value for slot in state.slots)])
-
-
-def _stems(text: str) -> set[str]:
-    return set(content_stems(text))
-
-
-def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
-    """The live things that the caller may be about to change.
-
-    Those that share a word or value with the request; when the request names nothing ("cancel it", "make it seven"), all
-    of them; when what it names was never said of any thing, those that were told of in the last turns.
-    """
-    live = [state for state in graph.states if state.live]
-    words = text.replace("’", "'")  # noqa: RUF001
-    if not live or not _CHANGE.search(words):
-        return ()
-    said = {value.text.casefold() for value in values_in(text)}
-    rest = _CHANGE.sub(" ", words)
-    for value in said:
-        rest = rest.casefold().replace(value, " ")
-    named = _stems(rest) - _EMPTY - _FILLERS
-    described = index.described(text)
-    alike = [
-        state.id
-        for state in live
-        if named & _stems(told_of(state))
-        or said & {value.text.casefold() for value in values_in(told_of(state))}
-        or (named and described.get(state.id, 0.0) > 0.0)
-    ]
-    if alike:
-        return tuple(alike)
-    if named:
-        return tuple(state.id for state in live if graph.turns - state.touched <= NEAR_TURNS)
-    return tuple(state.id for state in live)
-
-
-def doubted_by_agent(graph: Graph, answer: str, deeds: Iterable[Deed]) -> tuple[int, ...]:
-    """The live things that an answer denies or regrets something of, without an act that would say what."""
-    done = {deed.state for deed in deeds}
-    found: Counter[int] = Counter()
-    for sentence in sentences(answer):
-        if asks(sentence.text) or not (denies(sentence.text) or bad_news(sentence.text)):
-            continue
-        stems = _stems(sentence.text) - _EMPTY
-        values = {value.text.casefold() for value in values_in(sentence.text)}
-        for state in graph.states:
-            told = told_of(state)
-            if state.live and state.id not in done and (
-                values & {value.text.casefold() for value in values_in(told)} or len(stems & _stems(told)) > 1
-            ):
-                found[state.id] += 1
-    return tuple(found)
-
-
-def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...]:
-    """Nameless things told of a moment ago of which a text gives another day, time or number.
-
-    Nobody may say "change" where a change is meant ("Thursday would suit me better"). `told` are words that belong to acts,
-    and ask for nothing.
-    """
-    if asks_for_another(text) or _ONE_MORE.match(text):
-        return ()
-    known = " ".join(told_of(state) for state in graph.states).casefold()
-    said = {kind: new for kind, values in _formed(text, told).items() if (new := {v for v in values if v not in known})}
-    bare = {word for word in words_of(text) if word.isdigit() or word in _HOURS} if len(text.split()) <= _BRIEF else set()
-    if not said and not bare:
-        return ()
-    found: list[int] = []
-    for state in graph.states:
-        if not state.live or state.name or graph.turns - state.touched > NEAR_TURNS:
-            continue
-        held = _formed(told_of(state), "")
-        other = any(values and held.get(kind) and not values & held[kind] for kind, values in said.items())
-        if other or (bare and not said and held and not bare & set(words_of(told_of(state)))):
-            found.append(state.id)
-    return tuple(found)
-
-
-def _formed(text: str, told: str) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for value in values_in(text):
-        if value.kind in _SOFT_KINDS and value.text not in told:
-            found.setdefault(value.kind, set()).add(value.text.casefold())
-    return found
-
-
-def leaves_all(answer: str) -> bool:
-    """Whether the agent says that nothing changes ("it stays as it is")."""
-    return any(
-        _NO_CHANGE.search(sentence.text) and not asks(sentence.text) and not supposes(sentence.text)
-        for sentence in sentences(answer)
-    )
-
-
-def refers_to(graph: Graph, text: str) -> tuple[int, ...]:
-    """The things that share a value, or two words, with what the caller says."""
-    stems = {stem(word) for word in _stems(text)} - _EMPTY
-    values = {value.text.casefold() for value in values_in(text)}
-    found: list[int] = []
-    for state in graph.states:
-        if state.merged is None:
-            told = told_of(state)
-            if values & {value.text.casefold() for value in values_in(told)} or len(stems & _stems(told)) > 1:
-                found.append(state.id)
-    return tuple(found)

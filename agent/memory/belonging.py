@@ -45,9 +45,7 @@ def _names(graph: Graph) -> list[str]:
     return [state.name for state in graph.states if state.merged is None and state.name]
 
 
-def _words(
-    graph: Graph, thing: str, names: Sequence[str], flows: Flows
-) -> tuple[frozenset[str], list[frozenset[str]]]:
+def _words(graph: Graph, thing: str, names: Sequence[str], flows: Flows) -> tuple[frozenset[str], list[frozenset[str]]]:
     """The stems that tell a thing from every other, and those of each other thing that tell it from this one."""
     key = thing.casefold()
     told: dict[str, set[str]] = {name.casefold(): set(content_stems(name)) for name in (thing, *names)}
@@ -69,9 +67,7 @@ def _told(state: State) -> set[str]:
 def _backwards(graph: Graph, question: Question, by: Speaker, span: tuple[int, int]) -> Iterator[str]:
     """The clause of a span, then what was said before it, clause by clause and utterance by utterance."""
     words = question.text if by == "caller" else question.answer or ""
-    parts = [
-        (sentence.start + start, text) for sentence in sentences(words) for start, text in clauses(sentence.text)
-    ]
+    parts = [(sentence.start + start, text) for sentence in sentences(words) for start, text in clauses(sentence.text)]
     touched = [text for start, text in parts if start < span[1] and span[0] < start + len(text)]
     yield " ".join(touched)
     for start, text in reversed(parts):

@@ -1,41 +1,32 @@
 """What the small model wrote down is believed only as far as the words of the call bear it out.
 
-Each claim names a thing, an attribute, a value and where it was said. The value must stand verbatim in the words of that
-turn and side; the sentence must state it (no question, condition, denial, refused or unanswered offer); a status must be
-the agent's; the words around must be about that thing and not about another; and nothing may replace what was said later.
-What fails is dropped and counted by reason: the transcript still has it.
+Each claim names a thing, an attribute, a value and where it was said. The value must stand verbatim in the words of
+that turn and side; the sentence must state it (no question, condition, denial, refused or unanswered offer); a status
+must be the agent's; the words around must be about that thing and not about another; and nothing may replace what was
+said later. What fails is dropped and counted by reason: the transcript still has it.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, cast
 
 from agent.memory.acts import contradicted
 from agent.memory.belonging import belongs
+from agent.memory.claims import Claim, Reason
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.nodes import AGREED, ENDED, OPEN, STATUS, Graph, Question, Slot, Speaker, State
+from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Slot, State
+from agent.memory.said import fits, status_problem, value_problem
 from agent.memory.sentences import (
     Sentence,
     act_in,
-    agrees,
-    asks,
-    bad_news,
-    clauses,
     denies,
-    offers,
-    promises,
-    refuses,
     sentences,
-    supposes,
-    taken,
-    timed,
 )
-from agent.memory.values import values_in, without_repairs
+from agent.memory.values import values_in
 from agent.memory.verbatim import find_verbatim
 from agent.memory.words import content_stems, plain, words_of
 
@@ -43,23 +34,6 @@ MAX_CLAIMS = 24  # of one answer of the model
 MAX_THINGS = 60  # that the model's notes may name
 MAX_VALUE, MAX_NAME, MAX_ATTRIBUTE = 160, 60, 30  # characters
 
-Reason = Literal[
-    "malformed",
-    "unknown_turn",
-    "not_said",
-    "name_not_said",
-    "question",
-    "condition",
-    "denied",
-    "refused",
-    "unconfirmed",
-    "ended",
-    "other_thing",
-    "stale",
-    "wrong_kind",
-    "too_many",
-]
-REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]
 
 _ATTRIBUTE = re.compile(r"[^\W\d_][\w'-]*(?: [\w'-]+){0,2}")
 _STATUS_NAMES = frozenset({"status", "state", "outcome", "result", "situation", "progress"})
@@ -71,40 +45,14 @@ _SAME = {
     **dict.fromkeys(("count", "how many", "number of items"), "quantity"),
     **dict.fromkeys(("phone number", "telephone", "callback number"), "phone"),
 }
-_NUMERIC = frozenset(
-    {"price", "amount", "total", "balance", "deposit", "phone", "number", "code", "reference", "quantity", "time"}
-)
-_NUMBERS = frozenset(
-    "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty forty"
-    " fifty sixty seventy eighty ninety hundred thousand half quarter noon midday midnight a an both double pair dozen".split()
-)
 _REQUEST = re.compile(
     r"\b(?:book|make|order|reserve|again|new|want|need|like|please|can (?:you|i|we)|could (?:you|i|we)|after all|undo"
     r"|put (?:it|that) back|re\w+ate|keep|yes|yeah|sure|ok(?:ay)?|go ahead)\b",
     re.IGNORECASE,
 )
-_UNKNOWN = re.compile(r"\b(?:I|we) (?:don't|do not|didn't|did not) (?:know|recogni[sz]e|understand|mind)\b", re.IGNORECASE)
-_ID_DIGITS = 5  # a value with so many digits is an identifier
-_KEEPS_ID = frozenset({"code", "phone", "email"})
-_OFFERED_KINDS = frozenset({"date", "time", "month"})
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One thing that the model says was said. `turn` counts from 0."""
-
-    thing: str
-    attribute: str
-    value: str
-    turn: int
-    by: Speaker
-    supersedes: str = ""
-    """The attribute of the same thing that this replaces, where it has another name."""
-
-
-def checked(
-    graph: Graph, flows: Flows, claims: Sequence[Claim]
-) -> tuple[list[dict[str, Any]], Counter[Reason]]:
+def checked(graph: Graph, flows: Flows, claims: Sequence[Claim]) -> tuple[list[dict[str, Any]], Counter[Reason]]:
     """The facts of a `noted` event that hold against the call, and how many claims were dropped for each reason."""
     facts: list[dict[str, Any]] = []
     dropped: Counter[Reason] = Counter()
@@ -138,11 +86,11 @@ def _check(graph: Graph, flows: Flows, claim: Claim, names: Sequence[str]) -> di
     value = words[span[0] : span[1]]
     status = attribute == STATUS
     problem = (
-        _status_problem(question, flows, claim.by, words, span)
+        status_problem(question, flows, claim.by, words, span)
         if status
-        else _value_problem(graph, question, claim.by, words, span)
+        else value_problem(graph, question, claim.by, words, span)
     )
-    if problem is None and not status and not _fits(attribute, value):
+    if problem is None and not status and not fits(attribute, value):
         problem = "wrong_kind"
     if problem is not None:
         return problem
@@ -164,11 +112,15 @@ def _placed(
             return "too_many"
         number, replaces, absorbs = len(graph.states), (), -1
     else:
-        meant = state or act
-        assert meant is not None
+        meant = cast("State", state or act)
         if _stale(meant, slot, plain(claim.supersedes).lower()):
             return "stale"
-        if attribute == STATUS and meant.state == ENDED and kind != ENDED and not _asked_again(graph, meant, claim.turn):
+        if (
+            attribute == STATUS
+            and meant.state == ENDED
+            and kind != ENDED
+            and not _asked_again(graph, meant, claim.turn)
+        ):
             return "ended"
         number = meant.id
         replaces = _replaced(meant, slot, _canonical(claim.supersedes) if claim.supersedes else "", kind)
@@ -212,132 +164,13 @@ def _name_said(graph: Graph, name: str, turn: int) -> bool:
     return False
 
 
-def _within(words: str, span: tuple[int, int]) -> list[Sentence]:
-    return [sentence for sentence in sentences(words) if sentence.start < span[1] and span[0] < sentence.end]
-
-
-def _clause(sentence: Sentence, span: tuple[int, int]) -> str:
-    """The clauses of a sentence that a span touches."""
-    touched = [
-        text
-        for start, text in clauses(sentence.text)
-        if sentence.start + start < span[1] and span[0] < sentence.start + start + len(text)
-    ]
-    return " ".join(touched) or sentence.text
-
-
-def _status_problem(question: Question, flows: Flows, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
-    if by != "agent":
-        return "unconfirmed"
-    value = words[span[0] : span[1]]
-    for sentence in _within(words, span):
-        text = sentence.text
-        if question.interrupted and not sentence.ended:
-            return "unconfirmed"
-        if asks(text):
-            return "question"
-        if supposes(text) or timed(text.replace(value, " ")):
-            return "condition"
-        if taken(text) and not taken(value):
-            return "denied"
-        clause = _clause(sentence, span)
-        outside = clause.replace(value, " ") if value in clause else text.replace(value, " ")
-        if denies(outside) or (denies(text.replace(value, " ")) and not denies(value)) or _cut_denial(value, words, span):
-            return "denied"
-        if bad_news(text.replace(value, " ")) and not denies(value):
-            return "denied"
-        if promises(clause) or (offers(text) and act_in(sentence, flows.acts) is None):
-            return "unconfirmed"
-    return None
-
-
-def _cut_denial(value: str, words: str, span: tuple[int, int]) -> bool:
-    """Whether a value that denies something begins or ends inside its denial ("booked nothing" from "I have not …")."""
-    before = words[max(0, span[0] - 12) : span[0]].split()[-2:]
-    return any(denies(word) for word in before)
-
-
-def _value_problem(
-    graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]
-) -> Reason | None:
-    value = words[span[0] : span[1]]
-    if by == "caller" and find_verbatim(without_repairs(words), value) is None:
-        return "refused"
-    if by == "agent" and question.interrupted and span[1] >= len(words.rstrip()):
-        return "not_said"  # the end of a value may have been cut off
-    kinds = {found.kind for found in values_in(value)}
-    for sentence in _within(words, span):
-        if supposes(sentence.text):
-            return "condition"
-        if _denied(_clause(sentence, span), value) or taken(sentence.text):
-            return "denied"
-        if by == "caller":
-            if asks(sentence.text):
-                return "question"
-            continue
-        problem = _offer_problem(graph, question, sentence, value, kinds)
-        if problem is not None:
-            return problem
-    return None
-
-
-def _denied(clause: str, value: str) -> bool:
-    """Whether a clause denies a value; that somebody does not know it ("a charge I don't know") denies nothing."""
-    before, found, after = clause.partition(value)
-    return denies(before if found else clause) or (bool(found) and denies(_UNKNOWN.sub(" ", after)))
-
-
-def _offer_problem(
-    graph: Graph, question: Question, sentence: Sentence, value: str, kinds: Collection[str]
-) -> Reason | None:
-    """A value that the agent offers, or reads back with a question, counts when the caller's next words take it."""
-    told = sentences(question.answer or "")
-    asked = asks(sentence.text)
-    choices = bool(kinds & _OFFERED_KINDS) and offers(sentence.text)
-    if not asked and not choices and not (told and asks(told[-1].text)):
-        return None
-    reply = graph.question(question.id + 1)
-    if reply is None:
-        return "question" if asked or kinds & _OFFERED_KINDS else None
-    first = sentences(reply.text)[:1]
-    if first and agrees(first[0].text):
-        rest = reply.text[first[0].end :]
-        return "refused" if denies(rest) and _mentions(rest, value) else None
-    if choices:
-        return "refused"
-    if refuses(reply.text):
-        names_another = any(_identifies(found.text, {found.kind}) for found in values_in(reply.text))
-        partly = denies(reply.text) and len(content_stems(reply.text)) > 1 and _identifies(value, kinds)
-        if asked and partly and not names_another and not _mentions(reply.text, value):
-            return None  # "no, not the red one": the number that was read back stands
-        return "refused" if asked or kinds & (_OFFERED_KINDS | {"price", "count"}) else None
-    return "question" if asked else None
-
-
-def _identifies(value: str, kinds: Collection[str]) -> bool:
-    return bool(_KEEPS_ID & set(kinds)) or sum(char.isdigit() for char in value) >= _ID_DIGITS
-
-
-def _mentions(text: str, value: str) -> bool:
-    return bool(set(content_stems(text)) & set(content_stems(value)))
-
-
-def _fits(attribute: str, value: str) -> bool:
-    """Whether a value has the form that its attribute's name promises."""
-    last = attribute.rsplit(" ", 1)[-1]
-    if last in _NUMERIC and value.isascii():
-        return any(char.isdigit() for char in value) or bool(set(words_of(value)) & _NUMBERS)
-    if last == "email":
-        return "@" in value or " at " in value
-    if last == "date" and value.isascii():
-        return bool({found.kind for found in values_in(value)} & {"date", "month", "time"}) or any(map(str.isdigit, value))
-    return True
-
-
 def thing_named(graph: Graph, name: str, flows: Flows) -> State | None:
     """The thing of a name, words that tell nothing apart ("the booking of") left aside."""
     wanted = _name_key(name)
-    return next((state for state in graph.states if state.merged is None and state.name and _name_key(state.name) == wanted), None)
+    return next(
+        (state for state in graph.states if state.merged is None and state.name and _name_key(state.name) == wanted),
+        None,
+    )
 
 
 def _name_key(name: str) -> frozenset[str]:
@@ -354,9 +187,9 @@ def _act_of(graph: Graph, claim: Claim, value: str) -> State | None:
         return None
     for state in graph.states:
         told = state.slot(STATUS)
-        if not state.name and state.merged is None and told is not None and told.turn == claim.turn:
-            if find_verbatim(told.value, value) is not None:
-                return state
+        nameless = not state.name and state.merged is None
+        if nameless and told is not None and told.turn == claim.turn and find_verbatim(told.value, value) is not None:
+            return state
     return None
 
 
@@ -377,8 +210,10 @@ def _stale(state: State, slot: Slot, supersedes: str) -> bool:
         return True
     told = state.slot(STATUS)
     if slot.name == STATUS or told is None or told.said_at <= slot.said_at:
-        return any(gone.name == slot.name and gone.value.casefold() == slot.value.casefold() and gone.said_at >= slot.said_at
-                   for gone in state.past)
+        return any(
+            gone.name == slot.name and gone.value.casefold() == slot.value.casefold() and gone.said_at >= slot.said_at
+            for gone in state.past
+        )
     return bool(_contradicted_kinds(told.value, slot.value)) or any(
         gone.name == slot.name and (gone.replaced or 0) > slot.turn for gone in state.past
     )
@@ -387,9 +222,11 @@ def _stale(state: State, slot: Slot, supersedes: str) -> bool:
 def _contradicted_kinds(told: str, value: str) -> set[str]:
     if value.casefold() in told.casefold():
         return set()
-    return {found.kind for found in values_in(told)} & {found.kind for found in values_in(value)} & {
-        "date", "time", "month", "count", "price"
-    }
+    return (
+        {found.kind for found in values_in(told)}
+        & {found.kind for found in values_in(value)}
+        & {"date", "time", "month", "count", "price"}
+    )
 
 
 def _replaced(state: State, slot: Slot, supersedes: str, kind: str) -> tuple[str, ...]:
@@ -413,22 +250,3 @@ def _asked_again(graph: Graph, state: State, turn: int) -> bool:
         and (not key or key & set(content_stems(question.text)) or len(content_stems(question.text)) <= 3)
         for question in asked
     )
-
-
-def claims_of(answer: Mapping[str, Any]) -> list[Claim]:
-    """The claims in a decoded answer of the model; entries of another shape become claims that fail the checks."""
-    found: list[Claim] = []
-    entries = answer.get("facts")
-    for entry in entries if isinstance(entries, list) else ():
-        fields = entry if isinstance(entry, dict) else {}
-        turn = fields.get("turn")
-        texts = [fields.get(name) for name in ("thing", "attribute", "value")]
-        told = [text if isinstance(text, str) else "" for text in texts]
-        number = turn - 1 if isinstance(turn, int) and not isinstance(turn, bool) else -1
-        by: Speaker = "caller" if fields.get("by") == "caller" else "agent"
-        supersedes = fields.get("supersedes")
-        found.append(Claim(told[0], told[1], told[2], number, by, supersedes if isinstance(supersedes, str) else ""))
-    return found
-
-
-_ = OPEN

@@ -1,9 +1,9 @@
 """`context()`: what one model call gets to see, within a token budget. Every call of every turn goes through it.
 
-While the whole call is cheap to send, it is sent as it is: messages that grow at their end only, so that the provider's
-cache can hold them. Longer calls get their last turns, the notes and the old turns that the utterance needs. What changes
-from turn to turn (`memory`: notes and recalled turns) comes last, beside the caller's words. None of it, and no word of the
-caller, ever stands in the system prompt, which comes back unchanged.
+While the whole call is cheap to send, it is sent as it is: messages that grow at their end only, so that the
+provider's cache can hold them. Longer calls get their last turns, the notes and the old turns that the utterance
+needs. What changes from turn to turn (`memory`: notes and recalled turns) comes last, beside the caller's words. None
+of it, and no word of the caller, ever stands in the system prompt, which comes back unchanged.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class MemoryContext:
 
     system: str
     memory: str
-    """Notes and recalled turns; empty when there is nothing to tell. Belongs into the last message, before its words."""
+    """Notes and recalled turns; empty when there is nothing to tell. Belongs into the last message, before its words.
+    """
     messages: tuple[ContextMessage, ...]
     whole: bool
     """Whether the messages are the whole call."""
@@ -79,10 +80,10 @@ def context(
 ) -> MemoryContext:
     """The context for answering `utterance`, normally the text last given to `conversation.heard`.
 
-    All parts together stay within `budget_tokens` (an estimate of four characters a token), except that system prompt and
-    utterance are never cut. `recall_tokens` caps recalled turns, and then only turns that match the utterance well are
-    recalled; without it they fill the budget. `cache_from_tokens` is the shortest prefix that the provider's cache takes,
-    None where there is no cache. `without` leaves parts out, for measuring what each is worth.
+    All parts together stay within `budget_tokens` (an estimate of four characters a token), except that system prompt
+    and utterance are never cut. `recall_tokens` caps recalled turns, and then only turns that match the utterance
+    well are recalled; without it they fill the budget. `cache_from_tokens` is the shortest prefix that the provider's
+    cache takes, None where there is no cache. `without` leaves parts out, for measuring what each is worth.
     """
     graph, utterance = conversation.graph, plain(utterance)
     waiting = graph.last is not None and graph.last.answer is None and graph.last.text == utterance[:MAX_TEXT]
@@ -139,7 +140,9 @@ def _selected(
 
 def _recent(past: tuple[Question, ...], most: int) -> tuple[Question, ...]:
     """The last turns from a multiple of the chunk on, at least six; fewer when they would take over `most` tokens."""
-    costs = [tokens_of(question.text) + tokens_of(_heard(question)) + 1 for question in past[-LAST_TURNS - CHUNK_TURNS :]]
+    costs = [
+        tokens_of(question.text) + tokens_of(_heard(question)) + 1 for question in past[-LAST_TURNS - CHUNK_TURNS :]
+    ]
     if past:
         first = max(0, past[-1].id + 1 - LAST_TURNS) // CHUNK_TURNS * CHUNK_TURNS
         chunked = tuple(question for question in past[-LAST_TURNS - CHUNK_TURNS :] if question.id >= first)

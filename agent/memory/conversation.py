@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.memory.acts import Deed, deeds_in, doubted_by_agent, doubted_by_caller, doubted_by_values, leaves_all, refers_to
-from agent.memory.checks import Claim, Reason, checked
+from agent.memory.acts import Deed, deeds_in
+from agent.memory.checks import checked
+from agent.memory.claims import Claim, Reason
+from agent.memory.doubts import doubted_by_agent, doubted_by_caller, doubted_by_values, leaves_all, refers_to
 from agent.memory.events import Event
 from agent.memory.flows import Flows, load_flows
 from agent.memory.graph import apply

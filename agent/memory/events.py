@@ -98,7 +98,9 @@ def _list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 def _record(**fields: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: _is_mapping(value) and all(name in value and fits(value[name]) for name, fits in fields.items())
+    return lambda value: (
+        _is_mapping(value) and all(name in value and fits(value[name]) for name, fits in fields.items())
+    )
 
 
 _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {

@@ -121,10 +121,16 @@ def with_slots(state: State, told: Sequence[Slot], replaces: Collection[str], tu
     held = [slot for slot in state.slots if slot.name not in replaces]
     said_again = {(slot.name, slot.value, slot.turn) for slot in told}
     refined = {(slot.name, slot.turn) for slot in told if slot.name == STATUS}
-    past = [*state.past]
-    for slot in gone:
-        if slot.name != AGREED and (slot.name, slot.value, slot.turn) not in said_again and (slot.name, slot.turn) not in refined:
-            past.append(replace(slot, replaced=turn))
+    past = [
+        *state.past,
+        *(
+            replace(slot, replaced=turn)
+            for slot in gone
+            if slot.name != AGREED
+            and (slot.name, slot.value, slot.turn) not in said_again
+            and (slot.name, slot.turn) not in refined
+        ),
+    ]
     held += told
     past += [replace(slot, replaced=turn) for slot in held[:-MAX_SLOTS]]
     return replace(state, slots=tuple(held[-MAX_SLOTS:]), past=tuple(past[-MAX_PAST:]))

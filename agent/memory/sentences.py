@@ -13,15 +13,15 @@ from functools import lru_cache
 
 from agent.memory.flows import ActKind
 
-_END = re.compile(r"[.?!…]+[\"”')\]]*(?=\s|$)|[。？！؟।]+")  # noqa: RUF001 - full stops of other scripts
+_END = re.compile(r"[.?!…]+[\"”')\]]*(?=\s|$)|[。？！؟।]+")
 _ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|Nr|Prof|vs|approx|e\.g|i\.e)|\b[A-Z])\.$")
 _HALF_DAY = re.compile(r"\b[ap]\.\s?m\.$", re.IGNORECASE)
-_QUESTION_END = re.compile(r"[?？؟][\"”')\]]*$")  # noqa: RUF001
+_QUESTION_END = re.compile(r"[?？؟][\"”')\]]*$")
 _CLAUSE_END = re.compile(r"[,;:]\s+|\s[–—-]\s|,?\s+(?:and|but|so|then|while)\s+", re.IGNORECASE)
 
 _OPENING = re.compile(
-    r"^(?:(?:no problem|no worries|not at all|of course|all right|alright|okay|ok|sure|great|good|perfect|right|yes|yeah"
-    r"|thanks|thank you|good news|well|there you go|certainly|gladly|absolutely|oh|and|so|then)\b[\s,.!:–-]*)+",
+    r"^(?:(?:no problem|no worries|not at all|of course|all right|alright|okay|ok|sure|great|good|perfect|right|yes"
+    r"|yeah|thanks|thank you|good news|well|there you go|certainly|gladly|absolutely|oh|and|so|then)\b[\s,.!:–-]*)+",
     re.IGNORECASE,
 )
 _HYPOTHETICAL = re.compile(
@@ -33,24 +33,25 @@ _HYPOTHETICAL = re.compile(
 _TIMED = re.compile(r"\b(?:after|before|until|till|only|by the time)\b", re.IGNORECASE)
 _FUTURE = re.compile(
     r"\b(?:will|'ll|won't|going to|gonna|shall|should|about to|let me|let's|want(?:s|ed)? to|try|tries|tried|trying"
-    r"|attempt\w*|plan\w*|intend\w*|must|can|can't|able to|(?:need|have|has|had|ought|happy|glad|like|is|are|be|get|gets)"
-    r" to|wish\w*|want(?:s|ed)?)\b|\b(?:is|are|was|were)\s+(?:being|to be)\b",
+    r"|attempt\w*|plan\w*|intend\w*|must|can|can't|able to"
+    r"|(?:need|have|has|had|ought|happy|glad|like|is|are|be|get|gets) to|wish\w*|want(?:s|ed)?)\b"
+    r"|\b(?:is|are|was|were)\s+(?:being|to be)\b",
     re.IGNORECASE,
 )
 NEGATION = re.compile(
     r"\b(?:not|\w+n't|never|no|nothing|none|neither|nor|nobody|no one|without|cannot|fail(?:ed|s|ure)?|unable"
-    r"|unsuccessful\w*|far from|yet to|hardly|barely|almost|nearly|as good as|half|declined|rejected|refused|bounced"
+    r"|unsuccessful\w*|far from|yet to|hardly|barely|almost|nearly|as good as|declined|rejected|refused|bounced"
     r"|instead of|rather than|supposed|impossible|undone|mistake\w*|error\w*|wrong\w*)\b",
     re.IGNORECASE,
 )
 _BAD_NEWS = re.compile(r"\b(?:afraid|unfortunately|sadly|regret\w*|sorry|but|however|although|though|except)\b", re.I)
 _HEDGE = re.compile(
-    r"\b(?:seem\w*|appear\w*|looks? like|thinks?|thought|believes?|guess\w*|hop(?:e|es|ing)|probably|perhaps|maybe|possibly"
-    r"|likely|apparently|allegedly|presumably|make sure|be sure|making sure|check (?:if|that|whether)|see (?:if|that|it)"
-    r"|(?:you|they|he|she|it|who|somebody|someone|system|email|letter|note|page|screen) (?:\w+ )?(?:sa(?:y|ys|id)|told|tell"
-    r"|claim\w*|mention\w*|wrote|promised)|according to|heard|expect\w*|waiting for|in theory|normally|usually|typically"
-    r"|generally|always|often|sometimes|for example|as an example|everyone|everybody|anyone|somebody else|someone else"
-    r"|others?|most|others'|another (?:caller|customer|guest|patient))\b",
+    r"\b(?:seem\w*|appear\w*|looks? like|thinks?|thought|believes?|guess\w*|hop(?:e|es|ing)|probably|perhaps|maybe"
+    r"|possibly|likely|apparently|allegedly|presumably|make sure|be sure|making sure|check (?:if|that|whether)"
+    r"|see (?:if|that|it)|(?:you|they|he|she|it|who|somebody|someone|system|email|letter|note|page|screen) (?:\w+ )?"
+    r"(?:sa(?:y|ys|id)|told|tell|claim\w*|mention\w*|wrote|promised)|according to|heard|expect\w*|waiting for"
+    r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone|everybody"
+    r"|anyone|somebody else|someone else|others?|most|others'|another (?:caller|customer|guest|patient))\b",
     re.IGNORECASE,
 )
 _QUESTION_START = re.compile(
@@ -71,14 +72,15 @@ _TAKEN = re.compile(
     re.IGNORECASE,
 )
 _AGREES = re.compile(
-    r"^(?:(?:oh|ah|um|uh|well|okay|ok|great|perfect)[\s,.!]+)*(?:yes|yeah|yep|yup|sure|correct|exactly|right|that's right"
-    r"|that is right|ok|okay|go ahead|please do|do (?:it|that|so)|please|perfect|great|fine|sounds good|that works"
-    r"|works for me|good|absolutely|of course|si|sí|oui|ja|sim|да)\b",
+    r"^(?:(?:oh|ah|um|uh|well|okay|ok|great|perfect)[\s,.!]+)*(?:yes|yeah|yep|yup|sure|correct|exactly|right"
+    r"|that's right|that is right|ok|okay|go ahead|please do|do (?:it|that|so)|please|perfect|great|fine|sounds good"
+    r"|that works|works for me|good|absolutely|of course|si|sí|oui|ja|sim|да)\b",
     re.IGNORECASE,
 )
 _REFUSES = re.compile(
     r"\b(?:no|nope|nah|neither|none|not|never|don't|doesn't|didn't|won't|can't|cannot|isn't|wait|hold on|stop"
-    r"|instead|rather|actually|think about it|think it over|changed? my mind|forget it|skip|later|too (?:late|early|expensive|much))\b",
+    r"|instead|rather|actually|think about it|think it over|changed? my mind|forget it|skip|later"
+    r"|too (?:late|early|expensive|much))\b",
     re.IGNORECASE,
 )
 
@@ -147,7 +149,7 @@ def clauses(text: str) -> tuple[tuple[int, str], ...]:
 
 def plain_words(text: str) -> str:
     """A sentence without its opening interjections, apostrophes made one kind."""
-    return _OPENING.sub("", text.replace("’", "'"))  # noqa: RUF001
+    return _OPENING.sub("", text.replace("’", "'"))
 
 
 def asks(sentence: str) -> bool:
@@ -163,7 +165,7 @@ def supposes(sentence: str) -> bool:
 
 def promises(clause: str) -> bool:
     """Whether a clause tells of something that is still to come, wanted or tried."""
-    return bool(_FUTURE.search(clause.replace("’", "'")))  # noqa: RUF001
+    return bool(_FUTURE.search(clause.replace("’", "'")))
 
 
 def denies(text: str) -> bool:
@@ -188,7 +190,7 @@ def offers(sentence: str) -> bool:
 
 def taken(sentence: str) -> bool:
     """Whether "booked" in a sentence means that there is no room ("we're booked", "fully booked", "booked out")."""
-    return bool(_TAKEN.search(sentence.replace("’", "'")))  # noqa: RUF001
+    return bool(_TAKEN.search(sentence.replace("’", "'")))
 
 
 def agrees(reply: str) -> bool:
@@ -198,7 +200,7 @@ def agrees(reply: str) -> bool:
 
 def refuses(reply: str) -> bool:
     """Whether the caller says anything that could be a no, a wait or a change."""
-    return bool(_REFUSES.search(reply.replace("’", "'")))  # noqa: RUF001
+    return bool(_REFUSES.search(reply.replace("’", "'")))
 
 
 def act_in(sentence: Sentence, acts: Mapping[str, ActKind]) -> Act | None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 # Scripts that are written without spaces have no word ends to look for.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-_EDGES = " \t\n\"'“”‘’.,;:!?"  # noqa: RUF001
+_EDGES = " \t\n\"'“”‘’.,;:!?"
 
 
 def find_verbatim(text: str, words: str) -> tuple[int, int] | None:
@@ -21,7 +21,7 @@ def find_verbatim(text: str, words: str) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=2_000)
 def _form(words: str) -> re.Pattern[str]:
-    parts = [re.escape(part).replace("’", "'").replace("'", "['’]") for part in words.split()]  # noqa: RUF001
+    parts = [re.escape(part).replace("’", "'").replace("'", "['’]") for part in words.split()]
     # no number may be cut out of a longer one: "250" is not said in "2,500" or "$1.250"
     before = r"(?<![\w$€£])(?<!\d[.,:])" if words[0].isalnum() and not _UNSPACED.match(words[0]) else r"(?<!\d)"
     if words[0].isdigit():

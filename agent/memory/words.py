@@ -42,7 +42,9 @@ def plain(text: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """Cuts one English ending of a word in plain letters, folds a doubled last letter and a final y: "booked", "booking" and "books" meet."""
+    """Cuts one English ending of a word in plain letters, folds a doubled last letter and a final y: "booked",
+    "booking" and "books" meet.
+    """
     if not word.isascii():
         return word
     for suffix in _SUFFIXES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -129,6 +130,15 @@ class QueueDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class NotesTaken:
+    """The small model's notes were checked: how many facts were kept, and how many dropped for each reason."""
+
+    session: SessionInfo
+    kept: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DeadAir:
     """Seconds in which a reply was owed and nothing played."""
 
@@ -147,6 +157,7 @@ Event = (
     | BargedIn
     | PlaybackStarted
     | DeadAir
+    | NotesTaken
     | QueueDropped
 )
 

@@ -54,9 +54,7 @@ def _case(name: str, scenario: dict[str, Any], words: dict[str, Any], *, held_ou
         return re.sub(r"(^|[.?!] )([a-z])", lambda found: found[1] + found[2].upper(), filled)
 
     said = [fill(text) for text in scenario["turns"]]
-    turns = tuple(
-        (said[i], said[i + 1].removesuffix("|"), said[i + 1].endswith("|")) for i in range(0, len(said), 2)
-    )
+    turns = tuple((said[i], said[i + 1].removesuffix("|"), said[i + 1].endswith("|")) for i in range(0, len(said), 2))
     return NoteCase(
         name,
         turns,
@@ -188,7 +186,9 @@ def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim, tuple[Claim, ...]
             if thing != claim.thing and (thing, claim.value.casefold()) not in right and not _names(claim.value, thing):
                 swapped = Claim(thing, claim.attribute, claim.value, claim.turn, claim.by)
                 yield "swapped", swapped, tuple(c for c in case.claims if c.turn <= claim.turn)
-        later = [c for c in case.claims if c.thing == claim.thing and c.attribute == claim.attribute and c.turn > claim.turn]
+        later = [
+            c for c in case.claims if c.thing == claim.thing and c.attribute == claim.attribute and c.turn > claim.turn
+        ]
         if later:
             yield "stale", claim, case.claims
     yield from _unsupported(case, things or ["call"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from agent.memory.states import MAX_LOOSE, MAX_STATES
+from agent.memory.summary import describe_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.memory import BadEventError, Conversation, OutOfTurnError, State, SummaryRequest
 from agent.memory.conversation import FOLD_TO, MAX_QUESTIONS, MAX_TEXT
-from agent.memory.states import MAX_LOOSE, MAX_STATES
-from agent.memory.summary import describe_state
 
 BOOKINGS = [
     ("I'd like a table at Sino for two people on Friday.", "Sure, what time would you like at Sino?"),

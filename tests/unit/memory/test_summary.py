@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agent.memory import Conversation, context
 from agent.memory.summary import DUE_AFTER, exact_values
+
+from agent.memory import Conversation, context
 
 
 def booked() -> Conversation:
