@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from agent.memory.flows import Flows
-from agent.memory.nodes import Graph, Question, Speaker, State
+from agent.memory.nodes import STATUS, Graph, Question, Speaker, State
 from agent.memory.sentences import clauses, sentences
 from agent.memory.words import content_stems
 from agent.memory.words import stem as stem_of
@@ -28,7 +28,11 @@ def belongs(
     The clause of the value is asked first, then the ones before it, back to six utterances: the first that has words of
     some thing decides. Without any, the value is the thing's only when the call has no other thing.
     """
+    acts = [state for state in graph.states if _nameless_act(state) and not _begun_with(graph, state, thing)]
     own, others = _words(graph, thing, names, flows)
+    for state in acts:
+        if _holds(graph, state, question, by, span):
+            return False
     if not others:
         return True
     called, others_called = _words(Graph(), thing, [*names, *_names(graph)], flows)
@@ -39,6 +43,34 @@ def belongs(
             if hits or other_hits:
                 return bool(hits) and hits >= other_hits
     return False
+
+
+def _nameless_act(state: State) -> bool:
+    return not state.name and state.merged is None and state.slot(STATUS) is not None
+
+
+def _holds(graph: Graph, state: State, question: Question, by: Speaker, span: tuple[int, int]) -> bool:
+    """Whether the words at `span` stand in the act that a nameless thing is told by."""
+    told = state.slot(STATUS)
+    words = question.answer or ""
+    if by != "agent" or told is None or told.turn != question.id or told.value not in words:
+        return False
+    start = words.index(told.value)
+    return start <= span[0] and span[1] <= start + len(told.value)
+
+
+def _begun_with(graph: Graph, state: State, thing: str) -> bool:
+    """Whether a name's rarest word was said in the turns that led to an act, back to the act before it."""
+    told = state.slot(STATUS)
+    key = _stems(thing) - _GENERIC
+    if told is None or not key:
+        return True
+    before = (slot.turn for other in graph.states if other is not state for slot in other.slots if slot.name == STATUS)
+    first = max((turn for turn in before if turn < told.turn), default=-1) + 1
+    said = [_stems(f"{question.text} {question.answer or ''}") for question in graph.questions]
+    rarest = min(sorted(key), key=lambda word: (sum(word in words for words in said) or len(said) + 1))
+    led = (graph.question(turn) for turn in range(first, told.turn + 1))
+    return any(q is not None and rarest in _stems(f"{q.text} {q.answer or ''}") for q in led)
 
 
 def _names(graph: Graph) -> list[str]:

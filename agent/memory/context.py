@@ -96,7 +96,8 @@ def context(
         cached = cache_from_tokens is not None and tokens["system"] + history >= cache_from_tokens
         if history <= WHOLE_TOKENS or (cached and history * CACHE_READ_SHARE <= WHOLE_TOKENS / 2):
             return _whole(system, past, utterance, tokens)
-    return _selected(conversation, system, past, utterance, left, tokens, recall_tokens, without)
+    steady = cache_from_tokens is not None and tokens["system"] >= cache_from_tokens // 2
+    return _selected(conversation, system, past, utterance, left, tokens, recall_tokens, without, steady=steady)
 
 
 def _whole(system: str, past: tuple[Question, ...], utterance: str, tokens: dict[str, int]) -> MemoryContext:
@@ -115,9 +116,11 @@ def _selected(
     tokens: dict[str, int],
     recall_tokens: int | None,
     without: Collection[Part],
+    *,
+    steady: bool,
 ) -> MemoryContext:
     left -= tokens_of(_OPENING + _CLOSING) + 2
-    recent = _recent(past, int(left * _RECENT_SHARE))
+    recent = _recent(past, int(left * _RECENT_SHARE), steady=steady)
     messages = _messages(recent, utterance)
     tokens["recent"] = sum(tokens_of(message.text) for message in messages[:-1])
     left -= tokens["recent"]
@@ -138,12 +141,14 @@ def _selected(
     return MemoryContext(system, memory, messages, False, tokens, parts, turns)
 
 
-def _recent(past: tuple[Question, ...], most: int) -> tuple[Question, ...]:
-    """The last turns from a multiple of the chunk on, at least six; fewer when they would take over `most` tokens."""
-    costs = [
-        tokens_of(question.text) + tokens_of(_heard(question)) + 1 for question in past[-LAST_TURNS - CHUNK_TURNS :]
-    ]
-    if past:
+def _recent(past: tuple[Question, ...], most: int, *, steady: bool) -> tuple[Question, ...]:
+    """The last six turns, fewer when they would take over `most` tokens.
+
+    With `steady` (a long system prompt stands before them in the cache) they begin at a multiple of the chunk, where that
+    fits: one beginning for several turns.
+    """
+    costs = [tokens_of(q.text) + tokens_of(_heard(q)) + 1 for q in past[-LAST_TURNS - CHUNK_TURNS :]]
+    if steady and past:
         first = max(0, past[-1].id + 1 - LAST_TURNS) // CHUNK_TURNS * CHUNK_TURNS
         chunked = tuple(question for question in past[-LAST_TURNS - CHUNK_TURNS :] if question.id >= first)
         if sum(costs[len(costs) - len(chunked) :]) <= most:
@@ -192,7 +197,9 @@ def _recalled(
     sources: set[int] = set()
     if graph.state is not None and "notes" not in without:
         sources = {slot.turn for slot in graph.state.slots}
-    topic = None if "topics" in without else graph.current
+    # A topic that nobody declared is found by the words that recall goes by anyway: it would count them twice.
+    declared = graph.topic is not None and graph.topic.subject in conversation.flows.subjects
+    topic = graph.current if declared and "topics" not in without else None
     upto = graph.folded + before
     taken: list[Question] = []
     most, left = left, left - tokens_of(_TRANSCRIPT)

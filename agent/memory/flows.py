@@ -32,6 +32,11 @@ class Flows:
     )
     """First stem of a cue -> (all its stems, the subject, whether it is a noun that names the subject)."""
 
+    @property
+    def subjects(self) -> frozenset[str]:
+        """The declared subjects."""
+        return frozenset(subject for entries in self.cues.values() for _, subject, _ in entries)
+
     def found_in(self, text: str) -> list[tuple[int, str, bool]]:
         """Every cue in `text`: (word position, subject, names it outright), in order of speaking."""
         stems = stems_of(text)

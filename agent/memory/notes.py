@@ -12,14 +12,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agent.memory.index import Index
-from agent.memory.nodes import AGREED, STATUS, Graph, Question, Slot, State
-from agent.memory.words import tokens_of
+from agent.memory.nodes import AGREED, STATUS, Graph, Question, Slot, State, Topic
+from agent.memory.words import STOP_WORDS, tokens_of, words_of
 
 NOTES_TOKENS: Final = 500
 """Estimated tokens of the notes at most."""
 DUE_TURNS: Final = 2
 """Answered turns that the notes lack before the model is asked."""
+MAX_TOLD: Final = 8
+"""Things that the notes tell of at most: those described first, then the ones told of last."""
+BRIDGED_TURNS: Final = 12
+"""A thing without a name is told of for so many turns, and later when the utterance describes it."""
 MAX_REQUEST_TOKENS: Final = 1_500
+NAME_WORDS: Final = 3  # of the caller's that name a topic nobody declared
 _HEADER: Final = (
     "What was said so far (C: caller, A: you, with the turn). Later turns may say more; only what you confirmed is"
     " settled."
@@ -112,10 +117,12 @@ def render_notes(graph: Graph, index: Index | None = None, utterance: str = "", 
     """
     described = {} if index is None else index.described(utterance)
     things = [state for state in graph.states if state.merged is None and state.slots]
+    near = graph.turns - BRIDGED_TURNS
+    things = [state for state in things if state.name or state.touched >= near or described.get(state.id, 0.0) > 0]
     things.sort(key=lambda state: (described.get(state.id, 0.0), state.touched, state.id), reverse=True)
     taken: list[tuple[State, list[str]]] = []
     left = most_tokens - tokens_of(_HEADER) - 1
-    for state in things:
+    for state in things[:MAX_TOLD]:
         lines = thing_lines(state)
         cost = sum(tokens_of(line) + 1 for line in lines)
         if cost > left:
@@ -185,6 +192,15 @@ def lexical_summary(graph: Graph, questions: Sequence[int]) -> str:
     if last is None or last is turns[0]:
         return first
     return f'{first} Last answer: "{clip(last.answer or "", 100)}" (turn {last.id + 1}).'
+
+
+def topic_name(graph: Graph, topic: Topic) -> str:
+    """What a topic is called: its declared subject, else the first words of content that the caller said in it."""
+    if topic.subject is not None:
+        return topic.subject
+    said = (question.text for turn in topic.questions if (question := graph.question(turn)) is not None)
+    words = [word for text in said for word in words_of(text) if word not in STOP_WORDS and len(word) > 2]
+    return " ".join(words[:NAME_WORDS]) or "open"
 
 
 def clip(text: str, most: int) -> str:

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from agent.memory.conversation import Conversation
 from agent.memory.nodes import Graph, State, Topic
-from agent.memory.notes import clip, describe_past, describe_state, lexical_summary
+from agent.memory.notes import clip, describe_past, describe_state, lexical_summary, topic_name
 from agent.memory.words import plain
 
 _TOPIC_WIDTH, _STATE_WIDTH, _GAP, _MARGIN = 320, 360, 24, 20
@@ -44,7 +44,7 @@ def _topic_line(graph: Graph, topic: Topic) -> str:
     marks = ["open" if topic.open else "closed", f"since turn {topic.opened + 1}"]
     marks += [f"re-opened at {', '.join(str(turn + 1) for turn in topic.reopened)}"] if topic.reopened else []
     current = "*" if topic.id == graph.current else " "
-    return f"{current}topic {topic.id + 1}: {topic.subject or 'open'} ({'; '.join(marks)})"
+    return f"{current}topic {topic.id + 1}: {topic_name(graph, topic)} ({'; '.join(marks)})"
 
 
 def _state_lines(state: State) -> list[str]:
@@ -64,7 +64,7 @@ def graph_view(conversation: Conversation) -> dict[str, Any]:
         "topics": [
             {
                 "id": topic.id,
-                "subject": topic.subject,
+                "subject": topic_name(graph, topic),
                 "open": topic.open,
                 "reopened": len(topic.reopened),
                 "questions": len(topic.questions) + len(topic.gist),
@@ -110,7 +110,7 @@ def render_svg(conversation: Conversation) -> str:
 
 def _topic_row(graph: Graph, topic: Topic, top: int) -> tuple[int, list[str]]:
     """The height of a topic's row and its shapes."""
-    title = f"{topic.subject or 'open'} · {len(topic.questions) + len(topic.gist)} questions"
+    title = f"{topic_name(graph, topic)} · {len(topic.questions) + len(topic.gist)} questions"
     lines = [f"since turn {topic.opened + 1}"]
     lines += [f"re-opened at {', '.join(str(turn + 1) for turn in topic.reopened[-6:])}"] if topic.reopened else []
     for turn in topic.questions[-4:]:

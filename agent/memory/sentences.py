@@ -51,7 +51,7 @@ _HEDGE = re.compile(
     r"|see (?:if|that|it)|(?:you|they|he|she|it|who|somebody|someone|system|email|letter|note|page|screen) (?:\w+ )?"
     r"(?:sa(?:y|ys|id)|told|tell|claim\w*|mention\w*|wrote|promised)|according to|heard|expect\w*|waiting for"
     r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone|everybody"
-    r"|anyone|somebody else|someone else|others?|most|others'|another (?:caller|customer|guest|patient))\b",
+    r"|anyone|somebody else|someone else|others?|most|another (?:caller|customer|guest|patient))\b",
     re.IGNORECASE,
 )
 _QUESTION_START = re.compile(

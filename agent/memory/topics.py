@@ -68,7 +68,8 @@ def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> TopicCh
         return TopicChoice("new", len(graph.topics), None)
     known, fresh = _scores(graph, index, cues, text)
     staying = known.pop(current.id, 0.0)
-    if current.subject is None and cues and max(fresh.values(), default=0.0) > max(known.values(), default=0.0):
+    named_first = current.subject is None and not _SHIFT.search(text)
+    if named_first and cues and max(fresh.values(), default=0.0) > max(known.values(), default=0.0):
         return TopicChoice("continue", current.id, _best(fresh))  # the first cue names what this topic is about
     best_known, best_fresh = _best(known), _best(fresh)
     known_score, fresh_score = known.get(best_known or 0, 0.0), fresh.get(best_fresh or "", 0.0)

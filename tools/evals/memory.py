@@ -17,7 +17,7 @@ from tools.evals import baselines, data, measures, value_measures
 from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, BackrefCase, cases
 
 OURS = "memory.context()"
-ABLATIONS: tuple[Part, ...] = ("recall", "state", "topics")
+ABLATIONS: tuple[Part, ...] = ("recall", "notes", "topics")
 RECALL_SETS: dict[str, tuple[Callable[[], Iterable[data.Probe]], tuple[str, ...]]] = {
     "QMSum val": (data.qmsum, ("qmsum/val.jsonl",)),
     "SGD back-references, own dialogue": (data.sgd_own, ("sgd/dev_partial.jsonl", "sgd/dev_backref_cases.jsonl")),
