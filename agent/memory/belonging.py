@@ -68,7 +68,7 @@ def _begun_with(graph: Graph, state: State, thing: str) -> bool:
     before = (slot.turn for other in graph.states if other is not state for slot in other.slots if slot.name == STATUS)
     first = max((turn for turn in before if turn < told.turn), default=-1) + 1
     said = [_stems(f"{question.text} {question.answer or ''}") for question in graph.questions]
-    rarest = min(sorted(key), key=lambda word: (sum(word in words for words in said) or len(said) + 1))
+    rarest = min(sorted(key), key=lambda word: sum(word in words for words in said) or len(said) + 1)
     led = (graph.question(turn) for turn in range(first, told.turn + 1))
     return any(q is not None and rarest in _stems(f"{q.text} {q.answer or ''}") for q in led)
 

@@ -144,8 +144,8 @@ def _selected(
 def _recent(past: tuple[Question, ...], most: int, *, steady: bool) -> tuple[Question, ...]:
     """The last six turns, fewer when they would take over `most` tokens.
 
-    With `steady` (a long system prompt stands before them in the cache) they begin at a multiple of the chunk, where that
-    fits: one beginning for several turns.
+    With `steady` (a long system prompt stands before them in the cache) they begin at a multiple of the chunk, where
+    that fits: one beginning for several turns.
     """
     costs = [tokens_of(q.text) + tokens_of(_heard(q)) + 1 for q in past[-LAST_TURNS - CHUNK_TURNS :]]
     if steady and past:

@@ -50,8 +50,8 @@ _HEDGE = re.compile(
     r"|possibly|likely|apparently|allegedly|presumably|make sure|be sure|making sure|check (?:if|that|whether)"
     r"|see (?:if|that|it)|(?:you|they|he|she|it|who|somebody|someone|system|email|letter|note|page|screen) (?:\w+ )?"
     r"(?:sa(?:y|ys|id)|told|tell|claim\w*|mention\w*|wrote|promised)|according to|heard|expect\w*|waiting for"
-    r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone|everybody"
-    r"|anyone|somebody else|someone else|others?|most|another (?:caller|customer|guest|patient))\b",
+    r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone"
+    r"|everybody|anyone|somebody else|someone else|others?|most|another (?:caller|customer|guest))\b",
     re.IGNORECASE,
 )
 _QUESTION_START = re.compile(

@@ -103,7 +103,7 @@ class Claude:
         request: dict[str, Any] = {
             "model": self.model,
             "max_tokens": max(prompt.max_tokens, options.least_output_tokens),
-            "messages": _messages(prompt),
+            "messages": messages_of(prompt),
         }
         if prompt.system:
             request["system"] = [_block(prompt.system, cached=prompt.cache)]
@@ -139,8 +139,8 @@ def _block(text: str, *, cached: bool) -> dict[str, Any]:
     return {**block, "cache_control": {"type": "ephemeral"}} if cached else block
 
 
-def _messages(prompt: Prompt) -> list[dict[str, Any]]:
-    """The messages: a breakpoint behind the last one that stays as it is, the notes in the last one."""
+def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
+    """The messages of a request: a breakpoint behind the last one that stays as it is, the notes in the last one."""
     made: list[dict[str, Any]] = [{"role": message.role, "content": message.text} for message in prompt.messages]
     if prompt.cache and len(made) > 1:
         made[-2]["content"] = [_block(prompt.messages[-2].text, cached=True)]

@@ -30,9 +30,7 @@ def long_call(turns: int, seed: int = 1) -> Conversation:
 def test_the_last_six_turns_come_in_full_and_the_utterance_last() -> None:
     conversation = long_call(10)
     conversation.heard("yes please")
-    made = context(
-        conversation, system=SYSTEM, utterance="yes please", budget_tokens=4_000, without=("whole",)
-    )
+    made = context(conversation, system=SYSTEM, utterance="yes please", budget_tokens=4_000, without=("whole",))
     assert made.system == SYSTEM
     assert [message.role for message in made.messages] == ["user", "assistant"] * 6 + ["user"]
     assert made.messages[0].text == conversation.graph.questions[4].text
