@@ -21,6 +21,7 @@ from tools.evals import data
 
 HERE = Path(__file__).parent
 CASES, PHRASINGS = HERE / "note_cases.toml", HERE / "status_phrasings.toml"
+THIRD = HERE / "note_cases_third.toml"  # written after the rules, first run after them
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 FILLER = HERE / "backref_templates.toml"
 OTHER_TURNS = 40
@@ -264,8 +265,8 @@ def asserted(answer: str, question: str = "What about it?") -> bool:
     return bool(call.graph.states)
 
 
-def believed(answer: str, form: str) -> bool:
-    """Whether a claimed status in the words of an answer is taken; a denial may be told with its "not"."""
+def believed(answer: str) -> bool:
+    """Whether a claimed status made of the words of an answer is taken."""
     declared = tomllib.loads(PHRASINGS.read_text(encoding="utf-8"))
     for thing, done in declared["pairs"]:
         if thing in answer.casefold() and done in answer:
@@ -273,8 +274,8 @@ def believed(answer: str, form: str) -> bool:
             call.heard("What about it?")
             call.answered(answer, interrupted=False)
             name = thing.removeprefix("the ").removeprefix("your ")
-            tries = [done, f"is {done}", f"been {done}", f"{thing} is {done}", f"has been {done}"]
-            for value in tries:
-                if not call.noted(NotesRequest(0, ""), [Claim(name, "status", value, 0, "agent")]).total():
-                    return True
+            tries = (done, f"is {done}", f"been {done}", f"{thing} is {done}", f"has been {done}")
+            claims = [Claim(name, "status", value, 0, "agent") for value in tries]
+            if any(not call.noted(NotesRequest(0, ""), [claim]).total() for claim in claims):
+                return True
     return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from agent.memory import Conversation, Part, context
 from agent.memory.flows import load_flows
-from tools.evals.backref_cases import Case
+from tools.evals.backref_cases import BackrefCase
 from tools.evals.baselines import Select
 from tools.evals.measures import everything
 
@@ -27,7 +27,7 @@ class Values:
 
 
 def memory_values(
-    cases: Iterable[Case], budget: int, without: Collection[Part] = (), *, declared: bool = True
+    cases: Iterable[BackrefCase], budget: int, without: Collection[Part] = (), *, declared: bool = True
 ) -> Values:
     """Measure 4 for `memory.context()` at one budget, with the subjects of `flows.toml` or with none declared."""
     flows = load_flows() if declared else replace(load_flows(), cues={})
@@ -43,7 +43,7 @@ def memory_values(
     return result
 
 
-def baseline_values(cases: Iterable[Case], budget: int, select: Select) -> Values:
+def baseline_values(cases: Iterable[BackrefCase], budget: int, select: Select) -> Values:
     """Measure 4 for a baseline."""
     result = Values()
     for case in cases:
@@ -53,7 +53,7 @@ def baseline_values(cases: Iterable[Case], budget: int, select: Select) -> Value
     return result
 
 
-def _add_presence(result: Values, case: Case, text: str) -> None:
+def _add_presence(result: Values, case: BackrefCase, text: str) -> None:
     result.present += sum(value in text for value in case.needs)
     result.values += len(case.needs)
     result.cases += 1
