@@ -6,6 +6,7 @@ own words. Where it cannot tell which thing an act changed, it says that the one
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
@@ -28,6 +29,7 @@ from agent.memory.values import Value, values_in
 from agent.memory.words import stem
 
 MAX_STATES = 300
+NEAR_TURNS = 4  # a thing told of so few turns ago may be meant without being named
 MAX_ACT = 320  # characters of one act with the statements that belong to it
 MAX_AGREED = 240  # characters of the question that was agreed to
 _TELLING = frozenset({"code", "phone", "price", "email", "address", "date", "time"})
@@ -109,8 +111,11 @@ def _asked(before: Question) -> str:
 def _deed(states: list[State], act: Act, asked: str, turn: int, index: Index, flows: Flows) -> Deed | None:
     text = f"{act.text} {asked}"
     state, doubtful = thing_of(states, act.kind, text, act.text)
-    if state is not None and _of_another(states[state], act, index, flows):
+    pointed = act.kind != "confirmed" and _POINTS.search(act.text) is not None
+    if state is not None and not pointed and _of_another(states[state], act, index, flows):
         state, doubtful = None, () if act.kind == "confirmed" else (state,)
+    if state is not None and act.kind == CHANGED and not (_MOVES.search(act.text) or _gives_other(states[state], text)):
+        state, doubtful = None, (state,)  # "I have corrected it to Garza": the rest of it may well stand
     if state is None and len(states) >= MAX_STATES:
         return None
     if state is None:
@@ -169,14 +174,36 @@ def thing_of(states: list[State], kind: ActKind, text: str, act: str) -> tuple[i
     if kind == "confirmed":
         same = [number for number in likely if _repeats(states[number], values, stems)]
         return (same[0] if len(same) == 1 else None), ()
-    if likely and (len(likely) == 1 or scores[likely[0]] > scores[likely[1]]):
+    certain = likely and (len(likely) == 1 or scores[likely[0]] > scores[likely[1]])
+    if certain and (kind == CHANGED or _shares_value(states[likely[0]], text)):
         return likely[0], ()
-    if likely:
+    if likely:  # a word alone does not tell a thing from a part of it ("the plum cake is taken off")
         return None, tuple(number for number in likely if scores[number] == scores[likely[0]])
-    named = values_in(act) or (stems_in(act) - EMPTY)
-    if named or not live:
-        return None, () if named else tuple(state.id for state in live)
-    return (live[0].id, ()) if len(live) == 1 else (None, tuple(state.id for state in live))
+    if len(live) == 1 and (_POINTS.search(act) or not (values_in(act) or (stems_in(act) - EMPTY))):
+        return live[0].id, ()
+    near = max((state.touched for state in live), default=0) - NEAR_TURNS
+    return None, tuple(state.id for state in live if state.touched >= near)
+
+
+_MOVES = re.compile(
+    r"\b(?:moved|rescheduled|postponed|shifted|(?:put|pushed) (?:\w+ )?back|brought (?:\w+ )?forward|replaced)\b",
+    re.IGNORECASE,
+)
+
+
+def _gives_other(state: State, text: str) -> bool:
+    """Whether a text gives another day, time or price than those that are held of a thing."""
+    held, said = _by_kind(told_of(state)), _by_kind(text)
+    return any(held[name] and said[name] and not said[name] <= held[name] for name in _RETOLD)
+
+
+_POINTS = re.compile(
+    r"\b(?:it|that|this|them|both|(?:your|the) (?:booking|appointment|order|reservation))\b", re.IGNORECASE
+)
+
+
+def _shares_value(state: State, text: str) -> bool:
+    return bool(values_said(text) & values_said(told_of(state)))
 
 
 def _likeness(state: State, values: list[Value], stems: frozenset[str], kind: ActKind) -> float:

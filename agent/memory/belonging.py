@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -11,6 +12,10 @@ from agent.memory.sentences import clauses, sentences
 from agent.memory.words import content_stems
 from agent.memory.words import stem as stem_of
 
+_CODE = re.compile(r"\b[A-Za-z]{1,5}-?\d[\w-]*|\b\d+-\d[\w-]*")
+_TOTAL = re.compile(
+    r"\b(?:that (?:makes|comes to|leaves)|in total|in all|altogether|all together|the (?:new )?total)\b", re.IGNORECASE
+)
 _LOOK_BACK = 6  # utterances
 _GENERIC = frozenset(
     content_stems(
@@ -35,6 +40,9 @@ def belongs(
             return False
     if not others:
         return True
+    clause = next(_backwards(graph, question, by, span), "")
+    if _TOTAL.search(clause):
+        return False  # "that makes $61": of the whole, whatever was named last
     called, others_called = _words(Graph(), thing, [*names, *_names(graph)], flows)
     for text in _backwards(graph, question, by, span):
         said = _stems(text)
@@ -118,4 +126,5 @@ def _backwards(graph: Graph, question: Question, by: Speaker, span: tuple[int, i
 
 @lru_cache(maxsize=2_000)
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(stem for stem in content_stems(text) if len(stem) > 1)
+    whole = _CODE.sub(lambda found: found.group().replace("-", ""), text)  # "LF-300" and "LF-301" share nothing
+    return frozenset(stem for stem in content_stems(whole) if len(stem) > 1)

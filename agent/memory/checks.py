@@ -18,7 +18,7 @@ from agent.memory.belonging import belongs
 from agent.memory.claims import Claim, Reason
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Slot, State
+from agent.memory.nodes import AGREED, ENDED, OPEN, STATUS, Graph, Slot, State
 from agent.memory.said import fits, status_problem, value_problem
 from agent.memory.sentences import (
     Sentence,
@@ -114,7 +114,7 @@ def _placed(
     else:
         meant = cast("State", state or act)
         if _stale(meant, slot, plain(claim.supersedes).lower()):
-            return "stale"
+            return (_retold(meant, thing) if state is None and attribute == STATUS else None) or "stale"
         if (
             attribute == STATUS
             and meant.state == ENDED
@@ -186,11 +186,30 @@ def _act_of(graph: Graph, claim: Claim, value: str) -> State | None:
     if claim.by != "agent":
         return None
     for state in graph.states:
-        told = state.slot(STATUS)
-        nameless = not state.name and state.merged is None
-        if nameless and told is not None and told.turn == claim.turn and find_verbatim(told.value, value) is not None:
-            return state
+        if state.name or state.merged is not None:
+            continue
+        for told in (*state.slots, *state.past):
+            if told.name == STATUS and told.turn == claim.turn and find_verbatim(told.value, value) is not None:
+                return state
     return None
+
+
+def _retold(state: State, thing: str) -> dict[str, Any] | None:
+    """The fact that gives a thing its name when a claim quotes an act that a later one has replaced."""
+    told = state.slot(STATUS)
+    if state.name or told is None:
+        return None
+    return {
+        "state": state.id,
+        "name": thing,
+        "attribute": STATUS,
+        "value": told.value,
+        "turn": told.turn,
+        "by": told.by,
+        "kind": state.state if state.state != OPEN else "",
+        "replaces": [STATUS],
+        "absorbs": -1,
+    }
 
 
 def _kind(flows: Flows, value: str, graph: Graph, claim: Claim) -> str:

@@ -23,7 +23,7 @@ Part = Literal["topics", "notes", "recall", "whole"]
 LAST_TURNS: Final = 6
 CHUNK_TURNS: Final = 8
 """The last turns begin at a multiple of this, so that the messages keep one beginning for as many turns."""
-WHOLE_TOKENS: Final = 1_500
+WHOLE_TOKENS: Final = 1_200
 """A call of at most so many tokens is sent whole: about what its parts would cost."""
 CACHE_READ_SHARE: Final = 0.1
 """What a cached token costs, as a share of one that is not: all models of the price book are at or below it."""

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from agent.memory.acts import Deed
+from agent.memory.acts import NEAR_TURNS, Deed
 from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
 from agent.memory.index import Index
 from agent.memory.nodes import Graph
@@ -23,6 +23,7 @@ _CHANGE = re.compile(
     r"|take (?:it|that|them) (?:back|off)|no longer|not any ?more"
     r"|(?:don't|doesn't) (?:need|want) (?:it|that|them|this|these|those|the|my|to|any ?more)"
     r"|(?:can't|cannot|won't) (?:make|do|come|be)|forget (?:it|about|the|my)|put (?:it|that|them) back|switch|swap"
+    r"|leave (?:[a-z]+ ){0,3}out"
     r"|drop (?:it|that|the|my)|remove|return|refund|make (?:it|that|them)|after all|rather (?:have|not|on|at)"
     r"|found (?:it|my|the|them)|(?:un|re)?block|give (?:it|them) back)\b",
     re.IGNORECASE,
@@ -36,7 +37,6 @@ _SOFT_KINDS = frozenset({"date", "time", "count", "address"})
 _ONE_MORE = re.compile(r"^(?:\w+[,.!] )*(?:and|also|then|next)\b", re.IGNORECASE)
 _HOURS = frozenset("one two three four five six seven eight nine ten eleven twelve noon midnight".split())
 _BRIEF = 6  # words of an utterance that may be nothing but another number
-NEAR_TURNS = 4  # a thing told of so few turns ago may be meant without being named
 
 
 def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
@@ -95,8 +95,11 @@ def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...
         return ()
     known = " ".join(told_of(state) for state in graph.states).casefold()
     said = {kind: new for kind, values in _formed(text, told).items() if (new := {v for v in values if v not in known})}
+    rest = text
+    for value in values_in(text):
+        rest = rest.replace(value.text, " ")
     bare = (
-        {word for word in words_of(text) if word.isdigit() or word in _HOURS} if len(text.split()) <= _BRIEF else set()
+        {word for word in words_of(rest) if word.isdigit() or word in _HOURS} if len(text.split()) <= _BRIEF else set()
     )
     if not said and not bare:
         return ()

@@ -19,7 +19,7 @@ WINDOWS = (3, 5, 9, 27)
 _SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 0.9  # BM25's k1 and b, and an exponent on its idf
 _MOST_WORDS = 24
 TOPIC, SOURCE, RECENCY = 0.1, 0.1, 0.001
-LEAST_MATCH = 0.4
+LEAST_MATCH = 0.6
 _COST = 0.25  # how much a question's length counts against it
 
 

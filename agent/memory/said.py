@@ -78,7 +78,7 @@ def status_problem(question: Question, flows: Flows, by: Speaker, words: str, sp
         if (
             denies(outside)
             or (denies(text.replace(value, " ")) and not denies(value))
-            or _cut_denial(value, words, span)
+            or _cut_denial(words[sentence.start : span[0]])
         ):
             return "denied"
         if bad_news(text.replace(value, " ")) and not denies(value):
@@ -88,10 +88,9 @@ def status_problem(question: Question, flows: Flows, by: Speaker, words: str, sp
     return None
 
 
-def _cut_denial(value: str, words: str, span: tuple[int, int]) -> bool:
-    """Whether a value that denies something begins or ends inside its denial ("booked nothing" from "I have not …")."""
-    before = words[max(0, span[0] - 12) : span[0]].split()[-2:]
-    return any(denies(word) for word in before)
+def _cut_denial(before: str) -> bool:
+    """Whether the words of a sentence right before a value deny it ("I have not | booked it")."""
+    return any(denies(word) for word in before[-12:].split()[-2:])
 
 
 def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:

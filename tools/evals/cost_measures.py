@@ -1,8 +1,8 @@
 """Measure 7: what the model's input costs over calls of several lengths, whole or as memory sends it.
 
-Calls are dialogues of SGD dev one after the other. Every request is charged by the sandbox's prompt cache, which follows
-the provider's rules (prefix up to a breakpoint, 20 blocks back, the model's minimum), at the price book's prices. Notes
-are the lexical ones; what the small model's notes cost is bounded by their share of the session.
+Calls are dialogues of SGD dev one after the other. Every request is charged by the sandbox's prompt cache, which
+follows the provider's rules (prefix up to a breakpoint, 20 blocks back, the model's minimum), at the price book's
+prices. Notes are the lexical ones; what the small model's notes cost is bounded by their share of the session.
 """
 
 from __future__ import annotations
@@ -77,11 +77,9 @@ def _flat(limit: int | None, *, cache: bool) -> Sender:
     def send(call: Conversation, system: str, utterance: str, least: int) -> Prompt:
         past = call.graph.questions[:-1]
         kept = past if limit is None else past[max(0, len(past) - limit) :]
-        messages = [
-            Message(role, text or "[no words]")
-            for question in kept
-            for role, text in (("user", question.text), ("assistant", question.answer or ""))
-        ]
+        messages: list[Message] = []
+        for question in kept:
+            messages += [Message("user", question.text), Message("assistant", question.answer or "[no words]")]
         return Prompt(system, "", (*messages, Message("user", utterance)), cache=cache)
 
     return send

@@ -150,13 +150,13 @@ def note_tables(console: Console) -> None:
     wrong = Table(title="Wrong claims offered to the checks", title_justify="left")
     for column in ("cases", "offered", "taken"):
         wrong.add_column(column, justify="left" if column == "cases" else "right")
-    for name, cases in note_sets(console).items():
+    for name, calls in note_sets(console).items():
         for label, claims, other in NOTE_RUNS:
-            result = note_measures.judge(cases, claims=claims, other=other)
+            result = note_measures.judge(calls, claims=claims, other=other)
             counts = (str(result.verdicts[verdict]) for verdict in ("right", "missing", "false"))
             kept = f"{result.kept} of {result.claims}" if claims else "-"
             table.add_row(f"{name} ({result.cases})", label, *counts, f"{result.told} of {result.needed}", kept)
-        refused = note_measures.refusals(cases)
+        refused = note_measures.refusals(calls)
         kinds = ", ".join(f"{kind} {count}" for kind, count in refused.tried.items())
         wrong.add_row(f"{name}: {kinds}", str(refused.tried.total()), str(refused.taken.total()))
     console.print(table, wrong)

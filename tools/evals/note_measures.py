@@ -213,7 +213,8 @@ def _altered(value: str) -> str:
 
 
 def _said(case: NoteCase, turn: int, by: str, value: str) -> bool:
-    words = case.turns[turn][0 if by == "caller" else 1]
+    caller, agent, _ = case.turns[turn]
+    words = caller if by == "caller" else agent
     return value.casefold() in words.casefold()
 
 
