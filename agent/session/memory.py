@@ -16,7 +16,7 @@ from agent.memory.context import RECALL_TOKENS
 from agent.memory.notes import NOTES_RULES, NOTES_SCHEMA
 from agent.memory.render import graph_view
 from agent.providers.base import LanguageModel, Message, Prompt
-from agent.transport.voice_agent_v1.messages import MemoryView
+from agent.session.events import MemoryUpdated
 
 NOTES_TOKENS: Final = 700  # of one answer of the small model
 FIRST_NOTES_USD: Final = 0.0003  # what the first notes are taken to cost; from then on what the last ones did
@@ -84,9 +84,9 @@ class Memory:
         messages = tuple(Message(message.role, message.text) for message in made.messages)
         return Prompt(made.system, made.memory, messages, cache=cache), dict(made.tokens)
 
-    def view(self) -> MemoryView:
+    def view(self) -> MemoryUpdated:
         """Topics and states, for the client to draw."""
-        return MemoryView(graph=msgspec.Raw(msgspec.json.encode(graph_view(self._conversation))))
+        return MemoryUpdated(graph_view(self._conversation))
 
     def notes_due(self, session_usd: float) -> NotesRequest | None:
         """The notes that the small model should write next, or None: nothing is new, or their share is used up.
