@@ -144,6 +144,9 @@ class Settings(BaseSettings):
         le=100_000,
         description="the most tokens of a prompt: what does not fit of the conversation is recalled or left out",
     )
+    notes_share: float = Field(
+        0.03, ge=0, le=1, description="what the small model's notes may cost, as a share of the session; 0 takes none"
+    )
 
     # What it says
     business_name: str = Field(

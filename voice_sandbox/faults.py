@@ -8,7 +8,7 @@
 | stall | the stream opens and, after `after` useful outputs, nothing more comes |
 | slow_drip | every output is `interval_s` late |
 | empty | success without audio or text; `variant`: `silence` (audio of zeros), `whitespace` (blank tokens) or, for |
-|       | anthropic, `drop_value` (a summary that leaves out one value) |
+|       | anthropic, `drop_value` (notes that leave out one fact) |
 | malformed | broken JSON, or a chunk of audio that ends inside a sample |
 | cut | the connection drops after `after` useful outputs |
 

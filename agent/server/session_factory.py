@@ -66,8 +66,10 @@ class SessionFactory:
             ),
             pipeline=partial(self._pipeline, policy, tier),
             step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier),
-            summariser=self.providers.model("haiku"),
-            memory=Memory(self._remembered(session_id, past.events), session_id, self.ledger),
+            note_taker=self.providers.model("haiku"),
+            memory=Memory(
+                self._remembered(session_id, past.events), session_id, self.ledger, notes_share=settings.notes_share
+            ),
             system_prompt=self.prompt.text,
             context_tokens=settings.context_tokens,
             prompt_cache=policy.prompt_cache,

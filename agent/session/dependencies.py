@@ -87,7 +87,7 @@ class SessionDependencies:
     stt: SpeechToText
     pipeline: MeansFor
     step_down_pipeline: MeansFor  # takes over when the session has spent its share
-    summariser: LanguageModel
+    note_taker: LanguageModel
     memory: Memory
     system_prompt: str
     context_tokens: int

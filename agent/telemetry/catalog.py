@@ -94,6 +94,11 @@ PLAYBACK_SKEW = _histogram(
     "tier",
 )
 ROUTED_TURNS = _counter("routed_turns_total", "Turns by model and routing rule.", "model", "rule", "tier", "policy")
+NOTED_FACTS = _counter(
+    "noted_facts_total",
+    "Facts that the small model wrote down, by what the checks did: `kept`, or the reason for which they were dropped.",
+    "outcome",
+)
 
 # Providers
 API_CALLS = _counter("api_calls_total", "Provider calls that ended.", "service", "provider", "model", "outcome")

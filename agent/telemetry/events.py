@@ -134,6 +134,15 @@ class QueueDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class NotesTaken:
+    """The small model's notes were checked: how many facts were kept, and how many dropped for each reason."""
+
+    session: SessionInfo
+    kept: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DeadAir:
     """Seconds in which a reply was owed and nothing played."""
 
@@ -152,6 +161,7 @@ Event = (
     | BargedIn
     | PlaybackStarted
     | DeadAir
+    | NotesTaken
     | QueueDropped
 )
 

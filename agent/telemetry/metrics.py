@@ -17,6 +17,7 @@ from agent.telemetry.events import (
     DeadAir,
     Event,
     FellBack,
+    NotesTaken,
     PlaybackStarted,
     QueueDropped,
     SessionEnded,
@@ -51,6 +52,10 @@ CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting
 FREE_SOURCES: Final = ("cache", "recorded", "browser")
 SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
+NOTED_OUTCOMES: Final = (
+    *("kept", "malformed", "unknown_turn", "not_said", "name_not_said", "question", "condition", "denied", "refused"),
+    *("unconfirmed", "ended", "other_thing", "stale", "wrong_kind", "too_many"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,10 @@ class MetricsSink:
                 self._metrics.add(catalog.DEAD_AIR, session.tier, amount=seconds)
             case QueueDropped(queue, items):
                 self._metrics.add(catalog.QUEUE_DROPS, queue, amount=items)
+            case NotesTaken(_, kept, dropped):
+                for outcome, count in {"kept": kept, **dropped}.items():
+                    known = outcome if outcome in NOTED_OUTCOMES else "malformed"
+                    self._metrics.add(catalog.NOTED_FACTS, known, amount=count)
             case SessionStarted(session):
                 self._metrics.add(catalog.ACTIVE_SESSIONS, session.tier)
             case SessionEnded():
@@ -155,6 +164,8 @@ class MetricsSink:
                 child(catalog.REPLY_AUDIO, source, tier)
             child(catalog.BARGE_IN, tier)
             child(catalog.PLAYBACK_SKEW, tier)
+        for noted in NOTED_OUTCOMES:
+            child(catalog.NOTED_FACTS, noted)
         for queue in SESSION_QUEUES:
             child(catalog.QUEUE_DROPS, queue)
         for tier in (*Tier, NO_TIER):

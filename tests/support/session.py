@@ -220,7 +220,7 @@ class House:
             stt=self.stt,
             pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.llm}, self.tts),
             step_down_pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.llm}, self.cheap_tts),
-            summariser=ScriptedModel(),
+            note_taker=ScriptedModel(),
             memory=Memory(Conversation.restore(past.events), session_id, self),
             system_prompt="You answer the telephone.",
             context_tokens=4_000,

@@ -103,22 +103,19 @@ class Claude:
         request: dict[str, Any] = {
             "model": self.model,
             "max_tokens": max(prompt.max_tokens, options.least_output_tokens),
-            "messages": [{"role": message.role, "content": message.text} for message in prompt.messages],
+            "messages": messages_of(prompt),
         }
-        system: list[dict[str, Any]] = []
         if prompt.system:
-            stable: dict[str, Any] = {"type": "text", "text": prompt.system}
-            if prompt.cache:
-                stable["cache_control"] = {"type": "ephemeral"}
-            system.append(stable)
-        if prompt.memory:
-            system.append({"type": "text", "text": prompt.memory})
-        if system:
-            request["system"] = system
+            request["system"] = [_block(prompt.system, cached=prompt.cache)]
         if options.thinking is not None:
             request["thinking"] = {"type": options.thinking}
+        output: dict[str, Any] = {}
         if options.effort is not None:
-            request["output_config"] = {"effort": options.effort}
+            output["effort"] = options.effort
+        if prompt.schema is not None:
+            output["format"] = {"type": "json_schema", "schema": prompt.schema}
+        if output:
+            request["output_config"] = output
         return request
 
     async def warm(self) -> None:
@@ -134,6 +131,22 @@ class Claude:
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.close()
+
+
+def _block(text: str, *, cached: bool) -> dict[str, Any]:
+    """A text block; with `cached` the prompt up to its end is offered to the provider's cache."""
+    block: dict[str, Any] = {"type": "text", "text": text}
+    return {**block, "cache_control": {"type": "ephemeral"}} if cached else block
+
+
+def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
+    """The messages of a request: a breakpoint behind the last one that stays as it is, the notes in the last one."""
+    made: list[dict[str, Any]] = [{"role": message.role, "content": message.text} for message in prompt.messages]
+    if prompt.cache and len(made) > 1:
+        made[-2]["content"] = [_block(prompt.messages[-2].text, cached=True)]
+    if prompt.memory:
+        made[-1]["content"] = [_block(text, cached=False) for text in (prompt.memory, prompt.messages[-1].text)]
+    return made
 
 
 class _TokenCount:
