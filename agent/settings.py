@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     haiku_model: str = "claude-haiku-5-5"
     sonnet_model: str = "claude-sonnet-5-5"
     elevenlabs_voice: str = "21m00Tcm4TlvDq8ikWAM"
+    deepgram_voice: str = Field("aura-2-thalia-en", description="the second voice: an Aura model of Deepgram")
     openai_voice: str = "alloy"
     openai_tts_model: str = "gpt-4o-mini-tts"
     openai_stt_model: str = "gpt-transcribe"

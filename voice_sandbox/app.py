@@ -7,6 +7,7 @@ from litestar.datastructures import State
 
 from voice_sandbox.anthropic.messages import count_tokens, messages
 from voice_sandbox.control import control_router
+from voice_sandbox.deepgram.speak import speak
 from voice_sandbox.deepgram.v1 import listen_v1
 from voice_sandbox.deepgram.v2 import listen_v2
 from voice_sandbox.elevenlabs import stream_speech
@@ -23,6 +24,7 @@ def create_app(world: SandboxState) -> Litestar:
             count_tokens,
             stream_speech,
             speech,
+            speak,
             transcriptions,
             listen_v1,
             listen_v2,

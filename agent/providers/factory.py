@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
 
 from agent.budgets import Deadlines
@@ -20,7 +20,7 @@ from agent.providers.browser import ClientVoice
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, OnChange, Probe
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
 from agent.providers.fallback.concurrency import PriorityLimiter
-from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
+from agent.providers.fallback.llm_tts import LlmFallback, Paces, TtsFallback
 from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.openai.queued import QueuedTranscriber
@@ -68,6 +68,7 @@ class ProviderFactory:
         self._voices: dict[str, TextToSpeech] = {}
         self._slots: dict[str, PriorityLimiter] = {}
         self._cache = AudioCache()
+        self._paces: Paces = {}
         self._open: list[_Closes] = []
         self._stt_s = deadlines.stt / 1000
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
@@ -92,7 +93,7 @@ class ProviderFactory:
     def language(self, order: Sequence[str], *, priority: bool) -> LanguageModel:
         """The models in this order (`sonnet`, `haiku`); `recorded`, the apology, is the turn's business."""
         steps = [
-            self._step(name, model := self.model(name), probe_model(model), self._llm.first_s)
+            replace(self._step(name, model := self.model(name), probe_model(model), self._llm.first_s), second_try=True)
             for name in order
             if name != "recorded"
         ]
@@ -106,6 +107,8 @@ class ProviderFactory:
         for name in order:
             if name == "elevenlabs":
                 voice, speaker = self.voice(model), self._settings.elevenlabs_voice
+            elif name == "deepgram_tts":
+                voice, speaker = self._deepgram_voice(), self._settings.deepgram_voice
             elif name == "openai_tts" and self._served("openai"):
                 voice, speaker = self._openai_voice(), self._settings.openai_voice
             elif name == "browser" and client_speaks:
@@ -117,7 +120,7 @@ class ProviderFactory:
             if cached:
                 step = ChainStep(name, CachedVoice(voice, self._cache, voice=speaker), step.breaker, step.slots)
             steps.append(step)
-        return TtsFallback(steps, self._tts, priority=priority)
+        return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 
     # Adapters of the process
 
@@ -172,6 +175,7 @@ class ProviderFactory:
             self.voice(voice)
         for name in ("haiku", "sonnet"):
             self.model(name)
+        self._deepgram_voice()
         if self._served("openai"):
             self._whisper()
             self._openai_voice()
@@ -209,6 +213,16 @@ class ProviderFactory:
             self._transcriber = built
             self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
         return self._transcriber
+
+    def _deepgram_voice(self) -> TextToSpeech:
+        if "deepgram_tts" not in self._voices:
+            from agent.providers.deepgram.tts import DeepgramSpeech
+
+            end, model = self._settings.provider("deepgram"), self._settings.deepgram_voice
+            built = DeepgramSpeech(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model)
+            self._open.append(built)
+            self._voices["deepgram_tts"] = built
+        return self._voices["deepgram_tts"]
 
     def _openai_voice(self) -> TextToSpeech:
         if "openai_tts" not in self._voices:

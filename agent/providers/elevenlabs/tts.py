@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, cast
 
+from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import CallRecorder, ErrorKind, Unit
 from agent.providers.base import Audio
 from agent.providers.call import Failure, ProviderCall
@@ -14,14 +16,13 @@ from agent.providers.http import (
     MAX_CONNECTIONS,
     MAX_IDLE_CONNECTIONS,
     READ_TIMEOUT_S,
-    is_audio,
     kind_of_status,
     kind_of_transport_error,
     retry_after_s,
     session_headers,
 )
-from agent.providers.output_check import audible
-from agent.providers.resample import WholeSamples
+from agent.providers.refusals import refusal_of
+from agent.providers.speech import audio_of
 
 if TYPE_CHECKING:
     from elevenlabs.core import RequestOptions
@@ -70,10 +71,9 @@ class ElevenLabs:
         )
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
-        """Streams the speech of one clause in pieces of 20 ms. Raises ProviderError. Closing the generator stops it.
+        """Streams the speech of one clause as `audio_of` does. Raises ProviderError. Closing the generator stops it.
 
-        Audio passes unchanged. A stream that stays under -50 dBFS to its end is `empty`, one that ends inside a
-        sample `malformed`. The characters of the text are billed unless the provider refused the request.
+        The characters of the text are billed unless the provider refused the request.
         """
         options: RequestOptions = {
             "chunk_size": CHUNK_BYTES,
@@ -86,20 +86,9 @@ class ElevenLabs:
                 self._voice, text=text, model_id=self.model, output_format=_FORMAT, request_options=options
             ) as response:
                 call.accepted = True
-                if not is_audio(response.headers):
-                    raise call.error(ErrorKind.MALFORMED)
-                whole = WholeSamples()
-                async for data in response.data:
-                    pcm = whole.feed(data)
-                    if not pcm:
-                        continue
-                    if call.first_output_at is None and audible(pcm):
-                        call.first_output()
-                    yield Audio(pcm, self.provider)
-            if whole.broken_off:
-                raise call.error(ErrorKind.MALFORMED)
-            if call.first_output_at is None:
-                raise call.error(ErrorKind.EMPTY)
+                async with aclosing(audio_of(call, response.headers, response.data, SAMPLE_RATE)) as speech:
+                    async for piece in speech:
+                        yield piece
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
@@ -120,7 +109,8 @@ def _classify(error: Exception, call: ProviderCall) -> Failure:
     from elevenlabs.core import ApiError
 
     if isinstance(error, ApiError):
-        failure = Failure(kind_of_status(error.status_code or 500), retry_after_s(error.headers))
+        status = error.status_code or 500
+        failure = refusal_of(status, error.body).failure(kind_of_status(status), retry_after_s(error.headers))
     else:
         failure = Failure(kind_of_transport_error(error, call))
     if not call.accepted and failure.kind is not ErrorKind.TIMEOUT:
