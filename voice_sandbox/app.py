@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar import Litestar
 from litestar.datastructures import State
 
+from voice_sandbox.accounts import balances, projects, subscription
 from voice_sandbox.anthropic.messages import count_tokens, messages
 from voice_sandbox.control import control_router
 from voice_sandbox.deepgram.speak import speak
@@ -25,6 +26,9 @@ def create_app(world: SandboxState) -> Litestar:
             stream_speech,
             speech,
             speak,
+            subscription,
+            projects,
+            balances,
             transcriptions,
             listen_v1,
             listen_v2,

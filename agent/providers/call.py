@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal
+from typing import Final, Literal
 
 from agent.core import clock
 from agent.core.calls import (
@@ -30,6 +30,21 @@ class Failure:
     retry_after_s: float | None = None
     fault: Misconfiguration | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of an account: an amount, and of what."""
+
+    left: float
+    unit: str
+
+
+class _NoRecorder:
+    def record(self, call: Call) -> None:
+        """Questions about an account cost nothing and belong to no session."""
+
+
+NO_RECORDER: Final = _NoRecorder()
 
 Classify = Callable[[Exception, "ProviderCall"], Failure]
 """(exception of the SDK, the call it ended) → what it means."""

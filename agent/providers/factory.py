@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
 
 from agent.budgets import Deadlines
-from agent.core.calls import CallRecorder, Service
+from agent.core.calls import CallRecorder, ProviderError, Service
 from agent.core.errors import ConfigurationError
 from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
+from agent.providers.call import Quota
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, OnChange, Probe
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
 from agent.providers.fallback.concurrency import PriorityLimiter
@@ -36,7 +38,44 @@ BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthrop
 
 @runtime_checkable
 class _Warms(Protocol):
+    def probes(self) -> list[tuple[Service, str, str, Probe]]:
+        """(service, provider, model, the smallest question that shows whether it serves us) of each adapter."""
+        listed: list[tuple[Service, str, str, Probe]] = [
+            ("stt", one.provider, one.model, self._stt_probe(one)) for one in self._recognisers.values()
+        ]
+        listed += [("llm", one.provider, one.model, probe_model(one)) for one in self._models.values()]
+        return listed + [("tts", one.provider, one.model, probe_voice(one)) for one in self._voices.values()]
+
+    async def quotas(self) -> list[tuple[str, Quota]]:
+        """(provider, what is left) of the accounts that say so."""
+        told: list[tuple[str, Quota]] = []
+        for adapter in self._open:
+            if isinstance(adapter, _TellsQuota):
+                with suppress(ProviderError):  # a key that may speak need not be one that may look
+                    if (quota := await adapter.quota()) is not None:
+                        told.append((adapter.provider, quota))
+        return told
+
+    async def clock_ahead_s(self) -> float | None:
+        """By how many seconds this machine's clock is ahead; None where nobody says."""
+        for adapter in self._open:
+            if isinstance(adapter, _TellsTime):
+                return await adapter.clock_ahead_s()
+        return None
+
     async def warm(self) -> None: ...
+
+
+@runtime_checkable
+class _TellsQuota(Protocol):
+    provider: str
+
+    async def quota(self) -> Quota | None: ...
+
+
+@runtime_checkable
+class _TellsTime(Protocol):
+    async def clock_ahead_s(self) -> float | None: ...
 
 
 P = TypeVar("P", SpeechToText, LanguageModel, TextToSpeech)
@@ -156,11 +195,17 @@ class ProviderFactory:
     def voice(self, model: str) -> TextToSpeech:
         """ElevenLabs with one of its models."""
         if model not in self._voices:
-            from agent.providers.elevenlabs.tts import ElevenLabs
+            from agent.providers.elevenlabs.tts import ElevenLabs, VoiceOptions
 
             end = self._settings.provider("elevenlabs")
             voice = self._settings.elevenlabs_voice
-            built = ElevenLabs(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, voice=voice)
+            key, settings = end.key.get_secret_value(), self._settings
+            options = VoiceOptions(
+                speed=settings.elevenlabs_speed,
+                context=settings.elevenlabs_context,
+                logging=settings.elevenlabs_logging,
+            )
+            built = ElevenLabs(api_key=key, base_url=end.base_url, model=model, voice=voice, options=options)
             self._open.append(built)
             self._voices[model] = built
         return self._voices[model]
@@ -185,6 +230,31 @@ class ProviderFactory:
             "tts": self._voices.values(),
         }
         return tuple((service, one.provider, one.model) for service, built in by_service.items() for one in built)
+
+    def probes(self) -> list[tuple[Service, str, str, Probe]]:
+        """(service, provider, model, the smallest question that shows whether it serves us) of each adapter."""
+        listed: list[tuple[Service, str, str, Probe]] = [
+            ("stt", one.provider, one.model, self._stt_probe(one)) for one in self._recognisers.values()
+        ]
+        listed += [("llm", one.provider, one.model, probe_model(one)) for one in self._models.values()]
+        return listed + [("tts", one.provider, one.model, probe_voice(one)) for one in self._voices.values()]
+
+    async def quotas(self) -> list[tuple[str, Quota]]:
+        """(provider, what is left) of the accounts that say so."""
+        told: list[tuple[str, Quota]] = []
+        for adapter in self._open:
+            if isinstance(adapter, _TellsQuota):
+                with suppress(ProviderError):  # a key that may speak need not be one that may look
+                    if (quota := await adapter.quota()) is not None:
+                        told.append((adapter.provider, quota))
+        return told
+
+    async def clock_ahead_s(self) -> float | None:
+        """By how many seconds this machine's clock is ahead; None where nobody says."""
+        for adapter in self._open:
+            if isinstance(adapter, _TellsTime):
+                return await adapter.clock_ahead_s()
+        return None
 
     async def warm(self) -> None:
         """Opens the connections that cost nothing to open, so that the first caller does not wait for them."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.core.calls import CUT_REPLIES, CallRecorder, ErrorKind, StopReason, Unit
@@ -143,6 +145,20 @@ class Claude:
             await self._client.models.list(limit=1)
         except (AnthropicError, httpx2.HTTPError):
             return  # the first call finds out what is wrong, and says so
+
+    async def clock_ahead_s(self) -> float | None:
+        """By how many seconds our clock is ahead of the vendor's; None where it does not say."""
+        import httpx2
+        from anthropic import APIStatusError
+
+        try:
+            headers = (await self._client.models.with_raw_response.list(limit=1)).headers
+        except APIStatusError as error:
+            headers = error.response.headers
+        except httpx2.HTTPError:
+            return None
+        theirs = headers.get("date")
+        return None if theirs is None else time.time() - parsedate_to_datetime(theirs).timestamp()
 
     async def close(self) -> None:
         """Closes the connections."""

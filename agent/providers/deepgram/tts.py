@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import CallRecorder, ErrorKind, Unit
 from agent.providers.base import Audio
-from agent.providers.call import Failure, ProviderCall
+from agent.providers.call import NO_RECORDER, Failure, ProviderCall, Quota
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,
     KEEPALIVE_EXPIRY_S,
@@ -93,6 +93,16 @@ class DeepgramSpeech:
                 async with aclosing(audio_of(call, response.headers, response.data, SAMPLE_RATE)) as speech:
                     async for piece in speech:
                         yield piece
+
+    async def quota(self) -> Quota | None:
+        """What is left of the first project's balance; None where the key may not see it. Raises ProviderError."""
+        with ProviderCall("tts", self.provider, self.model, NO_RECORDER, _classify):
+            projects = await self._client.manage.v1.projects.list()
+            for project in projects.projects or ():
+                balances = await self._client.manage.v1.projects.billing.balances.list(project.project_id or "")
+                for balance in balances.balances or ():
+                    return Quota(float(balance.amount or 0.0), balance.units or "usd")
+        return None
 
     async def close(self) -> None:
         """Closes the connections."""
