@@ -38,8 +38,8 @@ def _outage() -> Alert:
         Runbook(
             "A provider does not serve us. Callers are on the next provider of the chain, or hear apologies.",
             (
-                "Which kind of failure? `misconfigured`: run `voice-agent check`. `rate_limited`: the quota. Else: their"
-                " status page.",
+                "Which kind of failure? `misconfigured`: run `voice-agent check`. `rate_limited`: the quota. Else:"
+                " their status page.",
                 "Does the fallback serve (panel “Fallbacks, share of turns”)? Then wait; breakers probe by themselves.",
                 "Does it not? Put a policy with another chain in force.",
             ),
@@ -59,8 +59,8 @@ def _misconfigured() -> Alert:
         f"max by ({', '.join(by)}) ({catalog.MISCONFIGURED.name}) == 1",
         "page",
         "{{ $labels.provider }} refuses {{ $labels.model }} until somebody acts: {{ $labels.problem }}",
-        "Not an outage: key, credit, model, voice or permission. Nobody is sent there any more; a re-check every 30 s to"
-        " 5 minutes finds out when it is mended. The provider's own words are in the log (`provider_says`), in"
+        "Not an outage: key, credit, model, voice or permission. Nobody is sent there any more; a re-check every 30 s"
+        " to 5 minutes finds out when it is mended. The provider's own words are in the log (`provider_says`), in"
         " /health/ready and in what `voice-agent check` prints.",
         PanelLink("ux", 41, "Failed calls"),
         Runbook(
@@ -89,7 +89,7 @@ def _model_ends() -> Alert:
         f"({ends} - time()) / 86400 < {MODEL_END_DAYS}",
         "ticket",
         "{{ $labels.provider }} switches {{ $labels.model }} off in {{ $value | humanize }} days",
-        f"By the price book (`model_ends`). It is said {MODEL_END_DAYS} days before; afterwards every call of it fails.",
+        f"By the price book (`model_ends`). Said {MODEL_END_DAYS} days before; afterwards every call of it fails.",
         PanelLink("ux", 41, "Failed calls"),
         Runbook(
             "A model that this service is configured to use ends on a day that its vendor has named.",

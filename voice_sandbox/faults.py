@@ -5,8 +5,8 @@
 | refuse | the connection closes without an answer |
 | unauthorized, rate_limited | status 401, 429 with `retry-after`, in the provider's own error format |
 | overloaded, server_error | status 529, 500, in the provider's own error format |
-| no_credit, gone, forbidden | an empty wallet, a retired model or deleted voice, a key that may not: each provider has |
-|       | a status of its own for it |
+| no_credit, gone, forbidden | an empty wallet, a retired model or deleted voice, a key that may not: each provider |
+|       | has a status of its own for it |
 | stall | the stream opens and, after `after` useful outputs, nothing more comes |
 | slow_drip | every output is `interval_s` late |
 | empty | success without audio or text; `variant`: `silence` (audio of zeros), `whitespace` (blank tokens) or, for |

@@ -38,31 +38,6 @@ BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthrop
 
 @runtime_checkable
 class _Warms(Protocol):
-    def probes(self) -> list[tuple[Service, str, str, Probe]]:
-        """(service, provider, model, the smallest question that shows whether it serves us) of each adapter."""
-        listed: list[tuple[Service, str, str, Probe]] = [
-            ("stt", one.provider, one.model, self._stt_probe(one)) for one in self._recognisers.values()
-        ]
-        listed += [("llm", one.provider, one.model, probe_model(one)) for one in self._models.values()]
-        return listed + [("tts", one.provider, one.model, probe_voice(one)) for one in self._voices.values()]
-
-    async def quotas(self) -> list[tuple[str, Quota]]:
-        """(provider, what is left) of the accounts that say so."""
-        told: list[tuple[str, Quota]] = []
-        for adapter in self._open:
-            if isinstance(adapter, _TellsQuota):
-                with suppress(ProviderError):  # a key that may speak need not be one that may look
-                    if (quota := await adapter.quota()) is not None:
-                        told.append((adapter.provider, quota))
-        return told
-
-    async def clock_ahead_s(self) -> float | None:
-        """By how many seconds this machine's clock is ahead; None where nobody says."""
-        for adapter in self._open:
-            if isinstance(adapter, _TellsTime):
-                return await adapter.clock_ahead_s()
-        return None
-
     async def warm(self) -> None: ...
 
 
@@ -236,8 +211,9 @@ class ProviderFactory:
         listed: list[tuple[Service, str, str, Probe]] = [
             ("stt", one.provider, one.model, self._stt_probe(one)) for one in self._recognisers.values()
         ]
-        listed += [("llm", one.provider, one.model, probe_model(one)) for one in self._models.values()]
-        return listed + [("tts", one.provider, one.model, probe_voice(one)) for one in self._voices.values()]
+        listed.extend(("llm", one.provider, one.model, probe_model(one)) for one in self._models.values())
+        listed.extend(("tts", one.provider, one.model, probe_voice(one)) for one in self._voices.values())
+        return listed
 
     async def quotas(self) -> list[tuple[str, Quota]]:
         """(provider, what is left) of the accounts that say so."""

@@ -16,7 +16,7 @@ from agent.providers.call import Failure
 _LONGEST_WORDS: Final = 200  # characters of a provider's message that are kept
 _SECRET: Final = re.compile(
     r"\b(?:sk|xi|dg|pk|rk)[-_][\w*-]{4,}"  # keys of providers, also masked ones
-    r"|(?i:bearer|token|basic|key)\s+[\w.+/=*-]{8,}"
+    r"|(?i:bearer)\s+[\w.+/=*-]{8,}"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"
     r"|[A-Za-z0-9+/=_*]{28,}"
     r"|\b[\w.+-]+@[\w-]+\.[\w.-]+"  # addresses of people

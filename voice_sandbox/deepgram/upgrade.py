@@ -157,6 +157,7 @@ class Upgrade:
         all_headers = {
             "content-type": "application/json",
             "dg-request-id": self.request_id,
+            "dg-error": text,
             "content-length": str(len(body)),
             **(headers or {}),
         }

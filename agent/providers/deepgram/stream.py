@@ -267,9 +267,9 @@ def classify(error: Exception, call: ProviderCall) -> Failure:
         return Failure(error.kind)
     if isinstance(error, ApiError):
         status, headers = error.status_code or 500, _response_headers(error)
-        told = refusal_of(status, error.body)
-        words = Refusal(status, "", headers.get("dg-error", "") if headers else "")
-        return (told if told.message else words).failure(kind_of_status(status), retry_after_s(headers))
+        words = headers.get("dg-error", "") if headers else ""
+        told = Refusal(status, "", words) if words else refusal_of(status, error.body)
+        return told.failure(kind_of_status(status), retry_after_s(headers))
     if isinstance(error, ConnectionClosed):
         refused_audio = error.rcvd is not None and error.rcvd.code == _POLICY_VIOLATION
         return Failure(ErrorKind.BAD_REQUEST if refused_audio else ErrorKind.DISCONNECTED)

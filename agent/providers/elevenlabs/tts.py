@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from collections import OrderedDict
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -38,8 +38,8 @@ _SESSIONS: Final = 1000  # whose last words are kept; the one that was silent lo
 
 @dataclass(frozen=True, slots=True)
 class VoiceOptions:
-    """How ElevenLabs is asked. `speed` 1 is as recorded; `context` sends the clause before; `logging` off is zero retention,
-    which takes a plan that allows it.
+    """How ElevenLabs is asked. `speed` 1 is as recorded; `context` sends the clause before; `logging` off is zero
+    retention, which takes a plan that allows it.
     """
 
     speed: float = 1.0

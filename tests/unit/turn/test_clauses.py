@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.text_normalization.normalizer import Speakable
 from agent.providers.base import TextDelta
+from agent.text_normalization.normalizer import Speakable
 from agent.turn.clauses import FIRST_LIMIT, LATER_LENGTH, LATER_LIMIT, Clause, ClauseCutter, speakable_clauses
 
 WORDS = [
