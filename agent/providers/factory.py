@@ -29,6 +29,7 @@ from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.settings import Endpoint, Settings
 
+WARM_S: Final = 60.0  # vendors' proxies close idle connections after one to five minutes
 FLUX_MODEL: Final = "flux-general-en"
 PREMIUM_SLOTS: Final = 0.25  # share of a provider's concurrent calls that is kept for premium callers
 
@@ -83,6 +84,7 @@ class ProviderFactory:
         self._slots: dict[str, PriorityLimiter] = {}
         self._cache = AudioCache()
         self._paces: Paces = {}
+        self._warm_wanted = asyncio.Event()
         self._open: list[_Closes] = []
         self._stt_s = deadlines.stt / 1000
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
@@ -238,6 +240,37 @@ class ProviderFactory:
             for adapter in self._open:
                 if isinstance(adapter, _Warms):
                     group.create_task(adapter.warm())
+
+    def warm_soon(self) -> None:
+        """A call begins: connections that nobody has used for a while are opened while the caller still speaks."""
+        self._warm_wanted.set()
+
+    async def keep_warm(self) -> None:
+        """Opens connections now, and at the start of a call that comes `WARM_S` or more later. Runs until cancelled."""
+        while True:
+            await self.warm()
+            await asyncio.sleep(WARM_S)
+            self._warm_wanted.clear()
+            await self._warm_wanted.wait()
+
+    def problems(self) -> list[dict[str, str]]:
+        """What only a person can mend, for those who look at this process: provider, model, problem, words."""
+        return [
+            {"provider": provider, "model": model, "problem": fault.problem.value, "provider_says": fault.words}
+            for (provider, model), fault in self.breakers.faults().items()
+        ]
+
+    def unserved(self) -> list[Service]:
+        """Services of which every model that was asked so far is misconfigured: callers get nothing from them."""
+        faults = self.breakers.faults()
+        adapters: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
+            "stt": self._recognisers.values(), "llm": self._models.values(), "tts": self._voices.values()
+        }  # fmt: skip
+        return [
+            service
+            for service, built in adapters.items()
+            if built and all((one.provider, one.model) in faults for one in built)
+        ]
 
     def simulated(self) -> tuple[str, ...]:
         """The services that talk to the sandbox."""

@@ -67,12 +67,11 @@ class Turn:
     prompt: Prompt
     llm: LanguageModel
     tts: TextToSpeech
-    apology: Recording
+    apologies: Apologies
     caller: ReplyListener
     playback: Playback
     timeline: Timeline
     preface: str | None = None  # said before the reply
-    apologies: Apologies | None = None  # what is said instead of a reply, by what is wrong; else `apology`
 
 
 async def run_turn(turn: Turn) -> TurnOutcome:
@@ -133,7 +132,7 @@ async def _apologise(turn: Turn, error: ProviderError) -> TurnOutcome:
     """
     begun = turn.playback.begun
     if not begun or error.kind is ErrorKind.DECLINED:
-        await _play(turn, turn.apology if turn.apologies is None else turn.apologies.next_for(error))
+        await _play(turn, turn.apologies.next_for(error))
     if begun:
         return TurnOutcome.CUT_SHORT if turn.timeline.spoken else TurnOutcome.TYPED_FAILED
     return TurnOutcome.APOLOGY if turn.timeline.spoken else TurnOutcome.TYPED_FAILED

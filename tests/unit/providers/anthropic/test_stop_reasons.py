@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.support.providers import RecordingRecorder, inject_fault, instant_san
 PROMPT = Prompt("You are the receptionist.", "", (Message("user", "what rooms do you have"),))
 
 
-async def _reply(recorder: RecordingRecorder, **fault: object) -> list[TextDelta]:
+async def _reply(recorder: RecordingRecorder, **fault: Any) -> list[TextDelta]:
     async with instant_sandbox() as sandbox:
         claude = Claude(api_key="k", base_url=sandbox.url, model="claude-haiku-5-5")
         inject_fault(sandbox, "anthropic", **fault)

@@ -39,9 +39,7 @@ class Voice:
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
         self.asked += 1
         sound = bytes(bytes_for(self._silence_s)) + LOUD * (bytes_for(self._seconds) // 2)
-        with ProviderCall(
-            "tts", self.provider, self.model, recorder, lambda _e, _c: Failure(ErrorKind.MALFORMED)
-        ) as call:
+        with ProviderCall("tts", self.provider, self.model, recorder, _broken) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
             for at in range(0, len(sound), bytes_for(0.1)):
                 call.first_output()
