@@ -182,7 +182,7 @@ def _no_reply() -> Alert:
             "Callers hear an apology, half a reply or nothing: whole chains fail.",
             (
                 "Which service falls back or fails (panels “Fallbacks, share of turns” and “Failed calls”)?",
-                "Are keys valid and quotas left? Kinds `unauthorized`, `rate_limited` and `refused` say no.",
+                "Are keys valid and quotas left? Kinds `misconfigured`, `rate_limited` and `refused` say no.",
                 "Only one policy? Roll the tier back.",
             ),
             ("voice-agent report --since 1h", "voice-agent policy list", _ROLL_BACK),

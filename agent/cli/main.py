@@ -32,6 +32,9 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "run": Entry("agent.cli.serve", "run", "Run the service, and the sandbox for every provider without a key."),
         "serve": Entry("agent.cli.serve", "serve", "Run the service."),
         "sandbox": Entry("voice_sandbox.server", "sandbox", "Run the sandbox: simulated providers on one port."),
+        "check": Entry(
+            "agent.cli.check", "check", "Ask every provider whether it serves us: keys, models, voices, credit."
+        ),
         "clips": Entry("agent.cli.clips", "clips", "Record the sentences that are played when no provider answers."),
     },
     "Call": {
