@@ -24,4 +24,8 @@ async def projects() -> dict[str, Any]:
 @get("/v1/projects/{project_id:str}/balances")
 async def balances(request: AnyRequest) -> dict[str, Any]:
     """What is left of a project's credit."""
-    return {"balances": [{"balance_id": request.path_params["project_id"], "amount": 199.5, "units": "usd", "purchase_order_id": ""}]}
+    return {
+        "balances": [
+            {"balance_id": request.path_params["project_id"], "amount": 199.5, "units": "usd", "purchase_order_id": ""}
+        ]
+    }
