@@ -42,6 +42,10 @@ test: $(STAMP) check ## Run all checks and tests
 test-fast: $(STAMP) ## Run the tests that need no real time
 	@$(BIN)/python -m pytest -q -m "not slow and not chaos" $(ARGS)
 
+coverage: $(STAMP) ## Measure branch coverage of sessions and turns by their unit tests alone
+	@$(BIN)/coverage run -m pytest -q tests/unit/session tests/unit/turn tests/unit/transport $(ARGS)
+	@$(BIN)/coverage report
+
 check: $(STAMP) ## Lint, types, import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/lint-imports

@@ -1,4 +1,4 @@
-"""Sessions with scripted providers, for tests in virtual time: `async with running(House()) as house`."""
+"""Sessions with scripted providers, for tests in virtual time: `async with running(SessionHarness()) as harness`."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ScriptedRecognizer:
 
     provider: str = "deepgram"
     model: str = "flux-general-en"
-    heard: asyncio.Queue[SttEvent | ProviderError | None] = field(default_factory=asyncio.Queue)
+    heard: asyncio.Queue[SttEvent | Exception | None] = field(default_factory=asyncio.Queue)
     sent: int = 0
     opened: int = 0
 
@@ -84,7 +84,7 @@ class ScriptedRecognizer:
 
     async def __aiter__(self) -> AsyncIterator[SttEvent]:
         while (heard := await self.heard.get()) is not None:
-            if isinstance(heard, ProviderError):
+            if isinstance(heard, Exception):
                 raise heard
             yield heard
 
@@ -96,15 +96,19 @@ class ScriptedRecognizer:
         """Ends a turn."""
         self.heard.put_nowait(SttEvent(SttEventKind.ENDED, text, tuple(Word(word) for word in text.split())))
 
-    def fails(self, kind: ErrorKind = ErrorKind.REFUSED) -> None:
-        self.heard.put_nowait(ProviderError(self.provider, kind))
+    def fails(self, kind: ErrorKind | Exception = ErrorKind.REFUSED) -> None:
+        """Fails as a provider does, or with a fault of our own."""
+        self.heard.put_nowait(ProviderError(self.provider, kind) if isinstance(kind, ErrorKind) else kind)
 
 
 @dataclass
 class ScriptedModel:
-    """Answers each prompt with the next reply; the last one again and again. A number is a pause in seconds."""
+    """Answers each prompt with the next reply; the last one again and again. A number is a pause in seconds.
 
-    replies: Sequence[Sequence[str | float | ErrorKind]] = (("Of course. ",),)
+    An error kind fails as a provider does, an exception as a fault of our own.
+    """
+
+    replies: Sequence[Sequence[str | float | ErrorKind | Exception]] = (("Of course. ",),)
     provider: str = "anthropic"
     model: str = "claude-haiku-5-5"
     prompts: list[Prompt] = field(default_factory=list[Prompt])
@@ -118,6 +122,8 @@ class ScriptedModel:
                 if isinstance(part, ErrorKind):
                     result = part
                     raise ProviderError(self.provider, part)
+                if isinstance(part, Exception):
+                    raise part
                 if isinstance(part, float | int):
                     await asyncio.sleep(part)
                     continue
@@ -169,7 +175,7 @@ class FixedRoute:
 
 
 @dataclass
-class House:
+class SessionHarness:
     """Everything around the sessions of a test. Change what the test is about before `running`."""
 
     stt: ScriptedRecognizer = field(default_factory=ScriptedRecognizer)
@@ -251,20 +257,20 @@ class OneApology:
 
 @dataclass
 class _History:
-    house: House
+    harness: SessionHarness
 
     async def past(self, session_id: str) -> ResumedState | None:
-        if self.house.history_down:
+        if self.harness.history_down:
             raise ConnectionError
-        return self.house.past.get(session_id)
+        return self.harness.past.get(session_id)
 
 
 @asynccontextmanager
-async def running(house: House) -> AsyncGenerator[House]:
-    """Runs the house's sessions; those that are open at the end are drained."""
-    async with house.registry.running():
-        yield house
-    assert house.registry.count == 0
+async def running(harness: SessionHarness) -> AsyncGenerator[SessionHarness]:
+    """Runs the harness's sessions; those that are open at the end are drained."""
+    async with harness.registry.running():
+        yield harness
+    assert harness.registry.count == 0
 
 
 def limits(**changes: float) -> Limits:

@@ -21,7 +21,7 @@ from agent.session.events import ReplyStarted
 from agent.session.transport import Capabilities
 from agent.transport.voice_agent_v1.websocket import WebSocketConnection
 from tests.support.paths import ROOT
-from tests.support.session import PREMIUM, House, running, voice
+from tests.support.session import PREMIUM, SessionHarness, running, voice
 from tests.support.virtual_time import run_virtual
 
 FRAME = 640  # bytes of 20 ms
@@ -102,9 +102,9 @@ class Watch:
             self.looked.add(module)
 
 
-async def _speak_to(house: House, watch: Watch, pcm: bytes) -> None:
+async def _speak_to(harness: SessionHarness, watch: Watch, pcm: bytes) -> None:
     connection = WebSocketConnection(ClientSide(pcm))
-    session, _ = await house.registry.join(PREMIUM, Capabilities())
+    session, _ = await harness.registry.join(PREMIUM, Capabilities())
     session.attach(connection, Capabilities())
     sys.setprofile(watch)
     try:
@@ -118,10 +118,10 @@ def test_a_frame_passes_six_modules_and_one_detector_looks_at_it() -> None:
     watch, deepgram = Watch(), Deepgram()
 
     async def scenario() -> None:
-        house = House()
-        house.stt = cast("Any", SttFallback([ChainStep("deepgram", deepgram, None)]))
-        async with running(house):
-            await _speak_to(house, watch, voice(1.0))
+        harness = SessionHarness()
+        harness.stt = cast("Any", SttFallback([ChainStep("deepgram", deepgram, None)]))
+        async with running(harness):
+            await _speak_to(harness, watch, voice(1.0))
 
     run_virtual(scenario())
     assert deepgram.side.sent >= len(voice(0.9))
@@ -141,8 +141,8 @@ def test_no_turn_runs_through_the_composition_root() -> None:
     watch = Watch()
 
     async def scenario() -> None:
-        async with running(House()) as house:
-            caller = await house.call()
+        async with running(SessionHarness()) as harness:
+            caller = await harness.call()
             sys.setprofile(watch)
             try:
                 caller.type("what rooms do you have")

@@ -16,18 +16,18 @@ from agent.session.transport import CloseReason
 from agent.telemetry.events import CallFinished, SessionEnded, SessionOutcome, TurnFinished
 from agent.telemetry.timeline import TurnOutcome
 from tests.support.paths import ROOT
-from tests.support.session import House, ScriptedModel, running, silence, voice
+from tests.support.session import ScriptedModel, SessionHarness, running, silence, voice
 from tests.support.virtual_time import run_virtual
 
 
 def test_a_test_transport_carries_a_whole_call() -> None:
     async def scenario() -> None:
-        async with running(House(llm=ScriptedModel([["We have two rooms. "]]))) as house:
-            caller = await house.call()
+        async with running(SessionHarness(llm=ScriptedModel([["We have two rooms. "]]))) as harness:
+            caller = await harness.call()
             await caller.speak(voice(0.8))
-            house.stt.starts("what rooms")
+            harness.stt.starts("what rooms")
             await caller.speak(silence(0.3))
-            house.stt.says("what rooms do you have")
+            harness.stt.says("what rooms do you have")
             started = await caller.get(TurnStarted)
             assert (started.turn, started.text, started.spoken) == (1, "what rooms do you have", True)
             record = (await caller.get(TurnMeasured)).record
@@ -45,25 +45,25 @@ def test_a_test_transport_carries_a_whole_call() -> None:
         assert kinds[-1] is SessionClosed
         assert caller.closed is CloseReason.COMPLETED
         assert len(caller.audio) == 2 * len(voice(2.0))
-        (ended,) = house.all(SessionEnded)
+        (ended,) = harness.all(SessionEnded)
         assert ended.cost_usd > 0
-        assert len(house.all(TurnFinished)) == 2
+        assert len(harness.all(TurnFinished)) == 2
 
     run_virtual(scenario())
 
 
 def test_a_call_is_charged_when_it_ends_and_not_with_its_turn() -> None:
     async def scenario() -> None:
-        async with running(House()) as house:
-            caller = await house.call()
+        async with running(SessionHarness()) as harness:
+            caller = await harness.call()
             caller.type("hello")
             await caller.get(ReplyCompleted)
-            assert house.all(TurnFinished) == []  # it plays for 2 s more
-            charged = [event.call.service for event in house.all(CallFinished)]
+            assert harness.all(TurnFinished) == []  # it plays for 2 s more
+            charged = [event.call.service for event in harness.all(CallFinished)]
             assert sorted(charged) == ["llm", "tts"]
             assert caller.session.parts.spending.usd > 0
             await caller.get(TurnMeasured)
-            assert len(house.all(CallFinished)) == 2
+            assert len(harness.all(CallFinished)) == 2
             caller.hang_up()
 
     run_virtual(scenario())

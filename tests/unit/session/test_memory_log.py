@@ -1,0 +1,76 @@
+"""What a session remembers is written down as it grows, and summarised without holding anybody up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from agent.memory.summary import DUE_AFTER
+
+from agent.core.calls import Call, ErrorKind
+from agent.memory import Conversation
+from agent.session.memory import ROUTED_TURNS, Memory
+from tests.support.session import ScriptedModel
+from tests.support.virtual_time import run_virtual
+
+
+@dataclass
+class Log:
+    events: list[tuple[int, dict[str, object]]] = field(default_factory=list[tuple[int, dict[str, object]]])
+    calls: list[Call] = field(default_factory=list[Call])
+
+    def record_memory(self, session_id: str, seq: int, event: bytes) -> None:
+        self.events.append((seq, msgspec.json.decode(event)))
+
+    def record(self, call: Call) -> None:
+        self.calls.append(call)
+
+    def restored(self) -> Conversation:
+        return Conversation.restore([event for _, event in self.events])
+
+
+def talk(memory: Memory, questions: Sequence[str]) -> None:
+    for question in questions:
+        memory.heard(question)
+        memory.answered("It is a quiet table.", interrupted=False)
+
+
+def test_every_change_is_logged_once_in_order_and_restores_the_same_conversation() -> None:
+    conversation, log = Conversation(), Log()
+    memory = Memory(conversation, "s1", log)
+    talk(memory, ["A table at Sino on Friday.", "By the window?"])
+    before = len(log.events)
+    memory.answered("A second answer to the same turn.", interrupted=True)
+    assert len(log.events) == before
+    assert [seq for seq, _ in log.events] == list(range(before))
+    assert log.restored().graph == conversation.graph
+    talk(Memory(log.restored(), "s1", log), ["And at eight?"])  # it goes on in another process
+    assert [seq for seq, _ in log.events] == list(range(len(log.events)))
+
+
+def test_a_routing_rule_sees_the_turns_before_the_current_one() -> None:
+    memory = Memory(Conversation(), "s1", Log())
+    memory.heard("hello")
+    assert memory.recent() == ()
+    memory.answered("Hello.", interrupted=False)
+    talk(memory, [f"question {number}" for number in range(ROUTED_TURNS + 2)])
+    assert memory.recent() == tuple(f"question {number}" for number in range(1, ROUTED_TURNS + 1))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_summary_is_kept_and_charged_and_one_that_fails_leaves_the_lexical_one(fails: bool) -> None:
+    text = "A table at Sino on Friday by the window."
+    model = ScriptedModel([["A table at Sino", ErrorKind.TIMEOUT]] if fails else [[text[:9], text[9:]]])
+    conversation, log = Conversation(), Log()
+    memory = Memory(conversation, "s1", log)
+    talk(memory, ["A table at Sino on Friday.", *["Is the table by the window?"] * DUE_AFTER])
+    request = memory.summary_due()
+    assert request is not None
+    before = conversation.graph.topics[0].summary
+    run_virtual(memory.summarise(request, model, log))
+    assert conversation.graph.topics[0].summary == (before if fails else text)
+    assert log.restored().graph == conversation.graph
+    assert [call.outcome for call in log.calls] == [ErrorKind.TIMEOUT if fails else "ok"]
+    assert request.prompt in model.prompts[0].messages[0].text

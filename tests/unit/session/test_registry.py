@@ -1,0 +1,132 @@
+"""Which session a caller gets: a new one, his own again, one of another process, or none."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from agent.budgets import Tier
+from agent.core.resumed_state import ResumedState
+from agent.session.admission import AdmissionError
+from agent.session.claims import Claims
+from agent.session.events import SessionClosed, TurnMeasured, TurnStarted
+from agent.session.transport import Capabilities, CloseReason
+from agent.telemetry.events import SessionEnded, SessionOutcome, SessionRefused
+from tests.support.session import PREMIUM, SessionHarness, running
+from tests.support.virtual_time import run_virtual
+
+BOB = Claims("bob", Tier.FREE, None)
+NAMED = replace(PREMIUM, session_id="s1")
+
+
+def test_a_subject_has_one_session_and_the_newer_one_stays() -> None:
+    async def scenario() -> None:
+        async with running(SessionHarness(max_sessions=1)) as harness:
+            older = await harness.call()
+            newer = await harness.call()
+            assert (await older.get(SessionClosed)).outcome is SessionOutcome.REPLACED
+            assert older.closed is CloseReason.REPLACED
+            assert newer.closed is None
+            await asyncio.sleep(0)
+            assert harness.registry.count == 1
+            newer.hang_up()
+            await newer.session.ended.wait()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize(
+    ("max_sessions", "lag_s", "tier", "reason"),
+    [
+        (1, 0.0, Tier.PREMIUM, "full"),
+        (10, 1.5, Tier.FREE, "overloaded"),
+        (10, 2.5, Tier.PREMIUM, "overloaded"),
+        (10, 1.5, Tier.PREMIUM, None),
+    ],
+)
+def test_who_is_admitted(max_sessions: int, lag_s: float, tier: Tier, reason: str | None) -> None:
+    async def scenario() -> None:
+        async with running(SessionHarness(max_sessions=max_sessions)) as harness:
+            await harness.call(BOB)
+            harness.lag_s = lag_s
+            assert harness.registry.ready is (max_sessions > 1)
+            claims = Claims("eve", tier, None)
+            if reason is None:
+                await harness.call(claims)
+            else:
+                with pytest.raises(AdmissionError) as refused:
+                    await harness.call(claims)
+                assert refused.value.refusal.reason == reason
+                assert refused.value.refusal.retry_after_s > 0
+        assert [event.reason for event in harness.all(SessionRefused)] == ([reason] if reason else [])
+
+    run_virtual(scenario())
+
+
+def test_a_server_that_drains_takes_nobody_and_one_that_does_not_run_neither() -> None:
+    async def scenario() -> None:
+        harness = SessionHarness()
+        assert not harness.registry.ready
+        async with running(harness):
+            assert harness.registry.ready
+            caller = await harness.call()
+            await harness.registry.drain(10.0)
+            assert caller.closed is CloseReason.DRAINED
+            assert not harness.registry.ready
+            with pytest.raises(AdmissionError) as refused:
+                await harness.call(BOB)
+            assert refused.value.refusal.reason == "draining"
+
+    run_virtual(scenario())
+
+
+def test_sessions_that_are_open_when_the_server_stops_are_ended() -> None:
+    async def scenario() -> None:
+        async with running(SessionHarness()) as harness:
+            callers = [await harness.call(), await harness.call(BOB)]
+        assert {caller.closed for caller in callers} == {CloseReason.DRAINED}
+        assert {event.outcome for event in harness.all(SessionEnded)} == {SessionOutcome.DRAINED}
+
+    run_virtual(scenario())
+
+
+def test_a_session_is_found_by_its_subject_alone() -> None:
+    async def scenario() -> None:
+        async with running(SessionHarness()) as harness:
+            caller = await harness.call(NAMED)
+            assert await harness.registry.join(NAMED, Capabilities()) == (caller.session, True)
+            stranger = await harness.call(replace(BOB, session_id="s1"))
+            assert stranger.session is not caller.session
+            assert stranger.session.parts.info.session_id != "s1"
+            assert harness.registry.count == 2
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize(
+    ("known", "down", "resume", "kept", "resumed"),
+    [
+        (True, False, True, True, True),  # it goes on here
+        (True, False, False, False, False),  # its id was used up
+        (False, False, True, True, False),  # it never was
+        (False, True, True, False, False),  # its turns are not known: the id is not reused
+        (False, True, False, True, False),  # a new one, as far as its credential says
+    ],
+)
+def test_a_session_of_another_process(known: bool, down: bool, resume: bool, kept: bool, resumed: bool) -> None:
+    async def scenario() -> None:
+        past = {"s1": ResumedState(turns=4, slow=1)} if known else {}
+        async with running(SessionHarness(past=past, history_down=down)) as harness:
+            session, was_there = await harness.registry.join(replace(NAMED, resume=resume), Capabilities())
+            assert was_there is resumed
+            assert (session.parts.info.session_id == "s1") is kept
+            caller = await harness.call(replace(NAMED, session_id=session.parts.info.session_id))
+            assert caller.session is session
+            caller.type("hello")
+            assert (await caller.get(TurnStarted)).turn == (5 if resumed else 1)
+            await caller.get(TurnMeasured)
+            caller.hang_up()
+
+    run_virtual(scenario())
