@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(None, validation_alias=_named("OPENAI_BASE_URL"))
     sandbox_url: str | None = Field(None, description="a running sandbox; serves every provider that has no key")
     stt_model: Literal["flux", "nova-3"] | None = Field(None, description="overrides the policies' recogniser")
+    language: str = Field("en", pattern=r"^[a-z]{2}$", description="what callers speak (ISO 639-1)")
+    keyterms: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), max_length=100, description="comma-separated names and terms that recognisers should expect"
+    )
+    deepgram_mip_opt_out: bool = Field(True, description="callers' audio does not train Deepgram's models")
+    deepgram_streams: int = Field(150, ge=1, le=100_000, description="streams at once that the Deepgram plan allows")
     haiku_model: str = "claude-haiku-5-5"
     sonnet_model: str = "claude-sonnet-5-5"
     elevenlabs_voice: str = "21m00Tcm4TlvDq8ikWAM"
@@ -127,7 +133,7 @@ class Settings(BaseSettings):
     trace_share: float = Field(1.0, ge=0, le=1, description="share of unremarkable turns whose trace is kept")
     environment: str = Field("development", max_length=40)
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "keyterms", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

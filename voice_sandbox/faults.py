@@ -11,6 +11,9 @@
 |       | anthropic, `drop_value` (a summary that leaves out one value) |
 | malformed | broken JSON, or a chunk of audio that ends inside a sample |
 | cut | the connection drops after `after` useful outputs |
+| quirk | deepgram: the stream works, but for its `variant`: `open_turn` (no turn ends before the client asks for |
+|       | it), `never_ends` (nor then), `interim_only` (Nova: no result is final), `twice` (every end of a turn comes |
+|       | twice), `word_order` (the last word comes first); openai_stt: `phantom` (words that nobody said) |
 
 A useful output is a text delta, a chunk of audio or a transcript. With `after` above 0 Anthropic sends the status
 faults as an `error` event inside the stream; protocols without such an event answer with the status at once.
@@ -39,6 +42,7 @@ class FaultKind(StrEnum):
     EMPTY = "empty"
     MALFORMED = "malformed"
     CUT = "cut"
+    QUIRK = "quirk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Fault:
     interval_s: float = 0.5
     """Seconds added before every output by slow_drip."""
     variant: str = ""
-    """How an empty success looks: `silence`, `whitespace` or `drop_value`; without one there is nothing at all."""
+    """Which quirk; how an empty success looks: `silence`, `whitespace` or `drop_value`, nothing at all without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

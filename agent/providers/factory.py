@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Final, Literal, Protocol, TypedDict, TypeVar, runtime_checkable
 
 from agent.budgets import Deadlines
 from agent.core.calls import CallRecorder, Service
@@ -23,11 +23,13 @@ from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
 from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
 from agent.providers.fallback.stt import SttFallback
+from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.settings import Endpoint, Settings
 
 FLUX_MODEL: Final = "flux-general-en"
+FLUX_MULTILINGUAL_MODEL: Final = "flux-general-multi"
 PREMIUM_SLOTS: Final = 0.25  # share of a provider's concurrent calls that is kept for premium callers
 
 ProviderName = Literal["deepgram", "anthropic", "elevenlabs", "openai"]
@@ -40,6 +42,14 @@ class _Warms(Protocol):
 
 
 P = TypeVar("P", SpeechToText, LanguageModel, TextToSpeech)
+
+
+class _Hearing(TypedDict):
+    """What both Deepgram protocols are told about the callers."""
+
+    language: str
+    keyterms: Sequence[str]
+    mip_opt_out: bool
 
 
 class _Closes(Protocol):
@@ -67,6 +77,8 @@ class ProviderFactory:
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
         self._slots: dict[str, PriorityLimiter] = {}
+        streams = settings.deepgram_streams
+        self._streams = PriorityLimiter(streams, reserved=int(streams * PREMIUM_SLOTS))
         self._cache = AudioCache()
         self._open: list[_Closes] = []
         self._stt_s = deadlines.stt / 1000
@@ -76,18 +88,28 @@ class ProviderFactory:
 
     # Chains of one session
 
-    def listening(self, order: Sequence[str], model: str, *, client_listens: bool, priority: bool) -> SpeechToText:
+    def listening(
+        self,
+        order: Sequence[str],
+        model: str,
+        *,
+        client_listens: bool,
+        priority: bool,
+        rules: ListeningRules | None = None,
+    ) -> SpeechToText:
         """The recognisers in this order; after the last the client's own, where it has one."""
         steps: list[ChainStep[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
-                steps.append(self._step(name, deepgram := self.recogniser(model), self._stt_probe(deepgram)))
+                step = self._step(name, deepgram := self.recogniser(model), self._stt_probe(deepgram))
+                steps.append(replace(step, slots=self._streams))
             elif name == "whisper" and self._served("openai"):
                 whisper = self._whisper()
                 queued = QueuedTranscriber(whisper, self._slots_of(whisper.provider), priority=priority)
                 segments = SegmentedSpeech(queued, self._links.detector)
-                steps.append(self._step(name, segments, self._stt_probe(self._recognisers[name])))
-        return SttFallback(steps, last="browser" if client_listens else "none")
+                step = self._step(name, segments, self._stt_probe(self._recognisers[name]))
+                steps.append(replace(step, slots=None))  # each segment takes its own
+        return SttFallback(steps, last="browser" if client_listens else "none", rules=rules, priority=priority)
 
     def language(self, order: Sequence[str], *, priority: bool) -> LanguageModel:
         """The models in this order (`sonnet`, `haiku`); `recorded`, the apology, is the turn's business."""
@@ -129,11 +151,12 @@ class ProviderFactory:
             if model == "flux":
                 from agent.providers.deepgram.flux import DeepgramFlux
 
-                built = DeepgramFlux(api_key=secret, base_url=end.base_url, model=FLUX_MODEL)
+                flux = FLUX_MODEL if self._settings.language == "en" else FLUX_MULTILINGUAL_MODEL
+                built = DeepgramFlux(api_key=secret, base_url=end.base_url, model=flux, **self._hearing())
             else:
                 from agent.providers.deepgram.nova import DeepgramNova
 
-                built = DeepgramNova(api_key=secret, base_url=end.base_url, model=model)
+                built = DeepgramNova(api_key=secret, base_url=end.base_url, model=model, **self._hearing())
             self._open.append(built)
             self._recognisers[model] = built
         return self._recognisers[model]
@@ -198,13 +221,22 @@ class ProviderFactory:
         for adapter in self._open:
             await adapter.close()
 
+    def _hearing(self) -> _Hearing:
+        settings = self._settings
+        return {
+            "language": settings.language,
+            "keyterms": settings.keyterms,
+            "mip_opt_out": settings.deepgram_mip_opt_out,
+        }
+
     def _whisper(self) -> Transcriber:
         if self._transcriber is None:
             from agent.providers.openai.whisper import Whisper
 
             end, model = self._openai(), self._settings.openai_stt_model
             key = end.key.get_secret_value()
-            built = Whisper(api_key=key, base_url=end.base_url, model=model, deadline_s=self._stt_s)
+            language = self._settings.language
+            built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=self._stt_s)
             self._open.append(built)
             self._transcriber = built
             self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)

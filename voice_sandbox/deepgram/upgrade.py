@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from litestar import WebSocket
 
 PROVIDER: Final = "deepgram"
+IDLE_S: Final = 10.0  # without a message of the client until the connection is closed
+NET_0001: Final = (
+    "Deepgram did not receive audio data or a text message within the timeout window. See https://dpgr.am/net0001"
+)
 _COUNT_EVERY_S: Final = 2
 _WAV_HEADER: Final = 44
 

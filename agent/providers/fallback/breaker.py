@@ -8,6 +8,11 @@
 One breaker per provider and model, shared by all sessions of the process. Input of ours that a provider refuses
 (`bad_request`) and calls that were cancelled before their deadline say nothing about it. While a provider has asked for
 patience (`retry-after`) nobody asks it, whatever the state.
+
+**No single caller opens a breaker.** A failure that a caller's own input or line can cause names its session: however
+often one session fails, it counts once in the window. What only a session's own audio speaks for (`empty`: a recogniser
+that hears no words in it) counts not at all. Both make the breaker ask for itself, with a probe while it stays closed;
+when that fails it opens, and no session has to be believed.
 """
 
 from __future__ import annotations
@@ -55,6 +60,8 @@ class BreakerRules:
     probe_pause_s: float = 0.5
     """Between two probes of a half-open breaker."""
     probe_timeout_s: float = 3.0
+    check_pause_s: float = 10.0
+    """Between two probes of a closed breaker, which sessions that fail ask for."""
 
     @staticmethod
     def for_deadline(first_output_s: float) -> BreakerRules:
@@ -84,6 +91,7 @@ class _Seen:
     at: float
     failed: bool
     slow: bool
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,13 @@ class Breaker:
     """The breaker of one model of one provider. Made by `Breakers`."""
 
     def __init__(
-        self, provider: str, model: str, rules: BreakerRules, on_change: OnChange, dice: Callable[[], float]
+        self,
+        provider: str,
+        model: str,
+        rules: BreakerRules,
+        on_change: OnChange,
+        dice: Callable[[], float],
+        on_doubt: Callable[[], None],
     ) -> None:
         self.provider = provider
         self.model = model
@@ -110,11 +124,13 @@ class Breaker:
         self.state = BreakerState.CLOSED
         self.probe: Probe | None = None
         self.probe_at: float | None = None
-        """When the next probe is due (time of `agent.core.clock`); None while it is closed."""
+        """When the next probe is due (time of `agent.core.clock`); None while it is closed and nobody doubts it."""
         self._on_change = on_change
+        self._on_doubt = on_doubt
         self._dice = dice
         self._seen: deque[_Seen] = deque(maxlen=rules.window_calls)
         self._paused_until = 0.0
+        self._checked_at: float | None = None
         self._wait_s = rules.wait_s
         self._probes_left = rules.probes_to_close
 
@@ -127,18 +143,23 @@ class Breaker:
         """A caller's request was answered; `first_output_s` from request to first useful output, where there is one."""
         self._note(failed=False, slow=first_output_s is not None and first_output_s > self.rules.slow_s)
 
-    def failed(self, kind: ErrorKind, retry_after_s: float | None = None) -> None:
-        """A caller's request failed."""
+    def failed(self, kind: ErrorKind, retry_after_s: float | None = None, *, session: str | None = None) -> None:
+        """A caller's request failed. `session` is whose it was where that session itself can have been the cause."""
         if kind is ErrorKind.BAD_REQUEST:
             return
+        if session is not None:
+            self._check()
+            if kind is ErrorKind.EMPTY:
+                return
         if retry_after_s:
             self._paused_until = max(self._paused_until, clock.now() + retry_after_s)
         if kind is not ErrorKind.RATE_LIMITED or not retry_after_s:
-            self._note(failed=True, slow=False)
+            self._note(failed=True, slow=False, session=session)
 
     async def ask(self, recorder: CallRecorder) -> None:
         """Sends one probe and draws the conclusion. Never raises but for cancellation."""
-        self._change(BreakerState.HALF_OPEN, "probe_due")
+        if self.state is not BreakerState.CLOSED:
+            self._change(BreakerState.HALF_OPEN, "probe_due")
         error: ProviderError | None = None
         try:
             async with asyncio.timeout(self.rules.probe_timeout_s) as scope:
@@ -156,7 +177,19 @@ class Breaker:
         else:
             self._open("probe_failed", error.retry_after_s or 0.0)
 
+    def _check(self) -> None:
+        """Has a probe find out whether it is the provider, unless one did so a moment ago."""
+        now = clock.now()
+        lately = self._checked_at is not None and now - self._checked_at < self.rules.check_pause_s
+        if self.state is not BreakerState.CLOSED or self.probe is None or lately:
+            return
+        self._checked_at = self.probe_at = now
+        self._on_doubt()
+
     def _probe_succeeded(self) -> None:
+        if self.state is BreakerState.CLOSED:
+            self.probe_at = None
+            return
         self._probes_left -= 1
         if self._probes_left > 0:
             self.probe_at = clock.now() + self._jittered(self.rules.probe_pause_s)
@@ -166,11 +199,14 @@ class Breaker:
         self.probe_at = None
         self._change(BreakerState.CLOSED, "recovered")
 
-    def _note(self, *, failed: bool, slow: bool) -> None:
+    def _note(self, *, failed: bool, slow: bool, session: str | None = None) -> None:
         if self.state is not BreakerState.CLOSED:
             return  # a request that was under way when it opened
         now = clock.now()
-        self._seen.append(_Seen(now, failed, slow))
+        if session is not None:
+            for earlier in [one for one in self._seen if one.session == session]:
+                self._seen.remove(earlier)
+        self._seen.append(_Seen(now, failed, slow, session))
         while self._seen[0].at < now - self.rules.window_s:
             self._seen.popleft()
         count = len(self._seen)
@@ -226,7 +262,7 @@ class Breakers:
         """The breaker of a model, made at the first call, which also decides its rules. A later probe replaces none."""
         key = (provider, model)
         if key not in self._breakers:
-            self._breakers[key] = Breaker(provider, model, rules, self._changed, self._dice)
+            self._breakers[key] = Breaker(provider, model, rules, self._changed, self._dice, self._wake.set)
         breaker = self._breakers[key]
         breaker.probe = breaker.probe or probe
         return breaker

@@ -131,7 +131,7 @@ async def test_the_answer_to_finalize_ends_the_turn(recorder: RecordingRecorder)
         async for one in stream:
             heard.append(one)
             if one.kind is STARTED:
-                await stream.finalize()
+                await stream.end_turn()
             if one.kind is ENDED:
                 await stream.finish()
     assert _said(heard) == [(STARTED, "Book it"), (PARTIAL, "Book it."), (ENDED, "Book it.")]

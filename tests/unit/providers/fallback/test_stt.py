@@ -12,10 +12,11 @@ import pytest
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.core.calls import CallRecorder, ErrorKind, Fallback, ProviderError
+from agent.core.calls import CallRecorder, ErrorKind, Fallback, ListeningNote, ProviderError
 from agent.providers.base import SpeechToText, SttEvent, SttEventKind, Word
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, BreakerState
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
+from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.fallback.stt import FallbackSttStream, SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.segmented_stt import VoiceDetector
@@ -32,6 +33,10 @@ class SttTimeline(RecordingRecorder):
     def __init__(self) -> None:
         super().__init__()
         self.moves: list[Fallback] = []
+        self.notes: list[ListeningNote] = []
+
+    def noted(self, note: ListeningNote) -> None:
+        self.notes.append(note)
 
     def fell_back(self, fallback: Fallback) -> None:
         self.moves.append(fallback)
@@ -159,12 +164,13 @@ def _call(
     *steps: ChainStep[SpeechToText],
     last: str = "none",
     rules: ListeningRules | None = None,
+    session: str = "s",
 ) -> RecordedCall:
     """Runs a scenario on a fresh chain and ends the stream as a listener does."""
 
     async def run() -> RecordedCall:
         recorder = SttTimeline()
-        async with SttFallback(steps, last=last, rules=rules).open("s", recorder) as stream:
+        async with SttFallback(steps, last=last, rules=rules).open(session, recorder) as stream:
             call = RecordedCall(stream, recorder)
             listening = asyncio.create_task(call.listen())
             await scenario(call)
@@ -310,26 +316,195 @@ def test_failures_are_counted_by_the_breaker_that_all_sessions_share() -> None:
 # Deaf recognisers
 
 
-def test_a_deaf_recogniser_is_left_when_another_one_hears_words() -> None:
+def test_a_deaf_recogniser_is_left_and_our_own_recording_decides_whether_it_is_deaf_for_all() -> None:
     async def scenario(call: RecordedCall) -> None:
         await call.say((QUIET, 1), (LOUD, 5), (QUIET, 1))
 
+    for probe_hears, state in ((True, BreakerState.CLOSED), (False, BreakerState.OPEN)):
+        breaker = _probed(probe_hears)
+        for _ in range(3):
+            call = _call(scenario, _step(Recogniser("deepgram", deaf=True), breaker), _step(Recogniser("whisper")))
+            assert call.recorder.path[0][:2] == ("deepgram", "whisper")
+            assert len(call.turns[-1].words) == 50  # also those that nobody had heard before
+            run_virtual(_probe_if_due(breaker))
+        assert breaker.state is state
+
+
+def _probed(hears: bool) -> Breaker:
+    async def probe(recorder: CallRecorder) -> None:
+        if not hears:
+            raise ProviderError("deepgram", ErrorKind.EMPTY)
+
     breaker = _breaker("deepgram")
-    for _ in range(3):
-        call = _call(scenario, _step(Recogniser("deepgram", deaf=True), breaker), _step(Recogniser("whisper")))
-        assert call.recorder.path[0] == ("deepgram", "whisper", "empty")
-        assert len(call.turns[-1].words) == 50  # also those that nobody had heard before
-    assert breaker.state is BreakerState.OPEN
+    breaker.probe = probe
+    return breaker
 
 
-def test_a_recogniser_that_does_not_end_a_turn_is_left() -> None:
+async def _probe_if_due(breaker: Breaker) -> None:
+    if breaker.probe_at is not None and breaker.state is BreakerState.CLOSED:
+        await breaker.ask(RecordingRecorder())
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_turn_that_does_not_end_is_ended_here_with_the_words_known(steps: int) -> None:
     async def scenario(call: RecordedCall) -> None:
-        await call.say((QUIET, 1), (LOUD, 0.5), (QUIET, 2.5))
+        await call.say((QUIET, 1), (LOUD, 0.5), (QUIET, 1.0))
+        assert call.turns == []
+        await call.say((QUIET, 0.5))
+        assert [turn.text for turn in call.turns] == ["w0 w1 w2 w3"]
+        await call.say((LOUD, 0.3), (QUIET, 1.5))  # and so is the next one
 
     first = Recogniser("deepgram", mute_after=4)
-    call = _call(scenario, _step(first), _step(Recogniser("whisper")))
-    assert call.recorder.path == [("deepgram", "whisper", "empty")]
-    assert [len(turn.words) for turn in call.turns] == [5]
+    others = [_step(Recogniser("whisper"))] if steps == 2 else []
+    call = _call(scenario, _step(first), *others)
+    assert call.recorder.path == []
+    assert [turn.text for turn in call.turns] == ["w0 w1 w2 w3", "w0 w1 w2"]
+    assert len(first.connections) == 2  # it did not answer: a fresh connection heard the second turn
+    assert call.recorder.notes == [ListeningNote.TURN_ENDED_HERE]
+
+
+class ForcedConnection(FakeConnection):
+    async def end_turn(self) -> None:
+        self.events.put_nowait(SttEvent(SttEventKind.ENDED, "all of it"))
+
+
+class ForcedRecogniser(Recogniser):
+    @asynccontextmanager
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[FakeConnection]:
+        self.opened_at.append(clock.now())
+        yield ForcedConnection(self)
+
+
+def test_a_recogniser_that_can_end_its_turn_is_asked_to() -> None:
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((QUIET, 1), (LOUD, 0.5), (QUIET, 1.6), (LOUD, 0.2), (QUIET, 1))
+
+    first = ForcedRecogniser("deepgram", mute_after=4)
+    call = _call(scenario, _step(first))
+    assert [turn.text for turn in call.turns] == ["all of it", "w0 w1"]
+    assert len(first.opened_at) == 1
+    assert call.recorder.notes == [ListeningNote.TURN_FORCED]
+
+
+def test_a_turn_is_ended_on_a_line_that_never_gets_quiet() -> None:
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((QUIET, 1), (LOUD, 0.5))
+        first.deaf = True  # what follows is a vacuum cleaner
+        await call.say((LOUD, 6))
+        assert len(call.turns) == 1
+
+    first = Recogniser("deepgram")
+    _call(scenario, _step(first))
+
+
+class StallsOnce(Recogniser):
+    @asynccontextmanager
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[FakeConnection]:
+        self.opened_at.append(clock.now())
+        yield FakeConnection(Recogniser("deepgram", mute_after=5) if len(self.opened_at) == 1 else self)
+
+
+def test_a_stream_that_stalls_in_the_middle_of_a_turn_is_replaced_and_the_turn_told_again() -> None:
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((QUIET, 1), (LOUD, 1.5), (QUIET, 2.5))
+
+    call = _call(scenario, _step(StallsOnce("deepgram")))
+    assert [len(turn.words) for turn in call.turns] == [15]
+    assert call.recorder.notes == [ListeningNote.RECONNECTED]
+
+
+def test_words_that_are_taken_back_make_no_turn() -> None:
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((QUIET, 1), (LOUD, 0.2))
+        first.connections[-1].events.put_nowait(SttEvent(SttEventKind.PARTIAL))
+        await call.say((QUIET, 0.1))
+        first.connections[-1].words.clear()
+        await call.say((QUIET, 3))
+
+    first = Recogniser("deepgram")
+    assert _call(scenario, _step(first)).turns == []
+
+
+def test_the_patience_is_that_of_the_words() -> None:
+    rules = ListeningRules(patience=lambda text: 2.5 if text.endswith("w1") else 1.0)
+
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((LOUD, 0.3), (QUIET, 2.4))
+        assert call.turns == []
+        await call.say((QUIET, 0.6))
+        assert len(call.turns) == 1
+
+    _call(scenario, _step(Recogniser("deepgram", mute_after=2)), rules=rules)
+
+
+# What no single caller can cause
+
+
+def test_a_connection_closed_for_our_silence_is_opened_with_the_next_audio_and_is_no_failure() -> None:
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((LOUD, 0.5), (QUIET, 1))
+        for _ in range(5):
+            first.connections[-1].events.put_nowait(None)  # closed in good order, and nobody had asked for it
+            await asyncio.sleep(30)
+            await call.say((QUIET, 0.2))
+        assert len(first.connections) == 6
+        await call.say((LOUD, 0.5), (QUIET, 1))
+
+    breaker = _breaker("deepgram")
+    first = Recogniser("deepgram")
+    call = _call(scenario, _step(first, breaker), _step(Recogniser("whisper")))
+    assert [len(turn.words) for turn in call.turns] == [5, 5]
+    assert call.recorder.path == []
+    assert breaker.state is BreakerState.CLOSED
+    assert call.recorder.notes == [ListeningNote.CLOSED_IN_SILENCE] * 5
+
+
+@pytest.mark.parametrize(("sessions", "state"), [(1, BreakerState.CLOSED), (3, BreakerState.OPEN)])
+def test_broken_connections_of_one_session_open_no_breaker(sessions: int, state: BreakerState) -> None:
+    async def scenario(call: RecordedCall) -> None:
+        for _ in range(2):
+            await call.say((QUIET, 0.2))
+            if first.connections:
+                first.break_off()
+        await call.say((LOUD, 0.5), (QUIET, 1))
+
+    breaker = _breaker("deepgram")
+    for index in range(6):
+        first = Recogniser("deepgram")
+        _call(scenario, _step(first, breaker), _step(Recogniser("whisper")), session=f"s{index % sessions}")
+    assert breaker.state is state
+
+
+def test_alone_and_deaf_it_gets_a_fresh_connection_and_is_given_up_when_our_recording_is_not_heard_either() -> None:
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((QUIET, 1), (LOUD, 1.5), (QUIET, 2))
+        assert len(first.connections) == 2
+        await _probe_if_due(breaker)
+        await call.say((QUIET, 0.5))
+        assert call.error is not None
+
+    breaker = _probed(hears=False)
+    first = Recogniser("deepgram", deaf=True)
+    call = _call(scenario, _step(first, breaker), last="browser")
+    assert call.recorder.path == [("deepgram", "browser", "empty")]
+
+
+def test_a_stream_takes_a_slot_of_its_plan_and_gives_it_back() -> None:
+    slots = PriorityLimiter(1)
+
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((LOUD, 0.5), (QUIET, 1))
+        assert slots.free == 0
+        other = SttTimeline()
+        async with SttFallback([first, _step(Recogniser("whisper"))]).open("other", other) as stream:
+            await stream.send(LOUD)
+            await asyncio.sleep(0.1)
+        assert other.path == [("deepgram", "whisper", "busy")]
+
+    first: ChainStep[SpeechToText] = ChainStep("deepgram", Recogniser("deepgram"), None, slots)
+    call = _call(scenario, first)
+    assert call.error is None
+    assert slots.free == 1
 
 
 def test_noise_is_nobodys_fault() -> None:
@@ -349,14 +524,15 @@ def test_noise_is_nobodys_fault() -> None:
     assert call.recorder.path[-1] == ("whisper", "deepgram", "recovered")
 
 
-def test_a_single_step_is_not_suspected() -> None:
+def test_a_single_step_is_connected_to_anew_but_never_given_up_for_noise() -> None:
     async def scenario(call: RecordedCall) -> None:
-        await call.say((LOUD, 30))
+        await call.say((LOUD, 60))
 
     first = Recogniser("deepgram", deaf=True)
     call = _call(scenario, _step(first))
     assert call.error is None
-    assert len(first.connections) == 1
+    assert call.recorder.path == []
+    assert 1 < len(first.connections) <= 5  # the patience doubles
 
 
 def test_a_mute_last_step_ends_the_stream_so_that_the_client_is_asked() -> None:
