@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.core.audio import SAMPLE_RATE
-from agent.turn.audio_clock import ArrivalRing
+from agent.turn.audio_clock import SampleClock
 from agent.turn.vad import FRAME_BYTES, VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 from tests.support.stack import CLIPS
 from voice_loadtest.audio import load_wav, voiced_span
@@ -63,7 +63,7 @@ def test_frames_of_any_size_give_the_same_events() -> None:
 
 
 def test_the_ring_maps_a_place_in_the_audio_to_its_arrival() -> None:
-    ring = ArrivalRing(32_000)
+    ring = SampleClock(32_000)
     assert ring.arrival(0.5) is None
     for frame in range(100):
         ring.add(640, 10.0 + frame * 0.02)
@@ -75,7 +75,7 @@ def test_the_ring_maps_a_place_in_the_audio_to_its_arrival() -> None:
 
 
 def test_the_ring_forgets_what_is_older_than_a_minute() -> None:
-    ring = ArrivalRing(32_000)
+    ring = SampleClock(32_000)
     for frame in range(50 * 180):
         ring.add(640, frame * 0.02)
     assert ring.arrival(179.0) == pytest.approx(178.98)
