@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.core.calls import ProviderError
+from agent.core.errors import leaves
 from agent.providers.base import Word
 from agent.providers.fallback.chain import StepSkippedError
 
@@ -30,13 +30,5 @@ def first_cause(group: ExceptionGroup[Exception]) -> Exception:
     known, other = group.split((ProviderError, StepSkippedError, StepBackError, ReconnectError))
     if known is None or other is not None:
         return group
-    leaves = list(_leaves(known))
-    return next((leaf for leaf in leaves if isinstance(leaf, ProviderError)), leaves[0])
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+    causes = list(leaves(known))
+    return next((cause for cause in causes if isinstance(cause, ProviderError)), causes[0])

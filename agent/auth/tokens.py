@@ -6,8 +6,6 @@ site) sets no `tier`: it issues tokens to members only, so its callers are premi
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +13,7 @@ import jwt
 
 from agent.budgets import Tier
 from agent.core.errors import TokenError
+from agent.session.claims import Claims, new_session_id
 
 SCOPE: Final = "voice-session"
 RESUME_SCOPE: Final = "voice-resume"
@@ -22,16 +21,6 @@ ALGORITHM: Final = "HS256"
 MAX_TOKEN: Final = 4096  # characters; a longer one is refused unread
 MAX_SUBJECT: Final = 256
 LEEWAY_S: Final = 5  # between the clocks of two issuers
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a valid token says. `session_id` is None when the issuer did not choose one."""
-
-    subject: str
-    tier: Tier
-    session_id: str | None
-    resume: bool = False
 
 
 class TokenBook:
@@ -79,10 +68,6 @@ class TokenBook:
 def verify_membership(cookie: str, secret: str) -> str:
     """The subject of a membership cookie (HS256, `sub`, `exp`). Raises TokenError."""
     return _decode(cookie, secret)["sub"]
-
-
-def new_session_id() -> str:
-    return secrets.token_hex(12)
 
 
 def _is_session_id(value: object) -> bool:
