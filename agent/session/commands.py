@@ -45,8 +45,8 @@ class ReportPlayback:
 
 
 @dataclass(frozen=True, slots=True)
-class HangUp:
+class EndCall:
     """The caller is done."""
 
 
-SessionCommand = SayText | ReportPlayback | HangUp
+SessionCommand = SayText | ReportPlayback | EndCall

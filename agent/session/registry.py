@@ -91,11 +91,14 @@ class Registry:
     async def join(self, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
         """The session of these claims, and whether it was there before: in this process, or by the history in another.
 
-        Raises AdmissionError when there is no room.
+        It takes commands when this returns. Raises AdmissionError when there is no room.
         """
         known = self.find(claims)
-        if known is not None:
-            return known, True
+        session, resumed = (known, True) if known is not None else await self._open_or_restore(claims, capabilities)
+        await session.started.wait()
+        return session, resumed
+
+    async def _open_or_restore(self, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
         if claims.session_id is None:
             return self.open(claims, capabilities), False
         try:

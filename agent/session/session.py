@@ -12,7 +12,7 @@ import structlog
 
 from agent.core import clock
 from agent.core.calls import Call, Fallback, ProviderError
-from agent.session.commands import MAX_TEXT, CommandError, HangUp, ReportPlayback, SayText, SessionCommand
+from agent.session.commands import MAX_TEXT, CommandError, EndCall, ReportPlayback, SayText, SessionCommand
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
 from agent.session.events import (
@@ -80,6 +80,8 @@ class Session:
         self._changed = asyncio.Event()
         self._leaving = asyncio.Event()
         self._asked_to_type = False
+        self.started = asyncio.Event()
+        """It takes commands from now on; it may have ended again."""
         self.ended = asyncio.Event()
 
     # The client's side
@@ -112,7 +114,7 @@ class Session:
     def handle(self, command: SessionCommand, at: float) -> None:
         """Does what the client asked at loop time `at`. Raises CommandError when it makes no sense."""
         match command:
-            case HangUp():
+            case EndCall():
                 self.end(SessionOutcome.COMPLETED)
             case SayText(text, spoken):
                 self._say(text, spoken=spoken, at=at)
@@ -148,6 +150,7 @@ class Session:
                 self.parts.info, outcome, clock.now() - began, count, slow, spent.usd, dict(spent.by_service)
             )
             self.parts.sink.handle(ended)
+            self.started.set()
             self.ended.set()
             if self._client is not None:
                 self._client.send(SessionClosed(outcome, count))
@@ -158,6 +161,7 @@ class Session:
             turns = self._turns = Turns(self.parts, group)
             self._recorder.disclosure = turns.disclosure
             self._connect_turns()
+            self.started.set()
             background = [
                 group.create_task(self._listener.run()),
                 group.create_task(self._listen(turns)),

@@ -69,6 +69,15 @@ class RecogniserLost:
 ListenEvent = VoiceStarted | VoiceStopped | Words | EndOfTurn | RecogniserLost
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Audio that arrived at loop time `at`; `voiced_s` of it are voiced."""
+
+    pcm: bytes
+    at: float
+    voiced_s: float
+
+
 class ListenRecorder(CallRecorder, Protocol):
     """Also hears of audio that could not wait any longer."""
 
@@ -85,7 +94,7 @@ class CallerListener:
         self._idle_s = idle_s
         self._activity = VoiceActivity()
         self._stream_clock = SampleClock(BYTES_PER_SECOND)
-        self._pending: deque[tuple[bytes, float]] = deque()  # frames with their arrival, not sent up yet
+        self._pending: deque[_Frame] = deque()  # not sent up yet
         self._pending_bytes = 0
         self._wake = asyncio.Event()
         self._open = False
@@ -121,10 +130,11 @@ class CallerListener:
 
     def _take_in(self, pcm: bytes, at: float) -> None:
         """Queues audio for the recogniser and looks for a voice in it."""
-        self._pending.append((pcm, at))
+        voiced_before = self._activity.voiced_s
+        events = self._activity.feed(pcm, at)
+        self._pending.append(_Frame(pcm, at, self._activity.voiced_s - voiced_before))
         self._pending_bytes += len(pcm)
         self._bound()
-        events = self._activity.feed(pcm, at)
         if self._activity.last_voiced_at == at:
             self._voiced_end = self._line_clock.total / BYTES_PER_SECOND
         for event in events:
@@ -183,7 +193,8 @@ class CallerListener:
         while not self._idle():
             self._fill(clock.now())
             if self._pending:
-                await stream.send(self._take())
+                audio, voiced_s = self._take()
+                await stream.send(audio, voiced_s=voiced_s)
             self._wake.clear()
             try:
                 async with asyncio.timeout(FLUSH_S):
@@ -199,14 +210,15 @@ class CallerListener:
             return False
         return clock.now() - self._quiet_since > self._idle_s
 
-    def _take(self) -> bytes:
-        """All pending audio, entered into the arrival ring as it leaves."""
-        for pcm, at in self._pending:
-            self._stream_clock.add(len(pcm), at)
-        audio = b"".join(pcm for pcm, _ in self._pending)
+    def _take(self) -> tuple[bytes, float]:
+        """All pending audio and how much of it is voiced, entered into the stream's clock as it leaves."""
+        for frame in self._pending:
+            self._stream_clock.add(len(frame.pcm), frame.at)
+        audio = b"".join(frame.pcm for frame in self._pending)
+        voiced_s = sum(frame.voiced_s for frame in self._pending)
         self._pending.clear()
         self._pending_bytes = 0
-        return audio
+        return audio, voiced_s
 
     async def _receive(self, stream: SpeechStream) -> None:
         async for heard in stream:
@@ -247,8 +259,7 @@ class CallerListener:
         limit = MAX_PENDING if wanted else PRE_ROLL_BYTES
         frames = 0
         while self._pending_bytes > limit:
-            old, _ = self._pending.popleft()
-            self._pending_bytes -= len(old)
+            self._pending_bytes -= len(self._pending.popleft().pcm)
             frames += 1
         if frames and wanted:
             self._recorder.dropped(frames)

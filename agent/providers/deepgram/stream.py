@@ -109,7 +109,7 @@ class DeepgramStream:
         self._last_audio_at = asyncio.get_running_loop().time()
         self._patience: asyncio.Timeout | None = None
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Sends PCM s16le mono 16 kHz. Raises ProviderError."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):

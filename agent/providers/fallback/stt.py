@@ -8,11 +8,11 @@ Audio that no finished turn contains yet is kept (15 s at most) and told to the 
 from the beginning of the turn. Word times always count the audio sent on this stream. Between two turns the chain goes
 back to an earlier step that is well again.
 
-**A deaf recogniser** says nothing while the microphone is loud. The next step gives a second opinion on the same audio.
-Words that it hears make the breaker of the first ask with a probe of its own: they prove nothing by themselves, since
-recognisers invent words for music, and a television in one room opens no breaker. A step that is alone gets a fresh
-connection and the same probe. There is no second opinion on the last step: when nothing came of what somebody said
-before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
+**A deaf recogniser** says nothing while the caller is heard to speak. The next step gives a second opinion on the same
+audio. Words that it hears make the breaker of the first ask with a probe of its own: they prove nothing by themselves,
+since recognisers invent words for music, and a television in one room opens no breaker. A step that is alone gets a
+fresh connection and the same probe. There is no second opinion on the last step: when nothing came of what somebody
+said before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
 
 **A turn that does not end** is ended here with the words known, after the silence of `ListeningRules.patience`: the
 recogniser is asked first, and one that does not even answer to that is connected to anew.
@@ -44,7 +44,7 @@ _PIECE: Final = bytes_for(0.2)  # audio of the past is told in pieces of this si
 _MOST_EVENTS: Final = 256
 _WATCH_S: Final = 0.1
 _STEADY_S: Final = 2.0  # a connection that brought words for so long was a good one
-_SOME_VOICE_S: Final = 0.3  # loud audio that may be the beginning of a turn
+_SOME_VOICE_S: Final = 0.3  # voiced audio that may be the beginning of a turn
 _AGAIN: Final = frozenset({ErrorKind.DISCONNECTED, ErrorKind.STALLED, ErrorKind.REFUSED})
 
 
@@ -87,9 +87,9 @@ class FallbackSttStream:
         self._connected = False
         self._suspect: ChainStep[SpeechToText] | None = None
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Takes PCM s16le mono 16 kHz. Never waits and never fails: while nobody listens it is kept."""
-        self._unheard.add(pcm, turn_open=self._turn_open or self._unheard.loud_s > _SOME_VOICE_S)
+        self._unheard.add(pcm, voiced_s=voiced_s, turn_open=self._turn_open or self._unheard.voiced_s > _SOME_VOICE_S)
         self._audio.set()
 
     async def finish(self) -> None:
@@ -121,7 +121,7 @@ class FallbackSttStream:
                     self._tell(step, following, "recovered")
                     tried.clear()
                 except (ProviderError, StepSkippedError) as error:
-                    if self._finishing and not self._turn_open and self._unheard.loud_s <= _SOME_VOICE_S:
+                    if self._finishing and not self._turn_open and self._unheard.voiced_s <= _SOME_VOICE_S:
                         return  # it was lost when nothing was left to be heard
                     failed, reason = (
                         (error, error.kind.value) if isinstance(error, ProviderError) else (failed, error.reason)
@@ -215,7 +215,7 @@ class FallbackSttStream:
         if not self._progress and step.breaker is not None:
             step.breaker.succeeded(None)
         self._progress = True
-        self._unheard.loud_s = 0.0
+        self._unheard.voiced_s = 0.0
         if self._suspect is not None:
             if self._suspect is not step and self._suspect.breaker is not None:
                 self._suspect.breaker.failed(ErrorKind.EMPTY, session=self._session)
@@ -259,7 +259,7 @@ class FallbackSttStream:
                 raise ProviderError(step.name, ErrorKind.EMPTY)  # alone, and deaf to our own recording too
             if self._suspect is None and self._seems_deaf(step):
                 self._suspect = step
-                self._unheard.loud_s = 0.0
+                self._unheard.voiced_s = 0.0
                 if not chain.alone(step):
                     raise ProviderError(step.name, ErrorKind.EMPTY)
                 if step.breaker is not None:
@@ -283,7 +283,7 @@ class FallbackSttStream:
         if self._asked_to_end_at is not None and now - self._asked_to_end_at < rules.end_answer_s:
             return
         self._asked_to_end_at = None
-        if self._unheard.loud_s > _SOME_VOICE_S and not self._retold:
+        if self._unheard.voiced_s > _SOME_VOICE_S and not self._retold:
             self._retold = True  # it stalled in the middle: the whole turn is told to a fresh connection first
             note(self._recorder, ListeningNote.RECONNECTED)
             raise ReconnectError
@@ -303,12 +303,12 @@ class FallbackSttStream:
         return silent or unchanged_s >= patience + rules.noise_s
 
     def _seems_deaf(self, step: ChainStep[SpeechToText]) -> bool:
-        """Whether loud audio brought no words."""
+        """Whether voiced audio brought no words."""
         chain, unheard = self._chain, self._unheard
-        somebody_spoke = unheard.loud_s >= chain.deaf_s / 3
+        somebody_spoke = unheard.voiced_s >= chain.deaf_s / 3
         if chain.after(step) is not None or chain.alone(step):
             brief = somebody_spoke and unheard.quiet_s >= chain.rules.answer_s
-            return brief or unheard.loud_s >= chain.deaf_s
+            return brief or unheard.voiced_s >= chain.deaf_s
         waits = somebody_spoke and unheard.quiet_s >= chain.rules.last_answer_s
         return waits and step is not chain.steps[0] and chain.better(step) is None
 

@@ -23,7 +23,7 @@ class ListeningRules:
     rest_s: float = 15.0
     """A step that was given up is asked again after this, when its breaker allows it."""
     deaf_s: float = 3.0
-    """Loud audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
+    """Voiced audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
     answer_s: float = 1.5
     """Silence after a third of that, still without a word: whoever spoke so briefly waits for an answer."""
     patience: Callable[[str], float] = usual_patience

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from agent.session import events
-from agent.session.commands import HangUp, ReportPlayback, SayText, SessionCommand
+from agent.session.commands import EndCall, ReportPlayback, SayText, SessionCommand
 from agent.session.transport import Capabilities, CloseReason
 from agent.telemetry.timeline import TurnRecord
 from agent.transport.voice_agent_v1 import messages
@@ -40,7 +40,7 @@ def command_of(message: Text | PlaybackReport | Hangup) -> SessionCommand:
         case Text(text=text, spoken=spoken):
             return SayText(text, spoken)
         case Hangup():
-            return HangUp()
+            return EndCall()
         case PlaybackReport():
             ear_s = None if message.ear_ms is None else message.ear_ms / 1000.0
             return ReportPlayback(message.turn, message.event, message.played_ms / 1000.0, message.clause, ear_s)

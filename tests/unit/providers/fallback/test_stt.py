@@ -57,7 +57,7 @@ class FakeConnection:
     quiet: int = 0
     rest: bytes = b""
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         if self.owner.dead:
             raise ProviderError(self.owner.provider, ErrorKind.DISCONNECTED)
         data = self.rest + pcm
@@ -137,7 +137,7 @@ class RecordedCall:
     async def say(self, *parts: tuple[bytes, float]) -> None:
         for frame, seconds in parts:
             for _ in range(round(seconds / FRAME_S)):
-                await self.stream.send(frame)
+                await self.stream.send(frame, voiced_s=FRAME_S if frame == LOUD else 0.0)
                 await asyncio.sleep(FRAME_S)
 
     async def listen(self) -> None:
@@ -497,7 +497,7 @@ def test_a_stream_takes_a_slot_of_its_plan_and_gives_it_back() -> None:
         assert slots.free == 0
         other = SttTimeline()
         async with SttFallback([first, _step(Recogniser("whisper"))]).open("other", other) as stream:
-            await stream.send(LOUD)
+            await stream.send(LOUD, voiced_s=FRAME_S)
             await asyncio.sleep(0.1)
         assert other.path == [("deepgram", "whisper", "busy")]
 
@@ -630,7 +630,7 @@ def test_leaving_the_stream_stops_everything() -> None:
         chain = SttFallback([_step(Recogniser("deepgram"))])
         before = asyncio.all_tasks()
         async with chain.open("s", SttTimeline()) as stream:
-            await stream.send(LOUD)
+            await stream.send(LOUD, voiced_s=FRAME_S)
             await asyncio.sleep(1)
         assert asyncio.all_tasks() == before
 
