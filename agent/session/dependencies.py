@@ -14,6 +14,7 @@ from agent.session.degradation import Chains
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
+from agent.turn.dictation import USUAL_PATIENCE, Patience
 from agent.turn.turn import Recording
 
 
@@ -103,3 +104,5 @@ class SessionDependencies:
     chains: Chains
     speak_degraded: bool
     log_transcripts: bool
+    patience: Patience = USUAL_PATIENCE
+    language: str = "en"

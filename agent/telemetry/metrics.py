@@ -17,6 +17,8 @@ from agent.telemetry.events import (
     DeadAir,
     Event,
     FellBack,
+    ListeningNoted,
+    Overlapped,
     PlaybackStarted,
     QueueDropped,
     SessionEnded,
@@ -86,6 +88,10 @@ class MetricsSink:
                 self._metrics.add(catalog.BREAKER_CHANGES, provider, model, state, reason)
             case BargedIn(session, seconds):
                 self._metrics.observe(catalog.BARGE_IN, session.tier, value=seconds)
+            case Overlapped(session, kind):
+                self._metrics.add(catalog.OVERLAPS, kind, session.tier)
+            case ListeningNoted(note=noted):
+                self._metrics.add(catalog.LISTENING_NOTES, noted)
             case PlaybackStarted(session, _, ear_s, server_s):
                 self._metrics.observe(catalog.PLAYBACK_SKEW, session.tier, value=abs(ear_s - server_s))
             case DeadAir(session, seconds):
@@ -154,7 +160,11 @@ class MetricsSink:
             for source in _voices(configured):
                 child(catalog.REPLY_AUDIO, source, tier)
             child(catalog.BARGE_IN, tier)
+            for kind in OverlapKind:
+                child(catalog.OVERLAPS, kind, tier)
             child(catalog.PLAYBACK_SKEW, tier)
+        for noted in ListeningNote:
+            child(catalog.LISTENING_NOTES, noted)
         for queue in SESSION_QUEUES:
             child(catalog.QUEUE_DROPS, queue)
         for tier in (*Tier, NO_TIER):

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from agent.core import clock
@@ -27,7 +28,9 @@ from agent.core.calls import CallRecorder, ErrorKind, ListeningNote, ProviderErr
 from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.turn.audio_clock import SampleClock
+from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
+from agent.turn.voice_confirmation import LIKELY, VoiceConfirmation
 
 COALESCE_VOICE: Final = bytes_for(0.04)  # sent up together while somebody speaks: half of it is latency
 COALESCE_SILENCE: Final = bytes_for(0.10)
@@ -39,6 +42,7 @@ MAX_EVENTS: Final = 256
 REOPEN_S: Final = 0.5  # between two attempts to open a stream that failed; doubles until words come
 LONGEST_REOPEN_S: Final = 15.0
 STOPPED_S: Final = 1.0  # without a frame until silence is sent in its place; a bad line holds back for less
+LONGEST_HOLD_S: Final = 6.0  # for the rest of a number, from the end of its first part
 GONE_S: Final = 6.0  # without a frame until the stream is finished
 
 
@@ -87,7 +91,24 @@ class ListenRecorder(CallRecorder, Protocol):
 class CallerListener:
     """Turns frames of PCM s16le mono 16 kHz into `ListenEvent`s."""
 
-    def __init__(self, stt: SpeechToText, session: str, recorder: ListenRecorder, *, idle_s: float) -> None:
+    def __init__(
+        self,
+        stt: SpeechToText,
+        session: str,
+        recorder: ListenRecorder,
+        *,
+        idle_s: float,
+        patience: Patience = USUAL_PATIENCE,
+        confirmation: VoiceConfirmation | None = None,
+        reply_plays: Callable[[], bool] = bool,
+    ) -> None:
+        """`confirmation` has a second look at onsets while `reply_plays`."""
+        self._dictation_s = patience.dictation_s
+        self._confirmation = confirmation
+        self._reply_plays = reply_plays
+        self._doubted: VoiceStarted | None = None
+        self._held: EndOfTurn | None = None  # the caller is in the middle of a number
+        self._release: asyncio.TimerHandle | None = None
         self._stt = stt
         self._session = session
         self._recorder = recorder
@@ -137,12 +158,26 @@ class CallerListener:
         self._bound()
         if self._activity.last_voiced_at == at:
             self._voiced_end = self._line_clock.total / BYTES_PER_SECOND
-        for event in events:
+        for event in self._confirmed(events, pcm):
             self._note_voice(event)
         if self._open:
             prompt = self._activity.speaking or at - (self._voice_stopped_at or -AFTER_VOICE_S) < AFTER_VOICE_S
             if self._pending_bytes >= (COALESCE_VOICE if prompt else COALESCE_SILENCE):
                 self._wake.set()
+
+    def _confirmed(self, events: Sequence[VoiceEvent], pcm: bytes) -> list[VoiceEvent]:
+        """The events without onsets that sound like no voice while a reply plays; they may still turn out to be one."""
+        plays = self._confirmation is not None and self._reply_plays()
+        likely = plays and self._confirmation is not None and self._confirmation.feed(pcm) >= LIKELY
+        passed: list[VoiceEvent] = []
+        for event in events:
+            self._doubted = event if isinstance(event, VoiceStarted) else None
+            if self._doubted is None:
+                passed.append(event)
+        if self._doubted is not None and (likely or not plays):
+            passed.append(self._doubted)
+            self._doubted = None
+        return passed
 
     def _fill(self, now: float) -> None:
         """Silence in the place of frames that have stopped coming."""
@@ -159,6 +194,13 @@ class CallerListener:
 
     async def run(self) -> None:
         """Keeps a stream open while there is something to hear. Runs until it is cancelled."""
+        try:
+            await self._keep_open()
+        finally:
+            if self._release is not None:
+                self._release.cancel()
+
+    async def _keep_open(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -227,12 +269,43 @@ class CallerListener:
     def _note_heard(self, heard: SttEvent) -> None:
         self._failures, self._lost = 0, None
         self._sure = heard.kind is not SttEventKind.ENDED and (self._sure or heard.kind is SttEventKind.STARTED)
-        if heard.kind is SttEventKind.ENDED:
-            if heard.text.strip():
-                ready = clock.now()
-                self._put(EndOfTurn(heard.text.strip(), min(self._speech_ended(heard, ready), ready), ready))
-        elif heard.text.strip():
-            self._put(Words(heard.text.strip(), self._sure))
+        text = heard.text.strip()
+        if not text:
+            return
+        if self._held is not None:
+            text = f"{self._held.text} {text}"
+        if heard.kind is not SttEventKind.ENDED:
+            self._put(Words(text, self._sure))
+            return
+        ready = clock.now()
+        self._end(EndOfTurn(text, min(self._speech_ended(heard, ready), ready), ready))
+
+    def _end(self, turn: EndOfTurn) -> None:
+        """Tells the end of a turn; in the middle of a number only after some silence."""
+        if self._release is not None:
+            self._release.cancel()
+        self._held = self._release = None
+        if not goes_on(turn.text) or turn.ready_at - turn.speech_ended >= self._dictation_s:
+            self._put(turn)
+            return
+        note(self._recorder, ListeningNote.HELD_FOR_DICTATION)
+        self._held = turn
+        self._arm(turn.speech_ended + self._dictation_s)
+
+    def _arm(self, at: float) -> None:
+        self._release = asyncio.get_running_loop().call_at(at, self._let_go)
+
+    def _let_go(self) -> None:
+        """Nothing more came. While the caller speaks again, or words of that may still come, it waits on."""
+        now, held = clock.now(), self._held
+        if held is None:
+            return
+        since_voice = 0.0 if self._activity.speaking else now - (self._activity.last_voiced_at or held.speech_ended)
+        if since_voice < self._dictation_s and now - held.ready_at < LONGEST_HOLD_S:
+            self._arm(now + max(self._dictation_s - since_voice, FLUSH_S))
+            return
+        self._held = self._release = None
+        self._put(replace(held, ready_at=now))
 
     def _speech_ended(self, heard: SttEvent, now: float) -> float:
         end = heard.end_s
