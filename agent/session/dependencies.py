@@ -16,6 +16,7 @@ from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
 from agent.turn.dictation import USUAL_PATIENCE, Patience
 from agent.turn.turn import Recording
+from agent.turn.voice_confirmation import VoiceConfirmation
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +107,4 @@ class SessionDependencies:
     log_transcripts: bool
     patience: Patience = USUAL_PATIENCE
     language: str = "en"
+    confirmation: Callable[[], VoiceConfirmation | None] = lambda: None

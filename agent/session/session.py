@@ -36,7 +36,6 @@ from agent.telemetry.events import (
 )
 from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
 from agent.turn.vad import VoiceStarted, VoiceStopped
-from agent.turn.voice_confirmation import load_confirmation
 
 log = structlog.get_logger()
 
@@ -82,7 +81,7 @@ class Session:
             self._recorder,
             idle_s=parts.limits.stt_idle_s,
             patience=parts.patience,
-            confirmation=load_confirmation(),
+            confirmation=parts.confirmation(),
             reply_plays=self._reply_plays,
         )
         self._ending: asyncio.Future[SessionOutcome] = asyncio.get_running_loop().create_future()

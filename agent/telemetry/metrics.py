@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.budgets import Budgets, Tier
-from agent.core.calls import Call, ErrorKind, Service, Unit
+from agent.core.calls import Call, ErrorKind, ListeningNote, Service, Unit
 from agent.telemetry import catalog
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import (
@@ -18,6 +18,7 @@ from agent.telemetry.events import (
     Event,
     FellBack,
     ListeningNoted,
+    OverlapKind,
     Overlapped,
     PlaybackStarted,
     QueueDropped,

@@ -21,7 +21,8 @@ _LEAD_INS: Final = re.compile(
 )
 _UNFINISHED: Final = frozenset(
     "and or but the a an my your is are at to of for with from because that so if in on und oder aber der die das ein"
-    " eine mein ist mit für von weil et ou mais le la mon est avec pour y o pero el mi es con para um uh äh ähm euh".split()
+    " eine mein ist mit für von weil et ou mais le la mon est avec pour y o pero el mi es con para um uh äh ähm"
+    " euh".split()
 )
 _SHORTEST_GROUP: Final = 3  # digits or letters in a row
 _WHOLE_NUMBER: Final = 10  # digits after which nothing has to come

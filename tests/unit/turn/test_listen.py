@@ -263,3 +263,54 @@ def test_a_recogniser_that_refuses_for_good_is_told_once_and_asked_ever_more_rar
     found, opened = run_virtual(scenario())
     assert sum(isinstance(event, RecogniserLost) for event in found) == 1
     assert opened <= 9
+
+
+def test_a_number_in_groups_is_one_turn() -> None:
+    async def scenario() -> tuple[list[object], list[ListeningNote]]:
+        script, counted = Script(), Counted()
+        async with listening(script, counted) as listener:
+            for text in ("my number is oh one seven", "six five five", "nine one two three"):
+                await speak(listener, SPEECH[: bytes_for(1.0)] + bytes(bytes_for(0.4)))
+                script.heard.put_nowait(SttEvent(SttEventKind.ENDED, text))  # the recogniser cuts after 300 ms
+                await speak(listener, bytes(bytes_for(0.4)))
+            await speak(listener, bytes(bytes_for(3.0)))
+            return events(listener), counted.notes
+
+    found, notes = run_virtual(scenario())
+    turns = [event for event in found if isinstance(event, EndOfTurn)]
+    assert [turn.text for turn in turns] == ["my number is oh one seven six five five nine one two three"]
+    assert turns[0].ready_at - turns[0].speech_ended < 1.0  # ten digits are a whole number
+    assert notes == [ListeningNote.HELD_FOR_DICTATION] * 2
+
+
+def test_the_first_part_of_a_number_is_told_when_nothing_more_comes() -> None:
+    async def scenario() -> EndOfTurn:
+        script = Script()
+        async with listening(script, Counted()) as listener:
+            await speak(listener, SPEECH[: bytes_for(1.0)] + bytes(bytes_for(0.4)))
+            script.heard.put_nowait(SttEvent(SttEventKind.ENDED, "my number is four one five"))
+            await speak(listener, bytes(bytes_for(3.0)))
+            return next(event for event in events(listener) if isinstance(event, EndOfTurn))
+
+    ended = run_virtual(scenario())
+    assert ended.ready_at - ended.speech_ended == pytest.approx(1.5, abs=0.15)
+
+
+class Confirms:
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+
+    def feed(self, pcm: bytes) -> float:
+        return self.probability
+
+
+@pytest.mark.parametrize(("probability", "plays", "heard"), [(0.1, True, 0), (0.9, True, 1), (0.1, False, 1)])
+def test_an_onset_over_a_reply_needs_to_sound_like_a_voice(probability: float, plays: bool, heard: int) -> None:
+    async def scenario() -> int:
+        listener = CallerListener(
+            Script(), "s", Counted(), idle_s=30, confirmation=Confirms(probability), reply_plays=lambda: plays
+        )
+        await speak(listener, bytes(bytes_for(0.5)) + SPEECH[: bytes_for(1.0)])
+        return sum(isinstance(event, VoiceStarted) for event in events(listener))
+
+    assert run_virtual(scenario()) == heard
