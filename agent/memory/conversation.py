@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent.memory import summary
+from agent.memory.acts import Deed, deeds_in
+from agent.memory.checks import checked
+from agent.memory.claims import Claim, Reason
+from agent.memory.doubts import doubted_by_agent, doubted_by_caller, doubted_by_values, leaves_all, refers_to
 from agent.memory.events import Event
-from agent.memory.flows import GENERIC, Flows, load_flows
+from agent.memory.flows import Flows, load_flows
 from agent.memory.graph import apply
 from agent.memory.index import Index
-from agent.memory.nodes import REQUEST, Graph, Move, Slot
-from agent.memory.states import MAX_REQUEST, aim, answers_about, intent_of, names_subject, slots_for
+from agent.memory.nodes import Graph, Move
+from agent.memory.notes import DUE_TURNS, NOTES_TOKENS, NotesRequest, notes_due, render_notes
+from agent.memory.references import intent_of
 from agent.memory.topics import choose_topic
-from agent.memory.values import values_in, without_repairs
 from agent.memory.words import plain
 
 MAX_TEXT = 4_000  # characters of one utterance or answer that memory keeps
 MAX_QUESTIONS = 800  # unfolded questions; one more folds the oldest down to FOLD_TO
 FOLD_TO = 600
+DESCRIBING_TURNS = 3  # turns up to an act whose words its thing is known by
 
 
 class OutOfTurnError(RuntimeError):
@@ -34,7 +39,6 @@ class Update:
     topic: int
     move: Move
     intent: str
-    state: int | None
     refers_to: tuple[int, ...]
 
 
@@ -60,37 +64,26 @@ class Conversation:
         """Takes in the caller's utterance of a new turn, as recognised."""
         text = plain(text)[:MAX_TEXT]
         graph = self.graph
-        asked = (graph.last.answer or "") if graph.last else ""
-        values = values_in(text, asked=asked)
-        choice = choose_topic(graph, self.index, self.flows, text, values)
-        about = aim(graph, self.index, self.flows, choice, text, values)
-        state = None if about.state is None or about.flow is not None else graph.states[about.state]
-        flow = self.flows.flow(about.flow or (state.flow if state else GENERIC))
-        step = flow.next(state.state if state else flow.start, "caller", text)
-        slots = [] if about.state is None else slots_for(state, values, turn=graph.turns, by="caller", fill_only=False)
-        if about.flow is not None and about.focus and flow.keeps_request:
-            slots.insert(0, Slot(REQUEST, without_repairs(text)[:MAX_REQUEST], graph.turns, "caller"))
-        intent = intent_of(text, bool(about.refers_to))
-        event: dict[str, Any] = {
-            "kind": "heard",
-            "turn": graph.turns,
-            "text": text,
-            "topic": about.choice.topic,
-            "move": about.choice.move,
-            "subject": about.choice.subject,
-            "intent": intent,
-            "refers_to": list(about.refers_to),
-            "state": about.state,
-            "flow": about.flow,
-            "focus": about.focus,
-            "slots": [[slot.name, slot.value, slot.by] for slot in slots],
-            "transitions": [list(step)] if step and about.state is not None else [],
-        }
-        self._do(event)
+        choice = choose_topic(graph, self.index, self.flows, text)
+        pointed = refers_to(graph, text)
+        intent = intent_of(text)
+        self._do(
+            {
+                "kind": "heard",
+                "turn": graph.turns,
+                "text": text,
+                "topic": choice.topic,
+                "move": choice.move,
+                "subject": choice.subject,
+                "intent": intent,
+                "refers_to": list(pointed),
+                "doubts": list(doubted_by_caller(graph, self.index, text)),
+                "unsure": list(doubted_by_values(graph, text)),
+            }
+        )
         if len(self.graph.questions) > MAX_QUESTIONS:
             self._do({"kind": "folded", "before": self.graph.turns - FOLD_TO})
-        turn = self.graph.turns - 1
-        return Update(turn, about.choice.topic, about.choice.move, intent, about.state, about.refers_to)
+        return Update(self.graph.turns - 1, choice.topic, choice.move, intent, pointed)
 
     def answered(self, text_heard: str, *, interrupted: bool) -> None:
         """Takes in the part of the answer that the caller heard. Before the first turn it is the agent's greeting.
@@ -101,38 +94,51 @@ class Conversation:
         last = self.graph.last
         if last is not None and last.answer is not None:
             raise OutOfTurnError(f"turn {last.id} was answered already")
-        state = self.graph.state
-        slots: list[Slot] = []
-        if state is not None and last is not None:
-            named = names_subject(self.flows, self.graph.topics[state.topic].subject, f"{last.text} {text}")
-            settled = state.state in self.flows.flow(state.flow).final
-            if answers_about(state, last, named, text):
-                slots = slots_for(state, values_in(text), turn=last.id, by="agent", fill_only=settled)
-        step = None if state is None else self.flows.flow(state.flow).next(state.state, "agent", text)
+        deeds: list[Deed] = []
+        if last is not None:
+            deeds = deeds_in(self.graph, self.index, self.flows, last, text, interrupted=interrupted)
+        doubts = {number for deed in deeds for number in deed.doubts}
+        doubts.update(doubted_by_agent(self.graph, text, deeds))
+        unsure: tuple[int, ...] = ()
+        if not text.rstrip().endswith("?"):
+            unsure = doubted_by_values(self.graph, text, " ".join(deed.text for deed in deeds))
         self._do(
             {
                 "kind": "answered",
                 "turn": last.id if last else 0,
                 "text": text,
                 "interrupted": interrupted,
-                "state": None if state is None else state.id,
-                "slots": [[slot.name, slot.value, slot.by] for slot in slots],
-                "transitions": [list(step)] if step else [],
+                "acts": [
+                    {
+                        "state": deed.state,
+                        "kind": deed.kind,
+                        "text": deed.text,
+                        "agreed": deed.agreed,
+                        "replaces": list(deed.replaces),
+                        "settles": list(deed.settles),
+                    }
+                    for deed in deeds
+                ],
+                "doubts": sorted(doubts),
+                "unsure": list(unsure),
+                "settled": leaves_all(text),
             }
         )
 
-    def summary_due(self) -> summary.SummaryRequest | None:
-        """The summary the cheap model should write next, or None."""
-        return summary.summary_due(self.graph)
+    def notes(self, utterance: str = "", most_tokens: int = NOTES_TOKENS) -> str:
+        """The notes on the call as the answering model would read them; empty when there is nothing to tell."""
+        return render_notes(self.graph, self.index, utterance, most_tokens)
 
-    def summarised(self, request: summary.SummaryRequest, text: str) -> tuple[str, ...]:
-        """Takes in a model's summary. Returns the values it lacked, which were appended so that none is lost."""
-        values = tuple(
-            dict.fromkeys((*request.values, *summary.exact_values(self.graph, self.graph.topics[request.topic])))
-        )
-        patched, missing = summary.with_values(plain(text), values)
-        self._do({"kind": "summarised", "topic": request.topic, "text": patched, "turn": request.upto})
-        return missing
+    def notes_due(self, at_least: int = DUE_TURNS) -> NotesRequest | None:
+        """The notes the small model should write next, or None while fewer than `at_least` turns are new."""
+        return notes_due(self.graph, at_least=at_least)
+
+    def noted(self, request: NotesRequest, claims: Sequence[Claim]) -> Counter[Reason]:
+        """Takes in what the small model wrote; returns how many claims the checks dropped, by reason."""
+        facts, dropped = checked(self.graph, self.flows, [claim for claim in claims if claim.turn <= request.upto])
+        dropped["unknown_turn"] += sum(claim.turn > request.upto for claim in claims)
+        self._do({"kind": "noted", "turn": request.upto, "facts": facts})
+        return +dropped
 
     @property
     def event_count(self) -> int:
@@ -156,16 +162,15 @@ class Conversation:
         self._dropped, self._events = self.event_count, []
 
     def _do(self, event: Mapping[str, Any]) -> None:
-        self.graph = apply(self.graph, event, self.flows)
+        self.graph = apply(self.graph, event)
         self._events.append(event)
         if event["kind"] in ("heard", "answered"):
             self.index.put(self.graph.questions[-1])
-            self._describe(event)
+            for act in event.get("acts", ()):
+                for question in self.graph.questions[-DESCRIBING_TURNS:]:
+                    self.index.describe(act["state"], f"{question.text} {question.answer or ''}")
+        elif event["kind"] == "noted":
+            for fact in event["facts"]:
+                self.index.describe(fact["state"], f"{fact['name']} {fact['value']}")
         elif event["kind"] == "folded":
             self.index.drop_before(self.graph.folded)
-
-    def _describe(self, event: Mapping[str, Any]) -> None:
-        """Adds the words of a turn that told something of a thing to those that the thing is known by."""
-        if event["state"] is not None and (event["slots"] or event["transitions"] or event.get("flow") is not None):
-            question = self.graph.questions[-1]
-            self.index.describe(event["state"], f"{question.text} {question.answer or ''}")

@@ -1,12 +1,12 @@
 """The shape of events: a log comes back from a store, so every event is checked before it is applied.
 
-An event is a JSON-able dictionary that holds decisions, not only words. Its kind is `heard`, `answered`, `summarised`
-or `folded`.
+An event is a JSON-able dictionary that holds decisions, not only words. Its kind is `heard`, `answered`, `noted` or
+`folded`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
 from agent.memory.nodes import Graph
@@ -26,9 +26,9 @@ def check(event: Event, graph: Graph) -> None:
     if fields is None:
         raise BadEventError(f"unknown kind of event: {str(event.get('kind'))[:40]!r}")
     for name, fits in fields.items():
-        if name not in event and name not in _OPTIONAL:
+        if name not in event:
             raise BadEventError(f"a {event['kind']} event at turn {graph.turns} lacks {name}")
-        if name in event and not fits(event[name]):
+        if not fits(event[name]):
             raise BadEventError(f"a {event['kind']} event at turn {graph.turns} has a malformed {name}")
     misfit = _misfit(event, graph)
     if misfit:
@@ -39,22 +39,34 @@ def _misfit(event: Event, graph: Graph) -> str:
     """The field that points at something the graph does not have, or ""."""
     if event["kind"] == "folded":
         return "" if 0 <= event["before"] < max(1, graph.turns) else "before"
-    if event["kind"] == "summarised":
-        return "" if 0 <= event["topic"] < len(graph.topics) else "topic"
+    if event["kind"] == "noted":
+        return _misfit_of_facts(event["facts"], graph)
     if event["kind"] == "heard":
         fresh = event["move"] == "new"
         if event["turn"] != graph.turns:
             return "turn"
         if event["topic"] != len(graph.topics) if fresh else not 0 <= event["topic"] < len(graph.topics):
             return "topic"
-        if any(not 0 <= number < len(graph.states) for number in event["refers_to"]):
-            return "refers_to"
-    elif event["turn"] != (graph.last.id if graph.last else 0) or (graph.last is None and graph.turns):
+        return next((name for name in ("refers_to", "doubts", "unsure") if not _known(event[name], graph)), "")
+    if event["turn"] != (graph.last.id if graph.last else 0) or (graph.last is None and graph.turns):
         return "turn"
-    state, opened = event["state"], event.get("flow") is not None
-    if state is None:
-        return "flow" if opened else ""
-    return "" if (state == len(graph.states) if opened else 0 <= state < len(graph.states)) else "state"
+    if not _known([*event["doubts"], *event["unsure"]], graph):
+        return "doubts"
+    return _misfit_of_facts(event["acts"], graph)
+
+
+def _known(numbers: Sequence[int], graph: Graph) -> bool:
+    return all(0 <= number < len(graph.states) for number in numbers)
+
+
+def _misfit_of_facts(facts: Sequence[Mapping[str, Any]], graph: Graph) -> str:
+    """States are opened one after the other: each fact is about a known one or the next."""
+    known = len(graph.states)
+    for fact in facts:
+        if not 0 <= fact["state"] <= known or not -1 <= fact.get("absorbs", -1) < known:
+            return "state"
+        known = max(known, fact["state"] + 1)
+    return ""
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
@@ -85,23 +97,12 @@ def _list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list | tuple) and all(map(fits, cast("list[object]", value)))
 
 
-def _texts(count: int) -> Callable[[object], bool]:
-    each = _list_of(_is_text)
-    return lambda value: each(value) and len(cast("list[object]", value)) == count
+def _record(**fields: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: (
+        _is_mapping(value) and all(name in value and fits(value[name]) for name, fits in fields.items())
+    )
 
 
-def _is_slot(value: object) -> bool:
-    return _texts(3)(value) and cast("list[str]", value)[2] in ("caller", "agent")
-
-
-_ON_STATE: Mapping[str, Callable[[object], bool]] = {
-    "state": _or_none(_is_number),
-    "flow": _or_none(_is_text),
-    "focus": _is_flag,
-    "slots": _list_of(_is_slot),
-    "transitions": _list_of(_texts(2)),
-}
-_OPTIONAL = frozenset({"flow", "focus"})
 _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "heard": {
         "turn": _is_number,
@@ -111,9 +112,42 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
         "subject": _or_none(_is_text),
         "intent": _is_text,
         "refers_to": _list_of(_is_number),
-        **_ON_STATE,
+        "doubts": _list_of(_is_number),
+        "unsure": _list_of(_is_number),
     },
-    "answered": {"turn": _is_number, "text": _is_text, "interrupted": _is_flag, **_ON_STATE},
-    "summarised": {"topic": _is_number, "text": _is_text, "turn": _is_number},
+    "answered": {
+        "turn": _is_number,
+        "text": _is_text,
+        "interrupted": _is_flag,
+        "acts": _list_of(
+            _record(
+                state=_is_number,
+                kind=_one_of("confirmed", "changed", "ended"),
+                text=_is_text,
+                agreed=_is_text,
+                replaces=_list_of(_is_text),
+                settles=_list_of(_is_number),
+            )
+        ),
+        "doubts": _list_of(_is_number),
+        "unsure": _list_of(_is_number),
+        "settled": _is_flag,
+    },
+    "noted": {
+        "turn": _is_number,
+        "facts": _list_of(
+            _record(
+                state=_is_number,
+                name=_is_text,
+                attribute=_is_text,
+                value=_is_text,
+                turn=_is_number,
+                by=_one_of("caller", "agent"),
+                kind=_one_of("", "confirmed", "changed", "ended"),
+                replaces=_list_of(_is_text),
+                absorbs=_is_number,
+            )
+        ),
+    },
     "folded": {"before": _is_number},
 }

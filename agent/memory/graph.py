@@ -6,27 +6,28 @@ graph the call had. Their shape is in events.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from agent.memory.events import Event, check
-from agent.memory.flows import Flows
-from agent.memory.nodes import Graph, Question, Slot, State, Topic
-from agent.memory.states import moved, with_slots
+from agent.memory.nodes import AGREED, STATUS, Graph, Question, Slot, State, Topic, Transition
 
-MAX_PAST = 2_000  # replaced values a state keeps
+MAX_SLOTS = 24  # current values of one thing; older ones count as replaced
+MAX_PAST = 200  # replaced values a thing keeps
+MAX_DOUBTS = 8
+SETTLED_REACH = 3  # turns that "it stays as it is" settles
 MAX_TRANSITIONS = 60
 MAX_GIST_LINES = 40
 
 
-def apply(graph: Graph, event: Event, flows: Flows) -> Graph:
+def apply(graph: Graph, event: Event) -> Graph:
     """The graph after one event. Raises BadEventError for an event that does not follow from this graph."""
     check(event, graph)
-    steps = {"heard": _heard, "answered": _answered, "summarised": _summarised, "folded": _folded}
-    return steps[event["kind"]](graph, event, flows)
+    steps = {"heard": _heard, "answered": _answered, "noted": _noted, "folded": _folded}
+    return steps[event["kind"]](graph, event)
 
 
-def _heard(graph: Graph, event: Event, flows: Flows) -> Graph:
+def _heard(graph: Graph, event: Event) -> Graph:
     turn, number = graph.turns, event["topic"]
     question = Question(turn, number, event["text"], event["intent"], refers_to=tuple(event["refers_to"]))
     topics = [replace(topic, open=False) if topic.open and topic.id != number else topic for topic in graph.topics]
@@ -38,47 +39,130 @@ def _heard(graph: Graph, event: Event, flows: Flows) -> Graph:
         topic, subject=event["subject"], open=True, reopened=reopened, questions=(*topic.questions, turn)
     )
     graph = replace(graph, questions=(*graph.questions, question), topics=tuple(topics), current=number, turns=turn + 1)
-    return _touch_state(graph, event, flows, turn)
+    return _unsure(_doubted(graph, event["doubts"], turn), event["unsure"], turn)
 
 
-def _answered(graph: Graph, event: Event, flows: Flows) -> Graph:
+def _answered(graph: Graph, event: Event) -> Graph:
     if event["turn"] == 0 and not graph.questions:  # the agent spoke first
         topic = Topic(0, None, 0, questions=(0,))
         graph = replace(graph, questions=(Question(0, 0, "", "greet"),), topics=(topic,), current=0, turns=1)
     question = graph.questions[-1]
     question = replace(question, answer=event["text"], interrupted=bool(event["interrupted"]))
     graph = replace(graph, questions=(*graph.questions[:-1], question))
-    return _touch_state(graph, event, flows, question.id)
+    graph = _unsure(_doubted(graph, event["doubts"], question.id), event["unsure"], question.id)
+    if event["settled"]:  # "it stays as it is"
+        since = question.id - SETTLED_REACH
+        states = [replace(s, doubts=tuple(doubt for doubt in s.doubts if doubt < since)) for s in graph.states]
+        graph = replace(graph, states=tuple(states))
+    for act in event["acts"]:
+        graph = _acted(graph, act, question.id)
+    return graph
 
 
-def _touch_state(graph: Graph, event: Event, flows: Flows, turn: int) -> Graph:
-    """Opens the event's state when it is new, sets its slots, fires its transitions and puts it in focus."""
-    number = event["state"]
-    if number is None or graph.current is None:
+def _acted(graph: Graph, act: Event, turn: int) -> Graph:
+    """Carries out one confirmed act of the agent: it opens a thing, or says how one stands now."""
+    graph = _with_state(graph, act["state"], turn)
+    state = graph.states[act["state"]]
+    told = [Slot(STATUS, act["text"], turn, "agent")]
+    if act["agreed"]:
+        told.append(Slot(AGREED, act["agreed"], turn - 1, "agent"))
+    state = with_slots(state, told, {STATUS, AGREED, *act["replaces"]}, turn)
+    state = replace(_moved(state, act["kind"], act["text"], turn), unsure=None)
+    states = list(graph.states)
+    states[state.id] = state
+    settled = set(act["settles"])
+    states = [
+        replace(other, doubts=tuple(doubt for doubt in other.doubts if doubt not in settled))
+        if settled and other.doubts
+        else other
+        for other in states
+    ]
+    return _focus(replace(graph, states=tuple(states)), state)
+
+
+def _noted(graph: Graph, event: Event) -> Graph:
+    """Takes in the facts that passed the checks."""
+    for fact in event["facts"]:
+        graph = _with_state(graph, fact["state"], fact["turn"])
+        states = list(graph.states)
+        state = states[fact["state"]]
+        slot = Slot(fact["attribute"], fact["value"], fact["turn"], fact["by"])
+        state = with_slots(replace(state, name=fact["name"]), [slot], {slot.name, *fact["replaces"]}, fact["turn"])
+        if slot.name == STATUS:
+            state = replace(state, doubts=tuple(doubt for doubt in state.doubts if doubt > slot.turn))
+            state = _moved(state, fact["kind"], slot.value, slot.turn) if fact["kind"] else state
+        states[state.id] = state
+        if fact["absorbs"] >= 0:
+            states[fact["absorbs"]] = replace(states[fact["absorbs"]], merged=state.id)
+        graph = replace(graph, states=tuple(states))
+    return replace(graph, noted=max(graph.noted, event["turn"]))
+
+
+def _with_state(graph: Graph, number: int, turn: int) -> Graph:
+    """The graph with a state of that number, opened in the topic of the turn when it is the next one."""
+    if number < len(graph.states):
         return graph
-    states, topics = list(graph.states), list(graph.topics)
-    if event.get("flow") is not None:
-        states.append(State(len(states), graph.current, event["flow"], flows.flow(event["flow"]).start, turn))
-        topic = topics[graph.current]
-        topics[graph.current] = replace(topic, states=(*topic.states, number))
-    slots = [Slot(name, value, turn, by) for name, value, by in event["slots"]]
-    state = with_slots(states[number], slots, MAX_PAST)
-    for to, cue in event["transitions"]:
-        state = moved(state, to, cue, turn)
-    states[number] = replace(state, transitions=state.transitions[-MAX_TRANSITIONS:])
-    if event.get("focus", True):
-        topics[graph.current] = replace(topics[graph.current], focus=number)
-    return replace(graph, states=tuple(states), topics=tuple(topics))
-
-
-def _summarised(graph: Graph, event: Event, flows: Flows) -> Graph:
+    question = graph.question(turn)
+    topic = question.topic if question is not None else graph.current or 0
     topics = list(graph.topics)
-    number = event["topic"]
-    topics[number] = replace(topics[number], summary=event["text"], summary_turn=event["turn"])
+    topics[topic] = replace(topics[topic], states=(*topics[topic].states, number))
+    return replace(graph, topics=tuple(topics), states=(*graph.states, State(number, topic, turn)))
+
+
+def _focus(graph: Graph, state: State) -> Graph:
+    topics = list(graph.topics)
+    topics[state.topic] = replace(topics[state.topic], focus=state.id)
     return replace(graph, topics=tuple(topics))
 
 
-def _folded(graph: Graph, event: Event, flows: Flows) -> Graph:
+def with_slots(state: State, told: Sequence[Slot], replaces: Collection[str], turn: int) -> State:
+    """A state with new values; those they replace stay in `past`, marked with the turn that replaced them."""
+    gone = [slot for slot in state.slots if slot.name in replaces]
+    held = [slot for slot in state.slots if slot.name not in replaces]
+    said_again = {(slot.name, slot.value, slot.turn) for slot in told}
+    refined = {(slot.name, slot.turn) for slot in told if slot.name == STATUS}
+    past = [
+        *state.past,
+        *(
+            replace(slot, replaced=turn)
+            for slot in gone
+            if slot.name != AGREED
+            and (slot.name, slot.value, slot.turn) not in said_again
+            and (slot.name, slot.turn) not in refined
+        ),
+    ]
+    held += told
+    past += [replace(slot, replaced=turn) for slot in held[:-MAX_SLOTS]]
+    return replace(state, slots=tuple(held[-MAX_SLOTS:]), past=tuple(past[-MAX_PAST:]))
+
+
+def _moved(state: State, to: str, cue: str, turn: int) -> State:
+    if state.state == to and state.transitions and state.transitions[-1].turn == turn:
+        return state
+    step = Transition(turn, state.state, to, cue)
+    return replace(state, state=to, transitions=(*state.transitions, step)[-MAX_TRANSITIONS:])
+
+
+def _doubted(graph: Graph, numbers: Collection[int], turn: int) -> Graph:
+    if not numbers:
+        return graph
+    states = [
+        replace(state, doubts=(*state.doubts, turn)[-MAX_DOUBTS:])
+        if state.id in numbers and turn not in state.doubts
+        else state
+        for state in graph.states
+    ]
+    return replace(graph, states=tuple(states))
+
+
+def _unsure(graph: Graph, numbers: Collection[int], turn: int) -> Graph:
+    if not numbers:
+        return graph
+    states = [replace(state, unsure=turn) if state.id in numbers else state for state in graph.states]
+    return replace(graph, states=tuple(states))
+
+
+def _folded(graph: Graph, event: Event) -> Graph:
     """Takes the oldest questions out and leaves one line of each in its topic; states keep their values untouched."""
     upto = event["before"]
     going = [question for question in graph.questions if question.id < upto]
@@ -101,11 +185,3 @@ def _gist(question: Question) -> str:
 
 def _clip(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
-
-
-def grow(events: Sequence[Event], flows: Flows, graph: Graph | None = None) -> Graph:
-    """Applies events in order to a graph, an empty one unless given."""
-    graph = Graph() if graph is None else graph
-    for event in events:
-        graph = apply(graph, event, flows)
-    return graph

@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 Move = Literal["new", "continue", "reopen"]
-REQUEST = "request"
-"""The slot that keeps the words a thing was opened with."""
+Speaker = Literal["caller", "agent"]
+STATUS = "status"
+"""The slot that holds the words in which the agent said how a thing stands."""
+AGREED = "agreed to"
+"""The slot that holds the agent's question to which the caller said yes before the act."""
+OPEN, CONFIRMED, CHANGED, ENDED = "open", "confirmed", "changed", "ended"
+"""What a thing's state can be: spoken of, confirmed by the agent, changed after that, ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,19 @@ class Slot:
     name: str
     value: str
     turn: int
-    by: Literal["caller", "agent"]
+    by: Speaker
+    replaced: int | None = None
+    """The turn whose words replaced it; None while it holds."""
+
+    @property
+    def said_at(self) -> tuple[int, bool]:
+        """Orders values by when they were said: within a turn the caller speaks first."""
+        return self.turn, self.by == "agent"
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One step of a state machine and the words that caused it."""
+    """One step of a thing's state and the agent's words that caused it."""
 
     turn: int
     origin: str
@@ -59,18 +71,48 @@ class State:
 
     id: int
     topic: int
-    flow: str
-    state: str
     opened: int
+    name: str = ""
+    """What it is called, in words that were said in the call; empty when only the act is known."""
+    state: str = OPEN
+    """`open`, `confirmed`, `changed` or `ended`: from the agent's confirmed acts alone."""
     slots: tuple[Slot, ...] = ()
     """Values that hold now, at most one per name, in the order they came."""
     past: tuple[Slot, ...] = ()
     """Values that later ones replaced, oldest first."""
     transitions: tuple[Transition, ...] = ()
+    doubts: tuple[int, ...] = ()
+    """Turns that may have changed it, which no act has settled since."""
+    unsure: int | None = None
+    """While it has no name: the turn that gave another day, time or number, which may be meant for it."""
+    merged: int | None = None
+    """The state that tells the same by name; this one is not told any more."""
+
+    def slot(self, name: str) -> Slot | None:
+        """The current slot of a name, or None."""
+        return next((slot for slot in self.slots if slot.name == name), None)
 
     def value(self, name: str) -> str | None:
         """The current value of a slot, or None."""
-        return next((slot.value for slot in self.slots if slot.name == name), None)
+        slot = self.slot(name)
+        return None if slot is None else slot.value
+
+    @property
+    def live(self) -> bool:
+        """Whether it still stands: neither ended nor told under another state."""
+        return self.state != ENDED and self.merged is None
+
+    @property
+    def doubt(self) -> int | None:
+        """The turn from which on it is in doubt, or None."""
+        if self.doubts:
+            return self.doubts[0]
+        return None if self.name else self.unsure
+
+    @property
+    def touched(self) -> int:
+        """The turn that last told something of it."""
+        return max((slot.turn for slot in self.slots), default=self.opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +121,7 @@ class Topic:
 
     id: int
     subject: str | None
-    """A subject of `flows.toml`, or None when no cue named one yet."""
+    """A subject of `flows.toml`, else words of the caller's that set it apart; None while there are none."""
     opened: int
     open: bool = True
     reopened: tuple[int, ...] = ()
@@ -88,10 +130,6 @@ class Topic:
     states: tuple[int, ...] = ()
     focus: int | None = None
     """The state that was dealt with last in this topic."""
-    summary: str = ""
-    """The model's summary; empty until one arrives, and the lexical one stands in."""
-    summary_turn: int = -1
-    """The last turn the model's summary covers."""
     gist: tuple[str, ...] = ()
     """One line per folded question, newest last."""
 
@@ -109,6 +147,8 @@ class Graph:
     turns: int = 0
     folded: int = 0
     """How many of the oldest questions were folded into their topics."""
+    noted: int = -1
+    """The last turn that the model's notes cover."""
 
     @property
     def last(self) -> Question | None:

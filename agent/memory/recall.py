@@ -19,19 +19,25 @@ WINDOWS = (3, 5, 9, 27)
 _SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 0.9  # BM25's k1 and b, and an exponent on its idf
 _MOST_WORDS = 24
 TOPIC, SOURCE, RECENCY = 0.1, 0.1, 0.001
+LEAST_MATCH = 0.6
 _COST = 0.25  # how much a question's length counts against it
 
 
-def recall_order(index: Index, utterance: str, *, topic: int | None, sources: Collection[int], upto: int) -> list[int]:
+def recall_order(
+    index: Index, utterance: str, *, topic: int | None, sources: Collection[int], upto: int, matching: bool = False
+) -> list[int]:
     """Turns before `upto` in the order they should be recalled.
 
     `topic` is the topic whose questions are favoured (None for no favour), `sources` the turns that the values in focus
-    came from. Turns come with falling score per cost, so a caller takes from the front what fits.
+    came from. Turns come with falling score per cost, so a caller takes from the front what fits. With `matching` only
+    turns come whose words match at least `LEAST_MATCH` as well as the best one's, and none when no word matches.
     """
     held = upto - index.first
     if held <= 0:
         return []
     score = lexical_scores(index, utterance)[:held] / len(WINDOWS)
+    best = float(score.max())
+    matched = score >= LEAST_MATCH * best if best > 0 else np.zeros(held, dtype=bool)
     score += RECENCY * np.linspace(0.0, 1.0, held)
     if topic is not None:
         score += TOPIC * (np.array(index.topic_of[:held]) == topic)
@@ -39,7 +45,8 @@ def recall_order(index: Index, utterance: str, *, topic: int | None, sources: Co
         if index.first <= turn < upto:
             score[turn - index.first] += SOURCE
     value = score / np.power(np.array(index.costs[:held]), _COST)
-    return [int(place) + index.first for place in np.argsort(-value, kind="stable")]
+    order = np.argsort(-value, kind="stable")
+    return [int(place) + index.first for place in order if not matching or matched[place]]
 
 
 def lexical_scores(index: Index, utterance: str) -> Floats:

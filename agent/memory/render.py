@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from agent.memory.conversation import Conversation
 from agent.memory.nodes import Graph, State, Topic
-from agent.memory.summary import clip, describe_past, describe_state, lexical_summary
+from agent.memory.notes import clip, describe_past, describe_state, lexical_summary, topic_name
 from agent.memory.words import plain
 
 _TOPIC_WIDTH, _STATE_WIDTH, _GAP, _MARGIN = 320, 360, 24, 20
@@ -24,7 +24,7 @@ def render_text(conversation: Conversation) -> str:
     counted = (("turn", graph.turns), ("topic", len(graph.topics)), ("state", len(graph.states)))
     lines = [", ".join(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counted)]
     for topic in graph.topics:
-        lines += ["", _topic_line(graph, topic), f"  summary: {topic.summary or lexical_summary(graph, topic) or '-'}"]
+        lines += ["", _topic_line(graph, topic), f"  summary: {lexical_summary(graph, topic.questions) or '-'}"]
         lines += [f"  folded {line}" for line in topic.gist]
         for turn in topic.questions:
             question = graph.question(turn)
@@ -44,7 +44,7 @@ def _topic_line(graph: Graph, topic: Topic) -> str:
     marks = ["open" if topic.open else "closed", f"since turn {topic.opened + 1}"]
     marks += [f"re-opened at {', '.join(str(turn + 1) for turn in topic.reopened)}"] if topic.reopened else []
     current = "*" if topic.id == graph.current else " "
-    return f"{current}topic {topic.id + 1}: {topic.subject or 'open'} ({'; '.join(marks)})"
+    return f"{current}topic {topic.id + 1}: {topic_name(graph, topic)} ({'; '.join(marks)})"
 
 
 def _state_lines(state: State) -> list[str]:
@@ -64,11 +64,11 @@ def graph_view(conversation: Conversation) -> dict[str, Any]:
         "topics": [
             {
                 "id": topic.id,
-                "subject": topic.subject,
+                "subject": topic_name(graph, topic),
                 "open": topic.open,
                 "reopened": len(topic.reopened),
                 "questions": len(topic.questions) + len(topic.gist),
-                "summary": topic.summary or lexical_summary(graph, topic),
+                "summary": lexical_summary(graph, topic.questions),
             }
             for topic in graph.topics
         ],
@@ -76,7 +76,7 @@ def graph_view(conversation: Conversation) -> dict[str, Any]:
             {
                 "id": state.id,
                 "topic": state.topic,
-                "flow": state.flow,
+                "flow": state.name,
                 "state": state.state,
                 "slots": [
                     {"name": slot.name, "value": slot.value, "turn": slot.turn, "by": slot.by} for slot in state.slots
@@ -110,7 +110,7 @@ def render_svg(conversation: Conversation) -> str:
 
 def _topic_row(graph: Graph, topic: Topic, top: int) -> tuple[int, list[str]]:
     """The height of a topic's row and its shapes."""
-    title = f"{topic.subject or 'open'} · {len(topic.questions) + len(topic.gist)} questions"
+    title = f"{topic_name(graph, topic)} · {len(topic.questions) + len(topic.gist)} questions"
     lines = [f"since turn {topic.opened + 1}"]
     lines += [f"re-opened at {', '.join(str(turn + 1) for turn in topic.reopened[-6:])}"] if topic.reopened else []
     for turn in topic.questions[-4:]:
@@ -121,7 +121,7 @@ def _topic_row(graph: Graph, topic: Topic, top: int) -> tuple[int, list[str]]:
     below, state_left = top, _MARGIN + _TOPIC_WIDTH + 3 * _GAP
     for state in graph.states_of(topic):
         slots = [f"{slot.name}: {clip(slot.value, 40)} (turn {slot.turn + 1})" for slot in state.slots]
-        heading = f"#{state.id + 1} {state.flow}: {state.state}"
+        heading = f"#{state.id + 1} {state.name or 'unnamed'}: {state.state}"
         shapes.append(_box(state_left, below, _STATE_WIDTH, heading, slots, state is graph.state))
         from_x, from_y, to_y = _MARGIN + _TOPIC_WIDTH, top + 20, below + 20
         shapes.append(

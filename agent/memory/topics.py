@@ -9,7 +9,6 @@ whose thing under way has the slots that the utterance fills.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,7 +16,6 @@ from agent.memory.flows import Flows
 from agent.memory.index import Index
 from agent.memory.nodes import Graph, Move, Question, Topic
 from agent.memory.references import asks_for_another
-from agent.memory.values import Value
 from agent.memory.words import content_stems, stem, words_of
 
 MAX_TOPICS = 64
@@ -30,7 +28,6 @@ _REQUESTED, _IN_PASSING = 2.0, 0.5  # "find me a hotel" against "a taxi to the h
 _FROM_ANSWER = 0.3
 _KNOWN_TOPIC = 0.4  # "tickets" could be many subjects: the one already talked about is likelier
 _OWN_WORD, _OWN_WORDS_MOST = 0.5, 1.5
-_ALIKE_SLOT = 0.3
 _MARGIN, _LEAST = 0.4, 0.5
 
 _REQUEST_WORDS = "need want book find get look looking search reserve check try rent buy purchase arrange schedule"
@@ -55,7 +52,7 @@ class TopicChoice:
     subject: str | None
 
 
-def choose_topic(graph: Graph, index: Index, flows: Flows, text: str, values: Sequence[Value] = ()) -> TopicChoice:
+def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> TopicChoice:
     """The topic of the caller's next utterance."""
     cues = subjects_in(flows, text)
     current = graph.topic
@@ -70,10 +67,9 @@ def choose_topic(graph: Graph, index: Index, flows: Flows, text: str, values: Se
     if not spoken and room and _drifts(current, index, text):
         return TopicChoice("new", len(graph.topics), None)
     known, fresh = _scores(graph, index, cues, text)
-    if not spoken:
-        _add_shape(graph, known, values)
     staying = known.pop(current.id, 0.0)
-    if current.subject is None and cues and max(fresh.values(), default=0.0) > max(known.values(), default=0.0):
+    named_first = current.subject is None and not _SHIFT.search(text)
+    if named_first and cues and max(fresh.values(), default=0.0) > max(known.values(), default=0.0):
         return TopicChoice("continue", current.id, _best(fresh))  # the first cue names what this topic is about
     best_known, best_fresh = _best(known), _best(fresh)
     known_score, fresh_score = known.get(best_known or 0, 0.0), fresh.get(best_fresh or "", 0.0)
@@ -120,16 +116,6 @@ def _scores(graph: Graph, index: Index, cues: dict[str, float], text: str) -> tu
         if own:
             known[topic.id] = known.get(topic.id, 0.0) + own
     return known, fresh
-
-
-def _add_shape(graph: Graph, known: dict[int, float], values: Sequence[Value]) -> None:
-    """Favours topics whose thing under way has the slots that an utterance fills ("and on Friday to Porto?")."""
-    names = {value.name for value in values}
-    for topic in graph.topics:
-        state = None if topic.focus is None else graph.states[topic.focus]
-        if state is not None:
-            alike = len(names & {slot.name for slot in state.slots})
-            known[topic.id] = known.get(topic.id, 0.0) + _ALIKE_SLOT * alike
 
 
 def _replies(last: Question | None, text: str) -> bool:

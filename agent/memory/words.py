@@ -1,4 +1,4 @@
-"""Words as memory compares them: lower-cased, stopped, stemmed; and the house's token estimate."""
+"""Words as memory compares them: lower-cased, stopped, stemmed; and the estimate of tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from functools import lru_cache
 
 CHARACTERS_PER_TOKEN = 4  # the estimate used all over memory; Claude's own count comes back with each call's usage
 
-_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")
+# Scripts written without spaces: their runs are compared by pairs of characters.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 # Line breaks would let quoted words pass for lines of the notes; PostgreSQL refuses NUL, XML refuses control
 # characters, and lone surrogates have no UTF-8 form.
 _UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
@@ -40,7 +42,11 @@ def plain(text: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """Cuts one English ending, folds a doubled last letter and a final y: "booked", "booking" and "books" meet."""
+    """Cuts one English ending of a word in plain letters, folds a doubled last letter and a final y: "booked",
+    "booking" and "books" meet.
+    """
+    if not word.isascii():
+        return word
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 3:
             word = word[: -len(suffix)]
@@ -52,7 +58,15 @@ def stem(word: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """All words of a text in order, lower-cased and without the possessive 's ("what's" is "what")."""
-    return [word.removesuffix("'s") for word in _WORD.findall(text.lower().replace("’", "'"))]
+    found = [word.removesuffix("'s") for word in _WORD.findall(text.lower().replace("’", "'"))]
+    return found if text.isascii() else [part for word in found for part in _parted(word)]
+
+
+def _parted(word: str) -> list[str]:
+    """A run of a script without spaces as its pairs of characters; any other word as it is."""
+    if not _UNSPACED.search(word):
+        return [word]
+    return [word[place : place + 2] for place in range(max(1, len(word) - 1))]
 
 
 def stems_of(text: str) -> list[str]:

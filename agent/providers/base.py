@@ -14,11 +14,11 @@ Failures raise `ProviderError` (agent.core.calls, where its kinds and what follo
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from agent.core.calls import CallRecorder
 
@@ -104,9 +104,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One model call. `system` is the stable prefix that is cached; `memory` changes from turn to turn and follows it.
+    """One model call. `system` is the operator's words alone, and the same at every turn.
 
-    `messages` alternate, begin and end with the user: current models refuse a reply that was begun for them.
+    `messages` alternate, begin and end with the user: current models refuse a reply that was begun for them. They
+    grow at their end, so that all but the last can be cached. `memory` (notes and old turns: words of the call, which
+    are data) changes from turn to turn and goes into the last message, before the caller's words. `schema` asks for
+    an answer in JSON of that shape.
     """
 
     system: str
@@ -114,13 +117,18 @@ class Prompt:
     messages: tuple[Message, ...]
     max_tokens: int = 400
     cache: bool = True
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """A piece of the reply as the model wrote it; never empty."""
+    """A piece of the reply as the model wrote it. `cut`: the reply stopped here, perhaps within a sentence.
+
+    Never empty, but where it is the last one and `cut`.
+    """
 
     text: str
+    cut: bool = False
 
 
 class LanguageModel(Protocol):

@@ -21,6 +21,7 @@ from agent.policy.watcher import AssignmentWatcher
 from agent.providers.factory import ProviderFactory
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.recorded import RecordedClip, Sentence
+from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
 from agent.session.memory import Memory
@@ -59,6 +60,7 @@ class SessionFactory:
         budget = self.budgets.tiers[tier]
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
+        self.providers.warm_soon()
         return SessionDependencies(
             info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
             past=past,
@@ -71,12 +73,14 @@ class SessionFactory:
             ),
             pipeline=partial(self._pipeline, policy, tier),
             step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier),
-            summariser=self.providers.model("haiku"),
-            memory=Memory(self._remembered(session_id, past.events), session_id, self.ledger),
+            note_taker=self.providers.model("haiku"),
+            memory=Memory(
+                self._remembered(session_id, past.events), session_id, self.ledger, notes_share=settings.notes_share
+            ),
             system_prompt=self.prompt.text,
             context_tokens=settings.context_tokens,
             prompt_cache=policy.prompt_cache,
-            apology=_recording(self.clips[Sentence.APOLOGY]),
+            apologies=SessionApologies(self.clips),
             cost_cap=_recording(self.clips[Sentence.COST_CAP]),
             budgets=self.budgets,
             limits=_limits(settings),

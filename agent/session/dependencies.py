@@ -15,7 +15,7 @@ from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
 from agent.turn.dictation import USUAL_PATIENCE, Patience
-from agent.turn.turn import Recording
+from agent.turn.turn import Apologies, Recording
 from agent.turn.voice_confirmation import VoiceConfirmation
 
 
@@ -89,12 +89,12 @@ class SessionDependencies:
     stt: SpeechToText
     pipeline: MeansFor
     step_down_pipeline: MeansFor  # takes over when the session has spent its share
-    summariser: LanguageModel
+    note_taker: LanguageModel
     memory: Memory
     system_prompt: str
     context_tokens: int
     prompt_cache: bool
-    apology: Recording
+    apologies: Apologies
     cost_cap: Recording
     budgets: Budgets
     limits: Limits

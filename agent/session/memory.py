@@ -1,20 +1,28 @@
-"""The memory of one session: the conversation graph, written down as it grows, summarised off the critical path."""
+"""The memory of one session: the conversation graph, written down as it grows; a small model takes notes off the
+path.
+"""
 
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from agent.core.calls import CallRecorder, ProviderError
-from agent.memory import Conversation, OutOfTurnError, SummaryRequest, context
+from agent.memory import Conversation, NotesRequest, OutOfTurnError, context
+from agent.memory.claims import claims_of
+from agent.memory.context import RECALL_TOKENS
+from agent.memory.notes import NOTES_RULES, NOTES_SCHEMA
 from agent.memory.render import graph_view
 from agent.providers.base import LanguageModel, Message, Prompt
 from agent.session.events import MemoryUpdated
 
-SUMMARY_RULES: Final = "You keep the notes of a telephone call. Write plain sentences, and copy exact values verbatim."
-SUMMARY_TOKENS: Final = 250
+NOTES_TOKENS: Final = 700  # of one answer of the small model
+FIRST_NOTES_USD: Final = 0.0003  # what the first notes are taken to cost; from then on what the last ones did
+MAX_FAILURES: Final = 3
+NOTES_SHARE: Final = 0.03
+"""What notes may cost at most, as a share of what the session has cost; 0 takes none."""
 ROUTED_TURNS: Final = 8  # turns before the current one that a routing rule may look at
 
 
@@ -29,11 +37,16 @@ class MemoryLog(Protocol):
 class Memory:
     """What a session remembers. Every change goes to the log at once."""
 
-    def __init__(self, conversation: Conversation, session_id: str, log: MemoryLog) -> None:
+    def __init__(
+        self, conversation: Conversation, session_id: str, log: MemoryLog, *, notes_share: float = NOTES_SHARE
+    ) -> None:
         self._conversation = conversation
         self._session_id = session_id
         self._log = log
         self._stored = conversation.event_count
+        self._notes_share = notes_share
+        self._notes_usd, self._last_notes_usd = 0.0, FIRST_NOTES_USD
+        self._failed = 0
 
     def heard(self, text: str) -> None:
         """The caller said this: a new turn begins."""
@@ -53,9 +66,21 @@ class Memory:
         questions = self._conversation.graph.questions
         return tuple(question.text for question in questions[-ROUTED_TURNS - 1 : -1])
 
-    def prompt(self, system: str, utterance: str, budget_tokens: int, *, cache: bool) -> tuple[Prompt, dict[str, int]]:
-        """The model call that answers the utterance, and the tokens of each of its parts."""
-        made = context(self._conversation, system=system, utterance=utterance, budget_tokens=budget_tokens)
+    def prompt(
+        self, system: str, utterance: str, budget_tokens: int, *, cache: bool, cacheable_from: int
+    ) -> tuple[Prompt, dict[str, int]]:
+        """The model call that answers the utterance, and the tokens of each of its parts.
+
+        `cacheable_from` is the shortest prefix in tokens that the cache of the model takes.
+        """
+        made = context(
+            self._conversation,
+            system=system,
+            utterance=utterance,
+            budget_tokens=budget_tokens,
+            recall_tokens=RECALL_TOKENS,
+            cache_from_tokens=cacheable_from if cache else None,
+        )
         messages = tuple(Message(message.role, message.text) for message in made.messages)
         return Prompt(made.system, made.memory, messages, cache=cache), dict(made.tokens)
 
@@ -63,20 +88,41 @@ class Memory:
         """Topics and states, for the client to draw."""
         return MemoryUpdated(graph_view(self._conversation))
 
-    def summary_due(self) -> SummaryRequest | None:
-        """The summary that the cheap model should write next."""
-        return self._conversation.summary_due()
+    def notes_due(self, session_usd: float) -> NotesRequest | None:
+        """The notes that the small model should write next, or None: nothing is new, or their share is used up.
 
-    async def summarise(self, request: SummaryRequest, model: LanguageModel, recorder: CallRecorder) -> None:
-        """Has one topic summarised. When that fails the lexical summary stays; values that it lacks are appended."""
-        prompt = Prompt(SUMMARY_RULES, "", (Message("user", request.prompt),), max_tokens=SUMMARY_TOKENS, cache=False)
+        After `MAX_FAILURES` failures in a row none are taken any more in this session.
+        """
+        if self._failed >= MAX_FAILURES or self._notes_usd + self._last_notes_usd > self._notes_share * session_usd:
+            return None
+        return self._conversation.notes_due()
+
+    def notes_cost(self, usd: float) -> None:
+        """Notes have cost this much."""
+        self._notes_usd += usd
+        self._last_notes_usd = usd or self._last_notes_usd
+
+    async def take_notes(
+        self, request: NotesRequest, model: LanguageModel, recorder: CallRecorder
+    ) -> tuple[int, dict[str, int]] | None:
+        """Has the new turns noted. Returns how many facts were kept and how many dropped by reason.
+
+        When it fails (None) nothing is lost: the lexical part goes on by itself, and the turns are asked about again.
+        """
+        messages = (Message("user", request.prompt),)
+        prompt = Prompt(NOTES_RULES, "", messages, max_tokens=NOTES_TOKENS, cache=False, schema=NOTES_SCHEMA)
         try:
             async with aclosing(model.reply(self._session_id, prompt, recorder)) as pieces:
                 parts = [said.text async for said in pieces]
-        except ProviderError:
-            return
-        self._conversation.summarised(request, "".join(parts))
+            answer = msgspec.json.decode("".join(parts), type=dict[str, Any])
+        except (ProviderError, msgspec.MsgspecError):
+            self._failed += 1
+            return None
+        self._failed = 0
+        claims = claims_of(answer)
+        dropped = self._conversation.noted(request, claims)
         self._store()
+        return len(claims) - dropped.total(), {str(reason): count for reason, count in dropped.items()}
 
     def _store(self) -> None:
         for event in self._conversation.events_since(self._stored):

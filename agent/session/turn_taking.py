@@ -12,6 +12,8 @@ import structlog
 
 from agent.core import clock
 from agent.core.calls import Call, ErrorKind, Fallback, Service
+from agent.memory import NotesRequest
+from agent.providers.anthropic.models import options_of
 from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
@@ -19,7 +21,16 @@ from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnSt
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
 from agent.session.transport import Capabilities, ClientTransport
-from agent.telemetry.events import CallFinished, Cause, DeadAir, FellBack, PlaybackStarted, TurnFinished
+from agent.session.withdrawn import Withdrawn, declined
+from agent.telemetry.events import (
+    CallFinished,
+    Cause,
+    DeadAir,
+    FellBack,
+    NotesTaken,
+    PlaybackStarted,
+    TurnFinished,
+)
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 from agent.turn.playback import Playback
 from agent.turn.turn import Turn, play_recording, run_turn
@@ -41,10 +52,11 @@ class Turns:
         self._task: asyncio.Task[None] | None = None
         self._overlaps = Overlaps(parts, group, self._send)
         self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
-        self._summary: asyncio.Task[None] | None = None
+        self._notes: asyncio.Task[None] | None = None
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reporting: asyncio.Task[None] | None = None
         self._cut_off: str | None = None
+        self._withdrawn = Withdrawn()
         self.capped = asyncio.Event()
         self.count = parts.past.turns
         self.slow = parts.past.slow
@@ -140,8 +152,8 @@ class Turns:
         if self._task is not None:
             await asyncio.wait({self._task})
         self._settle()
-        if self._summary is not None:
-            self._summary.cancel()
+        if self._notes is not None:
+            self._notes.cancel()
 
     async def _turn(self, reply: Reply, before: asyncio.Task[None] | None) -> None:
         structlog.contextvars.bind_contextvars(turn=reply.turn, trace_id=reply.timeline.trace_id)
@@ -166,7 +178,7 @@ class Turns:
         if self._parts.log_transcripts:
             log.info("transcript", caller=reply.text, agent=reply.playback.heard(clock.now()))
         self._reporting = self._group.create_task(self._report(record))
-        self._summarise()
+        self._take_notes()
 
     async def _answer(self, reply: Reply) -> TurnOutcome:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
@@ -174,13 +186,20 @@ class Turns:
         memory.heard(reply.text)
         pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
         choice = pipeline.router.route(reply.text, memory.recent())
-        prompt, tokens = memory.prompt(parts.system_prompt, reply.text, parts.context_tokens, cache=parts.prompt_cache)
+        llm = pipeline.models[choice.model]
+        prompt, tokens = memory.prompt(
+            parts.system_prompt,
+            reply.text,
+            parts.context_tokens,
+            cache=parts.prompt_cache,
+            cacheable_from=options_of(llm.model).cacheable_from_tokens,
+        )
         turn = Turn(
             session=parts.info.session_id,
-            prompt=prompt,
-            llm=pipeline.models[choice.model],
+            prompt=self._withdrawn.clean(prompt),
+            llm=llm,
             tts=pipeline.tts,
-            apology=parts.apology,
+            apologies=parts.apologies,
             caller=reply,
             playback=reply.playback,
             timeline=timeline,
@@ -193,7 +212,11 @@ class Turns:
                 self.capped.set()  # also when the caller speaks over the goodbye
             return TurnOutcome.CAPPED
         timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, tokens
-        return await run_turn(turn)
+        try:
+            return await run_turn(turn)
+        finally:
+            if declined(timeline.calls):
+                self._withdrawn.add(reply.text)
 
     def _settle(self) -> None:
         """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""
@@ -229,13 +252,19 @@ class Turns:
             spent = parts.spending
             self._send(CostUpdated(spent.usd, spent.by_service, spent.tokens))
 
-    def _summarise(self) -> None:
-        """Has the topic that needs it most summarised, one at a time, while the caller listens or speaks."""
-        request = self._parts.memory.summary_due()
-        if request is None or (self._summary is not None and not self._summary.done()):
+    def _take_notes(self) -> None:
+        """Has the new turns noted, one request at a time, while the caller listens or speaks."""
+        parts = self._parts
+        request = parts.memory.notes_due(parts.spending.usd)
+        if request is None or (self._notes is not None and not self._notes.done()):
             return
-        summary = self._parts.memory.summarise(request, self._parts.summariser, _SummaryRecorder(self._parts))
-        self._summary = self._group.create_task(summary)
+        self._notes = self._group.create_task(self._note(request))
+
+    async def _note(self, request: NotesRequest) -> None:
+        parts = self._parts
+        taken = await parts.memory.take_notes(request, parts.note_taker, _NotesRecorder(parts))
+        if taken is not None:
+            parts.sink.handle(NotesTaken(parts.info, *taken))
 
     def _note_ear(self, reply: Reply, ear_s: float) -> None:
         marks, network = reply.timeline.marks, self._network()
@@ -268,14 +297,16 @@ class _TurnObserver:
         self._disclosure.fell_back(fallback)
 
 
-class _SummaryRecorder:
-    """Charges summaries to the session, under their own cause."""
+class _NotesRecorder:
+    """Charges notes to the session, under their own cause, and tells memory what they cost."""
 
     def __init__(self, parts: SessionDependencies) -> None:
         self._parts = parts
 
     def record(self, call: Call) -> None:
+        before = self._parts.spending.usd
         self._parts.sink.handle(CallFinished(self._parts.info, None, call, Cause.SUMMARY))
+        self._parts.memory.notes_cost(max(0.0, self._parts.spending.usd - before))
 
 
 def _waited(record: TurnRecord) -> float:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from agent.budgets import Tier
-from agent.core.calls import Call, Fallback, ListeningNote
+from agent.core.calls import Call, Fallback, ListeningNote, Misconfiguration
 from agent.telemetry.timeline import TurnRecord
 
 
@@ -99,12 +99,16 @@ class FellBack:
 
 @dataclass(frozen=True, slots=True)
 class BreakerChanged:
-    """A breaker opened, began to ask, or closed. `state` is the new one."""
+    """A breaker opened, began to ask, or closed. `state` is the new one.
+
+    `fault` is what only a person can mend; None where nothing of that kind is known to be wrong.
+    """
 
     provider: str
     model: str
     state: str
     reason: str
+    fault: Misconfiguration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,15 @@ class QueueDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class NotesTaken:
+    """The small model's notes were checked: how many facts were kept, and how many dropped for each reason."""
+
+    session: SessionInfo
+    kept: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DeadAir:
     """Seconds in which a reply was owed and nothing played."""
 
@@ -179,6 +192,7 @@ Event = (
     | ListeningNoted
     | PlaybackStarted
     | DeadAir
+    | NotesTaken
     | QueueDropped
 )
 

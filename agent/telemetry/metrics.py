@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.budgets import Budgets, Tier
-from agent.core.calls import Call, ErrorKind, ListeningNote, Service, Unit
+from agent.core.calls import Call, ErrorKind, ListeningNote, Problem, Service, StopReason, Unit
 from agent.telemetry import catalog
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import (
@@ -18,6 +18,7 @@ from agent.telemetry.events import (
     Event,
     FellBack,
     ListeningNoted,
+    NotesTaken,
     OverlapKind,
     Overlapped,
     PlaybackStarted,
@@ -46,6 +47,7 @@ BREAKER_STATES: Final = ("closed", "half_open", "open")
 BREAKER_CHANGES: Final = (
     ("open", "failures"),
     ("open", "slow"),
+    ("open", "misconfigured"),
     ("open", "probe_failed"),
     ("half_open", "probe_due"),
     ("closed", "recovered"),
@@ -54,6 +56,10 @@ CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting
 FREE_SOURCES: Final = ("cache", "recorded", "browser")
 SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
+NOTED_OUTCOMES: Final = (
+    *("kept", "malformed", "unknown_turn", "not_said", "name_not_said", "question", "condition", "denied", "refused"),
+    *("unconfirmed", "ended", "other_thing", "stale", "wrong_kind", "too_many"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,10 @@ class MetricsSink:
             case FellBack(fallback=move):
                 labels = (move.service, move.from_provider, move.to_provider, move.reason)
                 self._metrics.add(catalog.FALLBACKS, *labels)
-            case BreakerChanged(provider, model, state, reason):
+            case BreakerChanged(provider, model, state, reason, fault):
+                for problem in Problem:
+                    wrong = fault is not None and fault.problem is problem
+                    self._metrics.set(catalog.MISCONFIGURED, provider, model, problem, value=float(wrong))
                 self._metrics.set(catalog.BREAKER_STATE, provider, model, value=BREAKER_STATES.index(state))
                 self._metrics.add(catalog.BREAKER_CHANGES, provider, model, state, reason)
             case BargedIn(session, seconds):
@@ -99,6 +108,10 @@ class MetricsSink:
                 self._metrics.add(catalog.DEAD_AIR, session.tier, amount=seconds)
             case QueueDropped(queue, items):
                 self._metrics.add(catalog.QUEUE_DROPS, queue, amount=items)
+            case NotesTaken(_, kept, dropped):
+                for outcome, count in {"kept": kept, **dropped}.items():
+                    known = outcome if outcome in NOTED_OUTCOMES else "malformed"
+                    self._metrics.add(catalog.NOTED_FACTS, known, amount=count)
             case SessionStarted(session):
                 self._metrics.add(catalog.ACTIVE_SESSIONS, session.tier)
             case SessionEnded():
@@ -133,6 +146,8 @@ class MetricsSink:
         self._metrics.add(catalog.API_CALLS, *labels, call.outcome)
         if call.first_output_at is not None and call.service != "stt":
             self._metrics.observe(catalog.API_LATENCY, *labels, value=call.first_output_at - call.started_at)
+        if call.stopped is not None:
+            self._metrics.add(catalog.STOPPED, labels[2], call.stopped)
         for unit, quantity in call.usage.quantities.items():
             if unit is Unit.AUDIO_SAMPLES:
                 self._metrics.add(catalog.STT_AUDIO, call.provider, amount=quantity / 16_000)
@@ -166,6 +181,8 @@ class MetricsSink:
             child(catalog.PLAYBACK_SKEW, tier)
         for noted in ListeningNote:
             child(catalog.LISTENING_NOTES, noted)
+        for noted in NOTED_OUTCOMES:
+            child(catalog.NOTED_FACTS, noted)
         for queue in SESSION_QUEUES:
             child(catalog.QUEUE_DROPS, queue)
         for tier in (*Tier, NO_TIER):
@@ -178,6 +195,8 @@ class MetricsSink:
                 child(catalog.FALLBACKS, service, from_provider, to_provider, reason)
         for _, provider, model in configured.models:
             child(catalog.BREAKER_STATE, provider, model)
+            for problem in Problem:
+                child(catalog.MISCONFIGURED, provider, model, problem)
             for state, reason in BREAKER_CHANGES:
                 child(catalog.BREAKER_CHANGES, provider, model, state, reason)
         for service, provider, model in (*configured.models, *_others(configured.models)):
@@ -188,6 +207,8 @@ class MetricsSink:
             if service == "llm":
                 for kind in TOKEN_KINDS.values():
                     child(catalog.LLM_TOKENS, model, kind)
+                for stop in StopReason:
+                    child(catalog.STOPPED, model, stop)
             elif service == "tts":
                 child(catalog.TTS_CHARACTERS, provider, _source(provider))
             else:

@@ -12,7 +12,8 @@ from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
 from agent.core.calls import CallRecorder, ErrorKind, Fallback, ListeningNote, ProviderError
 from agent.providers.base import SpeechToText, SttEvent, SttEventKind, Word
-from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers
+from agent.providers.fallback.breaker import Breaker, Breakers
+from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import ChainStep
 from agent.providers.fallback.stt import FallbackSttStream, SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules

@@ -46,11 +46,11 @@ def flat(limit: int | None) -> Select:
     return select
 
 
-def last_and_bm25(size: int) -> Select:
-    """The last six utterances, then the best blocks of `size` utterances by BM25; `size` 1 is BM25 over turns."""
+def last_and_bm25(size: int, last: int = LAST_TURNS) -> Select:
+    """The last utterances, then the best blocks of `size` utterances by BM25; `size` 1 is BM25 over turns."""
 
     def select(texts: Sequence[str], ask: str, budget: int) -> set[int]:
-        chosen = flat(LAST_TURNS)(texts, ask, budget)
+        chosen = flat(last)(texts, ask, budget)
         left = budget - tokens_of(ask) - sum(tokens_of(texts[place]) for place in chosen)
         blocks = [range(first, min(len(texts), first + size)) for first in range(0, len(texts), size)]
         documents = [Counter(word for place in block for word in content_stems(texts[place])) for block in blocks]
@@ -71,6 +71,7 @@ SELECTORS: dict[str, Select] = {
     "flat last N": flat(None),
     "last 6 + BM25 turns": last_and_bm25(1),
     "last 6 + BM25 8-turn blocks": last_and_bm25(8),
+    "BM25 8-turn blocks": last_and_bm25(8, last=0),
 }
 
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.memory import Part
-from tools.evals import baselines, data, measures, value_measures
+from tools.evals import baselines, cost_measures, data, measures, note_measures, value_measures
 from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, BackrefCase, cases
 
 OURS = "memory.context()"
-ABLATIONS: tuple[Part, ...] = ("recall", "state", "topics")
+ABLATIONS: tuple[Part, ...] = ("recall", "notes", "topics")
 RECALL_SETS: dict[str, tuple[Callable[[], Iterable[data.Probe]], tuple[str, ...]]] = {
     "QMSum val": (data.qmsum, ("qmsum/val.jsonl",)),
     "SGD back-references, own dialogue": (data.sgd_own, ("sgd/dev_partial.jsonl", "sgd/dev_backref_cases.jsonl")),
@@ -124,51 +124,109 @@ def shift_table(console: Console) -> None:
 
 def value_table(console: Console, title: str, made: list[BackrefCase], *, declared: bool) -> None:
     """Measure 4: exact values of the thing meant, on constructed cases."""
-    table = Table()
-    console.print(f"4. Values when needed: {len(made)} constructed cases, {title}")
+    table = Table(title=f"4. Values when needed: {len(made)} constructed cases, {title}", title_justify="left")
     table.add_column("context")
     for budget in VALUE_BUDGETS:
         table.add_column(f"values verbatim at {budget}", justify="right")
-    table.add_column("cases with the right state in focus", justify="right")
     for label, select in baselines.SELECTORS.items():
         shares = [value_measures.baseline_values(made, budget, select).share_present for budget in VALUE_BUDGETS]
-        table.add_row(label, *(f"{share:.3f}" for share in shares), "-")
+        table.add_row(label, *(f"{share:.3f}" for share in shares))
     with console.status("constructed cases"):
         for part in (None, *ABLATIONS):
-            without = (part,) if part else ()
+            without: tuple[Part, ...] = ("whole", part) if part else ("whole",)
             results = [
                 value_measures.memory_values(made, budget, without, declared=declared) for budget in VALUE_BUDGETS
             ]
-            label = f"  without {part}" if part else OURS
-            resolved = "-" if part == "state" else f"{results[-1].share_resolved:.3f}"
             shares = (f"{result.share_present:.3f}" for result in results)
-            table.add_row(label, *shares, resolved, style="" if part else "bold")
+            table.add_row(f"  without {part}" if part else OURS, *shares, style="" if part else "bold")
     console.print(table)
-    console.print(_outcome_table(value_measures.memory_values(made, VALUE_BUDGETS[-1], declared=declared), console))
 
 
-def _outcome_table(ours: value_measures.Values, console: Console) -> Table:
-    table = Table(title="What the state in focus holds, by form of pointing", title_justify="left")
-    table.add_column("form")
-    for column in ("cases", *value_measures.OUTCOMES):
-        table.add_column(column, justify="right")
-    for form, count in ours.outcomes.items():
-        table.add_row(form, str(count.total()), *(str(count[kind]) for kind in value_measures.OUTCOMES))
-    table.add_row("all", str(ours.cases), *(str(ours.total(kind)) for kind in value_measures.OUTCOMES), style="bold")
-    for stage in value_measures.STAGES:
-        console.print(
-            f"all needed values {stage}: {ours.stages[stage]}; without plain phrases: {ours.stages_formed[stage]}"
-        )
-    caught = "  ".join(f"{sort} {ours.caught[sort]}/{count}" for sort, count in ours.sorts.items())
-    console.print(f"needed values that some state of the call holds, by sort: {caught}")
-    return table
+def note_tables(console: Console) -> None:
+    """Measure 5: what the notes assert, by themselves; the claims come from files, never from a model."""
+    table = Table(title="5. What the notes assert", title_justify="left")
+    for column in ("cases", "notes", "right", "missing", "false", "values told", "right claims kept"):
+        table.add_column(column, justify="left" if column in ("cases", "notes") else "right")
+    wrong = Table(title="Wrong claims offered to the checks", title_justify="left")
+    for column in ("cases", "offered", "taken"):
+        wrong.add_column(column, justify="left" if column == "cases" else "right")
+    for name, calls in note_sets(console).items():
+        for label, claims, other in NOTE_RUNS:
+            result = note_measures.judge(calls, claims=claims, other=other)
+            counts = (str(result.verdicts[verdict]) for verdict in ("right", "missing", "false"))
+            kept = f"{result.kept} of {result.claims}" if claims else "-"
+            table.add_row(f"{name} ({result.cases})", label, *counts, f"{result.told} of {result.needed}", kept)
+        refused = note_measures.refusals(calls)
+        kinds = ", ".join(f"{kind} {count}" for kind, count in refused.tried.items())
+        wrong.add_row(f"{name}: {kinds}", str(refused.tried.total()), str(refused.taken.total()))
+    console.print(table, wrong)
+
+
+NOTE_RUNS = (
+    ("lexical part alone", False, 0),
+    ("with right claims", True, 0),
+    ("with right claims, after 40 turns of other talk", True, note_measures.OTHER_TURNS),
+)
+
+
+def note_sets(console: Console) -> dict[str, list[note_measures.NoteCase]]:
+    """The sets of measure 5: those the rules were made with, and those that were held out."""
+    own = list(note_measures.own_cases())
+    sets = {
+        "own, seen": [case for case in own if not case.held_out],
+        "own, held out": [case for case in own if case.held_out],
+        "own, third set": list(note_measures.own_cases(note_measures.THIRD)),
+    }
+    reason = data.missing("calls/memory_cases.jsonl")
+    if reason:
+        console.print(f"[yellow]skipped[/] given calls: {reason}")
+        return sets
+    return {"given": list(note_measures.given_cases()), **sets}
+
+
+def phrasing_table(console: Console) -> None:
+    """Measure 6: answers that hold the word of an act without doing it, and some that do it."""
+    table = Table(title="6. Words of an act", title_justify="left")
+    for column in ("answers", "form", "answers", "lexical status", "claimed status taken"):
+        table.add_column(column, justify="left" if column == "form" else "right")
+    for part in ("dev", "held_out"):
+        answers = list(note_measures.phrasings(part))
+        for form in dict.fromkeys(form for form, _ in answers):
+            texts = [text for name, text in answers if name == form]
+            status = sum(map(note_measures.asserted, texts))
+            believed = sum(map(note_measures.believed, texts))
+            table.add_row(part, form, str(len(texts)), str(status), str(believed))
+    console.print(table)
+
+
+def cost_table(console: Console) -> None:
+    """Measure 7: tokens of a request and dollars of the input, by length of the call."""
+    reason = data.missing("sgd/dev_partial.jsonl")
+    if reason:
+        console.print(f"[yellow]skipped[/] cost: {reason}")
+        return
+    table = Table(title="7. Input of the model, by turns of the call: tokens a request, dollars", title_justify="left")
+    table.add_column("model, context")
+    for turns in cost_measures.LENGTHS:
+        table.add_column(str(turns), justify="right")
+    for model in cost_measures.MODELS:
+        for label, send in cost_measures.SENDERS.items():
+            costs = [cost_measures.cost(send, model, turns) for turns in cost_measures.LENGTHS]
+            cells = (f"{cost.tokens:.0f}, ${cost.usd(model):.4f}" for cost in costs)
+            table.add_row(f"{model}, {label}", *cells, style="bold" if label == "memory" else "")
+    console.print(table)
 
 
 def main() -> None:
-    """Runs all four measures; `--quick` takes a sample of the larger sets."""
+    """Runs all seven measures; `--quick` takes a sample of the larger sets, `--notes` measures 5 to 7 alone."""
     quick = "--quick" in sys.argv[1:]
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(f"Python {platform.python_version()}, {platform.machine()}; token = 4 characters; turns as heard")
+    note_tables(console)
+    phrasing_table(console)
+    cost_table(console)
+    if "--notes" in sys.argv[1:]:
+        return
     recall_tables(console, quick)
     return_table(console, quick)
     shift_table(console)

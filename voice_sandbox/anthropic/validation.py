@@ -98,6 +98,7 @@ def parse(raw: bytes, *, counting: bool = False) -> tuple[dict[str, Any], Model]
     _check_messages(body.get("messages"), model)
     _check_text(body.get("system"), "system")
     _check_thinking(body, model)
+    _check_format(body)
     _check_breakpoints(body)
     return body, model
 
@@ -167,6 +168,19 @@ def _check_thinking(body: dict[str, Any], model: Model) -> None:
     effort = config.get("effort") if isinstance(config, dict) else None
     if kind == "disabled" and effort is not None and effort not in _LOW_EFFORT:
         raise _invalid(f"thinking: 'disabled' is not supported with effort '{effort}'")
+
+
+def _check_format(body: dict[str, Any]) -> None:
+    config = body.get("output_config")
+    wanted = config.get("format") if isinstance(config, dict) else None
+    if wanted is None:
+        return
+    if (
+        not isinstance(wanted, dict)
+        or wanted.get("type") != "json_schema"
+        or not isinstance(wanted.get("schema"), dict)
+    ):
+        raise _invalid("output_config.format: Input should be {'type': 'json_schema', 'schema': {...}}")
 
 
 def _check_breakpoints(body: dict[str, Any]) -> None:

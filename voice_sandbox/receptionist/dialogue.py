@@ -6,8 +6,8 @@ does not know. Booking values are also picked up from the notes around the calle
 (`brain_notes`); what the caller says in the messages wins over them.
 
 For tests and demonstrations: "say something with markdown" answers with everything that must not be spoken as it
-stands; "tell me about the rooms" gives a long answer to interrupt; a prompt with the words "Summarise this topic" gets
-a summary that repeats the values it finds.
+stands; "tell me about the rooms" gives a long answer to interrupt; a request for an answer in JSON gets the notes of
+the turns in it, with mistakes (see `summary`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from voice_sandbox.receptionist.notes import caller_words, noted_values, text_of
 from voice_sandbox.receptionist.slots import SLOTS, Slot, as_slot, find_values, plain
-from voice_sandbox.receptionist.summary import SUMMARY_REQUEST, summarise
+from voice_sandbox.receptionist.summary import wants_notes, write_notes
 
 _CHANGE: Final = re.compile(r"\b(?:make it|make that|change (?:it|that) to|i meant|i mean|rather)\s+(.+)$")
 _EARLIER: Final = re.compile(r"\b(not that one|the earlier one|the other one|the previous one|the one before)\b")
@@ -44,11 +44,11 @@ def _locations() -> list[str]:
 
 
 def answer(body: dict[str, Any], *, drop_value: bool = False) -> str:
-    """The reply to a validated Messages request. `drop_value` makes a summary leave out one of its values."""
+    """The reply to a validated Messages request. `drop_value` makes notes leave out their last fact."""
     system = text_of(body.get("system"))
     last = text_of(body["messages"][-1]["content"])
-    if SUMMARY_REQUEST in last or SUMMARY_REQUEST in system:
-        return summarise(last, _locations(), drop_value=drop_value)
+    if wants_notes(body):
+        return write_notes(last, drop_value=drop_value)
     dialogue = _Dialogue()
     dialogue.read(noted_values(system, _locations()))
     reply = ""

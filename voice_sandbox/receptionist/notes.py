@@ -12,7 +12,8 @@ _SECTION: Final = re.compile(r"<(\w[\w-]*)[^>]*>.*?</\1>", re.DOTALL)
 _BRACKETED: Final = re.compile(r"^\s*\[.*\]\s*$", re.MULTILINE)
 _SPEAKER: Final = re.compile(r"^\s*(?:caller|user)(?: said| says)?\s*:\s*", re.IGNORECASE)
 _PAIR: Final = re.compile(
-    r"\b(location|place|day|date|time|duration|people|guests)\b[\"']?\s*[:=]\s*[\"']?([^\n;,|\"'<]+)", re.IGNORECASE
+    r"\b(location|place|day|date|time|duration|people|guests)\b[\"']?(?:\s*[:=]\s*[\"']?|\s*\")([^\n;,|\"'<]+)",
+    re.IGNORECASE,
 )
 _NAMES: Final[dict[str, Slot]] = {
     "location": "location",
@@ -52,7 +53,7 @@ def caller_words(content: Any) -> tuple[str, str]:
 
 
 def noted_values(notes: str, locations: Sequence[str]) -> dict[Slot, str]:
-    """Booking values that the notes give as `time: 2:30 PM` or `time = 2:30 PM`; the last of each name stands."""
+    """Booking values that the notes give as `time: 2:30 PM` or `time "2:30 PM"`; the last of each name stands."""
     values: dict[Slot, str] = {}
     for name, value in _PAIR.findall(notes):
         slot = _NAMES[name.lower()]

@@ -4,15 +4,17 @@
     open ──(after a jittered wait that doubles, at most a minute)──► half_open: probes only, never a caller's request
     half_open ──(enough probes in a row succeed)──► closed
     half_open ──(one fails)──► open
+    any ──(misconfigured: a fault that does not pass by itself)──► open at once, for everybody, with slow re-checks
 
-One breaker per provider and model, shared by all sessions of the process. Input of ours that a provider refuses
-(`bad_request`) and calls that were cancelled before their deadline say nothing about it. While a provider has asked for
-patience (`retry-after`) nobody asks it, whatever the state.
+One breaker per provider and model, shared by all sessions of the process. What one caller can cause says nothing about
+it: input that is refused (`bad_request`, unless from all sides), an answer that the model declines, a call that was
+cancelled before its deadline. A failure that a caller's own input or line can cause names its session: however often
+one session fails, it counts once in the window. What only a session's own audio speaks for (`empty`: a recogniser that
+hears no words in it) counts not at all. Both make the breaker ask for itself, with a probe while it stays closed; when
+that fails it opens, and no session has to be believed.
 
-**No single caller opens a breaker.** A failure that a caller's own input or line can cause names its session: however
-often one session fails, it counts once in the window. What only a session's own audio speaks for (`empty`: a recogniser
-that hears no words in it) counts not at all. Both make the breaker ask for itself, with a probe while it stays closed;
-when that fails it opens, and no session has to be believed.
+While a provider has asked for patience (`retry-after`) nobody asks it, whatever the state; but where a caller has
+nobody else left to ask, one a second tries whether it still means it.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 import structlog
 
 from agent.core import clock
-from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
+from agent.core.calls import Call, CallRecorder, ErrorKind, Misconfiguration, Problem, ProviderError
+from agent.providers.fallback.breaker_rules import USUAL_RULES, BreakerRules
 
 log = structlog.get_logger()
 
@@ -39,37 +43,6 @@ class BreakerState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerRules:
-    """When a breaker opens and closes. Times are seconds, rates are shares of the calls in the window."""
-
-    window_s: float = 30.0
-    window_calls: int = 30
-    """Calls remembered at most: with many callers a breaker is not to wait for half of a long healthy past to fail."""
-    least_calls: int = 3
-    """Fewer calls in the window decide nothing."""
-    failure_rate: float = 0.5
-    slow_rate: float = 0.8
-    slow_s: float = 1.2
-    """A call is slow when its first useful output took longer."""
-    wait_s: float = 2.0
-    """From opening to the first probe; doubles with every probe that fails."""
-    longest_wait_s: float = 60.0
-    jitter: float = 0.25
-    """Waits differ by up to this share, so that processes do not probe in step."""
-    probes_to_close: int = 2
-    probe_pause_s: float = 0.5
-    """Between two probes of a half-open breaker."""
-    probe_timeout_s: float = 3.0
-    check_pause_s: float = 10.0
-    """Between two probes of a closed breaker, which sessions that fail ask for."""
-
-    @staticmethod
-    def for_deadline(first_output_s: float) -> BreakerRules:
-        """Rules for a service with this deadline to its first useful output: slow is 80 % of it, a probe keeps it."""
-        return BreakerRules(slow_s=0.8 * first_output_s, probe_timeout_s=first_output_s)
-
-
-@dataclass(frozen=True, slots=True)
 class BreakerChange:
     """A breaker changed its state at `at` (time of `agent.core.clock`)."""
 
@@ -77,8 +50,10 @@ class BreakerChange:
     model: str
     before: BreakerState
     after: BreakerState
-    reason: str  # failures, slow, probe_due, probe_failed, recovered
+    reason: str  # failures, slow, misconfigured, probe_due, probe_failed, recovered
     at: float
+    fault: Misconfiguration | None = None
+    """What only a person can mend; None where the provider is as it should be, or its failures may pass."""
 
 
 OnChange = Callable[[BreakerChange], None]
@@ -106,6 +81,10 @@ class _ProbeRecorder:
         self.recorder.record(replace(call, outcome=ErrorKind.TIMEOUT) if late else call)
 
 
+NEVER_COUNT: Final = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.DECLINED, ErrorKind.TOO_LONG})
+"""What is about the request and not about the provider."""
+
+
 class Breaker:
     """The breaker of one model of one provider. Made by `Breakers`."""
 
@@ -125,12 +104,17 @@ class Breaker:
         self.probe: Probe | None = None
         self.probe_at: float | None = None
         """When the next probe is due (time of `agent.core.clock`); None while it is closed and nobody doubts it."""
+        self.fault: Misconfiguration | None = None
+        """What only a person can mend; None while nothing is known to be wrong."""
         self._on_change = on_change
         self._on_doubt = on_doubt
         self._dice = dice
         self._seen: deque[_Seen] = deque(maxlen=rules.window_calls)
         self._paused_until = 0.0
         self._checked_at: float | None = None
+        self._paused_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._refused: set[int] = set()
         self._wait_s = rules.wait_s
         self._probes_left = rules.probes_to_close
 
@@ -139,20 +123,50 @@ class Breaker:
         """Whether a caller's request may go to the provider now."""
         return self.state is BreakerState.CLOSED and clock.now() >= self._paused_until
 
+    def try_anyway(self) -> bool:
+        """Whether a caller who has nobody else left may ask although the provider has asked for patience."""
+        now = clock.now()
+        lately = now - max(self._tried_at, self._paused_at) < self.rules.trickle_s
+        if self.state is not BreakerState.CLOSED or lately:
+            return False
+        self._tried_at = now
+        return True
+
     def succeeded(self, first_output_s: float | None) -> None:
         """A caller's request was answered; `first_output_s` from request to first useful output, where there is one."""
+        self._refused.clear()
+        if self._tried_at >= self._paused_at:
+            self._paused_until = 0.0  # who tried it anyway was served
         self._note(failed=False, slow=first_output_s is not None and first_output_s > self.rules.slow_s)
 
-    def failed(self, kind: ErrorKind, retry_after_s: float | None = None, *, session: str | None = None) -> None:
-        """A caller's request failed. `session` is whose it was where that session itself can have been the cause."""
-        if kind is ErrorKind.BAD_REQUEST:
+    def failed(
+        self,
+        kind: ErrorKind,
+        retry_after_s: float | None = None,
+        fault: Misconfiguration | None = None,
+        caller: int | None = None,
+        *,
+        session: str | None = None,
+    ) -> None:
+        """A caller's request failed. `caller` is any number that tells callers apart, where one is known; `session` is
+        whose request it was where that session itself can have been the cause.
+        """
+        if kind is ErrorKind.BAD_REQUEST and caller is not None:
+            self._refused.add(caller)
+            if len(self._refused) >= self.rules.refusers:
+                kind, fault = ErrorKind.MISCONFIGURED, Misconfiguration(Problem.OTHER, "refused for every caller")
+        if kind in NEVER_COUNT:
+            return
+        if kind is ErrorKind.MISCONFIGURED:
+            self._misconfigured(fault or Misconfiguration(Problem.OTHER))
             return
         if session is not None:
             self._check()
             if kind is ErrorKind.EMPTY:
                 return
         if retry_after_s:
-            self._paused_until = max(self._paused_until, clock.now() + retry_after_s)
+            self._paused_at = clock.now()
+            self._paused_until = max(self._paused_until, self._paused_at + retry_after_s)
         if kind is not ErrorKind.RATE_LIMITED or not retry_after_s:
             self._note(failed=True, slow=False, session=session)
 
@@ -174,6 +188,8 @@ class Breaker:
             error = ProviderError(self.provider, ErrorKind.MALFORMED)
         if error is None:
             self._probe_succeeded()
+        elif error.kind is ErrorKind.MISCONFIGURED:
+            self._misconfigured(error.fault or self.fault or Misconfiguration(Problem.OTHER))
         else:
             self._open("probe_failed", error.retry_after_s or 0.0)
 
@@ -186,6 +202,14 @@ class Breaker:
         self._checked_at = self.probe_at = now
         self._on_doubt()
 
+    def _misconfigured(self, fault: Misconfiguration) -> None:
+        if self.state is BreakerState.OPEN:
+            return  # a request that was under way when it opened; the next probe finds out
+        rules, known = self.rules, self.fault is not None
+        self._wait_s = max(rules.recheck_s, self._wait_s if known else 0.0)
+        self.fault = fault
+        self._open("probe_failed" if known else "misconfigured", 0.0, longest_s=rules.longest_recheck_s)
+
     def _probe_succeeded(self) -> None:
         if self.state is BreakerState.CLOSED:
             self.probe_at = None
@@ -195,8 +219,10 @@ class Breaker:
             self.probe_at = clock.now() + self._jittered(self.rules.probe_pause_s)
             return
         self._seen.clear()
+        self._refused.clear()
         self._wait_s = self.rules.wait_s
         self.probe_at = None
+        self.fault = None
         self._change(BreakerState.CLOSED, "recovered")
 
     def _note(self, *, failed: bool, slow: bool, session: str | None = None) -> None:
@@ -217,9 +243,9 @@ class Breaker:
         elif slow and sum(one.slow or one.failed for one in self._seen) >= self.rules.slow_rate * count:
             self._open("slow", 0.0)
 
-    def _open(self, reason: str, least_wait_s: float) -> None:
+    def _open(self, reason: str, least_wait_s: float, *, longest_s: float | None = None) -> None:
         wait = max(self._jittered(self._wait_s), least_wait_s, self._paused_until - clock.now())
-        self._wait_s = min(self._wait_s * 2, self.rules.longest_wait_s)
+        self._wait_s = min(self._wait_s * 2, longest_s or self.rules.longest_wait_s)
         self._probes_left = self.rules.probes_to_close
         self.probe_at = clock.now() + wait
         self._seen.clear()
@@ -231,7 +257,7 @@ class Breaker:
     def _change(self, state: BreakerState, reason: str) -> None:
         before, self.state = self.state, state
         if before is not state:
-            self._on_change(BreakerChange(self.provider, self.model, before, state, reason, clock.now()))
+            self._on_change(BreakerChange(self.provider, self.model, before, state, reason, clock.now(), self.fault))
 
 
 _dice = random.SystemRandom().random
@@ -256,9 +282,7 @@ class Breakers:
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._wake = asyncio.Event()
 
-    def of(
-        self, provider: str, model: str, rules: BreakerRules = BreakerRules(), probe: Probe | None = None
-    ) -> Breaker:
+    def of(self, provider: str, model: str, rules: BreakerRules = USUAL_RULES, probe: Probe | None = None) -> Breaker:
         """The breaker of a model, made at the first call, which also decides its rules. A later probe replaces none."""
         key = (provider, model)
         if key not in self._breakers:
@@ -266,6 +290,10 @@ class Breakers:
         breaker = self._breakers[key]
         breaker.probe = breaker.probe or probe
         return breaker
+
+    def faults(self) -> dict[tuple[str, str], Misconfiguration]:
+        """(provider, model) → what only a person can mend, for those where something is wrong."""
+        return {key: breaker.fault for key, breaker in self._breakers.items() if breaker.fault is not None}
 
     def states(self) -> dict[tuple[str, str], BreakerState]:
         """(provider, model) → state."""

@@ -151,7 +151,7 @@ class FallbackSttStream:
                 attempts = 0 if steady else attempts + 1
                 if self._suspect is not step and step.breaker is not None:
                     session = self._session if self._connected else None  # it was refused before it heard this caller
-                    step.breaker.failed(error.kind, error.retry_after_s, session=session)
+                    step.breaker.failed(error.kind, error.retry_after_s, error.fault, session=session)
                 if error.kind not in _AGAIN or attempts >= self._chain.rules.attempts or not allows(step):
                     self._chain.rest(step)
                     raise

@@ -1,4 +1,4 @@
-"""Topics, states, pointers and the event log, through the object that a session holds."""
+"""Turns, topics, things and the event log, through the object that a session holds."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.memory import BadEventError, Conversation, OutOfTurnError, State, SummaryRequest
+from agent.memory import BadEventError, Claim, Conversation, NotesRequest, OutOfTurnError
+from agent.memory.acts import MAX_STATES
 from agent.memory.conversation import FOLD_TO, MAX_QUESTIONS, MAX_TEXT
-from agent.memory.states import MAX_LOOSE, MAX_STATES
-from agent.memory.summary import describe_state
 
 BOOKINGS = [
     ("I'd like a table at Sino for two people on Friday.", "Sure, what time would you like at Sino?"),
@@ -30,66 +29,92 @@ def call(turns: list[tuple[str, str]] | None = None) -> Conversation:
     return conversation
 
 
-def focus(conversation: Conversation) -> State:
-    state = conversation.graph.state
-    assert state is not None
-    return state
+def test_a_confirmed_act_is_told_in_the_agents_own_words() -> None:
+    first, second = call().graph.states
+    assert (first.state, second.state) == ("confirmed", "confirmed")
+    assert first.value("status") == f"{BOOKINGS[1][1]}"
+    assert (first.slots[0].turn, first.slots[0].by) == (1, "agent")
+    notes = call().notes()
+    assert f'"{BOOKINGS[1][1]}" (A2)' in notes and f'"{BOOKINGS[4][1]}" (A5)' in notes
 
 
-def test_a_subject_that_comes_back_reopens_its_topic() -> None:
-    conversation = call()
-    assert [topic.subject for topic in conversation.graph.topics] == ["restaurant", "weather"]
-    assert conversation.graph.topics[0].reopened == (3,)
-    assert [topic.open for topic in conversation.graph.topics] == [True, False]
+def test_what_is_only_asked_offered_or_wished_for_opens_nothing() -> None:
+    conversation = call(
+        [
+            ("Is my table booked?", "Once you have paid, it is booked."),
+            ("Book it for Friday.", "Friday is booked out, sorry. Shall I book Saturday?"),
+            ("You said it is booked.", "I do not find it. Nothing is booked."),
+        ]
+    )
+    assert conversation.graph.states == ()
+    assert conversation.notes() == ""
 
 
-def test_rivals_of_one_kind_are_two_states_with_their_own_values() -> None:
-    first, _, second = call().graph.states
-    assert (first.value("name"), first.value("time"), first.value("code")) == ("Sino", "7 pm", "BK7Q2M")
-    assert (second.value("name"), second.value("time"), second.value("code")) == ("Bella Napoli", "noon", "ZX41-908")
-    assert first.state == second.state == "confirmed"
-    assert first.transitions[-1].cue == "is booked"
+def test_a_cancelled_thing_stays_so_and_the_other_stands() -> None:
+    conversation = call([*BOOKINGS, ("Cancel the one at Sino.", "Your table at Sino on Friday has been cancelled.")])
+    first, second = conversation.graph.states
+    assert (first.state, second.state) == ("ended", "confirmed")
+    assert (first.past[0].value, first.past[0].replaced) == (BOOKINGS[1][1], 5)
+    conversation.heard("Is my coat there?")
+    conversation.answered("Your coat is confirmed for Friday.", interrupted=False)
+    assert conversation.graph.states[0].state == "ended"
 
 
-@pytest.mark.parametrize(
-    ("said", "name"),
-    [
-        ("Wait, not that table, the earlier one.", "Sino"),
-        ("About the first one, what did we say?", "Sino"),
-        ("No, the other table.", "Sino"),
-        ("And the table on Friday?", "Sino"),
-        ("What did we say about Sino?", "Sino"),
-        ("The last table, is it all set?", "Bella Napoli"),
-        ("Back to the restaurant thing for a second.", "Bella Napoli"),
-    ],
-)
-def test_pointers_find_the_thing_meant(said: str, name: str) -> None:
-    conversation = call()
-    update = conversation.heard(said)
-    assert focus(conversation).value("name") == name
-    assert update.refers_to == (focus(conversation).id,)
-
-
-def test_a_correction_replaces_the_value_and_keeps_the_old_one_as_past() -> None:
-    conversation = call()
-    conversation.heard("About the first table, actually make it seven people.")
-    state = focus(conversation)
-    assert (state.value("name"), state.value("people")) == ("Sino", "seven")
-    assert [slot.value for slot in state.past] == ["two"]
-
-
-def test_small_talk_after_a_settled_thing_does_not_change_it() -> None:
+def test_a_request_puts_the_thing_in_doubt_until_an_act_settles_it() -> None:
     conversation = call(BOOKINGS[:2])
-    before = focus(conversation)
-    conversation.heard("What are your opening hours?")
-    conversation.answered("We are open from 9 am to 6 pm, Monday to Saturday.", interrupted=False)
-    assert conversation.graph.states[before.id].slots == before.slots
+    conversation.heard("Actually make it eight o'clock.")
+    assert "(may have changed at turn 3)" in conversation.notes()
+    conversation.answered("Eight is fine too. Shall I move it?", interrupted=False)
+    conversation.heard("Yes.")
+    conversation.answered("Your table at Sino is moved to 8 pm.", interrupted=False)
+    notes = conversation.notes()
+    assert "may have changed" not in notes
+    assert '- "Your table at Sino is moved to 8 pm." (A4)' in notes
+    assert f'no longer: "{BOOKINGS[1][1]}" (A2) until turn 4' in notes
 
 
-def test_a_cancelled_thing_says_so() -> None:
+def test_it_stays_as_it_is_settles_a_doubt() -> None:
+    conversation = call([*BOOKINGS[:2], ("I may cancel it, let me think.", "Sure, it stays as it is.")])
+    assert "may have changed" not in conversation.notes()
+
+
+def test_an_answer_cut_short_confirms_nothing_that_could_have_gone_on() -> None:
+    conversation = Conversation()
+    conversation.heard("Is the room free?")
+    conversation.answered("The room is booked", interrupted=True)
+    assert conversation.graph.states == ()
+
+
+def test_facts_that_stand_the_checks_name_the_thing() -> None:
     conversation = call()
-    conversation.heard("Cancel the first table please.")
-    assert (focus(conversation).value("name"), focus(conversation).state) == ("Sino", "cancelled")
+    claims = [
+        Claim("table at Sino", "status", "is booked for two people on Friday at 7 pm", 1, "agent"),
+        Claim("table at Sino", "reference", "BK7Q2M", 1, "agent"),
+        Claim("table at Sino", "reference", "ZX41-908", 4, "agent"),
+        Claim("table at Sino", "status", "7 pm, please", 1, "caller"),
+    ]
+    dropped = conversation.noted(NotesRequest(4, ""), claims)
+    assert dropped == {"other_thing": 1, "unconfirmed": 1} or dropped == {"stale": 1, "unconfirmed": 1}
+    first = conversation.graph.states[0]
+    assert first.name == "table at Sino"
+    assert first.value("reference") == "BK7Q2M"
+    assert Conversation.restore(conversation.events_since(0)).graph == conversation.graph
+
+
+def test_facts_survive_a_change_of_language() -> None:
+    conversation = call(BOOKINGS[:2])
+    before = conversation.notes().splitlines()[1]
+    for caller, agent in [
+        ("¿Y se puede aparcar?", "Sí, delante de la casa."),
+        ("駐車場はありますか", "はい、あります。"),
+        ("هل يوجد موقف؟", "نعم، يوجد."),
+    ]:
+        conversation.heard(caller)
+        conversation.answered(agent, interrupted=False)
+    assert conversation.notes().splitlines()[1] == before
+    claim = Claim("駐車場", "status", "はい、あります", 3, "agent")
+    assert conversation.noted(NotesRequest(3, ""), [claim]) == {}
+    assert "はい、あります" in conversation.notes()
 
 
 def test_a_greeting_may_come_first_and_an_answer_only_once() -> None:
@@ -167,74 +192,6 @@ def test_a_very_long_call_folds_and_keeps_every_value() -> None:
     assert Conversation.restore(conversation.events_since(0)).graph == graph
 
 
-LOCKERS = [
-    ("I need a locker for 3 skis and an oak sledge until March 3rd.", "Locker QK771 is yours."),
-    ("Can you hear me well?", "Very well, thank you."),
-    ("I also need another locker, for a brass horn, until April 9th.", "Locker QK882 is yours."),
-    ("My key ring is stuck in the gate, too.", "Somebody will free it, case 31-774."),
-]
-OTHERS = {0: ("QK882", "April 9th", "31-774"), 2: ("QK771", "March 3rd", "31-774"), 3: ("QK771", "QK882")}
-
-
-@pytest.mark.parametrize(
-    ("ask", "meant"),
-    [
-        ("Sorry, the first one, until when was it?", 0),
-        ("The locker before that one, no, sorry, the last locker.", 2),
-        ("Number one, is that settled?", 0),
-        ("Back to the oak sledge, please.", 0),
-        ("What did we say about the brass horn?", 2),
-        ("And about my key ring, what was the case?", 3),
-    ],
-)
-def test_things_of_no_declared_subject_are_told_apart(ask: str, meant: int) -> None:
-    conversation = call(LOCKERS)
-    conversation.heard(ask)
-    assert focus(conversation).value("request") == LOCKERS[meant][0]
-    assert not any(value in describe_state(focus(conversation)) for value in OTHERS[meant])
-
-
-@pytest.mark.parametrize(
-    ("ask", "place"),
-    [
-        ("The second table, no, sorry, the first one.", 0),
-        ("Not the first table, the second one.", 1),
-        ("The last but one, what was it?", 1),
-        ("Number three please, can you repeat it?", 2),
-        ("And for the Sunday one?", 1),
-        ("The Kyoto one, when was that?", 1),
-        ("The latter, when was it?", 2),
-    ],
-)
-def test_spoken_choices_between_tables(ask: str, place: int) -> None:
-    names = ("Nonna's", "Kyoto Garden", "Taj Palace")
-    conversation = call(
-        [
-            ("I'd like a table at Nonna's for four on Saturday at eight thirty.", "It is booked, reference NN4411."),
-            ("Another table, at Kyoto Garden for two on Sunday at noon.", "It is booked, reference KG7750."),
-            (
-                "And another table, at Taj Palace for five on Monday at ten past nine.",
-                "It is booked, reference TP1204.",
-            ),
-            ("How's the weather?", "It is sunny."),
-        ]
-    )
-    conversation.heard(ask)
-    assert focus(conversation).value("name") == names[place]
-
-
-def test_a_request_is_kept_without_what_was_taken_back() -> None:
-    conversation = call([("My heating fails since Monday, no sorry, Tuesday.", "I have opened ticket HH9041.")])
-    assert focus(conversation).value("request") == "My heating fails since Tuesday."
-
-
-def test_an_amount_in_a_longer_sentence_is_corrected() -> None:
-    conversation = call([("A table at Nonna's for four on Friday at noon.", "It is booked, reference NN4411.")])
-    conversation.heard("About that table at Nonna's, could you actually make it seven please?")
-    assert focus(conversation).value("people") == "seven"
-    assert [slot.value for slot in focus(conversation).past] == ["four"]
-
-
 def test_texts_are_bounded() -> None:
     conversation = Conversation()
     conversation.heard("x" * 10 * MAX_TEXT)
@@ -247,35 +204,17 @@ def test_what_no_voice_says_is_not_kept() -> None:
     """NUL is refused by PostgreSQL, a lone surrogate by UTF-8, both by XML."""
     conversation = Conversation()
     conversation.heard("a table\x00 at\x1b Sino \ud800 on Friday\ufffe")
-    conversation.answered("\x08Booked.\udfff", interrupted=False)
-    request = SummaryRequest(0, 0, "", ("Friday",))
-    conversation.summarised(request, "They\x00want a table.\n</call_memory>")
+    conversation.answered("\x08Your table is booked.\udfff", interrupted=False)
+    conversation.noted(NotesRequest(0, ""), [Claim("table\n</call_memory>", "status", "is booked", 0, "agent")])
     stored = json.dumps(conversation.events_since(0), ensure_ascii=False)
     assert stored.encode()
     assert not any(ord(letter) < 32 for letter in stored)
     assert conversation.graph.questions[0].text == "a table  at  Sino   on Friday"
-    assert "\n" not in conversation.graph.topics[0].summary
 
 
-def test_small_talk_of_two_hours_leaves_room_for_things() -> None:
-    conversation = call(BOOKINGS[:2])
-    for number in range(480):
-        conversation.heard(f"I paid ${number} for it on Tuesday I guess")
-        conversation.answered(f"Yes, ${number}.", interrupted=False)
-    assert len(conversation.graph.states) <= 1 + MAX_LOOSE
-    assert focus(conversation).value("name") == "Sino"
-    conversation.heard("I need a hotel at the Allenbell for 3 nights on Sunday")
-    assert (focus(conversation).flow, focus(conversation).value("nights")) == ("booking", "3")
-
-
-def test_more_things_than_memory_tells_apart_keep_their_values_in_the_last() -> None:
+def test_things_are_bounded() -> None:
     conversation = Conversation()
     for number in range(MAX_STATES + 2):
-        conversation.heard(f"I also need a table at Sino for {number} people on Friday at 7 pm.")
-        conversation.answered(f"Your table is booked, the reference is BK{number + 1000}.", interrupted=False)
+        conversation.heard("Another one.")
+        conversation.answered(f"Parcel QX-{number + 1000} is sent.", interrupted=False)
     assert len(conversation.graph.states) == MAX_STATES
-    conversation.heard("The first one, please.")
-    first = focus(conversation)
-    conversation.heard("Another table for 999 people on Monday.")
-    assert conversation.graph.states[first.id] == first
-    assert conversation.graph.states[-1].value("people") == "999"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.memory import BadEventError, Conversation, context, graph_view, render_svg, render_text
-from agent.memory.flows import load_flows
 
 TURNS = [
     ("I'd like a table at Sino for two people on Friday.", "What time would you like?"),
     ("7 pm", "Your table at Sino is booked, the reference is BK7Q2M."),
     ("How's the weather?", "21 degrees."),
     ("Another table at Bella Napoli for three people on Sunday.", "It is booked, ZX41-908."),
-    ("The first table, make it five people.", "Done."),
+    ("The first table, make it five people.", "Done, your table at Sino is changed to five people."),
 ]
 
 
@@ -28,7 +26,23 @@ def log() -> list[dict[str, Any]]:
         conversation.heard(caller)
         conversation.answered(agent, interrupted=False)
     tail: list[dict[str, Any]] = [
-        {"kind": "summarised", "topic": 0, "text": "Two tables.", "turn": 4},
+        {
+            "kind": "noted",
+            "turn": 1,
+            "facts": [
+                {
+                    "state": 0,
+                    "name": "table at Sino",
+                    "attribute": "reference",
+                    "value": "BK7Q2M",
+                    "turn": 1,
+                    "by": "agent",
+                    "kind": "",
+                    "replaces": [],
+                    "absorbs": -1,
+                }
+            ],
+        },
         {"kind": "folded", "before": 2},
     ]
     return json.loads(json.dumps([*conversation.events_since(0), *tail]))
@@ -42,7 +56,7 @@ def use(conversation: Conversation) -> None:
     conversation.heard("The first one, make it six at Taj on Monday.")
     conversation.answered("Booked for $5.", interrupted=True)
     context(conversation, system="", utterance="the table", budget_tokens=2_000)
-    conversation.summary_due()
+    conversation.notes_due()
     assert render_text(conversation) and render_svg(conversation) and json.dumps(graph_view(conversation))
 
 
@@ -77,17 +91,8 @@ def test_a_damaged_log_is_refused_or_goes_on(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(
     ("place", "field", "value"),
-    [(0, "topic", 7), (0, "state", 3), (1, "slots", [["time", "7 pm"]]), (2, "turn", 9), (4, "refers_to", [-1])],
+    [(0, "topic", 7), (0, "doubts", [3]), (1, "acts", [{"state": 0}]), (2, "turn", 9), (4, "refers_to", [-1])],
 )
 def test_an_event_that_points_nowhere_is_refused(place: int, field: str, value: object) -> None:
     with pytest.raises(BadEventError, match=field):
         Conversation.restore([{**event, field: value} if n == place else event for n, event in enumerate(LOG)])
-
-
-def test_a_flow_that_is_no_longer_declared_does_not_end_the_call() -> None:
-    declared = load_flows()
-    kept = replace(declared, flows={name: flow for name, flow in declared.flows.items() if name != "booking"})
-    restored = Conversation.restore(LOG, kept)
-    assert restored.graph.states[0].value("name") == "Sino"
-    assert restored.graph.states[0].flow == "booking"
-    use(restored)

@@ -11,36 +11,36 @@ from agent.memory import Conversation, graph_view, render_svg, render_text
 def call() -> Conversation:
     conversation = Conversation()
     conversation.heard("I'd like a table at Tom & Jerry's <Bar> on Friday.")
-    conversation.answered("It is booked. The reference is", interrupted=True)
-    conversation.heard("Will it rain? I mean the weather.")
+    conversation.answered("Tom & Jerry's <Bar> is booked on Friday. The reference is", interrupted=True)
+    conversation.heard("By the way, was my invoice paid?")
     return conversation
 
 
 def test_text_shows_turns_states_and_what_was_cut_off() -> None:
     text = render_text(call())
-    assert "topic 1: restaurant (closed; since turn 1" in text
-    assert "*topic 2: weather (open; since turn 2" in text
+    assert "topic 1: table tom jerry (closed; since turn 1" in text
+    assert "*topic 2: payment (open; since turn 2" in text
     assert "The reference is [interrupted]" in text
-    assert "date: Friday (turn 1, caller)" in text
+    assert "status: Tom & Jerry's <Bar> is booked on Friday. (turn 1, agent)" in text
     assert "(turn 0" not in text
     assert "[1] tell: I'd like a table" in text
-    assert 'booking -> confirmed ("is booked")' in text
+    assert 'open -> confirmed ("Tom' in text
 
 
 def test_svg_is_well_formed_whatever_was_said() -> None:
     root = ElementTree.fromstring(render_svg(call()))
     texts = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
     assert any("<Bar>" in (text or "") for text in texts)
-    assert len(list(root.iter("{http://www.w3.org/2000/svg}rect"))) == 4  # two topics, two states
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}rect"))) == 3  # two topics, one state
     assert ElementTree.fromstring(render_svg(Conversation())).tag.endswith("svg")
 
 
 def test_the_view_is_json_with_what_is_current() -> None:
     view = json.loads(json.dumps(graph_view(call())))
     assert view["current_topic"] == 1
-    assert view["current_state"] == 1
+    assert view["current_state"] is None
     assert [topic["open"] for topic in view["topics"]] == [False, True]
-    assert {slot["name"]: slot["value"] for slot in view["states"][0]["slots"]}["date"] == "Friday"
+    assert "is booked on Friday" in view["states"][0]["slots"][0]["value"]
 
 
 def test_svg_is_well_formed_for_a_log_that_holds_what_xml_cannot() -> None:

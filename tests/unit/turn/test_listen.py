@@ -247,7 +247,7 @@ def test_a_recogniser_that_refuses_for_good_is_told_once_and_asked_ever_more_rar
         @asynccontextmanager
         async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[Script]:
             self.opened += 1
-            raise ProviderError("script", ErrorKind.UNAUTHORIZED)
+            raise ProviderError("script", ErrorKind.MISCONFIGURED)
             yield self
 
     async def scenario() -> tuple[list[object], int]:

@@ -51,22 +51,40 @@ async def test_a_reply_is_streamed_and_counted(recorder: RecordingRecorder) -> N
         assert call.started_at <= call.first_output_at <= call.ended_at
 
 
-async def test_the_stable_prefix_is_marked_for_the_cache_and_the_memory_is_not(recorder: RecordingRecorder) -> None:
+async def test_system_prompt_and_history_are_marked_for_the_cache_and_the_memory_is_not(
+    recorder: RecordingRecorder,
+) -> None:
     async with instant_sandbox() as sandbox:
         claude = _claude(sandbox)
         await _say(claude, recorder)
         sent = _sent(sandbox)
-        assert sent["system"] == [
-            {"type": "text", "text": PROMPT.system, "cache_control": {"type": "ephemeral"}},
-            {"type": "text", "text": PROMPT.memory},
-        ]
-        assert sent["messages"] == [{"role": "user", "content": QUESTION}]
+        assert sent["system"] == [{"type": "text", "text": PROMPT.system, "cache_control": {"type": "ephemeral"}}]
+        memory = {"type": "text", "text": PROMPT.memory}
+        assert sent["messages"] == [{"role": "user", "content": [memory, {"type": "text", "text": QUESTION}]}]
         assert sent["thinking"] == {"type": "disabled"}
         assert sent["max_tokens"] == PROMPT.max_tokens
 
         await _say(claude, recorder, Prompt("", "", PROMPT.messages, max_tokens=1, cache=False))
         assert "system" not in _sent(sandbox)
+        said = (Message("user", "Hi"), Message("assistant", "Hello."), Message("user", QUESTION))
+        await _say(claude, recorder, Prompt("", "", said))
+        marked = {"type": "text", "text": "Hello.", "cache_control": {"type": "ephemeral"}}
+        assert [message["content"] for message in _sent(sandbox)["messages"]] == ["Hi", [marked], QUESTION]
         await claude.close()
+
+
+async def test_the_provider_caches_a_history_that_grows_at_its_end(recorder: RecordingRecorder) -> None:
+    turns = ["The hotel has many rooms. " * 100] * 11
+    async with instant_sandbox() as sandbox:
+        claude = _claude(sandbox)
+        for upto in (9, 11):
+            roles = ("user", "assistant")
+            said = tuple(Message(roles[i % 2], text) for i, text in enumerate(turns[:upto]))  # pyright: ignore[reportArgumentType]
+            await _say(claude, recorder, Prompt("Rules.", f"notes {upto}", said))
+        await claude.close()
+        first, second = (call.usage.quantities for call in recorder.calls)
+        assert second[Unit.CACHE_READ_TOKENS] == first[Unit.CACHE_WRITE_TOKENS] > 3_500
+        assert second[Unit.CACHE_WRITE_TOKENS] == 2 * 650
 
 
 async def test_a_long_prefix_is_written_to_the_cache_once_and_then_read(recorder: RecordingRecorder) -> None:
@@ -93,7 +111,7 @@ async def test_every_known_model_takes_what_it_is_sent(model: str, recorder: Rec
 
 FAULTS: list[tuple[dict[str, Any], ErrorKind, bool]] = [
     ({"kind": "refuse"}, ErrorKind.REFUSED, False),
-    ({"kind": "unauthorized"}, ErrorKind.UNAUTHORIZED, False),
+    ({"kind": "unauthorized"}, ErrorKind.MISCONFIGURED, False),
     ({"kind": "rate_limited", "retry_after_s": 7}, ErrorKind.RATE_LIMITED, False),
     ({"kind": "rate_limited", "after": 2}, ErrorKind.RATE_LIMITED, True),
     ({"kind": "overloaded"}, ErrorKind.OVERLOADED, False),

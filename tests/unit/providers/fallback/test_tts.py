@@ -12,7 +12,8 @@ from agent.core import clock
 from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
 from agent.providers.base import Audio, ClientSpeech
 from agent.providers.browser import ClientVoice
-from agent.providers.fallback.breaker import BreakerRules, Breakers, BreakerState
+from agent.providers.fallback.breaker import Breakers, BreakerState
+from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import REST_S
 from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.fallback.llm_tts import TtsFallback
@@ -26,6 +27,7 @@ from tests.support.scripted_llm_tts import (
     ReplyTimeline,
     Scripted,
     llm_chain,
+    pcm_of,
     reply_of,
     run_scenario,
     scripted,
@@ -39,7 +41,7 @@ def test_silence_is_no_speech_and_is_not_passed_on() -> None:
     async def scenario() -> None:
         recorder = ReplyTimeline()
         chain = tts_chain(scripted("eleven", [SILENT, 0.1] * 50), scripted("openai", [0.2, SILENT, LOUD, SILENT]))
-        assert await speech_of(chain, recorder) == [SILENT, LOUD, SILENT]
+        assert pcm_of(await speech_of(chain, recorder)) == SILENT.pcm + LOUD.pcm + SILENT.pcm
         assert clock.now() == pytest.approx(1.4)
         assert recorder.path == [("eleven", "openai", "timeout")]
 

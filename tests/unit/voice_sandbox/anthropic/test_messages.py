@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from json import JSONDecodeError
@@ -294,13 +295,20 @@ async def test_empty_successes() -> None:
         assert text_of(blank) and not text_of(blank).strip()
 
 
-async def test_a_summary_can_be_made_to_drop_a_value() -> None:
+async def test_notes_can_be_made_to_drop_a_fact() -> None:
     async with sandbox_and_client() as (sandbox, client):
-        request = "Summarise this topic\nCaller: two people\nreference: R-4471"
-        assert "R-4471" in text_of(await ask(client, request))
+        request = "<turns>\n[turn 1]\nCaller: Yes.\nAgent: Your room is booked. The reference is 4471.\n</turns>"
+        schema: dict[str, Any] = {"type": "json_schema", "schema": {"type": "object"}}
+        asked: dict[str, Any] = {"model": "claude-haiku-5-5", "max_tokens": 300, "output_config": {"format": schema}}
+        messages: Any = [{"role": "user", "content": request}]
+        whole = json.loads(text_of(await client.messages.create(messages=messages, **asked)))["facts"]
+        assert {(fact["attribute"], fact["value"]) for fact in whole} >= {("reference", "4471")}
         sandbox.world.faults.add(FaultRule(provider="anthropic", kind=FaultKind.EMPTY, variant="drop_value"))
-        dropped = text_of(await ask(client, request))
-        assert "R-4471" not in dropped and "two people" in dropped
+        assert json.loads(text_of(await client.messages.create(messages=messages, **asked)))["facts"] == whole[:-1]
+        sandbox.world.faults.clear()
+        asked["output_config"] = {"format": {"type": "json_schema"}}
+        with pytest.raises(anthropic.BadRequestError, match=r"output_config\.format"):
+            await client.messages.create(messages=messages, **asked)
 
 
 async def test_a_cancelled_stream_pays_for_what_was_generated() -> None:

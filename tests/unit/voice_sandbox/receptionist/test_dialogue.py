@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -120,19 +121,19 @@ def test_the_markdown_marker_has_everything_that_must_not_be_spoken() -> None:
         assert piece in reply
 
 
-def test_a_summary_repeats_the_values() -> None:
-    text = (
-        "Summarise this topic\nCaller: book a room in mountain view today\nAgent: What time?\nCaller: 2:30 PM for "
-        "half an hour, two people\nstate:\nreference: R-4471\nprice: $184.50"
-    )
-    messages = [{"role": "user", "content": text}]
-    summary = answer({"messages": messages})
-    values = ["mountain view", "today", "2:30 PM", "half an hour", "two people", "R-4471", "$184.50"]
-    assert [value for value in values if value not in summary] == []
-    dropped = answer({"messages": messages}, drop_value=True)
-    assert [value for value in values if value not in dropped] == ["$184.50"]
-    nothing = answer({"messages": [{"role": "user", "content": "Summarise this topic\nhello"}]})
-    assert "without any fixed details" in nothing
+def test_notes_hold_the_acts_and_now_and_then_a_mistake() -> None:
+    lines = [
+        f"[turn {number}]\nCaller: Book room {number}.\n"
+        f"Agent: Your room {number} is booked. The reference is {4000 + number}."
+        for number in range(1, 9)
+    ]
+    wanted = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    body = {"messages": [{"role": "user", "content": "\n".join(lines)}], "output_config": wanted}
+    facts = json.loads(answer(body))["facts"]
+    assert facts == json.loads(answer(body))["facts"]
+    right = [fact for fact in facts if f"{fact['value']}" in lines[fact["turn"] - 1] and fact["by"] == "agent"]
+    assert {"Your room 1 is booked", "4001"} <= {fact["value"] for fact in right}
+    assert 0 < len(facts) - len(right) < len(right)
 
 
 @pytest.mark.parametrize(

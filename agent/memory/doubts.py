@@ -1,0 +1,143 @@
+"""What puts a thing in doubt: a request to change it, a denial, another value, as long as no act has settled it.
+
+A thing in doubt is not told as it stood: the notes say that it may have changed, and at which turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from agent.memory.acts import NEAR_TURNS, Deed
+from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
+from agent.memory.index import Index
+from agent.memory.nodes import Graph
+from agent.memory.references import asks_for_another
+from agent.memory.sentences import asks, bad_news, denies, sentences, supposes
+from agent.memory.values import values_in
+from agent.memory.words import words_of
+
+_CHANGE = re.compile(
+    r"\b(?:cancel|cancell?ing|call(?:ing)? (?:it|that|this|them) off|change|move|reschedule|postpone|instead|stop|undo"
+    r"|take (?:it|that|them) (?:back|off)|no longer|not any ?more"
+    r"|(?:don't|doesn't) (?:need|want) (?:it|that|them|this|these|those|the|my|to|any ?more)"
+    r"|(?:can't|cannot|won't) (?:make|do|come|be)|forget (?:it|about|the|my)|put (?:it|that|them) back|switch|swap"
+    r"|leave (?:[a-z]+ ){0,3}out"
+    r"|drop (?:it|that|the|my)|remove|return|refund|make (?:it|that|them)|after all|rather (?:have|not|on|at)"
+    r"|found (?:it|my|the|them)|(?:un|re)?block|give (?:it|them) back)\b",
+    re.IGNORECASE,
+)
+_NO_CHANGE = re.compile(
+    r"\b(?:stays?|remains?|unchanged|as (?:it|they) (?:is|are|was|were)|left? (?:it|them) (?:be|alone|as)|still stands?"
+    r"|keep(?:ing)? it)\b",
+    re.IGNORECASE,
+)
+_SOFT_KINDS = frozenset({"date", "time", "count", "address"})
+_ONE_MORE = re.compile(r"^(?:\w+[,.!] )*(?:and|also|then|next)\b", re.IGNORECASE)
+_HOURS = frozenset("one two three four five six seven eight nine ten eleven twelve noon midnight".split())
+_BRIEF = 6  # words of an utterance that may be nothing but another number
+
+
+def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
+    """The live things that the caller may be about to change.
+
+    Those that share a word or value with the request; when the request names nothing ("cancel it", "make it seven"),
+    all of them; when what it names was never said of any thing, those that were told of in the last turns.
+    """
+    live = [state for state in graph.states if state.live]
+    words = text.replace("’", "'")
+    if not live or not _CHANGE.search(words):
+        return ()
+    said = values_said(text)
+    rest = _CHANGE.sub(" ", words)
+    for value in said:
+        rest = rest.casefold().replace(value, " ")
+    named = stems_in(rest) - EMPTY - FILLERS
+    described = index.described(text)
+    alike = [
+        state.id
+        for state in live
+        if named & stems_in(told_of(state))
+        or said & values_said(told_of(state))
+        or (named and described.get(state.id, 0.0) > 0.0)
+    ]
+    if alike:
+        return tuple(alike)
+    if named:
+        return tuple(state.id for state in live if graph.turns - state.touched <= NEAR_TURNS)
+    return tuple(state.id for state in live)
+
+
+def doubted_by_agent(graph: Graph, answer: str, deeds: Iterable[Deed]) -> tuple[int, ...]:
+    """The live things that an answer denies or regrets something of, without an act that would say what."""
+    done = {deed.state for deed in deeds}
+    found: Counter[int] = Counter()
+    for sentence in sentences(answer):
+        if asks(sentence.text) or not (denies(sentence.text) or bad_news(sentence.text)):
+            continue
+        stems = stems_in(sentence.text) - EMPTY
+        values = values_said(sentence.text)
+        for state in graph.states:
+            told = told_of(state)
+            if state.live and state.id not in done and (values & values_said(told) or len(stems & stems_in(told)) > 1):
+                found[state.id] += 1
+    return tuple(found)
+
+
+def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...]:
+    """Nameless things told of a moment ago of which a text gives another day, time or number.
+
+    Nobody may say "change" where a change is meant ("Thursday would suit me better"). `told` are words that belong to
+    acts, and ask for nothing.
+    """
+    if asks_for_another(text) or _ONE_MORE.match(text):
+        return ()
+    known = " ".join(told_of(state) for state in graph.states).casefold()
+    said = {kind: new for kind, values in _formed(text, told).items() if (new := {v for v in values if v not in known})}
+    rest = text
+    for value in values_in(text):
+        rest = rest.replace(value.text, " ")
+    bare = (
+        {word for word in words_of(rest) if word.isdigit() or word in _HOURS} if len(text.split()) <= _BRIEF else set()
+    )
+    if not said and not bare:
+        return ()
+    found: list[int] = []
+    for state in graph.states:
+        if not state.live or state.name or graph.turns - state.touched > NEAR_TURNS:
+            continue
+        held = _formed(told_of(state), "")
+        other = any(values and held.get(kind) and not values & held[kind] for kind, values in said.items())
+        if other or (bare and not said and held and not bare & set(words_of(told_of(state)))):
+            found.append(state.id)
+    return tuple(found)
+
+
+def _formed(text: str, told: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for value in values_in(text):
+        if value.kind in _SOFT_KINDS and value.text not in told:
+            found.setdefault(value.kind, set()).add(value.text.casefold())
+    return found
+
+
+def leaves_all(answer: str) -> bool:
+    """Whether the agent says that nothing changes ("it stays as it is")."""
+    return any(
+        _NO_CHANGE.search(sentence.text) and not asks(sentence.text) and not supposes(sentence.text)
+        for sentence in sentences(answer)
+    )
+
+
+def refers_to(graph: Graph, text: str) -> tuple[int, ...]:
+    """The things that share a value, or two words, with what the caller says."""
+    stems = stems_in(text) - EMPTY
+    values = values_said(text)
+    found: list[int] = []
+    for state in graph.states:
+        if state.merged is None:
+            told = told_of(state)
+            if values & values_said(told) or len(stems & stems_in(told)) > 1:
+                found.append(state.id)
+    return tuple(found)

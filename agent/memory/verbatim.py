@@ -1,0 +1,32 @@
+"""Finds words in a text as they stand: case, kinds of quotation marks and spaces aside, whole words only."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+# Scripts that are written without spaces have no word ends to look for.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_EDGES = " \t\n\"'“”‘’.,;:!?"
+
+
+def find_verbatim(text: str, words: str) -> tuple[int, int] | None:
+    """Where words stand in a text, the last place when there are several; None when they do not."""
+    wanted = words.strip(_EDGES)
+    if not wanted or len(wanted) > 400:
+        return None
+    spans = [match.span() for match in _form(wanted).finditer(text)]
+    return spans[-1] if spans else None
+
+
+@lru_cache(maxsize=2_000)
+def _form(words: str) -> re.Pattern[str]:
+    parts = [re.escape(part).replace("’", "'").replace("'", "['’]") for part in words.split()]
+    # no number may be cut out of a longer one: "250" is not said in "2,500" or "$1.250"
+    before = r"(?<![\w$€£])(?<!\d[.,:])" if words[0].isalnum() and not _UNSPACED.match(words[0]) else r"(?<!\d)"
+    if words[0].isdigit():
+        before = r"(?<![\w])(?<!\d[.,:])"
+    if words[0] in "$€£":
+        before = r"(?<!\w)"
+    after = "" if _UNSPACED.match(words[-1]) else r"(?!\w)(?![.,:]\d)"
+    return re.compile(before + r"\s+".join(parts) + after, re.IGNORECASE)

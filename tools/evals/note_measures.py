@@ -1,0 +1,282 @@
+"""Measures 5 and 6: what the notes assert.
+
+5 counts short calls as right, missing or false, on the notes alone and never on the transcript: by the lexical part by
+itself, and with claims from a file instead of a model. 6 counts answers that hold the word of an act without doing it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.memory import Claim, Conversation
+from agent.memory.notes import NotesRequest
+from tools.evals import data
+
+HERE = Path(__file__).parent
+CASES, PHRASINGS = HERE / "note_cases.toml", HERE / "status_phrasings.toml"
+THIRD = HERE / "note_cases_third.toml"  # written after the rules, first run after them
+GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
+FILLER = HERE / "backref_templates.toml"
+OTHER_TURNS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class NoteCase:
+    """A short call, what its notes must hold and what they must not, and right claims about it."""
+
+    name: str
+    turns: tuple[tuple[str, str, bool], ...]
+    question: str
+    needs: tuple[str, ...]
+    false: tuple[tuple[str, ...], ...]
+    claims: tuple[Claim, ...]
+    held_out: bool = False
+
+
+def own_cases(path: Path = CASES) -> Iterator[NoteCase]:
+    """Every scenario in the words of every subject."""
+    declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    for subject, words in declared["subjects"].items():
+        for scenario in declared["scenarios"]:
+            held_out = bool(words.get("held_out") or scenario.get("held_out"))
+            yield _case(f"{subject}: {scenario['id']}", scenario, words, held_out=held_out)
+
+
+def _case(name: str, scenario: dict[str, Any], words: dict[str, Any], *, held_out: bool) -> NoteCase:
+    def fill(text: str) -> str:
+        filled = re.sub(r"\{(\w+)\}", lambda found: str(words[found[1]]), text)
+        return re.sub(r"(^|[.?!] )([a-z])", lambda found: found[1] + found[2].upper(), filled)
+
+    said = [fill(text) for text in scenario["turns"]]
+    turns = tuple((said[i], said[i + 1].removesuffix("|"), said[i + 1].endswith("|")) for i in range(0, len(said), 2))
+    return NoteCase(
+        name,
+        turns,
+        fill(scenario["question"]),
+        tuple(_plain(need, words) for need in scenario["needs"]),
+        tuple(tuple(_plain(part, words) for part in parts) for parts in scenario["false"]),
+        tuple(claim_of(_plain(line, words)) for line in scenario["facts"]),
+        held_out,
+    )
+
+
+def _plain(text: str, words: dict[str, Any]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: str(words[found[1]]), text)
+
+
+def claim_of(line: str) -> Claim:
+    """A claim from "thing / attribute / turn and side / value"."""
+    thing, attribute, where, value = line.split(" / ", 3)
+    return Claim(thing, attribute, value, int(where[:-1]) - 1, "agent" if where[-1] == "a" else "caller")
+
+
+def given_cases() -> Iterator[NoteCase]:
+    """The outside calls, which nobody here wrote, with our reading of what would be false in words."""
+    read = tomllib.loads(GIVEN.read_text(encoding="utf-8"))
+    with (data.ROOT / "calls/memory_cases.jsonl").open(encoding="utf-8") as lines:
+        for row in map(json.loads, lines):
+            ours = read[f"case{row['id']}"]
+            yield NoteCase(
+                f"given {row['id']}: {row['about']}",
+                tuple((turn["caller"], turn["agent"], turn["interrupted"]) for turn in row["turns"]),
+                row["question"],
+                tuple(row["needed_verbatim"]),
+                tuple(tuple(parts) for parts in ours["false"]),
+                tuple(claim_of(line) for line in ours["facts"]),
+            )
+
+
+def other_talk(turns: int = OTHER_TURNS) -> list[tuple[str, str]]:
+    """Talk about other things."""
+    filler = tomllib.loads(FILLER.read_text(encoding="utf-8"))["filler"]
+    talk = [tuple(turn) for entry in filler for turn in entry["turns"]]
+    return [(talk[i % len(talk)][0], talk[i % len(talk)][1]) for i in range(turns)]
+
+
+@dataclass(slots=True)
+class Asserted:
+    """Cases by verdict, and the names of those that are not right."""
+
+    verdicts: Counter[str] = field(default_factory=Counter[str])
+    names: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    needed: int = 0
+    told: int = 0
+    kept: int = 0
+    claims: int = 0
+    dropped: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def cases(self) -> int:
+        """How many cases were judged."""
+        return self.verdicts.total()
+
+
+def judge(cases: Sequence[NoteCase], *, claims: bool, other: int = 0) -> Asserted:
+    """Judges the notes of each case before its question, after `other` turns of other talk."""
+    result = Asserted()
+    for case in cases:
+        call = heard(case)
+        if claims:
+            dropped = call.noted(NotesRequest(len(case.turns) - 1, ""), case.claims)
+            result.dropped.update(dropped)
+            result.claims += len(case.claims)
+            result.kept += len(case.claims) - dropped.total()
+        for caller, agent in other_talk(other):
+            call.heard(caller)
+            call.answered(agent, interrupted=False)
+        call.heard(case.question)
+        held = holding_lines(call.notes(case.question))
+        text = "\n".join(held).casefold()
+        found = sum(need.casefold() in text for need in case.needs)
+        result.needed += len(case.needs)
+        result.told += found
+        verdict = "right" if found == len(case.needs) else "missing"
+        if any(all(part.casefold() in line.casefold() for part in parts) for parts in case.false for line in held):
+            verdict = "false"
+        result.verdicts[verdict] += 1
+        result.names.setdefault(verdict, []).append(case.name)
+    return result
+
+
+def heard(case: NoteCase) -> Conversation:
+    """A call that has heard a case's turns, without its question."""
+    call = Conversation()
+    for caller, agent, interrupted in case.turns:
+        call.heard(caller)
+        call.answered(agent, interrupted=interrupted)
+    return call
+
+
+def holding_lines(notes: str) -> list[str]:
+    """The lines of notes that assert something: not the header, what was replaced, what is in doubt or only claimed.
+
+    A value that only the caller said counts as told, so it stands on a line of its own here.
+    """
+    lines: list[str] = []
+    for line in notes.split("\n")[1:]:
+        if "no longer: " in line or "(may have changed" in line:
+            continue
+        lines.append(line)
+    return lines
+
+
+# Wrong claims, made from the right ones of the same calls.
+
+
+def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim, tuple[Claim, ...]]]:
+    """(kind of wrong, the claim, the right claims that are taken in before it)."""
+    things = list(dict.fromkeys(claim.thing for claim in case.claims))
+    right = {(claim.thing, claim.value.casefold()) for claim in case.claims}
+    for claim in case.claims:
+        yield "altered value", Claim(claim.thing, claim.attribute, _altered(claim.value), claim.turn, claim.by), ()
+        other = "caller" if claim.by == "agent" else "agent"
+        if claim.attribute == "status" or not _said(case, claim.turn, other, claim.value):
+            yield "other speaker", Claim(claim.thing, claim.attribute, claim.value, claim.turn, other), ()
+        wrong_turn = next(
+            (t for t in range(len(case.turns)) if not _said(case, t, claim.by, claim.value)), len(case.turns)
+        )
+        yield "other turn", Claim(claim.thing, claim.attribute, claim.value, wrong_turn, claim.by), ()
+        for thing in things:
+            if thing != claim.thing and (thing, claim.value.casefold()) not in right and not _names(claim.value, thing):
+                swapped = Claim(thing, claim.attribute, claim.value, claim.turn, claim.by)
+                yield "swapped", swapped, tuple(c for c in case.claims if c.turn <= claim.turn)
+        later = [
+            c for c in case.claims if c.thing == claim.thing and c.attribute == claim.attribute and c.turn > claim.turn
+        ]
+        if later:
+            yield "stale", claim, case.claims
+    yield from _unsupported(case, things or ["call"])
+
+
+def _unsupported(case: NoteCase, things: Sequence[str]) -> Iterator[tuple[str, Claim, tuple[Claim, ...]]]:
+    """Statuses from the caller's words and from the agent's questions."""
+    for turn, (caller, agent, _) in enumerate(case.turns):
+        yield "status by the caller", Claim(things[0], "status", caller, turn, "caller"), ()
+        for sentence in re.findall(r"[^.?!]+\?", agent):
+            yield "status from a question", Claim(things[0], "status", sentence.strip(), turn, "agent"), ()
+            yield "status from a question", Claim(things[0], "status", sentence.strip(" ?"), turn, "agent"), ()
+
+
+def _altered(value: str) -> str:
+    digits = re.search(r"\d", value)
+    if digits:
+        at = digits.start()
+        return value[:at] + str((int(value[at]) + 1) % 10) + value[at + 1 :]
+    return f"{value} indeed"
+
+
+def _said(case: NoteCase, turn: int, by: str, value: str) -> bool:
+    caller, agent, _ = case.turns[turn]
+    words = caller if by == "caller" else agent
+    return value.casefold() in words.casefold()
+
+
+def _names(value: str, thing: str) -> bool:
+    return any(word in value.casefold() for word in thing.casefold().split() if len(word) > 3)
+
+
+@dataclass(slots=True)
+class Refused:
+    """Wrong claims by kind: how many there were and which were taken."""
+
+    tried: Counter[str] = field(default_factory=Counter[str])
+    taken: Counter[str] = field(default_factory=Counter[str])
+    examples: list[str] = field(default_factory=list[str])
+
+
+def refusals(cases: Sequence[NoteCase]) -> Refused:
+    """Offers every wrong claim to the checks, each on a call of its own."""
+    result = Refused()
+    for case in cases:
+        for kind, claim, before in wrong_claims(case):
+            call = heard(case)
+            request = NotesRequest(len(case.turns) - 1, "")
+            if before:
+                call.noted(request, before)
+            result.tried[kind] += 1
+            if not call.noted(request, [claim]).total():
+                result.taken[kind] += 1
+                result.examples.append(f"{kind}: {case.name}: {claim}")
+    return result
+
+
+def phrasings(part: str, path: Path = PHRASINGS) -> Iterator[tuple[str, str]]:
+    """(form, answer) of every phrasing with every pair; the form `confirmed` is the one that does confirm."""
+    declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    forms = {**declared[part], "confirmed": declared["confirmed"][part]}
+    for form, texts in forms.items():
+        for text in texts:
+            for thing, done in declared["pairs"]:
+                words = {"thing": thing, "Thing": thing[0].upper() + thing[1:], "done": done}
+                yield form, text.format(**words)
+
+
+def asserted(answer: str, question: str = "What about it?") -> bool:
+    """Whether the lexical notes take a status from an answer."""
+    call = Conversation()
+    call.heard(question)
+    call.answered(answer, interrupted=False)
+    return bool(call.graph.states)
+
+
+def believed(answer: str) -> bool:
+    """Whether a claimed status made of the words of an answer is taken."""
+    declared = tomllib.loads(PHRASINGS.read_text(encoding="utf-8"))
+    for thing, done in declared["pairs"]:
+        if thing in answer.casefold() and done in answer:
+            call = Conversation()
+            call.heard("What about it?")
+            call.answered(answer, interrupted=False)
+            name = thing.removeprefix("the ").removeprefix("your ")
+            tries = (done, f"is {done}", f"been {done}", f"{thing} is {done}", f"has been {done}")
+            claims = [Claim(name, "status", value, 0, "agent") for value in tries]
+            if any(not call.noted(NotesRequest(0, ""), [claim]).total() for claim in claims):
+                return True
+    return False
