@@ -94,8 +94,6 @@ class ProviderFactory:
         self._tts = ChainDeadlines(deadlines.tts / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
         self.breakers = Breakers(links.probe_meter, links.on_breaker)
 
-    # Chains of one session
-
     def listening(
         self,
         order: Sequence[str],
@@ -109,7 +107,7 @@ class ProviderFactory:
         steps: list[ChainStep[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
-                step = self._step(name, deepgram := self.recogniser(model), self._stt_probe(deepgram))
+                step = self._step(name, built := self.recogniser(model), self._stt_probe(built))
                 steps.append(replace(step, slots=self._streams))
             elif name == "whisper" and self._served("openai"):
                 whisper = self._whisper()
@@ -150,8 +148,6 @@ class ProviderFactory:
                 step = ChainStep(name, CachedVoice(voice, self._cache, voice=speaker), step.breaker, step.slots)
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
-
-    # Adapters of the process
 
     def recogniser(self, model: str) -> SpeechToText:
         """Deepgram with `flux` or a Nova model."""
