@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     )
     sandbox_url: str | None = Field(None, description="a running sandbox; serves every provider that has no key")
     stt_model: Literal["flux", "nova-3"] | None = Field(None, description="the recogniser, whatever the policy says")
+    language: str = Field("en", pattern=r"^[a-z]{2}$", description="what callers speak (ISO 639-1)")
+    keyterms: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), max_length=100, description="comma-separated names and terms that recognisers should expect"
+    )
+    deepgram_mip_opt_out: bool = Field(True, description="callers' audio does not train Deepgram's models")
+    deepgram_streams: int = Field(150, ge=1, le=100_000, description="streams at once that the Deepgram plan allows")
     haiku_model: str = Field("claude-haiku-5-5", description="model id that policies call `haiku`")
     sonnet_model: str = Field("claude-sonnet-5-5", description="model id that policies call `sonnet`")
     elevenlabs_voice: str = Field("21m00Tcm4TlvDq8ikWAM", description="voice id at ElevenLabs")
@@ -211,7 +217,7 @@ class Settings(BaseSettings):
         "development", max_length=40, description="name of the deployment, in traces and error reports"
     )
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "keyterms", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -13,6 +13,9 @@
 |       | anthropic, `drop_value` (notes that leave out one fact) |
 | malformed | broken JSON, or a chunk of audio that ends inside a sample |
 | cut | the connection drops after `after` useful outputs |
+| quirk | deepgram: the stream works, but for its `variant`: `open_turn` (no turn ends before the client asks for |
+|       | it), `never_ends` (nor then), `interim_only` (Nova: no result is final), `twice` (every end of a turn comes |
+|       | twice), `word_order` (the last word comes first); openai_stt: `phantom` (words that nobody said) |
 | stop | anthropic: the reply ends after `after` deltas with the stop reason of `variant`, such as `refusal` |
 | no_usage | anthropic: `usage` is left out, as gateways do; `variant`: `zeros` fills it with zeros instead |
 | wrong_format | voices: `variant` instead of what was asked for: `wav`, `mp3`, `ogg`, `flac`, `ulaw`, `unknown`, |
@@ -53,6 +56,7 @@ class FaultKind(StrEnum):
     EMPTY = "empty"
     MALFORMED = "malformed"
     CUT = "cut"
+    QUIRK = "quirk"
     STOP = "stop"
     NO_USAGE = "no_usage"
     WRONG_FORMAT = "wrong_format"

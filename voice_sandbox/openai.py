@@ -44,6 +44,7 @@ SPEECH_RATE: Final = 24_000
 _HEARING_RATE: Final = 16_000
 _MAX_SPEECH_CHARACTERS: Final = 4096
 _AUDIO_TOKENS_PER_S: Final = 10
+PHANTOM: Final = "Thank you for watching!"  # what such models have been reported to hear in silence and music
 _ERRORS: Final = {
     FaultKind.UNAUTHORIZED: (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
     FaultKind.RATE_LIMITED: (429, "requests", "rate_limit_exceeded", "Rate limit reached for requests"),
@@ -160,6 +161,8 @@ async def _transcribed(call: SimulatedCall, pcm: bytes, seconds: float, wanted: 
     await asyncio.sleep(max(0.0, due - loop.time()))
     if call.applies(FaultKind.EMPTY):
         text = "   " if call.fault is not None and call.fault.variant == "whitespace" else ""
+    if call.applies(FaultKind.QUIRK):
+        text = PHANTOM
     headers = {"x-request-id": identifier("req_")}
     if wanted == "text":
         return await whole(call, Answer(200, f"{text}\n".encode(), {**headers, "content-type": "text/plain"}))

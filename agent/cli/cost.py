@@ -14,7 +14,7 @@ from agent.cli.console import print_json, stdout_console
 from agent.cli.views.cost import article_view, bills_table
 from agent.core.errors import ConfigurationError
 from agent.policy.policies import DEFAULT_PATH, Policy, PolicyFileError, load_policies
-from agent.providers.factory import FLUX_MODEL
+from agent.providers.deepgram.build import FLUX_MODEL
 from agent.reports import published_figures
 from agent.settings import Settings, load_settings
 

@@ -172,3 +172,29 @@ class FallbackObserver(Protocol):
     """Wants to know at once when a chain moves on. Called on the event loop: quick, and never raises."""
 
     def fell_back(self, fallback: Fallback) -> None: ...
+
+
+class ListeningNote(StrEnum):
+    """What happened while a caller was listened to that says nothing against anybody, but is worth counting."""
+
+    TURN_FORCED = "turn_forced"  # a recogniser kept a turn open, and ended it when it was asked to
+    TURN_ENDED_HERE = "turn_ended_here"  # it did not even then: the turn was ended with the words known
+    CLOSED_IN_SILENCE = "closed_in_silence"  # a connection was closed because no audio came
+    RECONNECTED = "reconnected"  # a fresh connection to a recogniser that seemed deaf and is alone
+    SUSPICION_CLEARED = "suspicion_cleared"  # nobody else heard words either
+    PHANTOM_DROPPED = "phantom_dropped"  # words that recognisers invent for silence and music
+    FRAMES_STOPPED = "frames_stopped"  # the caller's audio stopped: silence was sent in its place
+    HELD_FOR_DICTATION = "held_for_dictation"  # a turn was kept open for the rest of a number or a spelling
+
+
+@runtime_checkable
+class ListeningObserver(Protocol):
+    """Counts `ListeningNote`s. Called on the event loop: quick, and never raises."""
+
+    def noted(self, note: ListeningNote) -> None: ...
+
+
+def note(recorder: object, what: ListeningNote) -> None:
+    """Tells a recorder that counts such things."""
+    if isinstance(recorder, ListeningObserver):
+        recorder.noted(what)

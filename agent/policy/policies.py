@@ -66,6 +66,21 @@ class Chains:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpointing:
+    """How much silence ends a turn of the caller, whichever recogniser listens.
+
+    silence_ms: where the recogniser does not end the turn by itself.
+    dictation_ms: in the middle of a number, a spelling or a sentence, whatever the recogniser says.
+    """
+
+    silence_ms: int = 1200
+    dictation_ms: int = 1500
+
+
+USUAL_ENDPOINTING: Final = Endpointing()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A named, versioned bundle of knobs. A session keeps its policy to the end; `name` is a metric label."""
 
@@ -79,6 +94,7 @@ class Policy:
     audio_cache: bool
     prompt_cache: bool
     chains: Chains
+    endpointing: Endpointing = USUAL_ENDPOINTING
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +185,7 @@ def _policy(table: dict[str, Any], where: str) -> Policy:
         audio_cache=_switch(table, where, "audio_cache"),
         prompt_cache=_switch(table, where, "prompt_cache"),
         chains=_chains(_table(table.get("chains"), f"{where}.chains"), f"{where}.chains"),
+        endpointing=_endpointing(table.get("endpointing"), f"{where}.endpointing"),
     )
     needed: set[Model] = {policy.first_model, "sonnet"} if policy.escalation.enabled else {policy.first_model}
     for model in sorted(needed):
@@ -183,6 +200,18 @@ def _escalation(table: dict[str, Any], where: str) -> Escalation:
         enabled=_switch(table, where, "enabled"),
         char_threshold=_whole(table, where, "char_threshold", least=0),
         term_turns=_whole(table, where, "term_turns", least=0),
+    )
+
+
+def _endpointing(value: object, where: str) -> Endpointing:
+    """What a policy says of it; the usual where it says nothing."""
+    if value is None:
+        return USUAL_ENDPOINTING
+    table = _table(value, where)
+    _only(table, where, Endpointing.__dataclass_fields__)
+    return Endpointing(
+        silence_ms=_whole({"silence_ms": USUAL_ENDPOINTING.silence_ms, **table}, where, "silence_ms", least=300),
+        dictation_ms=_whole({"dictation_ms": USUAL_ENDPOINTING.dictation_ms, **table}, where, "dictation_ms", least=0),
     )
 
 

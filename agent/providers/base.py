@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from agent.core.calls import CallRecorder
 
@@ -32,6 +32,7 @@ class Word:
     text: str
     start_s: float | None = None
     end_s: float | None = None
+    confidence: float | None = None  # 0 to 1
 
 
 class SttEventKind(StrEnum):
@@ -44,15 +45,21 @@ class SttEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SttEvent:
-    """What the recogniser heard. `text` is the whole turn so far, not a difference."""
+    """What the recogniser heard. `text` is the whole turn so far, not a difference; PARTIAL without takes it back."""
 
     kind: SttEventKind
     text: str = ""
     words: tuple[Word, ...] = ()
 
+    @property
+    def end_s(self) -> float | None:
+        """Where the last word ends: the latest time, in whatever order the words came; None where none has one."""
+        return max((word.end_s for word in self.words if word.end_s is not None), default=None)
+
 
 class SpeechStream(Protocol):
-    """One open recogniser connection. Iteration ends when the stream was finished; else it raises ProviderError."""
+    """One open recogniser connection. Iteration ends when the stream was finished, or was closed because no audio came;
+    else it raises ProviderError."""
 
     async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Sends PCM s16le mono 16 kHz. Raises ProviderError (disconnected).
@@ -66,6 +73,15 @@ class SpeechStream(Protocol):
         ...
 
     def __aiter__(self) -> AsyncIterator[SttEvent]: ...
+
+
+@runtime_checkable
+class EndsTurns(Protocol):
+    """A stream that can be told to end the open turn with the words that it knows."""
+
+    async def end_turn(self) -> None:
+        """The recogniser answers with ENDED, if it hears. Raises ProviderError."""
+        ...
 
 
 class SpeechToText(Protocol):

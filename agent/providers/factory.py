@@ -19,18 +19,20 @@ from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
 from agent.providers.call import Quota
-from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, OnChange, Probe
+from agent.providers.deepgram.build import build_recogniser
+from agent.providers.fallback.breaker import Breaker, Breakers, OnChange, Probe
+from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
 from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.fallback.llm_tts import LlmFallback, Paces, TtsFallback
 from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
 from agent.providers.fallback.stt import SttFallback
+from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.settings import Endpoint, Settings
 
 WARM_S: Final = 60.0  # vendors' proxies close idle connections after one to five minutes
-FLUX_MODEL: Final = "flux-general-en"
 PREMIUM_SLOTS: Final = 0.25  # share of a provider's concurrent calls that is kept for premium callers
 
 ProviderName = Literal["deepgram", "anthropic", "elevenlabs", "openai"]
@@ -82,6 +84,7 @@ class ProviderFactory:
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
         self._slots: dict[str, PriorityLimiter] = {}
+        self._streams = _limiter(settings.deepgram_streams)
         self._cache = AudioCache()
         self._paces: Paces = {}
         self._warm_wanted = asyncio.Event()
@@ -91,20 +94,28 @@ class ProviderFactory:
         self._tts = ChainDeadlines(deadlines.tts / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
         self.breakers = Breakers(links.probe_meter, links.on_breaker)
 
-    # Chains of one session
-
-    def listening(self, order: Sequence[str], model: str, *, client_listens: bool, priority: bool) -> SpeechToText:
+    def listening(
+        self,
+        order: Sequence[str],
+        model: str,
+        *,
+        client_listens: bool,
+        priority: bool,
+        rules: ListeningRules | None = None,
+    ) -> SpeechToText:
         """The recognisers in this order; after the last the client's own, where it has one."""
         steps: list[ChainStep[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
-                steps.append(self._step(name, deepgram := self.recogniser(model), self._stt_probe(deepgram)))
+                step = self._step(name, built := self.recogniser(model), self._stt_probe(built))
+                steps.append(replace(step, slots=self._streams))
             elif name == "whisper" and self._served("openai"):
                 whisper = self._whisper()
                 queued = QueuedTranscriber(whisper, self._slots_of(whisper.provider), priority=priority)
                 segments = SegmentedSpeech(queued, self._links.detector)
-                steps.append(self._step(name, segments, self._stt_probe(self._recognisers[name])))
-        return SttFallback(steps, last="browser" if client_listens else "none")
+                step = self._step(name, segments, self._stt_probe(self._recognisers[name]))
+                steps.append(replace(step, slots=None))  # each segment takes its own
+        return SttFallback(steps, last="browser" if client_listens else "none", rules=rules, priority=priority)
 
     def language(self, order: Sequence[str], *, priority: bool) -> LanguageModel:
         """The models in this order (`sonnet`, `haiku`); `recorded`, the apology, is the turn's business."""
@@ -138,21 +149,10 @@ class ProviderFactory:
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 
-    # Adapters of the process
-
     def recogniser(self, model: str) -> SpeechToText:
         """Deepgram with `flux` or a Nova model."""
         if model not in self._recognisers:
-            end = self._settings.provider("deepgram")
-            secret = end.key.get_secret_value()
-            if model == "flux":
-                from agent.providers.deepgram.flux import DeepgramFlux
-
-                built = DeepgramFlux(api_key=secret, base_url=end.base_url, model=FLUX_MODEL)
-            else:
-                from agent.providers.deepgram.nova import DeepgramNova
-
-                built = DeepgramNova(api_key=secret, base_url=end.base_url, model=model)
+            built = build_recogniser(self._settings, model)
             self._open.append(built)
             self._recognisers[model] = built
         return self._recognisers[model]
@@ -287,7 +287,8 @@ class ProviderFactory:
 
             end, model = self._openai(), self._settings.openai_stt_model
             key = end.key.get_secret_value()
-            built = Whisper(api_key=key, base_url=end.base_url, model=model, deadline_s=self._stt_s)
+            language = self._settings.language
+            built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=self._stt_s)
             self._open.append(built)
             self._transcriber = built
             self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
@@ -337,9 +338,12 @@ class ProviderFactory:
 
     def _slots_of(self, provider: str) -> PriorityLimiter:
         if provider not in self._slots:
-            limit = self._settings.provider_calls
-            self._slots[provider] = PriorityLimiter(limit, reserved=int(limit * PREMIUM_SLOTS))
+            self._slots[provider] = _limiter(self._settings.provider_calls)
         return self._slots[provider]
 
     def _stt_probe(self, stt: SpeechToText) -> Probe:
         return probe_recogniser(stt, self._links.probe_speech)
+
+
+def _limiter(limit: int) -> PriorityLimiter:
+    return PriorityLimiter(limit, reserved=int(limit * PREMIUM_SLOTS))

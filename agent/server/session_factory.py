@@ -19,6 +19,7 @@ from agent.policy.policies import MODELS, Policy
 from agent.policy.routing import PolicyRouter, TermList
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.factory import ProviderFactory
+from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
@@ -27,8 +28,10 @@ from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.settings import Settings
 from agent.telemetry.events import SessionInfo, Sink
+from agent.turn.dictation import Patience
 from agent.turn.prompt import VoicePrompt
 from agent.turn.turn import Recording
+from agent.turn.voice_confirmation import load_confirmation
 
 log = structlog.get_logger()
 
@@ -55,6 +58,7 @@ class SessionFactory:
         book = self.watch.book
         policy = book.policies.get(past.policy or "") or book.assign(tier, session_id)
         budget = self.budgets.tiers[tier]
+        patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
         self.providers.warm_soon()
         return SessionDependencies(
@@ -65,6 +69,7 @@ class SessionFactory:
                 settings.stt_model or policy.stt_model,
                 client_listens=client.browser_recogniser,
                 priority=tier is Tier.PREMIUM,
+                rules=ListeningRules(patience=patience),
             ),
             pipeline=partial(self._pipeline, policy, tier),
             step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier),
@@ -86,6 +91,9 @@ class SessionFactory:
             chains={"stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts},
             speak_degraded=settings.speak_degraded,
             log_transcripts=settings.log_transcripts,
+            patience=patience,
+            language=settings.language,
+            confirmation=load_confirmation,
         )
 
     def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:

@@ -14,7 +14,9 @@ from agent.session.degradation import Chains
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
+from agent.turn.dictation import USUAL_PATIENCE, Patience
 from agent.turn.turn import Apologies, Recording
+from agent.turn.voice_confirmation import VoiceConfirmation
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +105,6 @@ class SessionDependencies:
     chains: Chains
     speak_degraded: bool
     log_transcripts: bool
+    patience: Patience = USUAL_PATIENCE
+    language: str = "en"
+    confirmation: Callable[[], VoiceConfirmation | None] = lambda: None

@@ -114,6 +114,11 @@ class ServiceRecovered:
 
 
 @dataclass(frozen=True, slots=True)
+class EchoNoticed:
+    """The caller's loudspeaker comes back through the microphone. Told once."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnMeasured:
     """Where the time of a finished turn went; it is stored by now."""
 
@@ -158,6 +163,7 @@ SessionEvent = (
     | TypingRequested
     | ServiceDegraded
     | ServiceRecovered
+    | EchoNoticed
     | TurnMeasured
     | CostUpdated
     | MemoryUpdated

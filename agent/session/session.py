@@ -11,7 +11,7 @@ import asyncio
 import structlog
 
 from agent.core import clock
-from agent.core.calls import Call, Fallback, ProviderError
+from agent.core.calls import Call, Fallback, ListeningNote, ProviderError
 from agent.session.commands import MAX_TEXT, CommandError, EndCall, ReportPlayback, SayText, SessionCommand
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
@@ -28,6 +28,7 @@ from agent.telemetry.events import (
     CallFinished,
     Cause,
     FellBack,
+    ListeningNoted,
     QueueDropped,
     SessionEnded,
     SessionOutcome,
@@ -51,6 +52,9 @@ class _SessionRecorder:
     def dropped(self, frames: int) -> None:
         self._parts.sink.handle(QueueDropped("listen", frames))
 
+    def noted(self, note: ListeningNote) -> None:
+        self._parts.sink.handle(ListeningNoted(self._parts.info, note))
+
     def fell_back(self, fallback: Fallback) -> None:
         self._parts.sink.handle(FellBack(self._parts.info, fallback))
         if self.disclosure is not None:
@@ -72,7 +76,13 @@ class Session:
         self._turns: Turns | None = None
         self._recorder = _SessionRecorder(parts)
         self._listener = CallerListener(
-            parts.stt, parts.info.session_id, self._recorder, idle_s=parts.limits.stt_idle_s
+            parts.stt,
+            parts.info.session_id,
+            self._recorder,
+            idle_s=parts.limits.stt_idle_s,
+            patience=parts.patience,
+            confirmation=parts.confirmation(),
+            reply_plays=self._reply_plays,
         )
         self._ending: asyncio.Future[SessionOutcome] = asyncio.get_running_loop().create_future()
         self._active_at = clock.now()
@@ -188,10 +198,11 @@ class Session:
                 case Words(text, sure):
                     self._asked_to_type = False
                     if sure:
-                        turns.words(now)
+                        turns.words(text, now)
                     self._send(TranscriptUpdated(text))
                 case EndOfTurn(text, speech_ended, ready):
-                    turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)
+                    if not turns.overheard(text, now):
+                        turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)
                 case RecogniserLost(error):
                     self._recogniser_lost(error)
 
@@ -246,6 +257,9 @@ class Session:
         voiced = self._listener.last_voiced_at
         recent = spoken and voiced is not None and at - voiced < RECENT_VOICE_S
         self._turns.begin(said, spoken=spoken, speech_ended=voiced if recent and voiced else at, ready=at)
+
+    def _reply_plays(self) -> bool:
+        return self._turns is not None and self._turns.audible(clock.now())
 
     def _connect_turns(self) -> None:
         if self._turns is not None and self._client is not None:

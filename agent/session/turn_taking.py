@@ -18,11 +18,11 @@ from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
 from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnStarted
+from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
 from agent.session.transport import Capabilities, ClientTransport
 from agent.session.withdrawn import Withdrawn, declined
 from agent.telemetry.events import (
-    BargedIn,
     CallFinished,
     Cause,
     DeadAir,
@@ -50,7 +50,7 @@ class Turns:
         self._step_down_pipeline = parts.step_down_pipeline(self._capabilities)
         self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
-        self._hold: asyncio.Task[None] | None = None
+        self._overlaps = Overlaps(parts, group, self._send)
         self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
         self._notes: asyncio.Task[None] | None = None
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
@@ -105,24 +105,30 @@ class Turns:
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
 
-    def voice(self, began: float, now: float) -> None:
-        """Somebody is heard. While a reply plays it is held until it is known whether that was a word."""
-        reply = self._reply
-        if reply is None or not self.running or self._hold is not None or not reply.playback.playing(now):
-            return
-        reply.pause(now)
-        self._parts.sink.handle(BargedIn(self._parts.info, now - began))
-        self._hold = self._group.create_task(self._release(reply))
+    def audible(self, now: float) -> bool:
+        """Whether a reply plays."""
+        return self.running and self._reply is not None and self._reply.playback.playing(now)
 
-    def words(self, now: float) -> None:
-        """The caller says words: whatever is being replied is over."""
-        if self.running:
+    def voice(self, began: float, now: float) -> None:
+        """Somebody is heard. While a reply plays it is held until it is known what that was."""
+        if self._reply is not None and self.audible(now):
+            self._overlaps.voice(self._reply, began, now)
+
+    def words(self, text: str, now: float) -> None:
+        """The caller says words: whatever is being replied is over, unless they do not ask for the turn."""
+        if not self.running:
+            return
+        if self._reply is None or not self.audible(now) or self._overlaps.words(self._reply, text, now):
             self.interrupt(now, TurnOutcome.SUPERSEDED)
+
+    def overheard(self, text: str, now: float) -> bool:
+        """Whether what the caller has said, and ended, is no turn: an "uh-huh" over a reply, or its echo."""
+        return self._reply is not None and self._overlaps.overheard(self._reply, text, now)
 
     def interrupt(self, now: float, unbegun: TurnOutcome) -> None:
         """Stops the running turn: `interrupted` when its reply had begun, else `unbegun`."""
         reply, task = self._reply, self._task
-        self._drop_hold()
+        self._overlaps.drop()
         if reply is None or task is None or task.done() or reply.cancelled_as is not None:
             return
         reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.begun else unbegun
@@ -165,7 +171,7 @@ class Turns:
             log.exception("turn failed", session_id=self._parts.info.session_id, turn=reply.turn)
             outcome = TurnOutcome.FAILED if reply.timeline.spoken else TurnOutcome.TYPED_FAILED
             reply.complete()
-        self._drop_hold()
+        self._overlaps.drop()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
         record = self._finished(reply, outcome)
         self._record(record, reply.playback.gap_s)
@@ -259,17 +265,6 @@ class Turns:
         taken = await parts.memory.take_notes(request, parts.note_taker, _NotesRecorder(parts))
         if taken is not None:
             parts.sink.handle(NotesTaken(parts.info, *taken))
-
-    async def _release(self, reply: Reply) -> None:
-        """No word came in time: it was noise, and the reply goes on."""
-        await asyncio.sleep(self._parts.limits.barge_in_word_s)
-        self._hold = None
-        reply.resume(clock.now())
-
-    def _drop_hold(self) -> None:
-        if self._hold is not None:
-            self._hold.cancel()
-            self._hold = None
 
     def _note_ear(self, reply: Reply, ear_s: float) -> None:
         marks, network = reply.timeline.marks, self._network()

@@ -87,6 +87,18 @@ REPLY_AUDIO = _counter(
 BARGE_IN = _histogram(
     "barge_in_seconds", "First voiced sample over a reply to audio.pause sent.", BARGE_IN_BUCKETS, "tier"
 )
+OVERLAPS = _counter(
+    "overlaps_total",
+    "Sounds over a reply, by what they were: `interruption`, `backchannel`, `echo` (of the loudspeaker), `noise`.",
+    "kind",
+    "tier",
+)
+LISTENING_NOTES = _counter(
+    "listening_notes_total",
+    "What happened while callers were listened to, without being anybody's failure: turns that were ended here, streams"
+    " closed in silence, frames that stopped, words that nobody said, turns held open for the rest of a number.",
+    "note",
+)
 PLAYBACK_SKEW = _histogram(
     "playback_skew_seconds",
     "Client's voice-to-voice minus the server's, absolute.",

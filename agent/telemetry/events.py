@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from agent.budgets import Tier
-from agent.core.calls import Call, Fallback, Misconfiguration
+from agent.core.calls import Call, Fallback, ListeningNote, Misconfiguration
 from agent.telemetry.timeline import TurnRecord
 
 
@@ -119,6 +119,31 @@ class BargedIn:
     seconds: float
 
 
+class OverlapKind(StrEnum):
+    """What a sound over a reply turned out to be."""
+
+    INTERRUPTION = "interruption"  # words with which the caller took the turn
+    BACKCHANNEL = "backchannel"  # "uh-huh": the reply played on
+    ECHO = "echo"  # the reply's own words, by the caller's loudspeaker
+    NOISE = "noise"  # no word came: the reply resumed
+
+
+@dataclass(frozen=True, slots=True)
+class Overlapped:
+    """Something was heard over a reply, and it is known now what it was."""
+
+    session: SessionInfo
+    kind: OverlapKind
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningNoted:
+    """Something happened while a caller was listened to that says nothing against anybody."""
+
+    session: SessionInfo
+    note: ListeningNote
+
+
 @dataclass(frozen=True, slots=True)
 class PlaybackStarted:
     """The client says when a reply became audible. `ear_s` is voice-to-voice by the client's own clock."""
@@ -163,6 +188,8 @@ Event = (
     | FellBack
     | BreakerChanged
     | BargedIn
+    | Overlapped
+    | ListeningNoted
     | PlaybackStarted
     | DeadAir
     | NotesTaken

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.budgets import Budgets, Tier
-from agent.core.calls import Call, ErrorKind, Problem, Service, StopReason, Unit
+from agent.core.calls import Call, ErrorKind, ListeningNote, Problem, Service, StopReason, Unit
 from agent.telemetry import catalog
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import (
@@ -17,7 +17,10 @@ from agent.telemetry.events import (
     DeadAir,
     Event,
     FellBack,
+    ListeningNoted,
     NotesTaken,
+    OverlapKind,
+    Overlapped,
     PlaybackStarted,
     QueueDropped,
     SessionEnded,
@@ -95,6 +98,10 @@ class MetricsSink:
                 self._metrics.add(catalog.BREAKER_CHANGES, provider, model, state, reason)
             case BargedIn(session, seconds):
                 self._metrics.observe(catalog.BARGE_IN, session.tier, value=seconds)
+            case Overlapped(session, kind):
+                self._metrics.add(catalog.OVERLAPS, kind, session.tier)
+            case ListeningNoted(note=noted):
+                self._metrics.add(catalog.LISTENING_NOTES, noted)
             case PlaybackStarted(session, _, ear_s, server_s):
                 self._metrics.observe(catalog.PLAYBACK_SKEW, session.tier, value=abs(ear_s - server_s))
             case DeadAir(session, seconds):
@@ -169,7 +176,11 @@ class MetricsSink:
             for source in _voices(configured):
                 child(catalog.REPLY_AUDIO, source, tier)
             child(catalog.BARGE_IN, tier)
+            for kind in OverlapKind:
+                child(catalog.OVERLAPS, kind, tier)
             child(catalog.PLAYBACK_SKEW, tier)
+        for noted in ListeningNote:
+            child(catalog.LISTENING_NOTES, noted)
         for noted in NOTED_OUTCOMES:
             child(catalog.NOTED_FACTS, noted)
         for queue in SESSION_QUEUES:

@@ -5,26 +5,32 @@ while there is something to hear; `events` is what the session reads. A session 
 stream that has heard no voice for a while is closed (recognisers bill silence) and opened again on the next voice, with
 the audio just before it.
 
-`speech_ended` is the arrival of the caller's last voiced sample: the recogniser's end time of the last word where it
-gives one, mapped through the arrival ring of that stream, else the last frame that was voiced here. It is never the
-moment at which the recogniser told us. Word times count the audio sent on one `SpeechStream`; a chain that reconnects
-below it keeps counting.
+`speech_ended` is the arrival of the caller's last voiced sample, less what a bad line held it back (`audio_clock`): the
+recogniser's end time of the last word where it gives one, mapped through the clock of that stream, else the last frame
+that was voiced here. It is never the moment at which the recogniser told us. Word times count the audio sent on one
+`SpeechStream`; a chain that reconnects below it keeps counting.
+
+When the caller's frames stop (a microphone that is off, a phone that sleeps) silence goes up in their place for some
+seconds: recognisers move with the audio, and a turn that is open is to end. Then the stream is finished.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from agent.core import clock
 from agent.core.audio import BYTES_PER_SECOND, bytes_for
-from agent.core.calls import CallRecorder, ProviderError
+from agent.core.calls import CallRecorder, ErrorKind, ListeningNote, ProviderError, note
 from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
-from agent.turn.audio_clock import ArrivalRing
+from agent.turn.audio_clock import SampleClock
+from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
+from agent.turn.voice_confirmation import LIKELY, VoiceConfirmation
 
 COALESCE_VOICE: Final = bytes_for(0.04)  # sent up together while somebody speaks: half of it is latency
 COALESCE_SILENCE: Final = bytes_for(0.10)
@@ -33,7 +39,11 @@ FLUSH_S: Final = 0.1  # what is left over goes up after this, also when no furth
 PRE_ROLL_BYTES: Final = bytes_for(1.0)  # audio kept while no stream is open
 MAX_PENDING: Final = bytes_for(5.0)  # audio that waits for a slow recogniser; older audio is dropped and counted
 MAX_EVENTS: Final = 256
-REOPEN_S: Final = 0.5  # between two attempts to open a stream that failed
+REOPEN_S: Final = 0.5  # between two attempts to open a stream that failed; doubles until words come
+LONGEST_REOPEN_S: Final = 15.0
+STOPPED_S: Final = 1.0  # without a frame until silence is sent in its place; a bad line holds back for less
+LONGEST_HOLD_S: Final = 6.0  # for the rest of a number, from the end of its first part
+GONE_S: Final = 6.0  # without a frame until the stream is finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,7 @@ class EndOfTurn:
 
 @dataclass(frozen=True, slots=True)
 class RecogniserLost:
-    """The recogniser failed; the listener opens a new stream."""
+    """The recogniser failed; the listener goes on trying to open a new stream. Told once until words come again."""
 
     error: ProviderError
 
@@ -81,13 +91,30 @@ class ListenRecorder(CallRecorder, Protocol):
 class CallerListener:
     """Turns frames of PCM s16le mono 16 kHz into `ListenEvent`s."""
 
-    def __init__(self, stt: SpeechToText, session: str, recorder: ListenRecorder, *, idle_s: float) -> None:
+    def __init__(
+        self,
+        stt: SpeechToText,
+        session: str,
+        recorder: ListenRecorder,
+        *,
+        idle_s: float,
+        patience: Patience = USUAL_PATIENCE,
+        confirmation: VoiceConfirmation | None = None,
+        reply_plays: Callable[[], bool] = bool,
+    ) -> None:
+        """`confirmation` has a second look at onsets while `reply_plays`."""
+        self._dictation_s = patience.dictation_s
+        self._confirmation = confirmation
+        self._reply_plays = reply_plays
+        self._doubted: VoiceStarted | None = None
+        self._held: EndOfTurn | None = None  # the caller is in the middle of a number
+        self._release: asyncio.TimerHandle | None = None
         self._stt = stt
         self._session = session
         self._recorder = recorder
         self._idle_s = idle_s
         self._activity = VoiceActivity()
-        self._ring = ArrivalRing(BYTES_PER_SECOND)
+        self._stream_clock = SampleClock(BYTES_PER_SECOND)
         self._pending: deque[_Frame] = deque()  # not sent up yet
         self._pending_bytes = 0
         self._wake = asyncio.Event()
@@ -95,6 +122,13 @@ class CallerListener:
         self._voice_stopped_at: float | None = None
         self._quiet_since: float | None = None
         self._heard_audio = False
+        self._frame_at: float | None = None  # when the last frame of the caller came
+        self._filled_until = 0.0
+        self._line_clock = SampleClock(BYTES_PER_SECOND)
+        self._voiced_end = 0.0  # place of the last voiced frame in the caller's audio, in seconds
+        self._stopped_end: float | None = None  # the same when the last voice stopped
+        self._failures = 0
+        self._lost: ErrorKind | None = None
         self._sure = False
         self.events: asyncio.Queue[ListenEvent] = asyncio.Queue(MAX_EVENTS)
 
@@ -105,25 +139,68 @@ class CallerListener:
 
     def feed(self, pcm: bytes, at: float) -> None:
         """Takes a frame that arrived at loop time `at`. Never waits."""
-        first = not self._heard_audio
+        first = not self._heard_audio or self._gone(at)
         self._heard_audio = True
+        self._frame_at = at
+        self._line_clock.add(len(pcm), at)
+        self._take_in(pcm, at)
+        if first and self._quiet_since is None:
+            self._quiet_since = at
+        if not self._open and (self._activity.speaking or first):
+            self._wake.set()
+
+    def _take_in(self, pcm: bytes, at: float) -> None:
+        """Queues audio for the recogniser and looks for a voice in it."""
         voiced_before = self._activity.voiced_s
-        for event in self._activity.feed(pcm, at):
-            self._note_voice(event)
+        events = self._activity.feed(pcm, at)
         self._pending.append(_Frame(pcm, at, self._activity.voiced_s - voiced_before))
         self._pending_bytes += len(pcm)
         self._bound()
-        if first and self._quiet_since is None:
-            self._quiet_since = at
+        if self._activity.last_voiced_at == at:
+            self._voiced_end = self._line_clock.total / BYTES_PER_SECOND
+        for event in self._confirmed(events, pcm):
+            self._note_voice(event)
         if self._open:
             prompt = self._activity.speaking or at - (self._voice_stopped_at or -AFTER_VOICE_S) < AFTER_VOICE_S
             if self._pending_bytes >= (COALESCE_VOICE if prompt else COALESCE_SILENCE):
                 self._wake.set()
-        elif self._activity.speaking or first:
-            self._wake.set()
+
+    def _confirmed(self, events: Sequence[VoiceEvent], pcm: bytes) -> list[VoiceEvent]:
+        """The events without onsets that sound like no voice while a reply plays; they may still turn out to be one."""
+        plays = self._confirmation is not None and self._reply_plays()
+        likely = plays and self._confirmation is not None and self._confirmation.feed(pcm) >= LIKELY
+        passed: list[VoiceEvent] = []
+        for event in events:
+            self._doubted = event if isinstance(event, VoiceStarted) else None
+            if self._doubted is None:
+                passed.append(event)
+        if self._doubted is not None and (likely or not plays):
+            passed.append(self._doubted)
+            self._doubted = None
+        return passed
+
+    def _fill(self, now: float) -> None:
+        """Silence in the place of frames that have stopped coming."""
+        if self._frame_at is None or now - self._frame_at < STOPPED_S:
+            return
+        since = max(self._filled_until, self._frame_at)
+        if since == self._frame_at:
+            note(self._recorder, ListeningNote.FRAMES_STOPPED)
+        self._filled_until = now
+        self._take_in(bytes(bytes_for(min(now - since, STOPPED_S))), now)
+
+    def _gone(self, now: float) -> bool:
+        return self._frame_at is not None and now - self._frame_at > GONE_S
 
     async def run(self) -> None:
         """Keeps a stream open while there is something to hear. Runs until it is cancelled."""
+        try:
+            await self._keep_open()
+        finally:
+            if self._release is not None:
+                self._release.cancel()
+
+    async def _keep_open(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -133,14 +210,17 @@ class CallerListener:
                 async with self._stt.open(self._session, self._recorder) as stream:
                     await self._use(stream)
             except ProviderError as error:
-                self._put(RecogniserLost(error))
-                await asyncio.sleep(REOPEN_S)
+                if self._lost is not error.kind:
+                    self._lost = error.kind
+                    self._put(RecogniserLost(error))
+                await asyncio.sleep(min(REOPEN_S * 2**self._failures, LONGEST_REOPEN_S))
+                self._failures += 1
                 self._wake.set()
             finally:
                 self._open = False
 
     async def _use(self, stream: SpeechStream) -> None:
-        self._ring = ArrivalRing(BYTES_PER_SECOND)
+        self._stream_clock = SampleClock(BYTES_PER_SECOND)
         self._open = True
         try:
             async with asyncio.TaskGroup() as group:
@@ -153,6 +233,7 @@ class CallerListener:
 
     async def _send_until_idle(self, stream: SpeechStream) -> None:
         while not self._idle():
+            self._fill(clock.now())
             if self._pending:
                 audio, voiced_s = self._take()
                 await stream.send(audio, voiced_s=voiced_s)
@@ -164,15 +245,17 @@ class CallerListener:
                 continue
 
     def _idle(self) -> bool:
-        """Whether no voice was heard for so long that the stream is not worth its price."""
+        """Whether no frame came, or no voice was heard, for so long that the stream is not worth its price."""
+        if self._gone(clock.now()):
+            return True
         if self._activity.speaking or self._quiet_since is None:
             return False
         return clock.now() - self._quiet_since > self._idle_s
 
     def _take(self) -> tuple[bytes, float]:
-        """All pending audio and how much of it is voiced, entered into the arrival ring as it leaves."""
+        """All pending audio and how much of it is voiced, entered into the stream's clock as it leaves."""
         for frame in self._pending:
-            self._ring.add(len(frame.pcm), frame.at)
+            self._stream_clock.add(len(frame.pcm), frame.at)
         audio = b"".join(frame.pcm for frame in self._pending)
         voiced_s = sum(frame.voiced_s for frame in self._pending)
         self._pending.clear()
@@ -184,26 +267,62 @@ class CallerListener:
             self._note_heard(heard)
 
     def _note_heard(self, heard: SttEvent) -> None:
+        self._failures, self._lost = 0, None
         self._sure = heard.kind is not SttEventKind.ENDED and (self._sure or heard.kind is SttEventKind.STARTED)
-        if heard.kind is SttEventKind.ENDED:
-            if heard.text.strip():
-                ready = clock.now()
-                self._put(EndOfTurn(heard.text.strip(), min(self._speech_ended(heard, ready), ready), ready))
-        elif heard.text.strip():
-            self._put(Words(heard.text.strip(), self._sure))
+        text = heard.text.strip()
+        if not text:
+            return
+        if self._held is not None:
+            text = f"{self._held.text} {text}"
+        if heard.kind is not SttEventKind.ENDED:
+            self._put(Words(text, self._sure))
+            return
+        ready = clock.now()
+        self._end(EndOfTurn(text, min(self._speech_ended(heard, ready), ready), ready))
+
+    def _end(self, turn: EndOfTurn) -> None:
+        """Tells the end of a turn; in the middle of a number only after some silence."""
+        if self._release is not None:
+            self._release.cancel()
+        self._held = self._release = None
+        if not goes_on(turn.text) or turn.ready_at - turn.speech_ended >= self._dictation_s:
+            self._put(turn)
+            return
+        note(self._recorder, ListeningNote.HELD_FOR_DICTATION)
+        self._held = turn
+        self._arm(turn.speech_ended + self._dictation_s)
+
+    def _arm(self, at: float) -> None:
+        self._release = asyncio.get_running_loop().call_at(at, self._let_go)
+
+    def _let_go(self) -> None:
+        """Nothing more came. While the caller speaks again, or words of that may still come, it waits on."""
+        now, held = clock.now(), self._held
+        if held is None:
+            return
+        since_voice = 0.0 if self._activity.speaking else now - (self._activity.last_voiced_at or held.speech_ended)
+        if since_voice < self._dictation_s and now - held.ready_at < LONGEST_HOLD_S:
+            self._arm(now + max(self._dictation_s - since_voice, FLUSH_S))
+            return
+        self._held = self._release = None
+        self._put(replace(held, ready_at=now))
 
     def _speech_ended(self, heard: SttEvent, now: float) -> float:
-        end = heard.words[-1].end_s if heard.words else None
-        arrived = self._ring.arrival(end) if end is not None else None
+        end = heard.end_s
+        arrived = self._stream_clock.arrival(end) if end is not None else None
         if arrived is not None:
             return arrived
-        if self._activity.speaking and self._voice_stopped_at is not None:
-            return self._voice_stopped_at  # the caller already speaks again: the turn ended at the voice before
-        return self._activity.last_voiced_at if self._activity.last_voiced_at is not None else now
+        if self._activity.last_voiced_at is None:
+            return now
+        # when the caller already speaks again the turn ended at the voice before
+        spoken = self._stopped_end if self._activity.speaking and self._stopped_end is not None else self._voiced_end
+        arrived = self._line_clock.arrival(spoken)
+        return now if arrived is None else arrived
 
     def _note_voice(self, event: VoiceEvent) -> None:
         if isinstance(event, VoiceStopped):
             self._voice_stopped_at = self._quiet_since = event.at
+            self._stopped_end = self._voiced_end
         else:
             self._quiet_since = None
         self._put(event)

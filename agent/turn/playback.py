@@ -123,6 +123,11 @@ class Playback:
         parts = [_heard_part(clause, position) for clause in self._clauses]
         return " ".join(part for part in parts if part)
 
+    def said(self, now: float) -> str:
+        """The text of all clauses that have begun to play, the present one to its end."""
+        position = self.position(now)
+        return " ".join(clause.text for clause in self._clauses if clause.start_s <= position)
+
     def clause_start(self, index: int) -> float:
         """Where clause `index` begins, in seconds of the reply."""
         return self._clauses[index].start_s

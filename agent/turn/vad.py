@@ -3,13 +3,20 @@
 Two tests must agree on each 20 ms frame: WebRTC's detector, which knows speech from hum and hiss but lingers for about
 100 ms after its end, and an energy gate above the tracked noise floor, which is exact in time but takes a slammed door
 for speech. What is left over (a cough) is settled by the recogniser: no word, no barge-in.
+
+The floor is the quietest frame of the last four seconds (speech is as quiet as its room for a moment in so long), and a
+sound that keeps its level for a second is no speech but the room: a vacuum cleaner is learned that quickly.
+An offset of the microphone (DC) is taken out first. Digital silence says nothing about a room:
+clients send it while they are muted.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import webrtcvad
 
 from agent.core.audio import (
@@ -19,7 +26,6 @@ from agent.core.audio import (
     VOICE_BELOW_PEAK_DB,
     VOICE_FLOOR_DBFS,
     amplitude,
-    rms,
 )
 
 FRAME_MS: Final = 20
@@ -31,9 +37,15 @@ RELEASE_FRAMES: Final = 15  # unvoiced frames that end a voice: 300 ms
 MIN_RMS: Final = amplitude(VOICE_FLOOR_DBFS)
 BELOW_PEAK: Final = amplitude(-VOICE_BELOW_PEAK_DB)
 ABOVE_NOISE: Final = amplitude(VOICE_ABOVE_NOISE_DB)
-LOUDEST_NOISE: Final = 0.02  # -34 dBFS: what is louder when a call begins is a voice
-FLOOR_RISE: Final = 1.005  # per frame: 28 % a second, so that a louder room is learnt in some seconds
+LOUDEST_NOISE: Final = 0.02  # -34 dBFS: what is louder when a call begins is a voice, until the floor is known
+FLOOR_BLOCK: Final = 5  # frames: the floor is looked for in steps of 100 ms
+FLOOR_BLOCKS: Final = 40  # that many steps back: 4 s
+STEADY_BLOCKS: Final = 10  # what stays within STEADY for so many steps is noise
+STEADY: Final = amplitude(6.0)
+DC_SHARE: Final = 0.1  # of a frame's mean that the offset follows
 PEAK_DECAY: Final = 0.97  # per frame: a loud moment is forgotten within some seconds of quieter speech
+
+_LEAST_FLOOR: Final = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,8 @@ class VoiceActivity:
     def __init__(self, aggressiveness: int = 2) -> None:
         self._webrtc = webrtcvad.Vad(aggressiveness)
         self._rest = b""
-        self._floor: float | None = None
+        self._floor = _NoiseFloor()
+        self._dc = 0.0
         self._peak = 0.0
         self._recent: list[float | None] = []  # arrival times of the voiced frames among the last few
         self._unvoiced = 0
@@ -105,15 +118,53 @@ class VoiceActivity:
         return VoiceStarted(onset[0])
 
     def _voiced(self, frame: bytes) -> bool:
-        level = rms(frame)
-        gate = max(MIN_RMS, self._noise_floor(level) * ABOVE_NOISE, self._peak * BELOW_PEAK)
+        samples = np.frombuffer(frame, dtype="<i2").astype(np.float32)
+        if not samples.any():
+            self._floor.begin(0.0)
+            return False
+        mean = float(samples.mean())
+        self._dc += DC_SHARE * (mean - self._dc) if self._floor.begun else mean
+        samples -= self._dc
+        level = float(np.sqrt(samples.dot(samples) / samples.size)) / 32768.0
+        gate = max(MIN_RMS, self._floor.learn(level) * ABOVE_NOISE, self._peak * BELOW_PEAK)
         self._peak = max(level, self._peak * PEAK_DECAY)
-        return level > gate and self._webrtc.is_speech(frame, SAMPLE_RATE)
+        if level <= gate:
+            return False
+        if abs(self._dc) > 1.0:
+            frame = np.clip(samples, -32768, 32767).astype("<i2").tobytes()
+        return self._webrtc.is_speech(frame, SAMPLE_RATE)
 
-    def _noise_floor(self, level: float) -> float:
-        """The quietest frame, slowly forgotten; at the start the first frame, as far as it can be noise."""
-        if self._floor is None:
-            self._floor = min(level, LOUDEST_NOISE)
-        floor = level if level < self._floor else min(self._floor * FLOOR_RISE, 0.1)
-        self._floor = max(floor, 1e-5)
-        return self._floor
+
+class _NoiseFloor:
+    """The level of what is always there, as a share of full scale."""
+
+    def __init__(self) -> None:
+        self._block: list[float] = []
+        self._quietest: deque[float] = deque(maxlen=FLOOR_BLOCKS)
+        self._usual: deque[float] = deque(maxlen=STEADY_BLOCKS)
+        self._level = LOUDEST_NOISE
+        self.begun = False
+
+    def begin(self, level: float) -> None:
+        """The first level is what is there, as far as it can be noise."""
+        if not self.begun:
+            self.begun = True
+            self._level = min(level, LOUDEST_NOISE)
+
+    def learn(self, level: float) -> float:
+        """Takes the level of the next frame and returns the floor."""
+        self.begin(level)
+        self._level = min(self._level, level)
+        self._block.append(level)
+        if len(self._block) == FLOOR_BLOCK:
+            self._quietest.append(min(self._block))
+            self._usual.append(sum(self._block) / FLOOR_BLOCK)
+            self._block.clear()
+            self._look_back()
+        return max(self._level, _LEAST_FLOOR)
+
+    def _look_back(self) -> None:
+        if len(self._usual) == STEADY_BLOCKS and max(self._usual) < min(self._usual) * STEADY:
+            self._level = min(self._usual)
+        elif len(self._quietest) == FLOOR_BLOCKS:
+            self._level = min(self._quietest)

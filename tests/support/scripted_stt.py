@@ -10,11 +10,13 @@ from typing import Any
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.core.calls import CallRecorder, ErrorKind, Fallback, ProviderError
+from agent.core.calls import CallRecorder, ErrorKind, Fallback, ListeningNote, ProviderError
 from agent.providers.base import SpeechToText, SttEvent, SttEventKind, Word
-from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers
+from agent.providers.fallback.breaker import Breaker, Breakers
+from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import ChainStep
-from agent.providers.fallback.stt import FallbackSttStream, ListeningRules, SttFallback
+from agent.providers.fallback.stt import FallbackSttStream, SttFallback
+from agent.providers.fallback.stt_rules import ListeningRules
 from tests.support.providers import RecordingRecorder
 from tests.support.virtual_time import run_virtual
 
@@ -31,6 +33,10 @@ class SttTimeline(RecordingRecorder):
     def __init__(self) -> None:
         super().__init__()
         self.moves: list[Fallback] = []
+        self.notes: list[ListeningNote] = []
+
+    def noted(self, note: ListeningNote) -> None:
+        self.notes.append(note)
 
     def fell_back(self, fallback: Fallback) -> None:
         self.moves.append(fallback)
@@ -158,12 +164,13 @@ def stt_call(
     *steps: ChainStep[SpeechToText],
     last: str = "none",
     rules: ListeningRules | None = None,
+    session: str = "s",
 ) -> RecordedCall:
     """Runs a scenario on a fresh chain and ends the stream as a listener does."""
 
     async def run() -> RecordedCall:
         recorder = SttTimeline()
-        async with SttFallback(steps, last=last, rules=rules).open("s", recorder) as stream:
+        async with SttFallback(steps, last=last, rules=rules).open(session, recorder) as stream:
             call = RecordedCall(stream, recorder)
             listening = asyncio.create_task(call.listen())
             await scenario(call)

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 
+from voice_sandbox.deepgram.quirks import apply_quirk
 from voice_sandbox.deepgram.upgrade import AudioMeter, PcmInput, Upgrade
 from voice_sandbox.faults import FaultKind
 
@@ -89,15 +90,20 @@ class _Sender:
             return False
         if fault is not None and fault.kind is FaultKind.SLOW_DRIP and message.useful:
             await asyncio.sleep(fault.interval_s)
-        text = msgspec.json.encode(message.payload).decode()
-        if fault is not None and self._bites(FaultKind.MALFORMED):
-            self._upgrade.settle(FaultKind.MALFORMED)
-            text = _WRONG_SHAPE if fault.variant == "shape" else _NOT_JSON
-        if message.payload.get("event") == "EndOfTurn" or message.payload.get("speech_final"):
-            self._upgrade.world.timings.note(self._upgrade.session, "deepgram", "end_of_turn")
-        await self._upgrade.socket.send_text(text)
+        quirk = fault.variant if fault is not None and self._bites(FaultKind.QUIRK) else ""
+        for payload in apply_quirk(quirk, message.payload):
+            await self._send_text(payload)
         self._useful += message.useful
         return self._bites(FaultKind.CUT) and await self._cut()
+
+    async def _send_text(self, payload: Mapping[str, Any]) -> None:
+        text = msgspec.json.encode(payload).decode()
+        if self._fault is not None and self._bites(FaultKind.MALFORMED):
+            self._upgrade.settle(FaultKind.MALFORMED)
+            text = _WRONG_SHAPE if self._fault.variant == "shape" else _NOT_JSON
+        if payload.get("event") == "EndOfTurn" or payload.get("speech_final"):
+            self._upgrade.world.timings.note(self._upgrade.session, "deepgram", "end_of_turn")
+        await self._upgrade.socket.send_text(text)
 
     async def _cut(self) -> bool:
         self._upgrade.settle(FaultKind.CUT)

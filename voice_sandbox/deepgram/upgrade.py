@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from litestar import WebSocket
 
 PROVIDER: Final = "deepgram"
+IDLE_S: Final = 10.0  # without a message of the client until the connection is closed
+NET_0001: Final = (
+    "Deepgram did not receive audio data or a text message within the timeout window. See https://dpgr.am/net0001"
+)
 LASTING: Final = {
     FaultKind.UNAUTHORIZED: "Invalid credentials.",
     FaultKind.NO_CREDIT: "Project does not have enough credits and does not have an overage agreement.",

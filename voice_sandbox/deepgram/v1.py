@@ -21,17 +21,13 @@ from litestar import WebSocket
 from litestar.handlers import websocket
 
 from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
-from voice_sandbox.deepgram.upgrade import PROVIDER, BadRequestError, Upgrade, number, pcm_source
+from voice_sandbox.deepgram.upgrade import IDLE_S, NET_0001, PROVIDER, BadRequestError, Upgrade, number, pcm_source
 from voice_sandbox.recognizer.turns import LEAST_SILENCE_S, TurnEvent, TurnEventKind, TurnRules, TurnTracker
 from voice_sandbox.recognizer.words import RecognizedWord
 from voice_sandbox.state import SandboxState
 
 INTERIM_EVERY_S: Final = 1.04
 SILENT_SEGMENT_S: Final = 5 * INTERIM_EVERY_S
-IDLE_S: Final = 10.0
-_NET_0001: Final = (
-    "Deepgram did not receive audio data or a text message within the timeout window. See https://dpgr.am/net0001"
-)
 _CHANNEL: Final = [0, 1]
 _WORD_CONFIDENCE: Final = 0.99
 _MODEL_UUID: Final = str(uuid.uuid5(uuid.NAMESPACE_DNS, "nova.sandbox"))
@@ -112,7 +108,7 @@ class NovaListener:
 
     def check(self, now: float) -> Sequence[Out]:
         if now - self._alive_at >= IDLE_S - 1e-6:
-            return [Close(1011, _NET_0001)]
+            return [Close(1011, NET_0001)]
         return [out for event in self._tracker.check(now) for out in self._tell(event)]
 
     def command(self, text: str, now: float) -> Sequence[Out]:

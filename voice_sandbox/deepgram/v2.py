@@ -2,7 +2,8 @@
 
 The shapes are those of deepgram-sdk 7.17 and of recorded traffic: an `Update` for every 0.24 s of audio in which no
 state changed, `sequence_id` over all messages, windows that start where the last turn ended. `CloseStream` closes
-without an `EndOfTurn`, as the real service does. Transcripts are written as in the clip library.
+without an `EndOfTurn`, as the real service does. There is no KeepAlive: a stream without audio is closed
+after 10 s. Transcripts are written as in the clip library.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from litestar import WebSocket
 from litestar.handlers import websocket
 
 from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
-from voice_sandbox.deepgram.upgrade import PROVIDER, BadRequestError, Upgrade, number, pcm_source
+from voice_sandbox.deepgram.upgrade import IDLE_S, NET_0001, PROVIDER, BadRequestError, Upgrade, number, pcm_source
 from voice_sandbox.recognizer.turns import USUAL_THRESHOLD, TurnEvent, TurnEventKind, TurnRules, TurnTracker
 from voice_sandbox.recognizer.words import RecognizedWord
 from voice_sandbox.state import SandboxState
@@ -75,15 +76,19 @@ class FluxListener:
         self._turn = 0
         self._window_start = 0.0
         self._told_at = 0.0
+        self._alive_at = 0.0
 
     @property
     def deadline(self) -> float | None:
-        return self._tracker.deadline
+        turn, idle = self._tracker.deadline, self._alive_at + IDLE_S
+        return idle if turn is None else min(idle, turn)
 
     def opening(self, now: float) -> Sequence[Out]:
+        self._alive_at = now
         return [self._numbered({"type": "Connected", "request_id": self._request_id})]
 
     def audio(self, pcm: bytes, now: float) -> Sequence[Out]:
+        self._alive_at = now
         outs = [out for event in self._tracker.audio(pcm, now) for out in self._tell(event)]
         seconds = self._tracker.recogniser.seconds
         if not outs and seconds - self._told_at >= UPDATE_EVERY_S - 1e-9:
@@ -91,6 +96,8 @@ class FluxListener:
         return outs
 
     def check(self, now: float) -> Sequence[Out]:
+        if now - self._alive_at >= IDLE_S - 1e-6:
+            return [Close(1011, NET_0001)]
         return [out for event in self._tracker.check(now) for out in self._tell(event)]
 
     def command(self, text: str, now: float) -> Sequence[Out]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import CallRecorder, ErrorKind, ProviderError
 from agent.providers.base import SttEvent, SttEventKind, Word
+from agent.providers.call import ProviderCall
 from agent.providers.deepgram.stream import (
     PROVIDER,
     DeepgramStream,
@@ -27,6 +28,7 @@ _KINDS: Final = {
     "EndOfTurn": SttEventKind.ENDED,
 }
 _OUR_FAULT: Final = "UNPARSABLE_CLIENT_MESSAGE"
+_MULTILINGUAL: Final = frozenset({"flux-general-multi"})
 
 
 class DeepgramFlux:
@@ -34,7 +36,8 @@ class DeepgramFlux:
 
     `eot_threshold` (0.5 to 0.9) is the confidence at which a turn is over; `eager_eot_threshold` (0.3 to 0.9, None =
     off) the one at which it is probably over; `eot_timeout_ms` the silence that ends a turn in any case. `keyterms` are
-    words that the recogniser should expect. Flux has no KeepAlive: a stream without audio is closed by the vendor.
+    words that the recogniser should expect, `language` is a hint to a model of many. With `mip_opt_out` the audio does
+    not train the vendor's models. Flux has no KeepAlive: a stream without audio is closed by the vendor.
     """
 
     provider = PROVIDER
@@ -49,6 +52,8 @@ class DeepgramFlux:
         eager_eot_threshold: float | None = None,
         eot_timeout_ms: int | None = None,
         keyterms: Sequence[str] = (),
+        language: str | None = None,
+        mip_opt_out: bool = True,
     ) -> None:
         self.model = model
         self._client = connect_sdk(api_key, base_url)
@@ -60,16 +65,18 @@ class DeepgramFlux:
             "eager_eot_threshold": eager_eot_threshold,
             "eot_timeout_ms": eot_timeout_ms,
             "keyterm": list(keyterms) or None,
+            "language_hint": [language] if language and model in _MULTILINGUAL else None,
+            "mip_opt_out": mip_opt_out or None,
         }
 
     @asynccontextmanager
-    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[DeepgramStream]:
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[FluxStream]:
         """Opens a stream for one session. Raises ProviderError; so does iterating it when the connection breaks."""
         connecting = self._client.listen.v2.connect(
             **self._options, request_options={"additional_headers": session_headers(session)}
         )
         async with connected(connecting, self.model, recorder) as (socket, call):
-            stream = DeepgramStream(socket, FluxReader(), call)
+            stream = FluxStream(socket, call)
             try:
                 yield stream
             finally:
@@ -87,11 +94,31 @@ class DeepgramFlux:
         """Nothing is kept open between streams."""
 
 
+class FluxStream(DeepgramStream):
+    """A Flux connection."""
+
+    def __init__(self, socket: Any, call: ProviderCall) -> None:
+        super().__init__(socket, FluxReader(), call)
+        self._flux = socket
+
+    async def end_turn(self) -> None:
+        """Asks for the end of the turn that is open, with the words known. Raises ProviderError."""
+        try:
+            await self._flux.send_force_end_turn()
+        except Exception as error:
+            raise self._failed(error) from None
+
+
 class FluxReader:
-    """Turns TurnInfo messages into `SttEvent`. PARTIAL can come before STARTED: Flux has words but is not sure yet."""
+    """Turns TurnInfo messages into `SttEvent`.
+
+    PARTIAL can come before STARTED: Flux has words but is not sure yet. One without text takes them back. A turn ends
+    once, however often the recogniser says so (`turn_index`).
+    """
 
     def __init__(self) -> None:
         self._open: SttEvent | None = None
+        self._ended = -1  # index of the last turn that is over
 
     def read(self, message: Any) -> Iterable[SttEvent]:
         """What a message says; nothing for those that are not about words."""
@@ -101,10 +128,16 @@ class FluxReader:
             return []
         kind = _KINDS.get(message.event)
         text: str = message.transcript.strip()
-        if kind is None or not text:
+        if kind is None or message.turn_index <= self._ended:
             return []
+        if not text:
+            taken_back = self._open is not None and kind is SttEventKind.PARTIAL
+            self._open = None if taken_back else self._open
+            return [SttEvent(SttEventKind.PARTIAL)] if taken_back else []
         heard = SttEvent(kind, text, tuple(Word(word.word, word.start, word.end) for word in message.words))
-        self._open = None if kind is SttEventKind.ENDED else heard
+        ended = kind is SttEventKind.ENDED
+        self._open = None if ended else heard
+        self._ended = message.turn_index if ended else self._ended
         return [heard]
 
     def rest(self) -> Iterable[SttEvent]:

@@ -29,7 +29,8 @@ class DeepgramNova:
     """One Nova model. The SDK is imported when one is made, not with the module.
 
     A turn is over after `endpointing_ms` of silence, or where noise hides the silence, `utterance_end_ms` after its
-    last word (at least 1000). `keyterms` are words that the recogniser should expect (Nova-3).
+    last word (at least 1000). `keyterms` are words that the recogniser should expect (Nova-3; others get none). With
+    `mip_opt_out` the audio is not used to train the vendor's models.
     """
 
     provider = PROVIDER
@@ -44,6 +45,7 @@ class DeepgramNova:
         endpointing_ms: int = 300,
         utterance_end_ms: int = 1000,
         keyterms: Sequence[str] = (),
+        mip_opt_out: bool = True,
     ) -> None:
         self.model = model
         self._client = connect_sdk(api_key, base_url)
@@ -58,7 +60,8 @@ class DeepgramNova:
             "vad_events": True,
             "endpointing": endpointing_ms,
             "utterance_end_ms": utterance_end_ms,
-            "keyterm": list(keyterms) or None,
+            "keyterm": (list(keyterms) or None) if model.startswith("nova-3") else None,
+            "mip_opt_out": mip_opt_out or None,
         }
 
     @asynccontextmanager
@@ -98,6 +101,13 @@ class NovaStream(DeepgramStream):
         """Sends PCM s16le mono 16 kHz. Raises ProviderError."""
         await super().send(pcm)
         self._last_sent_at = asyncio.get_running_loop().time()
+
+    async def end_turn(self) -> None:
+        """Asks for everything heard so far as a finished turn, without waiting for silence. Raises ProviderError."""
+        try:
+            await self._nova.send_finalize()
+        except Exception as error:
+            raise self._failed(error) from None
 
     def _deadline(self) -> float | None:
         return super()._deadline() or self._last_sent_at + KEEP_ALIVE_S
@@ -145,6 +155,9 @@ class NovaReader:
     def _results(self, message: Any) -> list[SttEvent]:
         text, words = self._new_words(message.channel.alternatives[0])
         heard: list[SttEvent] = []
+        if not text and self._started and self._interim[0] and not self._final:
+            self._started = False
+            heard.append(SttEvent(SttEventKind.PARTIAL))  # tentative words are taken back
         self._interim = (text, words)
         if message.is_final:
             if text:
@@ -176,6 +189,5 @@ class NovaReader:
         self._started = False
         if not text:
             return []
-        if words and words[-1].end_s is not None:
-            self._ended_at_s = words[-1].end_s
+        self._ended_at_s = max((word.end_s for word in words if word.end_s is not None), default=self._ended_at_s)
         return [SttEvent(SttEventKind.ENDED, text, words)]

@@ -3,11 +3,15 @@
 A stream reports a `Call` with the samples sent since the last one every 10 s of audio and at its end, so that a crash
 loses at most 10 s of what is billed. The reports in between have the outcome `ok`. The first one's `first_output_at` is
 the moment the connection stood: a recogniser that hears nobody has nothing to say.
+
+Deepgram closes a connection that gets no audio (NET-0001). When we had sent none for some seconds that is the end of
+the stream and no failure; the words of an open turn are its last.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,14 +26,17 @@ from agent.providers.refusals import ProviderRefusal, refusal_of
 
 if TYPE_CHECKING:
     from deepgram import AsyncDeepgramClient
+    from websockets.exceptions import ConnectionClosed
     from websockets.legacy.client import WebSocketClientProtocol
 
 PROVIDER: Final = "deepgram"
 SEND_TIMEOUT_S: Final = 5.0  # the peer does not read any more
 FINISH_TIMEOUT_S: Final = 5.0  # from the end of the audio to the last answer
 CLOSE_TIMEOUT_S: Final = 1.0
+OWN_SILENCE_S: Final = 5.0  # a close after so long without audio of ours is ours; the vendor waits for about 10 s
 _REPORT_EVERY_SAMPLES: Final = 10 * SAMPLE_RATE
 _UNKNOWN_IN_A_ROW: Final = 5  # a message of a kind that the SDK does not know is news, that many are unreadable
+_NO_AUDIO: Final = re.compile(r"net-?0001", re.IGNORECASE)
 _POLICY_VIOLATION: Final = 1008  # Deepgram's close code for audio that it cannot decode
 
 
@@ -100,6 +107,7 @@ class DeepgramStream:
         self._heard = False
         self._unknown = 0
         self._finish_by: float | None = None
+        self._last_audio_at = asyncio.get_running_loop().time()
         self._patience: asyncio.Timeout | None = None
 
     async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
@@ -109,6 +117,7 @@ class DeepgramStream:
                 await self._socket.send_media(pcm)
         except Exception as error:
             raise self._failed(error) from None
+        self._last_audio_at = asyncio.get_running_loop().time()
         counted = self._call.quantities.get(Unit.AUDIO_SAMPLES, 0) + len(pcm) // SAMPLE_WIDTH
         self._call.quantities[Unit.AUDIO_SAMPLES] = counted
         if counted >= _REPORT_EVERY_SAMPLES:
@@ -125,7 +134,10 @@ class DeepgramStream:
             raise self._failed(error) from None
 
     async def __aiter__(self) -> AsyncIterator[SttEvent]:
-        """What is heard, until the stream was finished. Raises ProviderError. A turn that was open then is ENDED."""
+        """What is heard, until the stream was finished, or closed for our silence. Raises ProviderError.
+
+        A turn that was open then is ENDED.
+        """
         while (message := await self._receive()) is not _END:
             if message is _NOTHING:
                 continue
@@ -136,7 +148,7 @@ class DeepgramStream:
             yield heard
 
     async def _receive(self) -> Any:
-        from websockets.exceptions import ConnectionClosedOK
+        from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
 
         try:
             async with asyncio.timeout_at(self._deadline()) as self._patience:
@@ -145,14 +157,21 @@ class DeepgramStream:
             if await self._waited_enough():
                 raise self._failed(error) from None
             return _NOTHING
-        except ConnectionClosedOK as error:
-            if self._finish_by is None:
-                raise self._failed(error) from None
-            return _END
+        except ConnectionClosed as error:
+            answered = self._finish_by is not None and isinstance(error, ConnectionClosedOK)
+            if answered or self._closed_for_silence(error):
+                return _END
+            raise self._failed(error) from None
         except Exception as error:
             raise self._failed(error) from None
         finally:
             self._patience = None
+
+    def _closed_for_silence(self, error: ConnectionClosed) -> bool:
+        """Whether the connection was closed because we had nothing to send."""
+        reason = error.rcvd.reason if error.rcvd is not None else ""
+        silent_s = asyncio.get_running_loop().time() - self._last_audio_at
+        return silent_s >= OWN_SILENCE_S or _NO_AUDIO.search(reason) is not None
 
     def _deadline(self) -> float | None:
         """When to stop waiting for a message, in `loop.time()` seconds."""

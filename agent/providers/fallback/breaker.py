@@ -7,9 +7,14 @@
     any ──(misconfigured: a fault that does not pass by itself)──► open at once, for everybody, with slow re-checks
 
 One breaker per provider and model, shared by all sessions of the process. What one caller can cause says nothing about
-it: input that is refused (`bad_request`, unless from all sides), an answer that the model declines, a call
-that was cancelled before its deadline. While a provider has asked for patience (`retry-after`) nobody asks it, whatever
-the state; but where a caller has nobody else left to ask, one a second tries whether it still means it.
+it: input that is refused (`bad_request`, unless from all sides), an answer that the model declines, a call that was
+cancelled before its deadline. A failure that a caller's own input or line can cause names its session: however often
+one session fails, it counts once in the window. What only a session's own audio speaks for (`empty`: a recogniser that
+hears no words in it) counts not at all. Both make the breaker ask for itself, with a probe while it stays closed; when
+that fails it opens, and no session has to be believed.
+
+While a provider has asked for patience (`retry-after`) nobody asks it, whatever the state; but where a caller has
+nobody else left to ask, one a second tries whether it still means it.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ import structlog
 
 from agent.core import clock
 from agent.core.calls import Call, CallRecorder, ErrorKind, Misconfiguration, Problem, ProviderError
+from agent.providers.fallback.breaker_rules import USUAL_RULES, BreakerRules
 
 log = structlog.get_logger()
 
@@ -34,42 +40,6 @@ class BreakerState(StrEnum):
     CLOSED = "closed"
     HALF_OPEN = "half_open"
     OPEN = "open"
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerRules:
-    """When a breaker opens and closes. Times are seconds, rates are shares of the calls in the window."""
-
-    window_s: float = 30.0
-    window_calls: int = 30
-    """Calls remembered at most: with many callers a breaker is not to wait for half of a long healthy past to fail."""
-    least_calls: int = 3
-    """Fewer calls in the window decide nothing."""
-    failure_rate: float = 0.5
-    slow_rate: float = 0.8
-    slow_s: float = 1.2
-    """A call is slow when its first useful output took longer."""
-    wait_s: float = 2.0
-    """From opening to the first probe; doubles with every probe that fails."""
-    longest_wait_s: float = 60.0
-    jitter: float = 0.25
-    """Waits differ by up to this share, so that processes do not probe in step."""
-    probes_to_close: int = 2
-    probe_pause_s: float = 0.5
-    """Between two probes of a half-open breaker."""
-    probe_timeout_s: float = 3.0
-    recheck_s: float = 30.0
-    """From a misconfiguration to its first re-check; doubles as other waits do."""
-    longest_recheck_s: float = 300.0
-    trickle_s: float = 1.0
-    """Between two callers who ask a provider that has asked for patience, because nobody else is left."""
-    refusers: int = 3
-    """Different callers whose input was refused, without a success between: then it is not their input."""
-
-    @staticmethod
-    def for_deadline(first_output_s: float) -> BreakerRules:
-        """Rules for a service with this deadline to its first useful output: slow is 80 % of it, a probe keeps it."""
-        return BreakerRules(slow_s=0.8 * first_output_s, probe_timeout_s=first_output_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +66,7 @@ class _Seen:
     at: float
     failed: bool
     slow: bool
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +89,13 @@ class Breaker:
     """The breaker of one model of one provider. Made by `Breakers`."""
 
     def __init__(
-        self, provider: str, model: str, rules: BreakerRules, on_change: OnChange, dice: Callable[[], float]
+        self,
+        provider: str,
+        model: str,
+        rules: BreakerRules,
+        on_change: OnChange,
+        dice: Callable[[], float],
+        on_doubt: Callable[[], None],
     ) -> None:
         self.provider = provider
         self.model = model
@@ -126,13 +103,15 @@ class Breaker:
         self.state = BreakerState.CLOSED
         self.probe: Probe | None = None
         self.probe_at: float | None = None
-        """When the next probe is due (time of `agent.core.clock`); None while it is closed."""
+        """When the next probe is due (time of `agent.core.clock`); None while it is closed and nobody doubts it."""
         self.fault: Misconfiguration | None = None
         """What only a person can mend; None while nothing is known to be wrong."""
         self._on_change = on_change
+        self._on_doubt = on_doubt
         self._dice = dice
         self._seen: deque[_Seen] = deque(maxlen=rules.window_calls)
         self._paused_until = 0.0
+        self._checked_at: float | None = None
         self._paused_at = float("-inf")
         self._tried_at = float("-inf")
         self._refused: set[int] = set()
@@ -166,8 +145,12 @@ class Breaker:
         retry_after_s: float | None = None,
         fault: Misconfiguration | None = None,
         caller: int | None = None,
+        *,
+        session: str | None = None,
     ) -> None:
-        """A caller's request failed. `caller` is any number that tells callers apart, where one is known."""
+        """A caller's request failed. `caller` is any number that tells callers apart, where one is known; `session` is
+        whose request it was where that session itself can have been the cause.
+        """
         if kind is ErrorKind.BAD_REQUEST and caller is not None:
             self._refused.add(caller)
             if len(self._refused) >= self.rules.refusers:
@@ -177,15 +160,20 @@ class Breaker:
         if kind is ErrorKind.MISCONFIGURED:
             self._misconfigured(fault or Misconfiguration(Problem.OTHER))
             return
+        if session is not None:
+            self._check()
+            if kind is ErrorKind.EMPTY:
+                return
         if retry_after_s:
             self._paused_at = clock.now()
             self._paused_until = max(self._paused_until, self._paused_at + retry_after_s)
         if kind is not ErrorKind.RATE_LIMITED or not retry_after_s:
-            self._note(failed=True, slow=False)
+            self._note(failed=True, slow=False, session=session)
 
     async def ask(self, recorder: CallRecorder) -> None:
         """Sends one probe and draws the conclusion. Never raises but for cancellation."""
-        self._change(BreakerState.HALF_OPEN, "probe_due")
+        if self.state is not BreakerState.CLOSED:
+            self._change(BreakerState.HALF_OPEN, "probe_due")
         error: ProviderError | None = None
         try:
             async with asyncio.timeout(self.rules.probe_timeout_s) as scope:
@@ -205,6 +193,15 @@ class Breaker:
         else:
             self._open("probe_failed", error.retry_after_s or 0.0)
 
+    def _check(self) -> None:
+        """Has a probe find out whether it is the provider, unless one did so a moment ago."""
+        now = clock.now()
+        lately = self._checked_at is not None and now - self._checked_at < self.rules.check_pause_s
+        if self.state is not BreakerState.CLOSED or self.probe is None or lately:
+            return
+        self._checked_at = self.probe_at = now
+        self._on_doubt()
+
     def _misconfigured(self, fault: Misconfiguration) -> None:
         if self.state is BreakerState.OPEN:
             return  # a request that was under way when it opened; the next probe finds out
@@ -214,6 +211,9 @@ class Breaker:
         self._open("probe_failed" if known else "misconfigured", 0.0, longest_s=rules.longest_recheck_s)
 
     def _probe_succeeded(self) -> None:
+        if self.state is BreakerState.CLOSED:
+            self.probe_at = None
+            return
         self._probes_left -= 1
         if self._probes_left > 0:
             self.probe_at = clock.now() + self._jittered(self.rules.probe_pause_s)
@@ -225,11 +225,14 @@ class Breaker:
         self.fault = None
         self._change(BreakerState.CLOSED, "recovered")
 
-    def _note(self, *, failed: bool, slow: bool) -> None:
+    def _note(self, *, failed: bool, slow: bool, session: str | None = None) -> None:
         if self.state is not BreakerState.CLOSED:
             return  # a request that was under way when it opened
         now = clock.now()
-        self._seen.append(_Seen(now, failed, slow))
+        if session is not None:
+            for earlier in [one for one in self._seen if one.session == session]:
+                self._seen.remove(earlier)
+        self._seen.append(_Seen(now, failed, slow, session))
         while self._seen[0].at < now - self.rules.window_s:
             self._seen.popleft()
         count = len(self._seen)
@@ -279,13 +282,11 @@ class Breakers:
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._wake = asyncio.Event()
 
-    def of(
-        self, provider: str, model: str, rules: BreakerRules = BreakerRules(), probe: Probe | None = None
-    ) -> Breaker:
+    def of(self, provider: str, model: str, rules: BreakerRules = USUAL_RULES, probe: Probe | None = None) -> Breaker:
         """The breaker of a model, made at the first call, which also decides its rules. A later probe replaces none."""
         key = (provider, model)
         if key not in self._breakers:
-            self._breakers[key] = Breaker(provider, model, rules, self._changed, self._dice)
+            self._breakers[key] = Breaker(provider, model, rules, self._changed, self._dice, self._wake.set)
         breaker = self._breakers[key]
         breaker.probe = breaker.probe or probe
         return breaker

@@ -8,10 +8,17 @@ Audio that no finished turn contains yet is kept (15 s at most) and told to the 
 from the beginning of the turn. Word times always count the audio sent on this stream. Between two turns the chain goes
 back to an earlier step that is well again.
 
-**A deaf recogniser** says nothing while the caller is heard to speak, or does not end a turn that it has begun. The
-next step gives a second opinion on the same audio: only when that hears words, the first one counts as failed
-(`empty`); a television in one room opens no breaker. There is no second opinion on the last step: when nothing came of
-what somebody said before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
+**A deaf recogniser** says nothing while the caller is heard to speak. The next step gives a second opinion on the same
+audio. Words that it hears make the breaker of the first ask with a probe of its own: they prove nothing by themselves,
+since recognisers invent words for music, and a television in one room opens no breaker. A step that is alone gets a
+fresh connection and the same probe. There is no second opinion on the last step: when nothing came of what somebody
+said before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
+
+**A turn that does not end** is ended here with the words known, after the silence of `ListeningRules.patience`: the
+recogniser is asked first, and one that does not even answer to that is connected to anew.
+
+**A connection that was closed because we had no audio to send** is opened again with the next audio, and is nobody's
+failure.
 
 Moves are told as by the other chains; the reason `recovered` is the way back.
 """
@@ -19,18 +26,19 @@ Moves are told as by the other chains; the reason `recovered` is the way back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.core.calls import CallRecorder, ErrorKind, Fallback, FallbackObserver, ProviderError
-from agent.core.errors import leaves
-from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind, Word
+from agent.core.calls import CallRecorder, ErrorKind, Fallback, FallbackObserver, ListeningNote, ProviderError, note
+from agent.providers.base import EndsTurns, SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.replay_buffer import Unheard
+from agent.providers.fallback.stt_signals import ReconnectError, StepBackError, first_cause, shifted
+from agent.providers.fallback.stt_steps import SttSteps, allows
 
 _PIECE: Final = bytes_for(0.2)  # audio of the past is told in pieces of this size
 _MOST_EVENTS: Final = 256
@@ -40,48 +48,8 @@ _SOME_VOICE_S: Final = 0.3  # voiced audio that may be the beginning of a turn
 _AGAIN: Final = frozenset({ErrorKind.DISCONNECTED, ErrorKind.STALLED, ErrorKind.REFUSED})
 
 
-@dataclass(frozen=True, slots=True)
-class ListeningRules:
-    """How patient the chain is, in seconds. `attempts`: bad connections to a step in a row before the next is asked."""
-
-    attempts: int = 2
-    pause_s: float = 0.2
-    rest_s: float = 15.0
-    """A step that was given up is asked again after this, when its breaker allows it."""
-    deaf_s: float = 3.0
-    """Voiced audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
-    answer_s: float = 1.5
-    """Silence after a third of that, still without a word: whoever spoke so briefly waits for an answer."""
-    open_s: float = 2.0
-    """Silence of the caller and of the recogniser in a turn that it has begun: it does not come to an end."""
-    last_answer_s: float = 2.2
-    """The same for the last step, which may only have begun when the pause was long enough to end a segment."""
-    opinion_s: float = 8.0
-    """How long the next step may take to hear words where the suspected one heard none."""
-
-
-class _StepBackError(Exception):
-    """An earlier step is well again."""
-
-
-class SttFallback:
-    """The recognisers of one session, in the order of asking. Remembers between streams who failed a moment ago.
-
-    Slots of its steps are not used: a stream lives as long as its session, so the limit of sessions bounds them. A step
-    that takes segments takes a slot for each; one that finds none is `busy`, and passed over for this turn.
-    """
-
-    def __init__(
-        self, steps: Sequence[ChainStep[SpeechToText]], *, last: str = "none", rules: ListeningRules | None = None
-    ) -> None:
-        """`last` names what follows the last step in fallbacks: `browser` where the client can listen."""
-        self.provider = steps[0].provider.provider
-        self.model = steps[0].provider.model
-        self.steps = tuple(steps)
-        self.last = last
-        self.rules = rules or ListeningRules()
-        self.deaf_s = self.rules.deaf_s
-        self._rest_until: dict[str, float] = {}
+class SttFallback(SttSteps):
+    """The recognisers of one session as one recogniser."""
 
     @asynccontextmanager
     async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[FallbackSttStream]:
@@ -96,37 +64,11 @@ class SttFallback:
         if not task.cancelled():
             task.result()
 
-    def choose(self, tried: Collection[str]) -> ChainStep[SpeechToText] | None:
-        """The step to ask now: the first that is not resting, else the first that is; None when all were tried."""
-        open_to = [step for step in self.steps if step.name not in tried and _allows(step)]
-        return next((step for step in open_to if not self._backing_off(step)), open_to[0] if open_to else None)
-
-    def better(self, step: ChainStep[SpeechToText]) -> ChainStep[SpeechToText] | None:
-        """The first step before this one that is well."""
-        before = self.steps[: self.steps.index(step)]
-        return next((one for one in before if _allows(one) and not self._backing_off(one)), None)
-
-    def after(self, step: ChainStep[SpeechToText]) -> ChainStep[SpeechToText] | None:
-        """The step that can give a second opinion on this one."""
-        return next((one for one in self.steps[self.steps.index(step) + 1 :] if _allows(one)), None)
-
-    def clear_suspicion(self, step: ChainStep[SpeechToText]) -> None:
-        """The suspicion was wrong: the step is asked again at once, and believed for longer."""
-        self._rest_until.pop(step.name, None)
-        self.deaf_s *= 2
-
-    def rest(self, step: ChainStep[SpeechToText]) -> None:
-        """Leaves a step alone for some seconds."""
-        self._rest_until[step.name] = clock.now() + self.rules.rest_s
-
-    def _backing_off(self, step: ChainStep[SpeechToText]) -> bool:
-        return clock.now() < self._rest_until.get(step.name, 0.0)
-
 
 class FallbackSttStream:
     """One stream over the steps of a chain. One task sends, one iterates, `run` connects."""
 
-    def __init__(self, chain: SttFallback, session: str, recorder: CallRecorder) -> None:
+    def __init__(self, chain: SttSteps, session: str, recorder: CallRecorder) -> None:
         self._chain = chain
         self._session = session
         self._recorder = recorder
@@ -139,6 +81,10 @@ class FallbackSttStream:
         self._told = 0  # position up to which it was told
         self._progress = False  # whether it has brought words
         self._heard_at = 0.0  # when the last ones came, or when it was opened
+        self._words = SttEvent(SttEventKind.PARTIAL)  # of the open turn
+        self._asked_to_end_at: float | None = None
+        self._retold = False  # the open turn was told to a fresh connection already
+        self._connected = False
         self._suspect: ChainStep[SpeechToText] | None = None
 
     async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
@@ -166,11 +112,11 @@ class FallbackSttStream:
         try:
             step = chain.choose(tried)
             if step is not chain.steps[0]:
-                self._tell(chain.steps[0], step, "resting" if _allows(chain.steps[0]) else "breaker_open")
+                self._tell(chain.steps[0], step, "resting" if allows(chain.steps[0]) else "breaker_open")
             while step is not None:
                 try:
                     await self._use(step)
-                except _StepBackError:
+                except StepBackError:
                     following = chain.better(step) or chain.steps[0]
                     self._tell(step, following, "recovered")
                     tried.clear()
@@ -204,28 +150,52 @@ class FallbackSttStream:
                 steady = self._progress and clock.now() - began >= _STEADY_S
                 attempts = 0 if steady else attempts + 1
                 if self._suspect is not step and step.breaker is not None:
-                    step.breaker.failed(error.kind, error.retry_after_s, error.fault)
-                if error.kind not in _AGAIN or attempts >= self._chain.rules.attempts or not _allows(step):
+                    session = self._session if self._connected else None  # it was refused before it heard this caller
+                    step.breaker.failed(error.kind, error.retry_after_s, error.fault, session=session)
+                if error.kind not in _AGAIN or attempts >= self._chain.rules.attempts or not allows(step):
                     self._chain.rest(step)
                     raise
                 await asyncio.sleep(self._chain.rules.pause_s if attempts else 0)
+            except ReconnectError:
+                continue
             else:
-                return
+                if self._finishing:
+                    return
+                note(self._recorder, ListeningNote.CLOSED_IN_SILENCE)
+                self._audio.clear()  # it was closed because there was nothing to send
+                await self._audio.wait()
 
     async def _listen(self, step: ChainStep[SpeechToText]) -> None:
-        """One connection, from the first unheard audio on. Returns when the stream was finished."""
+        """One connection, from the first unheard audio on. Returns when it was finished, or closed for our silence."""
         self._offset = self._told = self._unheard.start
         self._heard_at = clock.now()
-        async with step.provider.open(self._session, self._recorder) as inner:
+        self._asked_to_end_at = None
+        self._connected = False
+        async with self._slot(step), step.provider.open(self._session, self._recorder) as inner:
+            self._connected = True
             try:
                 async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(self._send(inner)), group.create_task(self._watch(step))]
+                    tasks = [group.create_task(self._send(inner)), group.create_task(self._watch(step, inner))]
                     async for heard in inner:
                         await self._heard(heard, step)
                     for task in tasks:
                         task.cancel()
             except ExceptionGroup as group:
-                raise _cause(group) from None
+                raise first_cause(group) from None
+
+    @asynccontextmanager
+    async def _slot(self, step: ChainStep[SpeechToText]) -> AsyncGenerator[None]:
+        """One of the streams that the provider allows. Raises StepSkippedError `busy` where there is none."""
+        if step.slots is None:
+            yield
+            return
+        if not await step.slots.take(first=self._chain.priority, within_s=0.0):
+            self._chain.rest(step)
+            raise StepSkippedError("busy")
+        try:
+            yield
+        finally:
+            step.slots.give()
 
     async def _send(self, inner: SpeechStream) -> None:
         while True:
@@ -245,77 +215,104 @@ class FallbackSttStream:
         if not self._progress and step.breaker is not None:
             step.breaker.succeeded(None)
         self._progress = True
-        self._heard_at = clock.now()
         self._unheard.voiced_s = 0.0
-        if self._suspect is not None and self._suspect is not step:
-            if self._suspect.breaker is not None:
-                self._suspect.breaker.failed(ErrorKind.EMPTY)
+        if self._suspect is not None:
+            if self._suspect is not step and self._suspect.breaker is not None:
+                self._suspect.breaker.failed(ErrorKind.EMPTY, session=self._session)
             self._suspect = None
-        heard = self._shifted(heard)
+        await self._take(self._shifted(heard))
+
+    async def _take(self, heard: SttEvent) -> None:
+        """Passes on what was heard, and notes how the turn stands."""
         ended = heard.kind is SttEventKind.ENDED
-        self._turn_open = not ended
+        if ended or heard.text != self._words.text:
+            self._heard_at = clock.now()
+        self._words = SttEvent(SttEventKind.PARTIAL) if ended else heard
+        self._turn_open = bool(self._words.text)
         if ended:
-            end = heard.words[-1].end_s if heard.words else None
+            if self._asked_to_end_at is not None:
+                note(self._recorder, ListeningNote.TURN_FORCED)
+            self._asked_to_end_at, self._retold = None, False
+            end = heard.end_s
             self._unheard.forget(self._told if end is None else min(bytes_for(end), self._told))
-        await self._events.put(heard)
+        if ended or heard.text:
+            await self._events.put(heard)
 
     def _shifted(self, heard: SttEvent) -> SttEvent:
         if not self._offset:
             return heard
         by = duration_s(self._offset)
-        return replace(heard, words=tuple(_later(word, by) for word in heard.words))
+        return replace(heard, words=tuple(shifted(word, by) for word in heard.words))
 
-    async def _watch(self, step: ChainStep[SpeechToText]) -> None:
-        """Raises when the step is deaf, or when an earlier one can be asked again."""
+    async def _watch(self, step: ChainStep[SpeechToText], inner: SpeechStream) -> None:
+        """Raises when the step is deaf, or when an earlier one can be asked again; ends turns that do not end."""
         chain = self._chain
         began = clock.now()
         while True:
             await asyncio.sleep(_WATCH_S)
             suspect = self._suspect
-            if suspect is not None and suspect is not step and clock.now() - began > chain.rules.opinion_s:
+            if suspect is not None and clock.now() - began > chain.rules.opinion_s:
                 chain.clear_suspicion(suspect)  # nobody else hears words either: it was noise
+                note(self._recorder, ListeningNote.SUSPICION_CLEARED)
                 self._suspect = None
+            if suspect is step and not allows(step):
+                raise ProviderError(step.name, ErrorKind.EMPTY)  # alone, and deaf to our own recording too
             if self._suspect is None and self._seems_deaf(step):
                 self._suspect = step
                 self._unheard.voiced_s = 0.0
-                raise ProviderError(step.name, ErrorKind.EMPTY)
+                if not chain.alone(step):
+                    raise ProviderError(step.name, ErrorKind.EMPTY)
+                if step.breaker is not None:
+                    step.breaker.failed(ErrorKind.EMPTY, session=self._session)
+                note(self._recorder, ListeningNote.RECONNECTED)
+                raise ReconnectError
+            await self._end_turn(step, inner)
             if not self._turn_open and self._suspect is None and chain.better(step) is not None:
-                raise _StepBackError
+                raise StepBackError
+
+    async def _end_turn(self, step: ChainStep[SpeechToText], inner: SpeechStream) -> None:
+        """Ends a turn that its recogniser keeps open: by its own means, else with the words known."""
+        rules, now = self._chain.rules, clock.now()
+        if not self._turn_open or not self._over(now):
+            self._asked_to_end_at = None
+            return
+        if self._asked_to_end_at is None and isinstance(inner, EndsTurns):
+            self._asked_to_end_at = now
+            await inner.end_turn()
+            return
+        if self._asked_to_end_at is not None and now - self._asked_to_end_at < rules.end_answer_s:
+            return
+        self._asked_to_end_at = None
+        if self._unheard.voiced_s > _SOME_VOICE_S and not self._retold:
+            self._retold = True  # it stalled in the middle: the whole turn is told to a fresh connection first
+            note(self._recorder, ListeningNote.RECONNECTED)
+            raise ReconnectError
+        note(self._recorder, ListeningNote.TURN_ENDED_HERE)
+        await self._take(replace(self._words, kind=SttEventKind.ENDED))
+        self._unheard.forget(self._told)
+        if step.breaker is not None:
+            step.breaker.failed(ErrorKind.STALLED, session=self._session)
+        raise ReconnectError
+
+    def _over(self, now: float) -> bool:
+        """Whether the caller has been silent for long enough, or the line has been loud without a new word."""
+        rules, unchanged_s = self._chain.rules, now - self._heard_at
+        patience = rules.patience(self._words.text)
+        settled = unchanged_s >= (rules.retold_s if self._retold else rules.settle_s)
+        silent = self._unheard.quiet_s >= patience and settled
+        return silent or unchanged_s >= patience + rules.noise_s
 
     def _seems_deaf(self, step: ChainStep[SpeechToText]) -> bool:
-        """Whether voiced audio brought no words. A first step that is alone is never suspected."""
+        """Whether voiced audio brought no words."""
         chain, unheard = self._chain, self._unheard
         somebody_spoke = unheard.voiced_s >= chain.deaf_s / 3
-        if chain.after(step) is not None:
+        if chain.after(step) is not None or chain.alone(step):
             brief = somebody_spoke and unheard.quiet_s >= chain.rules.answer_s
-            return brief or unheard.voiced_s >= chain.deaf_s or self._does_not_end()
+            return brief or unheard.voiced_s >= chain.deaf_s
         waits = somebody_spoke and unheard.quiet_s >= chain.rules.last_answer_s
         return waits and step is not chain.steps[0] and chain.better(step) is None
-
-    def _does_not_end(self) -> bool:
-        silent_s = min(self._unheard.quiet_s, clock.now() - self._heard_at)
-        return self._turn_open and silent_s >= self._chain.rules.open_s
 
     def _tell(self, step: ChainStep[SpeechToText], following: ChainStep[SpeechToText] | None, reason: str) -> None:
         if isinstance(self._recorder, FallbackObserver):
             name = self._chain.last if following is None else following.name
             self._recorder.fell_back(Fallback("stt", step.name, name, reason, clock.now()))
-
-
-def _allows(step: ChainStep[SpeechToText]) -> bool:
-    return step.breaker is None or step.breaker.allows
-
-
-def _later(word: Word, by: float) -> Word:
-    start = None if word.start_s is None else word.start_s + by
-    end = None if word.end_s is None else word.end_s + by
-    return Word(word.text, start, end)
-
-
-def _cause(group: ExceptionGroup[Exception]) -> Exception:
-    """The one error that the stream goes by: a provider's before a way back; any other stays as it is."""
-    known, other = group.split((ProviderError, StepSkippedError, _StepBackError))
-    if known is None or other is not None:
-        return group
-    causes = list(leaves(known))
-    return next((cause for cause in causes if isinstance(cause, ProviderError)), causes[0])

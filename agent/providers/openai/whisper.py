@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
+import re
 import wave
-from typing import Any
+from typing import Any, Final
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.core.calls import CallRecorder, ErrorKind, ListeningNote, Unit, note
 from agent.providers.call import ProviderCall
 from agent.providers.http import READ_TIMEOUT_S, session_headers
 from agent.providers.openai.client import classify, connect, list_models
+from agent.providers.openai.phantoms import is_phantom
 from agent.providers.output_check import speakable
+
+_TELLS_CONFIDENCE: Final = re.compile(r"gpt-4o(-mini)?-transcribe(-\d{4}-\d\d-\d\d)?")  # as the vendor documents it
 
 
 class Whisper:
@@ -20,7 +25,7 @@ class Whisper:
 
     The SDK is imported when one is made, not with the module. `base_url` includes the version part, as in
     `https://api.openai.com/v1`. `language` is an ISO 639-1 code, None lets the model find out. A transcript that takes
-    longer than `deadline_s` is a `timeout`.
+    longer than `deadline_s` is a `timeout`. Words that nobody said (`phantoms`) are no words.
     """
 
     provider = "openai_stt"
@@ -35,12 +40,16 @@ class Whisper:
         deadline_s: float = READ_TIMEOUT_S,
     ) -> None:
         self.model = model
-        self._language: dict[str, Any] = {} if language is None else {"language": language}
+        self._options: dict[str, Any] = {} if language is None else {"language": language}
+        if _TELLS_CONFIDENCE.fullmatch(model):
+            self._options["include"] = ["logprobs"]
         self._client = connect(api_key, base_url, READ_TIMEOUT_S)
         self._deadline_s = deadline_s
 
     async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str:
-        """The words in a segment of PCM s16le mono 16 kHz. Raises ProviderError: a transcript without words is `empty`.
+        """The words in a segment of PCM s16le mono 16 kHz, "" for words that nobody said.
+
+        Raises ProviderError: a transcript without words is `empty`.
 
         The samples of the segment are billed unless the provider refused the request.
         """
@@ -48,27 +57,31 @@ class Whisper:
             call.quantities[Unit.AUDIO_SAMPLES] = len(pcm) // SAMPLE_WIDTH
             try:
                 async with asyncio.timeout(self._deadline_s):
-                    text = await self._ask(session, pcm, call)
+                    text, confidence = await self._ask(session, pcm, call)
             except TimeoutError:
                 raise call.error(ErrorKind.TIMEOUT) from None
             if not isinstance(text, str):
                 raise call.error(ErrorKind.MALFORMED)
             if not speakable(text):
                 raise call.error(ErrorKind.EMPTY)
+            if is_phantom(text, confidence):
+                note(recorder, ListeningNote.PHANTOM_DROPPED)
+                return ""
             call.first_output()
             return text.strip()
 
-    async def _ask(self, session: str, pcm: bytes, call: ProviderCall) -> object:
+    async def _ask(self, session: str, pcm: bytes, call: ProviderCall) -> tuple[object, float | None]:
+        """The text as the host gave it, and how sure it is of it."""
         async with self._client.audio.transcriptions.with_streaming_response.create(
             model=self.model,
             file=("segment.wav", _wav(pcm), "audio/wav"),
             response_format="json",
             extra_headers=session_headers(session),
-            **self._language,
+            **self._options,
         ) as response:
             call.accepted = True
             answer = await response.parse()
-        return getattr(answer, "text", None)
+        return getattr(answer, "text", None), _confidence(getattr(answer, "logprobs", None))
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
@@ -77,6 +90,12 @@ class Whisper:
     async def close(self) -> None:
         """Closes the connections."""
         await self._client.close()
+
+
+def _confidence(logprobs: Any) -> float | None:
+    """The geometric mean of the tokens' probabilities; None where a host gives none that can be read."""
+    values = [value for token in logprobs or () if isinstance(value := getattr(token, "logprob", None), int | float)]
+    return math.exp(sum(values) / len(values)) if values else None
 
 
 def _wav(pcm: bytes) -> bytes:

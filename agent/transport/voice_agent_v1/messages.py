@@ -184,6 +184,12 @@ class Recovered(WireMessage, frozen=True, kw_only=True, tag="recovered"):
     service: str
 
 
+class Echo(WireMessage, frozen=True, kw_only=True, tag="echo"):
+    """The reply comes back through the caller's microphone. Sent once a session; `message` can be shown."""
+
+    message: str
+
+
 class TurnMetrics(WireMessage, frozen=True, kw_only=True, tag="turn.metrics"):
     """Where the time of a finished turn went. Milliseconds; null where it was not measured."""
 
@@ -243,6 +249,7 @@ ServerMessage = (
     | ListenBrowser
     | Degraded
     | Recovered
+    | Echo
     | TurnMetrics
     | SessionCost
     | MemoryView

@@ -14,6 +14,7 @@ from agent.transport.voice_agent_v1 import messages
 from agent.transport.voice_agent_v1.messages import CloseCode, Hangup, PlaybackReport, ServerMessage, Text
 
 NOT_LISTENING: Final = "speech cannot be understood at the moment: type what you want to say"
+ECHO: Final = "the loudspeaker is heard by the microphone: headphones, or less volume, help"
 _CLOSE_CODES: Final = {
     CloseReason.REPLACED: CloseCode.REPLACED,
     CloseReason.TAKEN_OVER: CloseCode.REPLACED,
@@ -69,6 +70,8 @@ def message_of(event: events.SessionEvent) -> ServerMessage:
             return messages.Degraded(service=service, tier=place, reason=reason, message=notice)
         case events.ServiceRecovered(service):
             return messages.Recovered(service=service)
+        case events.EchoNoticed():
+            return messages.Echo(message=ECHO)
         case events.TurnMeasured(record):
             return turn_metrics(record)
         case events.CostUpdated(usd, by_service, tokens):

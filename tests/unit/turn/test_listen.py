@@ -10,7 +10,7 @@ import pytest
 
 from agent.core import clock
 from agent.core.audio import bytes_for
-from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
+from agent.core.calls import Call, CallRecorder, ErrorKind, ListeningNote, ProviderError
 from agent.providers.base import SttEvent, SttEventKind, Word
 from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
 from agent.turn.vad import VoiceStarted, VoiceStopped
@@ -57,6 +57,10 @@ class Script:
 class Counted:
     def __init__(self) -> None:
         self.frames = 0
+        self.notes: list[ListeningNote] = []
+
+    def noted(self, note: ListeningNote) -> None:
+        self.notes.append(note)
 
     def record(self, call: Call) -> None: ...
 
@@ -115,7 +119,7 @@ def test_without_word_times_it_is_the_last_voiced_frame() -> None:
             return next(event for event in found if isinstance(event, EndOfTurn)), stopped.at
 
     ended, stopped = run_virtual(scenario())
-    assert ended.speech_ended == stopped
+    assert ended.speech_ended == pytest.approx(stopped)
     assert ended.speech_ended == pytest.approx(1.0 + len(SPEECH) / 32_000, abs=0.3)
 
 
@@ -200,3 +204,113 @@ def test_a_lost_recogniser_is_told_and_opened_again() -> None:
     assert [event.error.kind for event in lost] == [ErrorKind.DISCONNECTED]
     assert opened == 2
     assert any(isinstance(event, VoiceStarted) for event in found)
+
+
+def test_when_frames_stop_silence_goes_up_for_some_seconds_and_the_stream_is_finished() -> None:
+    async def scenario() -> tuple[list[object], float, int, list[ListeningNote]]:
+        script, counted = Script(), Counted()
+        async with listening(script, counted) as listener:
+            await speak(listener, bytes(bytes_for(0.5)) + SPEECH[: bytes_for(1.0)])  # in the middle of a word
+            spoken = sum(map(len, script.sent))
+            await asyncio.sleep(30)
+            silent = sum(map(len, script.sent)) - spoken
+            found = events(listener)
+            await speak(listener, SPEECH)
+            return found, silent / 32_000, script.opened, counted.notes
+
+    found, silent_s, opened, notes = run_virtual(scenario())
+    assert isinstance(found[-1], VoiceStopped)  # nobody speaks for ever because the line is gone
+    assert silent_s == pytest.approx(6.0, abs=0.3)
+    assert opened == 2
+    assert notes == [ListeningNote.FRAMES_STOPPED]
+
+
+def test_a_line_that_holds_frames_back_for_less_gets_no_silence_between_them() -> None:
+    async def scenario() -> tuple[int, list[ListeningNote]]:
+        script, counted = Script(), Counted()
+        clump = 25 * FRAME
+        async with listening(script, counted) as listener:
+            for start in range(0, len(SPEECH) - clump, clump):
+                await asyncio.sleep(0.5)
+                for frame in range(start, start + clump, FRAME):
+                    listener.feed(SPEECH[frame : frame + FRAME], clock.now())
+            await asyncio.sleep(0.3)
+            return sum(map(len, script.sent)) - (len(SPEECH) - clump) // clump * clump, counted.notes
+
+    extra, notes = run_virtual(scenario())
+    assert abs(extra) <= 25 * FRAME
+    assert notes == []
+
+
+def test_a_recogniser_that_refuses_for_good_is_told_once_and_asked_ever_more_rarely() -> None:
+    class Refuses(Script):
+        @asynccontextmanager
+        async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[Script]:
+            self.opened += 1
+            raise ProviderError("script", ErrorKind.MISCONFIGURED)
+            yield self
+
+    async def scenario() -> tuple[list[object], int]:
+        script = Refuses()
+        async with listening(script, Counted(), idle_s=1000.0) as listener:
+            await speak(listener, SPEECH)
+            await asyncio.sleep(5)
+            for _ in range(55):
+                listener.feed(bytes(FRAME), clock.now())
+                await asyncio.sleep(1)
+            return events(listener), script.opened
+
+    found, opened = run_virtual(scenario())
+    assert sum(isinstance(event, RecogniserLost) for event in found) == 1
+    assert opened <= 9
+
+
+def test_a_number_in_groups_is_one_turn() -> None:
+    async def scenario() -> tuple[list[object], list[ListeningNote]]:
+        script, counted = Script(), Counted()
+        async with listening(script, counted) as listener:
+            for text in ("my number is oh one seven", "six five five", "nine one two three"):
+                await speak(listener, SPEECH[: bytes_for(1.0)] + bytes(bytes_for(0.4)))
+                script.heard.put_nowait(SttEvent(SttEventKind.ENDED, text))  # the recogniser cuts after 300 ms
+                await speak(listener, bytes(bytes_for(0.4)))
+            await speak(listener, bytes(bytes_for(3.0)))
+            return events(listener), counted.notes
+
+    found, notes = run_virtual(scenario())
+    turns = [event for event in found if isinstance(event, EndOfTurn)]
+    assert [turn.text for turn in turns] == ["my number is oh one seven six five five nine one two three"]
+    assert turns[0].ready_at - turns[0].speech_ended < 1.0  # ten digits are a whole number
+    assert notes == [ListeningNote.HELD_FOR_DICTATION] * 2
+
+
+def test_the_first_part_of_a_number_is_told_when_nothing_more_comes() -> None:
+    async def scenario() -> EndOfTurn:
+        script = Script()
+        async with listening(script, Counted()) as listener:
+            await speak(listener, SPEECH[: bytes_for(1.0)] + bytes(bytes_for(0.4)))
+            script.heard.put_nowait(SttEvent(SttEventKind.ENDED, "my number is four one five"))
+            await speak(listener, bytes(bytes_for(3.0)))
+            return next(event for event in events(listener) if isinstance(event, EndOfTurn))
+
+    ended = run_virtual(scenario())
+    assert ended.ready_at - ended.speech_ended == pytest.approx(1.5, abs=0.15)
+
+
+class Confirms:
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+
+    def feed(self, pcm: bytes) -> float:
+        return self.probability
+
+
+@pytest.mark.parametrize(("probability", "plays", "heard"), [(0.1, True, 0), (0.9, True, 1), (0.1, False, 1)])
+def test_an_onset_over_a_reply_needs_to_sound_like_a_voice(probability: float, plays: bool, heard: int) -> None:
+    async def scenario() -> int:
+        listener = CallerListener(
+            Script(), "s", Counted(), idle_s=30, confirmation=Confirms(probability), reply_plays=lambda: plays
+        )
+        await speak(listener, bytes(bytes_for(0.5)) + SPEECH[: bytes_for(1.0)])
+        return sum(isinstance(event, VoiceStarted) for event in events(listener))
+
+    assert run_virtual(scenario()) == heard

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.core.audio import SAMPLE_RATE
-from agent.turn.audio_clock import ArrivalRing
+from agent.turn.audio_clock import SampleClock
 from agent.turn.vad import FRAME_BYTES, VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 from tests.support.stack import CLIPS
 from voice_loadtest.audio import load_wav, voiced_span
@@ -48,6 +48,45 @@ def test_steady_noise_is_no_voice(level: float) -> None:
     assert events == []
 
 
+def _events(*parts: np.ndarray) -> list[VoiceEvent]:
+    """Events of parts that follow each other, with their places in seconds."""
+    pcm = (np.clip(np.concatenate(parts), -1, 1) * 32767).astype("<i2").tobytes()
+    activity = VoiceActivity()
+    starts = range(0, len(pcm) - 639, 640)
+    return [event for start in starts for event in activity.feed(pcm[start : start + 640], (start + 640) / 32_000)]
+
+
+def _noise(level: float, seconds: float, colour: int = 1) -> np.ndarray:
+    """Noise with this RMS; `colour` samples are averaged: the more, the lower it sounds."""
+    raw = np.random.default_rng(3).normal(0.0, 1.0, int(seconds * SAMPLE_RATE))
+    low = np.convolve(raw, np.ones(colour) / colour, mode="same")
+    return low * level / np.sqrt(np.mean(low**2))
+
+
+@pytest.mark.parametrize("colour", [1, 4, 16])
+@pytest.mark.parametrize("level", [0.02, 0.05, 0.1])
+def test_a_loud_steady_noise_is_learned_within_some_two_seconds(level: float, colour: int) -> None:
+    quiet = _noise(0.001, 3)
+    voiced_until = [event.at for event in _events(quiet, _noise(level, 10, colour), quiet)]
+    assert all(at < 3.0 + 2.6 for at in voiced_until)
+
+
+@pytest.mark.parametrize("offset", [0.03, -0.03, 0.3])
+def test_an_offset_of_the_microphone_is_no_voice_and_hides_none(offset: float) -> None:
+    assert _events(np.full(5 * SAMPLE_RATE, offset) + _noise(0.0005, 5)) == []
+    clip = np.frombuffer(load_wav(CLIPS / "room_01.wav").pcm, dtype="<i2") / 32768
+    still = np.zeros(SAMPLE_RATE)
+    plain = _events(still, clip, still)
+    shifted = _events(still + offset, clip + offset, still + offset)
+    assert shifted[-1].at == pytest.approx(plain[-1].at, abs=0.04)
+    assert shifted[0].at == pytest.approx(plain[0].at, abs=0.1)
+
+
+def test_digital_silence_does_not_make_a_voice_of_the_noise_after_it() -> None:
+    noise = _noise(0.02, 3, 16)
+    assert _events(noise, np.zeros(10 * SAMPLE_RATE), noise) == []
+
+
 def test_frames_of_any_size_give_the_same_events() -> None:
     pcm = load_wav(CLIPS / "room_01.wav").pcm
 
@@ -63,7 +102,7 @@ def test_frames_of_any_size_give_the_same_events() -> None:
 
 
 def test_the_ring_maps_a_place_in_the_audio_to_its_arrival() -> None:
-    ring = ArrivalRing(32_000)
+    ring = SampleClock(32_000)
     assert ring.arrival(0.5) is None
     for frame in range(100):
         ring.add(640, 10.0 + frame * 0.02)
@@ -75,7 +114,7 @@ def test_the_ring_maps_a_place_in_the_audio_to_its_arrival() -> None:
 
 
 def test_the_ring_forgets_what_is_older_than_a_minute() -> None:
-    ring = ArrivalRing(32_000)
+    ring = SampleClock(32_000)
     for frame in range(50 * 180):
         ring.add(640, frame * 0.02)
     assert ring.arrival(179.0) == pytest.approx(178.98)

@@ -85,6 +85,7 @@ async def test_options_travel_in_the_query(recorder: RecordingRecorder) -> None:
         "eot_timeout_ms=3000",
         "keyterm=Brooklyn",
         "keyterm=two+keys",
+        "mip_opt_out=true",
         "model=flux-general-en",
         "sample_rate=16000",
     ]
@@ -173,3 +174,59 @@ async def test_a_close_that_nobody_asked_for_is_a_disconnection(recorder: Record
             async for _ in stream:
                 pass
     assert caught.value.kind is ErrorKind.DISCONNECTED
+
+
+async def test_a_turn_ends_once_however_often_it_is_said(recorder: RecordingRecorder) -> None:
+    heard, _ = await _replay(
+        [
+            _info("StartOfTurn", "Yes"),
+            *[_info("EndOfTurn", "Yes")] * 3,
+            _info("Update", "Yes"),
+            _info("EndOfTurn", "Yes", turn=1),
+        ],
+        recorder,
+    )
+    assert [one.kind for one in heard].count(SttEventKind.ENDED) == 2
+
+
+async def test_words_taken_back_are_told_as_such_and_come_back_in_no_rest(recorder: RecordingRecorder) -> None:
+    heard, _ = await _replay([_info("Update", "Ye"), _info("Update", ""), _info("Update", "")], recorder)
+    assert heard == [SttEvent(SttEventKind.PARTIAL, "Ye", (Word("Ye"),)), SttEvent(SttEventKind.PARTIAL)]
+
+
+async def test_a_turn_can_be_ended_by_us(recorder: RecordingRecorder) -> None:
+    async def script(socket: ServerConnection, peer: Peer) -> None:
+        await socket.send(json.dumps(_info("StartOfTurn", "Book it")))
+        await peer.read(socket, "ForceEndTurn")
+        await socket.send(json.dumps(_info("EndOfTurn", "Book it")))
+        await peer.read(socket, "CloseStream")
+
+    async with (
+        deepgram_peer(script) as peer,
+        DeepgramFlux(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
+    ):
+        async for one in stream:
+            if one.kind is SttEventKind.STARTED:
+                await stream.end_turn()
+            else:
+                assert one.kind is SttEventKind.ENDED
+                await stream.finish()
+
+
+@pytest.mark.parametrize("silent_s", [0.0, 6.0])
+async def test_a_close_for_our_silence_is_the_end_and_no_failure(
+    silent_s: float, recorder: RecordingRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(socket: ServerConnection, peer: Peer) -> None:
+        await socket.send(json.dumps(_info("StartOfTurn", "Yes")))
+        await socket.close(1011, "See https://dpgr.am/net0001" if not silent_s else "why")
+
+    if silent_s:
+        monkeypatch.setattr("agent.providers.deepgram.stream.OWN_SILENCE_S", 0.0)
+    async with (
+        deepgram_peer(script) as peer,
+        DeepgramFlux(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
+    ):
+        heard = [one async for one in stream]
+    assert [one.kind for one in heard] == [SttEventKind.STARTED, SttEventKind.ENDED]
+    assert recorder.only.outcome == "ok"

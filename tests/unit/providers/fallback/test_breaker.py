@@ -8,7 +8,8 @@ import pytest
 
 from agent.core import clock
 from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError, Usage
-from agent.providers.fallback.breaker import NEVER_COUNT, Breaker, BreakerChange, BreakerRules, Breakers, BreakerState
+from agent.providers.fallback.breaker import NEVER_COUNT, Breaker, BreakerChange, Breakers, BreakerState
+from agent.providers.fallback.breaker_rules import BreakerRules
 from tests.support.providers import RecordingRecorder
 from tests.support.virtual_time import run_virtual
 
@@ -292,5 +293,40 @@ def test_requests_under_way_when_it_opened_change_nothing() -> None:
         _fail(breaker, 20)
         breaker.succeeded(0.1)
         assert len(bench.changes) == 1
+
+    run_virtual(scenario())
+
+
+# What a single session can cause
+
+
+def test_the_failures_of_one_session_count_once() -> None:
+    async def scenario() -> None:
+        breaker = BreakerBench().breaker()
+        for _ in range(20):
+            breaker.failed(ErrorKind.DISCONNECTED, session="a")
+        assert breaker.state is CLOSED
+        breaker.failed(ErrorKind.DISCONNECTED, session="b")
+        assert breaker.state is CLOSED
+        breaker.failed(ErrorKind.STALLED, session="c")
+        assert breaker.state is OPEN
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize(("healthy", "path"), [(True, []), (False, [(OPEN, "probe_failed")])])
+def test_a_doubt_is_settled_by_a_probe_of_our_own(healthy: bool, path: list[tuple[BreakerState, str]]) -> None:
+    async def scenario() -> None:
+        bench = BreakerBench(healthy=healthy)
+        breaker = bench.breaker()
+        task = asyncio.create_task(bench.breakers.run())
+        await asyncio.sleep(1)
+        for index in range(10):
+            breaker.failed(ErrorKind.EMPTY, session=f"s{index}")
+        await asyncio.sleep(0.5)
+        assert bench.path == path
+        assert len(bench.probes) == 1  # however many doubt it
+        task.cancel()
+        await asyncio.wait({task})
 
     run_virtual(scenario())

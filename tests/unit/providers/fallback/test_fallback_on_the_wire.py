@@ -23,7 +23,8 @@ from agent.providers.deepgram.nova import DeepgramNova
 from agent.providers.elevenlabs.tts import ElevenLabs
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
 from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
-from agent.providers.fallback.stt import FallbackSttStream, ListeningRules, SttFallback
+from agent.providers.fallback.stt import FallbackSttStream, SttFallback
+from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.segmented_stt import SegmentedSpeech
 from agent.providers.openai.tts import OpenAISpeech
 from agent.providers.openai.whisper import Whisper

@@ -12,7 +12,7 @@ from agent.core.audio import bytes_for
 from agent.core.calls import CallRecorder, ErrorKind
 from agent.providers.fallback.breaker import BreakerState
 from agent.providers.fallback.chain import StepSkippedError
-from agent.providers.fallback.stt import ListeningRules, SttFallback
+from agent.providers.fallback.stt import SttFallback
 from agent.providers.openai.segmented_stt import VoiceDetector
 from agent.turn.vad import VoiceActivity
 from tests.support.scripted_stt import (
@@ -159,105 +159,6 @@ def test_failures_are_counted_by_the_breaker_that_all_sessions_share() -> None:
     for _ in range(2):
         stt_call(scenario, stt_step(Recogniser("deepgram", dead=True), breaker), stt_step(Recogniser("whisper")))
     assert breaker.state is BreakerState.OPEN
-
-
-# Deaf recognisers
-
-
-def test_a_deaf_recogniser_is_left_when_another_one_hears_words() -> None:
-    async def scenario(call: RecordedCall) -> None:
-        await call.say((QUIET, 1), (LOUD, 5), (QUIET, 1))
-
-    breaker = stt_breaker("deepgram")
-    for _ in range(3):
-        call = stt_call(scenario, stt_step(Recogniser("deepgram", deaf=True), breaker), stt_step(Recogniser("whisper")))
-        assert call.recorder.path[0] == ("deepgram", "whisper", "empty")
-        assert len(call.turns[-1].words) == 50  # also those that nobody had heard before
-    assert breaker.state is BreakerState.OPEN
-
-
-def test_a_recogniser_that_does_not_end_a_turn_is_left() -> None:
-    async def scenario(call: RecordedCall) -> None:
-        await call.say((QUIET, 1), (LOUD, 0.5), (QUIET, 2.5))
-
-    first = Recogniser("deepgram", mute_after=4)
-    call = stt_call(scenario, stt_step(first), stt_step(Recogniser("whisper")))
-    assert call.recorder.path == [("deepgram", "whisper", "empty")]
-    assert [len(turn.words) for turn in call.turns] == [5]
-
-
-def test_noise_is_nobodys_fault() -> None:
-    """A television: loud for minutes, and no words for anybody."""
-
-    async def scenario(call: RecordedCall) -> None:
-        await call.say((LOUD, 60), (QUIET, 5))
-        first.deaf = second.deaf = False
-        await call.say((QUIET, 30), (LOUD, 1), (QUIET, 1))
-
-    breaker = stt_breaker("deepgram")
-    first, second = Recogniser("deepgram", deaf=True), Recogniser("whisper", deaf=True)
-    call = stt_call(scenario, stt_step(first, breaker), stt_step(second))
-    assert breaker.state is BreakerState.CLOSED
-    assert len(call.turns[-1].words) == 10
-    assert call.recorder.path.count(("deepgram", "whisper", "empty")) <= 4  # the patience doubles
-    assert call.recorder.path[-1] == ("whisper", "deepgram", "recovered")
-
-
-def test_a_single_step_is_not_suspected() -> None:
-    async def scenario(call: RecordedCall) -> None:
-        await call.say((LOUD, 30))
-
-    first = Recogniser("deepgram", deaf=True)
-    call = stt_call(scenario, stt_step(first))
-    assert call.error is None
-    assert len(first.connections) == 1
-
-
-def test_a_mute_last_step_ends_the_stream_so_that_the_client_is_asked() -> None:
-    async def scenario(call: RecordedCall) -> None:
-        await call.say((QUIET, 1), (LOUD, 1.2), (QUIET, 2.1))
-        assert call.error is None  # it may still answer
-        await call.say((QUIET, 0.3))
-        assert call.error is not None
-        assert (call.error.provider, call.error.kind) == ("whisper", ErrorKind.EMPTY)
-
-    breaker = stt_breaker("whisper")
-    for _ in range(3):
-        mute = Recogniser("whisper", deaf=True)
-        call = stt_call(scenario, stt_step(Recogniser("deepgram", dead=True)), stt_step(mute, breaker), last="browser")
-        assert call.recorder.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "empty")]
-    assert breaker.state is BreakerState.CLOSED  # nobody else has heard words there
-
-
-def test_a_last_step_that_nobody_spoke_to_is_not_suspected() -> None:
-    async def scenario(call: RecordedCall) -> None:
-        await call.say((LOUD, 0.3), (QUIET, 10), (LOUD, 0.3), (QUIET, 10))
-
-    call = stt_call(scenario, stt_step(Recogniser("deepgram", dead=True)), stt_step(Recogniser("whisper", deaf=True)))
-    assert call.error is None
-
-
-def test_a_last_step_that_is_still_spoken_to_is_not_suspected() -> None:
-    """It takes segments: it can say nothing before the voice pauses."""
-
-    async def scenario(call: RecordedCall) -> None:
-        await call.say((LOUD, 12))
-        second.deaf = False
-        await call.say((LOUD, 1), (QUIET, 1))
-
-    second = Recogniser("whisper", deaf=True)
-    call = stt_call(scenario, stt_step(Recogniser("deepgram", dead=True)), stt_step(second))
-    assert call.error is None
-    assert len(call.turns) == 1
-
-
-def test_a_recogniser_that_was_suspected_wrongly_is_asked_again_at_once() -> None:
-    async def scenario(call: RecordedCall) -> None:
-        await call.say((LOUD, 1.2), (QUIET, 15))
-
-    call = stt_call(scenario, stt_step(Recogniser("deepgram", deaf=True)), stt_step(Recogniser("whisper", deaf=True)))
-    assert call.recorder.path == [("deepgram", "whisper", "empty"), ("whisper", "deepgram", "recovered")]
-    assert call.recorder.moves[1].at - call.recorder.moves[0].at == pytest.approx(ListeningRules().opinion_s, abs=0.3)
 
 
 # Slots

@@ -12,7 +12,8 @@ from agent.core import clock
 from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
 from agent.providers.base import Audio, ClientSpeech
 from agent.providers.browser import ClientVoice
-from agent.providers.fallback.breaker import BreakerRules, Breakers, BreakerState
+from agent.providers.fallback.breaker import Breakers, BreakerState
+from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import REST_S
 from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.fallback.llm_tts import TtsFallback

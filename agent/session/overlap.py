@@ -1,0 +1,103 @@
+"""What is heard over the reply that plays: it is held while that is unknown, plays on, or gives the turn away.
+
+    a voice            → the reply is held (not where the loudspeaker is known to echo: there words decide alone)
+    no word in time    → noise: it plays on
+    backchannel, echo  → it plays on, and what was heard is no turn
+    other words        → the caller takes the turn
+
+Everything is counted. A session whose replies come back through the microphone tells its client once, and asks for more
+words before it believes in an interruption.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from agent.core import clock
+from agent.session.dependencies import SessionDependencies
+from agent.session.events import EchoNoticed, SessionEvent
+from agent.session.reply import Reply
+from agent.telemetry.events import BargedIn, OverlapKind, Overlapped
+from agent.turn.overheard import Overheard, judge, word_count
+
+ECHOES: Final = 2  # so many make sure of it
+WORDS_OVER_ECHO: Final = 3  # of the caller's own, to take the turn where the loudspeaker echoes
+_COUNTED: Final = {Overheard.BACKCHANNEL: OverlapKind.BACKCHANNEL, Overheard.ECHO: OverlapKind.ECHO}
+
+
+class Overlaps:
+    """The overlaps of one session. Its methods are called on the event loop and never wait; holds run in `group`."""
+
+    def __init__(
+        self, parts: SessionDependencies, group: asyncio.TaskGroup, send: Callable[[SessionEvent], None]
+    ) -> None:
+        self._parts = parts
+        self._group = group
+        self._send = send
+        self._hold: asyncio.Task[None] | None = None
+        self._judged: tuple[Reply, Overheard] | None = None
+        self._echoes = 0
+
+    @property
+    def echoing(self) -> bool:
+        """Whether the caller's loudspeaker comes back for sure."""
+        return self._echoes >= ECHOES
+
+    def voice(self, reply: Reply, began: float, now: float) -> None:
+        """A voice since `began`, over a reply that plays."""
+        if self._hold is not None or self.echoing:
+            return
+        reply.pause(now)
+        self._parts.sink.handle(BargedIn(self._parts.info, now - began))
+        self._hold = self._group.create_task(self._release(reply))
+
+    def words(self, reply: Reply, text: str, now: float) -> bool:
+        """The words of the open turn so far, over a reply that plays. Whether the caller takes the turn with them."""
+        kind = judge(text, reply.playback.said(now), self._parts.language)
+        if kind is Overheard.TAKES_TURN:
+            if self.echoing and word_count(text) < WORDS_OVER_ECHO:
+                return False
+            self._judged = None
+            self._count(OverlapKind.INTERRUPTION)
+            return True
+        self._let_play_on(reply, kind, now)
+        return False
+
+    def overheard(self, reply: Reply, text: str, now: float) -> bool:
+        """A turn of the caller that began over this reply has ended. Whether it is none, and the reply goes on."""
+        over = reply.playback.playing(now) or (self._judged is not None and self._judged[0] is reply)
+        kind = judge(text, reply.playback.said(now), self._parts.language) if over else Overheard.TAKES_TURN
+        if kind is not Overheard.TAKES_TURN:
+            self._let_play_on(reply, kind, now)
+        self._judged = None
+        return kind is not Overheard.TAKES_TURN
+
+    def drop(self) -> None:
+        """What is held is decided otherwise."""
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+
+    def _let_play_on(self, reply: Reply, kind: Overheard, now: float) -> None:
+        self.drop()
+        reply.resume(now)
+        if self._judged is not None and self._judged[0] is reply and self._judged[1] is kind:
+            return  # more words of the same
+        self._judged = (reply, kind)
+        self._count(_COUNTED[kind])
+        if kind is Overheard.ECHO:
+            self._echoes += 1
+            if self._echoes == ECHOES:
+                self._send(EchoNoticed())
+
+    async def _release(self, reply: Reply) -> None:
+        """No word came in time: it was noise, and the reply goes on."""
+        await asyncio.sleep(self._parts.limits.barge_in_word_s)
+        self._hold = None
+        self._count(OverlapKind.NOISE)
+        reply.resume(clock.now())
+
+    def _count(self, kind: OverlapKind) -> None:
+        self._parts.sink.handle(Overlapped(self._parts.info, kind))

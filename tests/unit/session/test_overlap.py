@@ -1,0 +1,131 @@
+"""What is heard over a reply: agreement, echoes and noise let it play on, everything else takes the turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.session.events import EchoNoticed, ReplyCleared, ReplyPaused, ReplyResumed, TurnMeasured, TurnStarted
+from agent.telemetry.events import OverlapKind, Overlapped
+from agent.telemetry.timeline import TurnOutcome
+from tests.support.direct_transport import DirectTransport
+from tests.support.session import ScriptedModel, ScriptedVoice, SessionHarness, running, silence, voice
+from tests.support.virtual_time import run_virtual
+
+STATEMENT = "The mountain view room is free on Tuesday and it costs ninety dollars. "
+
+
+def _house(reply: str = STATEMENT) -> SessionHarness:
+    return SessionHarness(llm=ScriptedModel([[reply], ["Of course. "]]), tts=ScriptedVoice(seconds=6.0))
+
+
+async def _playing(harness: SessionHarness) -> DirectTransport:
+    """A caller who hears a reply since one second."""
+    caller = await harness.call()
+    caller.type("what rooms do you have")
+    await caller.speak(silence(1.5))
+    return caller
+
+
+async def _over(harness: SessionHarness, caller: DirectTransport, text: str, *, starts: str | None = None) -> None:
+    """Says something over the reply."""
+    await caller.speak(voice(0.3))
+    harness.stt.starts(starts or text)
+    await caller.speak(silence(0.2))
+    harness.stt.says(text)
+    await caller.speak(silence(0.3))
+
+
+@pytest.mark.parametrize("text", ["uh-huh", "Mm-hmm.", "okay", "Yeah, right.", "I see."])
+def test_a_backchannel_lets_the_reply_play_on(text: str) -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            await _over(harness, caller, text)
+            assert (await caller.get(TurnMeasured)).record.outcome is TurnOutcome.TYPED
+            assert len(caller.all(TurnStarted)) == 1
+            assert len(caller.all(ReplyPaused)) == len(caller.all(ReplyResumed)) == 1
+            assert [event.kind for event in harness.all(Overlapped)] == [OverlapKind.BACKCHANNEL]
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("text", ["okay but what about Monday", "no", "stop", "yeah book it", "is it quiet"])
+def test_other_words_take_the_turn(text: str) -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            await _over(harness, caller, text)
+            assert len(caller.all(ReplyCleared)) == 1
+            assert caller.all(TurnStarted)[-1].text == text
+            assert [event.kind for event in harness.all(Overlapped)] == [OverlapKind.INTERRUPTION]
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_agreement_that_goes_on_to_something_takes_the_turn() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            await _over(harness, caller, "okay then take the other one", starts="okay")
+            await caller.speak(silence(0.2))
+            assert caller.all(TurnStarted)[-1].text == "okay then take the other one"
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_after_a_question_the_same_word_is_the_answer() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house("Shall I book the mountain view room for you? ")):
+            caller = await _playing(harness)
+            await _over(harness, caller, "yeah")
+            assert caller.all(TurnStarted)[-1].text == "yeah"
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_an_echo_interrupts_nothing_costs_nothing_and_is_told_once() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for text in ("the mountain", "view room is free", "free on Tuesday and it"):
+                await _over(harness, caller, text)
+            assert (await caller.get(TurnMeasured)).record.outcome is TurnOutcome.TYPED
+            assert len(caller.all(TurnStarted)) == 1
+            assert len(harness.llm.prompts) == 1
+            assert len(caller.all(EchoNoticed)) == 1
+            assert {event.kind for event in harness.all(Overlapped)} == {OverlapKind.ECHO}
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_over_an_echo_a_voice_alone_holds_nothing_and_words_of_ones_own_still_take_the_turn() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for text in ("the mountain view", "room is free"):
+                await _over(harness, caller, text)
+            paused = len(caller.all(ReplyPaused))
+            await caller.speak(voice(0.3) + silence(0.4))
+            assert len(caller.all(ReplyPaused)) == paused
+            await _over(harness, caller, "please cancel my reservation")
+            assert caller.all(TurnStarted)[-1].text == "please cancel my reservation"
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_noise_resumes_and_is_counted() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            await caller.speak(voice(0.3) + silence(1.0))
+            assert len(caller.all(ReplyResumed)) == 1
+            assert [event.kind for event in harness.all(Overlapped)] == [OverlapKind.NOISE]
+            caller.hang_up()
+
+    run_virtual(scenario())

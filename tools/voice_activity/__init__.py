@@ -1,0 +1,1 @@
+"""Compares voice activity detectors on noisy speech."""
