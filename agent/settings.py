@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     prometheus_url: str | None = Field(None, description="where decisions get their numbers")
     rollback_mode: Literal["off", "recommend", "auto"] = "recommend"
     rollback_dwell_s: float = Field(1800.0, ge=0, le=604_800, description="after a change no automatic rollback")
+    false_rollback_days: float = Field(
+        30.0, ge=0.01, le=3650, description="a policy just at its limit is suspected once in so many days"
+    )
     rollbacks_per_day: int = Field(2, ge=0, le=100, description="automatic ones of a tier")
     chat_webhook_url: SecretStr | None = Field(None, description="an incoming webhook that is told about decisions")
     dashboard_url: str | None = Field(None, description="where Grafana is, for links in messages")

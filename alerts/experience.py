@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from agent.policy.evidence import LOST_SESSION_SHARE, NO_REPLY_SHARE
 from agent.telemetry import catalog
-from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
+from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SCORE, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import average, equal, like, select, share, total, value
 from alerts.recording.burn_rate import BURN, FAST, SLOW, Burn
 from alerts.recording.model import BASELINE, DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO
-from alerts.recording.outage import OUTAGE_SEEN
-from alerts.recording.signals import LOST_SESSION_SHARE, NO_REPLY_SHARE, SESSIONS, TURNS_OWED
-from alerts.recording.verdict import DECISION_BREACH, WINDOW
+from alerts.recording.signals import SESSIONS, TURNS_OWED
+from alerts.recording.verdict import WINDOW
 
 DEAD_AIR_S: Final = 3.0
 """Seconds of silence for each turn that is owed a reply: more than any chain may take."""
@@ -32,6 +32,7 @@ def callers(setting: RuleContext) -> Iterator[Alert]:
     yield _slow_burn(setting)
     yield _stage(setting)
     yield _roll_back()
+    yield _suspected()
     yield _no_reply()
     yield _lost()
     yield _dead_air(setting)
@@ -129,19 +130,15 @@ def _stage(setting: RuleContext) -> Alert:
 
 
 def _roll_back() -> Alert:
-    times = f"{select(DECISION_SHARE)} / on (signal) group_left () {select(LIMIT)}"
-    worst = f"max by (tier, policy) ({times} and {select(DECISION_BREACH)} == 1)"
-    # A window in which a provider was out judges no policy.
-    clean = f"{select(WINDOW)} == 1 unless on (window) {select(OUTAGE_SEEN)} == 1"
-    judged = f"{worst} and on (tier, policy) {select(VERDICT)} == {ROLL_BACK} and on (tier, policy) ({clean})"
+    judged = f"max by (tier, policy) ({select(DECISION_SCORE)}) and on (tier, policy) {select(VERDICT)} == {ROLL_BACK}"
     return Alert(
         "VoiceAgentRollBackExperience",
         f"{judged} {IN_FORCE}",
         "page",
-        "Roll back {{ $labels.policy }} for {{ $labels.tier }} callers: its worst signal is at"
-        ' {{ $value | printf "%.1f" }} times its limit',
-        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {BASELINE}. No provider was out"
-        " in the window that decides.",
+        "Roll back {{ $labels.policy }} for {{ $labels.tier }} callers: a signal is over its limit beyond doubt"
+        ' ({{ $value | printf "%.1f" }} times the bound)',
+        f"The test of its ended calls is over its bound, {BASELINE} is fine in the same time, none of its providers is"
+        " out and no event loop is late.",
         _VERDICT,
         Runbook(
             "The policy makes callers wait, leaves them without a reply or loses them, and the baseline does not.",
@@ -157,6 +154,34 @@ def _roll_back() -> Alert:
         for_minutes=5,
         keep_firing_minutes=15,
         labels={"action": "rollback", "verdict": "experience"},
+    )
+
+
+def _suspected() -> Alert:
+    breach = f"max by (tier, policy) ({select(DECISION_SCORE)}) >= 1"
+    return Alert(
+        "VoiceAgentPolicySuspected",
+        f"{breach} unless on (tier, policy) {select(VERDICT)} == {ROLL_BACK} {IN_FORCE}",
+        "ticket",
+        "{{ $labels.policy }} is over a limit beyond doubt for {{ $labels.tier }} callers, and is compared with the"
+        ' baseline ({{ $value | printf "%.1f" }} times the bound)',
+        "Beyond doubt over a limit, but something else may explain it: the baseline suffers as well, has too few"
+        " callers yet, a provider is out, or an event loop is late.",
+        PanelLink("ux", 6, "What holds it"),
+        Runbook(
+            "A policy is bad, and it is not known yet whether the policy is to blame.",
+            (
+                "Does “What holds it” say common cause? Do not roll back: look for the recogniser, network or machine.",
+                "Does it say that it compares? In mode auto the baseline gets half of the new calls by itself. Else"
+                " give it more callers, and wait.",
+                "Do only a few callers suffer? Read their calls: it is their lines, or somebody who plays a trick.",
+            ),
+            ("voice-agent decisions", "voice-agent policy history", "voice-agent report --since 1h"),
+            "VoiceAgentProviderOutage fires for one of its providers.",
+        ),
+        WHO,
+        for_minutes=1,
+        keep_firing_minutes=15,
     )
 
 

@@ -10,10 +10,9 @@ from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import VERDICT
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import equal, grown, select, total, value
+from alerts.recording.model import LATE_S
 
 JOB: Final = "voice-agent"
-LATE_S: Final = 0.1
-"""Late for so long on average: free callers are refused from 0.2 s."""
 
 UP: Final = Metric("up", "gauge", "Prometheus' own: 1 where the last scrape worked.", ("job", "instance"))
 _DROPS: Final = PanelLink("ux", 53, "Lost by full queues")

@@ -11,12 +11,14 @@ from alerts.promql import grown, like, select
 
 STALE_S: Final = 60
 """Every process reads which policies are in force once a second."""
+EVIDENCE_STALE_S: Final = 300
 _VERDICT: Final = PanelLink("ux", 1, "Verdict")
 
 
 def deciding(setting: RuleContext) -> Iterator[Alert]:
     """Everything about the way from an alert to a change of policy."""
     yield _stale()
+    yield _evidence_stale()
     yield _not_taken(setting)
 
 
@@ -44,6 +46,29 @@ def _stale() -> Alert:
         ),
         ("instance", "job", "tier"),
         for_minutes=1,
+        keep_firing_minutes=5,
+    )
+
+
+def _evidence_stale() -> Alert:
+    return Alert(
+        "VoiceAgentEvidenceStale",
+        f"{select(catalog.EVIDENCE_AGE)} > {EVIDENCE_STALE_S}",
+        "ticket",
+        '{{ $labels.instance }} has not read the ended calls for {{ $value | printf "%.0f" }} s',
+        "What it says of policies stands still. No policy is rolled back by what happens from now on.",
+        PanelLink("ux", 6, "What holds it"),
+        Runbook(
+            "A process cannot read the calls that decisions rest on.",
+            (
+                "Do all processes fire? The database is down, locked or very slow: bring it back.",
+                "Only one? Its way to the database is cut: restart it elsewhere.",
+            ),
+            ("curl -s HOST/health/ready", "docker compose ps postgres", "docker compose logs --tail 50 agent"),
+            "A planned restart of the database of a few minutes.",
+        ),
+        ("instance", "job"),
+        for_minutes=2,
         keep_firing_minutes=5,
     )
 

@@ -29,25 +29,30 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
+SLOW_SESSION_SHARE: Final = 0.10
+NO_REPLY_SHARE: Final = 0.02
+LOST_SESSION_SHARE: Final = 0.15
+"""What the signals besides slow turns, whose limit is an objective of `budgets.toml`, may be."""
+
 SINCE: Final = timedelta(hours=72)
 """Older calls are not read."""
 MAX_CALLS: Final = 5_000
 """The latest calls that are read of a tier."""
-OVERSHOOT: Final = 2.7
-LEAST_BOUND: Final = 4.5
+OVERSHOOT: Final = 3.1
+LEAST_BOUND: Final = 4.2
 DAY: Final = timedelta(days=1)
 WATCH_SHARE: Final = 0.5
 CAP_SHARE: Final = 1.5
 """The score ends there: a service that recovers is soon seen to."""
-MIN_CALLERS: Final = 4
-"""So many callers at least it takes to reach the bound: each adds a quarter of it at the most."""
+MIN_CALLERS: Final = 5
+"""So many callers at least it takes to reach the bound: each adds a fifth of it at the most."""
 DECIDED: Final = math.log(0.97 / 0.03)
 MIN_BASELINE_CALLERS: Final = 2
 LIKE: Final = 0.8
 """A baseline whose calls are suspect so often, as a share of how often the policy's are, suffers as well."""
 PRIOR: Final = 4
 """Calls' worth of what is thought of the policy before it is watched: twice the share at the limit."""
-SPREAD: Final = 1.3
+SPREAD: Final = 1.6
 """Times the share at the limit: less often suspect, the bad turns are those of a few callers."""
 PATIENCE: Final = timedelta(hours=24)
 """How long a breach waits for callers of the baseline before a person is asked without them."""
@@ -75,6 +80,15 @@ class SignalTest:
     def expected(self, of: int) -> float:
         """How likely a call with so many turns is to speak for the rejected share at the limit."""
         return _suspect_share(self, of)
+
+
+def signal_tests(slow_turn_share: float) -> tuple[SignalTest, ...]:
+    """The tests of the service. Slow calls follow from slow turns and have none of their own."""
+    return (
+        SignalTest("slow_turns", slow_turn_share, 3 * slow_turn_share, 0.1),
+        SignalTest("no_reply", NO_REPLY_SHARE, 4 * NO_REPLY_SHARE, 0.1),
+        SignalTest("lost_sessions", LOST_SESSION_SHARE, 2 * LOST_SESSION_SHARE, 0.0),
+    )
 
 
 class Comparison(IntEnum):

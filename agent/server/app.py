@@ -26,6 +26,7 @@ from agent.budgets import Budgets, Tier, load_budgets
 from agent.core.calls import Call, Service
 from agent.core.errors import ConfigurationError
 from agent.core.resumed_state import ResumedState
+from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.ledger.session_history import SessionHistory
@@ -207,13 +208,17 @@ def wire(settings: Settings) -> Wiring:
         for outcome, reason in POSSIBLE:
             metrics.child(catalog.DECISIONS, tier, policy.name, outcome, reason)
 
+    for policy in policies.policies.values():
+        for service, provider in policy.first_providers():
+            metrics.set(catalog.POLICY_PROVIDER, policy.name, service, provider, value=1)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
+    calls = SqlEndedCalls(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, prepare)
     return Wiring(
         settings=settings,
         budgets=budgets,
         watch=watch,
-        operations=Operations(settings, watch, store, metrics),
+        operations=Operations(settings, watch, store, calls, budgets.objective.slow_turn_share, metrics),
         flows=load_flows(),
         terms=load_terms(settings.terms_file),
         prompt=build_prompt(settings.business_name, settings.extra_prompt),

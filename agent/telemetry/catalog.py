@@ -137,6 +137,32 @@ NOTIFICATIONS = _counter(
 )
 CHAT_MESSAGES = _counter("chat_messages_total", "Messages about decisions to the chat.", "result")
 
+EVIDENCE_SCORE = _gauge(
+    "evidence_score",
+    "How sure it is that a signal of a policy is over its limit, by its ended calls: 1 is beyond doubt.",
+    "signal",
+    "tier",
+    "policy",
+)
+EVIDENCE_COMPARISON = _gauge(
+    "evidence_comparison",
+    "A watched policy against the baseline of the same time: 0 not watched, 1 comparing, 2 the policy alone is bad,"
+    " 3 common cause, 4 too few callers of the baseline for a day, 5 only a few callers suffer.",
+    "tier",
+    "policy",
+)
+EVIDENCE_CALLERS = _gauge(
+    "evidence_callers",
+    "Distinct callers that the comparison rests on: `policy` with bad turns, `baseline` in the same time.",
+    "side",
+    "tier",
+    "policy",
+)
+EVIDENCE_AGE = _gauge("evidence_age_seconds", "Seconds since this process last read the ended calls.")
+POLICY_PROVIDER = _gauge(
+    "policy_provider", "1 for the first provider of each service of a policy.", "policy", "service", "provider"
+)
+
 # The process
 LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")
 QUEUE_DROPS = _counter("queue_drops_total", "Items dropped because a bounded queue was full.", "queue")
