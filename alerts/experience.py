@@ -9,16 +9,15 @@ from agent.policy.evidence import LOST_SESSION_SHARE, NO_REPLY_SHARE
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SCORE, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
-from alerts.promql import average, equal, like, select, share, total, value
-from alerts.recording.burn_rate import BURN, FAST, SLOW, Burn
+from alerts.promql import average, equal, select, share, total, value
+from alerts.recording.burn_rate import BUDGET_LEFT, BURN, FAST, SLOW, Burn
 from alerts.recording.model import BASELINE, DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO
 from alerts.recording.signals import SESSIONS, TURNS_OWED
 from alerts.recording.verdict import WINDOW
 
 DEAD_AIR_S: Final = 3.0
 """Seconds of silence for each turn that is owed a reply: more than any chain may take."""
-REFUSED: Final = 3
-USUAL_SESSIONS: Final = 10
+LOW_BUDGET: Final = 0.1
 
 _WHO: Final = "{{ $labels.tier }} callers on {{ $labels.policy }}"
 _SHARE: Final = "{{ $value | humanizePercentage }}"
@@ -36,8 +35,7 @@ def callers(setting: RuleContext) -> Iterator[Alert]:
     yield _no_reply()
     yield _lost()
     yield _dead_air(setting)
-    yield _refused(setting)
-    yield _gone(setting)
+    yield _budget_low()
 
 
 def _burning(burn: Burn) -> str:
@@ -278,51 +276,24 @@ def _dead_air(setting: RuleContext) -> Alert:
     )
 
 
-def _refused(setting: RuleContext) -> Alert:
-    by = ("tier", "reason")
-    refused = total(catalog.SESSIONS_REFUSED, setting.span(10), by, [like("reason", "full", "overloaded")])
+def _budget_low() -> Alert:
     return Alert(
-        "VoiceAgentCallersRefused",
-        f"{refused} >= {REFUSED}",
-        "page",
-        '{{ $value | printf "%.0f" }} {{ $labels.tier }} callers were turned away in 10 minutes: {{ $labels.reason }}',
-        "The processes took no more sessions: all places are taken (full) or the event loop is late (overloaded).",
-        PanelLink("ux", 51, "Sessions refused"),
-        Runbook(
-            "There are more callers than the processes can serve.",
-            (
-                "`full`: add replicas, or raise the limit of sessions if CPU is left.",
-                "`overloaded`: add replicas; a higher limit makes it worse.",
-                "Is it real traffic (panel “Live sessions”)? One key that opens many sessions is misuse.",
-            ),
-            ("docker compose up --scale agent=3 -d", "voice-agent report --since 1h"),
-            "A load test is running.",
-        ),
-        by,
-        for_minutes=1,
-        keep_firing_minutes=10,
-    )
-
-
-def _gone(setting: RuleContext) -> Alert:
-    hour = setting.window("1h")
-    usual = total(catalog.SESSIONS, hour, ago=setting.window("7d"))
-    now = f"{total(catalog.SESSIONS, hour)} == 0 and on () {value(catalog.ACTIVE_SESSIONS, how='sum')} == 0"
-    return Alert(
-        "VoiceAgentCallersGone",
-        f"{usual} >= {USUAL_SESSIONS} and on () {now}",
+        "VoiceAgentErrorBudgetLow",
+        f"{value(BUDGET_LEFT, ('tier',))} < {LOW_BUDGET:g}",
         "ticket",
-        'No call in an hour in which there were {{ $value | printf "%.0f" }} a week ago',
-        "No session is open and none ended. Every other alert needs callers: it is silent now.",
-        PanelLink("ux", 26, "Live sessions"),
+        "{{ $value | humanizePercentage }} of the error budget of 28 days is left for {{ $labels.tier }} callers",
+        "The promise is that at most 5 % of the turns of 28 days are slow. At 0 it is broken.",
+        PanelLink("ux", 15, "Error budget left, 28 days"),
         Runbook(
-            "Calls do not reach the service, though they usually do at this hour.",
+            "Slow turns of the last weeks have used up most of what may be slow.",
             (
-                "Does a call of your own work? Then look at the edge: DNS, certificate, load balancer, the site.",
-                "Are sessions refused for their credential (panel “Sessions refused”)? A secret was changed.",
+                "Is it still burning (panel “Error budget left, 28 days”)? Work on that alert.",
+                "Was it one incident? Then go slowly with changes until it has passed out of the 28 days.",
             ),
-            ('voice-agent call --text "hello" https://HOST',),
-            "A holiday.",
+            ("voice-agent report --since 28d", "voice-agent policy history"),
+            "In the first days of a service: few turns make a small budget.",
         ),
-        for_minutes=10,
+        ("tier",),
+        for_minutes=30,
+        keep_firing_minutes=60,
     )

@@ -8,9 +8,10 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from agent.telemetry import catalog
 from alerts.promql import equal, like, quantile, select, value
-from dashboards.model import WHO, WINDOW, BoardRow
+from alerts.recording.burn_rate import BUDGET_LEFT, BURN_RATE
+from dashboards.model import TIER, WHO, WINDOW, BoardRow
 from dashboards.palette import NO_TURNS, STAGES
-from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, heat
+from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, heat, on_the_right
 
 BUDGETED: Final = ("stt", "llm", "tts", "network")
 WHOLE: Final = equal("budget", "voice_to_voice")
@@ -18,7 +19,9 @@ WHOLE: Final = equal("budget", "voice_to_voice")
 
 def waiting() -> BoardRow:
     """How long does a caller wait?"""
-    return BoardRow("How long does a caller wait?", (_voice_to_voice(), _stage_budgets(), _stages(), _spread()))
+    return BoardRow(
+        "How long does a caller wait?", (_voice_to_voice(), _stage_budgets(), _stages(), _spread(), _budget_left())
+    )
 
 
 def _voice_to_voice() -> Panel:
@@ -83,3 +86,24 @@ def _spread() -> Panel:
     )
     counts = f"sum by (le) (increase({select(catalog.TURN_LATENCY, WHO, 'bucket')}[$__rate_interval]))"
     return heat(panel, PanelStyle("s"), Query(counts, "{{le}}", form=PromQueryFormat.HEATMAP))
+
+
+def _budget_left() -> Panel:
+    panel = PanelSpec(
+        15,
+        "Error budget left, 28 days",
+        "Of the 5 % of the turns that may be slow in 28 days, how much is left by tier, and how fast it is used: at a"
+        " burn of 1 it lasts for the 28 days. Near 0: make changes slowly; below it the promise is broken.",
+        NO_TURNS,
+        24,
+        7,
+    )
+    left = value(BUDGET_LEFT, ("tier",), TIER)
+    burn = value(BURN_RATE, ("tier", "window"), TIER)
+    built = graph(
+        panel,
+        PanelStyle("percentunit", 0, None, 1, steps=((None, "transparent"), (0.1, "red")), line=True),
+        Query(left, "{{tier}}: left"),
+        Query(burn, "{{tier}}: burn {{window}}"),
+    )
+    return on_the_right(built, "burn", "none")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 PREFIX: Final = "voice_agent_"
+PROBE: Final = "probe"
+"""Tier and policy of the synthetic caller: what it does counts for nobody else."""
 
 Kind = Literal["counter", "gauge", "histogram"]
 
