@@ -168,6 +168,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(30, ge=1, le=3650, description="days that sessions, turns and charges are kept")
 
     # Who operates it
+    probe_key: SecretStr | None = Field(
+        None, description="the key of the synthetic caller (`voice-agent probe`), whose calls count for nobody else"
+    )
     operator_token: SecretStr | None = Field(
         None, description="the bearer token that opens /v1/ops/policies and /v1/ops/decisions"
     )

@@ -43,7 +43,7 @@ def run_server(settings: Settings) -> None:
         log_config=None,
         lifespan="on",
     )
-    DrainingServer(config, app.state["doors"].registry, settings.drain_s).run()
+    DrainingServer(config, app.state["wiring"].registry, settings.drain_s).run()
 
 
 @click.command()

@@ -10,6 +10,16 @@ SAMPLE_RATE: Final = 16_000  # samples per second
 SAMPLE_WIDTH: Final = 2  # bytes per sample
 BYTES_PER_SECOND: Final = SAMPLE_RATE * SAMPLE_WIDTH
 
+# What counts as voice. The page's detector, the sandbox's recogniser and the load test's caller have the same figures.
+VOICE_FLOOR_DBFS: Final = -50.0  # at or below this level nothing is voiced
+VOICE_BELOW_PEAK_DB: Final = 35.0  # nor is what is so much quieter than the loudest of its utterance
+VOICE_ABOVE_NOISE_DB: Final = 9.0  # a voice is at least so much louder than the noise floor
+
+
+def amplitude(decibels: float) -> float:
+    """Decibels as a ratio of amplitudes: dBFS → share of full scale."""
+    return float(10 ** (decibels / 20))
+
 
 def duration_s(pcm_bytes: int) -> float:
     """Seconds of audio in so many bytes of PCM s16le mono 16 kHz."""

@@ -13,7 +13,7 @@ from agent.telemetry.events import CallFinished, Event, FellBack, SessionEnded, 
 
 
 class LedgerSink:
-    """A sink, and the recorder of `MoneySink`, which prices the calls and stands before it in the list of sinks."""
+    """A sink, and the recorder of `PricingSink`, which prices the calls."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> None:
         self._ledger = ledger

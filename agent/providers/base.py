@@ -54,8 +54,11 @@ class SttEvent:
 class SpeechStream(Protocol):
     """One open recogniser connection. Iteration ends when the stream was finished; else it raises ProviderError."""
 
-    async def send(self, pcm: bytes) -> None:
-        """Sends PCM s16le mono 16 kHz. Raises ProviderError (disconnected)."""
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
+        """Sends PCM s16le mono 16 kHz. Raises ProviderError (disconnected).
+
+        `voiced_s` seconds of it are voice by the caller's detector: who judges a recogniser asks that, not the audio.
+        """
         ...
 
     async def finish(self) -> None:

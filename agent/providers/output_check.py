@@ -6,9 +6,10 @@ from typing import Final
 
 import numpy as np
 
-SILENCE_DBFS: Final = -50.0  # a 10 ms frame at or under this level is silence
+from agent.core.audio import VOICE_FLOOR_DBFS, amplitude
+
 _FRAME_SAMPLES: Final = 160
-_THRESHOLD: Final = float((32768.0 * 10 ** (SILENCE_DBFS / 20)) ** 2)  # mean square of a frame at that level
+_THRESHOLD: Final = float((32768.0 * amplitude(VOICE_FLOOR_DBFS)) ** 2)  # mean square of a frame that is just silence
 
 
 def audible(pcm: bytes) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.budgets import Tier
+from agent.core.errors import AgentError
 
 RETRY_FULL_S: Final = 10.0
 RETRY_LATE_S: Final = 5.0
@@ -20,6 +21,14 @@ class Refusal:
     reason: str
     text: str
     retry_after_s: float
+
+
+class AdmissionError(AgentError):
+    """No session is opened now. The message says when it is worth trying again."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.text)
+        self.refusal = refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from agent.budgets import Tier
 from agent.core.calls import Call, Fallback
+from agent.telemetry.catalog import PROBE
 from agent.telemetry.timeline import TurnRecord
 
 
@@ -39,13 +41,25 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """Who is talking. `session_id` and `subject` never become metric labels."""
+    """Who is talking. `session_id`, `subject` and `origin` (a keyed hash) never become metric labels."""
 
     session_id: str
     subject: str
     tier: Tier
     policy: str
     policy_version: int
+    origin: str | None = None
+    probe: bool = False
+
+    @property
+    def counted_tier(self) -> str:
+        """The tier as a label: a synthetic caller is nobody's figure but its own."""
+        return PROBE if self.probe else self.tier.value
+
+    @property
+    def counted_policy(self) -> str:
+        """The policy as a label."""
+        return PROBE if self.probe else self.policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +69,15 @@ class SessionStarted:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
+    """A session is over. Costs are dollars of all its calls, also of those before it was resumed."""
+
     session: SessionInfo
     outcome: SessionOutcome
     duration_s: float
     turns: int
     slow_turns: int
+    cost_usd: float = 0.0
+    cost_by_service: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +177,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sinks:
-    """Hands each event to every sink, in order."""
+    """Hands each event to every sink. Their order carries no meaning: no sink reads what another one keeps."""
 
     members: list[Sink]
 

@@ -9,7 +9,8 @@ Stages are segments of the critical path, so they add up. With
 
     stt = b1 - speech_ended    llm = b2 - b1    tts = b3 - b2    send = b4 - b3
 
-their sum is the server's part of voice-to-voice. With `network`, the session's measured round trip, it is the caller's.
+their sum is the server's part of voice-to-voice. With `network`, the session's measured round trip up to a cap, it is
+the caller's.
 All times are seconds of the event loop's monotonic clock.
 """
 
@@ -19,10 +20,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from agent.budgets import LatencyBudget
-from agent.core.calls import Call, Fallback, FallbackObserver
+from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver
 
 
 class Mark(StrEnum):
@@ -54,6 +55,8 @@ class TurnOutcome(StrEnum):
 WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
 NOT_OWED: Final = frozenset({TurnOutcome.CAPPED})
+NETWORK_CAP_S: Final = 0.25
+"""So much of a round trip counts in voice-to-voice at the most: a client says how long it takes, by when it answers."""
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
 
 
@@ -95,13 +98,17 @@ class TurnRecord:
         return self.owed and ("voice_to_voice" in self.over_budget or self.outcome in WITHOUT_REPLY)
 
 
+class TurnObserver(CallRecorder, FallbackObserver, Protocol):
+    """Is told of the calls and fallbacks of a turn while it runs."""
+
+
 @dataclass(slots=True)
 class Timeline:
-    """The open record of a turn. It is the `Meter` of the turn's provider calls and the observer of its chains."""
+    """The open record of a turn: the recorder of its provider calls and the observer of its chains."""
 
     turn: int
     spoken: bool
-    observer: FallbackObserver | None = None
+    observer: TurnObserver | None = None
     marks: dict[Mark, float] = field(default_factory=dict[Mark, float])
     calls: list[Call] = field(default_factory=list[Call])
     fallbacks: list[Fallback] = field(default_factory=list[Fallback])
@@ -120,8 +127,10 @@ class Timeline:
         self.audio_s[source] = self.audio_s.get(source, 0.0) + seconds
 
     def record(self, call: Call) -> None:
-        """Keeps a finished provider call."""
+        """Keeps a finished provider call, and passes it on at once: it is charged when it ends, not with the turn."""
         self.calls.append(call)
+        if self.observer is not None:
+            self.observer.record(call)
 
     def fell_back(self, fallback: Fallback) -> None:
         """Keeps a move along a chain."""
@@ -135,7 +144,7 @@ class Timeline:
         """Closes the timeline. A turn without audio counts the time it waited as voice-to-voice so far."""
         stages = derive_stages(self.marks)
         server = _server_part(self.marks, outcome, ended_at)
-        total = None if server is None else server + (network_s or 0.0)
+        total = None if server is None else server + min(NETWORK_CAP_S, network_s or 0.0)
         stages["network"] = network_s
         return TurnRecord(
             turn=self.turn,

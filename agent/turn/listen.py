@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from agent.core import clock
 from agent.core.audio import BYTES_PER_SECOND, bytes_for
 from agent.core.calls import CallRecorder, ProviderError
+from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.turn.audio_clock import ArrivalRing
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
@@ -62,6 +63,15 @@ class RecogniserLost:
 ListenEvent = VoiceStarted | VoiceStopped | Words | EndOfTurn | RecogniserLost
 
 
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Audio that arrived at loop time `at`; `voiced_s` of it are voiced."""
+
+    pcm: bytes
+    at: float
+    voiced_s: float
+
+
 class ListenRecorder(CallRecorder, Protocol):
     """Also hears of audio that could not wait any longer."""
 
@@ -78,7 +88,7 @@ class CallerListener:
         self._idle_s = idle_s
         self._activity = VoiceActivity()
         self._ring = ArrivalRing(BYTES_PER_SECOND)
-        self._pending: deque[tuple[bytes, float]] = deque()  # frames with their arrival, not sent up yet
+        self._pending: deque[_Frame] = deque()  # not sent up yet
         self._pending_bytes = 0
         self._wake = asyncio.Event()
         self._open = False
@@ -97,11 +107,12 @@ class CallerListener:
         """Takes a frame that arrived at loop time `at`. Never waits."""
         first = not self._heard_audio
         self._heard_audio = True
-        self._pending.append((pcm, at))
-        self._pending_bytes += len(pcm)
-        self._bound()
+        voiced_before = self._activity.voiced_s
         for event in self._activity.feed(pcm, at):
             self._note_voice(event)
+        self._pending.append(_Frame(pcm, at, self._activity.voiced_s - voiced_before))
+        self._pending_bytes += len(pcm)
+        self._bound()
         if first and self._quiet_since is None:
             self._quiet_since = at
         if self._open:
@@ -138,12 +149,13 @@ class CallerListener:
                 await stream.finish()
                 await receiver
         except* ProviderError as failed:
-            raise _first(failed) from None
+            raise next(leaves(failed)) from None
 
     async def _send_until_idle(self, stream: SpeechStream) -> None:
         while not self._idle():
             if self._pending:
-                await stream.send(self._take())
+                audio, voiced_s = self._take()
+                await stream.send(audio, voiced_s=voiced_s)
             self._wake.clear()
             try:
                 async with asyncio.timeout(FLUSH_S):
@@ -157,14 +169,15 @@ class CallerListener:
             return False
         return clock.now() - self._quiet_since > self._idle_s
 
-    def _take(self) -> bytes:
-        """All pending audio, entered into the arrival ring as it leaves."""
-        for pcm, at in self._pending:
-            self._ring.add(len(pcm), at)
-        audio = b"".join(pcm for pcm, _ in self._pending)
+    def _take(self) -> tuple[bytes, float]:
+        """All pending audio and how much of it is voiced, entered into the arrival ring as it leaves."""
+        for frame in self._pending:
+            self._ring.add(len(frame.pcm), frame.at)
+        audio = b"".join(frame.pcm for frame in self._pending)
+        voiced_s = sum(frame.voiced_s for frame in self._pending)
         self._pending.clear()
         self._pending_bytes = 0
-        return audio
+        return audio, voiced_s
 
     async def _receive(self, stream: SpeechStream) -> None:
         async for heard in stream:
@@ -200,8 +213,7 @@ class CallerListener:
         limit = MAX_PENDING if wanted else PRE_ROLL_BYTES
         frames = 0
         while self._pending_bytes > limit:
-            old, _ = self._pending.popleft()
-            self._pending_bytes -= len(old)
+            self._pending_bytes -= len(self._pending.popleft().pcm)
             frames += 1
         if frames and wanted:
             self._recorder.dropped(frames)
@@ -213,8 +225,3 @@ class CallerListener:
         if self.events.full():
             self.events.get_nowait()
         self.events.put_nowait(event)
-
-
-def _first(group: BaseExceptionGroup[ProviderError]) -> ProviderError:
-    found = group.exceptions[0]
-    return found if isinstance(found, ProviderError) else _first(found)

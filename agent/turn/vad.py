@@ -10,19 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import webrtcvad
 
-from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
+from agent.core.audio import (
+    SAMPLE_RATE,
+    SAMPLE_WIDTH,
+    VOICE_ABOVE_NOISE_DB,
+    VOICE_BELOW_PEAK_DB,
+    VOICE_FLOOR_DBFS,
+    amplitude,
+    rms,
+)
 
 FRAME_MS: Final = 20
+FRAME_S: Final = FRAME_MS / 1000
 FRAME_BYTES: Final = SAMPLE_RATE * FRAME_MS // 1000 * SAMPLE_WIDTH
 ONSET_FRAMES: Final = 3  # voiced frames of the last four that make an onset: 60 ms
 ONSET_WINDOW: Final = 4
 RELEASE_FRAMES: Final = 15  # unvoiced frames that end a voice: 300 ms
-MIN_RMS: Final = 10 ** (-50 / 20)  # -50 dBFS: below this nothing is voiced
-BELOW_PEAK: Final = 10 ** (-35 / 20)  # a frame 35 dB below the loudest of its utterance is not voiced
-ABOVE_NOISE: Final = 10 ** (9 / 20)  # voice is at least 9 dB above the noise floor
+MIN_RMS: Final = amplitude(VOICE_FLOOR_DBFS)
+BELOW_PEAK: Final = amplitude(-VOICE_BELOW_PEAK_DB)
+ABOVE_NOISE: Final = amplitude(VOICE_ABOVE_NOISE_DB)
 LOUDEST_NOISE: Final = 0.02  # -34 dBFS: what is louder when a call begins is a voice
 FLOOR_RISE: Final = 1.005  # per frame: 28 % a second, so that a louder room is learnt in some seconds
 PEAK_DECAY: Final = 0.97  # per frame: a loud moment is forgotten within some seconds of quieter speech
@@ -57,6 +65,8 @@ class VoiceActivity:
         self._unvoiced = 0
         self.speaking = False
         self.last_voiced_at: float | None = None
+        self.voiced_s = 0.0
+        """Seconds of all the audio so far that were voiced."""
 
     def feed(self, pcm: bytes, at: float) -> list[VoiceEvent]:
         """Takes audio that arrived at loop time `at` and returns what changed."""
@@ -75,6 +85,7 @@ class VoiceActivity:
         self._recent.append(at if voiced else None)
         del self._recent[:-ONSET_WINDOW]
         if voiced:
+            self.voiced_s += FRAME_S
             self._unvoiced = 0
             if self.speaking:
                 self.last_voiced_at = at
@@ -94,8 +105,7 @@ class VoiceActivity:
         return VoiceStarted(onset[0])
 
     def _voiced(self, frame: bytes) -> bool:
-        samples = np.frombuffer(frame, dtype="<i2").astype(np.float32)
-        level = float(np.sqrt(samples.dot(samples) / samples.size)) / 32768.0
+        level = rms(frame)
         gate = max(MIN_RMS, self._noise_floor(level) * ABOVE_NOISE, self._peak * BELOW_PEAK)
         self._peak = max(level, self._peak * PEAK_DECAY)
         return level > gate and self._webrtc.is_speech(frame, SAMPLE_RATE)

@@ -14,8 +14,7 @@ from agent.core.calls import CallRecorder, ErrorKind, Fallback, ProviderError
 from agent.providers.base import SpeechToText, SttEvent, SttEventKind, Word
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers
 from agent.providers.fallback.chain import ChainStep
-from agent.providers.fallback.stt import FallbackSttStream, SttFallback
-from agent.providers.fallback.stt_rules import ListeningRules
+from agent.providers.fallback.stt import FallbackSttStream, ListeningRules, SttFallback
 from tests.support.providers import RecordingRecorder
 from tests.support.virtual_time import run_virtual
 
@@ -52,7 +51,7 @@ class FakeConnection:
     quiet: int = 0
     rest: bytes = b""
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         if self.owner.dead:
             raise ProviderError(self.owner.provider, ErrorKind.DISCONNECTED)
         data = self.rest + pcm
@@ -132,7 +131,7 @@ class RecordedCall:
     async def say(self, *parts: tuple[bytes, float]) -> None:
         for frame, seconds in parts:
             for _ in range(round(seconds / FRAME_S)):
-                await self.stream.send(frame)
+                await self.stream.send(frame, voiced_s=FRAME_S if frame == LOUD else 0.0)
                 await asyncio.sleep(FRAME_S)
 
     async def listen(self) -> None:

@@ -142,7 +142,7 @@ async def running_service(
         await task
     try:
         port = listener.getsockname()[1]
-        yield f"http://127.0.0.1:{port}", app.state["wiring"], app.state["doors"].registry
+        yield f"http://127.0.0.1:{port}", app.state["wiring"], app.state["wiring"].registry
     finally:
         server.stop.set()
         await task

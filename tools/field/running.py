@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from agent.billing.prices import NANO
 from tests.support.stack import Stack, running_stack
 from tools.chaos.caller import CallerLine, on_the_line
 from tools.chaos.cell import CellOutcome, Witness, uncached_policies
@@ -46,13 +47,13 @@ async def _play(case: Case, stack: Stack, witness: Witness) -> CaseRow:
         on_the_line(stack, premium=False, instant=case.instant) as line,
     ):
         await case.script(Scene(stack, line, case))
-        usd, _ = stack.wiring.cost_of(line.session)
         answer_s = None if line.first_at is None or line.owed_at is None else line.first_at - line.owed_at
         text, heard, outcome, silence_s = spoken(line), described(line), _outcome(line), line.silence_s
         other_answer_s = await _bystander(other)
         seen = witness.of(line.session), witness.of(other.session)
         sessions = line.session, other.session
     await stack.quiet()
+    usd = await stack.wiring.ledger.session_cost(sessions[0]) / NANO
     seen = witness.of(sessions[0]), witness.of(sessions[1])
     changes = {f"{change.provider} {change.model} {change.state}" for change in witness.breakers}
     moved = bool(seen[1].moves) or any(change.endswith("open") for change in changes)

@@ -94,7 +94,7 @@ class NovaStream(DeepgramStream):
         self._nova = socket
         self._last_sent_at = asyncio.get_running_loop().time()
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Sends PCM s16le mono 16 kHz. Raises ProviderError."""
         await super().send(pcm)
         self._last_sent_at = asyncio.get_running_loop().time()

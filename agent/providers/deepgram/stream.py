@@ -101,7 +101,7 @@ class DeepgramStream:
         self._finish_by: float | None = None
         self._patience: asyncio.Timeout | None = None
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Sends PCM s16le mono 16 kHz. Raises ProviderError."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):

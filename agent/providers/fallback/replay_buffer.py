@@ -4,51 +4,42 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent.core.audio import bytes_for, duration_s, rms
+from agent.core.audio import bytes_for, duration_s
 
 LIMIT_BYTES: Final = bytes_for(15.0)
 QUIET_BYTES: Final = bytes_for(1.0)  # kept while nobody speaks: recognisers like to hear a word's beginning
 _QUIET_S: Final = 2.0  # silence after which nobody is speaking
-_LEAST_LOUD: Final = 10 ** (-50 / 20)
-_ABOVE_FLOOR: Final = 10 ** (9 / 20)
-_FLOOR_RISE_PER_S: Final = 0.28
-_MOST_FLOOR: Final = 0.1
-_FORGET_PER_S: Final = 0.05  # of the loud seconds, per second of silence: coughs do not add up over a call
+_FORGET_PER_S: Final = 0.05  # of the voiced seconds, per second of silence: coughs do not add up over a call
 
 
 class Unheard:
     """A bounded memory of PCM s16le mono 16 kHz. Positions are bytes from the beginning of the stream.
 
-    `loud_s` adds up the audio over -50 dBFS and 9 dB over the noise floor: cheap, and enough to notice that nobody
-    answers to it.
+    `voiced_s` adds up what the caller's voice detector took for a voice: enough to notice that nobody answers to it.
     """
 
     def __init__(self) -> None:
         self._audio = bytearray()
-        self._floor = _LEAST_LOUD / 3
         self.quiet_s = 0.0
-        """Seconds since the audio was last loud."""
+        """Seconds since the audio was last voiced."""
         self.start = 0
-        self.loud_s = 0.0
+        self.voiced_s = 0.0
 
     @property
     def end(self) -> int:
         """Where the next audio will stand."""
         return self.start + len(self._audio)
 
-    def add(self, pcm: bytes, *, turn_open: bool) -> None:
-        """Appends audio and forgets the oldest: beyond 15 s, or beyond 1 s while nobody speaks."""
+    def add(self, pcm: bytes, *, voiced_s: float, turn_open: bool) -> None:
+        """Appends audio, `voiced_s` of it voiced, and forgets the oldest: over 15 s, or 1 s while nobody speaks."""
         self._audio += pcm
         seconds = duration_s(len(pcm))
-        level = rms(pcm)
-        risen = min(self._floor * (1 + _FLOOR_RISE_PER_S * seconds), _MOST_FLOOR)
-        self._floor = max(min(level, risen), 1e-5)
-        if level > max(_LEAST_LOUD, self._floor * _ABOVE_FLOOR):
-            self.loud_s += seconds
+        if voiced_s > 0:
+            self.voiced_s += voiced_s
             self.quiet_s = 0.0
         else:
             self.quiet_s += seconds
-            self.loud_s *= max(0.0, 1 - _FORGET_PER_S * seconds)
+            self.voiced_s *= max(0.0, 1 - _FORGET_PER_S * seconds)
         resting = not turn_open and self.quiet_s > _QUIET_S
         self.forget(self.end - (QUIET_BYTES if resting else LIMIT_BYTES))
 

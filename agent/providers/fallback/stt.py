@@ -8,10 +8,10 @@ Audio that no finished turn contains yet is kept (15 s at most) and told to the 
 from the beginning of the turn. Word times always count the audio sent on this stream. Between two turns the chain goes
 back to an earlier step that is well again.
 
-**A deaf recogniser** says nothing while the microphone is loud, or does not end a turn that it has begun. The next step
-gives a second opinion on the same audio: only when that hears words, the first one counts as failed (`empty`); a
-television in one room opens no breaker. There is no second opinion on the last step: when nothing came of what somebody
-said before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
+**A deaf recogniser** says nothing while the caller is heard to speak, or does not end a turn that it has begun. The
+next step gives a second opinion on the same audio: only when that hears words, the first one counts as failed
+(`empty`); a television in one room opens no breaker. There is no second opinion on the last step: when nothing came of
+what somebody said before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
 
 Moves are told as by the other chains; the reason `recovered` is the way back.
 """
@@ -19,25 +19,45 @@ Moves are told as by the other chains; the reason `recovered` is the way back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
 from agent.core.calls import CallRecorder, ErrorKind, Fallback, FallbackObserver, ProviderError
+from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind, Word
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.replay_buffer import Unheard
-from agent.providers.fallback.stt_rules import ListeningRules
 
 _PIECE: Final = bytes_for(0.2)  # audio of the past is told in pieces of this size
 _MOST_EVENTS: Final = 256
 _WATCH_S: Final = 0.1
 _STEADY_S: Final = 2.0  # a connection that brought words for so long was a good one
-_SOME_VOICE_S: Final = 0.3  # loud audio that may be the beginning of a turn
+_SOME_VOICE_S: Final = 0.3  # voiced audio that may be the beginning of a turn
 _AGAIN: Final = frozenset({ErrorKind.DISCONNECTED, ErrorKind.STALLED, ErrorKind.REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningRules:
+    """How patient the chain is, in seconds. `attempts`: bad connections to a step in a row before the next is asked."""
+
+    attempts: int = 2
+    pause_s: float = 0.2
+    rest_s: float = 15.0
+    """A step that was given up is asked again after this, when its breaker allows it."""
+    deaf_s: float = 3.0
+    """Voiced audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
+    answer_s: float = 1.5
+    """Silence after a third of that, still without a word: whoever spoke so briefly waits for an answer."""
+    open_s: float = 2.0
+    """Silence of the caller and of the recogniser in a turn that it has begun: it does not come to an end."""
+    last_answer_s: float = 2.2
+    """The same for the last step, which may only have begun when the pause was long enough to end a segment."""
+    opinion_s: float = 8.0
+    """How long the next step may take to hear words where the suspected one heard none."""
 
 
 class _StepBackError(Exception):
@@ -121,9 +141,9 @@ class FallbackSttStream:
         self._heard_at = 0.0  # when the last ones came, or when it was opened
         self._suspect: ChainStep[SpeechToText] | None = None
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Takes PCM s16le mono 16 kHz. Never waits and never fails: while nobody listens it is kept."""
-        self._unheard.add(pcm, turn_open=self._turn_open or self._unheard.loud_s > _SOME_VOICE_S)
+        self._unheard.add(pcm, voiced_s=voiced_s, turn_open=self._turn_open or self._unheard.voiced_s > _SOME_VOICE_S)
         self._audio.set()
 
     async def finish(self) -> None:
@@ -155,7 +175,7 @@ class FallbackSttStream:
                     self._tell(step, following, "recovered")
                     tried.clear()
                 except (ProviderError, StepSkippedError) as error:
-                    if self._finishing and not self._turn_open and self._unheard.loud_s <= _SOME_VOICE_S:
+                    if self._finishing and not self._turn_open and self._unheard.voiced_s <= _SOME_VOICE_S:
                         return  # it was lost when nothing was left to be heard
                     failed, reason = (
                         (error, error.kind.value) if isinstance(error, ProviderError) else (failed, error.reason)
@@ -226,7 +246,7 @@ class FallbackSttStream:
             step.breaker.succeeded(None)
         self._progress = True
         self._heard_at = clock.now()
-        self._unheard.loud_s = 0.0
+        self._unheard.voiced_s = 0.0
         if self._suspect is not None and self._suspect is not step:
             if self._suspect.breaker is not None:
                 self._suspect.breaker.failed(ErrorKind.EMPTY)
@@ -257,18 +277,18 @@ class FallbackSttStream:
                 self._suspect = None
             if self._suspect is None and self._seems_deaf(step):
                 self._suspect = step
-                self._unheard.loud_s = 0.0
+                self._unheard.voiced_s = 0.0
                 raise ProviderError(step.name, ErrorKind.EMPTY)
             if not self._turn_open and self._suspect is None and chain.better(step) is not None:
                 raise _StepBackError
 
     def _seems_deaf(self, step: ChainStep[SpeechToText]) -> bool:
-        """Whether loud audio brought no words. A first step that is alone is never suspected."""
+        """Whether voiced audio brought no words. A first step that is alone is never suspected."""
         chain, unheard = self._chain, self._unheard
-        somebody_spoke = unheard.loud_s >= chain.deaf_s / 3
+        somebody_spoke = unheard.voiced_s >= chain.deaf_s / 3
         if chain.after(step) is not None:
             brief = somebody_spoke and unheard.quiet_s >= chain.rules.answer_s
-            return brief or unheard.loud_s >= chain.deaf_s or self._does_not_end()
+            return brief or unheard.voiced_s >= chain.deaf_s or self._does_not_end()
         waits = somebody_spoke and unheard.quiet_s >= chain.rules.last_answer_s
         return waits and step is not chain.steps[0] and chain.better(step) is None
 
@@ -297,13 +317,5 @@ def _cause(group: ExceptionGroup[Exception]) -> Exception:
     known, other = group.split((ProviderError, StepSkippedError, _StepBackError))
     if known is None or other is not None:
         return group
-    leaves = list(_leaves(known))
-    return next((leaf for leaf in leaves if isinstance(leaf, ProviderError)), leaves[0])
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+    causes = list(leaves(known))
+    return next((cause for cause in causes if isinstance(cause, ProviderError)), causes[0])

@@ -131,7 +131,7 @@ class SegmentStream:
         self._queue: asyncio.Queue[Segment | None] = asyncio.Queue()
         self._blanks = 0
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Takes PCM s16le mono 16 kHz. Never waits."""
         self._put(self._segmenter.feed(pcm))
 

@@ -12,7 +12,6 @@ import msgspec
 SUBPROTOCOL: Final = "voice-agent.v1"
 MAX_TEXT_FRAME: Final = 16 * 1024  # bytes of one JSON message from the client
 MAX_BINARY_FRAME: Final = 64 * 1024  # bytes of one audio frame from the client (2 s)
-MAX_TEXT: Final = 2_000  # characters of one typed turn
 
 
 class CloseCode:
@@ -37,7 +36,7 @@ class WireMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of all messages."""
 
 
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+class CapabilitiesMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What the client can do. What is not declared is not counted on."""
 
     browser_speech: bool = False  # it can speak a text itself (`speech.browser`)
@@ -48,7 +47,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class Start(WireMessage, frozen=True, kw_only=True, tag="start"):
     """First message of a connection."""
 
-    capabilities: Capabilities = Capabilities()
+    capabilities: CapabilitiesMessage = CapabilitiesMessage()
     client: str = ""  # name and version of the client, for logs; at most 64 characters
 
 
@@ -87,7 +86,7 @@ ClientMessage = Start | Text | PlaybackReport | Pong | Hangup
 class SessionReady(WireMessage, frozen=True, kw_only=True, tag="session.ready"):
     session_id: str
     tier: str
-    policy: str
+    policy: str | None  # for premium callers and in the sandbox only
     resume_token: str | None = None  # opens the same session again after a lost connection
     resumed: bool = False
     simulated: tuple[str, ...] = ()  # services that talk to the sandbox instead of a provider

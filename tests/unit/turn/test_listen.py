@@ -40,7 +40,7 @@ class Script:
         self.opened += 1
         yield self
 
-    async def send(self, pcm: bytes) -> None:
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         await self.takes.wait()
         self.sent.append(pcm)
 

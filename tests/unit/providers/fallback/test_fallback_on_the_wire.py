@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.audio import bytes_for
+from agent.core.audio import bytes_for, duration_s
 from agent.core.calls import ErrorKind, Fallback, ProviderError
 from agent.providers.anthropic.claude import Claude
 from agent.providers.base import Audio, Message, Prompt, SpeechToText, SttEvent, SttEventKind
@@ -23,7 +23,7 @@ from agent.providers.deepgram.nova import DeepgramNova
 from agent.providers.elevenlabs.tts import ElevenLabs
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
 from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
-from agent.providers.fallback.stt import ListeningRules, SttFallback
+from agent.providers.fallback.stt import FallbackSttStream, ListeningRules, SttFallback
 from agent.providers.openai.segmented_stt import SegmentedSpeech
 from agent.providers.openai.tts import OpenAISpeech
 from agent.providers.openai.whisper import Whisper
@@ -181,9 +181,12 @@ async def _call(chain: SttFallback, pcm: bytes, recorder: WireTimeline, *, pace:
     """Plays audio into a stream of the chain at `pace` times its speed, and returns what was heard."""
     piece_s = 0.04
 
-    async def play(stream: Any) -> None:
+    async def play(stream: FallbackSttStream) -> None:
+        activity = VoiceActivity()
         for start in range(0, len(pcm), bytes_for(piece_s)):
-            await stream.send(pcm[start : start + bytes_for(piece_s)])
+            piece, voiced_before = pcm[start : start + bytes_for(piece_s)], activity.voiced_s
+            activity.feed(piece, duration_s(start))
+            await stream.send(piece, voiced_s=activity.voiced_s - voiced_before)
             await asyncio.sleep(piece_s / pace)
         await stream.finish()
 

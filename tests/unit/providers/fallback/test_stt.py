@@ -12,11 +12,11 @@ from agent.core.audio import bytes_for
 from agent.core.calls import CallRecorder, ErrorKind
 from agent.providers.fallback.breaker import BreakerState
 from agent.providers.fallback.chain import StepSkippedError
-from agent.providers.fallback.stt import SttFallback
-from agent.providers.fallback.stt_rules import ListeningRules
+from agent.providers.fallback.stt import ListeningRules, SttFallback
 from agent.providers.openai.segmented_stt import VoiceDetector
 from agent.turn.vad import VoiceActivity
 from tests.support.scripted_stt import (
+    FRAME_S,
     LOUD,
     QUIET,
     FakeConnection,
@@ -308,7 +308,7 @@ def test_leaving_the_stream_stops_everything() -> None:
         chain = SttFallback([stt_step(Recogniser("deepgram"))])
         before = asyncio.all_tasks()
         async with chain.open("s", SttTimeline()) as stream:
-            await stream.send(LOUD)
+            await stream.send(LOUD, voiced_s=FRAME_S)
             await asyncio.sleep(1)
         assert asyncio.all_tasks() == before
 
