@@ -97,7 +97,7 @@ def _unreachable(setting: RuleContext) -> Alert:
                 "It does not: what does it say? DNS, certificate, load balancer, credential, or no reply.",
                 "Is it refused for its key? VOICE_AGENT_PROBE_KEY of probe and service must be the same.",
             ),
-            ('voice-agent call --text "hello" https://HOST',),
+            ("voice-agent probe https://HOST --key KEY", 'voice-agent call --text "hello" https://HOST'),
             "Never.",
         ),
         for_minutes=1,

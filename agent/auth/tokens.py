@@ -36,7 +36,14 @@ class TokenBook:
         session_id = new_session_id()
         now = datetime.now(UTC)
         expires = now + self._lifetime
-        claims: dict[str, Any] = {"sub": subject, "scope": SCOPE, "tier": tier.value, "sid": session_id, "iat": now, "exp": expires}
+        claims: dict[str, Any] = {
+            "sub": subject,
+            "scope": SCOPE,
+            "tier": tier.value,
+            "sid": session_id,
+            "iat": now,
+            "exp": expires,
+        }
         if probe:
             claims["probe"] = True
         return jwt.encode(claims, self._secret, ALGORITHM), session_id, expires

@@ -40,6 +40,9 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
             "call",
             "Call the service: speak a WAV or type, hear the reply, see where the time goes.",
         ),
+        "probe": Entry(
+            "voice_loadtest.probe_command", "probe", "Be the synthetic caller: say a sentence, be answered."
+        ),
     },
     "Look": {
         "report": Entry("agent.cli.report", "report", "Show experience and cost, from the ledger."),
