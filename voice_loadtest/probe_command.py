@@ -1,4 +1,4 @@
-"""`voice-agent probe`: a synthetic caller over the public address. When its calls stop coming through, callers' do too."""
+"""`voice-agent probe`: a synthetic caller over the public address. Where its calls do not come through, none do."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ CALL_S: Final = 60.0
 def probe(url: str, key: str, wav: Path | None, every: float | None) -> None:
     """Calls the service at URL once, says one sentence, and waits for a spoken reply.
 
-    Run it every few minutes, by cron or with --every, from where callers are. Its turns carry a tier of their own in the
-    metrics and count for no policy and no average. The exit status is 0 when the reply was heard and 1 when not.
+    Run it every few minutes, by cron or with --every, from where callers are. Its turns carry a tier of their own in
+    the metrics and count for no policy and no average. The exit status is 0 when the reply was heard and 1 when not.
     """
     while True:
         began = time.monotonic()

@@ -152,7 +152,10 @@ class EvidenceWatcher:
         raised = self._watch.weighs_for_a_while(tier)
         if not raised and not any(finding.watched for finding in findings.values()):
             return
-        async with self._store.transaction() as transaction:
+        async with self._store.reading() as reader:
+            if plan_holdout(self._watch.book, tier, await reader.history(tier), findings, at) is None:
+                return
+        async with self._store.transaction() as transaction:  # another replica may have been faster
             change = plan_holdout(self._watch.book, tier, await transaction.history(tier), findings, at)
             if change is None:
                 return
