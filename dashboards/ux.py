@@ -11,7 +11,7 @@ from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
 from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
 from alerts.recording.model import BASELINE, MIN_SESSIONS, MIN_TURNS
 from alerts.recording.signals import signals
-from dashboards.model import TIER, WHO, Board, BoardRow
+from dashboards.model import ALERTS, TIER, WHO, Board, BoardRow
 from dashboards.palette import NO_RULES, OF_LIMIT
 from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, bars, figure, rows, states, words
 from dashboards.ux_failures import trouble
@@ -25,6 +25,7 @@ VERDICTS: Final = {
     ROLL_BACK: ("ROLL BACK", "red"),
     NOT_ENOUGH: ("NOT ENOUGH DATA", "blue"),
 }
+ALERT_WORDS: Final = {1: ("ticket", "yellow"), 2: ("page", "red")}
 
 
 def board() -> Board:
@@ -39,7 +40,7 @@ def board() -> Board:
 
 
 def _verdict() -> BoardRow:
-    panels = (_verdict_now(), _signals(), _baseline(), _sample(), _held(), _verdict_over_time())
+    panels = (_verdict_now(), _signals(), _baseline(), _sample(), _held(), _verdict_over_time(), _alerts())
     return BoardRow("Should I roll back Haiku-first routing?", panels)
 
 
@@ -134,6 +135,23 @@ def _verdict_over_time() -> Panel:
     look = PanelStyle("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
     by_policy = value(recorded_metrics.VERDICT, ("tier", "policy"), WHO)
     return states(panel, look, Query(by_policy, "{{tier}} · {{policy}}"))
+
+
+def _alerts() -> Panel:
+    panel = PanelSpec(
+        7,
+        "Alerts",
+        "Which alerts fired, one band each. Red wakes somebody: its runbook is linked in the message.",
+        "No alert in this range.",
+        24,
+        4,
+    )
+    firing = [equal("alertstate", "firing"), like("severity", "page", "ticket")]
+    loud = "on (alertname) group_left ()"
+    expr = f"max by (alertname) ({value(ALERTS, ('alertname', 'severity'), firing)})"
+    page = value(ALERTS, ("alertname",), [equal("alertstate", "firing"), equal("severity", "page")])
+    look = PanelStyle("none", None, None, mappings=words(ALERT_WORDS), steps=((None, "yellow"),))
+    return states(panel, look, Query(f"{expr} + {loud} {page} or {expr}", "{{alertname}}"))
 
 
 def _held() -> Panel:

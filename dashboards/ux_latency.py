@@ -19,9 +19,8 @@ WHOLE: Final = equal("budget", "voice_to_voice")
 
 def waiting() -> BoardRow:
     """How long does a caller wait?"""
-    return BoardRow(
-        "How long does a caller wait?", (_voice_to_voice(), _stage_budgets(), _stages(), _spread(), _budget_left())
-    )
+    panels = (_voice_to_voice(), _stage_budgets(), _stages(), _spread(), _budget_left(), _real_replies())
+    return BoardRow("How long does a caller wait?", panels)
 
 
 def _voice_to_voice() -> Panel:
@@ -95,7 +94,7 @@ def _budget_left() -> Panel:
         "Of the 5 % of the turns that may be slow in 28 days, how much is left by tier, and how fast it is used: at a"
         " burn of 1 it lasts for the 28 days. Near 0: make changes slowly; below it the promise is broken.",
         NO_TURNS,
-        24,
+        12,
         7,
     )
     left = value(BUDGET_LEFT, ("tier",), TIER)
@@ -107,3 +106,19 @@ def _budget_left() -> Panel:
         Query(burn, "{{tier}}: burn {{window}}"),
     )
     return on_the_right(built, "burn", "none")
+
+
+def _real_replies() -> Panel:
+    panel = PanelSpec(
+        16,
+        "Real replies: p50, p95, p99",
+        "Voice to voice of turns that got a real reply. The figure above also counts apologies and failures, as 10 s:"
+        " far apart means that replies are missing, not slow. p99 alone high: single callers, read their calls.",
+        NO_TURNS,
+        12,
+        7,
+    )
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    look = PanelStyle("s", colours={"p50": "green", "p95": "orange", "p99": "red"})
+    queries = [Query(quantile(part, catalog.REPLY_LATENCY, WINDOW, (), WHO), name) for name, part in shares.items()]
+    return graph(panel, look, *queries)

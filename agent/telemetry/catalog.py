@@ -18,7 +18,7 @@ PROBE: Final = "probe"
 Kind = Literal["counter", "gauge", "histogram"]
 
 # An edge on each default budget: 0.1 network, 0.4 llm and tts, 0.6 stt, 1.5 voice-to-voice.
-TURN_BUCKETS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
+TURN_BUCKETS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 STAGE_BUCKETS: Final = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0)
 CALL_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.5, 2.5, 5.0)
 BARGE_IN_BUCKETS: Final = (0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
@@ -68,6 +68,13 @@ TURN_LATENCY = _histogram(
     "turn_latency_seconds",
     "Voice-to-voice: the caller's last voiced sample to the first reply sample at the caller. A turn without a real"
     " reply enters with at least the highest bucket edge.",
+    TURN_BUCKETS,
+    "tier",
+    "policy",
+)
+REPLY_LATENCY = _histogram(
+    "reply_latency_seconds",
+    "Voice-to-voice of turns with a real reply only: without apologies, which enter the other with 10 s.",
     TURN_BUCKETS,
     "tier",
     "policy",

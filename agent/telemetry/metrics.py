@@ -114,6 +114,8 @@ class MetricsSink:
         for budget in breached:
             add(catalog.BUDGET_BREACHES, budget, tier, policy)
         self._metrics.observe(catalog.TURN_LATENCY, tier, policy, value=_latency(record), trace_id=record.trace_id)
+        if record.outcome not in WITHOUT_REPLY and record.voice_to_voice_s is not None:
+            self._metrics.observe(catalog.REPLY_LATENCY, tier, policy, value=record.voice_to_voice_s)
         for stage, seconds in record.stages.items():
             if seconds is not None:
                 self._metrics.observe(
@@ -189,6 +191,7 @@ class MetricsSink:
         self._metrics.set(catalog.POLICY_INFO, policy, str(version), tier, value=1)
         child(catalog.TURNS_OWED, tier, policy)
         child(catalog.TURN_LATENCY, tier, policy)
+        child(catalog.REPLY_LATENCY, tier, policy)
         child(catalog.SLOW_SESSIONS, tier, policy)
         child(catalog.SESSION_DURATION, tier, policy)
         for outcome in TurnOutcome:

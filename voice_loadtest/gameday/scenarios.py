@@ -90,8 +90,8 @@ SCENARIOS: Final = (
     Scenario(
         "common-cause",
         "Everything is slow",
-        "Both models take 1.1 s for their first words: a network, a machine, a region. Haiku-first is slow, and so is the"
-        " baseline in the same time: it is suspected, held by name, and not rolled back.",
+        "Both models take 1.1 s for their first words: a network, a machine, a region. Haiku-first is slow, and so is"
+        " the baseline in the same time: it is suspected, held by name, and not rolled back.",
         Injection(
             "both models' first words take 1100 ms (p95 1350)",
             latency={model: {"p50_ms": 1100.0, "p95_ms": 1350.0} for model in (HAIKU, SONNET)},
@@ -102,7 +102,8 @@ SCENARIOS: Final = (
     Scenario(
         "forged-slow",
         "Callers who answer late on purpose",
-        "Six more callers answer every ping four seconds late. What a client says of its network is capped: no rollback.",
+        "Six more callers answer every ping four seconds late. What a client says of its network is capped: no"
+        " rollback.",
         Injection("6 more callers, who answer pings 4 s late", forged_callers=6),
         fires=(),
         may_fire=_SLOW,
