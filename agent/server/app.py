@@ -33,11 +33,17 @@ from agent.providers.recorded import RecordedClip, Sentence, load_clips
 from agent.server.loop_lag import LoopLag
 from agent.server.operations import Operations
 from agent.server.session_factory import SessionFactory
-from agent.server.startup import USUAL_CAUSES, check_step_down, configured, provider_hooks, series_of_a_policy
-from agent.session.admission import Admission
+from agent.server.startup import (
+    USUAL_CAUSES,
+    admission,
+    check_step_down,
+    configured,
+    provider_hooks,
+    series_of_a_policy,
+    show_first_providers,
+)
 from agent.session.registry import Registry
 from agent.settings import Settings
-from agent.telemetry import catalog
 from agent.telemetry.events import Sinks
 from agent.telemetry.export import exporting
 from agent.telemetry.exposition import Metrics
@@ -79,9 +85,7 @@ def wire(settings: Settings) -> Wiring:
     money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
     sinks.members.extend([money, recorder, counting, LogSink()])
-    for policy in policies.policies.values():
-        for service, provider in policy.first_providers():
-            metrics.set(catalog.POLICY_PROVIDER, policy.name, service, provider, value=1)
+    show_first_providers(metrics, policies)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, prompt = load_terms(settings.terms_file), build_prompt(settings.business_name, settings.extra_prompt)
@@ -89,20 +93,10 @@ def wire(settings: Settings) -> Wiring:
         settings, budgets, watch, load_flows(), terms, prompt, providers, ledger, money, sinks, clips
     )
     lag = LoopLag(metrics)
-    registry = Registry(sessions.make, sinks, _admission(settings, lag), SessionHistory(ledger))
-    calls = SqlEndedCalls(ledger.engine, ledger.migrated)
-    operations = Operations(settings, watch, store, calls, budgets.objective.slow_turn_share, metrics)
+    registry = Registry(sessions.make, sinks, admission(settings, lag), SessionHistory(ledger))
+    calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
+    operations = Operations(settings, watch, store, calls, allowed, metrics)
     return Wiring(settings, budgets, watch, operations, providers, metrics, ledger, sinks, clips, lag, registry)
-
-
-def _admission(settings: Settings, lag: LoopLag) -> Admission:
-    return Admission(
-        max_sessions=settings.max_sessions,
-        premium_reserve=settings.premium_reserve,
-        free_lag_s=settings.free_lag_s,
-        any_lag_s=settings.any_lag_s,
-        lag_s=lambda: lag.seconds,
-    )
 
 
 @asynccontextmanager
@@ -121,14 +115,9 @@ def create_app(settings: Settings) -> Litestar:
     tokens = TokenBook(settings.session_secret(), settings.token_minutes)
     membership = settings.membership_secret.get_secret_value() if settings.membership_secret else None
     simulated = wiring.providers.simulated()
+    public, probe = settings.public_url, settings.probe_key
     sessions_api = SessionsApi(
-        tokens,
-        wiring.sinks,
-        settings.api_keys,
-        membership,
-        settings.free_sessions,
-        settings.public_url,
-        settings.probe_key,
+        tokens, wiring.sinks, settings.api_keys, membership, settings.free_sessions, public, probe
     )
     voice_route = VoiceRoute(
         tokens, wiring.registry, wiring.sinks, settings.start_timeout_s, settings.max_session_s, simulated

@@ -97,7 +97,7 @@ SCENARIOS: Final = (
             latency={model: {"p50_ms": 1100.0, "p95_ms": 1350.0} for model in (HAIKU, SONNET)},
         ),
         fires=(SUSPECTED,),
-        may_fire=(*_SLOW, NO_REPLY),
+        may_fire=(FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, BUDGET_LOW, NO_REPLY),
     ),
     Scenario(
         "forged-slow",
