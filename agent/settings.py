@@ -185,6 +185,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(30, ge=1, le=3650, description="days that sessions, turns and charges are kept")
 
     # Who operates it
+    probe_key: SecretStr | None = Field(
+        None, description="the key of the synthetic caller (`voice-agent probe`), whose calls count for nobody else"
+    )
     operator_token: SecretStr | None = Field(
         None, description="the bearer token that opens /v1/ops/policies and /v1/ops/decisions"
     )
@@ -198,6 +201,9 @@ class Settings(BaseSettings):
     )
     rollback_dwell_s: float = Field(
         1800.0, ge=0, le=604_800, description="no automatic rollback for so long after a change"
+    )
+    false_rollback_days: float = Field(
+        30.0, ge=0.01, le=3650, description="a policy just at its limit is suspected by chance once in so many days"
     )
     rollbacks_per_day: int = Field(2, ge=0, le=100, description="automatic rollbacks of a tier in a day, at most")
     chat_webhook_url: SecretStr | None = Field(None, description="an incoming webhook that is told about decisions")

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from agent.policy.evidence import LOST_SESSION_SHARE, NO_REPLY_SHARE
 from agent.telemetry import catalog
-from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
+from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SCORE, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
-from alerts.promql import average, equal, like, select, share, total, value
-from alerts.recording.burn_rate import BURN, FAST, SLOW, Burn
+from alerts.promql import average, equal, select, share, total, value
+from alerts.recording.burn_rate import BUDGET_LEFT, BURN, FAST, SLOW, Burn
 from alerts.recording.model import DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO, baseline
-from alerts.recording.outage import OUTAGE_SEEN
-from alerts.recording.signals import LOST_SESSION_SHARE, NO_REPLY_SHARE, SESSIONS, TURNS_OWED
-from alerts.recording.verdict import DECISION_BREACH, WINDOW
+from alerts.recording.signals import SESSIONS, TURNS_OWED
+from alerts.recording.verdict import WINDOW
 
 DEAD_AIR_S: Final = 3.0
 """Seconds of silence for each turn that is owed a reply: more than any chain may take."""
-REFUSED: Final = 3
-USUAL_SESSIONS: Final = 10
+LOW_BUDGET: Final = 0.1
 
 _WHO: Final = "{{ $labels.tier }} callers on {{ $labels.policy }}"
 _SHARE: Final = "{{ $value | humanizePercentage }}"
@@ -32,11 +31,11 @@ def experience(setting: RuleContext) -> Iterator[Alert]:
     yield _slow_burn(setting)
     yield _stage(setting)
     yield _roll_back()
+    yield _suspected()
     yield _no_reply()
     yield _lost()
     yield _dead_air(setting)
-    yield _refused(setting)
-    yield _gone(setting)
+    yield _budget_low()
 
 
 def _burning(burn: Burn) -> str:
@@ -129,19 +128,15 @@ def _stage(setting: RuleContext) -> Alert:
 
 
 def _roll_back() -> Alert:
-    times = f"{select(DECISION_SHARE)} / on (signal) group_left () {select(LIMIT)}"
-    worst = f"max by (tier, policy) ({times} and {select(DECISION_BREACH)} == 1)"
-    # A window in which a provider was out judges no policy.
-    clean = f"{select(WINDOW)} == 1 unless on (window) {select(OUTAGE_SEEN)} == 1"
-    judged = f"{worst} and on (tier, policy) {select(VERDICT)} == {ROLL_BACK} and on (tier, policy) ({clean})"
+    judged = f"max by (tier, policy) ({select(DECISION_SCORE)}) and on (tier, policy) {select(VERDICT)} == {ROLL_BACK}"
     return Alert(
         "VoiceAgentRollBackExperience",
         f"{judged} {IN_FORCE}",
         "page",
-        "Roll back {{ $labels.policy }} for {{ $labels.tier }} callers: its worst signal is at"
-        ' {{ $value | printf "%.1f" }} times its limit',
-        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {baseline()}. No provider was out"
-        " in the window that decides.",
+        "Roll back {{ $labels.policy }} for {{ $labels.tier }} callers: a signal is significantly over its limit"
+        ' ({{ $value | printf "%.1f" }} times the bound)',
+        f"The test of its ended calls is over its bound, {baseline()} is fine in the same time, none of its providers"
+        " is out and no event loop is late.",
         _VERDICT,
         Runbook(
             "The policy makes callers wait, leaves them without a reply or loses them, and the baseline does not.",
@@ -157,6 +152,34 @@ def _roll_back() -> Alert:
         for_minutes=5,
         keep_firing_minutes=15,
         labels={"action": "rollback", "verdict": "experience"},
+    )
+
+
+def _suspected() -> Alert:
+    breach = f"max by (tier, policy) ({select(DECISION_SCORE)}) >= 1"
+    return Alert(
+        "VoiceAgentPolicySuspected",
+        f"{breach} unless on (tier, policy) {select(VERDICT)} == {ROLL_BACK} {IN_FORCE}",
+        "ticket",
+        "{{ $labels.policy }} is significantly over a limit for {{ $labels.tier }} callers, and is compared with the"
+        ' baseline ({{ $value | printf "%.1f" }} times the bound)',
+        "Significantly over a limit, but something else may explain it: the baseline suffers as well, has too few"
+        " callers yet, a provider is out, or an event loop is late.",
+        PanelLink("ux", 6, "What holds it"),
+        Runbook(
+            "A policy is bad, and it is not known yet whether the policy is to blame.",
+            (
+                "Does “What holds it” say common cause? Do not roll back: look for the recogniser, network or machine.",
+                "Does it say that it compares? In mode auto the baseline gets half of the new calls by itself. Else"
+                " give it more callers, and wait.",
+                "Do only a few callers suffer? Read their calls: it is their lines, or somebody who plays a trick.",
+            ),
+            ("voice-agent decisions", "voice-agent policy history", "voice-agent report --since 1h"),
+            "VoiceAgentProviderOutage fires for one of its providers.",
+        ),
+        WHO,
+        for_minutes=1,
+        keep_firing_minutes=15,
     )
 
 
@@ -253,51 +276,24 @@ def _dead_air(setting: RuleContext) -> Alert:
     )
 
 
-def _refused(setting: RuleContext) -> Alert:
-    by = ("tier", "reason")
-    refused = total(catalog.SESSIONS_REFUSED, setting.span(10), by, [like("reason", "full", "overloaded")])
+def _budget_low() -> Alert:
     return Alert(
-        "VoiceAgentCallersRefused",
-        f"{refused} >= {REFUSED}",
-        "page",
-        '{{ $value | printf "%.0f" }} {{ $labels.tier }} callers were turned away in 10 minutes: {{ $labels.reason }}',
-        "The processes took no more sessions: all places are taken (full) or the event loop is late (overloaded).",
-        PanelLink("ux", 51, "Sessions refused"),
-        Runbook(
-            "There are more callers than the processes can serve.",
-            (
-                "`full`: add replicas, or raise the limit of sessions if CPU is left.",
-                "`overloaded`: add replicas; a higher limit makes it worse.",
-                "Is it real traffic (panel “Live sessions”)? One key that opens many sessions is misuse.",
-            ),
-            ("docker compose up --scale agent=3 -d", "voice-agent report --since 1h"),
-            "A load test is running.",
-        ),
-        by,
-        for_minutes=1,
-        keep_firing_minutes=10,
-    )
-
-
-def _gone(setting: RuleContext) -> Alert:
-    hour = setting.window("1h")
-    usual = total(catalog.SESSIONS, hour, ago=setting.window("7d"))
-    now = f"{total(catalog.SESSIONS, hour)} == 0 and on () {value(catalog.ACTIVE_SESSIONS, how='sum')} == 0"
-    return Alert(
-        "VoiceAgentCallersGone",
-        f"{usual} >= {USUAL_SESSIONS} and on () {now}",
+        "VoiceAgentErrorBudgetLow",
+        f"{value(BUDGET_LEFT, ('tier',))} < {LOW_BUDGET:g}",
         "ticket",
-        'No call in an hour in which there were {{ $value | printf "%.0f" }} a week ago',
-        "No session is open and none ended. Every other alert needs callers: it is silent now.",
-        PanelLink("ux", 26, "Live sessions"),
+        "{{ $value | humanizePercentage }} of the error budget of 28 days is left for {{ $labels.tier }} callers",
+        "The promise is that at most 5 % of the turns of 28 days are slow. At 0 it is broken.",
+        PanelLink("ux", 15, "Error budget left, 28 days"),
         Runbook(
-            "Calls do not reach the service, though they usually do at this hour.",
+            "Slow turns of the last weeks have used up most of what may be slow.",
             (
-                "Does a call of your own work? Then look at the edge: DNS, certificate, load balancer, the site.",
-                "Are sessions refused for their credential (panel “Sessions refused”)? A secret was changed.",
+                "Is it still burning (panel “Error budget left, 28 days”)? Work on that alert.",
+                "Was it one incident? Then go slowly with changes until it has passed out of the 28 days.",
             ),
-            ('voice-agent call --text "hello" https://HOST',),
-            "A holiday.",
+            ("voice-agent report --since 28d", "voice-agent policy history"),
+            "In the first days of a service: few turns make a small budget.",
         ),
-        for_minutes=10,
+        ("tier",),
+        for_minutes=30,
+        keep_firing_minutes=60,
     )

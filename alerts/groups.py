@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from agent.budgets import Budgets, load_budgets
@@ -10,6 +11,7 @@ from alerts.experience import experience
 from alerts.model import Alert, RuleContext, RunbookLinks
 from alerts.platform import platform
 from alerts.providers import providers
+from alerts.reach import reaching
 from alerts.recording.model import seconds
 from alerts.rollback import deciding
 
@@ -17,13 +19,18 @@ INTERVAL_S: Final = 15
 
 
 def all_alerts(setting: RuleContext) -> dict[str, tuple[Alert, ...]]:
-    """Every alert, by the name of its group."""
+    """Every alert, by the name of its group. Alertmanager makes one message of alerts with the same cause."""
+    found = {
+        ("voice-agent-callers", "experience"): experience(setting),
+        ("voice-agent-reach", "reach"): reaching(setting),
+        ("voice-agent-costs", "cost"): costs(setting),
+        ("voice-agent-providers-alerts", "provider"): providers(),
+        ("voice-agent-decisions", "decisions"): deciding(setting),
+        ("voice-agent-platform", "platform"): platform(setting),
+    }
     return {
-        "voice-agent-callers": tuple(experience(setting)),
-        "voice-agent-costs": tuple(costs(setting)),
-        "voice-agent-providers-alerts": tuple(providers()),
-        "voice-agent-decisions": tuple(deciding(setting)),
-        "voice-agent-platform": tuple(platform(setting)),
+        name: tuple(replace(alert, labels={"cause": cause, **alert.labels}) for alert in alerts)
+        for (name, cause), alerts in found.items()
     }
 
 

@@ -10,10 +10,9 @@ from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import VERDICT
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import equal, grown, select, total, value
+from alerts.recording.model import LATE_S
 
 JOB: Final = "voice-agent"
-LATE_S: Final = 0.1
-"""Late for so long on average: free callers are refused from 0.2 s."""
 
 UP: Final = Metric("up", "gauge", "Prometheus' own: 1 where the last scrape worked.", ("job", "instance"))
 _DROPS: Final = PanelLink("ux", 53, "Lost by full queues")
@@ -28,6 +27,7 @@ def platform(setting: RuleContext) -> Iterator[Alert]:
     yield _late(setting)
     yield _queue_drops(setting)
     yield _process_down()
+    yield _vanished(setting)
     yield _absent()
     yield _no_verdict()
     yield _watchdog()
@@ -142,6 +142,30 @@ def _process_down() -> Alert:
         ),
         ("instance", "job"),
         for_minutes=2,
+    )
+
+
+def _vanished(setting: RuleContext) -> Alert:
+    hour, step = setting.window("1h"), setting.span(1)
+    now = value(catalog.BUILD_INFO, how="count")
+    return Alert(
+        "VoiceAgentReplicasVanished",
+        f"(max_over_time(({now})[{hour}:{step}]) - on () {now}) > 0",
+        "ticket",
+        '{{ $value | printf "%.0f" }} replicas fewer than within the last hour: gone from service discovery',
+        "A replica that service discovery no longer names is not scraped, so that it cannot be seen to be down.",
+        PanelLink("ux", 26, "Live sessions"),
+        Runbook(
+            "There are fewer processes than there were.",
+            (
+                "Was it scaled down on purpose? Good; this passes after an hour.",
+                "Was it not? Does the name still resolve to every replica, and do they start?",
+            ),
+            ("docker compose ps agent", "docker compose logs --tail 50 agent", "curl -s HOST/health/live"),
+            "After scaling down.",
+        ),
+        for_minutes=10,
+        keep_firing_minutes=5,
     )
 
 

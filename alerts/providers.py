@@ -8,7 +8,7 @@ from typing import Final
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import PROVIDER_OUTAGE
 from alerts.model import Alert, PanelLink, Runbook
-from alerts.promql import select
+from alerts.promql import select, value
 from alerts.recording.model import wilson_lower
 from alerts.recording.outage import FALLBACK_SAMPLE, FALLBACK_SHARE
 
@@ -18,18 +18,26 @@ MIN_FALLBACKS: Final = 3
 MODEL_END_DAYS: Final = 60
 
 
+_IN_FORCE: Final = (
+    f"max by (service, provider) ({select(catalog.POLICY_PROVIDER)} * on (policy) group_left ()"
+    f" {value(catalog.POLICY_WEIGHT, ('policy',))}) > 0"
+)
+"""The first providers of the policies that new sessions get."""
+
+
 def providers() -> Iterator[Alert]:
     """Everything about providers."""
     yield _outage()
     yield _misconfigured()
     yield _model_ends()
+    yield _fallback_out()
     yield _fallbacks()
 
 
 def _outage() -> Alert:
     return Alert(
         "VoiceAgentProviderOutage",
-        f"{select(PROVIDER_OUTAGE)} == 1",
+        f"{select(PROVIDER_OUTAGE)} == 1 and on (service, provider) ({_IN_FORCE})",
         "page",
         "{{ $labels.provider }} ({{ $labels.service }}) is out: no model of it works",
         "Of every model that is used most calls of the last 5 minutes failed, or its breaker is open. The chain's next"
@@ -102,6 +110,29 @@ def _model_ends() -> Alert:
         ),
         by,
         for_minutes=5,
+    )
+
+
+def _fallback_out() -> Alert:
+    return Alert(
+        "VoiceAgentFallbackOut",
+        f"{select(PROVIDER_OUTAGE)} == 1 unless on (service, provider) ({_IN_FORCE})",
+        "ticket",
+        "{{ $labels.provider }} ({{ $labels.service }}) is out; no policy in force has it first",
+        "Callers do not notice: it stands behind another provider in the chains. That one has nothing to fall back on.",
+        PanelLink("ux", 41, "Failed calls"),
+        Runbook(
+            "A provider that only fallbacks use does not serve us.",
+            (
+                "Which kind of failure? `unauthorized`: the key. `rate_limited`: the quota. Else: their status page.",
+                "Is the first provider of the chain well? Then there is time.",
+            ),
+            ("voice-agent policy list", "voice-agent report --since 1h"),
+            "Its breaker closes by itself when the provider is back.",
+        ),
+        ("service", "provider"),
+        for_minutes=5,
+        keep_firing_minutes=10,
     )
 
 

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from agent.budgets import load_budgets
 from agent.telemetry import catalog
-from alerts.promql import average, equal, select, share, total, unequal, value
+from alerts.promql import average, equal, like, select, share, total, unequal, value
 from alerts.recording.model import baseline
 from dashboards.cost_reliability import reliability
 from dashboards.model import PAID, POLICY, TIER, WHO, WINDOW, Board, BoardRow
@@ -40,7 +40,17 @@ def objective() -> Steps:
 
 def _unit_cost() -> BoardRow:
     usd = min(tier.session_usd for tier in load_budgets().tiers.values())
-    panels = (_average(usd), _by_tier(usd), _gap(), _over_objective(), _sonnet(), _month(), _unpriced())
+    panels = (
+        _average(usd),
+        _by_tier(usd),
+        _gap(),
+        _over_objective(),
+        _sonnet(),
+        _month(),
+        _unpriced(),
+        _answered(),
+        _completed(),
+    )
     return BoardRow(f"What does a session cost, against ${usd:g}?", panels)
 
 
@@ -70,6 +80,40 @@ def _by_tier(usd: float) -> Panel:
     )
     look = PanelStyle(USD, 4, 0, 2 * usd, steps=objective())
     return bars(panel, look, Query(average(catalog.SESSION_COST, RANGE, ("tier",), POLICY), "{{tier}}", instant=True))
+
+
+def _answered() -> Panel:
+    panel = PanelSpec(
+        16,
+        "Per answered turn",
+        "What a turn with a real reply costs, everything included. A session that only gets apologies is cheap; this is"
+        " not. Rising while the average session falls: callers pay with their replies.",
+        NO_CALLS,
+        12,
+        4,
+    )
+    answered = total(catalog.TURNS, RANGE, (), (*WHO, like("outcome", "replied", "interrupted", "typed")))
+    return _per(panel, answered, "a turn")
+
+
+def _completed() -> Panel:
+    panel = PanelSpec(
+        17,
+        "Per completed call",
+        "What a call that the caller ended himself costs, with what was spent on all the others. Far above the average"
+        " session: many calls are lost or fail; see how sessions end on the board of experience.",
+        NO_SESSIONS,
+        12,
+        4,
+    )
+    completed = total(catalog.SESSIONS, RANGE, (), (*WHO, equal("outcome", "completed")))
+    return _per(panel, completed, "a call")
+
+
+def _per(panel: PanelSpec, whole: str, name: str) -> Panel:
+    look = PanelStyle(USD, 4, None, steps=((None, "blue"),))
+    expr = share(total(catalog.COST, RANGE, (), WHO), whole)
+    return figure(panel, look, Query(expr, name, instant=True), background=False)
 
 
 def _gap() -> Panel:

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import dashboard
 from agent.budgets import Tier
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
-from alerts.promql import Match, equal, like, select, total, unequal, value
+from alerts.promql import Match, like, select, total, value
 from dashboards import panels
 
 COLUMNS: Final = 24
@@ -27,6 +27,8 @@ WHO: Final = (*TIER, *POLICY)
 PAID: Final = WHO
 """Spend, also of calls that belong to no session (tier and policy `none`) while both variables are All."""
 ALERTS: Final = Metric("ALERTS", "gauge", "Prometheus' own series of alerts.", ("alertname", "alertstate", "severity"))
+EVERYBODY: Final = "|".join((*Tier, "none"))
+"""All tiers, and calls of no session; not the synthetic caller, who is nobody's figure."""
 _NEW: Final = "1m"  # a value that did not exist so long ago is a change
 
 
@@ -78,7 +80,7 @@ def _variables() -> list[Any]:
     hour = dashboard.VariableOption(text="1h", value="1h")
     return [
         builders.DatasourceVariable("datasource").label("Data source").type("prometheus"),
-        tiers.include_all(True).all_value(".*").multi(False).current(everything),
+        tiers.include_all(True).all_value(EVERYBODY).multi(False).current(everything),
         policies.include_all(True)
         .all_value(".*")
         .multi(False)
@@ -109,13 +111,6 @@ def _annotations() -> list[Any]:
             "yellow",
             f"{total(catalog.DECISIONS, _NEW, decided)} > 0",
             "{{tier}} · {{policy}}: {{outcome}} ({{reason}})",
-        ),
-        _annotation(
-            "Alerts",
-            "red",
-            # the watchdog always fires: it would colour everything
-            value(ALERTS, ("alertname", "severity"), [equal("alertstate", "firing"), unequal("severity", "none")]),
-            "{{alertname}} ({{severity}})",
         ),
     ]
 

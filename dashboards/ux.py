@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from agent.budgets import load_budgets
+from agent.policy.evidence import LOST_SESSION_SHARE, SLOW_SESSION_SHARE
 from agent.telemetry import catalog, recorded_metrics
 from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
 from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
 from alerts.recording.model import MIN_SESSIONS, MIN_TURNS, baseline
-from alerts.recording.signals import LOST_SESSION_SHARE, SLOW_SESSION_SHARE, signals
-from dashboards.model import TIER, WHO, Board, BoardRow
+from alerts.recording.signals import signals
+from dashboards.model import ALERTS, TIER, WHO, Board, BoardRow
 from dashboards.palette import NO_RULES, OF_LIMIT
 from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, bars, figure, rows, states, words
 from dashboards.ux_failures import trouble
@@ -24,6 +25,7 @@ VERDICTS: Final = {
     ROLL_BACK: ("ROLL BACK", "red"),
     NOT_ENOUGH: ("NOT ENOUGH DATA", "blue"),
 }
+ALERT_WORDS: Final = {1: ("ticket", "yellow"), 2: ("page", "red")}
 
 
 def board() -> Board:
@@ -38,7 +40,7 @@ def board() -> Board:
 
 
 def _verdict() -> BoardRow:
-    panels = (_verdict_now(), _signals(), _baseline(), _sample(), _verdict_over_time())
+    panels = (_verdict_now(), _signals(), _baseline(), _sample(), _held(), _verdict_over_time(), _alerts())
     return BoardRow("Should I roll back Haiku-first routing?", panels)
 
 
@@ -46,10 +48,10 @@ def _verdict_now() -> Panel:
     panel = PanelSpec(
         1,
         "Verdict",
-        f"KEEP: no signal is over its limit. WATCH: one is, but not significantly or the baseline is no better. ROLL"
-        f" BACK: one is significantly over its limit (lower end of its interval) and worse than {baseline()}. Red: look"
-        " at the two charts to the right; if the longest red bar is much shorter for the baseline, run `voice-agent"
-        " policy rollback`. If both are red the policy is not the cause: look for the provider further down.",
+        f"KEEP: no signal is over its limit. WATCH: one is, but not significantly, or something else explains it: see"
+        f" “What holds it”. ROLL BACK: one is significantly over its limit and {baseline()} is fine in the same time:"
+        " run `voice-agent policy rollback`. Both charts to the right red: the policy is not the cause, look for the"
+        " provider or the machine further down.",
         NO_RULES,
         6,
         7,
@@ -79,16 +81,16 @@ def _baseline() -> Panel:
     panel = PanelSpec(
         3,
         "The baseline, same scale",
-        f"What a rollback brings back: the same signals of {baseline()}, last 7 days. Shorter bars than to the left: a"
-        " rollback helps. Red as well: it does not, the cause lies elsewhere.",
-        f"No baseline: fewer than {MIN_TURNS} turns or {MIN_SESSIONS} sessions of {baseline()} in 7 days.",
+        f"What a rollback brings back: the same signals of {baseline()} in the same window as to the left. Shorter"
+        " bars: a rollback helps. Red as well: it does not, the cause lies elsewhere. Few calls: see “What holds it”.",
+        f"No caller on {baseline()} in the window that decides, or only {baseline()} is chosen.",
         9,
         7,
     )
     queries: list[Query] = []
     for way in signals(load_budgets()):
         signal = equal("signal", way.name)
-        share = value(recorded_metrics.BASELINE_SHARE, (), (*TIER, signal))
+        share = value(recorded_metrics.BASELINE_SHARE, (), (*WHO, signal))
         of = f"{share} / {value(recorded_metrics.LIMIT, (), [signal])}"
         queries.append(Query(of, way.title, instant=True))
     return bars(panel, PanelStyle("percentunit", 0, 0, 2, OF_LIMIT), *queries)
@@ -124,13 +126,57 @@ def _verdict_over_time() -> Panel:
     panel = PanelSpec(
         5,
         "Verdict over time",
-        "When it changed; lines mark deploys and policy changes. Red right after a line: that change is the suspect.",
+        "When it changed, by policy; lines mark deploys and policy changes. Red right after a line: that change is the"
+        " suspect.",
         NO_RULES,
+        24,
+        6,
+    )
+    look = PanelStyle("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
+    by_policy = value(recorded_metrics.VERDICT, ("tier", "policy"), WHO)
+    return states(panel, look, Query(by_policy, "{{tier}} · {{policy}}"))
+
+
+def _alerts() -> Panel:
+    panel = PanelSpec(
+        7,
+        "Alerts",
+        "Which alerts fired, one band each. Red wakes somebody: its runbook is linked in the message.",
+        "No alert in this range.",
+        24,
+        4,
+    )
+    firing = [equal("alertstate", "firing"), like("severity", "page", "ticket")]
+    loud = "on (alertname) group_left ()"
+    expr = f"max by (alertname) ({value(ALERTS, ('alertname', 'severity'), firing)})"
+    page = value(ALERTS, ("alertname",), [equal("alertstate", "firing"), equal("severity", "page")])
+    look = PanelStyle("none", None, None, mappings=words(ALERT_WORDS), steps=((None, "yellow"),))
+    return states(panel, look, Query(f"{expr} + {loud} {page} or {expr}", "{{alertname}}"))
+
+
+def _held() -> Panel:
+    panel = PanelSpec(
+        6,
+        "What holds it",
+        "A rollback waits for a reason: common_cause (the baseline suffers as well), comparing (the baseline has too"
+        " few callers yet), few_suffer (a few callers only), provider_out, event_loop_late. Certainty: 100 % is beyond"
+        " doubt. Anything listed: do not roll back, look for that.",
+        "Nothing is significantly over its limit, so nothing has to be held.",
         16,
         5,
     )
-    look = PanelStyle("none", None, None, mappings=words(VERDICTS), steps=((None, "blue"),))
-    return states(panel, look, Query(value(recorded_metrics.VERDICT, ("tier",), WHO), "{{tier}}"))
+    who = ("tier", "policy")
+    chosen = (*WHO, unequal("policy", baseline()))
+    score = value(recorded_metrics.DECISION_SCORE, who, chosen)
+    held = f"{value(recorded_metrics.DECISION_HELD, ('reason', *who), chosen)} == 1"
+    callers = value(catalog.EVIDENCE_CALLERS, who, (*chosen, equal("side", "baseline")))
+    by_reason = f"({held}) * on (tier, policy) group_left ()"
+    return rows(
+        panel,
+        {"reason": "Reason", "tier": "Tier", "policy": "Policy"},
+        Column("Certainty", f"{by_reason} {score}", PanelStyle("percentunit", 0), 80),
+        Column("Baseline callers", f"{by_reason} {callers}", PanelStyle("none", 0), 120),
+    )
 
 
 def _policies() -> BoardRow:

@@ -8,9 +8,10 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from agent.telemetry import catalog
 from alerts.promql import equal, like, quantile, select, value
-from dashboards.model import WHO, WINDOW, BoardRow
+from alerts.recording.burn_rate import BUDGET_LEFT, BURN_RATE
+from dashboards.model import TIER, WHO, WINDOW, BoardRow
 from dashboards.palette import NO_TURNS, STAGES
-from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, heat
+from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, heat, on_the_right
 
 BUDGETED: Final = ("stt", "llm", "tts", "network")
 WHOLE: Final = equal("budget", "voice_to_voice")
@@ -18,7 +19,8 @@ WHOLE: Final = equal("budget", "voice_to_voice")
 
 def waiting() -> BoardRow:
     """How long does a caller wait?"""
-    return BoardRow("How long does a caller wait?", (_voice_to_voice(), _stage_budgets(), _stages(), _spread()))
+    panels = (_voice_to_voice(), _stage_budgets(), _stages(), _spread(), _budget_left(), _real_replies())
+    return BoardRow("How long does a caller wait?", panels)
 
 
 def _voice_to_voice() -> Panel:
@@ -83,3 +85,40 @@ def _spread() -> Panel:
     )
     counts = f"sum by (le) (increase({select(catalog.TURN_LATENCY, WHO, 'bucket')}[$__rate_interval]))"
     return heat(panel, PanelStyle("s"), Query(counts, "{{le}}", form=PromQueryFormat.HEATMAP))
+
+
+def _budget_left() -> Panel:
+    panel = PanelSpec(
+        15,
+        "Error budget left, 28 days",
+        "Of the 5 % of the turns that may be slow in 28 days, how much is left by tier, and how fast it is used: at a"
+        " burn of 1 it lasts for the 28 days. Near 0: make changes slowly; below it the promise is broken.",
+        NO_TURNS,
+        12,
+        7,
+    )
+    left = value(BUDGET_LEFT, ("tier",), TIER)
+    burn = value(BURN_RATE, ("tier", "window"), TIER)
+    built = graph(
+        panel,
+        PanelStyle("percentunit", 0, None, 1, steps=((None, "transparent"), (0.1, "red")), line=True),
+        Query(left, "{{tier}}: left"),
+        Query(burn, "{{tier}}: burn {{window}}"),
+    )
+    return on_the_right(built, "burn", "none")
+
+
+def _real_replies() -> Panel:
+    panel = PanelSpec(
+        16,
+        "Real replies: p50, p95, p99",
+        "Voice to voice of turns that got a real reply. The figure above also counts apologies and failures, as 10 s:"
+        " far apart means that replies are missing, not slow. p99 alone high: single callers, read their calls.",
+        NO_TURNS,
+        12,
+        7,
+    )
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    look = PanelStyle("s", colours={"p50": "green", "p95": "orange", "p99": "red"})
+    queries = [Query(quantile(part, catalog.REPLY_LATENCY, WINDOW, (), WHO), name) for name, part in shares.items()]
+    return graph(panel, look, *queries)

@@ -6,6 +6,7 @@ site) sets no `tier`: it issues tokens to members only, so its callers are premi
 
 from __future__ import annotations
 
+import hmac
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -30,13 +31,26 @@ class TokenBook:
         self._secret = secret
         self._lifetime = timedelta(minutes=minutes)
 
-    def issue(self, subject: str, tier: Tier) -> tuple[str, str, datetime]:
-        """A new token, the session id in it, and when it ends."""
+    def issue(self, subject: str, tier: Tier, *, probe: bool = False) -> tuple[str, str, datetime]:
+        """A new token, the session id in it, and when it ends. `probe` marks the synthetic caller's."""
         session_id = new_session_id()
         now = datetime.now(UTC)
         expires = now + self._lifetime
-        claims = {"sub": subject, "scope": SCOPE, "tier": tier.value, "sid": session_id, "iat": now, "exp": expires}
+        claims: dict[str, Any] = {
+            "sub": subject,
+            "scope": SCOPE,
+            "tier": tier.value,
+            "sid": session_id,
+            "iat": now,
+            "exp": expires,
+        }
+        if probe:
+            claims["probe"] = True
         return jwt.encode(claims, self._secret, ALGORITHM), session_id, expires
+
+    def fingerprint(self, text: str) -> str:
+        """A keyed hash that tells equal texts and nothing else; the same in all processes with the same secret."""
+        return hmac.new(self._secret.encode(), b"fingerprint:" + text.encode(), "sha256").hexdigest()[:24]
 
     def issue_resume(self, claims: Claims, session_id: str, lifetime_s: float) -> str:
         """A token that opens the same session again; it lives as long as the session may."""
@@ -48,6 +62,7 @@ class TokenBook:
             "sid": session_id,
             "iat": now,
             "exp": now + timedelta(seconds=lifetime_s),
+            "probe": claims.probe,
         }
         return jwt.encode(body, self._secret, ALGORITHM)
 
@@ -62,7 +77,13 @@ class TokenBook:
             raise TokenError("malformed", "the token's sid is not a session id: get a new token")
         if scope == RESUME_SCOPE and session_id is None:
             raise TokenError("malformed", "the resume token has no sid: get a new token")
-        return Claims(claims["sub"], _tier(claims.get("tier")), session_id, resume=scope == RESUME_SCOPE)
+        return Claims(
+            claims["sub"],
+            _tier(claims.get("tier")),
+            session_id,
+            resume=scope == RESUME_SCOPE,
+            probe=claims.get("probe") is True,
+        )
 
 
 def verify_membership(cookie: str, secret: str) -> str:

@@ -133,7 +133,9 @@ class PricingSink:
         at = self._clock()
         charges = self._book.charge(event.call, at)
         session = event.session
-        tier, policy = (session.tier, session.policy) if session is not None else (NO_SESSION, NO_SESSION)
+        tier, policy = (
+            (session.counted_tier, session.counted_policy) if session is not None else (NO_SESSION, NO_SESSION)
+        )
         for charge in charges:
             model = self._label(charge.model)
             if charge.nano_usd is None:
@@ -160,9 +162,9 @@ class PricingSink:
         cost = self._running.pop(event.session.session_id, None)
         if cost is None:
             return
-        tier, policy = event.session.tier, event.session.policy
+        tier, policy = event.session.counted_tier, event.session.counted_policy
         self._metrics.observe(catalog.SESSION_COST, tier, policy, value=cost.usd)
-        if cost.usd > self._budgets.tiers[tier].session_usd:
+        if cost.usd > self._budgets.tiers[event.session.tier].session_usd:
             self._metrics.add(catalog.BUDGET_BREACHES, SESSION_BUDGET, tier, policy)
 
     def _label(self, model: str) -> str:

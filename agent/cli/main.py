@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
             "call",
             "Call the service: speak a WAV or type, hear the reply, see where the time goes.",
         ),
+        "probe": Entry("voice_loadtest.probe_command", "probe", "Be the synthetic caller: say one sentence."),
     },
     "Look": {
         "report": Entry("agent.cli.report", "report", "Show experience and cost, from the ledger."),

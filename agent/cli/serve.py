@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
 import click
 
@@ -71,6 +73,7 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> N
     command = [sys.executable, "-m", "agent", "sandbox", "--port", str(port), "--profile", profile, "--seed", str(seed)]
     for folder in clips:
         command += ["--clips", folder]
+    signal.signal(signal.SIGTERM, _ends)  # also while it starts, and after uvicorn: the sandbox goes with it
     # a session of its own: Ctrl-C reaches only the service, which drains before the sandbox goes
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603  our own program
     try:
@@ -80,6 +83,11 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> N
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _ends(_number: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM where uvicorn does not handle it: every `finally` is reached."""
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _announce(settings: Settings, missing: list[str]) -> None:

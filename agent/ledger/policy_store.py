@@ -35,6 +35,12 @@ class SqlPolicyStore:
             await _alone(connection)
             yield SqlPolicyTransaction(connection)
 
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[SqlPolicyTransaction]:
+        await self._schema()
+        async with self._engine.connect() as connection:
+            yield SqlPolicyTransaction(connection)
+
     async def current(self) -> Sequence[Revision]:
         newest = (
             select(assignments.c.tier, func.max(assignments.c.revision).label("revision"))
@@ -52,7 +58,7 @@ class SqlPolicyStore:
 
 
 class SqlPolicyTransaction:
-    """A `PolicyTransaction` on a connection that holds the lock."""
+    """A `PolicyTransaction` on a connection, which holds the lock unless it is for reading only."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

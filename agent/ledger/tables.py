@@ -48,6 +48,7 @@ sessions: Final = Table(
     Column("turns", Integer, nullable=False),
     Column("slow_turns", Integer, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),  # always the sum of the session's charges
+    _word("origin", nullable=True),  # a keyed hash of the caller's network, where the subject is nobody's own
 )
 
 turns: Final = Table(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from agent.budgets import Tier
 from agent.core.errors import AgentError
@@ -23,6 +24,12 @@ class ChangeCause(StrEnum):
     ASSIGN = "assign"  # somebody chose the weights
     ROLLBACK = "rollback"  # the assignment before came back
     UNDO = "undo"  # a rollback was taken back
+    HOLDOUT = "holdout"  # the baseline got more callers for a while, to compare a policy that is watched with it
+    HOLDOUT_OVER = "holdout_over"  # it gave them back
+
+
+FOR_A_WHILE: Final = (ChangeCause.HOLDOUT, ChangeCause.HOLDOUT_OVER)
+"""Changes that nobody chose: a rollback leads past them, and they are no reason to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +78,15 @@ def rollback(book: PolicyBook, history: Sequence[Revision], tier: Tier, actor: s
     """
     if not history:
         raise AssignmentError(f"{tier}: no assignment is stored yet; start the service once")
-    current = history[-1]
+    current = chosen(history)
     for before in reversed(history[: _origin(history, current) - 1]):
+        if before.change.cause in FOR_A_WHILE:
+            continue
         if _shares(before.weights) != _shares(current.weights):
             weights = _usable(book, tier, before.weights)
             return Change(tier, weights, ChangeCause.ROLLBACK, actor, reason, restores=before.number)
     baseline = {book.baseline: 100}
-    if baseline == _shares(current.weights):
+    if baseline == _shares(current.weights) == _shares(history[-1].weights):
         raise AssignmentError(f"{tier}: nothing to roll back to: the baseline {book.baseline} serves everybody already")
     return Change(tier, baseline, ChangeCause.ROLLBACK, actor, reason)
 
@@ -92,8 +101,13 @@ def undo(book: PolicyBook, history: Sequence[Revision], number: int, tier: Tier,
         raise AssignmentError(
             f"{tier}: revision {number} is no longer in force ({now} is): assign the weights you want instead"
         )
-    before = history[number - 2]
+    before = chosen(history[: number - 1])
     return Change(tier, _usable(book, tier, before.weights), ChangeCause.UNDO, actor, reason, restores=before.number)
+
+
+def chosen(history: Sequence[Revision]) -> Revision:
+    """The last revision that somebody chose, or a rollback made: without a holdout that was raised for a while."""
+    return next((one for one in reversed(history) if one.change.cause not in FOR_A_WHILE), history[0])
 
 
 def described(weights: Mapping[str, int]) -> str:

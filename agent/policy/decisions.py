@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from agent.budgets import Tier
-from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, rollback
+from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, chosen, rollback
+from agent.policy.evidence import Comparison
 from agent.policy.policies import PolicyBook
 from agent.telemetry.recorded_metrics import ROLL_BACK
 
@@ -35,12 +36,16 @@ class Reason(StrEnum):
     VERDICT = "verdict"  # held: the verdict does not say ROLL BACK, or no longer; else: it does
     NOT_ASSIGNED = "not_assigned"  # held: new sessions do not get this policy
     NO_TARGET = "no_target"  # held: there is nothing to go back to, or it would bring more of the same policy
-    OUTAGE = "outage"  # held: a provider is down, which a rollback does not mend
+    OUTAGE = "outage"  # held: a provider that the policy uses is down, which a rollback does not mend
+    COMMON_CAUSE = "common_cause"  # held: the baseline suffers as well, in the same time
+    EVENT_LOOP_LATE = "event_loop_late"  # held: a process of ours is late, whatever the policy
+    TOO_FEW_CALLERS = "too_few_callers"  # held: too few callers of the baseline, or only a few who suffer
     TARGET_IN_BREACH = "target_in_breach"  # held: what would come back is over a limit itself
     DWELL = "dwell"  # held: the tier's assignment has only just changed
     HYSTERESIS = "hysteresis"  # held: what would come back was rolled back itself within a day
     PER_DAY = "per_day"  # held: enough automatic rollbacks of this tier for one day
     NO_BASELINE = "no_baseline"  # recommended only: the baseline has too little data to be sure
+    HOLDOUT = "holdout"  # recommended only: the baseline needs more callers to compare the policy with
     BY_HAND = "by_hand"  # undone
 
 
@@ -48,7 +53,12 @@ POSSIBLE: Final = (
     (Outcome.ROLLED_BACK, Reason.VERDICT),
     (Outcome.RECOMMENDED, Reason.VERDICT),
     (Outcome.RECOMMENDED, Reason.NO_BASELINE),
-    *((Outcome.HELD, reason) for reason in Reason if reason not in (Reason.NO_BASELINE, Reason.BY_HAND)),
+    (Outcome.RECOMMENDED, Reason.HOLDOUT),
+    *(
+        (Outcome.HELD, reason)
+        for reason in Reason
+        if reason not in (Reason.NO_BASELINE, Reason.HOLDOUT, Reason.BY_HAND)
+    ),
 )
 """What the service can decide: the label values of its metric."""
 
@@ -77,6 +87,8 @@ class Evidence:
     baseline_enough: bool
     breaching: frozenset[str] = frozenset()
     outages: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+    loop_late: bool = False
     evidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -133,12 +145,13 @@ def judge(
     at: datetime,
 ) -> Judgement:
     """What to do about a firing alert. `recent` are the tier's automatic rollbacks, also those that were taken back."""
+    not_its_fault = _not_its_fault(facts)
+    if not_its_fault is not None:
+        return Judgement(Outcome.HELD, not_its_fault)
     if facts.verdict != ROLL_BACK:
         return Judgement(Outcome.HELD, Reason.VERDICT)
     if not history or not history[-1].weights.get(alert.policy):
         return Judgement(Outcome.HELD, Reason.NOT_ASSIGNED)
-    if facts.outages:
-        return Judgement(Outcome.HELD, Reason.OUTAGE)
     now = history[-1].weights
     try:
         change = rollback(book, history, alert.tier, ACTOR, f"{alert.name}: {alert.policy}")
@@ -151,10 +164,23 @@ def judge(
         return Judgement(Outcome.HELD, Reason.TARGET_IN_BREACH)
     if restraint.mode == "recommend":
         return Judgement(Outcome.RECOMMENDED, Reason.VERDICT)
-    if not facts.baseline_enough:
+    compared = facts.comparison is Comparison.ALONE if facts.comparison is not None else facts.baseline_enough
+    if not compared:
         return Judgement(Outcome.RECOMMENDED, Reason.NO_BASELINE)
-    held = _held_back(growing, history[-1], recent, restraint, at)
+    held = _held_back(growing, chosen(history), recent, restraint, at)
     return Judgement(Outcome.ROLLED_BACK, Reason.VERDICT, change) if held is None else Judgement(Outcome.HELD, held)
+
+
+def _not_its_fault(facts: Evidence) -> Reason | None:
+    """What else explains the numbers, or leaves them too few to tell; the surest first."""
+    if facts.outages:
+        return Reason.OUTAGE
+    if facts.comparison is Comparison.COMMON_CAUSE:
+        return Reason.COMMON_CAUSE
+    if facts.loop_late:
+        return Reason.EVENT_LOOP_LATE
+    undecided = facts.comparison in (Comparison.COMPARING, Comparison.FEW_SUFFER)
+    return Reason.TOO_FEW_CALLERS if undecided else None
 
 
 def _held_back(

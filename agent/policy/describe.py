@@ -12,6 +12,9 @@ WHY_HELD: Final[Mapping[Reason, str]] = {
     Reason.NOT_ASSIGNED: "new sessions do not get this policy any more",
     Reason.NO_TARGET: "there is nothing better to go back to",
     Reason.OUTAGE: "a provider is down, and a rollback does not mend that",
+    Reason.COMMON_CAUSE: "the baseline suffers as well, so the cause lies elsewhere",
+    Reason.EVENT_LOOP_LATE: "a process of the service is late, whatever the policy",
+    Reason.TOO_FEW_CALLERS: "too few callers to tell the policy from the baseline",
     Reason.TARGET_IN_BREACH: "what would come back is over a limit itself",
     Reason.DWELL: "the assignment has only just changed",
     Reason.HYSTERESIS: "what would come back was itself rolled back within a day",
@@ -32,6 +35,8 @@ def headline(decision: Decision) -> str:
     match decision.outcome:
         case Outcome.ROLLED_BACK:
             return f"Rolled back {who}"
+        case Outcome.RECOMMENDED if decision.reason is Reason.HOLDOUT:
+            return f"{alert.policy} for {alert.tier} callers is watched: give the baseline more callers to compare?"
         case Outcome.RECOMMENDED:
             unsure = ", but the baseline has too little data to do it unasked"
             return f"Roll back {who}?{unsure if decision.reason is Reason.NO_BASELINE else ''}"
@@ -61,17 +66,31 @@ _A_PERSON_MAY: Final = (Reason.DWELL, Reason.PER_DAY)
 """What holds automation back, but not a person who knows better."""
 
 
+_MAY_PASS: Final = (
+    Reason.VERDICT,
+    Reason.OUTAGE,
+    Reason.COMMON_CAUSE,
+    Reason.EVENT_LOOP_LATE,
+    Reason.TOO_FEW_CALLERS,
+)
+"""What says that the policy is not known to be at fault."""
+
+
 def next_step(decision: Decision) -> str:
     """What a person can do about it, as a command. It proposes a rollback only where one can help."""
     tier = decision.alert.tier
     match decision.outcome:
         case Outcome.ROLLED_BACK:
             return f"voice-agent decisions undo {decision.id}"
+        case Outcome.RECOMMENDED if decision.reason is Reason.HOLDOUT:
+            weights: Mapping[str, int] = decision.evidence.get("weights") or {}
+            shares = " ".join(f"{name}={percent}" for name, percent in weights.items())
+            return f"voice-agent policy assign {tier} {shares}"
         case Outcome.RECOMMENDED:
             return f"voice-agent policy rollback {tier}"
         case Outcome.HELD if decision.reason in _A_PERSON_MAY:
             return f"voice-agent policy rollback {tier}"
-        case Outcome.HELD if decision.reason in (Reason.VERDICT, Reason.OUTAGE):
+        case Outcome.HELD if decision.reason in _MAY_PASS:
             return f"voice-agent decisions show {decision.id}"
         case Outcome.HELD | Outcome.UNDONE:  # what is in force, and what else there was, to choose from
             return f"voice-agent policy history --tier {tier}"

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeGuard, TypeVar, get_args
 
 from agent.budgets import Tier
+from agent.core.calls import Service
 from agent.core.errors import ConfigurationError
 
 Model = Literal["haiku", "sonnet"]
@@ -95,6 +96,10 @@ class Policy:
     prompt_cache: bool
     chains: Chains
     endpointing: Endpointing = USUAL_ENDPOINTING
+
+    def first_providers(self) -> tuple[tuple[Service, str], ...]:
+        """(service, provider) that serves while all is well; both models of the language model are Anthropic's."""
+        return ("stt", self.chains.stt[0]), ("llm", "anthropic"), ("tts", self.chains.tts[0])
 
 
 @dataclass(frozen=True, slots=True)

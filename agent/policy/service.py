@@ -35,7 +35,7 @@ class PolicyService:
 
     async def history(self, tier: Tier | None = None) -> Sequence[Revision]:
         """Revisions, newest first."""
-        async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
+        async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
             found = [one for each in (Tier if tier is None else (tier,)) for one in await transaction.history(each)]
         return sorted(found, key=lambda one: one.at, reverse=True)[:LIMIT]
 
@@ -53,11 +53,11 @@ class PolicyService:
 
     async def decisions(self, tier: Tier | None = None) -> Sequence[Decision]:
         """Decisions, newest first."""
-        async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
+        async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
             return await transaction.decisions(tier)
 
     async def decision(self, decision_id: str) -> Decision:
-        async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
+        async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
             return await _found(transaction, decision_id)
 
     async def undo(self, decision_id: str, actor: str, reason: str) -> Revision:

@@ -47,6 +47,10 @@ class PolicyStore(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[PolicyTransaction]: ...
 
+    def reading(self) -> AbstractAsyncContextManager[PolicyTransaction]:
+        """For looking only: takes no lock, so that it waits for nobody who writes."""
+        ...
+
     async def current(self) -> Sequence[Revision]:
         """The revision in force of each tier; none for a tier that was never assigned."""
         ...

@@ -43,6 +43,7 @@ class AssignmentWatcher:
         self._metrics = metrics
         self._prepare = prepare
         self._numbers: dict[Tier, int] = {}
+        self._causes: dict[Tier, ChangeCause] = {}
         self._unusable: set[Tier] = set()
         self._read_at = dict.fromkeys(Tier, 0.0)
         self._failing = False
@@ -65,6 +66,10 @@ class AssignmentWatcher:
     def age_s(self, tier: Tier) -> float:
         """Seconds since this process last put in force what the database says; from its start where it has not."""
         return clock.now() - self._read_at[tier]
+
+    def weighs_for_a_while(self, tier: Tier) -> bool:
+        """Whether what is in force is a holdout that was raised for a while."""
+        return self._causes.get(tier) is ChangeCause.HOLDOUT
 
     async def refresh(self) -> None:
         """Reads what is in force now. Raises what the store raises, and TimeoutError after five seconds."""
@@ -122,6 +127,7 @@ class AssignmentWatcher:
         """Puts a revision in force here, if this process has its policies."""
         begins = tier not in self._numbers
         self._numbers[tier] = revision.number
+        self._causes[tier] = revision.change.cause
         try:
             self.book = self.book.assigned(tier, revision.weights)
             self._unusable.discard(tier)

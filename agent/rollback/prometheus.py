@@ -12,6 +12,7 @@ import httpx
 
 from agent.core.errors import AgentError
 from agent.policy.decisions import Evidence, RollbackAlert
+from agent.policy.evidence import Comparison
 from agent.telemetry import recorded_metrics
 from agent.telemetry.catalog import Metric
 
@@ -56,20 +57,32 @@ class PrometheusEvidence:
         verdict = await self._value(_VERDICTS[alert.verdict], who)
         baseline = await self._value(recorded_metrics.BASELINE_ENOUGH, tier)
         limits = await self._by("signal", recorded_metrics.LIMIT, {})
-        outages = await self._ask(recorded_metrics.PROVIDER_OUTAGE, {})
+        outages = await self._ask(recorded_metrics.POLICY_OUTAGE, {"policy": alert.policy})
+        late = await self._value(recorded_metrics.LOOP_LATE, {})
         numbers = await (self._experience(who, limits) if alert.verdict == "experience" else self._money(who))
         return Evidence(
             verdict=None if verdict is None else round(verdict),
             baseline_enough=baseline == 1,
             breaching=await self._breaching(tier, limits),
             outages=tuple(sorted({labels["provider"] for labels, value in outages if value > 0})),
+            comparison=await self._comparison(who) if alert.verdict == "experience" else None,
+            loop_late=late == 1,
             evidence={"at": datetime.now(UTC).isoformat(timespec="seconds"), "verdict": verdict, **numbers},
         )
+
+    async def _comparison(self, who: Labels) -> Comparison:
+        """Raises PrometheusError for a number that means nothing here."""
+        found = await self._value(recorded_metrics.DECISION_COMPARISON, who)
+        try:
+            return Comparison.COMPARING if found is None else Comparison(round(found))
+        except ValueError:
+            raise PrometheusError("Prometheus has a comparison that this version does not know") from None
 
     async def _experience(self, who: Labels, limits: Mapping[str, float]) -> Mapping[str, Any]:
         shares = await self._by("signal", recorded_metrics.DECISION_SHARE, who)
         lower = await self._by("signal", recorded_metrics.DECISION_LOWER, who)
-        baseline = await self._by("signal", recorded_metrics.BASELINE_SHARE, {"tier": who["tier"]})
+        baseline = await self._by("signal", recorded_metrics.BASELINE_SHARE, who)
+        scores = await self._by("signal", recorded_metrics.DECISION_SCORE, who)
         turns = await self._ask(recorded_metrics.DECISION_TURNS, who)
         return {
             "window": next((labels["window"] for labels, _ in turns), None),
@@ -81,6 +94,7 @@ class PrometheusEvidence:
                     "lower": lower.get(name),
                     "limit": limits.get(name),
                     "baseline": baseline.get(name),
+                    "score": scores.get(name),
                 }
                 for name, share in sorted(shares.items())
             },

@@ -20,6 +20,7 @@ from agent.auth.tokens import TokenBook
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, load_budgets
+from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.ledger import Ledger
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.ledger.session_history import SessionHistory
@@ -35,13 +36,14 @@ from agent.server.operations import Operations
 from agent.server.session_factory import SessionFactory
 from agent.server.startup import (
     USUAL_CAUSES,
+    admission,
     check_step_down,
     configured,
     provider_hooks,
     series_of_a_policy,
+    show_first_providers,
     warn_of_ends,
 )
-from agent.session.admission import Admission
 from agent.session.registry import Registry
 from agent.settings import Settings
 from agent.telemetry.events import Sinks
@@ -87,6 +89,7 @@ def wire(settings: Settings) -> Wiring:
     money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
     sinks.members.extend([money, recorder, counting, LogSink()])
+    show_first_providers(metrics, policies)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, prompt = load_terms(settings.terms_file), build_prompt(settings.business_name, settings.extra_prompt)
@@ -94,19 +97,10 @@ def wire(settings: Settings) -> Wiring:
         settings, budgets, watch, load_flows(), terms, prompt, providers, ledger, money, sinks, clips
     )
     lag = LoopLag(metrics)
-    registry = Registry(sessions.make, sinks, _admission(settings, lag), SessionHistory(ledger))
-    operations = Operations(settings, watch, store, metrics)
+    registry = Registry(sessions.make, sinks, admission(settings, lag), SessionHistory(ledger))
+    calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
+    operations = Operations(settings, watch, store, calls, allowed, metrics)
     return Wiring(settings, budgets, watch, operations, providers, metrics, ledger, sinks, clips, lag, registry)
-
-
-def _admission(settings: Settings, lag: LoopLag) -> Admission:
-    return Admission(
-        max_sessions=settings.max_sessions,
-        premium_reserve=settings.premium_reserve,
-        free_lag_s=settings.free_lag_s,
-        any_lag_s=settings.any_lag_s,
-        lag_s=lambda: lag.seconds,
-    )
 
 
 @asynccontextmanager
@@ -125,8 +119,9 @@ def create_app(settings: Settings) -> Litestar:
     tokens = TokenBook(settings.session_secret(), settings.token_minutes)
     membership = settings.membership_secret.get_secret_value() if settings.membership_secret else None
     simulated = wiring.providers.simulated()
+    public, probe = settings.public_url, settings.probe_key
     sessions_api = SessionsApi(
-        tokens, wiring.sinks, settings.api_keys, membership, settings.free_sessions, settings.public_url
+        tokens, wiring.sinks, settings.api_keys, membership, settings.free_sessions, public, probe
     )
     voice_route = VoiceRoute(
         tokens, wiring.registry, wiring.sinks, settings.start_timeout_s, settings.max_session_s, simulated

@@ -12,10 +12,12 @@ from litestar.types import ControllerRouterHandler
 from agent.api.alertmanager_webhook import AlertmanagerWebhook
 from agent.api.policies import PoliciesApi
 from agent.policy.decisions import RollbackLimits
+from agent.policy.evidence import signal_tests
 from agent.policy.service import PolicyService
 from agent.policy.store import PolicyStore
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Decider
+from agent.rollback.evidence import EndedCalls, EvidenceWatcher
 from agent.rollback.notify import ChatNotifier
 from agent.rollback.prometheus import PrometheusEvidence
 from agent.settings import Settings
@@ -25,18 +27,29 @@ from agent.telemetry.exposition import Metrics
 class Operations:
     """Raises ConfigurationError when automatic rollbacks are wanted and lack what they need."""
 
-    def __init__(self, settings: Settings, watch: AssignmentWatcher, store: PolicyStore, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        watch: AssignmentWatcher,
+        store: PolicyStore,
+        calls: EndedCalls,
+        slow_turn_share: float,
+        metrics: Metrics,
+    ) -> None:
         settings.check_rollbacks()
         self._watch = watch
         self._client = httpx.AsyncClient()
         address = settings.chat_webhook_url
         self._chat = None if address is None else ChatNotifier(self._client, address, metrics, settings.dashboard_url)
+        tell = () if self._chat is None else (self._chat.tell,)
+        tests = signal_tests(slow_turn_share)
+        mode, days = settings.rollback_mode, settings.false_rollback_days
+        self._evidence = EvidenceWatcher(calls, watch, store, tests, mode, days, metrics, tell)
         decider: Decider | None = None
         if settings.prometheus_url is not None:
             restraint = RollbackLimits(
                 settings.rollback_mode, timedelta(seconds=settings.rollback_dwell_s), settings.rollbacks_per_day
             )
-            tell = () if self._chat is None else (self._chat.tell,)
             facts = PrometheusEvidence(self._client, settings.prometheus_url)
             decider = Decider(watch, store, facts, restraint, metrics, tell)
         alerts = AlertmanagerWebhook(settings.alerts_token, settings.rollback_mode, decider, watch, metrics)
@@ -45,10 +58,11 @@ class Operations:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Follows the assignments and sends messages while the block runs."""
+        """Follows assignments and ended calls and sends messages while the block runs."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._client)
             await stack.enter_async_context(self._watch.running())
             if self._chat is not None:
                 await stack.enter_async_context(self._chat.running())
+            await stack.enter_async_context(self._evidence.running())
             yield

@@ -62,7 +62,9 @@ class SessionFactory:
         self.money.resume(session_id, past.nano_usd)
         self.providers.warm_soon()
         return SessionDependencies(
-            info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
+            info=SessionInfo(
+                session_id, claims.subject, tier, policy.name, policy.version, claims.origin, claims.probe
+            ),
             past=past,
             stt=self.providers.listening(
                 policy.chains.stt,

@@ -21,6 +21,9 @@ from agent.policy.routing import possible_routes
 from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
 from agent.providers.recorded import RecordedClip, Sentence
+from agent.server.loop_lag import LoopLag
+from agent.session.admission import Admission
+from agent.settings import Settings
 from agent.telemetry import catalog
 from agent.telemetry.events import BreakerChanged, CallFinished, Cause, Sink
 from agent.telemetry.exposition import Metrics
@@ -116,3 +119,21 @@ def _moves(book: PolicyBook) -> tuple[tuple[Service, str, str], ...]:
         for service, order in orders:
             moves |= {(service, before, after) for before, after in pairwise((*order, "none"))}
     return tuple(sorted(moves))
+
+
+def show_first_providers(metrics: Metrics, book: PolicyBook) -> None:
+    """Says in the metrics which providers each policy has first: an outage of others holds no rollback of it."""
+    for policy in book.policies.values():
+        for service, provider in policy.first_providers():
+            metrics.set(catalog.POLICY_PROVIDER, policy.name, service, provider, value=1)
+
+
+def admission(settings: Settings, lag: LoopLag) -> Admission:
+    """Who gets a place: by the settings, and by how late the event loop is."""
+    return Admission(
+        max_sessions=settings.max_sessions,
+        premium_reserve=settings.premium_reserve,
+        free_lag_s=settings.free_lag_s,
+        any_lag_s=settings.any_lag_s,
+        lag_s=lambda: lag.seconds,
+    )

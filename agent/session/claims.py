@@ -12,13 +12,16 @@ from agent.budgets import Tier
 class Claims:
     """What a valid credential says. `session_id` is None when its issuer did not choose one.
 
-    `resume`: the credential opens a session again that was opened before.
+    `resume`: the credential opens a session again that was opened before. `origin` is a keyed hash of the network that
+    the caller is in, where a transport knows it. `probe`: the synthetic caller, who proved it with a key of his own.
     """
 
     subject: str
     tier: Tier
     session_id: str | None
     resume: bool = False
+    origin: str | None = None
+    probe: bool = False
 
 
 def new_session_id() -> str:

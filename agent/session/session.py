@@ -90,6 +90,7 @@ class Session:
         self._changed = asyncio.Event()
         self._leaving = asyncio.Event()
         self._asked_to_type = False
+        self._client_listens = False
         self.started = asyncio.Event()
         """It takes commands from now on; it may have ended again."""
         self.ended = asyncio.Event()
@@ -196,7 +197,7 @@ class Session:
                 case VoiceStopped():
                     pass
                 case Words(text, sure):
-                    self._asked_to_type = False
+                    self._asked_to_type = self._client_listens = False
                     if sure:
                         turns.words(text, now)
                     self._send(TranscriptUpdated(text))
@@ -212,7 +213,7 @@ class Session:
         if self._client is None or self._asked_to_type:
             return
         self._asked_to_type = True
-        listens = self.capabilities.browser_recogniser
+        listens = self._client_listens = self.capabilities.browser_recogniser
         self._send(ListeningRequested(error.kind.value) if listens else TypingRequested())
 
     async def _watch(self) -> None:
@@ -255,8 +256,11 @@ class Session:
         if self._turns is None:
             return
         voiced = self._listener.last_voiced_at
-        recent = spoken and voiced is not None and at - voiced < RECENT_VOICE_S
-        self._turns.begin(said, spoken=spoken, speech_ended=voiced if recent and voiced else at, ready=at)
+        recent = voiced is not None and at - voiced < RECENT_VOICE_S
+        # A client may say that a text was spoken; it counts where a voice was heard here, or the client was asked to
+        # listen: else anybody could type turns into the figures that decide.
+        counts = spoken and (recent or self._client_listens)
+        self._turns.begin(said, spoken=counts, speech_ended=voiced if counts and recent and voiced else at, ready=at)
 
     def _reply_plays(self) -> bool:
         return self._turns is not None and self._turns.audible(clock.now())

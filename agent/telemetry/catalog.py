@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 PREFIX: Final = "voice_agent_"
+PROBE: Final = "probe"
+"""Tier and policy of the synthetic caller: what it does counts for nobody else."""
 
 Kind = Literal["counter", "gauge", "histogram"]
 
 # An edge on each default budget: 0.1 network, 0.4 llm and tts, 0.6 stt, 1.5 voice-to-voice.
-TURN_BUCKETS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
+TURN_BUCKETS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 STAGE_BUCKETS: Final = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0)
 CALL_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.5, 2.5, 5.0)
 BARGE_IN_BUCKETS: Final = (0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
@@ -66,6 +68,13 @@ TURN_LATENCY = _histogram(
     "turn_latency_seconds",
     "Voice-to-voice: the caller's last voiced sample to the first reply sample at the caller. A turn without a real"
     " reply enters with at least the highest bucket edge.",
+    TURN_BUCKETS,
+    "tier",
+    "policy",
+)
+REPLY_LATENCY = _histogram(
+    "reply_latency_seconds",
+    "Voice-to-voice of turns with a real reply only: without apologies, which enter the other with 10 s.",
     TURN_BUCKETS,
     "tier",
     "policy",
@@ -164,6 +173,32 @@ NOTIFICATIONS = _counter(
     "alert_notifications_total", "Alerts that Alertmanager sent, by what became of them.", "result"
 )
 CHAT_MESSAGES = _counter("chat_messages_total", "Messages about decisions to the chat.", "result")
+
+EVIDENCE_SCORE = _gauge(
+    "evidence_score",
+    "How sure it is that a signal of a policy is over its limit, by its ended calls: 1 is significantly.",
+    "signal",
+    "tier",
+    "policy",
+)
+EVIDENCE_COMPARISON = _gauge(
+    "evidence_comparison",
+    "A watched policy against the baseline of the same time: 0 not watched, 1 comparing, 2 the policy alone is bad,"
+    " 3 common cause, 4 too few callers of the baseline for a day, 5 only a few callers suffer.",
+    "tier",
+    "policy",
+)
+EVIDENCE_CALLERS = _gauge(
+    "evidence_callers",
+    "Distinct callers that the comparison rests on: `policy` with bad turns, `baseline` in the same time.",
+    "side",
+    "tier",
+    "policy",
+)
+EVIDENCE_AGE = _gauge("evidence_age_seconds", "Seconds since this process last read the ended calls.")
+POLICY_PROVIDER = _gauge(
+    "policy_provider", "1 for the first provider of each service of a policy.", "policy", "service", "provider"
+)
 
 # The process
 LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")

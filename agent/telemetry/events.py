@@ -9,6 +9,7 @@ from typing import Protocol
 
 from agent.budgets import Tier
 from agent.core.calls import Call, Fallback, ListeningNote, Misconfiguration
+from agent.telemetry.catalog import PROBE
 from agent.telemetry.timeline import TurnRecord
 
 
@@ -40,13 +41,25 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """Who is talking. `session_id` and `subject` never become metric labels."""
+    """Who is talking. `session_id`, `subject` and `origin` (a keyed hash) never become metric labels."""
 
     session_id: str
     subject: str
     tier: Tier
     policy: str
     policy_version: int
+    origin: str | None = None
+    probe: bool = False
+
+    @property
+    def counted_tier(self) -> str:
+        """The tier as a label: a synthetic caller is nobody's figure but its own."""
+        return PROBE if self.probe else self.tier.value
+
+    @property
+    def counted_policy(self) -> str:
+        """The policy as a label."""
+        return PROBE if self.probe else self.policy
 
 
 @dataclass(frozen=True, slots=True)

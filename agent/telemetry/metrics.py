@@ -97,15 +97,15 @@ class MetricsSink:
                 self._metrics.set(catalog.BREAKER_STATE, provider, model, value=BREAKER_STATES.index(state))
                 self._metrics.add(catalog.BREAKER_CHANGES, provider, model, state, reason)
             case BargedIn(session, seconds):
-                self._metrics.observe(catalog.BARGE_IN, session.tier, value=seconds)
+                self._metrics.observe(catalog.BARGE_IN, session.counted_tier, value=seconds)
             case Overlapped(session, kind):
-                self._metrics.add(catalog.OVERLAPS, kind, session.tier)
+                self._metrics.add(catalog.OVERLAPS, kind, session.counted_tier)
             case ListeningNoted(note=noted):
                 self._metrics.add(catalog.LISTENING_NOTES, noted)
             case PlaybackStarted(session, _, ear_s, server_s):
-                self._metrics.observe(catalog.PLAYBACK_SKEW, session.tier, value=abs(ear_s - server_s))
+                self._metrics.observe(catalog.PLAYBACK_SKEW, session.counted_tier, value=abs(ear_s - server_s))
             case DeadAir(session, seconds):
-                self._metrics.add(catalog.DEAD_AIR, session.tier, amount=seconds)
+                self._metrics.add(catalog.DEAD_AIR, session.counted_tier, amount=seconds)
             case QueueDropped(queue, items):
                 self._metrics.add(catalog.QUEUE_DROPS, queue, amount=items)
             case NotesTaken(_, kept, dropped):
@@ -113,7 +113,7 @@ class MetricsSink:
                     known = outcome if outcome in NOTED_OUTCOMES else "malformed"
                     self._metrics.add(catalog.NOTED_FACTS, known, amount=count)
             case SessionStarted(session):
-                self._metrics.add(catalog.ACTIVE_SESSIONS, session.tier)
+                self._metrics.add(catalog.ACTIVE_SESSIONS, session.counted_tier)
             case SessionEnded():
                 self._session_ended(event)
             case SessionRefused(tier, reason):
@@ -121,7 +121,7 @@ class MetricsSink:
                 self._metrics.add(catalog.SESSIONS_REFUSED, tier or NO_TIER, known)
 
     def _turn(self, session: SessionInfo, record: TurnRecord) -> None:
-        add, tier, policy = self._metrics.add, session.tier, session.policy
+        add, tier, policy = self._metrics.add, session.counted_tier, session.counted_policy
         add(catalog.TURNS, tier, policy, record.outcome)
         for source, seconds in record.audio_s.items():
             add(catalog.REPLY_AUDIO, source, tier, amount=seconds)
@@ -134,6 +134,8 @@ class MetricsSink:
         for budget in breached:
             add(catalog.BUDGET_BREACHES, budget, tier, policy)
         self._metrics.observe(catalog.TURN_LATENCY, tier, policy, value=_latency(record), trace_id=record.trace_id)
+        if record.outcome not in WITHOUT_REPLY and record.voice_to_voice_s is not None:
+            self._metrics.observe(catalog.REPLY_LATENCY, tier, policy, value=record.voice_to_voice_s)
         for stage, seconds in record.stages.items():
             if seconds is not None:
                 self._metrics.observe(
@@ -157,7 +159,7 @@ class MetricsSink:
                 self._metrics.add(catalog.LLM_TOKENS, labels[2], TOKEN_KINDS[unit], amount=quantity)
 
     def _session_ended(self, event: SessionEnded) -> None:
-        tier, policy = event.session.tier, event.session.policy
+        tier, policy = event.session.counted_tier, event.session.counted_policy
         self._metrics.add(catalog.ACTIVE_SESSIONS, tier, amount=-1)
         self._metrics.add(catalog.SESSIONS, tier, policy, event.outcome)
         self._metrics.observe(catalog.SESSION_DURATION, tier, policy, value=event.duration_s)
@@ -221,6 +223,7 @@ class MetricsSink:
         self._metrics.set(catalog.POLICY_INFO, policy, str(version), tier, value=1)
         child(catalog.TURNS_OWED, tier, policy)
         child(catalog.TURN_LATENCY, tier, policy)
+        child(catalog.REPLY_LATENCY, tier, policy)
         child(catalog.SLOW_SESSIONS, tier, policy)
         child(catalog.SESSION_DURATION, tier, policy)
         for outcome in TurnOutcome:

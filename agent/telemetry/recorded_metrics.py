@@ -30,7 +30,24 @@ DECISION_LOWER = recorded("decision:lower", "Its lower end.", *_DECIDED)
 DECISION_TURNS = recorded("decision:turns", "Owed turns in the window that decides.", "tier", "policy", "window")
 DECISION_SESSIONS = recorded("decision:sessions", "Ended sessions in it.", "tier", "policy", "window")
 BASELINE_ENOUGH = recorded("baseline:enough_data", "1 where the baseline has enough data in 7 days.", "tier")
-BASELINE_SHARE = recorded("baseline:share", "A signal of the baseline in 7 days.", "signal", "tier")
+BASELINE_SHARE = recorded(
+    "baseline:share", "The same signal of the baseline, in the same window.", "signal", "tier", "policy"
+)
+DECISION_SCORE = recorded("decision:score", "How sure its calls make it: 1 is significantly.", *_DECIDED)
+DECISION_COMPARISON = recorded(
+    "decision:comparison", "With the baseline of the same time, as `evidence_comparison`.", "tier", "policy"
+)
+DECISION_HELD = recorded(
+    "decision:held", "1 where something else explains a breach, by what it is.", "reason", "tier", "policy"
+)
+LOOP_LATE = recorded("event_loop:late", "1 while a process is late on average of 5 minutes.")
+POLICY_OUTAGE = recorded(
+    "policy:provider_out",
+    "1 where the first provider of a policy's service was out in the last minutes.",
+    "policy",
+    "service",
+    "provider",
+)
 
 COST_SESSION = recorded("cost:session_usd", "Average session in the window that decides, in dollars.", "tier", "policy")
 COST_WINDOW = recorded(

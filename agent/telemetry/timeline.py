@@ -9,7 +9,8 @@ Stages are segments of the critical path, so they add up. With
 
     stt = b1 - speech_ended    llm = b2 - b1    tts = b3 - b2    send = b4 - b3
 
-their sum is the server's part of voice-to-voice. With `network`, the session's measured round trip, it is the caller's.
+their sum is the server's part of voice-to-voice. With `network`, the session's measured round trip up to a cap, it is
+the caller's.
 All times are seconds of the event loop's monotonic clock.
 """
 
@@ -54,6 +55,8 @@ class TurnOutcome(StrEnum):
 WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
 NOT_OWED: Final = frozenset({TurnOutcome.CAPPED})
+NETWORK_CAP_S: Final = 0.25
+"""So much of a round trip counts in voice-to-voice at the most: a client says how long it takes, by when it answers."""
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
 
 
@@ -141,7 +144,7 @@ class Timeline:
         """Closes the timeline. A turn without audio counts the time it waited as voice-to-voice so far."""
         stages = derive_stages(self.marks)
         server = _server_part(self.marks, outcome, ended_at)
-        total = None if server is None else server + (network_s or 0.0)
+        total = None if server is None else server + min(NETWORK_CAP_S, network_s or 0.0)
         stages["network"] = network_s
         return TurnRecord(
             turn=self.turn,

@@ -3,7 +3,7 @@
 A rate of 1 uses up exactly what the objective allows. The pair: 4 times over 30 and 5 minutes (a page), 1.5 times over
 6 hours and 30 minutes (a ticket); the long window says that it matters, the short one that it still happens. Both need
 the sample of the verdict (the shortest of 1, 6 and 24 hours with enough turns and sessions), in which the share is over
-the objective beyond doubt and three sessions had two slow turns: three calls, or one bad line, wake nobody. The long
+the objective significantly and three sessions had two slow turns: three calls, or one bad line, wake nobody. The long
 window must hold three slow turns itself: two of nine are 22 %, and chance.
 """
 
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.budgets import Budgets
+from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import DECISION_LOWER, recorded
-from alerts.promql import equal, select, value
-from alerts.recording.model import WHO, RecordingRule
+from alerts.promql import equal, select, share, total, value
+from alerts.recording.model import SLO_PERIOD, WHO, RecordingRule, scaled
 from alerts.recording.signals import SHARE, TURNS_SLOW
 from alerts.recording.verdict import DECISION_SLOW_SESSIONS, MIN_SLOW_SESSIONS, WINDOW
 
@@ -36,12 +37,27 @@ SLOW: Final = Burn("slow", 1.5, "6h", "30m")
 
 MIN_SLOW_TURNS: Final = 3
 
+BUDGET_LEFT = recorded(
+    "slo:budget_left", "Share of the error budget of 28 days that is left; below 0 it is overdrawn.", "tier"
+)
+BURN_RATE = recorded("slo:burn_rate", "How fast the error budget is used: at 1 it lasts 28 days.", "tier", "window")
 BURN = recorded("burn", "Share of slow turns in the long window, while it burns.", "speed", "tier", "policy")
 
 
-def burns(budgets: Budgets) -> Iterator[RecordingRule]:
-    """Where the latency budget burns."""
+def burns(budgets: Budgets, faster: float = 1.0) -> Iterator[RecordingRule]:
+    """Where the latency budget burns, and how much of it is left."""
     objective = budgets.objective.slow_turn_share
+    tier, whole = ("tier",), [equal("budget", "voice_to_voice")]
+    period = scaled(SLO_PERIOD, faster)
+    used = share(
+        f"({total(catalog.BUDGET_BREACHES, period, tier, whole)} or 0 * {total(catalog.TURNS_OWED, period, tier)})",
+        total(catalog.TURNS_OWED, period, tier),
+    )
+    yield RecordingRule(BUDGET_LEFT, f"1 - ({used}) / {objective:g}")
+    for window in ("1h", "24h"):
+        length = scaled(window, faster)
+        burnt = share(total(catalog.BUDGET_BREACHES, length, tier, whole), total(catalog.TURNS_OWED, length, tier))
+        yield RecordingRule(BURN_RATE, f"({burnt}) / {objective:g}", (("window", window),))
     slow = equal("signal", "slow_turns")
     sure = (
         f"{value(WINDOW, WHO)} == 1",

@@ -19,7 +19,7 @@ def recording_groups(
     groups = {
         "voice-agent-counts": signals.counts(faster),
         "voice-agent-signals": signals.shares(signals.signals(budgets), least),
-        "voice-agent-verdict": [*verdict.decision(), *verdict.verdict(), *burn_rate.burns(budgets)],
+        "voice-agent-verdict": [*verdict.decision(), *verdict.verdict(), *burn_rate.burns(budgets, faster)],
         "voice-agent-money": cost.money(faster, least),
         "voice-agent-providers": outage.outages(faster),
     }

@@ -18,10 +18,13 @@ MIN_SESSIONS: Final = 10
 WINDOWS: Final = {"5m": 300, "30m": 1_800, "1h": 3_600, "6h": 21_600, "24h": 86_400}
 DECISION_WINDOWS: Final = ("1h", "6h", "24h")
 BASELINE_WINDOW: Final = "7d"
-SECONDS: Final = {**WINDOWS, BASELINE_WINDOW: 7 * 86_400}
+SLO_PERIOD: Final = "28d"
+SECONDS: Final = {**WINDOWS, "10m": 600, SLO_PERIOD: 28 * 86_400, BASELINE_WINDOW: 7 * 86_400}
 DOUBT: Final = 0.024
 """How often a signal that is just at its limit may be taken for one over it, in a window's disjoint looks of a day."""
 INTERVAL_S: Final = 30
+LATE_S: Final = 0.1
+"""An event loop is late from so much on average of 5 minutes: free callers are refused from 0.2 s."""
 WHO: Final = ("tier", "policy")
 COUNTED: Final = ("tier", "policy", "window")
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from agent.telemetry import catalog
-from agent.telemetry.recorded_metrics import PROVIDER_OUTAGE, recorded
+from agent.telemetry.recorded_metrics import LOOP_LATE, POLICY_OUTAGE, PROVIDER_OUTAGE, recorded
 from alerts.promql import select, total, unequal, unlike
-from alerts.recording.model import DECISION_WINDOWS, RecordingRule, scaled
+from alerts.recording.model import LATE_S, RecordingRule, scaled
 
 MIN_CALLS: Final = 5
 FAILING_SHARE: Final = 0.5
@@ -31,7 +31,8 @@ DOWN = recorded(
 )
 FALLBACK_SHARE = recorded("fallbacks:share", "Moves on from a provider, of all turns of an hour.", *_FROM)
 FALLBACK_SAMPLE = recorded("fallbacks:sample", "The turns of an hour.", *_FROM)
-OUTAGE_SEEN = recorded("provider_outage:seen", "1 where any provider was out in the window.", "window")
+LINGERS: Final = "10m"
+"""How long an outage holds rollbacks after it: calls that suffered from it still end."""
 
 
 def outages(faster: float) -> Iterator[RecordingRule]:
@@ -56,6 +57,8 @@ def outages(faster: float) -> Iterator[RecordingRule]:
     turns = f"on () group_left () ({total(catalog.TURNS, hour)} > 0)"
     yield RecordingRule(FALLBACK_SHARE, f"clamp_max({moved} / {turns}, 1)")
     yield RecordingRule(FALLBACK_SAMPLE, f"0 * {moved} + {turns}")
-    for window in DECISION_WINDOWS:
-        seen = f"max (max_over_time({select(PROVIDER_OUTAGE)}[{scaled(window, faster)}]))"
-        yield RecordingRule(OUTAGE_SEEN, seen, (("window", window),))
+    first = f"max by (policy, service, provider) ({select(catalog.POLICY_PROVIDER)})"
+    out = f"max by (service, provider) (max_over_time({select(PROVIDER_OUTAGE)}[{scaled(LINGERS, faster)}]))"
+    yield RecordingRule(POLICY_OUTAGE, f"{first} * on (service, provider) group_left () {out}")
+    lag = f"avg_over_time({select(catalog.LOOP_LAG)}[{length}])"
+    yield RecordingRule(LOOP_LATE, f"max({lag}) > bool {LATE_S:g}")

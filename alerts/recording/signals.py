@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from agent.budgets import Budgets
+from agent.policy.evidence import LOST_SESSION_SHARE, NO_REPLY_SHARE, SLOW_SESSION_SHARE
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
-from agent.telemetry.recorded_metrics import BASELINE_ENOUGH, BASELINE_SHARE, LIMIT, recorded
+from agent.telemetry.recorded_metrics import BASELINE_ENOUGH, LIMIT, recorded
 from alerts.promql import Match, average, equal, like, select, share, total, value
 from alerts.recording.model import (
     BASELINE_WINDOW,
     COUNTED,
     DECISION_WINDOWS,
     NOTHING,
-    SECONDS,
     WHO,
+    WINDOWS,
     RecordingRule,
     Sample,
     baseline,
     scaled,
     wilson_lower,
 )
-
-SLOW_SESSION_SHARE: Final = 0.10
-NO_REPLY_SHARE: Final = 0.02
-LOST_SESSION_SHARE: Final = 0.15
 
 TURNS_OWED = recorded("turns_owed:increase", "Spoken turns that were owed a reply.", *COUNTED)
 TURNS_SLOW = recorded("turns_slow:increase", "Owed turns over the voice-to-voice budget.", *COUNTED)
@@ -75,7 +71,7 @@ def counts(faster: float) -> Iterator[RecordingRule]:
         (SESSIONS_SLOW, catalog.SLOW_SESSIONS, ()),
         (SESSIONS_LOST, catalog.SESSIONS, (like("outcome", "vanished", "failed"),)),
     )
-    for window in SECONDS:
+    for window in (*WINDOWS, BASELINE_WINDOW):
         length = scaled(window, faster)
         labels = (("window", window),)
         who = baseline_only if window == BASELINE_WINDOW else ()
@@ -102,9 +98,6 @@ def shares(ways: Sequence[Signal], least: Sample) -> Iterator[RecordingRule]:
     tier = ("tier",)
     turns, sessions = (value(metric, tier, [last_week]) for metric in (TURNS_OWED, SESSIONS))
     yield RecordingRule(BASELINE_ENOUGH, _enough(least, turns, sessions))
-    week = [equal("policy", baseline()), last_week]
-    known = f"and on (tier) ({select(BASELINE_ENOUGH)} == 1)"
-    yield RecordingRule(BASELINE_SHARE, f"{value(SHARE, ('signal', 'tier'), week)} {known}")
 
 
 def _enough(least: Sample, turns: str, sessions: str) -> str:

@@ -3,14 +3,13 @@
 For every tier and policy the verdict is, in `voice_agent:verdict`,
 
     3  not enough data   fewer than 60 owed turns or 10 ended sessions, even in 24 hours
-    2  roll back         a signal is significantly over its limit, and worse than the baseline policy
-    1  watch             a signal is over its limit, but not significantly, or the baseline is no better
+    2  roll back         a signal is significantly over its limit, and the baseline of the same time is fine
+    1  watch             a signal is over its limit, or significantly but held (`decision:held` says by what)
     0  keep              no signal is over its limit
 
-over the shortest of 1, 6 and 24 hours that holds enough data. "Significantly" is the lower end of Wilson's interval: it
-is right for three calls as well as for three thousand, and is surer the more often a window is looked at in a day
-(`alerts.recording.model.quantile_of`). One caller on a bad line is no reason: slow turns count only when three sessions
-had two of them. A baseline with too little data is replaced by the limit.
+Significant is what the service's own test of its ended calls says (`agent.policy.evidence`: a CUSUM that knows that
+the turns of a call hang together), and so is the comparison; both are read from its metrics. Shares are those of the
+shortest of 1, 6 and 24 hours that holds enough data, the baseline's of the same window.
 
 An input that does not exist is 0, for every tier and policy that can be assigned, so that it hides no verdict.
 """
@@ -20,16 +19,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from agent.policy.evidence import Comparison
+from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import (
     BASELINE_SHARE,
+    DECISION_COMPARISON,
+    DECISION_HELD,
     DECISION_LOWER,
+    DECISION_SCORE,
     DECISION_SESSIONS,
     DECISION_SHARE,
     DECISION_TURNS,
     LIMIT,
+    LOOP_LATE,
     NOT_ENOUGH,
+    POLICY_OUTAGE,
     ROLL_BACK,
     VERDICT,
+    WATCH,
     recorded,
 )
 from alerts.promql import equal, select, unequal, value
@@ -41,8 +48,13 @@ MIN_SLOW_SESSIONS: Final = 3
 _DECIDED: Final = ("signal", "tier", "policy")
 WINDOW = recorded("decision:window", "The window that decides: 1 with enough data, 0 without.", *COUNTED)
 DECISION_OVER = recorded("decision:over_limit", "1 where the signal is over its limit.", *_DECIDED)
-DECISION_WORSE = recorded("decision:worse", "1 where it is worse than the baseline, or than the limit.", *_DECIDED)
-DECISION_BREACH = recorded("decision:breach", "1 where it is significantly over its limit, and worse.", *_DECIDED)
+DECISION_BREACH = recorded("decision:breach", "1 where it is significantly over its limit.", *_DECIDED)
+CONFIRMED: Final = (Comparison.ALONE, Comparison.TOO_FEW_CALLERS)
+HELD_BY: Final = {
+    "common_cause": Comparison.COMMON_CAUSE,
+    "comparing": Comparison.COMPARING,
+    "few_suffer": Comparison.FEW_SUFFER,
+}
 DECISION_SLOW_SESSIONS = recorded("decision:slow_sessions", "Sessions in it with two slow turns.", "tier", "policy")
 
 
@@ -63,20 +75,35 @@ def decision() -> Iterator[RecordingRule]:
 def verdict() -> Iterator[RecordingRule]:
     """What the deciding values say together."""
     limit = f"on (signal) group_left () {select(LIMIT)}"
-    yield RecordingRule(DECISION_OVER, f"{select(DECISION_SHARE)} > bool {limit}")
-    than_baseline = f"{select(DECISION_SHARE)} > bool on (signal, tier) group_left () {select(BASELINE_SHARE)}"
-    yield RecordingRule(DECISION_WORSE, f"{than_baseline} or on (signal, tier, policy) {select(DECISION_OVER)}")
-    slow = equal("signal", "slow_turns")
-    several = f"on (tier, policy) group_left () ({select(DECISION_SLOW_SESSIONS)} >= bool {MIN_SLOW_SESSIONS})"
-    sure = {
-        where: f"({select(DECISION_LOWER, [where])} > bool {limit}) * {select(DECISION_WORSE, [where])}"
-        for where in (slow, unequal("signal", slow.value))
-    }
-    alone, others = sure.values()
-    yield RecordingRule(DECISION_BREACH, f"{alone} * {several} or {others}")
     other = (unequal("policy", baseline()),)
+    yield RecordingRule(DECISION_OVER, f"{select(DECISION_SHARE)} > bool {limit}")
+    in_window = f"max by (signal, tier, window) ({select(SHARE, [equal('policy', baseline())])})"
+    judged = f"({select(WINDOW, other)} == bool 1) >= bool 0"
+    of_policy = f"0 * {select(SHARE, other)} * on (tier, policy, window) group_left () ({judged})"
+    same_time = f"max by (signal, tier, policy) ({of_policy} + on (signal, tier, window) group_left () {in_window})"
+    yield RecordingRule(BASELINE_SHARE, same_time)
+    yield RecordingRule(DECISION_SCORE, value(catalog.EVIDENCE_SCORE, _DECIDED))
+    yield RecordingRule(DECISION_COMPARISON, value(catalog.EVIDENCE_COMPARISON, WHO))
+    yield RecordingRule(DECISION_BREACH, f"{select(DECISION_SCORE)} >= bool 1")
+    yield from _held()
     enough = value(WINDOW, WHO, other)
     over, breach = (f"({value(metric, WHO, other)} or 0 * {enough})" for metric in (DECISION_OVER, DECISION_BREACH))
+    confirmed = " + ".join(f"({select(DECISION_COMPARISON, other)} == bool {one:d})" for one in CONFIRMED)
+    free = f"(1 - clamp_max({value(DECISION_HELD, WHO, other, 'sum')}, 1))"
+    rolls = f"({breach} * ({confirmed}) * {free} or 0 * {enough})"
+    watch = f"clamp_max({over} + {breach}, {WATCH})"
     yield RecordingRule(
-        VERDICT, f"{NOT_ENOUGH} * (1 - {enough}) + {enough} * clamp_max({over} + {ROLL_BACK} * {breach}, {ROLL_BACK})"
+        VERDICT, f"{NOT_ENOUGH} * (1 - {enough}) + {enough} * clamp_max({watch} + {ROLL_BACK} * {rolls}, {ROLL_BACK})"
     )
+
+
+def _held() -> Iterator[RecordingRule]:
+    """What else explains a breach. 0 where it does not, so that the sum is always there."""
+    breach = value(DECISION_BREACH, WHO)
+    for reason, comparison in HELD_BY.items():
+        held = f"{breach} * ({select(DECISION_COMPARISON)} == bool {comparison:d})"
+        yield RecordingRule(DECISION_HELD, held, (("reason", reason),))
+    out = f"on (policy) group_left () max by (policy) ({select(POLICY_OUTAGE)})"
+    yield RecordingRule(DECISION_HELD, f"{breach} * {out} or 0 * {breach}", (("reason", "provider_out"),))
+    late = f"on () group_left () {select(LOOP_LATE)}"
+    yield RecordingRule(DECISION_HELD, f"{breach} * {late} or 0 * {breach}", (("reason", "event_loop_late"),))

@@ -51,7 +51,7 @@ def test_amtool_takes_the_configuration() -> None:
         ({"severity": "page"}, "pager"),
         ({"severity": "ticket"}, "mail"),
         ({"severity": "warning"}, "chat"),
-        ({"severity": "none", "alertname": "VoiceAgentWatchdog"}, "watchdog"),
+        ({"severity": "none", "alertname": "VoiceAgentWatchdog"}, "rollback,watchdog"),
     ],
 )
 def test_every_kind_of_alert_reaches_those_whom_it_concerns(labels: dict[str, str], receivers: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from agent.budgets import Tier
 from agent.policy.watcher import AssignmentWatcher
-from agent.telemetry.recorded_metrics import COST_SESSION, COST_WINDOW, KEEP, PROVIDER_OUTAGE, ROLL_BACK
+from agent.telemetry.recorded_metrics import COST_SESSION, COST_WINDOW, KEEP, POLICY_OUTAGE, ROLL_BACK
 from tests.support.operations import ALERTS, HAIKU, notification, running_ops
 from tests.support.stack import running_service, running_stack
 from tests.support.websocket_client import START, dial, ending, say, token_of, until
@@ -26,7 +26,7 @@ async def test_a_bad_policy_is_rolled_back_and_everybody_hears_of_it() -> None:
         assert (decision["outcome"], decision["reason"], decision["mode"]) == ("rolled_back", "verdict", "auto")
         assert (decision["from_revision"], decision["to_revision"]) == (1, 2)
         assert decision["evidence"]["signals"]["slow_turns"] == {
-            "share": 0.18, "lower": 0.17, "limit": 0.05, "baseline": 0.03,
+            "share": 0.18, "lower": 0.17, "limit": 0.05, "baseline": 0.03, "score": 1.2,
         }  # fmt: skip
         assert (decision["evidence"]["turns"], decision["evidence"]["sessions"]) == (240, 31)
         who = {"tier": "free", "policy": "haiku_first"}
@@ -78,7 +78,9 @@ async def test_a_few_dear_calls_of_the_baseline_hold_nothing_back() -> None:
 
 async def test_what_is_held_is_looked_at_again_when_the_alert_is_repeated() -> None:
     async with running_ops() as ops:
-        ops.outside.samples.append((PROVIDER_OUTAGE, {"service": "llm", "provider": "anthropic"}, 1.0))
+        ops.outside.samples.append(
+            (POLICY_OUTAGE, {"policy": "haiku_first", "service": "llm", "provider": "anthropic"}, 1.0)
+        )
         assert await ops.result(notification()) == "decided"
         assert await ops.result(notification()) == "repeated"
         [held] = await ops.ask("decisions")

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+from agent.policy.evidence import Comparison
 from agent.telemetry import recorded_metrics
 from agent.telemetry.catalog import Metric
 
@@ -51,7 +52,10 @@ class StandIn:
             (recorded_metrics.VERDICT, who, verdict),
             (recorded_metrics.COST_VERDICT, who, verdict),
             (recorded_metrics.BASELINE_ENOUGH, {"tier": tier}, 1),
-            (recorded_metrics.BASELINE_SHARE, {"tier": tier, **slow}, 0.03),
+            (recorded_metrics.BASELINE_SHARE, who | slow, 0.03),
+            (recorded_metrics.DECISION_SCORE, who | slow, 1.2 if verdict == recorded_metrics.ROLL_BACK else 0.1),
+            (recorded_metrics.DECISION_COMPARISON, who, Comparison.ALONE),
+            (recorded_metrics.LOOP_LATE, {}, 0),
             (recorded_metrics.LIMIT, slow, 0.05),
             (recorded_metrics.DECISION_SHARE, who | slow, share),
             (recorded_metrics.DECISION_LOWER, who | slow, round(share - 0.01, 2)),
@@ -61,7 +65,7 @@ class StandIn:
             (recorded_metrics.COST_SESSION, who, 0.21),
             (recorded_metrics.COST_LIMIT, {"tier": tier}, 0.1),
             (recorded_metrics.COST_BEFORE, who, 0.02),
-            (recorded_metrics.PROVIDER_OUTAGE, {"service": "tts", "provider": "elevenlabs"}, 0),
+            (recorded_metrics.POLICY_OUTAGE, {"policy": policy, "service": "tts", "provider": "elevenlabs"}, 0),
         ]
 
 

@@ -20,6 +20,7 @@ import httpx
 from voice_loadtest.script import Drop, Interrupt, Step, Type, Wait
 from voice_loadtest.stack.policies import policies_text
 from voice_loadtest.stack.processes import LocalOptions, LocalStack, local_stack
+from voice_loadtest.stack.signals import end_on_sigterm
 from voice_loadtest.traffic import CallerPool, Tally, clip, conversation, switchboard
 
 FASTER: Final = 24.0
@@ -51,6 +52,7 @@ def demo(
     minutes: float, callers: int, port: int, sandbox_port: int, prometheus_port: int, seed: int, leave: bool
 ) -> None:
     """Runs service, sandbox and Prometheus under a mixed load that goes bad in the middle, for both boards."""
+    end_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="voice-agent-demo-") as name:
         folder = Path(name)
         policies = folder / "policies.toml"

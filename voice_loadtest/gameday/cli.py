@@ -6,7 +6,8 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from voice_loadtest.gameday.scenarios import SCENARIOS
 from voice_loadtest.gameday.timeline import GameDayTimeline
 from voice_loadtest.stack.policies import policies_text
 from voice_loadtest.stack.processes import LocalOptions, local_stack
+from voice_loadtest.stack.signals import end_on_sigterm
 
 SCRAPE_S: Final = 0.5
 DWELL_S: Final = 1800.0  # the service's default
@@ -33,12 +35,18 @@ _BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}
 @click.argument("names", nargs=-1, metavar="[SCENARIO]...", type=click.Choice(list(_BY_NAME)))
 @click.option("--list", "listed", is_flag=True, help="Say what the scenarios are, and run none.")
 @click.option("--seed", default=1, show_default=True, help="Seed of callers and sandbox.")
-def gameday(names: Sequence[str], listed: bool, seed: int) -> None:
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep logs, ledger and what Prometheus stored, in this folder.",
+)
+def gameday(names: Sequence[str], listed: bool, seed: int, keep: Path | None) -> None:
     """Plays bad days on service, sandbox, Prometheus and Alertmanager, and asserts alerts, rollbacks and recovery.
 
     Without a SCENARIO all of them, one after the other, in about 15 minutes. The exit status is 1 when an assertion
     failed.
     """
+    end_on_sigterm()
     console = Console(highlight=False)
     chosen = [_BY_NAME[name] for name in names] or SCENARIOS
     if listed:
@@ -55,7 +63,7 @@ def gameday(names: Sequence[str], listed: bool, seed: int) -> None:
     try:
         for scenario in chosen:
             _heading(console, scenario)
-            played.append(asyncio.run(_play(scenario, console, seed)))
+            played.append(asyncio.run(_play(scenario, console, seed, keep)))
             _checks(console, played[-1])
     except KeyboardInterrupt:
         console.print("\nstopped")
@@ -64,18 +72,29 @@ def gameday(names: Sequence[str], listed: bool, seed: int) -> None:
     sys.exit(0 if all(one.passed for one in played) else 1)
 
 
-async def _play(scenario: Scenario, console: Console, seed: int) -> PlayedGameDay:
-    with tempfile.TemporaryDirectory(prefix="voice-agent-gameday-") as name:
+async def _play(scenario: Scenario, console: Console, seed: int, keep: Path | None) -> PlayedGameDay:
+    with _folder(scenario, keep) as folder:
         options = LocalOptions(
-            folder=Path(name),
+            folder=folder,
             seed=seed,
             faster=FASTER,
             scrape_s=SCRAPE_S,
             alerts=True,
-            settings=_settings(scenario, Path(name)),
+            settings=_settings(scenario, folder),
         )
         async with local_stack(options) as stack, httpx.AsyncClient(timeout=10.0) as client:
             return await stack.while_alive(Play(scenario, stack, client, GameDayTimeline(console)).run(seed))
+
+
+@contextmanager
+def _folder(scenario: Scenario, keep: Path | None) -> Generator[Path]:
+    """Where everything of one scenario is; gone afterwards unless it is kept."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="voice-agent-gameday-") as name:
+            yield Path(name)
+        return
+    keep.mkdir(parents=True, exist_ok=True)
+    yield Path(tempfile.mkdtemp(prefix=f"{scenario.name}-", dir=keep)).resolve()
 
 
 def _settings(scenario: Scenario, folder: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from voice_loadtest.gameday.timeline import GameDayTimeline
 from voice_loadtest.stack.processes import LocalStack
 
 WATCHDOG: Final = "VoiceAgentWatchdog"
+ASK_TIMES: Final = 10
 _TOLD_EVERY_S: Final = 10.0
 _SHOWN: Final = ("tier", "policy", "stage", "service", "provider", "from_provider", "model", "reason", "instance")
 
@@ -172,10 +173,23 @@ class Observer:
         return (await self._get(f"{self._prometheus_url}/api/v1/alerts"))["data"]["alerts"]
 
     async def _get(self, url: str, *, operator: bool = False) -> Any:
+        """An answer; asks again while it is slow or busy. Raises StackError when that does not pass."""
         headers = {"authorization": f"Bearer {self.stack.operator_token}"} if operator else {}
-        answer = await self.client.get(url, headers=headers)
-        answer.raise_for_status()
-        return answer.json()
+        reason = ""
+        for _ in range(ASK_TIMES):
+            try:
+                answer = await self.client.get(url, headers=headers)
+                answer.raise_for_status()
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code < 500:
+                    raise StackError(f"{url} answers {error.response.status_code}") from None
+                reason = f"answers {error.response.status_code}"
+            except httpx.TransportError as error:
+                reason = type(error).__name__
+            else:
+                return answer.json()
+            await asyncio.sleep(1.0)
+        raise StackError(f"{url} was asked {ASK_TIMES} times and {reason}")
 
     def _summary(self) -> str:
         share, turns = self.numbers[queries.SLOW_SHARE], self.numbers[queries.TURNS]

@@ -35,8 +35,11 @@ QUESTIONS: Final = (TURNS, SLOW_SHARE, VERDICT, SLOW_LOWER, SLOW_LIMIT, BASELINE
 
 
 async def ask(client: httpx.AsyncClient, prometheus_url: str, expr: str) -> float | None:
-    """The value of an expression with one series; None for nothing, and for 0 / 0."""
-    answer = await client.post(f"{prometheus_url}/api/v1/query", data={"query": expr})
-    answer.raise_for_status()
+    """The value of an expression with one series; None for nothing, for 0 / 0, and while nobody answers."""
+    try:
+        answer = await client.post(f"{prometheus_url}/api/v1/query", data={"query": expr})
+        answer.raise_for_status()
+    except httpx.HTTPError:
+        return None  # asked again half a second later
     values = [float(one["value"][1]) for one in answer.json()["data"]["result"]]
     return next((value for value in values if value == value), None)

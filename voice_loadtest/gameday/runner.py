@@ -27,6 +27,7 @@ HEALTHY_MOST_S: Final = 120.0
 FAULT_MOST_S: Final = 150.0
 RECOVERY_LEAST_S: Final = 5.0
 RECOVERY_MOST_S: Final = 120.0
+FORGED_MS: Final = 4_000.0
 _BAD_LINE_TURNS: Final = 12
 
 
@@ -107,6 +108,8 @@ class Play:
         if injection.more_callers:
             more = CallerPool(injection.more_callers, _call, premium=0.0)
             calls.create_task(line.keep_calling(more, f"{seed}:more", lambda: self._more))
+        if injection.forged_callers:
+            calls.create_task(self._forged(injection.forged_callers, seed))
         bad = calls.create_task(self._bad_line(injection.bad_line_ms)) if injection.bad_line_ms else None
 
         def seen() -> bool:
@@ -175,6 +178,10 @@ class Play:
             url = f"{self._house.url}/v1/ops/policies/{TIER}/assign"
             headers = {"authorization": f"Bearer {self._house.operator_token}"}
             (await self._client.post(url, json=body, headers=headers)).raise_for_status()
+
+    async def _forged(self, callers: int, seed: int) -> None:
+        async with switchboard(self._house, FORGED_MS) as line:
+            await line.keep_calling(CallerPool(callers, _call, premium=0.0), f"{seed}:forged", lambda: self._more)
 
     async def _bad_line(self, network_ms: float) -> None:
         said: list[Speak] = []

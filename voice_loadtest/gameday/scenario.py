@@ -15,6 +15,7 @@ TIER: Final = "free"
 POLICY: Final = "haiku_first"
 BASELINE: Final = "sonnet_first"
 HAIKU: Final = "claude-haiku-5-5"
+SONNET: Final = "claude-sonnet-5-5"
 
 Measure = Literal["slow", "cost"]
 """What must recover: the share of slow turns, or the price of a session."""
@@ -32,6 +33,8 @@ class Injection:
     assign: Mapping[str, int] = field(default_factory=dict[str, int])
     """Weights that an operator puts in force; a rollback takes them back, nobody else does."""
     more_callers: int = 0
+    forged_callers: int = 0
+    """More callers, who answer every ping four seconds late."""
     bad_line_ms: float = 0
     """The round trip of one more caller, who makes one long call."""
 

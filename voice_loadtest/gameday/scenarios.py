@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from voice_loadtest.gameday.scenario import BASELINE, HAIKU, POLICY, Injection, Scenario
+from voice_loadtest.gameday.scenario import BASELINE, HAIKU, POLICY, SONNET, Injection, Scenario
 
 OUTAGE: Final = "VoiceAgentProviderOutage"
 FALLBACKS: Final = "VoiceAgentFallbacks"
@@ -18,7 +18,10 @@ ROLL_BACK_COST: Final = "VoiceAgentRollBackCost"
 SESSION_COST: Final = "VoiceAgentSessionCost"
 REFUSED: Final = "VoiceAgentCallersRefused"
 
-_SLOW: Final = (FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR)
+SUSPECTED: Final = "VoiceAgentPolicySuspected"
+BUDGET_LOW: Final = "VoiceAgentErrorBudgetLow"
+
+_SLOW: Final = (FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, SUSPECTED, BUDGET_LOW)
 _DEAR_MODEL: Final = "claude-haiku-4-5"
 # 12 times what Haiku 5.5 costs, and no rebate for cached prompts.
 _DEAR_PRICE: Final = f"""
@@ -42,7 +45,7 @@ SCENARIOS: Final = (
             latency={HAIKU: {"p50_ms": 1100.0, "p95_ms": 1350.0}},
         ),
         fires=(ROLL_BACK, FAST_BURN, STAGE),
-        may_fire=(SLOW_BURN, DEAD_AIR),
+        may_fire=(SLOW_BURN, DEAD_AIR, SUSPECTED, BUDGET_LOW),
         rolled_back=True,
     ),
     Scenario(
@@ -83,6 +86,27 @@ SCENARIOS: Final = (
         Injection("Deepgram closes every new connection", faults=({"provider": "deepgram", "kind": "refuse"},)),
         fires=(OUTAGE,),
         may_fire=(FALLBACKS, *_SLOW),
+    ),
+    Scenario(
+        "common-cause",
+        "Everything is slow",
+        "Both models take 1.1 s for their first words: a network, a machine, a region. Haiku-first is slow, and so is"
+        " the baseline in the same time: it is suspected, held by name, and not rolled back.",
+        Injection(
+            "both models' first words take 1100 ms (p95 1350)",
+            latency={model: {"p50_ms": 1100.0, "p95_ms": 1350.0} for model in (HAIKU, SONNET)},
+        ),
+        fires=(SUSPECTED,),
+        may_fire=(FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, BUDGET_LOW, NO_REPLY),
+    ),
+    Scenario(
+        "forged-slow",
+        "Callers who answer late on purpose",
+        "Six more callers answer every ping four seconds late. What a client says of its network is capped: no"
+        " rollback.",
+        Injection("6 more callers, who answer pings 4 s late", forged_callers=6),
+        fires=(),
+        may_fire=_SLOW,
     ),
     Scenario(
         "traffic-spike",

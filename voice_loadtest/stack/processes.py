@@ -26,6 +26,7 @@ _T = TypeVar("_T")
 _START_S: Final = 40.0
 _STOP_S: Final = 15.0
 _PROVIDER_SETTINGS: Final = ("_API_KEY", "_BASE_URL")
+FALSE_ROLLBACK_DAYS: Final = 30.0
 ALERTMANAGERS: Final = ("prometheus-alertmanager", "alertmanager")  # Debian's name of the program, and the project's
 
 
@@ -115,7 +116,9 @@ async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
     try:
         sandbox = ["sandbox", "--port", _port(sandbox_url), "--profile", options.profile, "--seed", str(options.seed)]
         await start("sandbox", [sys.executable, "-m", "agent", *sandbox], f"{sandbox_url}/control/state")
+        days = max(0.01, FALSE_ROLLBACK_DAYS / options.faster)  # time runs faster for the rules, and for this as well
         settings = {"PORT": _port(url), "SANDBOX_URL": sandbox_url, "API_KEYS": api_key}
+        settings["FALSE_ROLLBACK_DAYS"] = f"{days:g}"
         if alertmanager is not None:
             tokens = {"OPERATOR_TOKEN": operator_token, "ALERTS_TOKEN": alerts_token}
             settings |= {"PROMETHEUS_URL": prometheus_url, **tokens}

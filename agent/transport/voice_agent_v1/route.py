@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from litestar import WebSocket, websocket
 from litestar.datastructures import State
 
 from agent.auth.tokens import TokenBook
+from agent.budgets import Tier
 from agent.core.errors import TokenError
 from agent.session.admission import AdmissionError
 from agent.session.claims import Claims
@@ -47,6 +49,7 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
     session: Session | None = None
     try:
         claims = _claims(route, offered)
+        claims = replace(claims, origin=_origin(route, claims, socket))
         start = await connection.read_start(route.start_timeout_s)
         if start is None:
             return
@@ -87,13 +90,28 @@ def _claims(route: VoiceRoute, offered: Sequence[str]) -> Claims:
         raise ProtocolError(f"token_{error.reason}", str(error), CloseCode.BAD_TOKEN) from None
 
 
+def _origin(route: VoiceRoute, claims: Claims, socket: WebSocket[Any, Any, State]) -> str | None:
+    """A free caller's network as a keyed hash: an IPv4 address, or an IPv6 /64. A member's subject is his own.
+
+    None where it is not known: behind a proxy whose headers are not trusted every caller has the proxy's address.
+    """
+    try:
+        address = ip_address(socket.client.host if socket.client else "")
+    except ValueError:
+        return None
+    if claims.tier is not Tier.FREE or not address.is_global:
+        return None
+    return route.tokens.fingerprint(str(ip_network((address, 32 if address.version == 4 else 64), strict=False)))
+
+
 def _ready(route: VoiceRoute, claims: Claims, session: Session, *, resumed: bool) -> SessionReady:
     info = session.parts.info
     budgets = {name: seconds * 1000 for name, seconds in session.parts.budgets.latency.seconds().items()}
     return SessionReady(
         session_id=info.session_id,
         tier=info.tier.value,
-        policy=info.policy,
+        # who could tell which arm of a comparison he is in could be slow in that one alone
+        policy=info.policy if info.tier is Tier.PREMIUM or route.simulated else None,
         resume_token=route.tokens.issue_resume(claims, info.session_id, route.resume_s),
         resumed=resumed,
         simulated=route.simulated,

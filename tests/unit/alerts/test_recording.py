@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from agent.budgets import load_budgets
+from agent.policy.evidence import Comparison
 from agent.policy.policies import load_policies
-from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, VERDICT, WATCH
+from agent.telemetry.recorded_metrics import DECISION_HELD, KEEP, NOT_ENOUGH, ROLL_BACK, VERDICT, WATCH
 from alerts.__main__ import files, rule_file
 from alerts.promql import select
 from alerts.recording.groups import recorded_metrics, recording_groups
@@ -41,14 +42,23 @@ def traffic(
     }
 
 
-def verdict(folder: Path, per_minute: dict[str, float], expected: dict[str, int]) -> None:
+def evidence(score: float, comparison: Comparison, signal: str = "slow_turns") -> list[dict[str, str]]:
+    """What the service's own test of its ended calls says from minute 15 on."""
+    return [
+        {"series": f'voice_agent_evidence_score{{signal="{signal}",{NEW}}}', "values": f"0x15 {score}x{MINUTES}"},
+        {"series": f"voice_agent_evidence_comparison{{{NEW}}}", "values": f"0x15 {comparison:d}x{MINUTES}"},
+    ]
+
+
+def verdict(folder: Path, per_minute: dict[str, float], expected: dict[str, int], *more: dict[str, str]) -> None:
     """Checks the verdict on haiku_first at the given times."""
     labels = f"{VERDICT.name}{{{', '.join(reversed(NEW.split(',')))}}}"
     cases = {(at, VERDICT.name): {labels: float(number)} for at, number in expected.items()}
-    check(folder, RULES, [*INFO, *counters(per_minute, MINUTES)], cases)
+    check(folder, RULES, [*INFO, *more, *counters(per_minute, MINUTES)], cases)
 
 
 BUSY = traffic(OLD, turns=1, sessions=0.2, slow=0.03)
+SURE = evidence(1.2, Comparison.ALONE)
 
 
 def test_the_baseline_is_a_policy_that_every_tier_keeps_alive() -> None:
@@ -91,16 +101,101 @@ def test_a_healthy_busy_shop_keeps_its_policy(tmp_path: Path) -> None:
 @needs_promtool
 def test_a_slow_policy_is_rolled_back_when_there_is_enough_to_judge_it(tmp_path: Path) -> None:
     slow = {**BUSY, **traffic(NEW, turns=2, sessions=0.4, slow=0.6, slow_sessions=0.2)}
-    verdict(tmp_path, slow, {"20m": NOT_ENOUGH, "2h": ROLL_BACK})
+    verdict(tmp_path, slow, {"20m": NOT_ENOUGH, "2h": ROLL_BACK}, *SURE)
 
 
 @needs_promtool
-def test_a_policy_that_is_as_slow_as_the_baseline_is_only_watched(tmp_path: Path) -> None:
-    both = {
-        **traffic(OLD, turns=2, sessions=0.4, slow=0.7, slow_sessions=0.2),
-        **traffic(NEW, turns=2, sessions=0.4, slow=0.6, slow_sessions=0.2),
+@pytest.mark.parametrize(
+    ("comparison", "expected"),
+    [
+        (Comparison.COMPARING, WATCH),
+        (Comparison.COMMON_CAUSE, WATCH),
+        (Comparison.FEW_SUFFER, WATCH),
+        (Comparison.ALONE, ROLL_BACK),
+        (Comparison.TOO_FEW_CALLERS, ROLL_BACK),
+    ],
+)
+def test_only_a_policy_that_is_bad_alone_or_cannot_be_compared_for_a_day_is_rolled_back(
+    tmp_path: Path, comparison: Comparison, expected: int
+) -> None:
+    slow = {**BUSY, **traffic(NEW, turns=2, sessions=0.4, slow=0.6, slow_sessions=0.2)}
+    verdict(tmp_path, slow, {"2h": expected}, *evidence(1.2, comparison))
+
+
+@needs_promtool
+def test_below_the_bound_a_policy_over_its_limit_is_only_watched(tmp_path: Path) -> None:
+    slow = {**BUSY, **traffic(NEW, turns=2, sessions=0.4, slow=0.6, slow_sessions=0.2)}
+    verdict(tmp_path, slow, {"2h": WATCH}, *evidence(0.9, Comparison.ALONE))
+
+
+HOLDS: dict[str, tuple[dict[str, str], ...]] = {
+    "provider_out": (
+        {
+            "series": 'voice_agent_policy_provider{policy="haiku_first",service="tts",provider="elevenlabs"}',
+            "values": f"1x{MINUTES}",
+        },
+        {"series": 'voice_agent_breaker_state{provider="elevenlabs",model="m"}', "values": f"2x{MINUTES}"},
+        *counters(
+            {
+                'voice_agent_api_calls_total{service="tts",provider="elevenlabs",model="m",outcome="timeout"}': 1,
+            },
+            MINUTES,
+        ),
+    ),
+    "event_loop_late": ({"series": "voice_agent_event_loop_lag_seconds", "values": f"0.3x{MINUTES}"},),
+    "common_cause": (),
+}
+
+
+@needs_promtool
+@pytest.mark.parametrize("reason", HOLDS)
+def test_what_else_explains_it_holds_it_by_name(tmp_path: Path, reason: str) -> None:
+    slow = {**BUSY, **traffic(NEW, turns=2, sessions=0.4, slow=0.6, slow_sessions=0.2)}
+    comparison = Comparison.COMMON_CAUSE if reason == "common_cause" else Comparison.ALONE
+    held = f'{DECISION_HELD.name}{{policy="haiku_first", reason="{reason}", tier="free"}}'
+    labels = f'{VERDICT.name}{{policy="haiku_first", tier="free"}}'
+    cases = {
+        ("2h", VERDICT.name): {labels: float(WATCH)},
+        ("2h", f"{DECISION_HELD.name} == 1"): {held: 1.0},
     }
-    verdict(tmp_path, both, {"2h": WATCH})
+    series = [*INFO, *evidence(1.2, comparison), *HOLDS[reason], *counters(slow, MINUTES)]
+    check(tmp_path, RULES, series, cases)
+
+
+@needs_promtool
+def test_a_blip_of_a_fallback_that_the_policy_does_not_use_holds_nothing(tmp_path: Path) -> None:
+    """Four of six calls of an idle fallback fail once; the policy's own voice is another one."""
+    slow = {**BUSY, **traffic(NEW, turns=2, sessions=0.4, slow=0.6, slow_sessions=0.2)}
+    call = 'voice_agent_api_calls_total{service="tts",provider="openai_tts",model="m",outcome="%s"}'
+    blip = [
+        {"series": call % "timeout", "values": f"0x110 4x{MINUTES}"},
+        {"series": call % "ok", "values": f"0x110 2x{MINUTES}"},
+    ]
+    used = {
+        "series": 'voice_agent_policy_provider{policy="haiku_first",service="tts",provider="elevenlabs"}',
+        "values": f"1x{MINUTES}",
+    }
+    verdict(tmp_path, slow, {"112m": ROLL_BACK, "130m": ROLL_BACK}, used, *SURE, *blip)
+
+
+@needs_promtool
+def test_an_outage_of_its_own_provider_holds_it_for_minutes_not_for_the_window(tmp_path: Path) -> None:
+    slow = {**BUSY, **traffic(NEW, turns=2, sessions=0.4, slow=0.6, slow_sessions=0.2)}
+    used, _, *_ = HOLDS["provider_out"]
+    out = {"series": 'voice_agent_breaker_state{provider="elevenlabs",model="m"}', "values": f"0x60 2x30 0x{MINUTES}"}
+    calls = counters(
+        {'voice_agent_api_calls_total{service="tts",provider="elevenlabs",model="m",outcome="ok"}': 1}, MINUTES
+    )
+    verdict(tmp_path, slow, {"58m": ROLL_BACK, "80m": WATCH, "120m": ROLL_BACK}, used, out, *calls, *SURE)
+
+
+@needs_promtool
+def test_the_baseline_is_that_of_the_same_window(tmp_path: Path) -> None:
+    """A week of 2 % slow turns does not speak for a baseline that is slow now."""
+    bad = {**traffic(OLD, turns=2, sessions=0.4, slow=0.5), **traffic(NEW, turns=2, sessions=0.4, slow=0.5)}
+    name = 'round(voice_agent:baseline:share{signal="slow_turns"}, 0.01)'
+    labels = '{policy="haiku_first", signal="slow_turns", tier="free"}'
+    check(tmp_path, RULES, [*INFO, *counters(bad, MINUTES)], {("2h", name): {labels: 0.25}})
 
 
 @needs_promtool
@@ -112,7 +207,7 @@ def test_a_little_over_the_limit_is_watched_not_rolled_back(tmp_path: Path) -> N
 @needs_promtool
 def test_one_caller_on_a_bad_line_rolls_nothing_back(tmp_path: Path) -> None:
     bad_line = traffic(NEW, turns=2, sessions=0.4, slow=0.6)
-    verdict(tmp_path, {**BUSY, **bad_line}, {"2h": WATCH})
+    verdict(tmp_path, {**BUSY, **bad_line}, {"2h": WATCH}, *evidence(0.4, Comparison.NONE))
 
 
 @needs_promtool
@@ -127,13 +222,7 @@ def test_a_quiet_shop_is_judged_over_a_longer_window(tmp_path: Path) -> None:
             f'{VERDICT.name}{{policy="haiku_first", tier="free"}}': float(ROLL_BACK)
         },
     }
-    check(tmp_path, RULES, [*INFO, *counters(quiet, MINUTES)], expected)
-
-
-@needs_promtool
-def test_without_a_baseline_the_limit_decides(tmp_path: Path) -> None:
-    alone = traffic(NEW, turns=2, sessions=0.4, slow=0.6, slow_sessions=0.2)
-    verdict(tmp_path, alone, {"2h": ROLL_BACK})
+    check(tmp_path, RULES, [*INFO, *SURE, *counters(quiet, MINUTES)], expected)
 
 
 @needs_promtool
@@ -147,7 +236,7 @@ def test_an_input_that_does_not_exist_hides_no_verdict(tmp_path: Path) -> None:
 def test_lost_sessions_alone_roll_back(tmp_path: Path) -> None:
     vanished = f'voice_agent_sessions_total{{{NEW},outcome="vanished"}}'
     lost = {**BUSY, **traffic(NEW, turns=2, sessions=0.3), vanished: 0.3}
-    verdict(tmp_path, lost, {"2h": ROLL_BACK})
+    verdict(tmp_path, lost, {"2h": ROLL_BACK}, *evidence(1.0, Comparison.ALONE, "lost_sessions"))
 
 
 @needs_promtool

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-import pytest
-from agent.memory.summary import DUE_AFTER
 
-from agent.core.calls import Call, ErrorKind
+from agent.core.calls import Call
 from agent.memory import Conversation
 from agent.session.memory import ROUTED_TURNS, Memory
-from tests.support.session import ScriptedModel
-from tests.support.virtual_time import run_virtual
 
 
 @dataclass
@@ -57,20 +53,3 @@ def test_a_routing_rule_sees_the_turns_before_the_current_one() -> None:
     memory.answered("Hello.", interrupted=False)
     talk(memory, [f"question {number}" for number in range(ROUTED_TURNS + 2)])
     assert memory.recent() == tuple(f"question {number}" for number in range(1, ROUTED_TURNS + 1))
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_summary_is_kept_and_charged_and_one_that_fails_leaves_the_lexical_one(fails: bool) -> None:
-    text = "A table at Sino on Friday by the window."
-    model = ScriptedModel([["A table at Sino", ErrorKind.TIMEOUT]] if fails else [[text[:9], text[9:]]])
-    conversation, log = Conversation(), Log()
-    memory = Memory(conversation, "s1", log)
-    talk(memory, ["A table at Sino on Friday.", *["Is the table by the window?"] * DUE_AFTER])
-    request = memory.summary_due()
-    assert request is not None
-    before = conversation.graph.topics[0].summary
-    run_virtual(memory.summarise(request, model, log))
-    assert conversation.graph.topics[0].summary == (before if fails else text)
-    assert log.restored().graph == conversation.graph
-    assert [call.outcome for call in log.calls] == [ErrorKind.TIMEOUT if fails else "ok"]
-    assert request.prompt in model.prompts[0].messages[0].text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent.session.commands import SayText
 from agent.session.events import (
     ClauseStarted,
     MemoryUpdated,
@@ -64,6 +65,25 @@ def test_a_call_is_charged_when_it_ends_and_not_with_its_turn() -> None:
             assert caller.session.parts.spending.usd > 0
             await caller.get(TurnMeasured)
             assert len(harness.all(CallFinished)) == 2
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_a_text_that_claims_to_be_spoken_counts_only_where_a_voice_was_heard() -> None:
+    """Else anybody could type turns into the figures that decide on policies."""
+
+    async def scenario() -> None:
+        async with running(SessionHarness(llm=ScriptedModel([["Yes. "], ["Yes. "]]))) as harness:
+            caller = await harness.call()
+            caller.do(SayText("no voice was heard", spoken=True))
+            record = (await caller.get(TurnMeasured)).record
+            assert (record.spoken, record.owed, record.voice_to_voice_s) == (False, False, None)
+            assert record.outcome is TurnOutcome.TYPED
+            await caller.speak(voice(0.8))
+            caller.do(SayText("a voice was heard", spoken=True))
+            record = (await caller.get(TurnMeasured, 2)).record
+            assert (record.spoken, record.owed) == (True, True)
             caller.hang_up()
 
     run_virtual(scenario())

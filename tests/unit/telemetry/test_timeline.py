@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.budgets import load_budgets
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord, derive_stages
+from agent.telemetry.timeline import NETWORK_CAP_S, Mark, Timeline, TurnOutcome, TurnRecord, derive_stages
 
 BUDGETS = load_budgets().latency
 PATH = [Mark.SPEECH_ENDED, Mark.TRANSCRIPT_READY, Mark.FIRST_CLAUSE, Mark.FIRST_AUDIO, Mark.AUDIO_SENT]
@@ -38,7 +38,8 @@ def test_the_stages_always_sum_to_the_whole(times: list[float], network_s: float
     times[4] = max(times)  # audio is sent last; the marks before may come in any order
     times[0] = min(times)
     made = record(TurnOutcome.REPLIED, *times, network_s=network_s)
-    assert made.voice_to_voice_s == pytest.approx(sum(value for value in made.stages.values() if value is not None))
+    counted = {**made.stages, "network": min(NETWORK_CAP_S, network_s)}
+    assert made.voice_to_voice_s == pytest.approx(sum(value for value in counted.values() if value is not None))
     assert all(value is not None and value >= 0 for value in made.stages.values())
 
 
@@ -87,3 +88,12 @@ def test_typed_and_capped_turns_stay_out_of_voice_to_voice() -> None:
 def test_each_budget_that_was_exceeded_is_named() -> None:
     made = record(TurnOutcome.REPLIED, 10.0, 10.7, 11.2, 11.3, 11.9, network_s=0.2)
     assert set(made.over_budget) == {"stt", "llm", "network", "voice_to_voice"}
+
+
+def test_a_client_that_answers_late_makes_no_turn_slower_than_the_cap() -> None:
+    """The client decides when it answers a ping; the figure that decides on policies bounds what that can do."""
+    lied, honest = (record(TurnOutcome.REPLIED, 10.0, 10.3, 10.6, 10.9, 10.91, network_s=s) for s in (4.0, 0.07))
+    assert lied.voice_to_voice_s == pytest.approx(0.91 + NETWORK_CAP_S)
+    assert not lied.slow
+    assert "network" in lied.over_budget
+    assert honest.voice_to_voice_s == pytest.approx(0.98)

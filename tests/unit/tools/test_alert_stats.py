@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from agent.policy.assignments import ChangeCause
 from tests.support.promtool import needs_promtool
 from tests.support.traffic_model import JUDGED, SimulatedService
-from tools.alert_stats.detection import detection
+from tools.alert_stats.closed_loop import Traffic, play
+from tools.alert_stats.decisions import decide
 from tools.alert_stats.false_alarms import Kind, episodes, false_alarms
 
 
@@ -51,16 +55,38 @@ def test_episodes_are_counted_where_they_begin() -> None:
     assert episodes([], 1) == 0
 
 
+FAULT = Traffic(60.0, 34.0, 0.02, 0.25, 0.02, 24.0, 0.1)
+
+
 @needs_promtool
 @pytest.mark.slow
-def test_a_bad_policy_of_a_busy_shop_is_found_in_time_and_a_healthy_one_is_left_alone() -> None:
-    found = detection(120.0, 0.0, 1, 2, range(6), 4)
-    assert not any(run.too_early for run in found.runs)
-    assert found.found() == 1.0
-    for run in found.runs:
-        assert run.verdict is not None
-        assert run.alert is not None
-        assert 4 <= run.alert - run.verdict <= 12
+def test_a_bad_policy_is_suspected_and_rolled_back_and_a_common_cause_is_not() -> None:
+    """The closed loop: tests of ended calls, holdout, the generated rules, the judgement."""
+    for one in decide([play(FAULT, seed) for seed in range(8)], FAULT.hours, 4):
+        assert one.first(one.found, 24.0) < 2.0
+        assert one.first(one.rolled_back, 24.0) < 4.0
+    both = replace(FAULT, baseline=0.25)
+    for one in decide([play(both, seed) for seed in range(8)], both.hours, 4):
+        assert one.found
+        assert one.common_cause
+        assert not one.rolled_back
+
+
+@needs_promtool
+@pytest.mark.slow
+@pytest.mark.parametrize("hostile", [0.1, 0.3])
+def test_hostile_callers_roll_nothing_back(hostile: float) -> None:
+    traffic = replace(FAULT, judged=0.02, hostile=hostile)
+    for one in decide([play(traffic, seed) for seed in range(8)], traffic.hours, 4):
+        assert not one.rolled_back
+
+
+def test_a_run_is_the_same_for_the_same_seed_and_raises_the_holdout_when_the_policy_turns_bad() -> None:
+    one, same, other = (play(FAULT, seed) for seed in (1, 1, 2))
+    assert one.moments == same.moments != other.moments
+    causes = [revision.change.cause for revision in one.history]
+    assert causes[0] is ChangeCause.FIRST
+    assert ChangeCause.HOLDOUT in causes
 
 
 @needs_promtool
@@ -72,14 +98,3 @@ def test_fast_burns_are_counted_where_turns_are_slow_and_not_at_the_objective() 
     assert "VoiceAgentLatencyFastBurn" not in good.times
     assert bad.times["VoiceAgentLatencyFastBurn"] == 1
     assert bad.minutes["VoiceAgentLatencyFastBurn"] > 22 * 60
-
-
-def test_calls_that_began_before_a_change_are_no_sample_of_it() -> None:
-    fresh = SimulatedService("s", 1, 120.0, 600, 0.02, 0.15)
-    changed = SimulatedService("s", 1, 120.0, 600, 0.02, 0.15, turns_bad=200)
-    after_start, after_change = (service.enough_since_change(60, 10) for service in (fresh, changed))
-    assert after_start is not None
-    assert after_change is not None
-    assert 5 <= after_change - 200 <= 12
-    assert changed.enough_since_change(60, 10, 3) == max(after_change, changed.enough_since_change(1, 1, 3) or 0)
-    assert SimulatedService("s", 1, 3.0, 60).enough_since_change(60, 10) is None

@@ -1,0 +1,74 @@
+"""Reads ended calls from the ledger, as decisions count them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agent.ledger.tables import sessions, turns
+from agent.policy.evidence import CallCounts
+from agent.telemetry.events import SessionOutcome
+from agent.telemetry.timeline import TurnOutcome
+
+_LOST: Final = (SessionOutcome.VANISHED, SessionOutcome.FAILED)
+_NO_REPLY: Final = (TurnOutcome.APOLOGY, TurnOutcome.FAILED, TurnOutcome.CUT_SHORT)
+
+
+class SqlEndedCalls:
+    """An `EndedCalls`. Waits for the schema first. Raises SQLAlchemyError or OSError without its database."""
+
+    def __init__(self, engine: AsyncEngine, migrated: asyncio.Event) -> None:
+        self._engine = engine
+        self._migrated = migrated
+
+    async def ended_since(self, since: datetime, limit: int) -> Sequence[CallCounts]:
+        """The latest calls that ended after `since`, at most `limit`, oldest first."""
+        await self._migrated.wait()
+        latest = (
+            select(sessions)
+            .where(sessions.c.ended_at > since)
+            .order_by(sessions.c.ended_at.desc())
+            .limit(limit)
+            .subquery()
+        )
+        owed = and_(turns.c.session_id == latest.c.id, turns.c.owed)
+        statement = (
+            select(
+                latest.c.id,
+                latest.c.subject,
+                latest.c.origin,
+                latest.c.tier,
+                latest.c.policy,
+                latest.c.ended_at,
+                latest.c.outcome,
+                func.count(turns.c.turn).label("owed"),
+                func.count(turns.c.turn).filter(turns.c.slow).label("slow"),
+                func.count(turns.c.turn).filter(turns.c.outcome.in_(_NO_REPLY)).label("without_reply"),
+            )
+            .select_from(latest.outerjoin(turns, owed))
+            .group_by(*latest.c)
+            .order_by(latest.c.ended_at, latest.c.id)
+        )
+        async with self._engine.connect() as connection:
+            rows: Any = await connection.execute(statement)
+            return [_call(row) for row in rows]
+
+
+def _call(row: Row[Any]) -> CallCounts:
+    return CallCounts(
+        session_id=row.id,
+        ended_at=row.ended_at,
+        tier=row.tier,
+        policy=row.policy,
+        caller=row.origin or row.subject,
+        counts={
+            "slow_turns": (row.slow, row.owed),
+            "no_reply": (row.without_reply, row.owed),
+            "lost_sessions": (int(row.outcome in _LOST), 1),
+        },
+    )

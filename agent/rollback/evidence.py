@@ -1,0 +1,198 @@
+"""Follows the ended calls in the ledger: keeps the tests of every policy, shows them as metrics, raises the holdout."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from agent.budgets import Tier
+from agent.core import clock
+from agent.policy.decisions import Decision, Mode, Outcome, Reason, RollbackAlert
+from agent.policy.evidence import MAX_CALLS, SINCE, CallCounts, Finding, SignalTest, TierEvidence
+from agent.policy.holdout import plan_holdout
+from agent.policy.store import PolicyStore, PolicyTransaction
+from agent.policy.watcher import AssignmentWatcher
+from agent.rollback.decider import Tell
+from agent.telemetry import catalog
+from agent.telemetry.exposition import Metrics
+
+POLL_S: Final = 5.0
+READ_S: Final = 10.0  # a database that takes longer is as good as down
+OVERLAP: Final = timedelta(minutes=2)  # of two readings: other processes write their calls a little later
+MANY: Final = 100  # calls that are counted between two audio frames; more of them beside the event loop
+PROPOSAL: Final = "HoldoutProposed"
+
+log = structlog.get_logger()
+
+
+class EndedCalls(Protocol):
+    """Where ended calls come from."""
+
+    async def ended_since(self, since: datetime, limit: int) -> Sequence[CallCounts]:
+        """The latest calls that ended after `since`, at most `limit`, oldest first."""
+        ...
+
+
+class EvidenceWatcher:
+    """Use `running()` around the life of the server. Every replica comes to the same findings."""
+
+    def __init__(
+        self,
+        calls: EndedCalls,
+        watch: AssignmentWatcher,
+        store: PolicyStore,
+        tests: Sequence[SignalTest],
+        mode: Mode,
+        false_alarm_days: float,
+        metrics: Metrics,
+        tell: Sequence[Tell] = (),
+    ) -> None:
+        self._calls = calls
+        self._watch = watch
+        self._store = store
+        self._tests = tests
+        self._mode: Mode = mode
+        self._days = false_alarm_days
+        self._metrics = metrics
+        self._tell = tell
+        self._known: dict[str, CallCounts] = {}
+        self._evidence: dict[str, TierEvidence] = {}
+        self._newest: datetime | None = None
+        self._read_at = 0.0
+        self._failing = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Reads the calls while the block runs."""
+        self._read_at = clock.now()
+        task = asyncio.create_task(self._follow(), name="evidence-watch")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def findings(self, tier: Tier, at: datetime) -> Mapping[str, Finding]:
+        """What is known of a tier's policies."""
+        evidence = self._evidence.get(tier)
+        return {} if evidence is None else {name: evidence.finding(name, at) for name in evidence.policies()}
+
+    async def refresh(self, at: datetime) -> None:
+        """Reads what is new, shows it, and plans the holdout. Raises what the stores raise, and TimeoutError."""
+        async with asyncio.timeout(READ_S):
+            since = at - SINCE if self._newest is None else self._newest - OVERLAP
+            await self._take(await self._calls.ended_since(since, MAX_CALLS), at)
+            self._read_at = clock.now()
+            self._show(at)
+            if self._mode != "off":
+                for tier in Tier:
+                    await self._plan(tier, at)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.refresh(datetime.now(UTC))
+            except Exception as error:  # whatever it is, calls go on
+                if not self._failing:
+                    log.warning("evidence cannot be read", error=type(error).__name__)
+                self._failing = True
+            else:
+                self._failing = False
+            self._metrics.set(catalog.EVIDENCE_AGE, value=clock.now() - self._read_at)
+            await asyncio.sleep(POLL_S)
+
+    async def _take(self, calls: Sequence[CallCounts], at: datetime) -> None:
+        """Adds what is new in its order; a call that came late, or ended again, has all of them counted again."""
+        new = [call for call in calls if self._known.get(call.session_id) != call]
+        again = len(new) > MANY or any(call.session_id in self._known or _before(call, self._newest) for call in new)
+        self._known.update((call.session_id, call) for call in new)
+        if len(self._known) > 2 * MAX_CALLS:
+            kept = sorted(self._known.values(), key=_order)[-MAX_CALLS:]
+            self._known, again = {call.session_id: call for call in kept}, True
+        if new:
+            newest = max(call.ended_at for call in new)
+            self._newest = newest if self._newest is None else max(self._newest, newest)
+        if again:
+            self._evidence = await asyncio.to_thread(self._counted, sorted(self._known.values(), key=_order), at)
+        else:
+            self._add(self._evidence, sorted(new, key=_order))
+
+    def _counted(self, calls: Sequence[CallCounts], at: datetime) -> dict[str, TierEvidence]:
+        evidence: dict[str, TierEvidence] = {}
+        self._add(evidence, [call for call in calls if at - call.ended_at <= SINCE])
+        return evidence
+
+    def _add(self, evidence: dict[str, TierEvidence], calls: Sequence[CallCounts]) -> None:
+        for call in calls:
+            if call.tier not in evidence:
+                evidence[call.tier] = TierEvidence(self._tests, self._watch.book.baseline, self._days)
+            evidence[call.tier].add(call)
+
+    def _show(self, at: datetime) -> None:
+        known = self._watch.book.policies
+        for tier in Tier:
+            for policy, finding in self.findings(tier, at).items():
+                if policy not in known:  # of another version: its name must not become a label
+                    continue
+                for signal, score in finding.scores.items():
+                    self._metrics.set(catalog.EVIDENCE_SCORE, signal, tier, policy, value=score)
+                self._metrics.set(catalog.EVIDENCE_COMPARISON, tier, policy, value=finding.comparison)
+                sides = {"policy": finding.callers, "baseline": finding.baseline_callers}
+                for side, callers in sides.items():
+                    self._metrics.set(catalog.EVIDENCE_CALLERS, side, tier, policy, value=callers)
+
+    async def _plan(self, tier: Tier, at: datetime) -> None:
+        """Raises the baseline's holdout in mode auto, once for all replicas; in mode recommend it is proposed."""
+        findings = self.findings(tier, at)
+        raised = self._watch.weighs_for_a_while(tier)
+        if not raised and not any(finding.watched for finding in findings.values()):
+            return
+        async with self._store.reading() as reader:
+            if plan_holdout(self._watch.book, tier, await reader.history(tier), findings, at) is None:
+                return
+        async with self._store.transaction() as transaction:  # another replica may have been faster
+            change = plan_holdout(self._watch.book, tier, await transaction.history(tier), findings, at)
+            if change is None:
+                return
+            if self._mode == "auto":
+                await transaction.change(change, at)
+                log.warning("holdout", tier=tier, cause=change.cause, weights=dict(change.weights))
+            else:
+                await self._propose(transaction, tier, findings, change.weights, at)
+                return
+        await self._watch.catch_up()
+
+    async def _propose(
+        self,
+        transaction: PolicyTransaction,
+        tier: Tier,
+        findings: Mapping[str, Finding],
+        weights: Mapping[str, int],
+        at: datetime,
+    ) -> None:
+        policy, finding = max(findings.items(), key=lambda one: one[1].score)
+        since = finding.since or at
+        alert = RollbackAlert(PROPOSAL, f"holdout:{tier}:{policy}", since, tier, policy, "experience")
+        if await transaction.decision(alert, self._mode) is not None:
+            return
+        evidence = {"at": at.isoformat(timespec="seconds"), "score": finding.score, "weights": dict(weights)}
+        decision = Decision(
+            f"h{since:%y%m%d%H%M}{tier[0]}", at, alert, self._mode, Outcome.RECOMMENDED, Reason.HOLDOUT, evidence
+        )
+        await transaction.save(decision)
+        self._metrics.add(catalog.DECISIONS, tier, policy, decision.outcome, decision.reason)
+        for tell in self._tell:
+            tell(decision)
+
+
+def _order(call: CallCounts) -> tuple[datetime, str]:
+    return call.ended_at, call.session_id
+
+
+def _before(call: CallCounts, newest: datetime | None) -> bool:
+    return newest is not None and call.ended_at < newest

@@ -1,0 +1,152 @@
+"""Ended calls out of the ledger, and what a process makes of them: findings, metrics, and the holdout."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from agent.budgets import Tier
+from agent.ledger.ended_calls import SqlEndedCalls
+from agent.ledger.policy_store import SqlPolicyStore
+from agent.ledger.tables import sessions
+from agent.policy.assignments import ChangeCause
+from agent.policy.decisions import Decision, Mode, Outcome, Reason
+from agent.policy.describe import headline, next_step
+from agent.policy.evidence import CallCounts, Comparison, signal_tests
+from agent.rollback.evidence import EvidenceWatcher
+from agent.telemetry.events import SessionStarted, TurnFinished
+from agent.telemetry.timeline import TurnOutcome
+from tests.support.factories import NOON, ended, session, turn
+from tests.support.ledger_setup import LedgerSetup, open_setup
+from tests.support.policies import A
+from tests.support.policy_store import watch_on
+
+HOUR = timedelta(hours=1)
+TESTS = signal_tests(0.05)
+
+
+class Service:
+    """A process that writes calls and judges them."""
+
+    def __init__(self, setup: LedgerSetup, mode: Mode = "auto") -> None:
+        self.setup = setup
+        self.store = SqlPolicyStore(setup.ledger.engine, setup.ledger.migrated)
+        self.watch, self.metrics, _ = watch_on(self.store)
+        self.told: list[Decision] = []
+        self.calls = SqlEndedCalls(setup.ledger.engine, setup.ledger.migrated)
+        self.evidence = EvidenceWatcher(
+            self.calls, self.watch, self.store, TESTS, mode, 30.0, self.metrics, [self.told.append]
+        )
+        self.number = 0
+
+    async def call(self, policy: str, slow: int, *, turns: int = 6, count: int = 1) -> None:
+        for _ in range(count):
+            self.number += 1
+            who = session(f"s{self.number}", Tier.FREE, f"caller {self.number}", policy)
+            self.setup.sinks.handle(SessionStarted(who))
+            for number in range(1, turns + 1):
+                took = 3.0 if number <= slow else 1.0
+                self.setup.sinks.handle(TurnFinished(who, turn(number, server_s=took)))
+            self.setup.sinks.handle(ended(who, turns=turns, slow=slow))
+        assert await self.setup.ledger.flush(10)
+
+    async def spread(self) -> None:
+        """The ledger's clock stands still here: each call ends a second after the one before."""
+        async with self.setup.ledger.engine.begin() as connection:
+            for number in range(1, self.number + 1):
+                at = NOON - HOUR + timedelta(seconds=number)
+                await connection.execute(update(sessions).where(sessions.c.id == f"s{number}").values(ended_at=at))
+
+    def shown(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"voice_agent_{name}", labels)
+
+
+async def test_a_call_counts_as_it_was(database_url: str) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup)
+        who = session("s", Tier.FREE, "ada", "haiku_first")
+        setup.sinks.handle(SessionStarted(who))
+        for number, (took, outcome) in enumerate(
+            [(1.0, TurnOutcome.REPLIED), (3.0, TurnOutcome.REPLIED), (1.0, TurnOutcome.APOLOGY)], 1
+        ):
+            setup.sinks.handle(TurnFinished(who, turn(number, server_s=took, outcome=outcome)))
+        setup.sinks.handle(TurnFinished(who, turn(4, outcome=TurnOutcome.TYPED, spoken=False)))
+        setup.sinks.handle(ended(who, turns=4, slow=2))
+        setup.sinks.handle(SessionStarted(session("open", Tier.FREE)))
+        assert await setup.ledger.flush(10)
+        [found] = await service.calls.ended_since(NOON - HOUR, 10)
+        counts = {"slow_turns": (2, 3), "no_reply": (1, 3), "lost_sessions": (0, 1)}
+        assert found == CallCounts("s", NOON, "free", "haiku_first", "ada", counts)
+        assert await service.calls.ended_since(NOON, 10) == []
+
+
+async def test_a_watched_policy_raises_the_holdout_once_for_all_replicas_also_after_a_restart(
+    database_url: str,
+) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup)
+        await service.watch.refresh()
+        await service.call("haiku_first", 2, count=25)
+        await service.spread()
+        for process in (service, Service(setup)):  # the second knows nothing but the ledger
+            await process.watch.refresh()
+            await process.evidence.refresh(NOON)
+            assert (process.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first") or 0) > 1
+            assert process.shown("evidence_comparison", tier="free", policy="haiku_first") == Comparison.COMPARING
+        async with service.store.transaction() as transaction:
+            causes = [revision.change.cause for revision in await transaction.history(Tier.FREE)]
+        assert causes == [ChangeCause.FIRST, ChangeCause.HOLDOUT]
+        weights = dict(service.watch.book.assignments[Tier.FREE].weights)
+        assert weights["sonnet_first"] >= 30
+        assert dict(service.watch.book.assignments[Tier.PREMIUM].weights) == A
+        await service.call("sonnet_first", 2, count=20)
+        await service.spread()
+        await service.evidence.refresh(NOON)
+        assert service.shown("evidence_comparison", tier="free", policy="haiku_first") == Comparison.COMMON_CAUSE
+        assert dict(service.watch.book.assignments[Tier.FREE].weights) == A
+
+
+async def test_in_mode_recommend_it_is_proposed_once(database_url: str) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup, "recommend")
+        await service.watch.refresh()
+        await service.call("haiku_first", 2, count=25)
+        await service.spread()
+        for process in (service, Service(setup, "recommend")):
+            await process.watch.refresh()
+            await process.evidence.refresh(NOON)
+            await process.evidence.refresh(NOON)
+        [proposal] = service.told
+        assert (proposal.outcome, proposal.reason) == (Outcome.RECOMMENDED, Reason.HOLDOUT)
+        assert headline(proposal).startswith("haiku_first for free callers is watched")
+        assert next_step(proposal).startswith("voice-agent policy assign free haiku_first=")
+        assert dict(service.watch.book.assignments[Tier.FREE].weights) == A
+
+
+async def test_switched_off_it_is_only_shown(database_url: str) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup, "off")
+        await service.watch.refresh()
+        await service.call("haiku_first", 2, count=25)
+        await service.spread()
+        await service.evidence.refresh(NOON)
+        assert (service.told, dict(service.watch.book.assignments[Tier.FREE].weights)) == ([], A)
+        assert service.shown("evidence_comparison", tier="free", policy="haiku_first") == Comparison.COMPARING
+
+
+@pytest.mark.parametrize("batches", [1, 5])
+async def test_in_whatever_parts_calls_are_read_they_are_judged_alike(database_url: str, batches: int) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup, "off")
+        await service.watch.refresh()
+        for _ in range(batches):
+            await service.call("haiku_first", 1, count=25 // batches)
+            await service.spread()
+            await service.evidence.refresh(NOON)
+        score = service.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first")
+        fresh = Service(setup, "off")
+        await fresh.watch.refresh()
+        await fresh.evidence.refresh(NOON)
+        assert score == fresh.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first")
