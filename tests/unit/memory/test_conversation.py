@@ -169,13 +169,8 @@ WORDS = st.sampled_from(
 )
 ACTS = st.sampled_from(
     [
-        "The taxi is booked for 7 pm.",
-        "It is cancelled.",
-        "Your table at Sino has been moved to Friday.",
-        "Sent, BK7Q2M.",
-        "I have changed it.",
-        "That is booked out, sorry.",
-        "It stays as it is.",
+        *("The taxi is booked for 7 pm.", "It is cancelled.", "Your table at Sino has been moved to Friday."),
+        *("Sent, BK7Q2M.", "I have changed it.", "That is booked out, sorry.", "It stays as it is."),
         "The hotel is cancelled. The taxi is sent.",
     ]
 )
