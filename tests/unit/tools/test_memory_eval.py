@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.evals import baselines, cost_measures, data, measures, note_measures, value_measures
+from tools.evals import baselines, cost_measures, data, docs, measures, note_measures, value_measures
 from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, cases
 from tools.evals.memory import RECALL_SETS, RETURN_SETS
 
@@ -106,6 +106,12 @@ def test_the_word_of_an_act_alone_gives_no_status(part: str) -> None:
     assert [text for text in other if note_measures.asserted(text)] == []
     assert [text for text in other[::5] if note_measures.believed(text)] == []
     assert all(note_measures.asserted(text) for form, text in answers if form == "confirmed")
+
+
+def test_the_page_has_the_figures_of_today() -> None:
+    given()
+    page = docs.PAGE.read_text(encoding="utf-8")
+    assert docs.with_table(page, "notes", docs.notes_table()) == page
 
 
 def test_forty_turns_cost_no_more_than_the_whole_history_with_a_cache() -> None:
