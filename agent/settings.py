@@ -87,6 +87,14 @@ class Settings(BaseSettings):
     haiku_model: str = Field("claude-haiku-5-5", description="model id that policies call `haiku`")
     sonnet_model: str = Field("claude-sonnet-5-5", description="model id that policies call `sonnet`")
     elevenlabs_voice: str = Field("21m00Tcm4TlvDq8ikWAM", description="voice id at ElevenLabs")
+    elevenlabs_logging: bool = Field(
+        True, description="ElevenLabs may keep what it speaks; `false` (zero retention) takes a plan that allows it"
+    )
+    elevenlabs_speed: float = Field(1.0, ge=0.7, le=1.2, description="how fast ElevenLabs speaks; 1 is as recorded")
+    elevenlabs_context: bool = Field(
+        True, description="ElevenLabs gets the clause before as well, so that its voice goes on as one would"
+    )
+    deepgram_voice: str = Field("aura-2-thalia-en", description="the second voice: an Aura model of Deepgram")
     openai_voice: str = Field("alloy", description="voice of the OpenAI speech protocol")
     openai_tts_model: str = Field("gpt-4o-mini-tts", description="model id of the OpenAI speech protocol")
     openai_stt_model: str = Field("gpt-transcribe", description="model id of the OpenAI transcription protocol")

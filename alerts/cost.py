@@ -10,7 +10,7 @@ from agent.telemetry.recorded_metrics import COST_SESSION, COST_VERDICT, ROLL_BA
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import grown, select, value
 from alerts.recording.cost import COST_DEARER, COST_WINDOW, MARGIN
-from alerts.recording.model import BASELINE, IN_FORCE, WHO
+from alerts.recording.model import IN_FORCE, WHO, baseline
 
 _ROLL_BACK: Final = 'voice-agent policy rollback TIER --reason "WHY"'
 _USD: Final = '${{ $value | printf "%.3f" }}'
@@ -31,7 +31,7 @@ def _roll_back() -> Alert:
         "page",
         f"Roll back {{{{ $labels.policy }}}} for {{{{ $labels.tier }}}} callers: a session costs {_USD}",
         "The average of the shortest of 1, 6 and 24 hours with enough sessions is over the tier's alert_usd, and more"
-        f" than {MARGIN:.0%} dearer than {BASELINE} in 7 days, or than the policy's own week before.",
+        f" than {MARGIN:.0%} more expensive than {baseline()} in 7 days, or than the policy's own week before.",
         _AVERAGE,
         Runbook(
             "The policy spends too much, and a rollback would make sessions cheaper.",
@@ -58,8 +58,8 @@ def _session_cost() -> Alert:
         f"{select(COST_SESSION)} and on (tier, policy) {select(COST_DEARER)} == 1 and on (tier, policy) {enough}",
         "ticket",
         f"A session of {{{{ $labels.tier }}}} callers on {{{{ $labels.policy }}}} costs {_USD} on average",
-        f"Over the tier's alert_usd, and more than {MARGIN:.0%} dearer than {BASELINE} in 7 days, or than the policy's"
-        " own week before.",
+        f"Over the tier's alert_usd, and more than {MARGIN:.0%} above {baseline()} in 7 days, or above the policy's own"
+        " week before.",
         PanelLink("cost", 10, "Average session"),
         Runbook(
             "Sessions cost more than somebody said they may, and more than they did.",

@@ -10,7 +10,7 @@ from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SHARE, LIM
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import average, equal, like, select, share, total, value
 from alerts.recording.burn_rate import BURN, FAST, SLOW, Burn
-from alerts.recording.model import BASELINE, DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO
+from alerts.recording.model import DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO, baseline
 from alerts.recording.outage import OUTAGE_SEEN
 from alerts.recording.signals import LOST_SESSION_SHARE, NO_REPLY_SHARE, SESSIONS, TURNS_OWED
 from alerts.recording.verdict import DECISION_BREACH, WINDOW
@@ -26,7 +26,7 @@ _ROLL_BACK: Final = 'voice-agent policy rollback TIER --reason "WHY"'
 _VERDICT: Final = PanelLink("ux", 1, "Verdict")
 
 
-def callers(setting: RuleContext) -> Iterator[Alert]:
+def experience(setting: RuleContext) -> Iterator[Alert]:
     """Everything about experience."""
     yield _fast_burn(setting)
     yield _slow_burn(setting)
@@ -51,7 +51,7 @@ def _fast_burn(setting: RuleContext) -> Alert:
         _burning(FAST),
         "page",
         f"{_SHARE} of the turns of {_WHO} took over {limit_s:g} s in {FAST.long} (objective {objective:.0%})",
-        f"Over {FAST.factor * objective:.0%} in {FAST.long} and in {FAST.short}, over the objective beyond doubt, in"
+        f"Over {FAST.factor * objective:.0%} in {FAST.long} and in {FAST.short}, significantly over the objective, in"
         " several calls. Callers wait right now.",
         PanelLink("ux", 10, "Voice to voice, p50 and p95"),
         Runbook(
@@ -80,7 +80,7 @@ def _slow_burn(setting: RuleContext) -> Alert:
         _burning(SLOW),
         "ticket",
         f"{_SHARE} of the turns of {_WHO} took over {limit_s:g} s in {SLOW.long} (objective {objective:.0%})",
-        f"Over {SLOW.factor * objective:.1%} in {SLOW.long} and in {SLOW.short}, over the objective beyond doubt, in"
+        f"Over {SLOW.factor * objective:.1%} in {SLOW.long} and in {SLOW.short}, significantly over the objective, in"
         " several calls.",
         PanelLink("ux", 10, "Voice to voice, p50 and p95"),
         Runbook(
@@ -140,7 +140,7 @@ def _roll_back() -> Alert:
         "page",
         "Roll back {{ $labels.policy }} for {{ $labels.tier }} callers: its worst signal is at"
         ' {{ $value | printf "%.1f" }} times its limit',
-        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {BASELINE}. No provider was out"
+        f"Over its limit beyond doubt, with enough turns and sessions, and worse than {baseline()}. No provider was out"
         " in the window that decides.",
         _VERDICT,
         Runbook(
@@ -160,7 +160,7 @@ def _roll_back() -> Alert:
     )
 
 
-def _beyond_doubt(signal: str) -> str:
+def _significant(signal: str) -> str:
     where = [equal("signal", signal)]
     sure = f"{value(DECISION_LOWER, WHO, where)} > on () group_left () {value(LIMIT, (), where)}"
     return (
@@ -172,17 +172,17 @@ def _beyond_doubt(signal: str) -> str:
 def _no_reply() -> Alert:
     return Alert(
         "VoiceAgentNoReply",
-        _beyond_doubt("no_reply"),
+        _significant("no_reply"),
         "page",
         f"{_SHARE} of the turns of {_WHO} got no whole reply (limit {NO_REPLY_SHARE:.0%})",
-        "Apologies, failures and replies cut short, beyond doubt over the limit in the shortest of 1, 6 and 24 hours"
+        "Apologies, failures and replies cut short, significantly over the limit in the shortest of 1, 6 and 24 hours"
         " with enough turns and sessions.",
         PanelLink("ux", 24, "How turns end"),
         Runbook(
             "Callers hear an apology, half a reply or nothing: whole chains fail.",
             (
                 "Which service falls back or fails (panels “Fallbacks, share of turns” and “Failed calls”)?",
-                "Are keys valid and quotas left? Kinds `unauthorized`, `rate_limited` and `refused` say no.",
+                "Are keys valid and quotas left? Kinds `misconfigured`, `rate_limited` and `refused` say no.",
                 "Only one policy? Roll the tier back.",
             ),
             ("voice-agent report --since 1h", "voice-agent policy list", _ROLL_BACK),
@@ -197,11 +197,11 @@ def _no_reply() -> Alert:
 def _lost() -> Alert:
     return Alert(
         "VoiceAgentCallsLost",
-        _beyond_doubt("lost_sessions"),
+        _significant("lost_sessions"),
         "ticket",
         f"{_SHARE} of the calls of {_WHO} vanished or failed (limit {LOST_SESSION_SHARE:.0%})",
-        "Sessions that were not completed, beyond doubt over the limit in the shortest of 1, 6 and 24 hours with enough"
-        " turns and sessions.",
+        "Sessions that were not completed, significantly over the limit in the shortest of 1, 6 and 24 hours with"
+        " enough turns and sessions.",
         PanelLink("ux", 25, "How sessions end"),
         Runbook(
             "Connections are lost and nobody comes back, or sessions end in an error.",

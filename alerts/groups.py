@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from agent.budgets import Budgets, load_budgets
 from alerts.cost import costs
-from alerts.experience import callers
+from alerts.experience import experience
 from alerts.model import Alert, RuleContext, RunbookLinks
-from alerts.platform import house
+from alerts.platform import platform
 from alerts.providers import providers
 from alerts.recording.model import seconds
 from alerts.rollback import deciding
@@ -19,11 +19,11 @@ INTERVAL_S: Final = 15
 def all_alerts(setting: RuleContext) -> dict[str, tuple[Alert, ...]]:
     """Every alert, by the name of its group."""
     return {
-        "voice-agent-callers": tuple(callers(setting)),
+        "voice-agent-callers": tuple(experience(setting)),
         "voice-agent-costs": tuple(costs(setting)),
         "voice-agent-providers-alerts": tuple(providers()),
         "voice-agent-decisions": tuple(deciding(setting)),
-        "voice-agent-house": tuple(house(setting)),
+        "voice-agent-platform": tuple(platform(setting)),
     }
 
 

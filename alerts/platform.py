@@ -1,4 +1,4 @@
-"""Alerts on the house itself: whether it can write, whether it keeps up, and whether anybody would hear of it."""
+"""Alerts on the platform itself: whether it can write, whether it keeps up, and whether anybody would hear of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOAD: Final = PanelLink("ux", 50, "Event-loop lag")
 _VERDICT: Final = PanelLink("ux", 1, "Verdict")
 
 
-def house(setting: RuleContext) -> Iterator[Alert]:
+def platform(setting: RuleContext) -> Iterator[Alert]:
     """Everything about the processes and the way of the alerts."""
     yield _ledger_dropped(setting)
     yield _ledger_failing(setting)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import PROVIDER_OUTAGE
 from alerts.model import Alert, PanelLink, Runbook
 from alerts.promql import select
@@ -14,11 +15,14 @@ from alerts.recording.outage import FALLBACK_SAMPLE, FALLBACK_SHARE
 FALLBACK_LIMIT: Final = 0.02
 """Healthy providers cause under 0.1 %."""
 MIN_FALLBACKS: Final = 3
+MODEL_END_DAYS: Final = 60
 
 
 def providers() -> Iterator[Alert]:
     """Everything about providers."""
     yield _outage()
+    yield _misconfigured()
+    yield _model_ends()
     yield _fallbacks()
 
 
@@ -34,7 +38,8 @@ def _outage() -> Alert:
         Runbook(
             "A provider does not serve us. Callers are on the next provider of the chain, or hear apologies.",
             (
-                "Which kind of failure? `unauthorized`: the key. `rate_limited`: the quota. Else: their status page.",
+                "Which kind of failure? `misconfigured`: run `voice-agent check`. `rate_limited`: the quota. Else:"
+                " their status page.",
                 "Does the fallback serve (panel “Fallbacks, share of turns”)? Then wait; breakers probe by themselves.",
                 "Does it not? Put a policy with another chain in force.",
             ),
@@ -44,6 +49,59 @@ def _outage() -> Alert:
         ("service", "provider"),
         for_minutes=1,
         keep_firing_minutes=10,
+    )
+
+
+def _misconfigured() -> Alert:
+    by = ("provider", "model", "problem")
+    return Alert(
+        "VoiceAgentMisconfigured",
+        f"max by ({', '.join(by)}) ({catalog.MISCONFIGURED.name}) == 1",
+        "page",
+        "{{ $labels.provider }} refuses {{ $labels.model }} until somebody acts: {{ $labels.problem }}",
+        "Not an outage: key, credit, model, voice or permission. Nobody is sent there any more; a re-check every 30 s"
+        " to 5 minutes finds out when it is mended. The provider's own words are in the log (`provider_says`), in"
+        " /health/ready and in what `voice-agent check` prints.",
+        PanelLink("ux", 41, "Failed calls"),
+        Runbook(
+            "A provider refuses us for a reason that does not pass by itself. The next of the chain serves, if there is"
+            " one.",
+            (
+                "What is wrong (label `problem`, and the provider's words in /health/ready)? `credit`: top up or pay."
+                " `key`: make a new one. `permission`: give it what it lacks.",
+                "`model` or `voice`: it was retired or deleted. Set another one and restart, or put a policy in force"
+                " that does not use it.",
+                "`other`: our request is refused for every caller. Was something deployed? Roll it back.",
+            ),
+            ("voice-agent check", "voice-agent policy list", "voice-agent policy assign TIER economy=100"),
+            "Never for long: what serves meanwhile is the last that there is, or dearer.",
+        ),
+        by,
+        keep_firing_minutes=5,
+    )
+
+
+def _model_ends() -> Alert:
+    by = ("provider", "model")
+    ends = f"max by ({', '.join(by)}) ({catalog.MODEL_END.name})"
+    return Alert(
+        "VoiceAgentModelEnds",
+        f"({ends} - time()) / 86400 < {MODEL_END_DAYS}",
+        "ticket",
+        "{{ $labels.provider }} switches {{ $labels.model }} off in {{ $value | humanize }} days",
+        f"By the price book (`model_ends`). Said {MODEL_END_DAYS} days before; afterwards every call of it fails.",
+        PanelLink("ux", 41, "Failed calls"),
+        Runbook(
+            "A model that this service is configured to use ends on a day that its vendor has named.",
+            (
+                "Is there a successor on the same protocol? Try it in the sandbox's place first: `voice-agent check`.",
+                "Does a policy name it? Raise the policy's version with the change, so that figures are not mixed.",
+            ),
+            ("voice-agent check", "voice-agent policy list"),
+            "No chain in force uses it any more.",
+        ),
+        by,
+        for_minutes=5,
     )
 
 
@@ -57,7 +115,7 @@ def _fallbacks() -> Alert:
         "ticket",
         "{{ $value | humanizePercentage }} of the turns moved on from {{ $labels.from_provider }}"
         f" ({{{{ $labels.service }}}}) in an hour (limit {FALLBACK_LIMIT:.0%})",
-        "Beyond doubt over the limit. Callers may not notice, but every move costs time and money, and there are"
+        "Significantly over the limit. Callers may not notice, but every move costs time and money, and there are"
         " few providers left to move on to.",
         PanelLink("ux", 21, "Fallbacks, share of turns"),
         Runbook(

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from agent.budgets import load_budgets
 from agent.telemetry import catalog
 from alerts.promql import average, equal, select, share, total, unequal, value
-from alerts.recording.model import BASELINE
+from alerts.recording.model import baseline
 from dashboards.cost_reliability import reliability
 from dashboards.model import PAID, POLICY, TIER, WHO, WINDOW, Board, BoardRow
 from dashboards.palette import NO_CALLS, NO_SESSIONS, RULES, STAGES, TIERS
@@ -163,7 +163,7 @@ def _average_over_time() -> Panel:
         10,
         "Average session",
         "By tier. Dashed: the objective. A step up at a line: that deploy or policy change; without a line: longer"
-        " calls (see cost per minute) or a dearer provider (see the table).",
+        " calls (see cost per minute) or a more expensive provider (see the table).",
         NO_SESSIONS,
         12,
         8,
@@ -181,7 +181,7 @@ def _by_policy() -> Panel:
     panel = PanelSpec(
         11,
         "Average session by policy",
-        f"What each policy costs; {BASELINE} is the baseline. A policy above it saves nothing: roll it back.",
+        f"What each policy costs; {baseline()} is the baseline. A policy above it saves nothing: roll it back.",
         NO_SESSIONS,
         12,
         8,
@@ -227,7 +227,7 @@ def _per_minute() -> Panel:
         14,
         "Cost per minute of call",
         "Spend over the minutes of the sessions that ended. Steady while the average session rises: calls got longer,"
-        " nothing got dearer.",
+        " nothing got more expensive.",
         NO_SESSIONS,
         8,
         8,
@@ -259,8 +259,8 @@ def _tier_service() -> Panel:
     panel = PanelSpec(
         30,
         "Session by tier and service",
-        "What makes one tier dearer than the other: the average session of this range, by service. Free should never"
-        " cost more in voice than premium.",
+        "What makes one tier more expensive than the other: the average session of this range, by service. Free should"
+        " never cost more in voice than premium.",
         NO_SESSIONS,
         9,
         9,

@@ -27,7 +27,13 @@ TURN_OUTCOMES: Final = {
     "typed_failed": "light-red",
     "failed": "red",
 }
-VOICES: Final = {"elevenlabs": "green", "openai_tts": "yellow", "browser": "orange", "recorded": "red"}
+VOICES: Final = {
+    "elevenlabs": "green",
+    "deepgram_tts": "yellow",
+    "openai_tts": "yellow",
+    "browser": "orange",
+    "recorded": "red",
+}
 SESSION_OUTCOMES: Final = {
     "completed": "green",
     "replaced": "light-green",

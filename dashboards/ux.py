@@ -8,7 +8,7 @@ from agent.budgets import load_budgets
 from agent.telemetry import catalog, recorded_metrics
 from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
 from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
-from alerts.recording.model import BASELINE, MIN_SESSIONS, MIN_TURNS
+from alerts.recording.model import MIN_SESSIONS, MIN_TURNS, baseline
 from alerts.recording.signals import LOST_SESSION_SHARE, SLOW_SESSION_SHARE, signals
 from dashboards.model import TIER, WHO, Board, BoardRow
 from dashboards.palette import NO_RULES, OF_LIMIT
@@ -46,8 +46,8 @@ def _verdict_now() -> Panel:
     panel = PanelSpec(
         1,
         "Verdict",
-        f"KEEP: no signal is over its limit. WATCH: one is, but not beyond doubt or the baseline is no better. ROLL"
-        f" BACK: one is over its limit beyond doubt (lower end of its interval) and worse than {BASELINE}. Red: look"
+        f"KEEP: no signal is over its limit. WATCH: one is, but not significantly or the baseline is no better. ROLL"
+        f" BACK: one is significantly over its limit (lower end of its interval) and worse than {baseline()}. Red: look"
         " at the two charts to the right; if the longest red bar is much shorter for the baseline, run `voice-agent"
         " policy rollback`. If both are red the policy is not the cause: look for the provider further down.",
         NO_RULES,
@@ -71,7 +71,7 @@ def _signals() -> Panel:
         7,
     )
     look = PanelStyle("percentunit", 0, 0, 2, OF_LIMIT)
-    chosen = (*WHO, unequal("policy", BASELINE))
+    chosen = (*WHO, unequal("policy", baseline()))
     return bars(panel, look, *(_of_limit(way.name, way.title, chosen) for way in signals(load_budgets())))
 
 
@@ -79,9 +79,9 @@ def _baseline() -> Panel:
     panel = PanelSpec(
         3,
         "The baseline, same scale",
-        f"What a rollback brings back: the same signals of {BASELINE}, last 7 days. Shorter bars than to the left: a"
+        f"What a rollback brings back: the same signals of {baseline()}, last 7 days. Shorter bars than to the left: a"
         " rollback helps. Red as well: it does not, the cause lies elsewhere.",
-        f"No baseline: fewer than {MIN_TURNS} turns or {MIN_SESSIONS} sessions of {BASELINE} in 7 days.",
+        f"No baseline: fewer than {MIN_TURNS} turns or {MIN_SESSIONS} sessions of {baseline()} in 7 days.",
         9,
         7,
     )
@@ -110,7 +110,7 @@ def _sample() -> Panel:
         8,
         5,
     )
-    chosen = (*WHO, unequal("policy", BASELINE))
+    chosen = (*WHO, unequal("policy", baseline()))
     by = ("tier", "window")
     return rows(
         panel,
@@ -137,7 +137,7 @@ def _policies() -> BoardRow:
     panel = PanelSpec(
         60,
         "Policies side by side, last 24 hours",
-        f"The same figures for every policy, whatever the range above. {BASELINE} is the baseline. Few turns: the"
+        f"The same figures for every policy, whatever the range above. {baseline()} is the baseline. Few turns: the"
         " difference may be chance.",
         "No spoken turn in the last 24 hours.",
         24,

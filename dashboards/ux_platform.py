@@ -39,8 +39,9 @@ def _provider_errors() -> Panel:
     panel = PanelSpec(
         41,
         "Failed calls",
-        "Share of each provider's calls that failed, by reason; cancelled calls are not failures. unauthorized: our key"
-        " is wrong. bad_request: our request is. Everything else is theirs: see their status page.",
+        "Share of each provider's calls that failed, by reason; cancelled calls are not failures. misconfigured: key,"
+        " wallet, model or voice, see `voice-agent check`. bad_request: our request is wrong. declined: the model would"
+        " not answer. Everything else is theirs: see their status page.",
         "No provider call has failed in this range.",
         12,
         8,

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 from voice_loadtest.protocol import REAL_REPLY, close_meaning
+from voice_loadtest.quantiles import nearest_rank
 
 SoundKind = Literal["speech", "text", "noise"]
 
@@ -203,7 +202,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class CallQuantiles:
-    """Quantiles in milliseconds, by linear interpolation between the nearest ranks; None of nothing."""
+    """Quantiles in milliseconds, by nearest rank; None of nothing."""
 
     count: int
     p50: float | None
@@ -215,8 +214,7 @@ class CallQuantiles:
         known = [value for value in values if value is not None]
         if not known:
             return CallQuantiles(0, None, None, None)
-        p50, p95, p99 = (float(value) for value in np.percentile(known, (50, 95, 99)))
-        return CallQuantiles(len(known), p50, p95, p99)
+        return CallQuantiles(len(known), *nearest_rank(known, 0.5, 0.95, 0.99))
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -5,8 +5,10 @@ from __future__ import annotations
 from litestar import Litestar
 from litestar.datastructures import State
 
+from voice_sandbox.accounts import balances, projects, subscription
 from voice_sandbox.anthropic.messages import count_tokens, messages
 from voice_sandbox.control import control_router
+from voice_sandbox.deepgram.speak import speak
 from voice_sandbox.deepgram.v1 import listen_v1
 from voice_sandbox.deepgram.v2 import listen_v2
 from voice_sandbox.elevenlabs import stream_speech
@@ -23,6 +25,10 @@ def create_app(world: SandboxState) -> Litestar:
             count_tokens,
             stream_speech,
             speech,
+            speak,
+            subscription,
+            projects,
+            balances,
             transcriptions,
             listen_v1,
             listen_v2,

@@ -14,8 +14,8 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from voice_sandbox.faults import FaultKind
-from voice_sandbox.http_response import STATUS_FAULTS, Answer, AnyRequest, SimulatedCall, Streamed, identifier, refused
-from voice_sandbox.speech_stream import odd_bytes, spoken, tts_pieces
+from voice_sandbox.http_response import Answer, AnyRequest, SimulatedCall, identifier, refused
+from voice_sandbox.speech_stream import spoken, streamed_speech
 from voice_sandbox.voice import VoiceError
 
 PROVIDER: Final = "elevenlabs"
@@ -27,11 +27,16 @@ _DEFAULT_MODEL: Final = "eleven_multilingual_v2"
 _PCM: Final = re.compile(r"pcm_(8000|16000|22050|24000|32000|44100|48000)")
 _MAX_CHARACTERS: Final = 40_000
 _ERRORS: Final = {
-    401: ("invalid_api_key", "Invalid API key"),
-    429: ("too_many_concurrent_requests", "Too many concurrent requests"),
-    529: ("system_busy", "We are experiencing heavy load, please try again later"),
-    500: ("internal_server_error", "Internal server error"),
-}
+    FaultKind.UNAUTHORIZED: (401, "invalid_api_key", "Invalid API key"),
+    FaultKind.RATE_LIMITED: (429, "too_many_concurrent_requests", "Too many concurrent requests"),
+    FaultKind.OVERLOADED: (529, "system_busy", "We are experiencing heavy load, please try again later"),
+    FaultKind.SERVER_ERROR: (500, "internal_server_error", "Internal server error"),
+    FaultKind.NO_CREDIT: (
+        401, "quota_exceeded", "This request exceeds your quota of 10000. You have 3 credits remaining.",
+    ),
+    FaultKind.FORBIDDEN: (401, "missing_permissions", "The API key you used is missing the permission text_to_speech"),
+    FaultKind.GONE: (404, "voice_not_found", "A voice with voice_id {voice} was not found."),
+}  # fmt: skip
 
 
 def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Answer:
@@ -82,16 +87,17 @@ async def stream_speech(request: AnyRequest) -> ASGIApp:
         "request-id": identifier(""),
         "character-cost": str(len(text)),
     }
-    return Streamed(call, tts_pieces(call, pcm, rate), headers, odd_bytes)
+    return streamed_speech(call, pcm, rate, headers)
 
 
 def _status_fault(call: SimulatedCall) -> Answer | None:
     fault = call.fault
-    if fault is None or fault.kind not in STATUS_FAULTS:
+    if fault is None or fault.kind not in _ERRORS:
         return None
     call.settle(fault.kind)
-    status = STATUS_FAULTS[fault.kind]
-    return _error(status, *_ERRORS[status], call.retry_after(status))
+    status, code, message = _ERRORS[fault.kind]
+    voice = call.request.path_params["voice_id"]
+    return _error(status, code, message.format(voice=voice), call.retry_after(status))
 
 
 def _problem(request: AnyRequest, text: object, model: str) -> Answer | None:

@@ -5,12 +5,23 @@
 | refuse | the connection closes without an answer |
 | unauthorized, rate_limited | status 401, 429 with `retry-after`, in the provider's own error format |
 | overloaded, server_error | status 529, 500, in the provider's own error format |
+| no_credit, gone, forbidden | an empty wallet, a retired model or deleted voice, a key that may not: each provider |
+|       | has a status of its own for it |
 | stall | the stream opens and, after `after` useful outputs, nothing more comes |
 | slow_drip | every output is `interval_s` late |
 | empty | success without audio or text; `variant`: `silence` (audio of zeros), `whitespace` (blank tokens) or, for |
 |       | anthropic, `drop_value` (notes that leave out one fact) |
 | malformed | broken JSON, or a chunk of audio that ends inside a sample |
 | cut | the connection drops after `after` useful outputs |
+| stop | anthropic: the reply ends after `after` deltas with the stop reason of `variant`, such as `refusal` |
+| no_usage | anthropic: `usage` is left out, as gateways do; `variant`: `zeros` fills it with zeros instead |
+| wrong_format | voices: `variant` instead of what was asked for: `wav`, `mp3`, `ogg`, `flac`, `ulaw`, `unknown`, |
+|       | `json`, `html`, or a rate in Hz; with `silently_` before it the content type does not say so |
+| odd_byte | voices: one byte too many at the end |
+| half | voices: the stream ends cleanly after half of the text |
+| slow_voice | voices: audio comes at 0.6 times its own speed |
+| late_voice | voices: `interval_s` of silence before the first sound |
+| babble | voices: four times the audio that the text takes |
 
 A useful output is a text delta, a chunk of audio or a transcript. With `after` above 0 Anthropic sends the status
 faults as an `error` event inside the stream; protocols without such an event answer with the status at once.
@@ -24,7 +35,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-PROVIDERS: Final = ("deepgram", "anthropic", "elevenlabs", "openai_tts", "openai_stt")
+PROVIDERS: Final = ("deepgram", "anthropic", "elevenlabs", "openai_tts", "openai_stt", "deepgram_tts")
 _MAX_RULES: Final = 100
 
 
@@ -39,6 +50,26 @@ class FaultKind(StrEnum):
     EMPTY = "empty"
     MALFORMED = "malformed"
     CUT = "cut"
+    NO_CREDIT = "no_credit"
+    GONE = "gone"
+    FORBIDDEN = "forbidden"
+    STOP = "stop"
+    NO_USAGE = "no_usage"
+    WRONG_FORMAT = "wrong_format"
+    ODD_BYTE = "odd_byte"
+    HALF = "half"
+    SLOW_VOICE = "slow_voice"
+    LATE_VOICE = "late_voice"
+    BABBLE = "babble"
+
+
+LANGUAGE_FAULTS: Final = frozenset({FaultKind.STOP, FaultKind.NO_USAGE})
+"""Faults that only a language model has."""
+VOICE_FAULTS: Final = frozenset(
+    {FaultKind.WRONG_FORMAT, FaultKind.ODD_BYTE, FaultKind.HALF, FaultKind.SLOW_VOICE, FaultKind.LATE_VOICE}
+    | {FaultKind.BABBLE}
+)
+"""Faults that only a voice has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +84,7 @@ class Fault:
     interval_s: float = 0.5
     """Seconds added before every output by slow_drip."""
     variant: str = ""
-    """How an empty success looks: `silence`, `whitespace` or `drop_value`; without one there is nothing at all."""
+    """Which of a fault's forms it has; the table above names them. Without one an empty success holds nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

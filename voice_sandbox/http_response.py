@@ -25,7 +25,11 @@ STATUS_FAULTS: Final[Mapping[FaultKind, int]] = {
     FaultKind.RATE_LIMITED: 429,
     FaultKind.OVERLOADED: 529,
     FaultKind.SERVER_ERROR: 500,
+    FaultKind.FORBIDDEN: 403,
+    FaultKind.GONE: 404,
+    FaultKind.NO_CREDIT: 402,
 }
+"""The usual status of a fault; a provider that says it with another has that in its own table."""
 
 
 def identifier(prefix: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import struct
 import wave
 from collections.abc import AsyncGenerator
 from typing import Any, Final
@@ -22,7 +21,6 @@ from litestar.types import ASGIApp
 from voice_sandbox.anthropic.prompt_cache import estimate_tokens
 from voice_sandbox.faults import FaultKind
 from voice_sandbox.http_response import (
-    STATUS_FAULTS,
     Answer,
     AnyRequest,
     ResponsePiece,
@@ -33,7 +31,7 @@ from voice_sandbox.http_response import (
     whole,
 )
 from voice_sandbox.recognizer.recognizer import transcribe
-from voice_sandbox.speech_stream import odd_bytes, spoken, tts_pieces
+from voice_sandbox.speech_stream import spoken, streamed_speech, wav_header
 from voice_sandbox.voice import VoiceError, to_rate
 
 TTS: Final = "openai_tts"
@@ -47,11 +45,21 @@ _HEARING_RATE: Final = 16_000
 _MAX_SPEECH_CHARACTERS: Final = 4096
 _AUDIO_TOKENS_PER_S: Final = 10
 _ERRORS: Final = {
-    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
-    429: ("requests", "rate_limit_exceeded", "Rate limit reached for requests"),
-    529: ("server_error", "overloaded", "The engine is currently overloaded, please try again later"),
-    500: ("server_error", None, "The server had an error while processing your request."),
-}
+    FaultKind.UNAUTHORIZED: (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    FaultKind.RATE_LIMITED: (429, "requests", "rate_limit_exceeded", "Rate limit reached for requests"),
+    FaultKind.OVERLOADED: (
+        529, "server_error", "overloaded", "The engine is currently overloaded, please try again later",
+    ),
+    FaultKind.SERVER_ERROR: (500, "server_error", None, "The server had an error while processing your request."),
+    FaultKind.NO_CREDIT: (
+        429, "insufficient_quota", "insufficient_quota",
+        "You exceeded your current quota, please check your plan and billing details.",
+    ),
+    FaultKind.FORBIDDEN: (403, "invalid_request_error", None, "Project does not have access to this model."),
+    FaultKind.GONE: (
+        404, "invalid_request_error", "model_not_found", "The model has been deprecated and is no longer available.",
+    ),
+}  # fmt: skip
 
 
 def _error(status: int, kind: str, code: str | None, message: str, headers: dict[str, str] | None = None) -> Answer:
@@ -66,14 +74,15 @@ def _invalid(message: str) -> Answer:
 def _refusal(call: SimulatedCall) -> Answer | None:
     """The answer of a status fault, or of a missing key."""
     fault = call.fault
-    status = STATUS_FAULTS.get(fault.kind) if fault is not None else None
-    if status is None:
+    answer = _ERRORS.get(fault.kind) if fault is not None else None
+    if answer is None:
         if call.request.headers.get("authorization", "").removeprefix("Bearer").strip():
             return None
         call.settle("unauthorized")
         return _error(401, "invalid_request_error", None, "You didn't provide an API key.")
     call.settle(fault.kind if fault is not None else "")
-    return _error(status, *_ERRORS[status], call.retry_after(status))
+    status, kind, code, message = answer
+    return _error(status, kind, code, message, call.retry_after(status))
 
 
 @post("/v1/audio/speech", status_code=200)
@@ -97,9 +106,9 @@ async def speech(request: AnyRequest) -> ASGIApp:
     except VoiceError as error:
         call.settle("server_error")
         return _error(500, "server_error", None, str(error))
-    header = _wav_header(len(pcm)) if wanted == "wav" else b""
+    header = wav_header(len(pcm), SPEECH_RATE) if wanted == "wav" else b""
     headers = {"content-type": f"audio/{wanted}", "x-request-id": identifier("req_")}
-    return Streamed(call, tts_pieces(call, pcm, SPEECH_RATE, header), headers, odd_bytes)
+    return streamed_speech(call, pcm, SPEECH_RATE, headers, header)
 
 
 def _speech_problem(model: object, text: object, wanted: object, body: dict[str, Any]) -> Answer | None:
@@ -112,14 +121,6 @@ def _speech_problem(model: object, text: object, wanted: object, body: dict[str,
     if wanted not in ("pcm", "wav") or body.get("stream_format", "audio") != "audio":
         return _invalid("The sandbox speaks response_format pcm and wav, as plain audio")
     return None
-
-
-def _wav_header(length: int) -> bytes:
-    """The 44 bytes before `length` bytes of PCM s16le mono at 24 kHz."""
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        *(b"RIFF", 36 + length, b"WAVE", b"fmt ", 16, 1, 1, SPEECH_RATE, SPEECH_RATE * 2, 2, 16, b"data", length),
-    )
 
 
 @post("/v1/audio/transcriptions", status_code=200)

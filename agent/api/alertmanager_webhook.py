@@ -15,6 +15,7 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from pydantic import SecretStr
 
 from agent.api.auth import check_bearer
+from agent.api.openapi import ALERTMANAGER
 from agent.policy.decisions import Mode
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Decider, StoreUnavailableError
@@ -54,7 +55,13 @@ class AlertmanagerWebhook:
         for result in RESULTS:
             self.metrics.child(catalog.NOTIFICATIONS, result)
 
-        @post("/v1/ops/alerts", status_code=200, request_max_body_size=MAX_BODY, summary="Alertmanager's webhook")
+        @post(
+            "/v1/ops/alerts",
+            status_code=200,
+            request_max_body_size=MAX_BODY,
+            summary="Alertmanager's webhook",
+            security=[{ALERTMANAGER: []}],
+        )
         async def alerts(request: Request[Any, Any, State]) -> Mapping[str, Any]:
             try:
                 check_bearer(request.headers.get("authorization"), self.token, f"{PREFIX}ALERTS_TOKEN")

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent.api.auth import check_bearer
+from agent.api.openapi import OPERATOR, takes
 from agent.budgets import Tier
 from agent.core.errors import AgentError
 from agent.policy.assignments import AssignmentError
@@ -77,7 +78,12 @@ class PoliciesApi:
                 found = await self.desk.history(None if tier is None else _tier(tier))
             return [revision_view(revision) for revision in found]
 
-        @post("/policies/{tier:str}/assign", status_code=200, summary="Put other weights in force")
+        @post(
+            "/policies/{tier:str}/assign",
+            status_code=200,
+            summary="Put other weights in force",
+            operation_class=takes(Assigning),
+        )
         async def assign(tier: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body(), Assigning)
@@ -85,7 +91,12 @@ class PoliciesApi:
             await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
-        @post("/policies/{tier:str}/rollback", status_code=200, summary="Bring back the assignment before")
+        @post(
+            "/policies/{tier:str}/rollback",
+            status_code=200,
+            summary="Bring back the assignment before",
+            operation_class=takes(Reasoned),
+        )
         async def rollback(tier: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body() or b"{}", Reasoned)
@@ -99,7 +110,12 @@ class PoliciesApi:
                 found = await self.desk.decisions(None if tier is None else _tier(tier))
             return [decision_view(decision) for decision in found]
 
-        @post("/decisions/{decision_id:str}/undo", status_code=200, summary="Take a rollback back")
+        @post(
+            "/decisions/{decision_id:str}/undo",
+            status_code=200,
+            summary="Take a rollback back",
+            operation_class=takes(Reasoned),
+        )
         async def undo(decision_id: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body() or b"{}", Reasoned)
@@ -111,7 +127,13 @@ class PoliciesApi:
             check_bearer(request.headers.get("authorization"), self.token, f"{PREFIX}OPERATOR_TOKEN")
 
         handlers = [policies, history, assign, rollback, decisions, undo]
-        return Router("/v1/ops", route_handlers=handlers, guards=[operators_only], request_max_body_size=MAX_BODY)
+        return Router(
+            "/v1/ops",
+            route_handlers=handlers,
+            guards=[operators_only],
+            request_max_body_size=MAX_BODY,
+            security=[{OPERATOR: []}],
+        )
 
 
 @asynccontextmanager

@@ -63,6 +63,7 @@ class Rate:
     long_numerator: int
     version: str
     source: str
+    model_ends: datetime | None = None
 
     def amount(self, quantity: int, prompt_tokens: int = 0) -> int:
         """Nano-dollars of a quantity, in a call whose whole prompt has so many tokens."""
@@ -76,9 +77,10 @@ RateKey = tuple[str, str, Unit]
 class PriceBook:
     """All prices with their dates. Frozen after loading; `charge` is pure and safe to share."""
 
-    __slots__ = ("_rates", "models")
+    __slots__ = ("_ends", "_rates", "models")
 
     def __init__(self, rates: Mapping[RateKey, tuple[Rate, ...]]) -> None:
+        self._ends = {key[:2]: rate.model_ends for key, held in rates.items() for rate in held if rate.model_ends}
         self._rates = dict(rates)
         self.models = frozenset((provider, model) for provider, model, _ in rates if model != ANY_MODEL)
 
@@ -107,6 +109,10 @@ class PriceBook:
                 Charge(call.service, call.provider, call.model, unit, quantity, amount, version, usage.estimated)
             )
         return tuple(charges)
+
+    def ends(self, provider: str, model: str) -> datetime | None:
+        """When the vendor switches a model off, as far as it has said so (UTC)."""
+        return self._ends.get((provider, model)) or self._ends.get((provider, _family(model)))
 
     def speech_rate(self, model: str, at: datetime) -> Rate | None:
         """What a character costs with this voice model, whoever sells it; None when nobody does."""
@@ -162,6 +168,7 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     usd_per_audio_minute: Decimal | None = None
     usd_per_1000_characters: Decimal | None = None
     usd_per_million_tokens: _Tokens | None = None
+    model_ends: date | None = None
     long_prompt: _LongPrompt | None = None
 
 
@@ -227,6 +234,7 @@ def _rates_of(entry: _Entry, digest: str) -> Iterator[tuple[RateKey, Rate]]:
             long_numerator=int(exact_long * scale),
             version=f"{entry.effective_from}/{digest}",
             source=entry.source,
+            model_ends=None if entry.model_ends is None else _midnight(entry.model_ends),
         )
         for model in entry.models:
             yield (entry.provider, model, unit), rate

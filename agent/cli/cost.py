@@ -33,6 +33,7 @@ def knobs_of(policy: Policy, settings: Settings) -> PricedPolicy:
     }
     voices = {
         "elevenlabs": ("elevenlabs", policy.voice_model),
+        "deepgram_tts": ("deepgram_tts", settings.deepgram_voice),
         "openai_tts": ("openai_tts", settings.openai_tts_model),
         "browser": BROWSER_VOICE,
     }

@@ -32,6 +32,9 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "run": Entry("agent.cli.serve", "run", "Run the service, and the sandbox for every provider without a key."),
         "serve": Entry("agent.cli.serve", "serve", "Run the service."),
         "sandbox": Entry("voice_sandbox.server", "sandbox", "Run the sandbox: simulated providers on one port."),
+        "check": Entry(
+            "agent.cli.check", "check", "Ask every provider whether it serves us: keys, models, voices, credit."
+        ),
         "clips": Entry("agent.cli.clips", "clips", "Record the sentences that are played when no provider answers."),
     },
     "Call": {
@@ -45,6 +48,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "report": Entry("agent.cli.report", "report", "Show experience and cost, from the ledger."),
         "memory": Entry("agent.cli.memory", "memory", "Show what a session remembers."),
         "cost": Entry("agent.cli.cost", "cost", "Calculate what a session costs, by policy."),
+        "openapi": Entry("agent.cli.schemas", "openapi", "Write the OpenAPI document of the HTTP API."),
         "asyncapi": Entry("agent.cli.schemas", "asyncapi", "Write the AsyncAPI document of the session protocol."),
     },
     "Decide": {

@@ -47,7 +47,7 @@ def _book() -> PolicyBook:
 
 
 def _at_desk(work: Callable[[PolicyService], Awaitable[_T]]) -> _T:
-    """Does something at the desk. What cannot be done is one line and exit status 1."""
+    """Does something with the policy service. What cannot be done is one line and exit status 1."""
 
     async def run(engine: AsyncEngine, _: Settings) -> _T:
         return await work(PolicyService(book, SqlPolicyStore(engine)))

@@ -44,7 +44,7 @@ def _write(make: Callable[[], str], out: Path | None) -> None:
 @click.command()
 @_out
 def openapi(out: Path | None) -> None:
-    """Write the OpenAPI 3.1 document of the HTTP API. A running service serves it under /v1/ops/openapi.json."""
+    """Write the OpenAPI 3.1 document of the HTTP API. A running service serves it to operators."""
     _write(openapi_document, out)
 
 

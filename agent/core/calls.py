@@ -11,8 +11,12 @@ Errors, and what a chain does with them:
     ├── empty          success without audio or text      move on; counts
     ├── malformed      an answer that cannot be read      move on; counts
     ├── disconnected   cut while it was delivering        move on; counts
-    ├── unauthorized   401, 403: our key is wrong         move on; counts
-    └── bad_request    other 4xx: our input was wrong     move on; never counts against the provider
+    ├── incomplete     ended by itself before its end     move on; counts
+    ├── misconfigured  key, wallet, model or voice:       move on; nobody asks until a slow re-check succeeds, and
+    │                  nothing that passes by itself      somebody is woken with the provider's own words
+    ├── declined       the model will not answer this     move on once; never counts: the next caller is innocent
+    ├── too_long       our prompt does not fit            move on with less of it; never counts
+    └── bad_request    other 4xx: our input was wrong     move on; counts only when it comes from all sides
 
 `ProviderError.delivered` tells whether useful output had already left the provider when it failed.
 """
@@ -22,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from agent.core.errors import AgentError
 
@@ -40,21 +44,72 @@ class ErrorKind(StrEnum):
     EMPTY = "empty"
     MALFORMED = "malformed"
     DISCONNECTED = "disconnected"
-    UNAUTHORIZED = "unauthorized"
+    INCOMPLETE = "incomplete"
+    MISCONFIGURED = "misconfigured"
+    DECLINED = "declined"
+    TOO_LONG = "too_long"
     BAD_REQUEST = "bad_request"
 
 
+class Problem(StrEnum):
+    """What is wrong where a provider is misconfigured. A metric label: words of ours, few and fixed."""
+
+    KEY = "key"  # unknown, revoked or expired
+    CREDIT = "credit"  # nothing left to pay with: wallet, quota of the plan, an invoice
+    MODEL = "model"  # retired, unknown, or not open to this account
+    VOICE = "voice"  # deleted or not open to this account
+    PERMISSION = "permission"  # the key is right and may not do this
+    OTHER = "other"  # refused for every caller, for a reason that is not one of these
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfiguration:
+    """A fault that does not pass by itself. `words` are the provider's own, one line, without keys and texts."""
+
+    problem: Problem
+    words: str = ""
+
+
+class StopReason(StrEnum):
+    """Why a model stopped, as its provider says it. A metric label."""
+
+    END_TURN = "end_turn"
+    STOP_SEQUENCE = "stop_sequence"
+    MAX_TOKENS = "max_tokens"
+    CONTEXT_EXCEEDED = "model_context_window_exceeded"
+    REFUSAL = "refusal"
+    TOOL_USE = "tool_use"
+    PAUSE_TURN = "pause_turn"
+    OTHER = "other"  # a reason that is not known here
+
+
+CUT_REPLIES: Final = frozenset({StopReason.MAX_TOKENS, StopReason.CONTEXT_EXCEEDED})
+"""Reasons that leave the last sentence unfinished."""
+
+
 class ProviderError(AgentError):
-    """A provider failed. The message names provider and kind only: never text, audio or a key."""
+    """A provider failed. The message names provider and kind only: never text, audio or a key.
+
+    `fault` says more where the kind is `misconfigured`. `service` is set by the chain that gave up.
+    """
 
     def __init__(
-        self, provider: str, kind: ErrorKind, *, retry_after_s: float | None = None, delivered: bool = False
+        self,
+        provider: str,
+        kind: ErrorKind,
+        *,
+        retry_after_s: float | None = None,
+        delivered: bool = False,
+        fault: Misconfiguration | None = None,
+        service: Service | None = None,
     ) -> None:
         super().__init__(f"{provider}: {kind}")
         self.provider = provider
         self.kind = kind
         self.retry_after_s = retry_after_s
         self.delivered = delivered
+        self.fault = fault
+        self.service: Service | None = service
 
 
 class Unit(StrEnum):
@@ -91,6 +146,8 @@ class Call:
     first_output_at: float | None
     ended_at: float
     usage: Usage
+    stopped: StopReason | None = None
+    """Why a model stopped, where it said so."""
 
 
 class CallRecorder(Protocol):

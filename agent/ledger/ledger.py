@@ -25,7 +25,7 @@ from agent.ledger.write_queue import WriteQueue
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
 
-SPOOL_ROWS: Final = 50_000  # about 100 MB when every row is a turn; hours of a small shop
+SPOOL_ROWS: Final = 50_000  # about 100 MB when every row is a turn; hours of a low-traffic service
 BATCH_ROWS: Final = 500
 FLUSH_S: Final = 2.0  # how long `turn.metrics` may wait for its turn's commit; nobody's voice waits for it
 DRAIN_S: Final = 5.0

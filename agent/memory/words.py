@@ -1,4 +1,4 @@
-"""Words as memory compares them: lower-cased, stopped, stemmed; and the house's token estimate."""
+"""Words as memory compares them: lower-cased, stopped, stemmed; and the estimate of tokens."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Evidence:
     """What Prometheus says at the moment of the decision.
 
     `evidence` are the verdict's numbers, as they are stored and shown. `breaching` are the policies of the tier that
-    are over a limit themselves, of experience (beyond doubt) or of cost. `outages` are the providers that are down.
+    are over a limit themselves, of experience (significantly) or of cost. `outages` are the providers that are down.
     """
 
     verdict: int | None

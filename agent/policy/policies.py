@@ -22,7 +22,7 @@ VoiceModel = Literal[
 ]  # fmt: skip
 SttProvider = Literal["deepgram", "whisper", "browser"]
 LlmProvider = Literal["sonnet", "haiku", "recorded"]
-TtsProvider = Literal["elevenlabs", "openai_tts", "browser"]
+TtsProvider = Literal["elevenlabs", "deepgram_tts", "openai_tts", "browser"]
 
 MODELS: Final[tuple[Model, ...]] = get_args(Model)
 TIERS: Final[tuple[Tier, ...]] = tuple(Tier)
@@ -61,8 +61,8 @@ class Chains:
     tts: tuple[TtsProvider, ...]
 
     def llm_from(self, model: Model) -> tuple[LlmProvider, ...]:
-        """The chain of a turn that was routed to `model`: that model and those after it, never those before."""
-        return self.llm[self.llm.index(model) :]
+        """The chain of a turn that was routed to `model`: that model first, then the others in their order."""
+        return (model, *(name for name in self.llm if name != model))
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,9 +106,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """A piece of the reply as the model wrote it; never empty."""
+    """A piece of the reply as the model wrote it. `cut`: the reply stopped here, perhaps within a sentence.
+
+    Never empty, but where it is the last one and `cut`.
+    """
 
     text: str
+    cut: bool = False
 
 
 class LanguageModel(Protocol):

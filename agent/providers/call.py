@@ -5,19 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal
+from typing import Final, Literal
 
 from agent.core import clock
-from agent.core.calls import Call, CallOutcome, CallRecorder, ErrorKind, ProviderError, Service, Unit, Usage
+from agent.core.calls import (
+    Call,
+    CallOutcome,
+    CallRecorder,
+    ErrorKind,
+    Misconfiguration,
+    ProviderError,
+    Service,
+    StopReason,
+    Unit,
+    Usage,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What an SDK's exception means. `retry_after_s` where the provider named a time."""
+    """What an SDK's exception means. `retry_after_s` where the provider named a time; `fault` says what is wrong."""
 
     kind: ErrorKind
     retry_after_s: float | None = None
+    fault: Misconfiguration | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of an account: an amount, and of what."""
+
+    left: float
+    unit: str
+
+
+class _NoRecorder:
+    def record(self, call: Call) -> None:
+        """Questions about an account cost nothing and belong to no session."""
+
+
+NO_RECORDER: Final = _NoRecorder()
 
 Classify = Callable[[Exception, "ProviderCall"], Failure]
 """(exception of the SDK, the call it ended) → what it means."""
@@ -42,16 +69,19 @@ class ProviderCall:
     quantities: dict[Unit, int] = field(default_factory=dict[Unit, int])
     started_at: float = 0.0
     first_output_at: float | None = None
+    stopped: StopReason | None = None
 
     def first_output(self) -> None:
         """Notes the time of the first useful output; later calls change nothing."""
         if self.first_output_at is None:
             self.first_output_at = clock.now()
 
-    def error(self, kind: ErrorKind, retry_after_s: float | None = None) -> ProviderError:
+    def error(
+        self, kind: ErrorKind, retry_after_s: float | None = None, fault: Misconfiguration | None = None
+    ) -> ProviderError:
         """A ProviderError of this call."""
         delivered = self.first_output_at is not None
-        return ProviderError(self.provider, kind, retry_after_s=retry_after_s, delivered=delivered)
+        return ProviderError(self.provider, kind, retry_after_s=retry_after_s, delivered=delivered, fault=fault)
 
     def report(self, outcome: CallOutcome) -> None:
         """Hands what happened so far to the meter and starts anew; for streams that report more than once."""
@@ -69,9 +99,10 @@ class ProviderCall:
                 first_output_at=self.first_output_at,
                 ended_at=now,
                 usage=usage,
+                stopped=self.stopped,
             )
         )
-        self.started_at, self.first_output_at = now, None
+        self.started_at, self.first_output_at, self.stopped = now, None, None
         self.quantities.clear()
 
     def start(self) -> None:
@@ -83,7 +114,7 @@ class ProviderCall:
         if isinstance(error, ProviderError):
             return error
         failure = self.classify(error, self)
-        return self.error(failure.kind, failure.retry_after_s)
+        return self.error(failure.kind, failure.retry_after_s, failure.fault)
 
     def __enter__(self) -> ProviderCall:
         self.start()

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
 
 from agent.budgets import Deadlines
-from agent.core.calls import CallRecorder, Service
+from agent.core.calls import CallRecorder, ProviderError, Service
 from agent.core.errors import ConfigurationError
 from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
+from agent.providers.call import Quota
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, OnChange, Probe
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
 from agent.providers.fallback.concurrency import PriorityLimiter
-from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
+from agent.providers.fallback.llm_tts import LlmFallback, Paces, TtsFallback
 from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.settings import Endpoint, Settings
 
+WARM_S: Final = 60.0  # vendors' proxies close idle connections after one to five minutes
 FLUX_MODEL: Final = "flux-general-en"
 PREMIUM_SLOTS: Final = 0.25  # share of a provider's concurrent calls that is kept for premium callers
 
@@ -39,6 +42,18 @@ class _Warms(Protocol):
     async def warm(self) -> None: ...
 
 
+@runtime_checkable
+class _TellsQuota(Protocol):
+    provider: str
+
+    async def quota(self) -> Quota | None: ...
+
+
+@runtime_checkable
+class _TellsTime(Protocol):
+    async def clock_ahead_s(self) -> float | None: ...
+
+
 P = TypeVar("P", SpeechToText, LanguageModel, TextToSpeech)
 
 
@@ -48,7 +63,7 @@ class _Closes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderHooks:
-    """What the kit needs of its surroundings."""
+    """What the factory needs of its surroundings."""
 
     probe_meter: CallRecorder
     on_breaker: OnChange
@@ -68,6 +83,8 @@ class ProviderFactory:
         self._voices: dict[str, TextToSpeech] = {}
         self._slots: dict[str, PriorityLimiter] = {}
         self._cache = AudioCache()
+        self._paces: Paces = {}
+        self._warm_wanted = asyncio.Event()
         self._open: list[_Closes] = []
         self._stt_s = deadlines.stt / 1000
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
@@ -92,7 +109,7 @@ class ProviderFactory:
     def language(self, order: Sequence[str], *, priority: bool) -> LanguageModel:
         """The models in this order (`sonnet`, `haiku`); `recorded`, the apology, is the turn's business."""
         steps = [
-            self._step(name, model := self.model(name), probe_model(model), self._llm.first_s)
+            replace(self._step(name, model := self.model(name), probe_model(model), self._llm.first_s), second_try=True)
             for name in order
             if name != "recorded"
         ]
@@ -106,6 +123,8 @@ class ProviderFactory:
         for name in order:
             if name == "elevenlabs":
                 voice, speaker = self.voice(model), self._settings.elevenlabs_voice
+            elif name == "deepgram_tts":
+                voice, speaker = self._deepgram_voice(), self._settings.deepgram_voice
             elif name == "openai_tts" and self._served("openai"):
                 voice, speaker = self._openai_voice(), self._settings.openai_voice
             elif name == "browser" and client_speaks:
@@ -117,7 +136,7 @@ class ProviderFactory:
             if cached:
                 step = ChainStep(name, CachedVoice(voice, self._cache, voice=speaker), step.breaker, step.slots)
             steps.append(step)
-        return TtsFallback(steps, self._tts, priority=priority)
+        return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 
     # Adapters of the process
 
@@ -153,11 +172,17 @@ class ProviderFactory:
     def voice(self, model: str) -> TextToSpeech:
         """ElevenLabs with one of its models."""
         if model not in self._voices:
-            from agent.providers.elevenlabs.tts import ElevenLabs
+            from agent.providers.elevenlabs.tts import ElevenLabs, VoiceOptions
 
             end = self._settings.provider("elevenlabs")
             voice = self._settings.elevenlabs_voice
-            built = ElevenLabs(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, voice=voice)
+            key, settings = end.key.get_secret_value(), self._settings
+            options = VoiceOptions(
+                speed=settings.elevenlabs_speed,
+                context=settings.elevenlabs_context,
+                logging=settings.elevenlabs_logging,
+            )
+            built = ElevenLabs(api_key=key, base_url=end.base_url, model=model, voice=voice, options=options)
             self._open.append(built)
             self._voices[model] = built
         return self._voices[model]
@@ -172,6 +197,7 @@ class ProviderFactory:
             self.voice(voice)
         for name in ("haiku", "sonnet"):
             self.model(name)
+        self._deepgram_voice()
         if self._served("openai"):
             self._whisper()
             self._openai_voice()
@@ -182,12 +208,69 @@ class ProviderFactory:
         }
         return tuple((service, one.provider, one.model) for service, built in by_service.items() for one in built)
 
+    def probes(self) -> list[tuple[Service, str, str, Probe]]:
+        """(service, provider, model, the smallest question that shows whether it serves us) of each adapter."""
+        listed: list[tuple[Service, str, str, Probe]] = [
+            ("stt", one.provider, one.model, self._stt_probe(one)) for one in self._recognisers.values()
+        ]
+        listed.extend(("llm", one.provider, one.model, probe_model(one)) for one in self._models.values())
+        listed.extend(("tts", one.provider, one.model, probe_voice(one)) for one in self._voices.values())
+        return listed
+
+    async def quotas(self) -> list[tuple[str, Quota]]:
+        """(provider, what is left) of the accounts that say so."""
+        told: list[tuple[str, Quota]] = []
+        for adapter in self._open:
+            if isinstance(adapter, _TellsQuota):
+                with suppress(ProviderError):  # a key that may speak need not be one that may look
+                    if (quota := await adapter.quota()) is not None:
+                        told.append((adapter.provider, quota))
+        return told
+
+    async def clock_ahead_s(self) -> float | None:
+        """By how many seconds this machine's clock is ahead; None where nobody says."""
+        for adapter in self._open:
+            if isinstance(adapter, _TellsTime):
+                return await adapter.clock_ahead_s()
+        return None
+
     async def warm(self) -> None:
         """Opens the connections that cost nothing to open, so that the first caller does not wait for them."""
         async with asyncio.TaskGroup() as group:
             for adapter in self._open:
                 if isinstance(adapter, _Warms):
                     group.create_task(adapter.warm())
+
+    def warm_soon(self) -> None:
+        """A call begins: connections that nobody has used for a while are opened while the caller still speaks."""
+        self._warm_wanted.set()
+
+    async def keep_warm(self) -> None:
+        """Opens connections now, and at the start of a call that comes `WARM_S` or more later. Runs until cancelled."""
+        while True:
+            await self.warm()
+            await asyncio.sleep(WARM_S)
+            self._warm_wanted.clear()
+            await self._warm_wanted.wait()
+
+    def problems(self) -> list[dict[str, str]]:
+        """What only a person can mend, for those who look at this process: provider, model, problem, words."""
+        return [
+            {"provider": provider, "model": model, "problem": fault.problem.value, "provider_says": fault.words}
+            for (provider, model), fault in self.breakers.faults().items()
+        ]
+
+    def unserved(self) -> list[Service]:
+        """Services of which every model that was asked so far is misconfigured: callers get nothing from them."""
+        faults = self.breakers.faults()
+        adapters: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
+            "stt": self._recognisers.values(), "llm": self._models.values(), "tts": self._voices.values()
+        }  # fmt: skip
+        return [
+            service
+            for service, built in adapters.items()
+            if built and all((one.provider, one.model) in faults for one in built)
+        ]
 
     def simulated(self) -> tuple[str, ...]:
         """The services that talk to the sandbox."""
@@ -209,6 +292,16 @@ class ProviderFactory:
             self._transcriber = built
             self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
         return self._transcriber
+
+    def _deepgram_voice(self) -> TextToSpeech:
+        if "deepgram_tts" not in self._voices:
+            from agent.providers.deepgram.tts import DeepgramSpeech
+
+            end, model = self._settings.provider("deepgram"), self._settings.deepgram_voice
+            built = DeepgramSpeech(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model)
+            self._open.append(built)
+            self._voices["deepgram_tts"] = built
+        return self._voices["deepgram_tts"]
 
     def _openai_voice(self) -> TextToSpeech:
         if "openai_tts" not in self._voices:

@@ -23,10 +23,13 @@ SESSION_HEADER: Final = "x-client-session"
 _LONGEST_RETRY_AFTER_S: Final = 300.0  # a longer one is not believed: it would shut a provider out for a whole evening
 
 _BY_STATUS: Final = {
-    401: ErrorKind.UNAUTHORIZED,
-    402: ErrorKind.UNAUTHORIZED,  # the account behind our key is out of credit
-    403: ErrorKind.UNAUTHORIZED,
+    401: ErrorKind.MISCONFIGURED,
+    402: ErrorKind.MISCONFIGURED,  # the account behind our key is out of credit
+    403: ErrorKind.MISCONFIGURED,
+    404: ErrorKind.MISCONFIGURED,
     408: ErrorKind.TIMEOUT,
+    410: ErrorKind.MISCONFIGURED,
+    413: ErrorKind.TOO_LONG,
     429: ErrorKind.RATE_LIMITED,
     504: ErrorKind.TIMEOUT,
 }
@@ -42,12 +45,6 @@ def kind_of_status(status: int) -> ErrorKind:
     if status < 400:
         return ErrorKind.MALFORMED
     return _BY_STATUS.get(status) or (ErrorKind.OVERLOADED if status >= 500 else ErrorKind.BAD_REQUEST)
-
-
-def is_audio(headers: Mapping[str, str]) -> bool:
-    """Whether an answer claims to be audio: hosts have been seen to send an error as JSON with status 200."""
-    kind = headers.get("content-type", "").lower()
-    return kind.startswith(("audio/", "application/octet-stream"))
 
 
 def retry_after_s(headers: Mapping[str, str] | None) -> float | None:

@@ -22,7 +22,11 @@ _LONGEST_S: Final = 30
 class Sentence(StrEnum):
     """The fixed sentences; the value is the clip's file name without `.wav`."""
 
-    APOLOGY = "apology"  # no reply could be made
+    APOLOGY = "apology"  # what was said was not understood
+    CANNOT_ANSWER = "cannot_answer"  # no model answers
+    CANNOT_SPEAK = "cannot_speak"  # no voice speaks: the reply is there to be read
+    DECLINED = "declined"  # the models will not answer this
+    STILL_NOT = "still_not"  # the same again: the long sentence was heard before
     ONE_MOMENT = "one_moment"  # a reply takes longer than is polite
     GOODBYE = "goodbye"  # the service ends the call
     COST_CAP = "cost_cap"  # the call's budget is used up
@@ -30,6 +34,10 @@ class Sentence(StrEnum):
 
 TEXTS: Final = {
     Sentence.APOLOGY: "Sorry, could you say that again?",
+    Sentence.CANNOT_ANSWER: "I am sorry, I cannot answer right now. Please try again in a moment.",
+    Sentence.CANNOT_SPEAK: "I am sorry, I cannot speak right now. You can read my answer.",
+    Sentence.DECLINED: "I am sorry, I cannot help with that. Is there anything else?",
+    Sentence.STILL_NOT: "Still not, I am sorry.",
     Sentence.ONE_MOMENT: "One moment, please.",
     Sentence.GOODBYE: "Thank you for calling. Goodbye.",
     Sentence.COST_CAP: "I am sorry, this call has reached its limit. Goodbye.",

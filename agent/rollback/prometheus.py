@@ -94,7 +94,7 @@ class PrometheusEvidence:
         }
 
     async def _breaching(self, tier: Labels, limits: Mapping[str, float]) -> frozenset[str]:
-        """The policies of a tier that callers suffer from beyond doubt, or whose sessions cost more than is allowed."""
+        """The policies of a tier that are significantly over a limit of experience, or over their limit of cost."""
         lower = await self._ask(recorded_metrics.DECISION_LOWER, tier)
         suffered = {labels["policy"] for labels, value in lower if value > limits.get(labels["signal"], math.inf)}
         return frozenset(suffered | await self._expensive(tier))

@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsPlugin
 
 from agent.api.health import health_routes
+from agent.api.openapi import openapi_config
 from agent.api.sessions import SessionsApi, router
 from agent.api.talk_page import web_routes
 from agent.auth.tokens import TokenBook
@@ -32,7 +33,14 @@ from agent.providers.recorded import RecordedClip, Sentence, load_clips
 from agent.server.loop_lag import LoopLag
 from agent.server.operations import Operations
 from agent.server.session_factory import SessionFactory
-from agent.server.startup import USUAL_CAUSES, check_step_down, configured, provider_hooks, series_of_a_policy
+from agent.server.startup import (
+    USUAL_CAUSES,
+    check_step_down,
+    configured,
+    provider_hooks,
+    series_of_a_policy,
+    warn_of_ends,
+)
 from agent.session.admission import Admission
 from agent.session.registry import Registry
 from agent.settings import Settings
@@ -73,7 +81,9 @@ def wire(settings: Settings) -> Wiring:
     ledger = Ledger(settings.database_url, metrics, retention_days=settings.retention_days)
     recorder = LedgerSink(ledger)
     names = {model for _, _, model in known.models}
-    money = PricingSink(load_prices(settings.prices_file), metrics, budgets, recorder, configured_models=names)
+    prices = load_prices(settings.prices_file)
+    warn_of_ends(prices, known, metrics)
+    money = PricingSink(prices, metrics, budgets, recorder, configured_models=names)
     money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
     sinks.members.extend([money, recorder, counting, LogSink()])
@@ -103,7 +113,7 @@ def _admission(settings: Settings, lag: LoopLag) -> Admission:
 async def _probing(providers: ProviderFactory) -> AsyncGenerator[None]:
     """Warms connections and probes open breakers while the block runs."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(providers.warm()), group.create_task(providers.breakers.run())]
+        tasks = [group.create_task(providers.keep_warm()), group.create_task(providers.breakers.run())]
         yield
         for task in tasks:
             task.cancel()
@@ -134,13 +144,13 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             router,
             voice,
-            *health_routes(wiring.metrics, wiring.registry),
+            *health_routes(wiring.metrics, wiring.registry, wiring.providers),
             *wiring.operations.routes,
             web_routes(simulated=simulated, public_url=settings.public_url),
         ],
         state=State({"sessions_api": sessions_api, "voice": voice_route, "wiring": wiring}),
         lifespan=[life],
         plugins=[ProblemDetailsPlugin(ProblemDetailsConfig(enable_for_all_http_exceptions=True))],
-        openapi_config=None,
+        openapi_config=openapi_config(settings.operator_token),
         logging_config=None,
     )

@@ -20,6 +20,7 @@ from agent.policy.routing import PolicyRouter, TermList
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.factory import ProviderFactory
 from agent.providers.recorded import RecordedClip, Sentence
+from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
 from agent.session.memory import Memory
@@ -55,6 +56,7 @@ class SessionFactory:
         policy = book.policies.get(past.policy or "") or book.assign(tier, session_id)
         budget = self.budgets.tiers[tier]
         self.money.resume(session_id, past.nano_usd)
+        self.providers.warm_soon()
         return SessionDependencies(
             info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
             past=past,
@@ -73,7 +75,7 @@ class SessionFactory:
             system_prompt=self.prompt.text,
             context_tokens=settings.context_tokens,
             prompt_cache=policy.prompt_cache,
-            apology=_recording(self.clips[Sentence.APOLOGY]),
+            apologies=SessionApologies(self.clips),
             cost_cap=_recording(self.clips[Sentence.COST_CAP]),
             budgets=self.budgets,
             limits=_limits(settings),

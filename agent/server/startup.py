@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
+import structlog
+
+from agent.billing.prices import PriceBook
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier
 from agent.core.calls import Call, Service
 from agent.core.errors import ConfigurationError
 from agent.policy.decisions import POSSIBLE
-from agent.policy.policies import Policy, PolicyBook
+from agent.policy.policies import MODELS, Policy, PolicyBook
 from agent.policy.routing import possible_routes
 from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
@@ -23,6 +27,9 @@ from agent.telemetry.exposition import Metrics
 from agent.telemetry.metrics import Configured, MetricsSink
 from agent.turn.vad import VoiceActivity
 
+log = structlog.get_logger()
+
+END_WARNING_DAYS: Final = 60
 USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
     "stt": (Cause.SERVED,),
     "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY),
@@ -68,11 +75,23 @@ def check_step_down(budgets: Budgets, policies: PolicyBook) -> None:
             raise ConfigurationError(f"budgets: {key} takes one of {known}; not {name}")
 
 
+def warn_of_ends(prices: PriceBook, known: Configured, metrics: Metrics) -> None:
+    """Says which configured models their vendors switch off soon, in the log and for the alert."""
+    now = datetime.now(UTC)
+    for _, provider, model in known.models:
+        if (end := prices.ends(provider, model)) is None:
+            continue
+        metrics.set(catalog.MODEL_END, provider, model, value=end.timestamp())
+        if (days := (end - now).days) < END_WARNING_DAYS:
+            log.warning("model ends", provider=provider, model=model, on=end.date().isoformat(), days=days)
+
+
 def provider_hooks(sink: Sink, clips: Mapping[Sentence, RecordedClip]) -> ProviderHooks:
     """What providers report that belongs to no session, and what they take from the rest of the service."""
 
     def breaker_changed(change: BreakerChange) -> None:
-        sink.handle(BreakerChanged(change.provider, change.model, change.after.value, change.reason))
+        state = change.after.value
+        sink.handle(BreakerChanged(change.provider, change.model, state, change.reason, change.fault))
 
     return ProviderHooks(_ProbeCallRecorder(sink), breaker_changed, VoiceActivity, clips[Sentence.APOLOGY].pcm)
 
@@ -92,8 +111,13 @@ def _moves(book: PolicyBook) -> tuple[tuple[Service, str, str], ...]:
     moves: set[tuple[Service, str, str]] = set()
     for policy in book.policies.values():
         orders: dict[Service, tuple[str, ...]] = {
-            "stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts
+            "stt": policy.chains.stt, "tts": policy.chains.tts
         }  # fmt: skip
         for service, order in orders.items():
             moves |= {(service, before, after) for before, after in pairwise((*order, "none"))}
+        for model in MODELS:  # a turn begins with the model that it was routed to
+            if model in policy.chains.llm:
+                moves |= {
+                    ("llm", before, after) for before, after in pairwise((*policy.chains.llm_from(model), "none"))
+                }
     return tuple(sorted(moves))

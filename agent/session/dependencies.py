@@ -14,7 +14,7 @@ from agent.session.degradation import Chains
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
-from agent.turn.turn import Recording
+from agent.turn.turn import Apologies, Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class SessionDependencies:
     system_prompt: str
     context_tokens: int
     prompt_cache: bool
-    apology: Recording
+    apologies: Apologies
     cost_cap: Recording
     budgets: Budgets
     limits: Limits

@@ -20,6 +20,7 @@ from agent.session.dependencies import SessionDependencies
 from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnStarted
 from agent.session.reply import Reply
 from agent.session.transport import Capabilities, ClientTransport
+from agent.session.withdrawn import Withdrawn, declined
 from agent.telemetry.events import (
     BargedIn,
     CallFinished,
@@ -55,6 +56,7 @@ class Turns:
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reporting: asyncio.Task[None] | None = None
         self._cut_off: str | None = None
+        self._withdrawn = Withdrawn()
         self.capped = asyncio.Event()
         self.count = parts.past.turns
         self.slow = parts.past.slow
@@ -188,10 +190,10 @@ class Turns:
         )
         turn = Turn(
             session=parts.info.session_id,
-            prompt=prompt,
+            prompt=self._withdrawn.clean(prompt),
             llm=llm,
             tts=pipeline.tts,
-            apology=parts.apology,
+            apologies=parts.apologies,
             caller=reply,
             playback=reply.playback,
             timeline=timeline,
@@ -204,7 +206,11 @@ class Turns:
                 self.capped.set()  # also when the caller speaks over the goodbye
             return TurnOutcome.CAPPED
         timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, tokens
-        return await run_turn(turn)
+        try:
+            return await run_turn(turn)
+        finally:
+            if declined(timeline.calls):
+                self._withdrawn.add(reply.text)
 
     def _settle(self) -> None:
         """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""

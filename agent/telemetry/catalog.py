@@ -115,6 +115,17 @@ BREAKER_STATE = _gauge(
     "breaker_state", "0 closed, 1 half open (probes only), 2 open: callers are not sent there.", "provider", "model"
 )
 BREAKER_CHANGES = _counter("breaker_changes_total", "Changes of a breaker.", "provider", "model", "state", "reason")
+MISCONFIGURED = _gauge(
+    "misconfigured",
+    "1 while a provider refuses a model for a reason that does not pass by itself, by what is wrong.",
+    "provider",
+    "model",
+    "problem",
+)
+STOPPED = _counter("llm_stops_total", "Replies by the reason that their model gave for its stop.", "model", "reason")
+MODEL_END = _gauge(
+    "model_end_timestamp_seconds", "When a configured model ends, by the price book (Unix time).", "provider", "model"
+)
 LLM_TOKENS = _counter("llm_tokens_total", "Tokens by kind.", "model", "kind")
 TTS_CHARACTERS = _counter(
     "tts_characters_total", "Characters of reply text by the source of their sound.", "provider", "source"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from agent.budgets import Tier
-from agent.core.calls import Call, Fallback
+from agent.core.calls import Call, Fallback, Misconfiguration
 from agent.telemetry.timeline import TurnRecord
 
 
@@ -99,12 +99,16 @@ class FellBack:
 
 @dataclass(frozen=True, slots=True)
 class BreakerChanged:
-    """A breaker opened, began to ask, or closed. `state` is the new one."""
+    """A breaker opened, began to ask, or closed. `state` is the new one.
+
+    `fault` is what only a person can mend; None where nothing of that kind is known to be wrong.
+    """
 
     provider: str
     model: str
     state: str
     reason: str
+    fault: Misconfiguration | None = None
 
 
 @dataclass(frozen=True, slots=True)

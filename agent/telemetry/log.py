@@ -85,8 +85,10 @@ class LogSink:
                 )
             case SessionRefused(tier, reason):
                 self._log.info("session refused", tier=tier.value if tier else None, reason=reason)
-            case BreakerChanged(provider, model, state, reason):
-                self._log.warning("breaker", provider=provider, model=model, state=state, reason=reason)
+            case BreakerChanged(provider, model, state, reason, fault):
+                told = {} if fault is None else {"problem": fault.problem.value, "provider_says": fault.words}
+                write = self._log.error if reason == "misconfigured" else self._log.warning
+                write("breaker", provider=provider, model=model, state=state, reason=reason, **told)
             case FellBack(session, fallback):
                 self._log.warning(
                     "fallback",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.budgets import Budgets, Tier
-from agent.core.calls import Call, ErrorKind, Service, Unit
+from agent.core.calls import Call, ErrorKind, Problem, Service, StopReason, Unit
 from agent.telemetry import catalog
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import (
@@ -44,6 +44,7 @@ BREAKER_STATES: Final = ("closed", "half_open", "open")
 BREAKER_CHANGES: Final = (
     ("open", "failures"),
     ("open", "slow"),
+    ("open", "misconfigured"),
     ("open", "probe_failed"),
     ("half_open", "probe_due"),
     ("closed", "recovered"),
@@ -86,7 +87,10 @@ class MetricsSink:
             case FellBack(fallback=move):
                 labels = (move.service, move.from_provider, move.to_provider, move.reason)
                 self._metrics.add(catalog.FALLBACKS, *labels)
-            case BreakerChanged(provider, model, state, reason):
+            case BreakerChanged(provider, model, state, reason, fault):
+                for problem in Problem:
+                    wrong = fault is not None and fault.problem is problem
+                    self._metrics.set(catalog.MISCONFIGURED, provider, model, problem, value=float(wrong))
                 self._metrics.set(catalog.BREAKER_STATE, provider, model, value=BREAKER_STATES.index(state))
                 self._metrics.add(catalog.BREAKER_CHANGES, provider, model, state, reason)
             case BargedIn(session, seconds):
@@ -135,6 +139,8 @@ class MetricsSink:
         self._metrics.add(catalog.API_CALLS, *labels, call.outcome)
         if call.first_output_at is not None and call.service != "stt":
             self._metrics.observe(catalog.API_LATENCY, *labels, value=call.first_output_at - call.started_at)
+        if call.stopped is not None:
+            self._metrics.add(catalog.STOPPED, labels[2], call.stopped)
         for unit, quantity in call.usage.quantities.items():
             if unit is Unit.AUDIO_SAMPLES:
                 self._metrics.add(catalog.STT_AUDIO, call.provider, amount=quantity / 16_000)
@@ -178,6 +184,8 @@ class MetricsSink:
                 child(catalog.FALLBACKS, service, from_provider, to_provider, reason)
         for _, provider, model in configured.models:
             child(catalog.BREAKER_STATE, provider, model)
+            for problem in Problem:
+                child(catalog.MISCONFIGURED, provider, model, problem)
             for state, reason in BREAKER_CHANGES:
                 child(catalog.BREAKER_CHANGES, provider, model, state, reason)
         for service, provider, model in (*configured.models, *_others(configured.models)):
@@ -188,6 +196,8 @@ class MetricsSink:
             if service == "llm":
                 for kind in TOKEN_KINDS.values():
                     child(catalog.LLM_TOKENS, model, kind)
+                for stop in StopReason:
+                    child(catalog.STOPPED, model, stop)
             elif service == "tts":
                 child(catalog.TTS_CHARACTERS, provider, _source(provider))
             else:

@@ -1,7 +1,7 @@
 """What the recording rules say of a policy: the names that the rules record, the boards draw and decisions ask for.
 
 A verdict is a number for each tier and policy, one on experience and one on money: KEEP, WATCH, ROLL_BACK, NOT_ENOUGH.
-`alerts/verdict.py` and `alerts/money.py` say how they are made.
+`alerts/recording/verdict.py` and `alerts/recording/cost.py` say how they are made.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+from agent.providers.base import TextDelta
 from agent.text_normalization.normalizer import Speakable, TextPiece
 from agent.text_normalization.words import PAUSE_MARKS, SENTENCE_MARKS
 
@@ -58,10 +59,18 @@ class ClauseCutter:
         """Takes the next part of the model's text, of any length; returns the clauses that are complete by now."""
         return self._add(self._speakable.feed(text))
 
-    def finish(self) -> list[Clause]:
-        """Ends the reply; returns the clauses that were held back."""
+    def finish(self, *, cut: bool = False) -> list[Clause]:
+        """Ends the reply; returns the clauses that were held back.
+
+        `cut`: the reply was broken off, perhaps within a sentence, so it ends at its last sentence end. Where it has
+        none at all, what there is is better than nothing.
+        """
         clauses = self._add(self._speakable.finish())
-        last = self._cut(len(self._pieces))
+        end = len(self._pieces)
+        if cut:
+            whole = [i for i, piece in enumerate(self._pieces, 1) if piece.spoken.endswith(tuple(SENTENCE_MARKS))]
+            end = whole[-1] if whole else 0 if self._index else end
+        last = self._cut(end)
         return [*clauses, last] if last else clauses
 
     def _add(self, pieces: list[TextPiece]) -> list[Clause]:
@@ -108,18 +117,19 @@ class ClauseCutter:
         return Clause(self._index - 1, "".join(piece.written for piece in taken), spoken)
 
 
-async def speakable_clauses(deltas: AsyncIterator[str]) -> AsyncGenerator[Clause]:
+async def speakable_clauses(deltas: AsyncIterator[TextDelta]) -> AsyncGenerator[Clause]:
     """Streams the clauses of a reply from the deltas of the model, each as soon as it is complete.
 
     Iterate it under `contextlib.aclosing`; closing it closes `deltas` too. What `deltas` raises passes through, and the
     text that was held back is then dropped: it was not said, and who takes over the reply is told only what was said.
     """
-    cutter = ClauseCutter()
+    cutter, cut = ClauseCutter(), False
     try:
         async for delta in deltas:
-            for clause in cutter.feed(delta):
+            cut = delta.cut
+            for clause in cutter.feed(delta.text):
                 yield clause
-        for clause in cutter.finish():
+        for clause in cutter.finish(cut=cut):
             yield clause
     finally:
         if isinstance(deltas, AsyncGenerator):

@@ -28,6 +28,7 @@ class _Clause:
     text: str
     start_s: float
     end_s: float  # grows while its audio is sent
+    whole: bool = True  # its audio came to its end, or still comes
 
 
 class Playback:
@@ -62,6 +63,11 @@ class Playback:
     def clause(self, text: str) -> None:
         """A clause begins: audio that is added from now on is this text."""
         self._clauses.append(_Clause(text, self._sent_s, self._sent_s))
+
+    def broke_off(self) -> None:
+        """The audio of the last clause ends before its text does: what was not said cannot be heard."""
+        if self._clauses:
+            self._clauses[-1].whole = False
 
     def audio(self, size: int, at: float) -> None:
         """So many bytes of PCM s16le mono 16 kHz were sent at `at`."""
@@ -176,7 +182,9 @@ class Playback:
 
 def _heard_part(clause: _Clause, position: float) -> str:
     length = clause.end_s - clause.start_s
-    if position >= clause.end_s and length > 0:
+    if not clause.whole and length > 0:
+        length = max(length, seconds_by_browser(clause.text))
+    elif position >= clause.end_s and length > 0:
         return clause.text
     if position <= clause.start_s or length <= 0:
         return ""

@@ -50,8 +50,8 @@ async def _write(
     """Puts the clauses as they are written, and None at the end, whatever it is."""
     try:
         async with (
-            aclosing(_texts(llm, session, prompt, timeline)) as texts,
-            aclosing(speakable_clauses(texts)) as clauses,
+            aclosing(llm.reply(session, prompt, timeline)) as deltas,
+            aclosing(speakable_clauses(deltas)) as clauses,
         ):
             async for clause in clauses:
                 timeline.mark(Mark.FIRST_CLAUSE, clock.now())
@@ -60,9 +60,3 @@ async def _write(
         if ready.full():
             ready.get_nowait()
         ready.put_nowait(None)
-
-
-async def _texts(llm: LanguageModel, session: str, prompt: Prompt, timeline: Timeline) -> AsyncGenerator[str]:
-    async with aclosing(llm.reply(session, prompt, timeline)) as pieces:
-        async for said in pieces:
-            yield said.text

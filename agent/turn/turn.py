@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.core.calls import ProviderError
+from agent.core.calls import CUT_REPLIES, ErrorKind, ProviderError
 from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause
@@ -51,6 +51,14 @@ class Recording:
     pcm: bytes
 
 
+class Apologies(Protocol):
+    """What a session says when it cannot reply."""
+
+    def next_for(self, error: ProviderError) -> Recording:
+        """The sentence that says what is wrong. A session hears each long one once."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """Everything one turn needs."""
@@ -59,7 +67,7 @@ class Turn:
     prompt: Prompt
     llm: LanguageModel
     tts: TextToSpeech
-    apology: Recording
+    apologies: Apologies
     caller: ReplyListener
     playback: Playback
     timeline: Timeline
@@ -70,12 +78,19 @@ async def run_turn(turn: Turn) -> TurnOutcome:
     """Replies to one utterance; returns when the reply was played. Never raises ProviderError."""
     try:
         await _reply(turn)
-        outcome = TurnOutcome.REPLIED if turn.timeline.spoken else TurnOutcome.TYPED
-    except ProviderError:
-        outcome = await _apologise(turn)
+        outcome = _replied(turn.timeline)
+    except ProviderError as error:
+        outcome = await _apologise(turn, error)
     turn.caller.complete()
     await turn.playback.finished()
     return outcome
+
+
+def _replied(timeline: Timeline) -> TurnOutcome:
+    """A reply that its model broke off at a limit is no whole reply."""
+    if any(call.outcome == "ok" and call.stopped in CUT_REPLIES for call in timeline.calls):
+        return TurnOutcome.CUT_SHORT if timeline.spoken else TurnOutcome.TYPED_FAILED
+    return TurnOutcome.REPLIED if timeline.spoken else TurnOutcome.TYPED
 
 
 async def _reply(turn: Turn) -> None:
@@ -84,17 +99,24 @@ async def _reply(turn: Turn) -> None:
         aclosing(think(turn.llm, turn.session, turn.prompt, turn.timeline, turn.preface)) as clauses,
         aclosing(speak(clauses, turn.tts, turn.session, turn.playback, turn.timeline)) as speech,
     ):
-        async for piece in speech:
-            match piece:
-                case ClauseBegins(clause):
-                    turn.caller.clause(clause)
-                case Audio(pcm, source):
-                    await _send(turn, pcm, source)
-                case ClientSpeech():
-                    if clause is not None:
-                        turn.caller.speak_yourself(clause)
-                        turn.timeline.sounded("browser", seconds_by_browser(clause.spoken))
-                        turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
+        try:
+            async for piece in speech:
+                match piece:
+                    case ClauseBegins(clause):
+                        turn.caller.clause(clause)
+                    case Audio(pcm, source):
+                        await _send(turn, pcm, source)
+                    case ClientSpeech():
+                        if clause is not None:
+                            turn.caller.speak_yourself(clause)
+                            turn.timeline.sounded("browser", seconds_by_browser(clause.spoken))
+                            turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
+        except ProviderError as error:
+            if error.service == "tts":
+                turn.playback.broke_off()
+                async for unspoken in clauses:  # nobody can speak, but there is something to be read
+                    turn.caller.clause(unspoken)
+            raise
 
 
 async def _send(turn: Turn, pcm: bytes, source: str) -> None:
@@ -103,11 +125,16 @@ async def _send(turn: Turn, pcm: bytes, source: str) -> None:
     turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
 
 
-async def _apologise(turn: Turn) -> TurnOutcome:
-    """Plays the recorded sentence when nothing of the reply was heard; says nothing more when some of it was."""
-    if turn.playback.begun:
+async def _apologise(turn: Turn, error: ProviderError) -> TurnOutcome:
+    """Plays the recorded sentence that says what is wrong when nothing of the reply was heard.
+
+    Says nothing more when some of it was, unless the model broke off because it will not go on.
+    """
+    begun = turn.playback.begun
+    if not begun or error.kind is ErrorKind.DECLINED:
+        await _play(turn, turn.apologies.next_for(error))
+    if begun:
         return TurnOutcome.CUT_SHORT if turn.timeline.spoken else TurnOutcome.TYPED_FAILED
-    await _play(turn, turn.apology)
     return TurnOutcome.APOLOGY if turn.timeline.spoken else TurnOutcome.TYPED_FAILED
 
 

@@ -3,7 +3,7 @@
 A policy is rolled back for money when its average session, in the shortest of 1, 6 and 24 hours with 10 ended sessions,
 costs more than the tier's `alert_usd` *and* more than before: than the baseline policy's last 7 days, or, where that
 had fewer than 10 sessions, than the policy's own 7 days before the last 24 hours, each plus 10 % against noise. With
-nothing to compare it with, the limit decides. A tier may well be over its limit while a rollback would make it dearer:
+nothing to compare it with, the limit decides. A tier may well be over its limit while a rollback would cost more:
 then the verdict is to watch.
 """
 
@@ -25,7 +25,6 @@ from agent.telemetry.recorded_metrics import (
 )
 from alerts.promql import average, equal, like, select, total, unequal, value
 from alerts.recording.model import (
-    BASELINE,
     BASELINE_WINDOW,
     COUNTED,
     DECISION_WINDOWS,
@@ -33,6 +32,7 @@ from alerts.recording.model import (
     WHO,
     RecordingRule,
     Sample,
+    baseline,
     scaled,
 )
 from alerts.recording.signals import SESSION_COST
@@ -67,14 +67,14 @@ def _sessions(faster: float, sessions: int) -> Iterator[RecordingRule]:
 
 def _before(faster: float, sessions: int) -> str:
     """The baseline's last 7 days for every other policy; else the policy's own 7 days before the last 24 hours."""
-    week = [equal("policy", BASELINE), equal("window", BASELINE_WINDOW)]
+    week = [equal("policy", baseline()), equal("window", BASELINE_WINDOW)]
     known = f"{select(SESSION_COST, week)} and {select(COSTED, week)} >= {sessions}"
-    others = f"(1 + 0 * {value(catalog.POLICY_INFO, WHO, [unequal('policy', BASELINE)])})"
-    baseline = f"{others} * on (tier) group_left () max by (tier) ({known})"
+    others = f"(1 + 0 * {value(catalog.POLICY_INFO, WHO, [unequal('policy', baseline())])})"
+    compared = f"{others} * on (tier) group_left () max by (tier) ({known})"
     length, ago = scaled(BASELINE_WINDOW, faster), scaled(DECISION_WINDOWS[-1], faster)
     own = average(catalog.SESSION_COST, length, WHO, ago=ago)
     counted = total(catalog.SESSION_COST, length, WHO, (), "count", ago=ago)
-    return f"{baseline} or on (tier, policy) ({own} and {counted} >= {sessions})"
+    return f"{compared} or on (tier, policy) ({own} and {counted} >= {sessions})"
 
 
 def _verdict() -> Iterator[RecordingRule]:
@@ -84,7 +84,7 @@ def _verdict() -> Iterator[RecordingRule]:
     before = f"({1 + MARGIN:g} * {select(COST_BEFORE)} or on (tier, policy) 0 * {cost})"
     dearer = f"{cost} > bool on (tier, policy) {before}"
     yield RecordingRule(COST_DEARER, f"({select(COST_OVER)} * on (tier, policy) ({dearer})) or {NOTHING}")
-    other = (unequal("policy", BASELINE),)
+    other = (unequal("policy", baseline()),)
     enough = value(COST_WINDOW, WHO, other)
     over, both = (f"({value(metric, WHO, other)} or 0 * {enough})" for metric in (COST_OVER, COST_DEARER))
     yield RecordingRule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -11,8 +12,6 @@ from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
 from alerts.promql import value
 
-BASELINE: Final = load_policies().baseline
-"""The policy that a rollback of another is measured against: `policies.toml` keeps it alive with a holdout."""
 MIN_TURNS: Final = 60
 MIN_SESSIONS: Final = 10
 
@@ -55,6 +54,12 @@ class Sample:
     sessions: int = MIN_SESSIONS
 
 
+@cache
+def baseline() -> str:
+    """The policy that every other is compared with; `policies.toml` keeps it alive with a holdout."""
+    return load_policies().baseline
+
+
 def seconds(duration: float) -> str:
     """A PromQL duration."""
     return (
@@ -68,7 +73,7 @@ def scaled(window: str, faster: float) -> str:
 
 
 def quantile_of(window: str) -> float:
-    """How many standard deviations are beyond doubt in a window.
+    """How many standard deviations are significant in a window.
 
     A day has 24 disjoint windows of an hour, 4 of 6 hours and one of 24, and each kind shares `DOUBT` (Bonferroni):
     0.1, 0.6 and 2.4 %, one-sided, which is z = 3.09, 2.51 and 1.98. Windows slide and turns of one call are alike, so

@@ -12,7 +12,6 @@ from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import BASELINE_ENOUGH, BASELINE_SHARE, LIMIT, recorded
 from alerts.promql import Match, average, equal, like, select, share, total, value
 from alerts.recording.model import (
-    BASELINE,
     BASELINE_WINDOW,
     COUNTED,
     DECISION_WINDOWS,
@@ -21,6 +20,7 @@ from alerts.recording.model import (
     WHO,
     RecordingRule,
     Sample,
+    baseline,
     scaled,
     wilson_lower,
 )
@@ -66,7 +66,7 @@ def signals(budgets: Budgets) -> tuple[Signal, ...]:
 
 def counts(faster: float) -> Iterator[RecordingRule]:
     """How much was counted in every window."""
-    baseline_only = (equal("policy", BASELINE),)
+    baseline_only = (equal("policy", baseline()),)
     counted: tuple[tuple[Metric, Metric, tuple[Match, ...]], ...] = (
         (TURNS_OWED, catalog.TURNS_OWED, ()),
         (TURNS_SLOW, catalog.BUDGET_BREACHES, (equal("budget", "voice_to_voice"),)),
@@ -102,7 +102,7 @@ def shares(ways: Sequence[Signal], least: Sample) -> Iterator[RecordingRule]:
     tier = ("tier",)
     turns, sessions = (value(metric, tier, [last_week]) for metric in (TURNS_OWED, SESSIONS))
     yield RecordingRule(BASELINE_ENOUGH, _enough(least, turns, sessions))
-    week = [equal("policy", BASELINE), last_week]
+    week = [equal("policy", baseline()), last_week]
     known = f"and on (tier) ({select(BASELINE_ENOUGH)} == 1)"
     yield RecordingRule(BASELINE_SHARE, f"{value(SHARE, ('signal', 'tier'), week)} {known}")
 

@@ -3,11 +3,11 @@
 For every tier and policy the verdict is, in `voice_agent:verdict`,
 
     3  not enough data   fewer than 60 owed turns or 10 ended sessions, even in 24 hours
-    2  roll back         a signal is over its limit beyond doubt, and worse than the baseline policy
-    1  watch             a signal is over its limit, but not beyond doubt, or the baseline is no better
+    2  roll back         a signal is significantly over its limit, and worse than the baseline policy
+    1  watch             a signal is over its limit, but not significantly, or the baseline is no better
     0  keep              no signal is over its limit
 
-over the shortest of 1, 6 and 24 hours that holds enough data. "Beyond doubt" is the lower end of Wilson's interval: it
+over the shortest of 1, 6 and 24 hours that holds enough data. "Significantly" is the lower end of Wilson's interval: it
 is right for three calls as well as for three thousand, and is surer the more often a window is looked at in a day
 (`alerts.recording.model.quantile_of`). One caller on a bad line is no reason: slow turns count only when three sessions
 had two of them. A baseline with too little data is replaced by the limit.
@@ -33,7 +33,7 @@ from agent.telemetry.recorded_metrics import (
     recorded,
 )
 from alerts.promql import equal, select, unequal, value
-from alerts.recording.model import BASELINE, COUNTED, DECISION_WINDOWS, WHO, RecordingRule
+from alerts.recording.model import COUNTED, DECISION_WINDOWS, WHO, RecordingRule, baseline
 from alerts.recording.signals import ENOUGH, LOWER, SESSIONS, SESSIONS_SLOW, SHARE, TURNS_OWED
 
 MIN_SLOW_SESSIONS: Final = 3
@@ -42,7 +42,7 @@ _DECIDED: Final = ("signal", "tier", "policy")
 WINDOW = recorded("decision:window", "The window that decides: 1 with enough data, 0 without.", *COUNTED)
 DECISION_OVER = recorded("decision:over_limit", "1 where the signal is over its limit.", *_DECIDED)
 DECISION_WORSE = recorded("decision:worse", "1 where it is worse than the baseline, or than the limit.", *_DECIDED)
-DECISION_BREACH = recorded("decision:breach", "1 where it is over its limit beyond doubt, and worse.", *_DECIDED)
+DECISION_BREACH = recorded("decision:breach", "1 where it is significantly over its limit, and worse.", *_DECIDED)
 DECISION_SLOW_SESSIONS = recorded("decision:slow_sessions", "Sessions in it with two slow turns.", "tier", "policy")
 
 
@@ -74,7 +74,7 @@ def verdict() -> Iterator[RecordingRule]:
     }
     alone, others = sure.values()
     yield RecordingRule(DECISION_BREACH, f"{alone} * {several} or {others}")
-    other = (unequal("policy", BASELINE),)
+    other = (unequal("policy", baseline()),)
     enough = value(WINDOW, WHO, other)
     over, breach = (f"({value(metric, WHO, other)} or 0 * {enough})" for metric in (DECISION_OVER, DECISION_BREACH))
     yield RecordingRule(

@@ -1,4 +1,4 @@
-"""A mixed load on a whole house, with a bad spell: everything that the boards show happens at least once."""
+"""A mixed load on a whole stack, with a bad spell: everything that the boards show happens at least once."""
 
 from __future__ import annotations
 

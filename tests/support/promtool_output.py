@@ -1,7 +1,7 @@
-"""What the generated rules say of simulated shops, and when, by Prometheus' own engine (`promtool test rules`).
+"""What the generated rules say of simulated services, and when, by Prometheus' own engine (`promtool test rules`).
 
 promtool evaluates the rules over the series and answers questions at given minutes. Each question here expects nothing,
-so promtool reports whatever there is, and that report is read. Only the groups on experience are loaded: what the shops
+so promtool reports whatever there is, and that is read. Only the groups on experience are loaded: what the services
 do not have (money, providers, processes) is not judged.
 """
 
@@ -22,7 +22,7 @@ from agent.telemetry.recorded_metrics import ROLL_BACK, VERDICT
 from alerts.groups import alert_groups
 from alerts.recording.groups import recording_groups
 from alerts.recording.verdict import WINDOW
-from tests.support.traffic_model import JUDGED, SCRAPE_MINUTES, Shop
+from tests.support.traffic_model import JUDGED, SCRAPE_MINUTES, SimulatedService
 
 GROUPS: Final = ("voice-agent-counts", "voice-agent-signals", "voice-agent-verdict", "voice-agent-callers")
 CORES: Final = 2
@@ -46,16 +46,16 @@ class PromtoolError(RuntimeError):
     """promtool could not run the rules, or said something that is not a report of samples."""
 
 
-def asked(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[SeriesSeen]:
+def asked(services: Sequence[SimulatedService], questions: Sequence[str], every: int) -> list[SeriesSeen]:
     """What each question finds every so many minutes, which is how often rules are evaluated. Raises PromtoolError."""
-    parts = [shops[start::CORES] for start in range(min(CORES, len(shops)))]
+    parts = [services[start::CORES] for start in range(min(CORES, len(services)))]
     run = partial(_run, questions=questions, every=every)
     with ThreadPoolExecutor(CORES) as pool:
         return [seen for part in pool.map(run, parts) for seen in part]
 
 
-def _run(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[SeriesSeen]:
-    minutes = max(shop.minutes for shop in shops)
+def _run(services: Sequence[SimulatedService], questions: Sequence[str], every: int) -> list[SeriesSeen]:
+    minutes = max(service.minutes for service in services)
     groups = [group for group in (*recording_groups(), *alert_groups()) if group["name"] in GROUPS]
     cases: list[dict[str, Any]] = [
         {"expr": QUESTIONS[question], "eval_time": f"{minute}m", "exp_samples": []}
@@ -69,7 +69,7 @@ def _run(shops: Sequence[Shop], questions: Sequence[str], every: int) -> list[Se
         "tests": [
             {
                 "interval": f"{SCRAPE_MINUTES}m",
-                "input_series": [series for shop in shops for series in shop.series()],
+                "input_series": [series for service in services for series in service.series()],
                 "promql_expr_test": cases,
             }
         ],

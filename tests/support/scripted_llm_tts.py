@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,3 +125,8 @@ def voice_step(
 
 def tts_chain(*providers: Any) -> TtsFallback:
     return TtsFallback([voice_step(one) for one in providers], TTS)
+
+
+def pcm_of(speech: Sequence[Audio | ClientSpeech]) -> bytes:
+    """The sound of what was said."""
+    return b"".join(piece.pcm for piece in speech if isinstance(piece, Audio))

@@ -225,7 +225,7 @@ class House:
             system_prompt="You answer the telephone.",
             context_tokens=4_000,
             prompt_cache=True,
-            apology=Recording("I am sorry.", voice(1.0)),
+            apologies=OneApology(Recording("I am sorry.", voice(1.0))),
             cost_cap=Recording("Goodbye.", voice(1.0)),
             budgets=BUDGETS,
             limits=self.limits,
@@ -237,6 +237,16 @@ class House:
             speak_degraded=False,
             log_transcripts=False,
         )
+
+
+@dataclass(frozen=True)
+class OneApology:
+    """The same for whatever is wrong."""
+
+    recording: Recording
+
+    def next_for(self, error: ProviderError) -> Recording:
+        return self.recording
 
 
 @dataclass

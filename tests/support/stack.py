@@ -1,4 +1,4 @@
-"""The whole house in one event loop: the real service and the sandbox, each under uvicorn on a free port."""
+"""The whole stack in one event loop: the real service and the sandbox, each under uvicorn on a free port."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Stack:
             return (await client.get(f"{self.url}/metrics", headers={"accept": accept})).text
 
     async def quiet(self) -> None:
-        """Waits until every session has ended and closed its books."""
+        """Waits until every session has ended and was recorded."""
         async with asyncio.timeout(10):
             await self.registry.empty()
 

@@ -57,7 +57,7 @@ _TAP: Final = """
 
 
 def calm_house(**settings: Any) -> AbstractAsyncContextManager[Stack]:
-    """A house that refuses nobody because the machine is busy starting a browser."""
+    """A stack that refuses nobody because the machine is busy starting a browser."""
     return running_stack(free_lag_s=10.0, any_lag_s=10.0, **settings)
 
 

@@ -1,4 +1,4 @@
-"""A shop with callers, as Prometheus sees it: the counters of its calls, every two minutes, from a seed.
+"""A service with callers, as Prometheus sees it: the counters of its calls, every two minutes, from a seed.
 
 Calls arrive at random (Poisson). A call has 3 to 9 turns, each as likely, one every 15 s; so an hour of 3 calls has 18
 turns. A turn is slow with the chance of its call: the same for all calls, or spread over them (beta-binomial), because
@@ -30,8 +30,8 @@ BASELINE_CALLS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
-    """One shop; its name is the tier of its series. The slow share is `before` until `turns_bad`, and then `after`."""
+class SimulatedService:
+    """One service; its name is the tier of its series. The slow share is `before` until `turns_bad`, then `after`."""
 
     name: str
     seed: int

@@ -1,4 +1,4 @@
-"""`make alert-stats`: false alarms and detection of the generated rules, over simulated shops in Prometheus' engine."""
+"""`make alert-stats`: false alarms and detection of the generated rules, over simulated services."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ AFTER: Final = {f"{SOON} min": SOON, "3 h": 180, "6 h": 360}
 
 @click.command()
 @click.option("--days", default=30, show_default=True, help="Length of a run without a fault.")
-@click.option("--months", default=2, show_default=True, help="Seeded runs of that length for each shop; 0: none.")
-@click.option("--runs", default=100, show_default=True, help="Seeded runs with a fault for each shop.")
+@click.option("--months", default=2, show_default=True, help="Seeded runs of that length for each service; 0: none.")
+@click.option("--runs", default=100, show_default=True, help="Seeded runs with a fault for each service.")
 @click.option("--every", default=2, show_default=True, help="Minutes between evaluations, without a fault.")
 def main(days: int, months: int, runs: int, every: int) -> None:
     """Count false alarms, and measure how surely and how soon a bad policy is found."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     progress = Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console)
     with progress:
-        task = progress.add_task(f"{days} days without a fault, {months} times in {len(KINDS)} kinds of shop")
+        task = progress.add_task(f"{days} days without a fault, {months} times in {len(KINDS)} kinds of service")
         if months:
             console.print(_false_alarms(false_alarms(KINDS, days, range(months), every)))
         detected: list[Detection] = []
         for calls, correlation, healthy, hours, minutes in _shops():
-            what = f"{runs} shops with {calls:g} calls an hour, correlation {correlation:g}, that turn bad"
+            what = f"{runs} services with {calls:g} calls an hour, correlation {correlation:g}, that turn bad"
             progress.update(task, description=what)
             detected.append(detection(calls, correlation, healthy, hours, range(runs), minutes))
         console.print(_detection(detected, runs))
@@ -69,7 +69,7 @@ def _false_alarms(found: Sequence[FalseAlarms]) -> Table:
     table = Table(
         title=f"False alarms in 30 days, and for how much of the time. {ALLOWED:.0%} of the turns may be slow"
     )
-    table.add_column("shop")
+    table.add_column("service")
     table.add_column("slow turns", justify="right")
     table.add_column("correlation", justify="right")
     table.add_column("days", justify="right")
@@ -96,7 +96,7 @@ def _detection(found: Sequence[Detection], runs: int) -> Table:
         f" {MIN_TURNS} turns, {MIN_SESSIONS} ended calls; the evidence: {MIN_SLOW_SESSIONS} of them with two slow"
         f" turns. +{SOON} min: ROLL BACK by {SOON} minutes after that"
     )
-    table.add_column("shop")
+    table.add_column("service")
     table.add_column("correlation", justify="right")
     table.add_column("before")
     table.add_column("sample", justify="right")

@@ -9,7 +9,7 @@ from typing import Final
 from alerts.recording.model import MIN_SESSIONS, MIN_TURNS
 from alerts.recording.verdict import MIN_SLOW_SESSIONS
 from tests.support.promtool_output import SeriesSeen, asked
-from tests.support.traffic_model import Shop
+from tests.support.traffic_model import SimulatedService
 
 HEALTHY: Final = 0.02
 BAD: Final = 0.15
@@ -18,7 +18,7 @@ ALERT: Final = "VoiceAgentRollBackExperience"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One seeded shop. Minutes count from the change; None is never, in the time that was watched."""
+    """One seeded service. Minutes count from the change; None is never, in the time that was watched."""
 
     sample: int | None
     """When the bad share had as many turns and ended calls as the verdict asks for."""
@@ -42,7 +42,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Seeded runs of one kind of shop."""
+    """Seeded runs of one kind of service."""
 
     calls_an_hour: float
     correlation: float
@@ -68,10 +68,10 @@ class Detection:
 def detection(
     calls_an_hour: float, correlation: float, healthy_hours: float, hours: float, seeds: Sequence[int], every: int
 ) -> Detection:
-    """Lets a policy turn bad in one shop per seed; rules are evaluated every so many minutes. Raises PromtoolError."""
+    """Lets a policy turn bad in a service per seed; rules are evaluated every so many minutes. Raises PromtoolError."""
     changed = int(healthy_hours * 60)
-    shops = [
-        Shop(
+    services = [
+        SimulatedService(
             f"seed{seed}",
             seed,
             calls_an_hour,
@@ -83,16 +83,17 @@ def detection(
         )
         for seed in seeds
     ]
-    seen = asked(shops, ["verdict", "firing"], every)
-    runs = tuple(_run(shop, [one for one in seen if one.labels["tier"] == shop.name], changed) for shop in shops)
+    seen = asked(services, ["verdict", "firing"], every)
+    of = {service.name: [series for series in seen if series.labels["tier"] == service.name] for service in services}
+    runs = tuple(_run(service, of[service.name], changed) for service in services)
     return Detection(calls_an_hour, correlation, healthy_hours, hours, runs)
 
 
-def _run(shop: Shop, seen: Sequence[SeriesSeen], changed: int) -> Run:
+def _run(service: SimulatedService, seen: Sequence[SeriesSeen], changed: int) -> Run:
     verdicts = [one.minute for one in seen if one.question == "verdict"]
     alerts = [one.minute for one in seen if one.labels.get("alertname") == ALERT]
-    sample = shop.enough_since_change(MIN_TURNS, MIN_SESSIONS)
-    evidence = shop.enough_since_change(MIN_TURNS, MIN_SESSIONS, MIN_SLOW_SESSIONS)
+    sample = service.enough_since_change(MIN_TURNS, MIN_SESSIONS)
+    evidence = service.enough_since_change(MIN_TURNS, MIN_SESSIONS, MIN_SLOW_SESSIONS)
     return Run(
         None if sample is None else sample - changed,
         None if evidence is None else evidence - changed,

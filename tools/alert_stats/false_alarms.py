@@ -1,4 +1,4 @@
-"""How often the rules alert on a shop in which nothing is wrong: no more turns are slow than the objective allows."""
+"""How often the rules alert on a healthy service: no more of its turns are slow than the objective allows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.support.promtool_output import SeriesSeen, asked
-from tests.support.traffic_model import Shop
+from tests.support.traffic_model import SimulatedService
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A shop without a fault: its calls, how its slow turns gather in few of them, and their true share."""
+    """A service without a fault: its calls, how its slow turns gather in few of them, and their true share."""
 
     calls_an_hour: float
     correlation: float
@@ -31,12 +31,12 @@ class FalseAlarms:
 
 
 def false_alarms(kinds: Sequence[Kind], days: int, seeds: Sequence[int], every: int) -> list[FalseAlarms]:
-    """Lets shops of each kind run for so many days, once per seed. Raises PromtoolError.
+    """Lets services of each kind run for so many days, once per seed. Raises PromtoolError.
 
-    Rules are evaluated every so many minutes. All shops run together: that is much faster than one after the other.
+    Rules are evaluated every so many minutes. All services run together: that is much faster than one after the other.
     """
-    shops = [
-        Shop(
+    services = [
+        SimulatedService(
             f"{number}:{seed}",
             seed,
             kind.calls_an_hour,
@@ -48,7 +48,7 @@ def false_alarms(kinds: Sequence[Kind], days: int, seeds: Sequence[int], every: 
         for seed in seeds
         for number, kind in enumerate(kinds)
     ]
-    fired = asked(shops, ["firing"], every)
+    fired = asked(services, ["firing"], every)
     return [
         _counted(kind, [seen for seen in fired if seen.labels["tier"].startswith(f"{number}:")], days, seeds, every)
         for number, kind in enumerate(kinds)
@@ -68,6 +68,6 @@ def _counted(kind: Kind, fired: Sequence[SeriesSeen], days: int, seeds: Sequence
     return FalseAlarms(
         kind,
         float(days * len(seeds)),
-        {alert: sum(episodes(minutes, every) for minutes in shops.values()) for alert, shops in found.items()},
-        {alert: sum(every * len(minutes) for minutes in shops.values()) for alert, shops in found.items()},
+        {alert: sum(episodes(minutes, every) for minutes in services.values()) for alert, services in found.items()},
+        {alert: sum(every * len(minutes) for minutes in services.values()) for alert, services in found.items()},
     )

@@ -25,7 +25,6 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import quantiles
 from typing import Any
 
 import psutil
@@ -36,6 +35,7 @@ from agent.policy.policies import DEFAULT_PATH
 from tests.support.paths import CLIPS
 from voice_loadtest.audio import CallerRecording, load_wav
 from voice_loadtest.caller import CallOptions
+from voice_loadtest.quantiles import nearest_rank
 from voice_loadtest.run import LoadResult, run_load
 from voice_loadtest.script import Interrupt, Speak, Step, Type
 
@@ -172,12 +172,12 @@ async def measure(sessions: int, bench: Bench, clips: list[CallerRecording]) -> 
     watcher.cancel()
     moments = json.load(urllib.request.urlopen(f"{bench.sandbox_url}/control/moments"))
     values = overheads(load, moments)
-    cuts = quantiles(values, n=100, method="inclusive") if len(values) > 1 else [0.0] * 99
+    p50, p95, p99 = nearest_rank(values, 0.5, 0.95, 0.99) if values else (0.0, 0.0, 0.0)
     return BenchRow(
         sessions=sessions,
         turns=len(load.turns),
         answered=sum(turn.answered for turn in load.turns),
-        overhead_ms=(cuts[49], cuts[94], cuts[98]),
+        overhead_ms=(p50, p95, p99),
         cpu_share=watch.cpu_share,
         others_share=watch.others_share,
         memory_mb=(watch.memory - watch.began_with) / sessions / 1e6,
@@ -211,10 +211,10 @@ def show(rows: Sequence[BenchRow], barge_ins: Sequence[float]) -> None:
     console.print(table)
     if not all(row.believed for row in rows):
         console.print("[yellow]*[/yellow] the sandbox and the callers were at their limit: not the service's figures")
-    cuts = quantiles(barge_ins, n=20, method="inclusive")
+    p50, p95 = nearest_rank(barge_ins, 0.5, 0.95)
     console.print(
         f"barge-in, caller's first voiced sample to the reply's last: "
-        f"p50 {cuts[9]:.0f} ms, p95 {cuts[18]:.0f} ms ({len(barge_ins)} of them)"
+        f"p50 {p50:.0f} ms, p95 {p95:.0f} ms ({len(barge_ins)} of them)"
     )
     console.print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -7,7 +7,6 @@ work on the event loop between two audio frames is measured; commits are measure
 from __future__ import annotations
 
 import asyncio
-import statistics
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from agent.ledger.sink import LedgerSink
 from agent.telemetry.events import Event, SessionStarted, Sinks, TurnFinished
 from agent.telemetry.exposition import Metrics
 from tests.support.factories import BUDGETS, finished, heard, said, session, thought, turn
+from voice_loadtest.quantiles import nearest_rank
 
 TURNS = 5_000
 
@@ -48,8 +48,8 @@ def measure(handle: Callable[[Event], None]) -> list[float]:
 
 
 def show(name: str, times: list[float]) -> None:
-    cuts = statistics.quantiles(times, n=100)
-    sys.stdout.write(f"{name:42} p50 {cuts[49]:.4f} ms   p99 {cuts[98]:.4f} ms\n")
+    p50, p99 = nearest_rank(times, 0.5, 0.99)
+    sys.stdout.write(f"{name:42} p50 {p50:.4f} ms   p99 {p99:.4f} ms\n")
 
 
 async def commits(ledger: Ledger, sinks: Sinks) -> list[float]:

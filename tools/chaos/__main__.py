@@ -1,4 +1,4 @@
-"""`make chaos`: the whole matrix on the whole house; writes docs/chaos.md and fails when a cell is wrong."""
+"""`make chaos`: the whole matrix on the whole stack; writes docs/chaos.md and fails when a cell is wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TABLE: Final = ROOT / "docs" / "chaos.md"
 @click.command()
 @click.option("--subset", is_flag=True, help="Only the pairwise subset; writes nothing.")
 @click.option("--only", default="", help="Only cells whose name contains this; writes nothing.")
-@click.option("--side-by-side", default=8, show_default=True, help="Houses at once.")
+@click.option("--side-by-side", default=8, show_default=True, help="Stacks at once.")
 def main(subset: bool, only: str, side_by_side: int) -> None:
     """Run the chaos matrix."""
     matrix = [cell for cell in (pairwise(cells()) if subset else cells()) if only in cell.name]

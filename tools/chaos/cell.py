@@ -1,4 +1,4 @@
-"""Runs one cell of the chaos matrix on the whole house, and says what its caller heard."""
+"""Runs one cell of the chaos matrix on the whole stack, and says what its caller heard."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def uncached_policies(folder: Path) -> Path:
 
 @asynccontextmanager
 async def chaos_house(folder: Path) -> AsyncGenerator[tuple[Stack, Witness]]:
-    """A house in which every cell meets its fault."""
+    """A stack in which every cell meets its fault."""
     async with running_stack(policies_file=uncached_policies(folder), stt_idle_s=3.0) as stack:
         witness = Witness()
         stack.wiring.sinks.members.append(witness)
@@ -117,7 +117,7 @@ async def chaos_house(folder: Path) -> AsyncGenerator[tuple[Stack, Witness]]:
 
 
 async def run_cells(group: list[Cell], folder: Path, started: asyncio.Barrier) -> list[CellRow]:
-    """Runs cells that share place, fault and moment, side by side in a house of their own, once all have started."""
+    """Runs cells that share place, fault and moment, side by side in a stack of their own, once all have started."""
     async with chaos_house(folder) as (stack, witness):
         await started.wait()
         async with asyncio.TaskGroup() as tasks:
@@ -223,7 +223,7 @@ def _settled(row: CellRow, seen: CellOutcome, missing: tuple[str, ...]) -> CellR
 
 
 def _missing(text: str, witness: Witness) -> tuple[str, ...]:
-    """Events of the house that the metrics do not show."""
+    """Events of the stack that the metrics do not show."""
     moves = sum(sum(seen.moves.values()) for seen in witness.sessions.values())
     wanted = {
         "fallbacks_total": moves,

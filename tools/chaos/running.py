@@ -1,4 +1,4 @@
-"""Runs many cells, a few houses at a time."""
+"""Runs many cells, a few stacks at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Key = tuple[Moment, str, Trouble]
 
 
 async def run_matrix(matrix: Sequence[Cell], *, side_by_side: int) -> list[CellRow]:
-    """The rows of these cells, in their order. Cells that differ in their tier only share a house."""
+    """The rows of these cells, in their order. Cells that differ in their tier only share a stack."""
     ordered = sorted(matrix, key=_sortable)
     groups = [list(group) for _, group in groupby(ordered, key=_key)]
     rows: dict[Cell, CellRow] = {}
@@ -25,9 +25,9 @@ async def run_matrix(matrix: Sequence[Cell], *, side_by_side: int) -> list[CellR
 
 
 async def _run_together(groups: Sequence[list[Cell]]) -> dict[Cell, CellRow]:
-    """Nobody calls before every house has started: a start blocks the event loop, and the callers' clocks run on.
+    """Nobody calls before every stack has started: a start blocks the event loop, and the callers' clocks run on.
 
-    Raises RuntimeError when a task outlives the houses.
+    Raises RuntimeError when a task outlives the stacks.
     """
     before = asyncio.all_tasks()
     started = asyncio.Barrier(len(groups))

@@ -20,6 +20,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {
     f"{REFERENCE}/alerts.md": alerts.reference,
     f"{REFERENCE}/faults.md": faults.reference,
     f"{REFERENCE}/protocol.md": protocol.reference,
+    f"{REFERENCE}/openapi.json": schemas.openapi_document,
     f"{REFERENCE}/asyncapi.json": schemas.asyncapi_document,
 }
 """Path below the project's root → what makes its content. A test compares every one with the file."""

@@ -31,15 +31,17 @@ def notes_table() -> str:
 
 
 def cost_table() -> str:
-    """Tokens and dollars by length of the call, as Markdown."""
-    lengths = " | ".join(f"{turns} turns" for turns in cost_measures.LENGTHS)
-    lines = [f"| model | context | {lengths} |", "|---|---|" + "--:|" * len(cost_measures.LENGTHS)]
+    """Tokens and dollars by length of the call, as Markdown; a table for each model."""
+    tables: list[str] = []
     for model in cost_measures.MODELS:
+        lengths = " | ".join(f"{turns} turns" for turns in cost_measures.LENGTHS)
+        lines = [f"| {model} | {lengths} |", "|---|" + "--:|" * len(cost_measures.LENGTHS)]
         for label, send in cost_measures.SENDERS.items():
             costs = [cost_measures.cost(send, model, turns) for turns in cost_measures.LENGTHS]
             cells = " | ".join(f"{cost.tokens:,.0f}, ${cost.usd(model):.4f}" for cost in costs)
-            lines.append(f"| {model} | {label} | {cells} |")
-    return "\n".join(lines)
+            lines.append(f"| {label} | {cells} |")
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
 
 
 def with_table(page: str, name: str, table: str) -> str:

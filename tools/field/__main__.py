@@ -20,7 +20,7 @@ PAGE: Final = ROOT / "docs" / "field.md"
 
 @click.command()
 @click.option("--only", default="", help="Only cases whose group or fault holds this text; writes nothing.")
-@click.option("--side-by-side", default=4, show_default=True, help="Houses at once.")
+@click.option("--side-by-side", default=4, show_default=True, help="Stacks at once.")
 def main(only: str, side_by_side: int) -> None:
     """Play the cases of the field."""
     chosen = [case for case in CASES if only in f"{case.group}: {case.fault}"]

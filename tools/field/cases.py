@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tools.field import cases_models
+from tools.field import cases_models, cases_voices
 from tools.field.case import Case
 
-CASES: Final[tuple[Case, ...]] = (*cases_models.CASES,)
+CASES: Final[tuple[Case, ...]] = (*cases_models.CASES, *cases_voices.CASES)

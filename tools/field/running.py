@@ -1,4 +1,4 @@
-"""Runs cases: each in a house of its own, with a second caller on the line who has nothing to do with it."""
+"""Runs cases: each in a stack of its own, with a second caller on the line who has nothing to do with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIDE_BY_SIDE: Final = 4
 
 
 async def run_cases(cases: Sequence[Case], *, side_by_side: int = _SIDE_BY_SIDE) -> list[CaseRow]:
-    """The rows of these cases, in their order. The houses of a batch start before anybody calls."""
+    """The rows of these cases, in their order. The stacks of a batch start before anybody calls."""
     rows: list[CaseRow] = []
     for start in range(0, len(cases), side_by_side):
         batch = cases[start : start + side_by_side]

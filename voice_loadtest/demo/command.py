@@ -1,7 +1,7 @@
 """`voice-agent demo`: a mixed load with a bad spell in the middle, so that both boards have a story to tell.
 
 Time is compressed: the windows of the recording rules are divided by 24 (an hour becomes 2½ minutes), while callers
-talk at their own speed: minutes of many calls fill what hours of a small shop would.
+talk at their own speed: minutes of many calls fill what hours of a low-traffic service would.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import httpx
 
 from voice_loadtest.script import Drop, Interrupt, Step, Type, Wait
 from voice_loadtest.stack.policies import policies_text
-from voice_loadtest.stack.processes import LocalOptions, LocalStack, local_house
+from voice_loadtest.stack.processes import LocalOptions, LocalStack, local_stack
 from voice_loadtest.traffic import CallerPool, Tally, clip, conversation, switchboard
 
 FASTER: Final = 24.0
@@ -77,7 +77,7 @@ def demo(
 
 
 async def _demo(options: LocalOptions, seconds: float, callers: int, database: str, leave: bool) -> None:
-    async with local_house(options) as stack:
+    async with local_stack(options) as stack:
         _say(f"service     {stack.url}   sandbox {stack.sandbox_url}")
         _say(f"Prometheus  {stack.prometheus_url or 'not installed: the boards need it'}")
         began = time.time()

@@ -27,7 +27,7 @@ class Milestones:
     injected: float = 0.0
     mended_under_fault: float | None = None
     doubtless: float | None = None
-    """The lower end of the slow share when the fault ended, where it was over its limit beyond doubt."""
+    """The lower end of the slow share when the fault ended, where it was significantly over its limit."""
     removed: float = 0.0
     recovered: float | None = None
     calls: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
@@ -49,7 +49,7 @@ def pages_resolved(watch: Observer) -> bool:
 
 
 def beyond_doubt(watch: Observer) -> float | None:
-    """The lower end of the policy's slow share, where it is over the limit beyond doubt; else None."""
+    """The lower end of the policy's slow share, where it is significantly over the limit; else None."""
     lower, limit = watch.numbers[queries.SLOW_LOWER], watch.numbers[queries.SLOW_LIMIT]
     judged = watch.numbers[queries.VERDICT] != queries.NOT_ENOUGH
     return lower if judged and lower is not None and limit is not None and lower > limit else None
@@ -87,8 +87,8 @@ def _silent(scenario: Scenario, watch: Observer, names: frozenset[str]) -> Check
 def _doubt(milestones: Milestones) -> Check:
     lower = milestones.doubtless
     if lower is None:
-        return Check(False, "the slow share must be over its limit beyond doubt, and was not: nothing is shown")
-    return Check(True, f"the slow share is over its limit beyond doubt: at least {lower:.1%}")
+        return Check(False, "the slow share must be significantly over its limit, and was not: nothing is shown")
+    return Check(True, f"the slow share is significantly over its limit: at least {lower:.1%}")
 
 
 def _kept(watch: Observer) -> list[Check]:

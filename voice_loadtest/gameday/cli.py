@@ -1,4 +1,4 @@
-"""`voice-agent gameday`: scenarios of a bad day, each on a house of its own, with what must happen asserted."""
+"""`voice-agent gameday`: scenarios of a bad day, each on a stack of its own, with what must happen asserted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from voice_loadtest.gameday.scenario import FASTER, TIER, Scenario
 from voice_loadtest.gameday.scenarios import SCENARIOS
 from voice_loadtest.gameday.timeline import GameDayTimeline
 from voice_loadtest.stack.policies import policies_text
-from voice_loadtest.stack.processes import LocalOptions, local_house
+from voice_loadtest.stack.processes import LocalOptions, local_stack
 
 SCRAPE_S: Final = 0.5
 DWELL_S: Final = 1800.0  # the service's default
@@ -74,7 +74,7 @@ async def _play(scenario: Scenario, console: Console, seed: int) -> PlayedGameDa
             alerts=True,
             settings=_settings(scenario, Path(name)),
         )
-        async with local_house(options) as stack, httpx.AsyncClient(timeout=10.0) as client:
+        async with local_stack(options) as stack, httpx.AsyncClient(timeout=10.0) as client:
             return await stack.while_alive(Play(scenario, stack, client, GameDayTimeline(console)).run(seed))
 
 

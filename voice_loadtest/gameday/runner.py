@@ -1,4 +1,4 @@
-"""Plays one scenario on a running house: healthy, fault, recovery."""
+"""Plays one scenario on a running stack: healthy, fault, recovery."""
 
 from __future__ import annotations
 

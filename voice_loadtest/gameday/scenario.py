@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 FASTER: Final = 60.0
 """An hour of the rules is a minute here: windows, holds, Alertmanager's waits and the service's dwell are divided by
-this. Callers talk at their own speed: many calls at a time fill a minute with what an hour of a small shop would.
+this. Callers talk at their own speed: many calls at a time fill a minute as an hour of a low-traffic service would.
 """
 TIER: Final = "free"
 """Everybody calls on this tier: one tier has enough turns within a minute, two would need twice the callers."""
@@ -22,7 +22,7 @@ Measure = Literal["slow", "cost"]
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What is done to the house when the fault begins; the recovery takes it back. `text` says it to a person."""
+    """What is done to the stack when the fault begins; the recovery takes it back. `text` says it to a person."""
 
     text: str
     latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
@@ -62,7 +62,7 @@ class Scenario:
     """Where the tier's alert threshold lies, where it is not the shipped one."""
     measure: Measure = "slow"
     beyond_doubt: bool = False
-    """The slow share must end up over its limit beyond doubt, so that something holds the alerts back."""
+    """The slow share must end up significantly over its limit, so that something holds the alerts back."""
     healthy_s: float = 15.0
     """How long callers call before the injection, at least."""
     judged_first: bool = True

@@ -46,7 +46,7 @@ SCENARIOS: Final = (
         rolled_back=True,
     ),
     Scenario(
-        "haiku-dear",
+        "haiku-expensive",
         "Haiku is the wrong model, at 12 times the price",
         "VOICE_AGENT_HAIKU_MODEL names a model that costs 12 times as much and gives no rebate for cached prompts, and"
         " Haiku-first goes out to half of the callers. Nobody waits longer, calls just cost more: rolled back for"
@@ -95,7 +95,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "bad-line",
-        "One bad phone line in a quiet shop",
+        "One bad phone line in a low-traffic service",
         "One caller of few has a round trip of 1.5 s and waits at every turn. The slow share is over its limit beyond"
         " doubt, but it is one call: nothing fires, no rollback.",
         Injection("one more caller, on a line with a round trip of 1500 ms", bad_line_ms=1500.0),

@@ -54,7 +54,7 @@ def prometheus_command(
 def alertmanager_command(
     folder: Path, program: str, url: str, service_url: str, token: str, faster: float
 ) -> list[str]:
-    """Writes the project's Alertmanager configuration for this house, with waits divided by `faster`; returns the
+    """Writes the project's Alertmanager configuration for this stack, with waits divided by `faster`; returns the
     command that runs it. The service is told of alerts; chat, pager and mail lack their secrets, so nothing goes out.
     """
     secrets = folder / "alertmanager-secrets"

@@ -1,4 +1,4 @@
-"""The whole house as processes on loopback, for demos and game days: the sandbox, the service, Prometheus and, where
+"""The whole stack as processes on loopback, for demos and game days: the sandbox, the service, Prometheus and, where
 alerts shall decide, Alertmanager.
 """
 
@@ -68,7 +68,7 @@ class LocalStack:
     processes: tuple[tuple[str, subprocess.Popen[bytes]], ...] = field(repr=False)
 
     async def while_alive(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """The result of `work`. Raises StackError when a process of the house ends before."""
+        """The result of `work`. Raises StackError when a process of the stack ends before."""
         working, lost = asyncio.create_task(work), asyncio.create_task(self._lost())
         try:
             await asyncio.wait({working, lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -90,7 +90,7 @@ class LocalStack:
 
 
 @asynccontextmanager
-async def local_house(options: LocalOptions) -> AsyncGenerator[LocalStack]:
+async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
     """Starts everything, waits until it answers, and stops it at the end. Raises StackError with one line.
 
     No provider key reaches the processes: whatever is called is the sandbox. Logs, the database and what Prometheus and

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,11 +39,18 @@ PROVIDER: Final = "anthropic"
 _DELTA_PAUSE_S: Final = 0.008
 _DELTA_CHARACTERS: Final = 10
 _THOUGHT: Final = "The caller is on the phone, so the answer has to be short and plain."
+_NO_CREDIT: Final = (
+    "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase"
+    " credits."
+)
 _ERRORS: Final = {
-    401: ("authentication_error", "invalid x-api-key"),
-    429: ("rate_limit_error", "This request would exceed your organization's rate limit."),
-    529: ("overloaded_error", "Overloaded"),
-    500: ("api_error", "Internal server error"),
+    FaultKind.UNAUTHORIZED: (401, "authentication_error", "invalid x-api-key"),
+    FaultKind.RATE_LIMITED: (429, "rate_limit_error", "This request would exceed your organization's rate limit."),
+    FaultKind.OVERLOADED: (529, "overloaded_error", "Overloaded"),
+    FaultKind.SERVER_ERROR: (500, "api_error", "Internal server error"),
+    FaultKind.NO_CREDIT: (400, "invalid_request_error", _NO_CREDIT),
+    FaultKind.FORBIDDEN: (403, "permission_error", "This organization has been disabled."),
+    FaultKind.GONE: (404, "not_found_error", "model: {model}"),
 }
 
 
@@ -73,8 +81,8 @@ def _status_fault(call: SimulatedCall) -> Answer | None:
     if fault is None or fault.kind not in STATUS_FAULTS or fault.after > 0:
         return None
     call.settle(fault.kind)
-    status = STATUS_FAULTS[fault.kind]
-    return _error(status, *_ERRORS[status], call.retry_after(status))
+    status, kind, message = _ERRORS[fault.kind]
+    return _error(status, kind, message.format(model=call.model), call.retry_after(status))
 
 
 @post("/v1/messages/count_tokens", status_code=200)
@@ -113,7 +121,7 @@ async def messages(request: AnyRequest) -> ASGIApp:
     headers = {"request-id": identifier("req_")}
     if body.get("stream"):
         headers |= {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-        return Streamed(call, _events(call, body, model), headers, _spoil)
+        return Streamed(call, _as_gateway(call, _events(call, body, model)), headers, _spoil)
     await asyncio.sleep(call.world.latency.sample("llm", provider=PROVIDER, model=call.model))
     reply = _reply(call, body, model)
     text = "".join(reply.deltas)
@@ -136,7 +144,10 @@ def _reply(call: SimulatedCall, body: dict[str, Any], model: Model) -> _Reply:
         text = "  \n " if variant == "whitespace" else ""
     thought = _THOUGHT if thinks(body, model) else ""
     text, stop_reason, stop_sequence = _cut(text, body)
-    return _Reply(_deltas(text), thought, stop_reason, stop_sequence, usage)
+    deltas = _deltas(text)
+    if call.fault is not None and call.applies(FaultKind.STOP):
+        deltas, stop_reason, stop_sequence = deltas[: call.fault.after], call.fault.variant, None
+    return _Reply(deltas, thought, stop_reason, stop_sequence, usage)
 
 
 def _cut(text: str, body: dict[str, Any]) -> tuple[str, str, str | None]:
@@ -214,7 +225,7 @@ def _error_event(call: SimulatedCall, passed: int) -> bytes | None:
     if fault is None or fault.kind not in STATUS_FAULTS or passed < fault.after:
         return None
     call.settle(fault.kind)
-    kind, message = _ERRORS[STATUS_FAULTS[fault.kind]]
+    _, kind, message = _ERRORS[fault.kind]
     return _event("error", error={"type": kind, "message": message}, request_id=identifier("req_"))
 
 
@@ -258,6 +269,26 @@ async def _events(call: SimulatedCall, body: dict[str, Any], model: Model) -> As
     finally:
         if not counted:
             call.count(output_tokens=estimate_tokens(reply.thought) + estimate_tokens(said))
+
+
+async def _as_gateway(call: SimulatedCall, pieces: AsyncGenerator[ResponsePiece]) -> AsyncGenerator[ResponsePiece]:
+    """The stream as a gateway passes it on that loses `usage`, where that is the call's fault."""
+    async with aclosing(pieces) as stream:
+        async for piece in stream:
+            yield piece if piece.useful or not call.applies(FaultKind.NO_USAGE) else _without_usage(call, piece)
+
+
+def _without_usage(call: SimulatedCall, piece: ResponsePiece) -> ResponsePiece:
+    head, _, data = piece.data.partition(b"data: ")
+    event = msgspec.json.decode(data)
+    holder = event.get("message", event)
+    if "usage" not in holder:
+        return piece
+    if call.fault is not None and call.fault.variant == "zeros":
+        holder["usage"] = {"input_tokens": 0, "output_tokens": 0}
+    else:
+        del holder["usage"]
+    return ResponsePiece(head + b"data: " + msgspec.json.encode(event) + b"\n\n", useful=False)
 
 
 def _thinking_events(thought: str) -> list[bytes]:

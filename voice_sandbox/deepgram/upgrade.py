@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from litestar import WebSocket
 
 PROVIDER: Final = "deepgram"
+LASTING: Final = {
+    FaultKind.UNAUTHORIZED: "Invalid credentials.",
+    FaultKind.NO_CREDIT: "Project does not have enough credits and does not have an overage agreement.",
+    FaultKind.FORBIDDEN: "Project does not have access to the requested model.",
+    FaultKind.GONE: "No such model/language/tier combination found.",
+}
+"""What the vendor says of faults that do not pass by themselves."""
 _COUNT_EVERY_S: Final = 2
 _WAV_HEADER: Final = 44
 
@@ -134,7 +141,8 @@ class Upgrade:
             self.settle(fault.kind)
             status = STATUS_FAULTS[fault.kind]
             wait_s = 1 if fault.retry_after_s is None and status == 429 else fault.retry_after_s
-            await self.answer(status, fault.kind, {} if wait_s is None else {"retry-after": f"{wait_s:g}"})
+            text = LASTING.get(fault.kind, fault.kind)
+            await self.answer(status, text, {} if wait_s is None else {"retry-after": f"{wait_s:g}"})
             return True
         headers = self.socket.headers
         if not headers.get("authorization") and not headers.get("sec-websocket-protocol"):
@@ -149,6 +157,7 @@ class Upgrade:
         all_headers = {
             "content-type": "application/json",
             "dg-request-id": self.request_id,
+            "dg-error": text,
             "content-length": str(len(body)),
             **(headers or {}),
         }

@@ -78,7 +78,7 @@ def _share(part: int | None, made: Bill) -> str:
 
 
 def _change(before: int | None, after: int | None) -> Text:
-    """How much dearer the second is; unknown where a price is."""
+    """How much more expensive the second is; unknown where a price is."""
     if not before or after is None:
         return Text("–", style=_DIM)
     change = 100 * (after - before) / before

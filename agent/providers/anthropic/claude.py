@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.core.calls import CUT_REPLIES, CallRecorder, ErrorKind, StopReason, Unit
 from agent.providers.anthropic.models import options_of
 from agent.providers.base import Prompt, TextDelta
 from agent.providers.call import Failure, ProviderCall
@@ -21,24 +23,25 @@ from agent.providers.http import (
     session_headers,
 )
 from agent.providers.output_check import speakable
+from agent.providers.refusals import refusal_of
 
 if TYPE_CHECKING:
     from anthropic.types import RawMessageStreamEvent
 
 _CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English, for estimates only
 
-# `error.type` of the API; an error inside a stream has HTTP status 200, so the type decides and not the status.
-_BY_TYPE: Final = {
-    "authentication_error": ErrorKind.UNAUTHORIZED,
-    "billing_error": ErrorKind.UNAUTHORIZED,
-    "permission_error": ErrorKind.UNAUTHORIZED,
-    "rate_limit_error": ErrorKind.RATE_LIMITED,
-    "timeout_error": ErrorKind.TIMEOUT,
-    "overloaded_error": ErrorKind.OVERLOADED,
-    "api_error": ErrorKind.OVERLOADED,
-    "invalid_request_error": ErrorKind.BAD_REQUEST,
-    "not_found_error": ErrorKind.BAD_REQUEST,
-    "request_too_large": ErrorKind.BAD_REQUEST,
+# `error.type` of the API; an error inside a stream has HTTP status 200, so the type decides what status it stands for.
+_STATUS_BY_TYPE: Final = {
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+    "invalid_request_error": 400,
 }
 
 
@@ -77,8 +80,8 @@ class Claude:
     async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
         """Streams one reply. Raises ProviderError. Closing the generator stops the generation.
 
-        A reply without a letter or digit is `empty`. Usage of a call that did not end by itself is estimated: the
-        output at four characters a token, the input too unless the provider had reported it.
+        A reply without a letter or digit is `empty`, a refusal `declined`; one that stopped at a limit ends with a
+        delta that says so. Usage that the provider did not report is estimated at four characters a token, and marked.
         """
         with ProviderCall("llm", self.provider, self.model, recorder, _classify) as call:
             tokens = _TokenCount(call, prompt)
@@ -95,8 +98,20 @@ class Claude:
                         yield TextDelta(text)
             if not tokens.complete:
                 raise call.error(ErrorKind.DISCONNECTED)
-            if call.first_output_at is None:
-                raise call.error(ErrorKind.EMPTY)
+            self._check_end(call)
+            if call.stopped in CUT_REPLIES:
+                yield TextDelta("", cut=True)
+
+    def _check_end(self, call: ProviderCall) -> None:
+        """Raises ProviderError where a stream that came to its end is no answer for all that."""
+        if call.stopped is StopReason.REFUSAL:
+            raise call.error(ErrorKind.DECLINED)
+        if call.stopped is StopReason.PAUSE_TURN:
+            raise call.error(ErrorKind.INCOMPLETE)
+        if call.first_output_at is not None:
+            return
+        kinds = {StopReason.CONTEXT_EXCEEDED: ErrorKind.TOO_LONG, StopReason.TOOL_USE: ErrorKind.INCOMPLETE}
+        raise call.error(kinds.get(call.stopped or StopReason.OTHER, ErrorKind.EMPTY))
 
     def _request(self, prompt: Prompt) -> dict[str, Any]:
         options = self._options
@@ -127,6 +142,20 @@ class Claude:
             await self._client.models.list(limit=1)
         except (AnthropicError, httpx2.HTTPError):
             return  # the first call finds out what is wrong, and says so
+
+    async def clock_ahead_s(self) -> float | None:
+        """By how many seconds our clock is ahead of the vendor's; None where it does not say."""
+        import httpx2
+        from anthropic import APIStatusError
+
+        try:
+            headers = (await self._client.models.with_raw_response.list(limit=1)).headers
+        except APIStatusError as error:
+            headers = error.response.headers
+        except httpx2.HTTPError:
+            return None
+        theirs = headers.get("date")
+        return None if theirs is None else time.time() - parsedate_to_datetime(theirs).timestamp()
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -159,6 +188,7 @@ class _TokenCount:
         self.complete = False
         self._call = call
         self._characters = 0
+        self._input_reported = False
         texts = [prompt.system, prompt.memory, *(message.text for message in prompt.messages)]
         call.quantities[Unit.INPUT_TOKENS] = _estimate(sum(map(len, texts)))
         call.estimated = True
@@ -171,16 +201,49 @@ class _TokenCount:
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
             return event.delta.text
         if event.type == "message_start":
-            usage = event.message.usage
-            quantities[Unit.INPUT_TOKENS] = usage.input_tokens or 0
-            quantities[Unit.CACHE_WRITE_TOKENS] = usage.cache_creation_input_tokens or 0
-            quantities[Unit.CACHE_READ_TOKENS] = usage.cache_read_input_tokens or 0
+            self._input_reported = self._take_input(event.message.usage)
         elif event.type == "message_delta":
-            quantities[Unit.OUTPUT_TOKENS] = event.usage.output_tokens
-            self._call.estimated = False
+            self._call.stopped = _stop_reason(event.delta.stop_reason)
+            self._input_reported = self._take_input(event.usage) or self._input_reported
+            written = _tokens(event.usage, "output_tokens")
+            if written or not self._characters:
+                quantities[Unit.OUTPUT_TOKENS] = written or 0
+            self._call.estimated = not self._input_reported or written is None
         elif event.type == "message_stop":
             self.complete = True
         return ""
+
+    def _take_input(self, usage: object) -> bool:
+        """Whether a usage says what the prompt was; gateways have been seen to leave it out or to fill in zeros."""
+        read = [(unit, _tokens(usage, name)) for unit, name in _INPUT_FIELDS]
+        if not any(count for _, count in read):
+            return False
+        for unit, count in read:
+            if count is not None:
+                self._call.quantities[unit] = count
+        return True
+
+
+_INPUT_FIELDS: Final = (
+    (Unit.INPUT_TOKENS, "input_tokens"),
+    (Unit.CACHE_WRITE_TOKENS, "cache_creation_input_tokens"),
+    (Unit.CACHE_READ_TOKENS, "cache_read_input_tokens"),
+)
+
+
+def _tokens(usage: object, name: str) -> int | None:
+    """A count of a usage object; None where there is none. The SDK builds its objects without checking them."""
+    value: object = getattr(usage, name, None)
+    return value if isinstance(value, int) else None
+
+
+def _stop_reason(name: str | None) -> StopReason | None:
+    if name is None:
+        return None
+    return StopReason(name) if name in _STOP_REASONS else StopReason.OTHER
+
+
+_STOP_REASONS: Final = frozenset(StopReason)
 
 
 def _estimate(characters: int) -> int:
@@ -199,8 +262,9 @@ def _failure(error: Exception, call: ProviderCall) -> Failure:
     from anthropic import APIConnectionError, APIStatusError
 
     if isinstance(error, APIStatusError):
-        kind = _BY_TYPE.get(error.type or "") or kind_of_status(error.status_code)
-        return Failure(kind, retry_after_s(error.response.headers))
+        status = _STATUS_BY_TYPE.get(error.type or "", error.status_code)
+        refusal = refusal_of(status, error.body)
+        return refusal.failure(kind_of_status(status), retry_after_s(error.response.headers))
     if isinstance(error, APIConnectionError) and isinstance(error.__cause__, Exception):
         return Failure(kind_of_transport_error(error.__cause__, call))
     return Failure(kind_of_transport_error(error, call))

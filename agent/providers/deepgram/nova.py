@@ -99,13 +99,6 @@ class NovaStream(DeepgramStream):
         await super().send(pcm)
         self._last_sent_at = asyncio.get_running_loop().time()
 
-    async def finalize(self) -> None:
-        """Asks for everything heard so far as a finished turn, without waiting for silence. Raises ProviderError."""
-        try:
-            await self._nova.send_finalize()
-        except Exception as error:
-            raise self._failed(error) from None
-
     def _deadline(self) -> float | None:
         return super()._deadline() or self._last_sent_at + KEEP_ALIVE_S
 
@@ -161,7 +154,7 @@ class NovaReader:
             whole, all_words = self._turn()
             heard.append(SttEvent(SttEventKind.PARTIAL if self._started else SttEventKind.STARTED, whole, all_words))
             self._started = True
-        if message.speech_final or message.from_finalize:
+        if message.speech_final:
             heard += self._end()
         return heard
 

@@ -18,6 +18,7 @@ from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError, Unit
 from agent.providers.base import SttEvent
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import CONNECT_TIMEOUT_S, kind_of_status, retry_after_s
+from agent.providers.refusals import Refusal, refusal_of
 
 if TYPE_CHECKING:
     from deepgram import AsyncDeepgramClient
@@ -265,7 +266,10 @@ def classify(error: Exception, call: ProviderCall) -> Failure:
     if isinstance(error, ProtocolFaultError):
         return Failure(error.kind)
     if isinstance(error, ApiError):
-        return Failure(kind_of_status(error.status_code or 500), retry_after_s(_response_headers(error)))
+        status, headers = error.status_code or 500, _response_headers(error)
+        words = headers.get("dg-error", "") if headers else ""
+        told = Refusal(status, "", words) if words else refusal_of(status, error.body)
+        return told.failure(kind_of_status(status), retry_after_s(headers))
     if isinstance(error, ConnectionClosed):
         refused_audio = error.rcvd is not None and error.rcvd.code == _POLICY_VIOLATION
         return Failure(ErrorKind.BAD_REQUEST if refused_audio else ErrorKind.DISCONNECTED)

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Final, cast
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import CallRecorder, ErrorKind, Unit
 from agent.providers.base import Audio
-from agent.providers.call import Failure, ProviderCall
+from agent.providers.call import NO_RECORDER, Failure, ProviderCall, Quota
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,
     KEEPALIVE_EXPIRY_S,
     MAX_CONNECTIONS,
     MAX_IDLE_CONNECTIONS,
     READ_TIMEOUT_S,
-    is_audio,
     kind_of_status,
     kind_of_transport_error,
     retry_after_s,
     session_headers,
 )
-from agent.providers.output_check import audible
-from agent.providers.resample import WholeSamples
+from agent.providers.refusals import refusal_of
+from agent.providers.speech import audio_of
 
 if TYPE_CHECKING:
     from elevenlabs.core import RequestOptions
 
 CHUNK_BYTES: Final = 1600  # 50 ms: a smaller piece is a frame more to the caller, a larger one is heard later
 _FORMAT: Final = "pcm_16000"
+_WITHOUT_CONTEXT: Final = frozenset({"eleven_v3", "eleven_v3_conversational"})  # they refuse `previous_text`
+_CONTEXT_CHARACTERS: Final = 200
+_SESSIONS: Final = 1000  # whose last words are kept; the one that was silent longest goes first
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceOptions:
+    """How ElevenLabs is asked. `speed` 1 is as recorded; `context` sends the clause before; `logging` off is zero
+    retention, which takes a plan that allows it.
+    """
+
+    speed: float = 1.0
+    context: bool = True
+    logging: bool = True
 
 
 class ElevenLabs:
@@ -45,6 +62,7 @@ class ElevenLabs:
         model: str,
         voice: str,
         base_url: str | None = None,
+        options: VoiceOptions = VoiceOptions(),
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         import httpx
@@ -52,6 +70,8 @@ class ElevenLabs:
 
         self.model = model
         self._voice = voice
+        self._options = options
+        self._before: OrderedDict[str, str] = OrderedDict()  # session → what it was last asked to say
         timeout = httpx.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
         self._http = httpx.AsyncClient(
             timeout=timeout,
@@ -70,10 +90,9 @@ class ElevenLabs:
         )
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
-        """Streams the speech of one clause in pieces of 20 ms. Raises ProviderError. Closing the generator stops it.
+        """Streams the speech of one clause as `audio_of` does. Raises ProviderError. Closing the generator stops it.
 
-        Audio passes unchanged. A stream that stays under -50 dBFS to its end is `empty`, one that ends inside a
-        sample `malformed`. The characters of the text are billed unless the provider refused the request.
+        The characters of the text are billed unless the provider refused the request.
         """
         options: RequestOptions = {
             "chunk_size": CHUNK_BYTES,
@@ -83,23 +102,43 @@ class ElevenLabs:
         with ProviderCall("tts", self.provider, self.model, recorder, _classify) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
             async with self._client.text_to_speech.with_raw_response.stream(
-                self._voice, text=text, model_id=self.model, output_format=_FORMAT, request_options=options
+                self._voice,
+                text=text,
+                model_id=self.model,
+                output_format=_FORMAT,
+                request_options=options,
+                **self._asked(session),
             ) as response:
                 call.accepted = True
-                if not is_audio(response.headers):
-                    raise call.error(ErrorKind.MALFORMED)
-                whole = WholeSamples()
-                async for data in response.data:
-                    pcm = whole.feed(data)
-                    if not pcm:
-                        continue
-                    if call.first_output_at is None and audible(pcm):
-                        call.first_output()
-                    yield Audio(pcm, self.provider)
-            if whole.broken_off:
-                raise call.error(ErrorKind.MALFORMED)
-            if call.first_output_at is None:
-                raise call.error(ErrorKind.EMPTY)
+                self._remember(session, text)
+                async with aclosing(audio_of(call, response.headers, response.data, SAMPLE_RATE)) as speech:
+                    async for piece in speech:
+                        yield piece
+
+    def _asked(self, session: str) -> dict[str, Any]:
+        """What is only sent where it is not the vendor's default."""
+        from elevenlabs import VoiceSettings
+
+        asked: dict[str, Any] = {}
+        if not self._options.logging:
+            asked["enable_logging"] = False
+        if self._options.speed != 1.0:
+            asked["voice_settings"] = VoiceSettings(speed=self._options.speed)
+        if self._options.context and self.model not in _WITHOUT_CONTEXT and session in self._before:
+            asked["previous_text"] = self._before[session]
+        return asked
+
+    def _remember(self, session: str, text: str) -> None:
+        self._before[session] = text[-_CONTEXT_CHARACTERS:]
+        self._before.move_to_end(session)
+        while len(self._before) > _SESSIONS:
+            self._before.popitem(last=False)
+
+    async def quota(self) -> Quota | None:
+        """What is left of the plan's characters; None where the API does not say. Raises ProviderError."""
+        with ProviderCall("tts", self.provider, self.model, NO_RECORDER, _classify):
+            plan = await self._client.user.subscription.get(request_options={"max_retries": 0})
+        return Quota(float(plan.character_limit - plan.character_count), "characters")
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
@@ -120,7 +159,8 @@ def _classify(error: Exception, call: ProviderCall) -> Failure:
     from elevenlabs.core import ApiError
 
     if isinstance(error, ApiError):
-        failure = Failure(kind_of_status(error.status_code or 500), retry_after_s(error.headers))
+        status = error.status_code or 500
+        failure = refusal_of(status, error.body).failure(kind_of_status(status), retry_after_s(error.headers))
     else:
         failure = Failure(kind_of_transport_error(error, call))
     if not call.accepted and failure.kind is not ErrorKind.TIMEOUT:

@@ -4,10 +4,12 @@
     open ──(after a jittered wait that doubles, at most a minute)──► half_open: probes only, never a caller's request
     half_open ──(enough probes in a row succeed)──► closed
     half_open ──(one fails)──► open
+    any ──(misconfigured: a fault that does not pass by itself)──► open at once, for everybody, with slow re-checks
 
-One breaker per provider and model, shared by all sessions of the process. Input of ours that a provider refuses
-(`bad_request`) and calls that were cancelled before their deadline say nothing about it. While a provider has asked for
-patience (`retry-after`) nobody asks it, whatever the state.
+One breaker per provider and model, shared by all sessions of the process. What one caller can cause says nothing about
+it: input that is refused (`bad_request`, unless from all sides), an answer that the model declines, a call
+that was cancelled before its deadline. While a provider has asked for patience (`retry-after`) nobody asks it, whatever
+the state; but where a caller has nobody else left to ask, one a second tries whether it still means it.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 import structlog
 
 from agent.core import clock
-from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError
+from agent.core.calls import Call, CallRecorder, ErrorKind, Misconfiguration, Problem, ProviderError
 
 log = structlog.get_logger()
 
@@ -55,6 +58,13 @@ class BreakerRules:
     probe_pause_s: float = 0.5
     """Between two probes of a half-open breaker."""
     probe_timeout_s: float = 3.0
+    recheck_s: float = 30.0
+    """From a misconfiguration to its first re-check; doubles as other waits do."""
+    longest_recheck_s: float = 300.0
+    trickle_s: float = 1.0
+    """Between two callers who ask a provider that has asked for patience, because nobody else is left."""
+    refusers: int = 3
+    """Different callers whose input was refused, without a success between: then it is not their input."""
 
     @staticmethod
     def for_deadline(first_output_s: float) -> BreakerRules:
@@ -70,8 +80,10 @@ class BreakerChange:
     model: str
     before: BreakerState
     after: BreakerState
-    reason: str  # failures, slow, probe_due, probe_failed, recovered
+    reason: str  # failures, slow, misconfigured, probe_due, probe_failed, recovered
     at: float
+    fault: Misconfiguration | None = None
+    """What only a person can mend; None where the provider is as it should be, or its failures may pass."""
 
 
 OnChange = Callable[[BreakerChange], None]
@@ -98,6 +110,10 @@ class _ProbeRecorder:
         self.recorder.record(replace(call, outcome=ErrorKind.TIMEOUT) if late else call)
 
 
+NEVER_COUNT: Final = frozenset({ErrorKind.BAD_REQUEST, ErrorKind.DECLINED, ErrorKind.TOO_LONG})
+"""What is about the request and not about the provider."""
+
+
 class Breaker:
     """The breaker of one model of one provider. Made by `Breakers`."""
 
@@ -111,10 +127,15 @@ class Breaker:
         self.probe: Probe | None = None
         self.probe_at: float | None = None
         """When the next probe is due (time of `agent.core.clock`); None while it is closed."""
+        self.fault: Misconfiguration | None = None
+        """What only a person can mend; None while nothing is known to be wrong."""
         self._on_change = on_change
         self._dice = dice
         self._seen: deque[_Seen] = deque(maxlen=rules.window_calls)
         self._paused_until = 0.0
+        self._paused_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._refused: set[int] = set()
         self._wait_s = rules.wait_s
         self._probes_left = rules.probes_to_close
 
@@ -123,16 +144,42 @@ class Breaker:
         """Whether a caller's request may go to the provider now."""
         return self.state is BreakerState.CLOSED and clock.now() >= self._paused_until
 
+    def try_anyway(self) -> bool:
+        """Whether a caller who has nobody else left may ask although the provider has asked for patience."""
+        now = clock.now()
+        lately = now - max(self._tried_at, self._paused_at) < self.rules.trickle_s
+        if self.state is not BreakerState.CLOSED or lately:
+            return False
+        self._tried_at = now
+        return True
+
     def succeeded(self, first_output_s: float | None) -> None:
         """A caller's request was answered; `first_output_s` from request to first useful output, where there is one."""
+        self._refused.clear()
+        if self._tried_at >= self._paused_at:
+            self._paused_until = 0.0  # who tried it anyway was served
         self._note(failed=False, slow=first_output_s is not None and first_output_s > self.rules.slow_s)
 
-    def failed(self, kind: ErrorKind, retry_after_s: float | None = None) -> None:
-        """A caller's request failed."""
-        if kind is ErrorKind.BAD_REQUEST:
+    def failed(
+        self,
+        kind: ErrorKind,
+        retry_after_s: float | None = None,
+        fault: Misconfiguration | None = None,
+        caller: int | None = None,
+    ) -> None:
+        """A caller's request failed. `caller` is any number that tells callers apart, where one is known."""
+        if kind is ErrorKind.BAD_REQUEST and caller is not None:
+            self._refused.add(caller)
+            if len(self._refused) >= self.rules.refusers:
+                kind, fault = ErrorKind.MISCONFIGURED, Misconfiguration(Problem.OTHER, "refused for every caller")
+        if kind in NEVER_COUNT:
+            return
+        if kind is ErrorKind.MISCONFIGURED:
+            self._misconfigured(fault or Misconfiguration(Problem.OTHER))
             return
         if retry_after_s:
-            self._paused_until = max(self._paused_until, clock.now() + retry_after_s)
+            self._paused_at = clock.now()
+            self._paused_until = max(self._paused_until, self._paused_at + retry_after_s)
         if kind is not ErrorKind.RATE_LIMITED or not retry_after_s:
             self._note(failed=True, slow=False)
 
@@ -153,8 +200,18 @@ class Breaker:
             error = ProviderError(self.provider, ErrorKind.MALFORMED)
         if error is None:
             self._probe_succeeded()
+        elif error.kind is ErrorKind.MISCONFIGURED:
+            self._misconfigured(error.fault or self.fault or Misconfiguration(Problem.OTHER))
         else:
             self._open("probe_failed", error.retry_after_s or 0.0)
+
+    def _misconfigured(self, fault: Misconfiguration) -> None:
+        if self.state is BreakerState.OPEN:
+            return  # a request that was under way when it opened; the next probe finds out
+        rules, known = self.rules, self.fault is not None
+        self._wait_s = max(rules.recheck_s, self._wait_s if known else 0.0)
+        self.fault = fault
+        self._open("probe_failed" if known else "misconfigured", 0.0, longest_s=rules.longest_recheck_s)
 
     def _probe_succeeded(self) -> None:
         self._probes_left -= 1
@@ -162,8 +219,10 @@ class Breaker:
             self.probe_at = clock.now() + self._jittered(self.rules.probe_pause_s)
             return
         self._seen.clear()
+        self._refused.clear()
         self._wait_s = self.rules.wait_s
         self.probe_at = None
+        self.fault = None
         self._change(BreakerState.CLOSED, "recovered")
 
     def _note(self, *, failed: bool, slow: bool) -> None:
@@ -181,9 +240,9 @@ class Breaker:
         elif slow and sum(one.slow or one.failed for one in self._seen) >= self.rules.slow_rate * count:
             self._open("slow", 0.0)
 
-    def _open(self, reason: str, least_wait_s: float) -> None:
+    def _open(self, reason: str, least_wait_s: float, *, longest_s: float | None = None) -> None:
         wait = max(self._jittered(self._wait_s), least_wait_s, self._paused_until - clock.now())
-        self._wait_s = min(self._wait_s * 2, self.rules.longest_wait_s)
+        self._wait_s = min(self._wait_s * 2, longest_s or self.rules.longest_wait_s)
         self._probes_left = self.rules.probes_to_close
         self.probe_at = clock.now() + wait
         self._seen.clear()
@@ -195,7 +254,7 @@ class Breaker:
     def _change(self, state: BreakerState, reason: str) -> None:
         before, self.state = self.state, state
         if before is not state:
-            self._on_change(BreakerChange(self.provider, self.model, before, state, reason, clock.now()))
+            self._on_change(BreakerChange(self.provider, self.model, before, state, reason, clock.now(), self.fault))
 
 
 _dice = random.SystemRandom().random
@@ -230,6 +289,10 @@ class Breakers:
         breaker = self._breakers[key]
         breaker.probe = breaker.probe or probe
         return breaker
+
+    def faults(self) -> dict[tuple[str, str], Misconfiguration]:
+        """(provider, model) → what only a person can mend, for those where something is wrong."""
+        return {key: breaker.fault for key, breaker in self._breakers.items() if breaker.fault is not None}
 
     def states(self) -> dict[tuple[str, str], BreakerState]:
         """(provider, model) → state."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Final
 
-from agent.core.calls import CallRecorder
+from agent.core.calls import Call, CallRecorder, ErrorKind
 from agent.providers.base import Audio, ClientSpeech, LanguageModel, Message, Prompt, TextDelta, TextToSpeech
 from agent.providers.fallback.chain import Chain, ChainDeadlines, ChainStep
+from agent.providers.fallback.speech_check import SpeakingPace, SpeechCheck
 from agent.providers.output_check import audible, speakable
+
+Paces = dict[tuple[str, str], SpeakingPace]
+"""(provider, model) → how fast it speaks."""
 
 
 class LlmFallback:
@@ -38,16 +43,18 @@ class LlmFallback:
         """Streams one reply. Raises ProviderError when no step is left. Closing the generator stops the generation."""
         text = ""
         taken_over = False
+        shorter = _Shorter()
 
         def start(model: LanguageModel, attempt: CallRecorder) -> AsyncGenerator[TextDelta]:
             nonlocal taken_over
             taken_over = bool(text)
-            return model.reply(session, _carry_on(prompt, text) if text else prompt, attempt)
+            asked = shorter.prompt(prompt)
+            return model.reply(session, _carry_on(asked, text) if text else asked, shorter.watching(attempt))
 
         async with aclosing(self._chain.run(start, recorder)) as reply:
             async for said in reply:
-                if taken_over and not (text[-1].isspace() or said.text[0].isspace()):
-                    said = TextDelta(f" {said.text}")
+                if taken_over and not (text[-1].isspace() or said.text[:1].isspace()):
+                    said = replace(said, text=f" {said.text}")
                 taken_over = False
                 text += said.text
                 yield said
@@ -56,12 +63,20 @@ class LlmFallback:
 class TtsFallback:
     """A chain of voices that looks like one. A clause cut half-way is said again once, from its start, by the next.
 
-    `ClientVoice` as the last step (`instant`) lets the client speak where it has declared that it can.
+    What each says is checked (`SpeechCheck`): a voice that is slower than its speech is not asked for the next
+    clause. `paces` is what the process knows of its voices. `ClientVoice` as the last step (`instant`) lets the client
+    speak where it has declared that it can.
     """
 
     def __init__(
-        self, steps: Sequence[ChainStep[TextToSpeech]], deadlines: ChainDeadlines, *, priority: bool = False
+        self,
+        steps: Sequence[ChainStep[TextToSpeech]],
+        deadlines: ChainDeadlines,
+        *,
+        priority: bool = False,
+        paces: Paces | None = None,
     ) -> None:
+        self._paces: Paces = {} if paces is None else paces
         self.provider = steps[0].provider.provider
         self.model = steps[0].provider.model
         self._chain: Chain[TextToSpeech, Audio | ClientSpeech] = Chain(
@@ -76,11 +91,50 @@ class TtsFallback:
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
         """Streams the speech of one clause. Raises ProviderError when no step is left. Closing stops the synthesis."""
-        async with aclosing(
-            self._chain.run(lambda voice, attempt: voice.speak(session, text, attempt), recorder)
-        ) as speech:
-            async for piece in speech:
-                yield piece
+        checks: dict[str, SpeechCheck] = {}
+
+        def start(voice: TextToSpeech, attempt: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
+            pace = self._paces.setdefault((voice.provider, voice.model), SpeakingPace())
+            checks[voice.provider] = check = SpeechCheck(voice.provider, text, pace, attempt)
+            return check.checked(voice.speak(session, text, check))
+
+        try:
+            async with aclosing(self._chain.run(start, recorder)) as speech:
+                async for piece in speech:
+                    yield piece
+        finally:
+            for step in self._chain.steps:
+                if (check := checks.get(step.provider.provider)) is not None and check.too_slow:
+                    self._chain.demote(step, ErrorKind.STALLED)
+
+
+@dataclass(slots=True)
+class _Shorter:
+    """Makes the next prompt a short one when a model said that ours does not fit. Also a recorder in between."""
+
+    too_long: bool = False
+
+    def prompt(self, prompt: Prompt) -> Prompt:
+        """The newest messages alone where the whole does not fit."""
+        if not self.too_long:
+            return prompt
+        return replace(prompt, memory="", messages=prompt.messages[-_NEWEST:])
+
+    def watching(self, recorder: CallRecorder) -> CallRecorder:
+        return _Watching(self, recorder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watching:
+    shorter: _Shorter
+    recorder: CallRecorder
+
+    def record(self, call: Call) -> None:
+        self.shorter.too_long |= call.outcome is ErrorKind.TOO_LONG
+        self.recorder.record(call)
+
+
+_NEWEST: Final = 5  # messages, of which the first and the last are the caller's
 
 
 def _carry_on(prompt: Prompt, said: str) -> Prompt:

@@ -204,7 +204,7 @@ class FallbackSttStream:
                 steady = self._progress and clock.now() - began >= _STEADY_S
                 attempts = 0 if steady else attempts + 1
                 if self._suspect is not step and step.breaker is not None:
-                    step.breaker.failed(error.kind, error.retry_after_s)
+                    step.breaker.failed(error.kind, error.retry_after_s, error.fault)
                 if error.kind not in _AGAIN or attempts >= self._chain.rules.attempts or not _allows(step):
                     self._chain.rest(step)
                     raise

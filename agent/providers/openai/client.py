@@ -15,6 +15,7 @@ from agent.providers.http import (
     kind_of_transport_error,
     retry_after_s,
 )
+from agent.providers.refusals import refusal_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -63,7 +64,8 @@ def _failure(error: Exception, call: ProviderCall) -> Failure:
     from openai import APIConnectionError, APIStatusError
 
     if isinstance(error, APIStatusError):
-        return Failure(kind_of_status(error.status_code), retry_after_s(error.response.headers))
+        refusal = refusal_of(error.status_code, error.body)
+        return refusal.failure(kind_of_status(error.status_code), retry_after_s(error.response.headers))
     if isinstance(error, APIConnectionError) and isinstance(error.__cause__, Exception):
         return Failure(kind_of_transport_error(error.__cause__, call))
     return Failure(kind_of_transport_error(error, call))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
-from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.core.calls import CallRecorder, Unit
 from agent.providers.base import Audio
 from agent.providers.call import ProviderCall
-from agent.providers.http import READ_TIMEOUT_S, is_audio, session_headers
+from agent.providers.http import READ_TIMEOUT_S, session_headers
 from agent.providers.openai.client import classify, connect, list_models
-from agent.providers.output_check import audible
-from agent.providers.resample import ToSessionRate, WholeSamples
+from agent.providers.speech import audio_of
 
 _RATE: Final = 24_000  # of `response_format="pcm"`: PCM s16le mono, by the vendor's convention
 _CHUNK_BYTES: Final = 960  # 20 ms at that rate
@@ -40,10 +40,9 @@ class OpenAISpeech:
         self._client = connect(api_key, base_url, read_timeout_s)
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
-        """Streams the speech of one clause, resampled to 16 kHz. Raises ProviderError. Closing the generator stops it.
+        """Streams the speech of one clause as `audio_of` does. Raises ProviderError. Closing the generator stops it.
 
-        A stream that stays under -50 dBFS to its end is `empty`, one that ends inside a sample `malformed`. The
-        characters of the text are billed unless the provider refused the request.
+        The characters of the text are billed unless the provider refused the request.
         """
         with ProviderCall("tts", self.provider, self.model, recorder, classify) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
@@ -55,25 +54,10 @@ class OpenAISpeech:
                 extra_headers=session_headers(session),
             ) as response:
                 call.accepted = True
-                if not is_audio(response.headers):
-                    raise call.error(ErrorKind.MALFORMED)
-                whole, resampler = WholeSamples(), ToSessionRate(_RATE)
-                async for data in response.iter_bytes(_CHUNK_BYTES):
-                    pcm = resampler.feed(whole.feed(data))
-                    if not pcm:
-                        continue
-                    if call.first_output_at is None and audible(pcm):
-                        call.first_output()
-                    yield Audio(pcm, self.provider)
-                if whole.broken_off:
-                    raise call.error(ErrorKind.MALFORMED)
-                pcm = resampler.feed(b"", last=True)
-            if call.first_output_at is None and audible(pcm):
-                call.first_output()
-            if pcm:
-                yield Audio(pcm, self.provider)
-            if call.first_output_at is None:
-                raise call.error(ErrorKind.EMPTY)
+                data = response.iter_bytes(_CHUNK_BYTES)
+                async with aclosing(audio_of(call, response.headers, data, _RATE)) as speech:
+                    async for piece in speech:
+                        yield piece
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""

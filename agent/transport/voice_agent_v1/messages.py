@@ -84,6 +84,8 @@ ClientMessage = Start | Text | PlaybackReport | Pong | Hangup
 
 
 class SessionReady(WireMessage, frozen=True, kw_only=True, tag="session.ready"):
+    """The session is open. First message of the server."""
+
     session_id: str
     tier: str
     policy: str
@@ -94,14 +96,20 @@ class SessionReady(WireMessage, frozen=True, kw_only=True, tag="session.ready"):
 
 
 class Ping(WireMessage, frozen=True, kw_only=True, tag="ping"):
+    """Measures the round trip; answer with `pong` at once."""
+
     id: int
 
 
 class TranscriptPartial(WireMessage, frozen=True, kw_only=True, tag="transcript.partial"):
+    """The words of this turn so far."""
+
     text: str
 
 
 class TranscriptFinal(WireMessage, frozen=True, kw_only=True, tag="transcript.final"):
+    """The turn is over; a reply is owed."""
+
     turn: int
     text: str
     spoken: bool
@@ -162,6 +170,8 @@ class ListenBrowser(WireMessage, frozen=True, kw_only=True, tag="listen.browser"
 
 
 class Degraded(WireMessage, frozen=True, kw_only=True, tag="degraded"):
+    """A service runs on a later place of its chain (premium only)."""
+
     service: str
     tier: int  # 2 or 3: the place in the chain that serves now
     reason: str
@@ -169,6 +179,8 @@ class Degraded(WireMessage, frozen=True, kw_only=True, tag="degraded"):
 
 
 class Recovered(WireMessage, frozen=True, kw_only=True, tag="recovered"):
+    """The service runs on its first place again (premium only)."""
+
     service: str
 
 
@@ -187,6 +199,8 @@ class TurnMetrics(WireMessage, frozen=True, kw_only=True, tag="turn.metrics"):
 
 
 class SessionCost(WireMessage, frozen=True, kw_only=True, tag="session.cost"):
+    """What the session has cost so far, where the tier may see it. Dollars."""
+
     usd: float
     by_service: dict[str, float]
     tokens: int
@@ -199,6 +213,8 @@ class MemoryView(WireMessage, frozen=True, kw_only=True, tag="memory.view"):
 
 
 class Error(WireMessage, frozen=True, kw_only=True, tag="error"):
+    """What was wrong and what to do. A fatal error is followed by a close."""
+
     code: str
     message: str
     fatal: bool
@@ -206,6 +222,8 @@ class Error(WireMessage, frozen=True, kw_only=True, tag="error"):
 
 
 class SessionEndMessage(WireMessage, frozen=True, kw_only=True, tag="session.end"):
+    """Last message before a close with 1000 or 1001."""
+
     reason: str
     turns: int
 

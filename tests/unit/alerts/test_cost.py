@@ -7,13 +7,13 @@ from pathlib import Path
 from agent.telemetry.recorded_metrics import COST_BEFORE, COST_SESSION, COST_VERDICT, KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
 from alerts.__main__ import rule_file
 from alerts.recording.groups import recording_groups
-from alerts.recording.model import BASELINE
+from alerts.recording.model import baseline
 from tests.support.promtool import check, needs_promtool
 
 # An hour of the rules is a minute, so that a week fits into a test; evaluated once a minute.
 RULES = rule_file([{**group, "interval": "1m"} for group in recording_groups(faster=60.0)])
 NEW = 'tier="free",policy="haiku_first"'
-OLD = f'tier="free",policy="{BASELINE}"'
+OLD = f'tier="free",policy="{baseline()}"'
 MINUTES = 400
 SESSIONS = 20  # a minute
 LIMIT = 0.10

@@ -11,17 +11,17 @@ from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, VERDIC
 from alerts.__main__ import files, rule_file
 from alerts.promql import select
 from alerts.recording.groups import recorded_metrics, recording_groups
-from alerts.recording.model import BASELINE, quantile_of, wilson_lower
+from alerts.recording.model import baseline, quantile_of, wilson_lower
 from alerts.recording.signals import LOWER, SAMPLE, SHARE, signals
 from tests.support.paths import ROOT
 from tests.support.promtool import check, counters, needs_promtool
 
 RULES = rule_file(recording_groups())
 NEW = 'tier="free",policy="haiku_first"'
-OLD = f'tier="free",policy="{BASELINE}"'
+OLD = f'tier="free",policy="{baseline()}"'
 INFO = [
     {"series": f'voice_agent_policy_info{{tier="free",policy="{name}",version="1"}}', "values": "1x310"}
-    for name in ("haiku_first", BASELINE)
+    for name in ("haiku_first", baseline())
 ]
 MINUTES = 310
 QUANTILES = {"1h": 3.09, "6h": 2.512, "24h": 1.977}
@@ -53,8 +53,8 @@ BUSY = traffic(OLD, turns=1, sessions=0.2, slow=0.03)
 
 def test_the_baseline_is_a_policy_that_every_tier_keeps_alive() -> None:
     book = load_policies()
-    assert BASELINE in book.policies
-    assert all(dict(assignment.weights).get(BASELINE, 0) > 0 for assignment in book.assignments.values())
+    assert baseline() in book.policies
+    assert all(dict(assignment.weights).get(baseline(), 0) > 0 for assignment in book.assignments.values())
 
 
 def test_the_limit_of_slow_turns_is_the_objective() -> None:

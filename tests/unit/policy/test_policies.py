@@ -34,7 +34,7 @@ def test_the_shipped_policies() -> None:
 def test_a_chain_starts_with_the_routed_model() -> None:
     chains = load_policies().policies["haiku_first"].chains
     assert chains.llm_from("sonnet") == ("sonnet", "haiku", "recorded")
-    assert chains.llm_from("haiku") == ("haiku", "recorded")
+    assert chains.llm_from("haiku") == ("haiku", "sonnet", "recorded")
 
 
 def test_a_policy_cannot_be_changed() -> None:

@@ -3,19 +3,19 @@ from __future__ import annotations
 import pytest
 
 from agent.core.calls import ErrorKind
-from agent.providers.http import is_audio, kind_of_status, retry_after_s
+from agent.providers.http import kind_of_status, retry_after_s
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
         (400, ErrorKind.BAD_REQUEST),
-        (401, ErrorKind.UNAUTHORIZED),
-        (402, ErrorKind.UNAUTHORIZED),
-        (403, ErrorKind.UNAUTHORIZED),
-        (404, ErrorKind.BAD_REQUEST),
+        (401, ErrorKind.MISCONFIGURED),
+        (402, ErrorKind.MISCONFIGURED),
+        (403, ErrorKind.MISCONFIGURED),
+        (404, ErrorKind.MISCONFIGURED),
         (408, ErrorKind.TIMEOUT),
-        (413, ErrorKind.BAD_REQUEST),
+        (413, ErrorKind.TOO_LONG),
         (422, ErrorKind.BAD_REQUEST),
         (429, ErrorKind.RATE_LIMITED),
         (500, ErrorKind.OVERLOADED),
@@ -41,10 +41,3 @@ def test_retry_after_is_believed_within_reason(value: str, seconds: float | None
 def test_retry_after_may_be_absent() -> None:
     assert retry_after_s({}) is None
     assert retry_after_s(None) is None
-
-
-def test_an_error_as_json_is_not_audio() -> None:
-    assert is_audio({"content-type": "audio/pcm"})
-    assert is_audio({"content-type": "application/octet-stream"})
-    assert not is_audio({"content-type": "application/json; charset=utf-8"})
-    assert not is_audio({})

@@ -70,7 +70,7 @@ async def test_24_khz_comes_out_as_long_as_16_khz(recorder: RecordingRecorder) -
 
 FAULTS: list[tuple[dict[str, Any], ErrorKind, bool]] = [
     ({"kind": "refuse"}, ErrorKind.REFUSED, False),
-    ({"kind": "unauthorized"}, ErrorKind.UNAUTHORIZED, False),
+    ({"kind": "unauthorized"}, ErrorKind.MISCONFIGURED, False),
     ({"kind": "rate_limited", "retry_after_s": 7}, ErrorKind.RATE_LIMITED, False),
     ({"kind": "overloaded"}, ErrorKind.OVERLOADED, False),
     ({"kind": "server_error"}, ErrorKind.OVERLOADED, False),
@@ -78,7 +78,6 @@ FAULTS: list[tuple[dict[str, Any], ErrorKind, bool]] = [
     ({"kind": "stall", "after": 20}, ErrorKind.STALLED, True),
     ({"kind": "empty"}, ErrorKind.EMPTY, False),
     ({"kind": "empty", "variant": "silence"}, ErrorKind.EMPTY, False),
-    ({"kind": "malformed", "after": 20}, ErrorKind.MALFORMED, True),
     ({"kind": "cut"}, ErrorKind.DISCONNECTED, False),
     ({"kind": "cut", "after": 20}, ErrorKind.DISCONNECTED, True),
 ]

@@ -114,6 +114,11 @@ def test_asyncapi_describes_what_is_really_sent(kind: type[Any]) -> None:
     assert schema["properties"]["type"] == {"enum": [sent["type"]]}
 
 
+@pytest.mark.parametrize("kind", [*get_args(ClientMessage), *get_args(ServerMessage)])
+def test_every_message_has_a_sentence(kind: type[Any]) -> None:
+    assert "__doc__" in vars(kind) and kind.__doc__, kind.__name__
+
+
 def test_lines_are_wrapped_and_indented() -> None:
     lines = markdown.entry("name", "word " * 60).splitlines()
     assert len(lines) > 2

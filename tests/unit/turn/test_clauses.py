@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.providers.base import TextDelta
 from agent.text_normalization.normalizer import Speakable
 from agent.turn.clauses import FIRST_LIMIT, LATER_LENGTH, LATER_LIMIT, Clause, ClauseCutter, speakable_clauses
 
@@ -118,10 +119,10 @@ def test_what_cannot_be_heard_makes_no_clause() -> None:
 async def test_clauses_of_a_stream_come_as_they_are_complete() -> None:
     given_out: list[str] = []
 
-    async def deltas() -> AsyncGenerator[str]:
+    async def deltas() -> AsyncGenerator[TextDelta]:
         for delta in ("We have ", "rooms. Do ", "you want", " one?"):
             given_out.append(delta)
-            yield delta
+            yield TextDelta(delta)
 
     async with aclosing(speakable_clauses(deltas())) as clauses:
         first = await anext(clauses)
@@ -133,10 +134,10 @@ async def test_clauses_of_a_stream_come_as_they_are_complete() -> None:
 async def test_closing_the_clauses_closes_the_model() -> None:
     closed: list[bool] = []
 
-    async def deltas() -> AsyncGenerator[str]:
+    async def deltas() -> AsyncGenerator[TextDelta]:
         try:
             while True:
-                yield "Yes. "
+                yield TextDelta("Yes. ")
         finally:
             closed.append(True)
 
@@ -146,8 +147,8 @@ async def test_closing_the_clauses_closes_the_model() -> None:
 
 
 async def test_an_error_of_the_model_passes_through_and_drops_what_was_held_back() -> None:
-    async def deltas() -> AsyncGenerator[str]:
-        yield "We are open. And tomo"
+    async def deltas() -> AsyncGenerator[TextDelta]:
+        yield TextDelta("We are open. And tomo")
         raise RuntimeError("cut")
 
     heard: list[str] = []
@@ -160,3 +161,24 @@ async def test_an_error_of_the_model_passes_through_and_drops_what_was_held_back
     with pytest.raises(RuntimeError, match="cut"):
         await listen()
     assert heard == ["We are open."]
+
+
+async def _spoken(*texts: str, cut: bool) -> list[str]:
+    async def deltas() -> AsyncGenerator[TextDelta]:
+        for text in texts:
+            yield TextDelta(text)
+        if cut:
+            yield TextDelta("", cut=True)
+
+    async with aclosing(speakable_clauses(deltas())) as clauses:
+        return [clause.spoken async for clause in clauses]
+
+
+async def test_a_reply_that_was_cut_ends_at_its_last_sentence() -> None:
+    texts = ("Of course. The garden room seats six. The library ", "costs one hundred and")
+    assert await _spoken(*texts, cut=True) == ["Of course.", "The garden room seats six."]
+    assert (await _spoken(*texts, cut=False))[-1].endswith("one hundred and")
+
+
+async def test_a_cut_reply_without_a_whole_sentence_is_better_than_none() -> None:
+    assert await _spoken("the large one costs one hundred and", cut=True) == ["the large one costs one hundred and"]

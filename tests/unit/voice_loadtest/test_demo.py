@@ -34,9 +34,9 @@ async def test_the_demo_runs_by_itself_through_all_three_spells() -> None:
 
 async def test_a_process_that_cannot_start_is_one_line(tmp_path: Path) -> None:
     from voice_loadtest.errors import StackError
-    from voice_loadtest.stack.processes import LocalOptions, local_house
+    from voice_loadtest.stack.processes import LocalOptions, local_stack
 
     options = LocalOptions(tmp_path, settings={"MAX_SESSIONS": "none"})
     with pytest.raises(StackError, match=r"service stopped at its start: .*VOICE_AGENT_MAX_SESSIONS"):
-        async with local_house(options):
+        async with local_stack(options):
             pass

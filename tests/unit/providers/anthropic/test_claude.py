@@ -111,7 +111,7 @@ async def test_every_known_model_takes_what_it_is_sent(model: str, recorder: Rec
 
 FAULTS: list[tuple[dict[str, Any], ErrorKind, bool]] = [
     ({"kind": "refuse"}, ErrorKind.REFUSED, False),
-    ({"kind": "unauthorized"}, ErrorKind.UNAUTHORIZED, False),
+    ({"kind": "unauthorized"}, ErrorKind.MISCONFIGURED, False),
     ({"kind": "rate_limited", "retry_after_s": 7}, ErrorKind.RATE_LIMITED, False),
     ({"kind": "rate_limited", "after": 2}, ErrorKind.RATE_LIMITED, True),
     ({"kind": "overloaded"}, ErrorKind.OVERLOADED, False),

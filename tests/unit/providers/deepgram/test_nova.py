@@ -116,27 +116,6 @@ async def test_noise_is_no_turn(recorder: RecordingRecorder) -> None:
     assert heard == []
 
 
-async def test_the_answer_to_finalize_ends_the_turn(recorder: RecordingRecorder) -> None:
-    async def script(socket: ServerConnection, peer: Peer) -> None:
-        await socket.send(json.dumps(_results("Book it")))
-        await peer.read(socket, "Finalize")
-        await socket.send(json.dumps(_results("Book it.", final=True, from_finalize=True)))
-        await peer.read(socket, "CloseStream")
-
-    async with (
-        deepgram_peer(script) as peer,
-        DeepgramNova(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
-    ):
-        heard: list[SttEvent] = []
-        async for one in stream:
-            heard.append(one)
-            if one.kind is STARTED:
-                await stream.finalize()
-            if one.kind is ENDED:
-                await stream.finish()
-    assert _said(heard) == [(STARTED, "Book it"), (PARTIAL, "Book it."), (ENDED, "Book it.")]
-
-
 async def test_a_silent_stream_is_kept_alive(recorder: RecordingRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.providers.deepgram.nova.KEEP_ALIVE_S", 0.05)
 

@@ -117,7 +117,7 @@ async def test_samples_are_reported_every_ten_seconds(name: str, recorder: Recor
 
 FAULTS: list[tuple[dict[str, Any], ErrorKind]] = [
     ({"kind": "refuse"}, ErrorKind.REFUSED),
-    ({"kind": "unauthorized"}, ErrorKind.UNAUTHORIZED),
+    ({"kind": "unauthorized"}, ErrorKind.MISCONFIGURED),
     ({"kind": "rate_limited", "retry_after_s": 7}, ErrorKind.RATE_LIMITED),
     ({"kind": "overloaded"}, ErrorKind.OVERLOADED),
     ({"kind": "server_error"}, ErrorKind.OVERLOADED),

@@ -201,7 +201,7 @@ async def _call(chain: SttFallback, pcm: bytes, recorder: WireTimeline, *, pace:
 
 STT_FAULTS: list[tuple[dict[str, Any], list[str]]] = [
     ({"kind": "refuse"}, ["refused"]),
-    ({"kind": "unauthorized"}, ["unauthorized"]),
+    ({"kind": "unauthorized"}, ["misconfigured"]),
     ({"kind": "rate_limited"}, ["rate_limited"]),
     ({"kind": "overloaded"}, ["overloaded"]),
     ({"kind": "server_error"}, ["overloaded"]),
@@ -241,5 +241,5 @@ async def test_when_all_recognisers_fail_the_client_is_next() -> None:
         inject_fault(adapters.sandbox, "openai_stt", "unauthorized")
         with pytest.raises(ProviderError) as caught:
             await _call(chain, pcm + bytes(bytes_for(2.0)), recorder)
-    assert caught.value.kind is ErrorKind.UNAUTHORIZED
-    assert recorder.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "unauthorized")]
+    assert caught.value.kind is ErrorKind.MISCONFIGURED
+    assert recorder.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "misconfigured")]

@@ -92,7 +92,7 @@ def test_a_recogniser_that_breaks_off_again_and_again_is_given_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [ErrorKind.UNAUTHORIZED, ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED, ErrorKind.TIMEOUT]
+    "kind", [ErrorKind.MISCONFIGURED, ErrorKind.RATE_LIMITED, ErrorKind.OVERLOADED, ErrorKind.TIMEOUT]
 )
 def test_some_errors_are_not_tried_again(kind: ErrorKind) -> None:
     async def scenario(call: RecordedCall) -> None:

@@ -49,7 +49,7 @@ async def test_a_segment_is_transcribed_and_counted(recorder: RecordingRecorder)
 
 FAULTS: list[tuple[dict[str, Any], ErrorKind]] = [
     ({"kind": "refuse"}, ErrorKind.REFUSED),
-    ({"kind": "unauthorized"}, ErrorKind.UNAUTHORIZED),
+    ({"kind": "unauthorized"}, ErrorKind.MISCONFIGURED),
     ({"kind": "rate_limited", "retry_after_s": 7}, ErrorKind.RATE_LIMITED),
     ({"kind": "overloaded"}, ErrorKind.OVERLOADED),
     ({"kind": "server_error"}, ErrorKind.OVERLOADED),

@@ -1,0 +1,122 @@
+"""Deepgram's voices (Aura) through the official SDK's streaming text to speech."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from agent.core.audio import SAMPLE_RATE
+from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.providers.base import Audio
+from agent.providers.call import NO_RECORDER, Failure, ProviderCall, Quota
+from agent.providers.http import (
+    CONNECT_TIMEOUT_S,
+    KEEPALIVE_EXPIRY_S,
+    MAX_CONNECTIONS,
+    MAX_IDLE_CONNECTIONS,
+    READ_TIMEOUT_S,
+    kind_of_status,
+    kind_of_transport_error,
+    retry_after_s,
+    session_headers,
+)
+from agent.providers.refusals import refusal_of
+from agent.providers.speech import audio_of
+
+if TYPE_CHECKING:
+    from deepgram.core.request_options import RequestOptions
+
+CHUNK_BYTES: Final = 1600  # 50 ms
+
+
+class DeepgramSpeech:
+    """One Aura voice, whose id is its model. Retries nothing: the chain decides what comes next.
+
+    The SDK is imported when one is made, not with the module. `training_opt_out` keeps what is said out of the
+    vendor's training.
+    """
+
+    provider = "deepgram_tts"
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        model: str,
+        base_url: str | None = None,
+        training_opt_out: bool = True,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        import httpx
+        from deepgram import AsyncDeepgramClient, DeepgramClientEnvironment
+
+        self.model = model
+        self._opt_out = training_opt_out
+        host = base_url or "https://api.deepgram.com"
+        socket = host.replace("http", "ws", 1)
+        environment = DeepgramClientEnvironment(base=host, production=socket, agent=socket, agent_rest=host)
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(
+                max_connections=MAX_CONNECTIONS,
+                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+                keepalive_expiry=KEEPALIVE_EXPIRY_S,
+            ),
+        )
+        self._client = AsyncDeepgramClient(
+            api_key=api_key, environment=environment, httpx_client=self._http, timeout=read_timeout_s
+        )
+
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
+        """Streams the speech of one clause as `audio_of` does. Raises ProviderError. Closing the generator stops it.
+
+        The characters of the text are billed unless the provider refused the request.
+        """
+        options: RequestOptions = {
+            "chunk_size": CHUNK_BYTES,
+            "max_retries": 0,
+            "additional_headers": session_headers(session),
+        }
+        with ProviderCall("tts", self.provider, self.model, recorder, _classify) as call:
+            call.quantities[Unit.CHARACTERS] = len(text)
+            async with self._client.speak.v1.audio.with_raw_response.generate(
+                text=text,
+                model=self.model,
+                encoding="linear16",
+                container="none",
+                sample_rate=SAMPLE_RATE,
+                mip_opt_out=self._opt_out,
+                request_options=options,
+            ) as response:
+                call.accepted = True
+                async with aclosing(audio_of(call, response.headers, response.data, SAMPLE_RATE)) as speech:
+                    async for piece in speech:
+                        yield piece
+
+    async def quota(self) -> Quota | None:
+        """What is left of the first project's balance; None where the key may not see it. Raises ProviderError."""
+        with ProviderCall("tts", self.provider, self.model, NO_RECORDER, _classify):
+            projects = await self._client.manage.v1.projects.list()
+            for project in projects.projects or ():
+                balances = await self._client.manage.v1.projects.billing.balances.list(project.project_id or "")
+                for balance in balances.balances or ():
+                    return Quota(float(balance.amount or 0.0), balance.units or "usd")
+        return None
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+
+def _classify(error: Exception, call: ProviderCall) -> Failure:
+    from deepgram.core.api_error import ApiError
+
+    if isinstance(error, ApiError):
+        status = error.status_code or 500
+        failure = refusal_of(status, error.body).failure(kind_of_status(status), retry_after_s(error.headers))
+    else:
+        failure = Failure(kind_of_transport_error(error, call))
+    if not call.accepted and failure.kind is not ErrorKind.TIMEOUT:
+        call.quantities.clear()  # what was refused is not billed; what was too slow may well be
+    return failure

@@ -1,0 +1,1 @@
+"""Examples of use; each is run by a test."""
