@@ -39,7 +39,7 @@ def test_evidence_recall_stays_and_keeps_up_with_blocks(name: str, every: int, b
     assert ours >= measures.baseline_recall(probes, BLOCKS)[budget].recall - SAMPLE_SLACK
 
 
-@pytest.mark.parametrize(("name", "every", "floor"), [("SGD dev", 4, 0.36), ("MultiWOZ val", 1, 0.15)])
+@pytest.mark.parametrize(("name", "every", "floor"), [("SGD dev", 4, 0.30), ("MultiWOZ val", 1, 0.15)])
 def test_returns_are_put_back(name: str, every: int, floor: float) -> None:
     read, files = RETURN_SETS[name]
     reason = data.missing(*files)
