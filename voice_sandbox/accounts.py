@@ -6,6 +6,8 @@ from typing import Any
 
 from litestar import get
 
+from voice_sandbox.http_response import AnyRequest
+
 
 @get("/v1/user/subscription")
 async def subscription() -> dict[str, Any]:
@@ -20,6 +22,10 @@ async def projects() -> dict[str, Any]:
 
 
 @get("/v1/projects/{project_id:str}/balances")
-async def balances(project_id: str) -> dict[str, Any]:
+async def balances(request: AnyRequest) -> dict[str, Any]:
     """What is left of a project's credit."""
-    return {"balances": [{"balance_id": project_id, "amount": 199.5, "units": "usd", "purchase_order_id": ""}]}
+    return {
+        "balances": [
+            {"balance_id": request.path_params["project_id"], "amount": 199.5, "units": "usd", "purchase_order_id": ""}
+        ]
+    }

@@ -110,14 +110,9 @@ def _moves(book: PolicyBook) -> tuple[tuple[Service, str, str], ...]:
     """Every (service, from, to) along the chains of these policies: the label values of the fallback metric."""
     moves: set[tuple[Service, str, str]] = set()
     for policy in book.policies.values():
-        orders: dict[Service, tuple[str, ...]] = {
-            "stt": policy.chains.stt, "tts": policy.chains.tts
-        }  # fmt: skip
-        for service, order in orders.items():
+        orders: list[tuple[Service, tuple[str, ...]]] = [("stt", policy.chains.stt), ("tts", policy.chains.tts)]
+        # a turn begins with the model that it was routed to
+        orders.extend(("llm", policy.chains.llm_from(model)) for model in MODELS if model in policy.chains.llm)
+        for service, order in orders:
             moves |= {(service, before, after) for before, after in pairwise((*order, "none"))}
-        for model in MODELS:  # a turn begins with the model that it was routed to
-            if model in policy.chains.llm:
-                moves |= {
-                    ("llm", before, after) for before, after in pairwise((*policy.chains.llm_from(model), "none"))
-                }
     return tuple(sorted(moves))

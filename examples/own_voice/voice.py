@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import httpx
 
-from agent.core.calls import CallRecorder, ErrorKind, Unit
+from agent.core.audio import SAMPLE_RATE
+from agent.core.calls import CallRecorder, Unit
 from agent.providers.base import Audio
 from agent.providers.call import Failure, ProviderCall
-from agent.providers.http import is_audio, kind_of_status, kind_of_transport_error, retry_after_s
-from agent.providers.output_check import audible
-from agent.providers.resample import WholeSamples
+from agent.providers.http import kind_of_status, kind_of_transport_error, retry_after_s
+from agent.providers.speech import audio_of
 
 
 class OwnVoice:
@@ -30,19 +31,10 @@ class OwnVoice:
             async with self._client.stream("POST", "/speak", json={"text": text}) as response:
                 response.raise_for_status()
                 call.accepted = True  # from here on it is billed
-                if not is_audio(response.headers):
-                    raise call.error(ErrorKind.MALFORMED)
-                whole = WholeSamples()
-                async for data in response.aiter_bytes():
-                    if not (pcm := whole.feed(data)):
-                        continue
-                    if audible(pcm):
-                        call.first_output()
-                    yield Audio(pcm, self.provider)
-            if whole.broken_off:
-                raise call.error(ErrorKind.MALFORMED)
-            if call.first_output_at is None:
-                raise call.error(ErrorKind.EMPTY)  # success without sound is a failure
+                speech = audio_of(call, response.headers, response.aiter_bytes(), SAMPLE_RATE)
+                async with aclosing(speech) as pieces:
+                    async for piece in pieces:
+                        yield piece
 
     async def close(self) -> None:
         """Closes the connections."""

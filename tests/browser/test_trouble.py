@@ -105,7 +105,7 @@ async def test_without_any_voice_provider_the_browser_speaks(tier: str) -> None:
     settings = {"membership_secret": SECRET}
     cookie = member() if tier == "premium" else None
     async with calm_house(**settings) as stack, talk_page(stack.url, before=[VOICE], cookie=cookie) as page:
-        for provider in ("elevenlabs", "openai_tts"):
+        for provider in ("elevenlabs", "deepgram_tts"):
             stack.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.SERVER_ERROR))
         await say(page, "I would like to book a room")
         [metrics] = await finished_turns(page, 1)

@@ -31,4 +31,4 @@ async def test_an_outage_opens_the_breaker_and_recovery_closes_it() -> None:
     assert seen.completed == 12
     assert "ok" in seen.probes
     assert seen.probe_usd > 0
-    assert seen.moves["elevenlabs → openai_tts (timeout)"] >= 3  # as many as decide something
+    assert seen.moves["elevenlabs → deepgram_tts (timeout)"] >= 3  # as many as decide something

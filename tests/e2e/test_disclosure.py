@@ -46,5 +46,5 @@ async def test_a_premium_caller_is_told_and_hears_it_once_and_a_free_one_does_no
         assert SPOKEN_NOTICE not in _said(first) + _said(second)
         text = await stack.metrics()
         for tier in ("free", "premium"):
-            assert sample(text, "voice_agent_reply_audio_seconds_total", source="openai_tts", tier=tier) > 1
+            assert sample(text, "voice_agent_reply_audio_seconds_total", source="deepgram_tts", tier=tier) > 1
         assert sample(text, "voice_agent_reply_audio_seconds_total", source="elevenlabs") == 0

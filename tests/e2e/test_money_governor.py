@@ -72,7 +72,7 @@ async def test_at_a_share_of_the_budget_cheaper_models_and_the_cheaper_voice_tak
     policies = tmp_path / "policies.toml"
     text = DEFAULT_PATH.read_text()
     head, economy = text.split('name = "economy"')
-    economy = economy.replace('"openai_tts", "elevenlabs"', '"elevenlabs", "openai_tts"', 1)
+    economy = economy.replace('"deepgram_tts", "elevenlabs"', '"elevenlabs", "deepgram_tts"', 1)
     economy = economy.replace('voice_model = "eleven_flash_v2_5"', 'voice_model = "eleven_turbo_v2_5"', 1)
     policies.write_text(f'{head}name = "economy"{economy}')
     budgets = budgets_with(tmp_path, premium="[tiers.premium.governor]\nstep_down_share = 0.1")

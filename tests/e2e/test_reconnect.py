@@ -15,7 +15,7 @@ SPEAKS = json.dumps({"type": "start", "capabilities": {"browser_speech": True}})
 
 
 def no_voice(stack: Stack, session: str) -> None:
-    for provider in ("elevenlabs", "openai_tts"):
+    for provider in ("elevenlabs", "deepgram_tts"):
         stack.sandbox.world.faults.add(FaultRule(provider=provider, kind=FaultKind.REFUSE, session=session))
 
 

@@ -23,7 +23,7 @@ def fail(stack: Stack, *providers: str, kind: FaultKind = FaultKind.REFUSE) -> N
 @pytest.mark.slow
 async def test_a_client_without_a_voice_hears_the_recorded_apology() -> None:
     async with running_stack() as stack:
-        fail(stack, "elevenlabs", "openai_tts")
+        fail(stack, "elevenlabs", "deepgram_tts")
         record = await stack.call([SPOKEN])
         (turn,) = record.turns
         assert (turn.outcome, turn.reply, turn.sounded) == ("apology", TEXTS[Sentence.APOLOGY], True)

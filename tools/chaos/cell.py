@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.policy.policies import DEFAULT_PATH
+from agent.providers.recorded import TEXTS
 from agent.telemetry.events import BreakerChanged, CallFinished, Event, FellBack, SessionEnded
 from tests.support.stack import Stack, clip, running_stack, sample
 from tools.chaos.caller import CallerLine, on_the_line
@@ -23,6 +24,7 @@ HARD: Final = (
     "I would like to know in detail which of your rooms are free on Friday afternoon, what each of them has, "
     "and what it would cost us to book the largest one."
 )
+APOLOGIES: Final = frozenset(TEXTS.values())
 _PATIENCE_S: Final = 15.0
 _LISTEN_S: Final = {"first turn": 4.0, "idle": 4.0, "mid-reply": 9.0}  # to the answer, from its first sound on
 
@@ -200,8 +202,8 @@ def _heard(line: CallerLine) -> str:
     if line.has("listen.browser"):
         parts.append("was asked to let the browser listen")
     said = line.all("reply.text")
-    if any(message["text"].startswith("Sorry, could you say that again") for message in said):
-        parts.append("the recorded apology")
+    if any(message["text"] in APOLOGIES for message in said):
+        parts.append("a recorded apology")
     elif line.audio_s:
         metrics = line.all("turn.metrics")
         cut = bool(metrics) and metrics[-1]["outcome"] in ("cut_short", "typed_failed", "failed")

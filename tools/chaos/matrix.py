@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Final, Literal
 
-from voice_sandbox.faults import FaultKind, FaultRule
+from voice_sandbox.faults import LANGUAGE_FAULTS, VOICE_FAULTS, FaultKind, FaultRule
 
 Moment = Literal["first turn", "mid-reply", "idle"]
 Tier = Literal["free", "premium"]
@@ -16,6 +16,7 @@ MOMENTS: Final[tuple[Moment, ...]] = ("first turn", "mid-reply", "idle")
 TIERS: Final[tuple[Tier, ...]] = ("free", "premium")
 STATUS: Final = frozenset(
     {FaultKind.UNAUTHORIZED, FaultKind.RATE_LIMITED, FaultKind.OVERLOADED, FaultKind.SERVER_ERROR, FaultKind.REFUSE}
+    | {FaultKind.NO_CREDIT, FaultKind.GONE, FaultKind.FORBIDDEN}
 )
 
 
@@ -35,7 +36,7 @@ PLACES: Final = {
     "sonnet": Place("llm", "anthropic", "claude-sonnet-5-5"),
     "haiku": Place("llm", "anthropic", "claude-haiku-5-5"),
     "elevenlabs": Place("tts", "elevenlabs"),
-    "openai_tts": Place("tts", "openai_tts", before=("elevenlabs",)),
+    "deepgram_tts": Place("tts", "deepgram_tts", before=("elevenlabs",)),
 }
 
 
@@ -86,13 +87,17 @@ class Cell:
 
 
 def troubles(place: str) -> list[Trouble]:
-    """Every fault that this place's protocol knows."""
+    """Every fault that this place's protocol knows and that is counted; the others are cases of the field."""
     service = PLACES[place].service
-    listed = [Trouble(kind) for kind in FaultKind]
+    others = VOICE_FAULTS | LANGUAGE_FAULTS
+    listed = [Trouble(kind) for kind in FaultKind if kind not in others]
     if service == "tts":
         listed.append(Trouble(FaultKind.EMPTY, "silence"))
+        listed += [Trouble(FaultKind.HALF), Trouble(FaultKind.BABBLE), Trouble(FaultKind.WRONG_FORMAT, "unknown")]
     elif service == "llm" or place == "openai_stt":
         listed.append(Trouble(FaultKind.EMPTY, "whitespace"))
+    if service == "llm":
+        listed += [Trouble(FaultKind.STOP, variant) for variant in ("refusal", "pause_turn")]
     return listed
 
 

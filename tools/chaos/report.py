@@ -28,7 +28,7 @@ that it can speak and listen itself. What this is part of is in [reliability.md]
   **silence**: the longest silence inside the answer.
 - **counted**: provider calls that did not end well, and moves along a chain. **told**: the client got `degraded`.
 - The places before the one that is tested are refusing connections (Deepgram for `openai_stt`, ElevenLabs for
-  `openai_tts`).
+  `deepgram_tts`).
 
 """
 

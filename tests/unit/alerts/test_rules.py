@@ -116,6 +116,18 @@ CASES = (
         "free callers hear 6.0 s of silence for every reply that they are owed (limit 3 s)",
     ),
     Case(
+        "VoiceAgentMisconfigured",
+        (('voice_agent_misconfigured{provider="elevenlabs",model="eleven_flash_v2_5",problem="voice"}', "0x5 1x60"),),
+        "4m", "10m", {"provider": "elevenlabs", "model": "eleven_flash_v2_5", "problem": "voice"},
+        "elevenlabs refuses eleven_flash_v2_5 until somebody acts: voice",
+    ),
+    Case(
+        "VoiceAgentModelEnds",
+        (('voice_agent_model_end_timestamp_seconds{provider="openai_tts",model="tts-1"}', "5184600x60"),),
+        "8m", "30m", {"provider": "openai_tts", "model": "tts-1"},
+        "openai_tts switches tts-1 off in 59.99 days",
+    ),
+    Case(
         "VoiceAgentCallersRefused",
         (('voice_agent_sessions_refused_total{tier="free",reason="full"}', "0x10 2+2x40"),),
         "9m", "40m", {"tier": "free", "reason": "full"},

@@ -20,7 +20,7 @@ GOOD = DEFAULT_PATH.read_text(encoding="utf-8")
 def test_the_shipped_policies() -> None:
     book = load_policies()
     assert list(book.policies) == ["haiku_first", "sonnet_first", "economy"]
-    assert {policy.version for policy in book.policies.values()} == {1}
+    assert {policy.version for policy in book.policies.values()} == {2}
     haiku = book.policies["haiku_first"]
     assert (haiku.first_model, haiku.escalation.char_threshold, haiku.escalation.term_turns) == ("haiku", 80, 3)
     assert haiku.chains.llm == ("sonnet", "haiku", "recorded")
@@ -73,10 +73,10 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("version = 1", "version = 0", "policy haiku_first.version: takes a whole number from 1 to 1000000, got 0"),
-        ("version = 1", "version = true", "policy haiku_first.version: takes a whole number from 1"),
-        ("version = 1", "", "policy haiku_first.version: takes a whole number from 1 to 1000000, got None"),
-        ("version = 1", "verzion = 1", "policy haiku_first.verzion: unknown key; takes name | version | description"),
+        ("version = 2", "version = 0", "policy haiku_first.version: takes a whole number from 1 to 1000000, got 0"),
+        ("version = 2", "version = true", "policy haiku_first.version: takes a whole number from 1"),
+        ("version = 2", "", "policy haiku_first.version: takes a whole number from 1 to 1000000, got None"),
+        ("version = 2", "verzion = 1", "policy haiku_first.verzion: unknown key; takes name | version | description"),
         ('name = "haiku_first"', 'name = "Haiku First"', "policy 1.name: takes lower-case letters, digits and _"),
         ('name = "sonnet_first"', 'name = "haiku_first"', "policy 2: name 'haiku_first' is taken"),
         ('baseline = "sonnet_first"', "", "baseline: takes haiku_first | sonnet_first | economy, got None"),
@@ -142,7 +142,7 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         ),
         ('tts = ["elevenlabs",', 'tts = ["browser",', "policy haiku_first.chains.tts: names a provider twice"),
         (
-            'tts = ["elevenlabs", "openai_tts", "browser"]',
+            'tts = ["elevenlabs", "deepgram_tts", "browser"]',
             "tts = []",
             "policy haiku_first.chains.tts: takes a list of elevenlabs |",
         ),
