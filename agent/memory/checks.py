@@ -21,7 +21,7 @@ from agent.memory.graph import apply
 from agent.memory.nodes import AGREED, ENDED, OPEN, STATUS, Graph, Slot, State
 from agent.memory.said import fits, status_problem, value_problem
 from agent.memory.sentences import (
-    Sentence,
+    SpokenSentence,
     act_in,
     denies,
     sentences,
@@ -217,7 +217,7 @@ def _kind(flows: Flows, value: str, graph: Graph, claim: Claim) -> str:
     question = graph.question(claim.turn)
     for sentence in sentences((question.answer or "") if question else ""):
         if find_verbatim(sentence.text, value) is not None:
-            act = act_in(Sentence(value, 0, ended=True), flows.acts) or act_in(sentence, flows.acts)
+            act = act_in(SpokenSentence(value, 0, ended=True), flows.acts) or act_in(sentence, flows.acts)
             return "" if act is None or denies(value) else act.kind
     return ""
 

@@ -9,7 +9,7 @@ from agent.memory.claims import Reason
 from agent.memory.flows import Flows
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import (
-    Sentence,
+    SpokenSentence,
     act_in,
     agrees,
     asks,
@@ -44,11 +44,11 @@ _KEEPS_ID = frozenset({"code", "phone", "email"})
 _OFFERED_KINDS = frozenset({"date", "time", "month"})
 
 
-def _within(words: str, span: tuple[int, int]) -> list[Sentence]:
+def _within(words: str, span: tuple[int, int]) -> list[SpokenSentence]:
     return [sentence for sentence in sentences(words) if sentence.start < span[1] and span[0] < sentence.end]
 
 
-def _clause(sentence: Sentence, span: tuple[int, int]) -> str:
+def _clause(sentence: SpokenSentence, span: tuple[int, int]) -> str:
     """The clauses of a sentence that a span touches."""
     touched = [
         text
@@ -123,7 +123,7 @@ def _denied(clause: str, value: str) -> bool:
 
 
 def _offer_problem(
-    graph: Graph, question: Question, sentence: Sentence, value: str, kinds: frozenset[str]
+    graph: Graph, question: Question, sentence: SpokenSentence, value: str, kinds: frozenset[str]
 ) -> Reason | None:
     """A value that the agent offers, or reads back with a question, counts when the caller's next words take it."""
     told = sentences(question.answer or "")

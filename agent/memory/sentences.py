@@ -86,7 +86,7 @@ _REFUSES = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class SpokenSentence:
     """One sentence of an utterance, verbatim, and where it stands."""
 
     text: str
@@ -110,9 +110,9 @@ class Act:
 
 
 @lru_cache(maxsize=2_000)
-def sentences(text: str) -> tuple[Sentence, ...]:
+def sentences(text: str) -> tuple[SpokenSentence, ...]:
     """The sentences of an utterance in order."""
-    found: list[Sentence] = []
+    found: list[SpokenSentence] = []
     start = 0
     for match in _END.finditer(text):
         upto, after = text[start : match.end()], text[match.end() :].lstrip()
@@ -126,11 +126,11 @@ def sentences(text: str) -> tuple[Sentence, ...]:
     return tuple(found)
 
 
-def _add(found: list[Sentence], text: str, start: int, end: int, *, ended: bool) -> None:
+def _add(found: list[SpokenSentence], text: str, start: int, end: int, *, ended: bool) -> None:
     words = text[start:end]
     trimmed = words.strip()
     if trimmed:
-        found.append(Sentence(trimmed, start + len(words) - len(words.lstrip()), ended))
+        found.append(SpokenSentence(trimmed, start + len(words) - len(words.lstrip()), ended))
 
 
 @lru_cache(maxsize=2_000)
@@ -203,7 +203,7 @@ def refuses(reply: str) -> bool:
     return bool(_REFUSES.search(reply.replace("’", "'")))
 
 
-def act_in(sentence: Sentence, acts: Mapping[str, ActKind]) -> Act | None:
+def act_in(sentence: SpokenSentence, acts: Mapping[str, ActKind]) -> Act | None:
     """The confirmed act that a sentence of the agent states, or None when it could mean anything else."""
     text = sentence.text
     if asks(text) or supposes(text) or denies(text) or bad_news(text) or timed(text):

@@ -54,7 +54,7 @@ _QUOTA_CODES: Final = re.compile(r"insufficient_quota|billing|quota_exceeded|cre
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ProviderRefusal:
     """What a provider answered in place of a result. `code` is its machine-readable word, `message` is for people."""
 
     status: int
@@ -82,10 +82,10 @@ class Refusal:
         return _BY_STATUS.get(self.status)
 
 
-def refusal_of(status: int, body: object) -> Refusal:
+def refusal_of(status: int, body: object) -> ProviderRefusal:
     """Reads the answer of any provider: `error`, `detail` or the fields of Deepgram, as an object or as a text."""
     if not isinstance(body, dict):
-        return Refusal(status, "", body if isinstance(body, str) else "")
+        return ProviderRefusal(status, "", body if isinstance(body, str) else "")
     fields = cast("dict[str, Any]", body)
     for name in ("error", "detail"):
         inner = fields.get(name)
@@ -93,7 +93,7 @@ def refusal_of(status: int, body: object) -> Refusal:
             fields = cast("dict[str, Any]", inner)
     code = _first(fields, "code", "status", "err_code", "type")
     message = _first(fields, "message", "err_msg", "detail", "error", "reason")
-    return Refusal(status, code, message)
+    return ProviderRefusal(status, code, message)
 
 
 def scrubbed(words: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.cli import schemas
+from agent.telemetry.log import configure_logging
 from tools.docs import alerts, cli, faults, metrics, protocol, settings
 
 ROOT: Final = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {
 
 def main() -> None:
     """Writes the documents that have changed, and names them."""
+    configure_logging("console", "error")  # what the service would warn about at its start is no matter here
     for name, make in DOCUMENTS.items():
         path, content = ROOT / name, make()
         if path.is_file() and path.read_text(encoding="utf-8") == content:

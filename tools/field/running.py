@@ -53,6 +53,8 @@ async def _play(case: Case, stack: Stack, witness: Witness) -> CaseRow:
         seen = witness.of(line.session), witness.of(other.session)
         sessions = line.session, other.session
     await stack.quiet()
+    await stack.wiring.ledger.migrated.wait()
+    await stack.wiring.ledger.flush()
     usd = await stack.wiring.ledger.session_cost(sessions[0]) / NANO
     seen = witness.of(sessions[0]), witness.of(sessions[1])
     changes = {f"{change.provider} {change.model} {change.state}" for change in witness.breakers}

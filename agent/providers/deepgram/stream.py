@@ -18,7 +18,7 @@ from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError, Unit
 from agent.providers.base import SttEvent
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import CONNECT_TIMEOUT_S, kind_of_status, retry_after_s
-from agent.providers.refusals import Refusal, refusal_of
+from agent.providers.refusals import ProviderRefusal, refusal_of
 
 if TYPE_CHECKING:
     from deepgram import AsyncDeepgramClient
@@ -268,7 +268,7 @@ def classify(error: Exception, call: ProviderCall) -> Failure:
     if isinstance(error, ApiError):
         status, headers = error.status_code or 500, _response_headers(error)
         words = headers.get("dg-error", "") if headers else ""
-        told = Refusal(status, "", words) if words else refusal_of(status, error.body)
+        told = ProviderRefusal(status, "", words) if words else refusal_of(status, error.body)
         return told.failure(kind_of_status(status), retry_after_s(headers))
     if isinstance(error, ConnectionClosed):
         refused_audio = error.rcvd is not None and error.rcvd.code == _POLICY_VIOLATION

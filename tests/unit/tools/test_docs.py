@@ -83,7 +83,8 @@ def test_every_command_and_option_has_a_sentence() -> None:
 
 
 def test_every_fault_stands_in_the_table_and_every_field_of_a_rule_has_a_sentence() -> None:
-    assert [name for names in faults.kinds() for name in names] == [kind.value for kind in FaultKind]
+    told = [name for names in faults.kinds() for name in names]
+    assert sorted(told) == sorted(kind.value for kind in FaultKind)
     page = faults.reference()
     lines = {name: re.search(rf"^- \*\*`{name}`\*\* \w", page, re.MULTILINE) for name in FaultRule.__dataclass_fields__}
     assert [name for name, line in lines.items() if line is None] == []
