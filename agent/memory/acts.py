@@ -209,6 +209,8 @@ def _shares_value(state: State, text: str) -> bool:
 def _likeness(state: State, values: list[Value], stems: frozenset[str], kind: ActKind) -> float:
     """How well a thing fits the words of an act: shared values count twice a shared word; a contradiction rules out."""
     told = told_of(state)
+    if not stems & stems_in(told):
+        return 0.0
     held = values_in(told)
     shared = {value.text.casefold() for value in values if value.kind != "price"}  # a refund need not end a booking
     shared &= {value.text.casefold() for value in held}

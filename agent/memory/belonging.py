@@ -38,11 +38,11 @@ def belongs(
     for state in acts:
         if _holds(graph, state, question, by, span):
             return False
+    clause = next(_backwards(graph, question, by, span), "")
+    if _TOTAL.search(clause) and sum(state.merged is None for state in graph.states) > 1:
+        return False  # "that makes $61": of the whole, whatever was named last
     if not others:
         return True
-    clause = next(_backwards(graph, question, by, span), "")
-    if _TOTAL.search(clause):
-        return False  # "that makes $61": of the whole, whatever was named last
     called, others_called = _words(Graph(), thing, [*names, *_names(graph)], flows)
     for text in _backwards(graph, question, by, span):
         said = _stems(text)

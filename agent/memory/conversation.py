@@ -97,7 +97,8 @@ class Conversation:
         deeds: list[Deed] = []
         if last is not None:
             deeds = deeds_in(self.graph, self.index, self.flows, last, text, interrupted=interrupted)
-        doubts = {number for deed in deeds for number in deed.doubts}
+        known = len(self.graph.states)  # what this answer opens is as it says
+        doubts = {number for deed in deeds for number in deed.doubts if number < known}
         doubts.update(doubted_by_agent(self.graph, text, deeds))
         unsure: tuple[int, ...] = ()
         if not text.rstrip().endswith("?"):

@@ -93,6 +93,11 @@ def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...
     """
     if asks_for_another(text) or _ONE_MORE.match(text):
         return ()
+    near = [
+        state for state in graph.states if state.live and not state.name and graph.turns - state.touched <= NEAR_TURNS
+    ]
+    if not near:
+        return ()
     known = " ".join(told_of(state) for state in graph.states).casefold()
     said = {kind: new for kind, values in _formed(text, told).items() if (new := {v for v in values if v not in known})}
     rest = text
@@ -104,9 +109,7 @@ def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...
     if not said and not bare:
         return ()
     found: list[int] = []
-    for state in graph.states:
-        if not state.live or state.name or graph.turns - state.touched > NEAR_TURNS:
-            continue
+    for state in near:
         held = _formed(told_of(state), "")
         other = any(values and held.get(kind) and not values & held[kind] for kind, values in said.items())
         if other or (bare and not said and held and not bare & set(words_of(told_of(state)))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import lru_cache
 
 from agent.memory.nodes import State
@@ -33,6 +34,19 @@ def values_said(text: str) -> frozenset[str]:
     return frozenset(value.text.casefold() for value in values_in(text))
 
 
+_told: OrderedDict[int, tuple[State, str]] = (
+    OrderedDict()
+)  # by identity: states are frozen, and kept while they are here
+_MAX_TOLD = 2_000
+
+
 def told_of(state: State) -> str:
-    """All words that are held of a thing."""
-    return " ".join([state.name, *(slot.value for slot in state.slots)])
+    """All words that are held of a thing; the same text object for the same state, whose hash is then known."""
+    held = _told.get(id(state))
+    if held is not None and held[0] is state:
+        return held[1]
+    text = " ".join([state.name, *(slot.value for slot in state.slots)])
+    _told[id(state)] = (state, text)
+    if len(_told) > _MAX_TOLD:
+        _told.popitem(last=False)
+    return text

@@ -1,14 +1,14 @@
 """Topic tracking: does an utterance continue the current topic, re-open an earlier one, or start a new one?
 
-Lexical and causal. An utterance scores every topic: cues of `flows.toml` that name or hint at the topic's subject, plus
-words that so far stood in that topic only. The current topic stays unless another one beats it by a margin. When the
-utterance itself names nothing ("yes, please"), the cues of the answer it replies to count a little, and so do topics
-whose thing under way has the slots that the utterance fills.
+Lexical and causal. Cues of `flows.toml` that name or hint at a declared subject decide first; an utterance without any
+goes to the topic whose words are most alike, to a new one when none is, and stays where it answers what was asked.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,7 +25,6 @@ _K = TypeVar("_K", int, str)
 # Tuned on SGD dev and MultiWOZ validation (tools/evals).
 _NOUN, _HINT = 1.0, 0.4
 _REQUESTED, _IN_PASSING = 2.0, 0.5  # "find me a hotel" against "a taxi to the hotel"
-_FROM_ANSWER = 0.3
 _KNOWN_TOPIC = 0.4  # "tickets" could be many subjects: the one already talked about is likelier
 _OWN_WORD, _OWN_WORDS_MOST = 0.5, 1.5
 _MARGIN, _LEAST = 0.4, 0.5
@@ -34,6 +33,12 @@ _REQUEST_WORDS = "need want book find get look looking search reserve check try 
 _REQUESTS = frozenset(stem(word) for word in _REQUEST_WORDS.split())
 _PREPOSITIONS = frozenset({"from", "to", "near", "at", "between", "in", "by", "of", "for", "around"})
 _FILLERS = frozenset({"the", "a", "an", "my"})
+_STAYING, _LEAST_ALIKE = 0.02, 0.05
+_LEAST_WORDS = 2  # content words of an utterance that can leave a topic
+_MOST_TIMES = 3
+_DULL = frozenset(
+    content_stems("book reserve find look help like sure information number address time day price confirm available")
+)
 _SHIFT = re.compile(
     r"\b(?:by the way|another question|different (?:question|topic)|something else|on another note|unrelated"
     r"|change the subject|quick question)\b",
@@ -58,14 +63,11 @@ def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> TopicCh
     current = graph.topic
     if current is None:
         return TopicChoice("new", 0, _best(cues))
-    spoken = bool(cues)
-    if not cues and graph.last is not None and graph.last.answer:
-        cues = {subject: score * _FROM_ANSWER for subject, score in subjects_in(flows, graph.last.answer).items()}
-    if not spoken and _replies(graph.last, text):
-        return TopicChoice("continue", current.id, current.subject)
     room = len(graph.topics) < MAX_TOPICS
-    if not spoken and room and _drifts(current, index, text):
-        return TopicChoice("new", len(graph.topics), None)
+    if not cues:
+        if _replies(graph.last, text):
+            return TopicChoice("continue", current.id, current.subject)
+        return _by_words(graph, index, current, text, room=room)
     known, fresh = _scores(graph, index, cues, text)
     staying = known.pop(current.id, 0.0)
     named_first = current.subject is None and not _SHIFT.search(text)
@@ -125,12 +127,33 @@ def _replies(last: Question | None, text: str) -> bool:
     return asked.rstrip().endswith("?") and "?" not in text and not open_end
 
 
-def _drifts(current: Topic, index: Index, text: str) -> bool:
-    """Whether an utterance without cues leaves the topic: it says so, or talk without a subject shares no word."""
-    if _SHIFT.search(text):
-        return True
-    words = set(content_stems(text))
-    return current.subject is None and len(words) >= 3 and not words & index.recent()
+def _by_words(graph: Graph, index: Index, current: Topic, text: str, *, room: bool) -> TopicChoice:
+    """The topic whose words are most alike an utterance that names no subject; a new one when none is."""
+    staying = TopicChoice("continue", current.id, current.subject)
+    stems = [word for word in dict.fromkeys(content_stems(text)) if word not in _DULL]
+    if _SHIFT.search(text) and room:
+        return TopicChoice("new", len(graph.topics), None)
+    if len(stems) < _LEAST_WORDS:
+        return staying
+    alike = {topic.id: _likeness(index, topic.id, stems, len(graph.topics)) for topic in graph.topics}
+    alike[current.id] += _STAYING
+    best = max(alike, key=lambda number: (alike[number], number == current.id))
+    if alike[best] < _LEAST_ALIKE and room:
+        return TopicChoice("new", len(graph.topics), None)
+    return staying if best == current.id else TopicChoice("reopen", best, graph.topics[best].subject)
+
+
+def _likeness(index: Index, topic: int, stems: Sequence[str], topics: int) -> float:
+    """The cosine of an utterance and a topic; words of few topics count more, and a word at most three times."""
+    held = index.topic_words.get(topic)
+    if not held:
+        return 0.0
+    weight = {word: math.log1p((topics + 1) / (index.word_topics[word] + 0.5)) for word in stems}
+    shared = sum(weight[word] ** 2 * min(held[word], _MOST_TIMES) for word in stems if held[word])
+    if not shared:
+        return 0.0
+    length = math.sqrt(sum(value**2 for value in weight.values()))
+    return shared / (length * math.sqrt(sum(min(count, _MOST_TIMES) ** 2 for count in held.values())))
 
 
 def _best(scores: dict[_K, float]) -> _K | None:

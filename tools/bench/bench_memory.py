@@ -15,6 +15,7 @@ import tracemalloc
 from statistics import median
 
 from agent.memory import Conversation, context
+from agent.memory.context import RECALL_TOKENS
 from agent.memory.words import tokens_of
 from voice_loadtest.quantiles import nearest_rank
 
@@ -36,10 +37,23 @@ def one_turn(conversation: Conversation, number: int, chance: random.Random, bud
             f"Actually make it {number % 9 + 1} instead.",
         )
     )
-    reply = f"The {subject} at {name} costs ${number + 20}, reference QK{1000 + number}. Shall I book it for you?"
+    reply = chance.choice(
+        (
+            f"The {subject} at {name} costs ${number + 20}, reference QK{1000 + number}. Shall I book it for you?",
+            f"Your {subject} at {name} is booked for Friday at 7 pm. The reference is QK{1000 + number}.",
+            f"Your {subject} at {name} has been cancelled.",
+        )
+    )
     start = time.perf_counter()
     conversation.heard(said)
-    made = context(conversation, system=SYSTEM, utterance=said, budget_tokens=budget)
+    made = context(
+        conversation,
+        system=SYSTEM,
+        utterance=said,
+        budget_tokens=budget,
+        recall_tokens=RECALL_TOKENS,
+        cache_from_tokens=4_096,
+    )
     conversation.answered(reply, interrupted=number % 11 == 0)
     took = time.perf_counter() - start
     return took, tokens_of(made.memory) + sum(made.tokens[part] for part in ("system", "recent", "utterance"))
@@ -83,13 +97,13 @@ def two_hours(length: int) -> str:
     start = time.perf_counter()
     graph = Conversation.restore(log).graph
     restored = time.perf_counter() - start
-    taken = {(event["state"], name, value) for event in log for name, value, _ in event.get("slots", ())}
-    kept = {(state.id, slot.name, slot.value) for state in graph.states for slot in (*state.slots, *state.past)}
+    taken = {(act["state"], act["text"]) for event in log for act in event.get("acts", ())}
+    kept = {(state.id, slot.value) for state in graph.states for slot in (*state.slots, *state.past)}
     return (
         f"two hours ({length} turns): {held(length) / 1e6:.1f} MB held, {len(log)} events of {size / 1e3:.0f} kB in "
         f"the ledger, restored in {restored * 1e3:.0f} ms; slowest turn {slowest * 1e3:.1f} ms; {len(graph.questions)} "
         f"questions and {graph.folded} folded, {len(graph.topics)} topics, {len(graph.states)} states; "
-        f"{len(taken - kept)} of {len(taken)} slot values lost\n"
+        f"{len(taken - kept)} of {len(taken)} acts lost\n"
     )
 
 

@@ -78,6 +78,13 @@ def test_it_stays_as_it_is_settles_a_doubt() -> None:
     assert "may have changed" not in conversation.notes()
 
 
+def test_an_answer_may_change_what_it_has_just_confirmed() -> None:
+    conversation = call(BOOKINGS[:2])
+    conversation.heard("And a taxi?")
+    conversation.answered("A taxi is booked for 6 pm. The table is cancelled. It is moved too.", interrupted=False)
+    assert Conversation.restore(conversation.events_since(0)).graph == conversation.graph
+
+
 def test_an_answer_cut_short_confirms_nothing_that_could_have_gone_on() -> None:
     conversation = Conversation()
     conversation.heard("Is the room free?")
@@ -160,7 +167,16 @@ WORDS = st.sampled_from(
     "I need a table hotel taxi at Sino Harbour Grill on Friday for two people 7 pm actually the first other earlier "
     "one no cancel book it yes please BK7Q2M $45 what was that another by the way weather".split()
 )
-UTTERANCES = st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=80)
+ACTS = st.sampled_from(
+    [
+        *("The taxi is booked for 7 pm.", "It is cancelled.", "Your table at Sino has been moved to Friday."),
+        *("Sent, BK7Q2M.", "I have changed it.", "That is booked out, sorry.", "It stays as it is."),
+        "The hotel is cancelled. The taxi is sent.",
+    ]
+)
+UTTERANCES = (
+    st.lists(ACTS, max_size=3).map(" ".join) | st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=80)
+)
 TURNS = st.lists(st.tuples(UTTERANCES, st.none() | UTTERANCES, st.booleans()), max_size=14)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.evals import baselines, cost_measures, data, measures, note_measures, value_measures
+from tools.evals import baselines, cost_measures, data, docs, measures, note_measures, value_measures
 from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, cases
 from tools.evals.memory import RECALL_SETS, RETURN_SETS
 
 BLOCKS = baselines.SELECTORS["last 6 + BM25 8-turn blocks"]
-SAMPLE_SLACK = 0.02  # two needs of a hundred: the whole sets are compared by `make eval`
+SAMPLE_SLACK = 0.04  # on a third of the calls: the whole sets are compared by `make eval`
 
 
 def probes_of(name: str, every: int) -> list[data.Probe]:
@@ -27,7 +27,7 @@ def probes_of(name: str, every: int) -> list[data.Probe]:
     ("name", "every", "budget", "floor"),
     [
         ("QMSum val", 4, 4_000, 0.73),
-        ("SGD back-references, long calls", 3, 2_000, 0.88),
+        ("SGD back-references, long calls", 3, 2_000, 0.85),
         ("SGD back-references, own dialogue", 20, 1_000, 0.99),
         ("MultiWOZ back-references", 6, 1_000, 0.99),
     ],
@@ -39,7 +39,7 @@ def test_evidence_recall_stays_and_keeps_up_with_blocks(name: str, every: int, b
     assert ours >= measures.baseline_recall(probes, BLOCKS)[budget].recall - SAMPLE_SLACK
 
 
-@pytest.mark.parametrize(("name", "every", "floor"), [("SGD dev", 4, 0.25), ("MultiWOZ val", 1, 0.10)])
+@pytest.mark.parametrize(("name", "every", "floor"), [("SGD dev", 4, 0.30), ("MultiWOZ val", 1, 0.15)])
 def test_returns_are_put_back(name: str, every: int, floor: float) -> None:
     read, files = RETURN_SETS[name]
     reason = data.missing(*files)
@@ -48,7 +48,7 @@ def test_returns_are_put_back(name: str, every: int, floor: float) -> None:
     calls: Iterable[list[data.LabelledTurn]] = list(read())[::every]
     result = measures.returns(calls, measures.memory_topics)
     assert result.share >= floor
-    assert 0.8 <= result.topics_per_subject <= 1.3
+    assert 0.8 <= result.topics_per_subject <= 1.6
 
 
 def test_chit_chat_gets_some_boundaries_right() -> None:
@@ -106,6 +106,12 @@ def test_the_word_of_an_act_alone_gives_no_status(part: str) -> None:
     assert [text for text in other if note_measures.asserted(text)] == []
     assert [text for text in other[::5] if note_measures.believed(text)] == []
     assert all(note_measures.asserted(text) for form, text in answers if form == "confirmed")
+
+
+def test_the_page_has_the_figures_of_today() -> None:
+    given()
+    page = docs.PAGE.read_text(encoding="utf-8")
+    assert docs.with_table(page, "notes", docs.notes_table()) == page
 
 
 def test_forty_turns_cost_no_more_than_the_whole_history_with_a_cache() -> None:
