@@ -160,6 +160,20 @@ UNPRICED = _counter(
 AUDIO_CACHE_SAVED = _counter(
     "audio_cache_saved_usd_total", "Dollars that speech out of the audio cache would have cost.", "model"
 )
+SPENDING_LIMITED = _counter(
+    "spending_limited_total",
+    "Calls that a ceiling made cheaper (`economy`), ended (`stop`) or did not let begin (`refused`).",
+    "scope",
+    "tier",
+    "action",
+)
+SPENDING_USED = _gauge(
+    "spending_used_share", "Share of an hour's ceiling that this process has spent or reserved.", "scope", "tier"
+)
+SPENDING_LEASES = _counter(
+    "spending_leases_total", "Exchanges with the database about shared ceilings, by result.", "result"
+)
+SPENDING_ACCOUNTS = _gauge("spending_accounts", "Accounts of ceilings in memory.")
 LEDGER_DROPPED = _counter("ledger_dropped_total", "Rows of the ledger that were lost, by table.", "table")
 LEDGER_QUEUE = _gauge("ledger_queue_rows", "Rows that wait to be written to the ledger.")
 LEDGER_COMMIT = _histogram("ledger_commit_seconds", "Time to write and commit one batch of rows.", COMMIT_BUCKETS)
