@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo gameday boards test test-fast check fix lock bench chaos chaos-subset outage healthy alert-stats eval clean
+.PHONY: help run demo gameday boards docs test test-fast check fix lock bench chaos chaos-subset outage healthy alert-stats eval clean
 
 help: ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ gameday: $(STAMP) ## Play bad days on everything; assert alerts, rollbacks and r
 
 boards: $(STAMP) ## Make boards and rules again from their code
 	@$(BIN)/python -m dashboards && $(BIN)/python -m alerts
+
+docs: $(STAMP) ## Make the references and .env.example again from the declarations
+	@$(BIN)/python -m tools.docs
 
 test: $(STAMP) check ## Run all checks and tests
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos" $(ARGS)

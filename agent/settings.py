@@ -22,6 +22,12 @@ from agent.core.errors import ConfigurationError
 PREFIX: Final = "VOICE_AGENT_"
 SANDBOX_KEY: Final = "sandbox"  # what the sandbox takes as a provider key
 SANDBOX_SECRET: Final = "sandbox-only-secret-never-use-it-anywhere-else"  # noqa: S105  only taken with a sandbox
+OF_OTHER_PROGRAMS: Final = {
+    f"{PREFIX}URL": "Address of the service that `voice-agent call` calls.",
+    f"{PREFIX}API_KEY": "Key that `voice-agent call` sends; it opens a premium session.",
+    f"{PREFIX}DATA": "Folder of the outside test data, for tests and evaluations.",
+}
+"""Variables with the prefix that are no settings of the service."""
 MIN_SECRET: Final = 32  # characters; RFC 7518 section 3.2 asks for 256 bits with HS256
 
 
@@ -46,86 +52,153 @@ class Settings(BaseSettings):
     )
 
     # Providers
-    deepgram_api_key: SecretStr | None = Field(None, validation_alias=_named("DEEPGRAM_API_KEY"))
-    anthropic_api_key: SecretStr | None = Field(None, validation_alias=_named("ANTHROPIC_API_KEY"))
-    elevenlabs_api_key: SecretStr | None = Field(None, validation_alias=_named("ELEVENLABS_API_KEY"))
-    openai_api_key: SecretStr | None = Field(None, validation_alias=_named("OPENAI_API_KEY"))
-    deepgram_base_url: str | None = Field(None, validation_alias=_named("DEEPGRAM_BASE_URL"))
-    anthropic_base_url: str | None = Field(None, validation_alias=_named("ANTHROPIC_BASE_URL"))
-    elevenlabs_base_url: str | None = Field(None, validation_alias=_named("ELEVENLABS_BASE_URL"))
-    openai_base_url: str | None = Field(None, validation_alias=_named("OPENAI_BASE_URL"))
+    deepgram_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=_named("DEEPGRAM_API_KEY"),
+        description="key of Deepgram: speech recognition, and the second voice",
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, validation_alias=_named("ANTHROPIC_API_KEY"), description="key of Anthropic: the language models"
+    )
+    elevenlabs_api_key: SecretStr | None = Field(
+        None, validation_alias=_named("ELEVENLABS_API_KEY"), description="key of ElevenLabs: the first voice"
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=_named("OPENAI_API_KEY"),
+        description="key of OpenAI, or of a server that speaks its protocol: fallbacks of recognition and voice",
+    )
+    deepgram_base_url: str | None = Field(
+        None, validation_alias=_named("DEEPGRAM_BASE_URL"), description="another host that speaks Deepgram's protocol"
+    )
+    anthropic_base_url: str | None = Field(
+        None, validation_alias=_named("ANTHROPIC_BASE_URL"), description="another host that speaks Anthropic's protocol"
+    )
+    elevenlabs_base_url: str | None = Field(
+        None,
+        validation_alias=_named("ELEVENLABS_BASE_URL"),
+        description="another host that speaks ElevenLabs' protocol",
+    )
+    openai_base_url: str | None = Field(
+        None, validation_alias=_named("OPENAI_BASE_URL"), description="another host that speaks OpenAI's protocol"
+    )
     sandbox_url: str | None = Field(None, description="a running sandbox; serves every provider that has no key")
-    stt_model: Literal["flux", "nova-3"] | None = Field(None, description="overrides the policies' recogniser")
-    haiku_model: str = "claude-haiku-5-5"
-    sonnet_model: str = "claude-sonnet-5-5"
-    elevenlabs_voice: str = "21m00Tcm4TlvDq8ikWAM"
-    openai_voice: str = "alloy"
-    openai_tts_model: str = "gpt-4o-mini-tts"
-    openai_stt_model: str = "gpt-transcribe"
+    stt_model: Literal["flux", "nova-3"] | None = Field(None, description="the recogniser, whatever the policy says")
+    haiku_model: str = Field("claude-haiku-5-5", description="model id that policies call `haiku`")
+    sonnet_model: str = Field("claude-sonnet-5-5", description="model id that policies call `sonnet`")
+    elevenlabs_voice: str = Field("21m00Tcm4TlvDq8ikWAM", description="voice id at ElevenLabs")
+    openai_voice: str = Field("alloy", description="voice of the OpenAI speech protocol")
+    openai_tts_model: str = Field("gpt-4o-mini-tts", description="model id of the OpenAI speech protocol")
+    openai_stt_model: str = Field("gpt-transcribe", description="model id of the OpenAI transcription protocol")
 
     # The server
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
-    public_url: str | None = Field(None, description="http(s) address that clients use, when it is not the Host header")
-    log_format: Literal["console", "json"] = "console"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_transcripts: bool = Field(False, description="what callers say, and hear, stands in the log")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    public_url: str | None = Field(None, description="the address that clients use, when it is not the Host header")
+    log_format: Literal["console", "json"] = Field("console", description="lines for people, or one JSON object a line")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least level that is logged"
+    )
+    log_transcripts: bool = Field(False, description="the words of callers and of replies are written to the log")
 
     # Who may talk
     token_secret: SecretStr | None = Field(None, description="signs session tokens (HS256), 32 characters or more")
     membership_secret: SecretStr | None = Field(None, description="verifies the premium_token cookie (HS256)")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="comma-separated, 16 characters or more"
+        (), description="keys that open premium sessions; 16 characters or more each"
     )
-    free_sessions: bool = True
-    token_minutes: int = Field(15, ge=1, le=60)
+    free_sessions: bool = Field(True, description="callers without a membership or an API key may call")
+    token_minutes: int = Field(15, ge=1, le=60, description="minutes in which a session token opens a session")
 
     # One session
-    max_sessions: int = Field(200, ge=1, le=100_000)
-    premium_reserve: float = Field(0.2, ge=0, lt=1, description="share of max_sessions that free callers leave free")
+    max_sessions: int = Field(200, ge=1, le=100_000, description="sessions that one process holds at once")
+    premium_reserve: float = Field(
+        0.2, ge=0, lt=1, description="share of max_sessions that is kept for premium callers"
+    )
     free_lag_s: float = Field(0.2, gt=0, le=10, description="event-loop lag from which free callers are refused")
     any_lag_s: float = Field(0.5, gt=0, le=10, description="event-loop lag from which everybody is refused")
     provider_calls: int = Field(
         100, ge=1, le=10_000, description="calls at once to one provider; a quarter for premium"
     )
     speak_degraded: bool = Field(False, description="premium callers also hear once that they are served simplified")
-    drain_s: float = Field(30.0, ge=0, le=600, description="after SIGTERM running turns may finish for so long")
-    idle_timeout_s: float = Field(120.0, gt=0, le=3600)
-    max_session_s: float = Field(3600.0, gt=0, le=86_400)
-    start_timeout_s: float = Field(10.0, gt=0, le=60)
-    resume_grace_s: float = Field(30.0, ge=0, le=600)
-    stt_idle_s: float = Field(30.0, gt=0, le=3600, description="silence after which the recogniser's stream is closed")
-    barge_in_word_s: float = Field(0.7, gt=0, le=5)
-    context_tokens: int = Field(6000, ge=1000, le=100_000)
+    drain_s: float = Field(30.0, ge=0, le=600, description="how long running turns may go on after SIGTERM")
+    idle_timeout_s: float = Field(
+        120.0, gt=0, le=3600, description="a session ends after so long without a word from either side"
+    )
+    max_session_s: float = Field(3600.0, gt=0, le=86_400, description="the longest session")
+    start_timeout_s: float = Field(
+        10.0, gt=0, le=60, description="a connection is closed that has not sent `start` by then"
+    )
+    resume_grace_s: float = Field(
+        30.0, ge=0, le=600, description="a session whose connection was lost waits so long for its caller"
+    )
+    stt_idle_s: float = Field(
+        30.0, gt=0, le=3600, description="the recogniser's stream is closed after so long without a voice"
+    )
+    barge_in_word_s: float = Field(
+        0.7, gt=0, le=5, description="a paused reply plays on when no word was recognised by then"
+    )
+    context_tokens: int = Field(
+        6000,
+        ge=1000,
+        le=100_000,
+        description="the most tokens of a prompt: what does not fit of the conversation is recalled or left out",
+    )
 
     # What it says
-    business_name: str = Field("the front desk", min_length=1, max_length=80)
-    extra_prompt: str = Field("", max_length=20_000)
+    business_name: str = Field(
+        "the front desk", min_length=1, max_length=80, description="who the agent says that it answers for"
+    )
+    extra_prompt: str = Field(
+        "", max_length=20_000, description="text that is added to the system prompt: facts, opening hours, tone"
+    )
     clips_dir: Path | None = Field(None, description="recordings of `voice-agent clips make`; else the shipped ones")
-    terms_file: Path | None = None
-    budgets_file: Path | None = None
-    policies_file: Path | None = None
-    prices_file: Path | None = None
+    terms_file: Path | None = Field(
+        None, description="more technical terms, one a line, that send a turn to the larger model"
+    )
+    budgets_file: Path | None = Field(None, description="latency and cost budgets (TOML) instead of the shipped ones")
+    policies_file: Path | None = Field(None, description="routing policies (TOML) instead of the shipped ones")
+    prices_file: Path | None = Field(None, description="contract prices (TOML) over the shipped price book")
 
     # Where it is kept
-    database_url: str = "sqlite+aiosqlite:///var/voice-agent.db"
-    retention_days: int = Field(30, ge=1, le=3650)
+    database_url: str = Field(
+        "sqlite+aiosqlite:///var/voice-agent.db",
+        description="database of the ledger: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://host/name`",
+    )
+    retention_days: int = Field(30, ge=1, le=3650, description="days that sessions, turns and charges are kept")
 
     # Who operates it
-    operator_token: SecretStr | None = Field(None, description="opens /v1/ops/policies and /v1/ops/decisions")
-    alerts_token: SecretStr | None = Field(None, description="what Alertmanager sends to /v1/ops/alerts")
-    prometheus_url: str | None = Field(None, description="where decisions get their numbers")
-    rollback_mode: Literal["off", "recommend", "auto"] = "recommend"
-    rollback_dwell_s: float = Field(1800.0, ge=0, le=604_800, description="after a change no automatic rollback")
-    rollbacks_per_day: int = Field(2, ge=0, le=100, description="automatic ones of a tier")
+    operator_token: SecretStr | None = Field(
+        None, description="the bearer token that opens /v1/ops/policies and /v1/ops/decisions"
+    )
+    alerts_token: SecretStr | None = Field(
+        None, description="the bearer token that Alertmanager sends to /v1/ops/alerts"
+    )
+    prometheus_url: str | None = Field(None, description="the Prometheus that decisions get their numbers from")
+    rollback_mode: Literal["off", "recommend", "auto"] = Field(
+        "recommend",
+        description="what an alert that asks for a rollback does: nothing, a recommendation, or the rollback",
+    )
+    rollback_dwell_s: float = Field(
+        1800.0, ge=0, le=604_800, description="no automatic rollback for so long after a change"
+    )
+    rollbacks_per_day: int = Field(2, ge=0, le=100, description="automatic rollbacks of a tier in a day, at most")
     chat_webhook_url: SecretStr | None = Field(None, description="an incoming webhook that is told about decisions")
     dashboard_url: str | None = Field(None, description="where Grafana is, for links in messages")
 
     # Who watches
-    sentry_dsn: SecretStr | None = Field(None, validation_alias=_named("SENTRY_DSN"))
-    otlp_endpoint: str | None = Field(None, validation_alias=_named("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    sentry_dsn: SecretStr | None = Field(
+        None, validation_alias=_named("SENTRY_DSN"), description="DSN of a Sentry project for error reports"
+    )
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias=_named("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="OTLP over HTTP: where traces are sent",
+    )
     trace_share: float = Field(1.0, ge=0, le=1, description="share of unremarkable turns whose trace is kept")
-    environment: str = Field("development", max_length=40)
+    environment: str = Field(
+        "development", max_length=40, description="name of the deployment, in traces and error reports"
+    )
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -226,7 +299,7 @@ def load_settings(env_file: str | None = ".env") -> Settings:
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     """A misspelt setting would silently mean its default."""
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}DATA", f"{PREFIX}API_KEY"}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | OF_OTHER_PROGRAMS.keys()
     for name in environment:
         if name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)

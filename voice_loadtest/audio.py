@@ -28,12 +28,12 @@ _IEEE_FLOAT: Final = 0x0003
 _EXTENSIBLE: Final = 0xFFFE
 
 
-class RecordingError(ValueError):
+class CallerRecordingError(ValueError):
     """A file that cannot be played as a clip; the message is one line and names the file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class CallerRecording:
     """PCM s16le mono 16 kHz. `voice_begins` and `voice_ends` are sample offsets, both 0 when nothing is voiced.
 
     A 10 ms frame is voiced when its RMS is above both -50 dBFS and the clip's loudest frame less 35 dB. The voice ends
@@ -46,11 +46,11 @@ class Recording:
     voice_ends: int
 
     @staticmethod
-    def of(name: str, pcm: bytes) -> Recording:
+    def of(name: str, pcm: bytes) -> CallerRecording:
         """A clip of PCM s16le mono 16 kHz; an odd last byte is dropped."""
         pcm = pcm[: len(pcm) // 2 * 2]
         begins, ends = voiced_span(np.frombuffer(pcm, dtype="<i2"))
-        return Recording(name, pcm, begins, ends)
+        return CallerRecording(name, pcm, begins, ends)
 
     @property
     def voiced(self) -> bool:
@@ -76,25 +76,25 @@ def voiced_span(samples: NDArray[np.int16]) -> tuple[int, int]:
     return int(voiced[0]) * _VOICE_FRAME, min(len(samples), (int(voiced[-1]) + 1) * _VOICE_FRAME)
 
 
-def load_wav(path: Path) -> Recording:
+def load_wav(path: Path) -> CallerRecording:
     """Reads a WAV file of any rate and channel count: 8, 16, 24 or 32-bit integers or 32-bit floats.
 
     Channels are averaged, the rate becomes 16 kHz (soxr, high quality). Raises ClipError.
     """
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise RecordingError(f"{path}: larger than {_MAX_FILE_BYTES // 1_000_000} MB")
+            raise CallerRecordingError(f"{path}: larger than {_MAX_FILE_BYTES // 1_000_000} MB")
         data = path.read_bytes()
     except OSError as error:
-        raise RecordingError(f"{path}: cannot be read: {error.strerror}") from None
+        raise CallerRecordingError(f"{path}: cannot be read: {error.strerror}") from None
     try:
         samples, rate = _decode(data)
     except (ValueError, struct.error) as error:
-        raise RecordingError(f"{path}: {error}") from None
+        raise CallerRecordingError(f"{path}: {error}") from None
     if rate != SAMPLE_RATE:
         samples = soxr.resample(samples, rate, SAMPLE_RATE, quality="HQ")
     pcm = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
-    return Recording.of(path.name, pcm)
+    return CallerRecording.of(path.name, pcm)
 
 
 def save_wav(path: Path, parts: Iterable[bytes], *, gap_s: float = 0.3) -> None:

@@ -87,18 +87,18 @@ def call(**given: Any) -> None:
 
 def _script(choices: _Choices) -> list[Step]:
     # here and below: numpy, httpx and rich are loaded by this command only, not by every command of the program
-    from voice_loadtest.audio import Recording, RecordingError, load_wav
+    from voice_loadtest.audio import CallerRecording, CallerRecordingError, load_wav
     from voice_loadtest.script import Interrupt, Speak, Type
 
     if not choices.wav and not choices.text:
         raise click.UsageError("Nothing to say: give --wav FILE or --text TEXT.")
     if choices.interrupt_after is not None and len(choices.wav) < 2:
         raise click.UsageError("--interrupt-after needs two --wav: the second one interrupts the reply to the first.")
-    clips: list[Recording] = []
+    clips: list[CallerRecording] = []
     for path in choices.wav:
         try:
             clip = load_wav(path)
-        except RecordingError as error:
+        except CallerRecordingError as error:
             raise click.UsageError(str(error)) from None
         if not clip.voiced:
             raise click.UsageError(f"{path}: nothing in it is louder than -50 dBFS, so nobody would hear it.")

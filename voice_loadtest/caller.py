@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from voice_loadtest.audio import Recording
+from voice_loadtest.audio import CallerRecording
 from voice_loadtest.conversation import CallConversation, CallLinks, OnTurn
 from voice_loadtest.pacing import Clockwork, now
 from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session, text_frame
@@ -222,7 +222,7 @@ class Caller:
             "no_reply", f"nothing came for {self._options.reply_timeout_s:g} s: the reply was given up"
         )
 
-    async def _say(self, clip: Recording, kind: SoundKind) -> None:
+    async def _say(self, clip: CallerRecording, kind: SoundKind) -> None:
         saying = self.conversation.say(clip, kind)
         while not saying.done:
             await self._until(lambda: saying.done, clip.seconds + 1)

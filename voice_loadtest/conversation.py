@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from voice_loadtest.audio import Recording
+from voice_loadtest.audio import CallerRecording
 from voice_loadtest.microphone import Microphone, Saying
 from voice_loadtest.player import PlaybackEvent, Player, Playing
 from voice_loadtest.protocol import ServerEvent, decode
@@ -75,7 +75,7 @@ class CallConversation:
 
     # What the caller does
 
-    def say(self, clip: Recording, kind: SoundKind) -> Saying:
+    def say(self, clip: CallerRecording, kind: SoundKind) -> Saying:
         """Begins to say a clip, or to make a noise."""
         utterance = Utterance(kind, clip.name)
         self.record.utterances.append(utterance)

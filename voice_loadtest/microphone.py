@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from voice_loadtest.audio import FRAME_BYTES, FRAME_SAMPLES, Recording, frames
+from voice_loadtest.audio import FRAME_BYTES, FRAME_SAMPLES, CallerRecording, frames
 from voice_loadtest.protocol import audio_frame
 
 _SILENCE: Final = audio_frame(bytes(FRAME_BYTES))
@@ -23,7 +23,7 @@ class Prepared:
 
 
 @lru_cache(maxsize=128)
-def prepare(clip: Recording) -> Prepared:
+def prepare(clip: CallerRecording) -> Prepared:
     """Made once per clip, whatever the number of callers that say it."""
     ready = tuple(audio_frame(frame) for frame in frames(clip.pcm))
     if not clip.voiced:
@@ -54,7 +54,7 @@ class Microphone:
         self._clock = clock
         self._saying: Saying | None = None
 
-    def say(self, clip: Recording, on_voice: Callable[[], None]) -> Saying:
+    def say(self, clip: CallerRecording, on_voice: Callable[[], None]) -> Saying:
         """Begins a clip with the next tick; a clip that is still being said is cut off."""
         self._saying = Saying(prepare(clip), on_voice)
         return self._saying

@@ -202,7 +202,7 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantiles:
+class CallQuantiles:
     """Quantiles in milliseconds, by linear interpolation between the nearest ranks; None of nothing."""
 
     count: int
@@ -211,12 +211,12 @@ class Quantiles:
     p99: float | None
 
     @staticmethod
-    def of(values: Iterable[float | None]) -> Quantiles:
+    def of(values: Iterable[float | None]) -> CallQuantiles:
         known = [value for value in values if value is not None]
         if not known:
-            return Quantiles(0, None, None, None)
+            return CallQuantiles(0, None, None, None)
         p50, p95, p99 = (float(value) for value in np.percentile(known, (50, 95, 99)))
-        return Quantiles(len(known), p50, p95, p99)
+        return CallQuantiles(len(known), p50, p95, p99)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -233,10 +233,10 @@ class Summary:
 
     utterances: int
     answered: int
-    own: Quantiles
-    server: Quantiles
-    difference: Quantiles
-    barge_in: Quantiles
+    own: CallQuantiles
+    server: CallQuantiles
+    difference: CallQuantiles
+    barge_in: CallQuantiles
     errors: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -260,10 +260,10 @@ def summarise(records: Sequence[CallRecord]) -> Summary:
         utterances=sum(utterance.kind != "noise" for utterance in said),
         answered=sum(utterance.kind != "noise" for utterance in said)
         - sum(len(record.unanswered) for record in records),
-        own=Quantiles.of(own for own, _ in pairs),
-        server=Quantiles.of(server for _, server in pairs),
-        difference=Quantiles.of(own - server for own, server in pairs if own is not None and server is not None),
-        barge_in=Quantiles.of(utterance.barge_in_ms for utterance in said),
+        own=CallQuantiles.of(own for own, _ in pairs),
+        server=CallQuantiles.of(server for _, server in pairs),
+        difference=CallQuantiles.of(own - server for own, server in pairs if own is not None and server is not None),
+        barge_in=CallQuantiles.of(utterance.barge_in_ms for utterance in said),
         errors=sum(len(record.errors) for record in records),
     )
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from voice_loadtest.protocol import close_meaning
-from voice_loadtest.records import CallerTurn, CallRecord, Quantiles, Utterance, summarise
+from voice_loadtest.records import CallerTurn, CallQuantiles, CallRecord, Utterance, summarise
 
 # stage → glyph and colour: the glyphs tell the stages apart where there is no colour
 STAGES: Final = {
@@ -146,7 +146,7 @@ def _summary(record: CallRecord) -> Table:
     table = Table(title="voice to voice, ms", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in ("", "turns", "p50", "p95", "p99"):
         table.add_column(column, justify="left" if not column else "right")
-    rows: list[tuple[str, Quantiles]] = [
+    rows: list[tuple[str, CallQuantiles]] = [
         ("as heard by the caller", summary.own),
         ("as the server says", summary.server),
         ("difference", summary.difference),

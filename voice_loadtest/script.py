@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from voice_loadtest.audio import Recording
+from voice_loadtest.audio import CallerRecording
 
 
 @dataclass(frozen=True, slots=True)
 class Speak:
     """Says a clip once the line is quiet."""
 
-    clip: Recording
+    clip: CallerRecording
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Type:
 class Interrupt:
     """Says a clip so many seconds after the reply began to play; at once when that reply is over before."""
 
-    clip: Recording
+    clip: CallerRecording
     after_s: float
 
 
@@ -40,7 +40,7 @@ class Interrupt:
 class Noise:
     """Makes a noise so many seconds after the reply began to play; nobody expects an answer to it."""
 
-    clip: Recording
+    clip: CallerRecording
     after_s: float
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from voice_loadtest.audio import Recording, load_wav
+from voice_loadtest.audio import CallerRecording, load_wav
 from voice_loadtest.caller import Caller, CallOptions
 from voice_loadtest.pacing import Clockwork
 from voice_loadtest.protocol import NO_CAPACITY, CallError, http_client
@@ -117,10 +117,10 @@ def conversation(dice: random.Random, least: int, most: int) -> list[Speak]:
     return [Speak(clip(f"{subject}_{number:02}")) for number in range(1, dice.randint(least, min(most, count)) + 1)]
 
 
-_CLIPS: Final[dict[str, Recording]] = {}
+_CLIPS: Final[dict[str, CallerRecording]] = {}
 
 
-def clip(name: str) -> Recording:
+def clip(name: str) -> CallerRecording:
     """One of the sandbox's clips; each is read once."""
     found = _CLIPS.get(name)
     if found is None:

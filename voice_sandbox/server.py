@@ -149,7 +149,13 @@ def _banner(world: SandboxState) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of WAVs with a transcripts.jsonl; may be given more than once.",
 )
-@click.option("--voice", default="auto", show_default=True, type=click.Choice(["auto", "espeak", "tones"]))
+@click.option(
+    "--voice",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "espeak", "tones"]),
+    help="What speaks; auto takes espeak-ng where it is installed.",
+)
 @click.option("--flux-word-times/--no-flux-word-times", default=True, show_default=True, help="Word times on v2.")
 def sandbox(
     host: str, port: int, profile: str, seed: int, clips: tuple[Path, ...], voice: VoiceChoice, flux_word_times: bool

@@ -4,59 +4,112 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import click
 
 from agent.core.errors import ConfigurationError
 
-# Commands are imported when they are called: `voice-agent call --help` does not load the providers' SDKs.
-COMMANDS: Final = {
-    "call": (
-        "voice_loadtest.call_command",
-        "call",
-        "Call the service: speak a WAV or type, hear the reply, see where the time goes.",
-    ),
-    "clips": ("agent.cli.clips", "clips", "Record the sentences that are played when no provider answers."),
-    "cost": ("agent.cli.cost", "cost", "Calculate what a session costs, by policy."),
-    "decisions": ("agent.cli.policy", "decisions", "What was decided about alerts that ask for a rollback."),
-    "demo": (
-        "voice_loadtest.demo.command",
-        "demo",
-        "Run everything under a load that goes bad in the middle, for the boards.",
-    ),
-    "forget": ("agent.cli.report", "forget", "Delete everything about a caller."),
-    "gameday": (
-        "voice_loadtest.gameday.cli",
-        "gameday",
-        "Play bad days on everything, and assert alerts, rollbacks and recovery.",
-    ),
-    "ledger": ("agent.cli.report", "ledger", "Look after the ledger's database."),
-    "memory": ("agent.cli.memory", "memory", "Show what a session remembers."),
-    "policy": ("agent.cli.policy", "policy", "Which routing policies new sessions get; roll one back."),
-    "report": ("agent.cli.report", "report", "Experience and cost, from the ledger."),
-    "run": ("agent.cli.serve", "run", "Run the service, and the sandbox for every provider without a key."),
-    "sandbox": ("voice_sandbox.server", "sandbox", "Run the sandbox: simulated providers on one port."),
-    "serve": ("agent.cli.serve", "serve", "Run the service."),
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command is found. It is imported when it is called: `call --help` loads no provider's SDK."""
+
+    module: str
+    attribute: str
+    summary: str
+    needs_checkout: bool = False
+    """It starts the local stack, whose rules and boards are in no wheel; an installed wheel does not offer it."""
+
+
+CHECKOUT: Final = Path(__file__).parents[2]
+
+COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
+    "Serve": {
+        "run": Entry("agent.cli.serve", "run", "Run the service, and the sandbox for every provider without a key."),
+        "serve": Entry("agent.cli.serve", "serve", "Run the service."),
+        "sandbox": Entry("voice_sandbox.server", "sandbox", "Run the sandbox: simulated providers on one port."),
+        "clips": Entry("agent.cli.clips", "clips", "Record the sentences that are played when no provider answers."),
+    },
+    "Call": {
+        "call": Entry(
+            "voice_loadtest.call_command",
+            "call",
+            "Call the service: speak a WAV or type, hear the reply, see where the time goes.",
+        ),
+    },
+    "Look": {
+        "report": Entry("agent.cli.report", "report", "Show experience and cost, from the ledger."),
+        "memory": Entry("agent.cli.memory", "memory", "Show what a session remembers."),
+        "cost": Entry("agent.cli.cost", "cost", "Calculate what a session costs, by policy."),
+        "asyncapi": Entry("agent.cli.schemas", "asyncapi", "Write the AsyncAPI document of the session protocol."),
+    },
+    "Decide": {
+        "policy": Entry("agent.cli.policy", "policy", "Show which policies new sessions get; roll a policy back."),
+        "decisions": Entry("agent.cli.policy", "decisions", "Show what was decided about alerts; undo a rollback."),
+    },
+    "Data": {
+        "ledger": Entry("agent.cli.report", "ledger", "Look after the ledger's database."),
+        "forget": Entry("agent.cli.report", "forget", "Delete everything about a caller."),
+    },
+    "Rehearse": {
+        "demo": Entry(
+            "voice_loadtest.demo.command",
+            "demo",
+            "Run everything under a load that goes bad in the middle, for the boards.",
+            needs_checkout=True,
+        ),
+        "gameday": Entry(
+            "voice_loadtest.gameday.cli",
+            "gameday",
+            "Play bad days on everything, and assert alerts, rollbacks and recovery.",
+            needs_checkout=True,
+        ),
+    },
 }
+"""Group → command → where it is found, in the order of `--help`."""
 
 
-class _Lazy(click.Group):
+def offered() -> dict[str, dict[str, Entry]]:
+    """The commands that can run here, by group; a group without any is left out."""
+    can = {
+        group: {name: entry for name, entry in entries.items() if in_checkout() or not entry.needs_checkout}
+        for group, entries in COMMANDS.items()
+    }
+    return {group: entries for group, entries in can.items() if entries}
+
+
+def in_checkout() -> bool:
+    """Whether this code runs from the project's folder, where rules and boards stand beside it."""
+    return (CHECKOUT / "alerts" / "groups.py").is_file()
+
+
+def load_command(entry: Entry) -> click.Command:
+    """Imports a command."""
+    return getattr(importlib.import_module(entry.module), entry.attribute)
+
+
+class _GroupedCommands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return [name for entries in offered().values() for name in entries]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, name, _ = COMMANDS[cmd_name]
-        return getattr(importlib.import_module(module), name)
+        entry = next((entries[cmd_name] for entries in COMMANDS.values() if cmd_name in entries), None)
+        if entry is not None and entry.needs_checkout and not in_checkout():
+            raise click.UsageError(f"{cmd_name} runs in the project's folder only: the package lacks its rules", ctx)
+        return None if entry is None else load_command(entry)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][2]) for name in sorted(COMMANDS)])
+        width = max(map(len, self.list_commands(ctx)))
+        for group, entries in offered().items():
+            with formatter.section(group):
+                formatter.write_dl([(name.ljust(width), entry.summary) for name, entry in entries.items()])
 
 
-@click.group(cls=_Lazy)
+@click.group(cls=_GroupedCommands)
 @click.version_option(package_name="voice-agent")
 def cli() -> None:
     """A voice agent you can operate."""

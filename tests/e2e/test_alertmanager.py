@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from agent.telemetry.recorded_metrics import ROLL_BACK
-from tests.e2e.test_decisions import ALERTS, LABELS, OPERATOR
 from tests.support.billing import free_port
 from tests.support.fakes import stand_in
+from tests.support.operations import ALERTS, LABELS, OPERATOR
 from tests.support.paths import ROOT
 from tests.support.stack import Stack, running_stack, sample
 

@@ -24,10 +24,10 @@ from agent.telemetry.exposition import MAX_SERIES
 from agent.telemetry.recorded_metrics import KEEP
 from alerts.recording.groups import recording_groups
 from alerts.recording.model import Sample
-from tests.e2e.test_decisions import ALERTS, notification
 from tests.support.board_traffic import UNPRICED_VOICE, mixed_load, policies_file, prices_file
 from tests.support.boards import Asked, queries, with_variables
 from tests.support.fakes import stand_in
+from tests.support.operations import ALERTS, notification
 from tests.support.paths import ROOT
 from tests.support.prometheus import PrometheusServer, needs_prometheus, running_prometheus
 from tests.support.receivers import Receiver, receiver, sentry_events, spans

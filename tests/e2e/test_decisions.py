@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -15,92 +12,9 @@ import pytest
 from agent.budgets import Tier
 from agent.policy.watcher import AssignmentWatcher
 from agent.telemetry.recorded_metrics import COST_SESSION, COST_WINDOW, KEEP, PROVIDER_OUTAGE, ROLL_BACK
-from tests.e2e.test_lifecycle import say, until
-from tests.support.fakes import StandIn, stand_in
-from tests.support.stack import Stack, running_service, running_stack, sample
-from tests.support.websocket_client import START, dial, ending, token_of
-
-ALERTS: Final = "a-token-that-alertmanager-sends-to-us"
-OPERATOR: Final = "a-token-that-the-person-on-call-has"
-LABELS: Final = {
-    "alertname": "VoiceAgentRollBackExperience",
-    "severity": "page",
-    "action": "rollback",
-    "verdict": "experience",
-    "tier": "free",
-    "policy": "haiku_first",
-}
-HAIKU: Final = {"haiku_first": 95, "sonnet_first": 5}
-
-
-def notification(*, status: str = "firing", starts: str = "2026-11-26T13:00:00.123456789Z", **labels: str) -> Any:
-    """What Alertmanager posts, as far as one alert goes."""
-    alert = {
-        "status": status,
-        "labels": {**LABELS, **labels},
-        "annotations": {"summary": "18 % of turns are slow"},
-        "startsAt": starts,
-        "endsAt": "0001-01-01T00:00:00Z",
-        "generatorURL": "http://prometheus/graph",
-        "fingerprint": "c0ffee",
-    }
-    return {"version": "4", "groupKey": "{}", "status": status, "receiver": "rollback", "alerts": [alert]}
-
-
-@dataclass
-class Ops:
-    """A service with a stand-in for Prometheus, and somebody who sends alerts."""
-
-    stack: Stack
-    outside: StandIn
-    client: httpx.AsyncClient
-
-    async def send(self, body: Any, token: str = ALERTS) -> httpx.Response:
-        headers = {"authorization": f"Bearer {token}"}
-        content = body if isinstance(body, bytes) else json.dumps(body)
-        return await self.client.post(f"{self.stack.url}/v1/ops/alerts", headers=headers, content=content)
-
-    async def result(self, body: Any) -> str:
-        answer = await self.send(body)
-        assert answer.status_code == 200, answer.text
-        [result] = answer.json()["results"]
-        return result
-
-    async def ask(self, path: str) -> Any:
-        answer = await self.client.get(f"{self.stack.url}/v1/ops/{path}", headers=self.operator)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def do(self, path: str, **body: Any) -> httpx.Response:
-        return await self.client.post(f"{self.stack.url}/v1/ops/{path}", headers=self.operator, json=body)
-
-    @property
-    def operator(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {OPERATOR}"}
-
-    @property
-    def weights(self) -> dict[str, int]:
-        """What new free sessions get in this process now."""
-        return dict(self.stack.wiring.watch.book.assignments[Tier.FREE].weights)
-
-    async def counted(self, name: str, **labels: str) -> float:
-        return sample(await self.stack.metrics(), f"voice_agent_{name}", **labels)
-
-
-@asynccontextmanager
-async def running_ops(mode: str = "auto", **settings: Any) -> AsyncGenerator[Ops]:
-    with stand_in() as outside:
-        outside.judge(ROLL_BACK)
-        given: dict[str, Any] = {
-            "operator_token": OPERATOR,
-            "alerts_token": ALERTS,
-            "prometheus_url": outside.url,
-            "rollback_mode": mode,
-            "chat_webhook_url": f"{outside.url}/chat",
-            "dashboard_url": "http://grafana.example",
-        }
-        async with running_stack(**given | settings) as stack, httpx.AsyncClient() as client:
-            yield Ops(stack, outside, client)
+from tests.support.operations import ALERTS, HAIKU, notification, running_ops
+from tests.support.stack import running_service, running_stack
+from tests.support.websocket_client import START, dial, ending, say, token_of, until
 
 
 async def test_a_bad_policy_is_rolled_back_and_everybody_hears_of_it() -> None:

@@ -18,9 +18,9 @@ from agent.rollback.notify import ChatNotifier
 from agent.rollback.prometheus import PrometheusError, PrometheusEvidence
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.recorded_metrics import ROLL_BACK
-from tests.e2e.test_decisions import HAIKU, notification, running_ops
+from tests.support.operations import HAIKU, notification, running_ops
+from tests.support.policies import ALERT, decided
 from tests.support.stack import running_service, running_stack
-from tests.unit.policy.test_decisions import ALERT, decided
 
 
 def odd(**change: Any) -> Any:

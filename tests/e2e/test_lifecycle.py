@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from agent.telemetry.events import Event, FellBack
 from tests.support.stack import Stack, running_stack, sample
-from tests.support.websocket_client import START, dial, ending, token_of
+from tests.support.websocket_client import START, dial, ending, say, token_of, until
 from tools.chaos.cell import uncached_policies
 from voice_loadtest.script import Type
 from voice_sandbox.faults import FaultKind, FaultRule
-
-
-async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next message of this type."""
-    async with asyncio.timeout(15):
-        while True:
-            frame = await socket.recv()
-            if isinstance(frame, str):
-                message = json.loads(frame)
-                if message["type"] == kind:
-                    return message
-
-
-async def say(socket: ClientConnection, text: str) -> None:
-    await socket.send(json.dumps({"type": "text", "text": text}))
 
 
 def prompts(stack: Stack) -> list[str]:

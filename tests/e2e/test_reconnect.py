@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_lifecycle import say, until
 from tests.support.stack import Stack, running_stack, sample
-from tests.support.websocket_client import START, dial, ending, token_of
+from tests.support.websocket_client import START, dial, ending, say, token_of, until
 from voice_sandbox.faults import FaultKind, FaultRule
 
 SPEAKS = json.dumps({"type": "start", "capabilities": {"browser_speech": True}})

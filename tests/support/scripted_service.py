@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from voice_loadtest.audio import SAMPLE_RATE, Recording
+from voice_loadtest.audio import SAMPLE_RATE, CallerRecording
 from voice_loadtest.pacing import now
 
 BUDGETS = {"voice_to_voice": 1500.0, "stt": 600.0, "llm": 400.0, "tts": 400.0, "network": 100.0}
@@ -30,10 +30,10 @@ def tone(seconds: float) -> bytes:
     return (10_000 * np.sin(2 * np.pi * 300 * time + 0.1)).astype("<i2").tobytes()
 
 
-def clip(name: str = "a clip", *, lead_s: float = 0.04, voice_s: float = 0.1, tail_s: float = 0.06) -> Recording:
+def clip(name: str = "a clip", *, lead_s: float = 0.04, voice_s: float = 0.1, tail_s: float = 0.06) -> CallerRecording:
     """Digital silence, a tone, digital silence."""
     silence = [bytes(int(seconds * SAMPLE_RATE) * 2) for seconds in (lead_s, tail_s)]
-    return Recording.of(name, silence[0] + tone(voice_s) + silence[1])
+    return CallerRecording.of(name, silence[0] + tone(voice_s) + silence[1])
 
 
 @dataclass

@@ -20,7 +20,7 @@ from agent.session.registry import Registry
 from agent.settings import Settings
 from agent.telemetry.log import configure_logging
 from tests.support.paths import CLIPS, DATA
-from voice_loadtest.audio import Recording, load_wav
+from voice_loadtest.audio import CallerRecording, load_wav
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.records import CallRecord
 from voice_loadtest.run import run_load
@@ -148,7 +148,7 @@ async def running_service(
         await task
 
 
-def clip(name: str) -> Recording:
+def clip(name: str) -> CallerRecording:
     """A bundled clip, by its name without `.wav`."""
     return load_wav(CLIPS / f"{name}.wav")
 

@@ -68,3 +68,18 @@ async def ending(connection: ClientConnection) -> tuple[dict[str, Any], int]:
                     error = json.loads(frame)
     except ConnectionClosed as closed:
         return error, closed.rcvd.code if closed.rcvd else 1006
+
+
+async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of this type."""
+    async with asyncio.timeout(15):
+        while True:
+            frame = await socket.recv()
+            if isinstance(frame, str):
+                message = json.loads(frame)
+                if message["type"] == kind:
+                    return message
+
+
+async def say(socket: ClientConnection, text: str) -> None:
+    await socket.send(json.dumps({"type": "text", "text": text}))

@@ -34,7 +34,7 @@ from rich.table import Table
 
 from agent.policy.policies import DEFAULT_PATH
 from tests.support.paths import CLIPS
-from voice_loadtest.audio import Recording, load_wav
+from voice_loadtest.audio import CallerRecording, load_wav
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.run import LoadResult, run_load
 from voice_loadtest.script import Interrupt, Speak, Step, Type
@@ -162,7 +162,7 @@ class ProcessWatch:
             self.others_share = max(self.others_share, others / wall / bench.shared_cores)
 
 
-async def measure(sessions: int, bench: Bench, clips: list[Recording]) -> BenchRow:
+async def measure(sessions: int, bench: Bench, clips: list[CallerRecording]) -> BenchRow:
     def script(number: int) -> list[Step]:
         return [Speak(clips[(number + turn) % len(clips)]) for turn in range(10 if sessions < 10 else 3)]
 

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.stack import Stack
 from tests.support.websocket_client import dial, token_of
-from voice_loadtest.audio import BYTES_PER_SECOND, FRAME_BYTES, FRAME_S, Recording
+from voice_loadtest.audio import BYTES_PER_SECOND, FRAME_BYTES, FRAME_S, CallerRecording
 
 _SPEECH_S_PER_CHARACTER: Final = 0.06  # how long a browser takes to say a clause, about
 
@@ -60,7 +60,7 @@ class CallerLine:
         self._owe()
         await self.send(type="text", text=text)
 
-    async def say(self, clip: Recording, quiet_s: float = 0.0) -> None:
+    async def say(self, clip: CallerRecording, quiet_s: float = 0.0) -> None:
         """Speaks in real time; an answer is owed from the end of the voice on. Then silence, like a microphone."""
         sound = clip.pcm + bytes(int(quiet_s / FRAME_S) * FRAME_BYTES)
         began = time.perf_counter()

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli.policy import decisions, policy
-from tests.unit.ledger.test_policy_store import stored, watch_on
-from tests.unit.policy.test_decisions import ALERT, EVIDENCE, decided
+from tests.support.policies import ALERT, EVIDENCE, decided
+from tests.support.policy_store import stored, watch_on
 
 
 def run(command: click.Command, *arguments: str, status: int = 0) -> str:

@@ -20,7 +20,7 @@ from agent.core.calls import Unit
 from agent.core.errors import ConfigurationError
 from agent.policy.policies import SttModel, VoiceModel, load_policies
 from agent.settings import Settings
-from tests.unit.reports.test_period import a_day, told
+from tests.support.ledger_day import a_day, told
 
 
 def run(command: click.Command, *arguments: str) -> str:

@@ -4,73 +4,19 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
-from agent.billing.prices import load_prices
-from agent.billing.pricing import PricingSink
 from agent.core.calls import Fallback, Unit
-from agent.core.errors import ConfigurationError
-from agent.ledger import ledger as ledger_module
 from agent.ledger.database import create_engine, migrate
-from agent.ledger.ledger import Ledger
-from agent.ledger.retention import forget, prune
 from agent.ledger.rows import LedgerRow
-from agent.ledger.sink import LedgerSink
-from agent.ledger.tables import assignments, charges, fallbacks, memory_events, metadata, sessions, turns
-from agent.telemetry.events import Cause, FellBack, SessionStarted, Sinks, TurnFinished
-from agent.telemetry.exposition import Metrics
-from tests.support.databases import PostgresServer
-from tests.support.factories import BUDGETS, NOON, call, ended, finished, heard, said, session, thought, turn
+from agent.ledger.tables import charges, fallbacks, memory_events, metadata, sessions, turns
+from agent.telemetry.events import Cause, FellBack, SessionStarted, TurnFinished
+from tests.support.factories import NOON, call, ended, finished, heard, said, session, thought, turn
+from tests.support.ledger_setup import LedgerSetup, open_setup
 from tests.support.paths import ROOT
-
-BOOK = load_prices()
-
-
-class LedgerSetup:
-    """A ledger with its sinks, as the service wires them."""
-
-    def __init__(self, url: str, **options: Any) -> None:
-        self.metrics = Metrics()
-        options.setdefault("clock", lambda: NOON)
-        self.ledger = Ledger(url, self.metrics, **options)
-        keeper = LedgerSink(self.ledger, clock=lambda: NOON)
-        self.money = PricingSink(BOOK, self.metrics, BUDGETS, keeper, clock=lambda: NOON)
-        self.sinks = Sinks([self.money, keeper])
-
-    def sample(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(f"voice_agent_{name}", labels) or 0.0
-
-    async def rows(self, table: Any) -> list[dict[str, Any]]:
-        async with self.ledger.engine.connect() as connection:
-            found = await connection.execute(select(table).order_by(*table.primary_key.columns))
-            return [dict(row) for row in found.mappings()]
-
-    async def count(self, table: Any) -> int:
-        async with self.ledger.engine.connect() as connection:
-            return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
-
-
-@asynccontextmanager
-async def open_setup(url: str, **options: Any) -> AsyncGenerator[LedgerSetup]:
-    stack = LedgerSetup(url, **options)
-    async with stack.ledger:
-        yield stack
-
-
-async def until_reachable(stack: LedgerSetup, expected: bool) -> None:
-    """Waits until the ledger has noticed whether its database is up."""
-    async with asyncio.timeout(30):
-        while stack.ledger.reachable is not expected:  # noqa: ASYNC110  (there is no event for it)
-            await asyncio.sleep(0.005)
 
 
 async def test_a_session_is_stored_with_its_turns_charges_and_cost(database_url: str) -> None:
@@ -231,70 +177,6 @@ async def test_a_provider_that_reports_nonsense_costs_one_charge_and_not_the_led
         assert stack.ledger.reachable
 
 
-async def test_forgetting_a_caller_leaves_the_money(database_url: str) -> None:
-    async with open_setup(database_url) as stack:
-        for name, subject in (("s1", "ada"), ("s2", "bob"), ("s3", "ada")):
-            who = session(name, subject=subject)
-            stack.sinks.handle(SessionStarted(who))
-            stack.sinks.handle(finished(who, said()))
-            stack.ledger.record_memory(name, 0, b'{"said": "my secret"}')
-            stack.sinks.handle(TurnFinished(who, turn(1)))
-        assert await stack.ledger.flush(timeout_s=20)
-
-        counts = await forget(stack.ledger.engine, "ada")
-        assert counts == {"sessions": 2, "turns": 2, "fallbacks": 0, "memory_events": 2, "charges": 2}
-        stack.sinks.handle(TurnFinished(session("s3", subject="ada"), turn(2)))  # the call is still running
-        stack.ledger.record_memory("s3", 1, b'{"said": "another secret"}')
-        stack.sinks.handle(finished(session("s3", subject="ada"), said()))
-        assert await stack.ledger.flush(timeout_s=20)
-
-        assert [row["session_id"] for row in await stack.rows(turns)] == ["s2"]
-        assert [row["session_id"] for row in await stack.rows(memory_events)] == ["s2"]
-        stored = await stack.rows(charges)
-        assert sorted(str(row["session_id"]) for row in stored) == ["None", "None", "None", "s2"]
-        assert sum(row["nano_usd"] for row in stored) == 4 * 4_480_000
-        assert stack.sample("ledger_dropped_total", table="turns") == 1
-        assert (await forget(stack.ledger.engine, "nobody"))["sessions"] == 0
-
-
-async def test_retention_deletes_what_is_old_and_nothing_else(database_url: str) -> None:
-    async with open_setup(database_url) as stack:
-        for name in ("s1", "s2"):
-            who = session(name)
-            for event in (SessionStarted(who), finished(who, said()), TurnFinished(who, turn(1)), ended(who)):
-                stack.sinks.handle(event)
-            stack.ledger.record_memory(name, 0, b"{}")
-        assert await stack.ledger.flush(timeout_s=20)
-        assert sum((await prune(stack.ledger.engine, NOON)).values()) == 0
-        gone = await prune(stack.ledger.engine, NOON + timedelta(seconds=1))
-        assert (gone["sessions"], gone["turns"], gone["charges"]) == (2, 2, 2)
-        assert await stack.count(sessions) == 0
-
-
-async def test_who_decided_what_outlives_callers_and_retention(database_url: str) -> None:
-    first = {"tier": "free", "revision": 1, "at": NOON, "weights": {"haiku_first": 100}, "cause": "first start"}
-    async with open_setup(database_url) as stack:
-        stack.sinks.handle(SessionStarted(session()))
-        assert await stack.ledger.flush(timeout_s=20)
-        async with stack.ledger.engine.begin() as connection:
-            await connection.execute(assignments.insert(), first | {"actor": "policy file", "reason": ""})
-        before = await stack.rows(assignments)
-        await forget(stack.ledger.engine, "ada")
-        await prune(stack.ledger.engine, NOON + timedelta(days=3_650))
-        assert await stack.rows(assignments) == before != []
-
-
-async def test_retention_runs_by_itself(database_url: str) -> None:
-    writer = LedgerSetup(database_url)
-    async with writer.ledger:
-        writer.sinks.handle(SessionStarted(session()))
-        assert await writer.ledger.flush(timeout_s=20)
-    async with open_setup(database_url, retention_days=30, clock=lambda: NOON + timedelta(days=31)) as stack:
-        async with asyncio.timeout(20):
-            while await stack.count(sessions):
-                pass
-
-
 async def test_replicas_that_start_together_migrate_once(database_url: str) -> None:
     script = (
         "import asyncio, sys; from agent.ledger.database import create_engine, migrate;"
@@ -326,114 +208,6 @@ async def test_the_migrations_make_the_declared_tables(database_url: str) -> Non
         )
     await engine.dispose()
     assert differences == []
-
-
-async def test_a_full_spool_refuses_counts_and_keeps_room_for_sessions(tmp_path: Any) -> None:
-    stack = LedgerSetup(f"sqlite:///{tmp_path / 'ledger.db'}", spool_rows=10)
-    who = session()
-    stack.sinks.handle(SessionStarted(who))
-    for number in range(1, 31):
-        stack.sinks.handle(TurnFinished(who, turn(number)))
-    stack.sinks.handle(ended(who, turns=30))
-    assert stack.sample("ledger_dropped_total", table="turns") == 21
-    assert stack.sample("ledger_dropped_total", table="sessions") == 0
-    async with stack.ledger:
-        assert not await stack.ledger.flush_turn("s2", 30, timeout_s=0)
-        assert await stack.ledger.flush(timeout_s=20)
-        assert [row["turn"] for row in await stack.rows(turns)] == list(range(1, 10))
-        [kept] = await stack.rows(sessions)
-        assert kept["turns"] == 30
-
-
-async def test_a_database_that_is_down_never_stops_a_call(
-    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger_module, "_LAST_RETRY_S", 0.2)
-    stack = LedgerSetup(postgres.new_database(), spool_rows=50)
-    async with stack.ledger:
-        who = session()
-        stack.sinks.handle(SessionStarted(who))
-        stack.sinks.handle(TurnFinished(who, turn(1)))
-        assert await stack.ledger.flush_turn("s1", 1, timeout_s=20)
-        await asyncio.to_thread(postgres.stop)
-        try:
-            stack.sinks.handle(TurnFinished(who, turn(2)))
-            assert not await stack.ledger.flush_turn("s1", 2, timeout_s=20)
-            await until_reachable(stack, expected=False)
-            began = time.perf_counter()
-            stack.sinks.handle(TurnFinished(who, turn(3)))
-            assert not await stack.ledger.flush_turn("s1", 3, timeout_s=60)
-            assert time.perf_counter() - began < 30  # it did not wait for the time-out
-            assert stack.sample("ledger_write_failures_total") >= 1
-            for number in range(4, 104):
-                stack.sinks.handle(TurnFinished(who, turn(number)))
-            dropped = stack.sample("ledger_dropped_total", table="turns")
-            assert dropped == 102 - 50
-        finally:
-            await asyncio.to_thread(postgres.start)
-        await until_reachable(stack, expected=True)
-        stack.sinks.handle(TurnFinished(who, turn(200)))
-        assert await stack.ledger.flush_turn("s1", 200, timeout_s=20)
-        assert [row["turn"] for row in await stack.rows(turns)] == [*range(1, 52), 200]
-
-
-async def test_a_service_starts_while_its_database_is_down(
-    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger_module, "_LAST_RETRY_S", 0.2)
-    url = postgres.new_database()
-    await asyncio.to_thread(postgres.stop)
-    try:
-        stack = LedgerSetup(url)
-        async with stack.ledger:
-            stack.sinks.handle(SessionStarted(session()))
-            await until_reachable(stack, expected=False)
-            await asyncio.to_thread(postgres.start)
-            await until_reachable(stack, expected=True)
-            assert await stack.ledger.flush(timeout_s=20)
-            assert await stack.count(sessions) == 1
-    finally:
-        await asyncio.to_thread(_start_if_stopped, postgres)
-
-
-def _start_if_stopped(postgres: PostgresServer) -> None:
-    try:
-        postgres.run("pg_ctl", "-D", str(postgres.directory / "data"), "status")
-    except subprocess.CalledProcessError:
-        postgres.start()
-
-
-async def test_rows_that_wait_at_the_end_are_written_or_counted(tmp_path: Any) -> None:
-    url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    stack = LedgerSetup(url)
-    async with stack.ledger:
-        stack.sinks.handle(SessionStarted(session()))
-        stack.sinks.handle(TurnFinished(session(), turn(1)))
-    async with open_setup(url) as again:
-        assert await again.count(turns) == 1
-
-    file = tmp_path / "lost.db"
-    lost = LedgerSetup(f"sqlite:///{file}", drain_s=0.3)
-    file.unlink()
-    file.mkdir()
-    async with lost.ledger:
-        lost.sinks.handle(SessionStarted(session()))
-    assert lost.sample("ledger_dropped_total", table="sessions") == 1
-    for thread in threading.enumerate():  # aiosqlite's thread tells the loop that it has ended; nothing waits for it
-        if "_connection_worker_thread" in thread.name:
-            await asyncio.to_thread(thread.join)
-
-
-async def test_a_file_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be written: Is a directory"):
-        create_engine(f"sqlite:///{tmp_path}")
-
-
-@pytest.mark.parametrize("url", ["mysql://x/y", "not a url", "oracle://secret:password@host/x"])
-def test_a_url_that_cannot_be_used_stops_the_start(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="VOICE_AGENT_DATABASE_URL takes sqlite:///") as caught:
-        create_engine(url)
-    assert "password@host/x" not in str(caught.value)
 
 
 async def test_quantities_and_amounts_may_be_large(database_url: str) -> None:

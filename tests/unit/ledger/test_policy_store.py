@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from agent.budgets import Tier
-from agent.ledger.database import create_engine, migrate
-from agent.ledger.policy_store import SqlPolicyStore
 from agent.policy.assignments import AssignmentError, ChangeCause
 from agent.policy.decisions import DAY, Decision, Evidence, Outcome, Reason, RollbackAlert, RollbackLimits
 from agent.policy.policies import load_policies
 from agent.policy.service import PolicyService
 from agent.policy.store import LIMIT
-from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Decider
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.recorded_metrics import ROLL_BACK
-from tests.unit.policy.test_assignments import A, B
-from tests.unit.policy.test_decisions import ALERT, EVIDENCE, NOW, decided
+from tests.support.policies import ALERT, EVIDENCE, NOW, A, B, decided
+from tests.support.policy_store import stored, watch_on
 
 BOOK = load_policies()
-
-
-@asynccontextmanager
-async def stored(url: str) -> AsyncGenerator[SqlPolicyStore]:
-    engine = create_engine(url)
-    try:
-        await migrate(engine)
-        yield SqlPolicyStore(engine)
-    finally:
-        await engine.dispose()
-
-
-def watch_on(store: SqlPolicyStore) -> tuple[AssignmentWatcher, Metrics, list[tuple[Tier, str]]]:
-    metrics, prepared = Metrics(), list[tuple[Tier, str]]()
-    watch = AssignmentWatcher(BOOK, store, metrics, lambda tier, policy: prepared.append((tier, policy.name)))
-    return watch, metrics, prepared
 
 
 async def test_the_policy_file_is_the_first_revision_of_all_processes_together(database_url: str) -> None:

@@ -2,46 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
-from agent.budgets import Tier
-from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, assign, described, rollback, undo
-from agent.policy.policies import load_policies
-
-BOOK = load_policies()
-BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
-A = {"haiku_first": 95, "sonnet_first": 5}
-B = {"economy": 50, "haiku_first": 50}
-C = {"economy": 100}
-BASELINE = {"sonnet_first": 100}
-
-
-class TierHistory:
-    """A tier's history, made by the same functions as the real one."""
-
-    def __init__(self, first: Mapping[str, int] = A) -> None:
-        self.revisions = [Revision(1, BEGAN, Change(Tier.FREE, first, ChangeCause.FIRST, "policy file", ""))]
-
-    @property
-    def weights(self) -> Mapping[str, int]:
-        return self.revisions[-1].weights
-
-    def take(self, change: Change) -> TierHistory:
-        number = len(self.revisions) + 1
-        self.revisions.append(Revision(number, BEGAN + timedelta(hours=number), change))
-        return self
-
-    def assign(self, weights: Mapping[str, int]) -> TierHistory:
-        return self.take(assign(BOOK, self.revisions, Tier.FREE, weights, "me", ""))
-
-    def roll_back(self) -> TierHistory:
-        return self.take(rollback(BOOK, self.revisions, Tier.FREE, "me", ""))
-
-    def undo(self, number: int) -> TierHistory:
-        return self.take(undo(BOOK, self.revisions, number, Tier.FREE, "me", ""))
+from agent.policy.assignments import AssignmentError, described
+from tests.support.policies import BASELINE, A, B, C, TierHistory
 
 
 def test_a_rollback_brings_back_what_was_there_before() -> None:

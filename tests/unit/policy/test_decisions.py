@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from agent.budgets import Tier
 from agent.policy.assignments import Change
 from agent.policy.decisions import (
     DAY,
@@ -23,12 +22,8 @@ from agent.policy.decisions import (
 )
 from agent.policy.describe import evidence_lines, headline, next_step
 from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
-from tests.unit.policy.test_assignments import BASELINE, BEGAN, BOOK, TierHistory
+from tests.support.policies import ALERT, BASELINE, BOOK, EVIDENCE, NOW, TierHistory, decided
 
-NOW = BEGAN + DAY * 10
-ALERT = RollbackAlert(
-    "VoiceAgentRollBackExperience", "f1", NOW - timedelta(minutes=5), Tier.FREE, "haiku_first", "experience"
-)
 BAD = Evidence(ROLL_BACK, baseline_enough=True)
 RESTRAINT = RollbackLimits("auto", timedelta(minutes=30), 2)
 
@@ -46,11 +41,6 @@ def judged(
 
 def told(judgement: Judgement) -> tuple[Outcome, Reason]:
     return judgement.outcome, judgement.reason
-
-
-def decided(policy: str, ago: timedelta, outcome: Outcome = Outcome.ROLLED_BACK) -> Decision:
-    alert = replace(ALERT, policy=policy, fingerprint=policy)
-    return Decision(policy, NOW - ago, alert, "auto", outcome, Reason.VERDICT, {}, 1, 2)
 
 
 def test_a_bad_policy_is_rolled_back() -> None:
@@ -124,17 +114,6 @@ def test_there_is_an_end_to_automatic_rollbacks_of_a_day() -> None:
     assert told(judged(recent=(one, other))) == (Outcome.HELD, Reason.PER_DAY)
     taken_back = replace(other, outcome=Outcome.UNDONE)
     assert told(judged(recent=(one, taken_back))) == (Outcome.HELD, Reason.PER_DAY)
-
-
-EVIDENCE = {
-    "window": "1h",
-    "turns": 240.0,
-    "sessions": 31.0,
-    "signals": {
-        "no_reply": {"share": 0.004, "lower": 0.001, "limit": 0.02, "baseline": None},
-        "slow_turns": {"share": 0.183, "lower": 0.15, "limit": 0.05, "baseline": 0.031},
-    },
-}
 
 
 def test_a_decision_in_words_ends_with_what_to_do() -> None:

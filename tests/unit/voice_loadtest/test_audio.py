@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voice_loadtest.audio import FRAME_BYTES, Recording, RecordingError, frames, load_wav, save_wav
+from voice_loadtest.audio import FRAME_BYTES, CallerRecording, CallerRecordingError, frames, load_wav, save_wav
 
 
 def sine(rate: int, seconds: float = 0.5) -> NDArray[np.float64]:
@@ -82,18 +82,18 @@ def test_a_length_that_is_too_large_reads_what_is_there(tmp_path: Path) -> None:
 def test_a_bad_file_is_named_with_a_reason(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "bad.wav"
     path.write_bytes(data)
-    with pytest.raises(RecordingError, match=rf"bad\.wav: .*{reason}"):
+    with pytest.raises(CallerRecordingError, match=rf"bad\.wav: .*{reason}"):
         load_wav(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match=r"gone\.wav: cannot be read"):
+    with pytest.raises(CallerRecordingError, match=r"gone\.wav: cannot be read"):
         load_wav(tmp_path / "gone.wav")
 
 
 def test_the_voice_begins_and_ends_with_its_first_and_last_voiced_frame() -> None:
     quiet, loud = bytes(1600), (sine(16_000, 0.1) * 32768).astype("<i2").tobytes()
-    clip = Recording.of("c", quiet + loud + quiet)
+    clip = CallerRecording.of("c", quiet + loud + quiet)
     assert (clip.voice_begins, clip.voice_ends) == (800, 2400)
     assert clip.voiced
 
@@ -102,11 +102,11 @@ def test_a_frame_35_db_below_the_loudest_is_not_voiced_and_neither_is_anything_b
     loud = sine(16_000, 0.1) * 32768
     for below_db, voiced in ((34.0, True), (36.0, False)):
         tail = loud * 10 ** (-below_db / 20)
-        clip = Recording.of("c", np.concatenate((loud, tail)).astype("<i2").tobytes())
+        clip = CallerRecording.of("c", np.concatenate((loud, tail)).astype("<i2").tobytes())
         assert clip.voice_ends == (3200 if voiced else 1600)
     # an RMS of -9.03 dBFS less 42 dB is -51 dBFS
-    assert not Recording.of("quiet", (loud * 10 ** (-42 / 20)).astype("<i2").tobytes()).voiced
-    assert not Recording.of("nothing", b"").voiced
+    assert not CallerRecording.of("quiet", (loud * 10 ** (-42 / 20)).astype("<i2").tobytes()).voiced
+    assert not CallerRecording.of("nothing", b"").voiced
 
 
 def test_frames_are_20_ms_and_the_last_one_is_filled_with_silence() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.calls import play
 from tests.support.scripted_service import Talk, clip
-from voice_loadtest.audio import Recording
+from voice_loadtest.audio import CallerRecording
 from voice_loadtest.script import Interrupt, Noise, Speak, Step
 
 COUGH = clip("cough", voice_s=0.08, tail_s=0.0)
@@ -74,6 +74,6 @@ async def test_the_heard_part_of_the_audio_is_kept_when_asked_for() -> None:
     script: list[Step] = [Speak(clip()), Interrupt(clip(), after_s=0.2)]
     record, _ = await play(yields, script, keep_audio=True)
 
-    heard = [Recording.of("heard", pcm).seconds for pcm in record.audio]
+    heard = [CallerRecording.of("heard", pcm).seconds for pcm in record.audio]
     assert heard[0] == pytest.approx(record.turns[0].played_ms / 1000, abs=0.001)
     assert heard[1] == pytest.approx(0.3, abs=0.001)

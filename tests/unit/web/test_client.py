@@ -1,4 +1,4 @@
-"""The JavaScript client's own tests, run by node's test runner."""
+"""The tests of the JavaScript client and of the talk page, run by node's test runner."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Final
 
 import pytest
 
+from tests.support.paths import ROOT
+
 NODE: Final = shutil.which("node")
 HERE: Final = Path(__file__).parent
-FILES: Final = sorted(HERE.glob("*.test.js"))
+FILES: Final = [*sorted((ROOT / "clients" / "js" / "tests").glob("*.test.js")), *sorted(HERE.glob("*.test.js"))]
 
 
 def _too_old() -> str | None:
@@ -25,6 +27,10 @@ def _too_old() -> str | None:
 
 
 SKIPPED: Final = _too_old()
+
+
+def test_both_the_client_and_the_page_have_tests() -> None:
+    assert {file.parent for file in FILES} == {ROOT / "clients" / "js" / "tests", HERE}
 
 
 @pytest.mark.skipif(SKIPPED is not None, reason=str(SKIPPED))

@@ -3,180 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
-from agent.core import clock
-from agent.core.audio import bytes_for, duration_s
-from agent.core.calls import CallRecorder, ErrorKind, Fallback, ProviderError
-from agent.providers.base import SpeechToText, SttEvent, SttEventKind, Word
-from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers, BreakerState
-from agent.providers.fallback.chain import ChainStep, StepSkippedError
-from agent.providers.fallback.stt import FallbackSttStream, SttFallback
+from agent.core.audio import bytes_for
+from agent.core.calls import CallRecorder, ErrorKind
+from agent.providers.fallback.breaker import BreakerState
+from agent.providers.fallback.chain import StepSkippedError
+from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.segmented_stt import VoiceDetector
 from agent.turn.vad import VoiceActivity
-from tests.support.providers import RecordingRecorder
+from tests.support.scripted_stt import (
+    LOUD,
+    QUIET,
+    FakeConnection,
+    Recogniser,
+    RecordedCall,
+    SttTimeline,
+    stt_breaker,
+    stt_call,
+    stt_step,
+)
 from tests.support.virtual_time import run_virtual
-
-FRAME_S = 0.1
-LOUD = b"\x00\x20" * (bytes_for(FRAME_S) // 2)
-QUIET = bytes(bytes_for(FRAME_S))
-
-
-class SttTimeline(RecordingRecorder):
-    def __init__(self) -> None:
-        super().__init__()
-        self.moves: list[Fallback] = []
-
-    def fell_back(self, fallback: Fallback) -> None:
-        self.moves.append(fallback)
-
-    @property
-    def path(self) -> list[tuple[str, str, str]]:
-        return [(move.from_provider, move.to_provider, move.reason) for move in self.moves]
-
-
-@dataclass
-class FakeConnection:
-    """One connection of a scripted recogniser: hears `word` for every 100 ms of loud audio, a pause ends the turn."""
-
-    owner: Recogniser
-    heard_bytes: int = 0
-    events: asyncio.Queue[SttEvent | ProviderError | None] = field(default_factory=asyncio.Queue)
-    words: list[Word] = field(default_factory=list[Word])
-    quiet: int = 0
-    rest: bytes = b""
-
-    async def send(self, pcm: bytes) -> None:
-        if self.owner.dead:
-            raise ProviderError(self.owner.provider, ErrorKind.DISCONNECTED)
-        data = self.rest + pcm
-        for start in range(0, len(data) - len(LOUD) + 1, len(LOUD)):
-            self._frame(data[start : start + len(LOUD)])
-        self.rest = data[len(data) - len(data) % len(LOUD) :]
-        self.owner.told += len(pcm)
-        if self.owner.dies_after is not None and self.heard_bytes >= self.owner.dies_after:
-            self.owner.dies_after = None
-            self.events.put_nowait(ProviderError(self.owner.provider, ErrorKind.DISCONNECTED))
-
-    def _frame(self, frame: bytes) -> None:
-        start = duration_s(self.heard_bytes)
-        self.heard_bytes += len(frame)
-        if any(frame):
-            self.quiet = 0
-            if not self.owner.deaf:
-                self.words.append(Word(f"w{len(self.words)}", start, start + FRAME_S))
-                self._tell(SttEventKind.STARTED if len(self.words) == 1 else SttEventKind.PARTIAL)
-            return
-        self.quiet += 1
-        if self.quiet == 3 and self.words:
-            self._tell(SttEventKind.ENDED)
-            self.words.clear()
-
-    def _tell(self, kind: SttEventKind) -> None:
-        if self.owner.mute_after is not None and len(self.words) > self.owner.mute_after:
-            return
-        self.events.put_nowait(SttEvent(kind, " ".join(word.text for word in self.words), tuple(self.words)))
-
-    async def finish(self) -> None:
-        self.events.put_nowait(None)
-
-    async def __aiter__(self) -> AsyncIterator[SttEvent]:
-        while (event := await self.events.get()) is not None:
-            if isinstance(event, ProviderError):
-                raise event
-            yield event
-
-
-@dataclass
-class Recogniser:
-    provider: str
-    model: str = "m"
-    dead: bool = False
-    deaf: bool = False
-    refuses: ErrorKind | None = None
-    dies_after: int | None = None
-    mute_after: int | None = None  # words
-    connections: list[FakeConnection] = field(default_factory=list[FakeConnection])
-    opened_at: list[float] = field(default_factory=list[float])
-    told: int = 0
-
-    @asynccontextmanager
-    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[FakeConnection]:
-        self.opened_at.append(clock.now())
-        if self.dead:
-            raise ProviderError(self.provider, self.refuses or ErrorKind.REFUSED)
-        connection = FakeConnection(self)
-        self.connections.append(connection)
-        yield connection
-
-    def break_off(self) -> None:
-        """The connection is lost now."""
-        self.connections[-1].events.put_nowait(ProviderError(self.provider, ErrorKind.DISCONNECTED))
-
-
-@dataclass
-class RecordedCall:
-    """A caller on a chain: speaks in real time, and remembers what was heard."""
-
-    stream: FallbackSttStream
-    recorder: SttTimeline
-    heard: list[SttEvent] = field(default_factory=list[SttEvent])
-    error: ProviderError | None = None
-
-    async def say(self, *parts: tuple[bytes, float]) -> None:
-        for frame, seconds in parts:
-            for _ in range(round(seconds / FRAME_S)):
-                await self.stream.send(frame)
-                await asyncio.sleep(FRAME_S)
-
-    async def listen(self) -> None:
-        try:
-            async for heard in self.stream:
-                self.note(heard)
-        except ProviderError as error:
-            self.error = error
-
-    def note(self, heard: SttEvent) -> None:
-        self.heard.append(heard)
-
-    @property
-    def turns(self) -> list[SttEvent]:
-        return [heard for heard in self.heard if heard.kind is SttEventKind.ENDED]
-
-
-def _step(recogniser: SpeechToText, breaker: Breaker | None = None) -> ChainStep[SpeechToText]:
-    return ChainStep(recogniser.provider, recogniser, breaker)
-
-
-def _call(
-    scenario: Callable[[RecordedCall], Coroutine[Any, Any, None]],
-    *steps: ChainStep[SpeechToText],
-    last: str = "none",
-    rules: ListeningRules | None = None,
-) -> RecordedCall:
-    """Runs a scenario on a fresh chain and ends the stream as a listener does."""
-
-    async def run() -> RecordedCall:
-        recorder = SttTimeline()
-        async with SttFallback(steps, last=last, rules=rules).open("s", recorder) as stream:
-            call = RecordedCall(stream, recorder)
-            listening = asyncio.create_task(call.listen())
-            await scenario(call)
-            await stream.finish()
-            await listening
-        return call
-
-    return run_virtual(run())
-
-
-def _breaker(provider: str) -> Breaker:
-    return Breakers(RecordingRecorder(), lambda _: None).of(provider, "m", BreakerRules())
 
 
 def test_a_healthy_recogniser_is_all_there_is() -> None:
@@ -184,7 +35,7 @@ def test_a_healthy_recogniser_is_all_there_is() -> None:
         await call.say((QUIET, 1), (LOUD, 0.5), (QUIET, 1), (LOUD, 0.2), (QUIET, 1))
 
     first, second = Recogniser("deepgram"), Recogniser("whisper")
-    call = _call(scenario, _step(first), _step(second))
+    call = stt_call(scenario, stt_step(first), stt_step(second))
     assert [len(turn.words) for turn in call.turns] == [5, 2]
     assert [turn.words[-1].end_s for turn in call.turns] == [pytest.approx(1.5), pytest.approx(2.7)]
     assert call.recorder.path == []
@@ -201,7 +52,7 @@ def test_a_lost_connection_is_made_again_and_the_turn_is_told_from_its_beginning
         await call.say((LOUD, 0.4), (QUIET, 1))
 
     first = Recogniser("deepgram")
-    call = _call(scenario, _step(first, breaker := _breaker("deepgram")), _step(Recogniser("whisper")))
+    call = stt_call(scenario, stt_step(first, breaker := stt_breaker("deepgram")), stt_step(Recogniser("whisper")))
     assert [len(turn.words) for turn in call.turns] == [5, 10]
     assert call.turns[1].words[0].start_s == pytest.approx(2.5)  # times count the audio of the whole stream
     assert call.turns[1].words[-1].end_s == pytest.approx(3.5)
@@ -218,7 +69,7 @@ def test_after_two_attempts_in_vain_the_next_step_hears_the_same_audio() -> None
         await call.say((LOUD, 0.5), (QUIET, 1))
 
     first, second = Recogniser("deepgram"), Recogniser("whisper")
-    call = _call(scenario, _step(first), _step(second))
+    call = stt_call(scenario, stt_step(first), stt_step(second))
     assert call.recorder.path == [("deepgram", "whisper", "refused")]
     assert call.turns[-1].text.split()[-1] == "w29"
     assert len(first.opened_at) == 3
@@ -234,7 +85,7 @@ def test_a_recogniser_that_breaks_off_again_and_again_is_given_up() -> None:
         await call.say((LOUD, 0.5), (QUIET, 1))
 
     first = Recogniser("deepgram")
-    call = _call(scenario, _step(first), _step(Recogniser("whisper")))
+    call = stt_call(scenario, stt_step(first), stt_step(Recogniser("whisper")))
     assert call.recorder.path == [("deepgram", "whisper", "disconnected")]
     assert len(first.opened_at) == 2
     assert len(call.turns[-1].words) == 15
@@ -248,7 +99,7 @@ def test_some_errors_are_not_tried_again(kind: ErrorKind) -> None:
         await call.say((LOUD, 0.5), (QUIET, 1))
 
     first = Recogniser("deepgram", dead=True, refuses=kind)
-    call = _call(scenario, _step(first), _step(Recogniser("whisper")))
+    call = stt_call(scenario, stt_step(first), stt_step(Recogniser("whisper")))
     assert len(first.opened_at) == 1
     assert call.recorder.path == [("deepgram", "whisper", kind.value)]
     assert len(call.turns) == 1
@@ -263,7 +114,7 @@ def test_between_two_turns_the_chain_goes_back_to_a_step_that_is_well_again() ->
         await call.say((QUIET, 2), (LOUD, 0.5), (QUIET, 1))
 
     first, second = Recogniser("deepgram", dead=True), Recogniser("whisper")
-    call = _call(scenario, _step(first), _step(second))
+    call = stt_call(scenario, stt_step(first), stt_step(second))
     assert call.recorder.path == [("deepgram", "whisper", "refused"), ("whisper", "deepgram", "recovered")]
     assert [len(turn.words) for turn in call.turns] == [5, 200, 5]
     assert call.turns[-1].words[-1].end_s == pytest.approx(24.0)
@@ -276,10 +127,10 @@ def test_an_open_breaker_is_not_asked_and_asked_again_when_it_closes() -> None:
         breaker.state = BreakerState.CLOSED
         await call.say((QUIET, 1), (LOUD, 0.5), (QUIET, 1))
 
-    breaker = _breaker("deepgram")
+    breaker = stt_breaker("deepgram")
     breaker.state = BreakerState.OPEN
     first = Recogniser("deepgram")
-    call = _call(scenario, _step(first, breaker), _step(Recogniser("whisper")))
+    call = stt_call(scenario, stt_step(first, breaker), stt_step(Recogniser("whisper")))
     assert call.recorder.path == [("deepgram", "whisper", "breaker_open"), ("whisper", "deepgram", "recovered")]
     assert len(call.turns) == 2
 
@@ -289,8 +140,11 @@ def test_when_nobody_is_left_the_stream_fails_and_says_who_is_next() -> None:
         await call.say((LOUD, 2))
         assert call.error is not None
 
-    call = _call(
-        scenario, _step(Recogniser("deepgram", dead=True)), _step(Recogniser("whisper", dead=True)), last="browser"
+    call = stt_call(
+        scenario,
+        stt_step(Recogniser("deepgram", dead=True)),
+        stt_step(Recogniser("whisper", dead=True)),
+        last="browser",
     )
     assert call.error is not None
     assert (call.error.provider, call.error.kind) == ("whisper", ErrorKind.REFUSED)
@@ -301,9 +155,9 @@ def test_failures_are_counted_by_the_breaker_that_all_sessions_share() -> None:
     async def scenario(call: RecordedCall) -> None:
         await call.say((LOUD, 1))
 
-    breaker = _breaker("deepgram")
+    breaker = stt_breaker("deepgram")
     for _ in range(2):
-        _call(scenario, _step(Recogniser("deepgram", dead=True), breaker), _step(Recogniser("whisper")))
+        stt_call(scenario, stt_step(Recogniser("deepgram", dead=True), breaker), stt_step(Recogniser("whisper")))
     assert breaker.state is BreakerState.OPEN
 
 
@@ -314,9 +168,9 @@ def test_a_deaf_recogniser_is_left_when_another_one_hears_words() -> None:
     async def scenario(call: RecordedCall) -> None:
         await call.say((QUIET, 1), (LOUD, 5), (QUIET, 1))
 
-    breaker = _breaker("deepgram")
+    breaker = stt_breaker("deepgram")
     for _ in range(3):
-        call = _call(scenario, _step(Recogniser("deepgram", deaf=True), breaker), _step(Recogniser("whisper")))
+        call = stt_call(scenario, stt_step(Recogniser("deepgram", deaf=True), breaker), stt_step(Recogniser("whisper")))
         assert call.recorder.path[0] == ("deepgram", "whisper", "empty")
         assert len(call.turns[-1].words) == 50  # also those that nobody had heard before
     assert breaker.state is BreakerState.OPEN
@@ -327,7 +181,7 @@ def test_a_recogniser_that_does_not_end_a_turn_is_left() -> None:
         await call.say((QUIET, 1), (LOUD, 0.5), (QUIET, 2.5))
 
     first = Recogniser("deepgram", mute_after=4)
-    call = _call(scenario, _step(first), _step(Recogniser("whisper")))
+    call = stt_call(scenario, stt_step(first), stt_step(Recogniser("whisper")))
     assert call.recorder.path == [("deepgram", "whisper", "empty")]
     assert [len(turn.words) for turn in call.turns] == [5]
 
@@ -340,9 +194,9 @@ def test_noise_is_nobodys_fault() -> None:
         first.deaf = second.deaf = False
         await call.say((QUIET, 30), (LOUD, 1), (QUIET, 1))
 
-    breaker = _breaker("deepgram")
+    breaker = stt_breaker("deepgram")
     first, second = Recogniser("deepgram", deaf=True), Recogniser("whisper", deaf=True)
-    call = _call(scenario, _step(first, breaker), _step(second))
+    call = stt_call(scenario, stt_step(first, breaker), stt_step(second))
     assert breaker.state is BreakerState.CLOSED
     assert len(call.turns[-1].words) == 10
     assert call.recorder.path.count(("deepgram", "whisper", "empty")) <= 4  # the patience doubles
@@ -354,7 +208,7 @@ def test_a_single_step_is_not_suspected() -> None:
         await call.say((LOUD, 30))
 
     first = Recogniser("deepgram", deaf=True)
-    call = _call(scenario, _step(first))
+    call = stt_call(scenario, stt_step(first))
     assert call.error is None
     assert len(first.connections) == 1
 
@@ -367,10 +221,10 @@ def test_a_mute_last_step_ends_the_stream_so_that_the_client_is_asked() -> None:
         assert call.error is not None
         assert (call.error.provider, call.error.kind) == ("whisper", ErrorKind.EMPTY)
 
-    breaker = _breaker("whisper")
+    breaker = stt_breaker("whisper")
     for _ in range(3):
         mute = Recogniser("whisper", deaf=True)
-        call = _call(scenario, _step(Recogniser("deepgram", dead=True)), _step(mute, breaker), last="browser")
+        call = stt_call(scenario, stt_step(Recogniser("deepgram", dead=True)), stt_step(mute, breaker), last="browser")
         assert call.recorder.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "empty")]
     assert breaker.state is BreakerState.CLOSED  # nobody else has heard words there
 
@@ -379,7 +233,7 @@ def test_a_last_step_that_nobody_spoke_to_is_not_suspected() -> None:
     async def scenario(call: RecordedCall) -> None:
         await call.say((LOUD, 0.3), (QUIET, 10), (LOUD, 0.3), (QUIET, 10))
 
-    call = _call(scenario, _step(Recogniser("deepgram", dead=True)), _step(Recogniser("whisper", deaf=True)))
+    call = stt_call(scenario, stt_step(Recogniser("deepgram", dead=True)), stt_step(Recogniser("whisper", deaf=True)))
     assert call.error is None
 
 
@@ -392,7 +246,7 @@ def test_a_last_step_that_is_still_spoken_to_is_not_suspected() -> None:
         await call.say((LOUD, 1), (QUIET, 1))
 
     second = Recogniser("whisper", deaf=True)
-    call = _call(scenario, _step(Recogniser("deepgram", dead=True)), _step(second))
+    call = stt_call(scenario, stt_step(Recogniser("deepgram", dead=True)), stt_step(second))
     assert call.error is None
     assert len(call.turns) == 1
 
@@ -401,7 +255,7 @@ def test_a_recogniser_that_was_suspected_wrongly_is_asked_again_at_once() -> Non
     async def scenario(call: RecordedCall) -> None:
         await call.say((LOUD, 1.2), (QUIET, 15))
 
-    call = _call(scenario, _step(Recogniser("deepgram", deaf=True)), _step(Recogniser("whisper", deaf=True)))
+    call = stt_call(scenario, stt_step(Recogniser("deepgram", deaf=True)), stt_step(Recogniser("whisper", deaf=True)))
     assert call.recorder.path == [("deepgram", "whisper", "empty"), ("whisper", "deepgram", "recovered")]
     assert call.recorder.moves[1].at - call.recorder.moves[0].at == pytest.approx(ListeningRules().opinion_s, abs=0.3)
 
@@ -421,12 +275,12 @@ def test_a_step_without_a_free_slot_is_passed_over_and_has_not_failed() -> None:
         await call.say((LOUD, 1))
         assert call.error is not None
 
-    breaker = _breaker("whisper")
+    breaker = stt_breaker("whisper")
     for _ in range(3):
-        call = _call(
+        call = stt_call(
             scenario,
-            _step(Recogniser("deepgram", dead=True)),
-            _step(BusyRecogniser("whisper"), breaker),
+            stt_step(Recogniser("deepgram", dead=True)),
+            stt_step(BusyRecogniser("whisper"), breaker),
             last="browser",
         )
         assert call.recorder.path == [("deepgram", "whisper", "refused"), ("whisper", "browser", "busy")]
@@ -444,14 +298,14 @@ def test_a_stream_that_is_lost_when_it_has_nothing_left_to_hear_ends_well() -> N
         first.break_off()
 
     first = Recogniser("deepgram")
-    call = _call(scenario, _step(first), _step(Recogniser("whisper", dead=True)))
+    call = stt_call(scenario, stt_step(first), stt_step(Recogniser("whisper", dead=True)))
     assert call.error is None
     assert len(call.turns) == 1
 
 
 def test_leaving_the_stream_stops_everything() -> None:
     async def run() -> None:
-        chain = SttFallback([_step(Recogniser("deepgram"))])
+        chain = SttFallback([stt_step(Recogniser("deepgram"))])
         before = asyncio.all_tasks()
         async with chain.open("s", SttTimeline()) as stream:
             await stream.send(LOUD)
@@ -472,7 +326,7 @@ def test_a_mistake_of_ours_is_not_swallowed() -> None:
         await call.say((LOUD, 1))
 
     with pytest.raises(ZeroDivisionError):
-        _call(scenario, _step(Broken("deepgram")))
+        stt_call(scenario, stt_step(Broken("deepgram")))
 
 
 def test_our_voice_activity_is_a_detector_for_segments() -> None:
@@ -491,6 +345,6 @@ def test_a_long_wait_for_a_connection_loses_no_words() -> None:
     async def scenario(call: RecordedCall) -> None:
         await call.say((LOUD, 1), (QUIET, 3))
 
-    call = _call(scenario, _step(SlowRecogniser("deepgram")))
+    call = stt_call(scenario, stt_step(SlowRecogniser("deepgram")))
     assert len(call.turns[0].words) == 10
     assert call.turns[0].words[-1].end_s == pytest.approx(1.0)
