@@ -58,7 +58,8 @@ class SessionsApi:
     history: History
     sink: Sink
     api_keys: Sequence[SecretStr]
-    membership_secret: str | None
+    membership_secrets: Sequence[str]
+    membership_audience: str | None
     free_sessions: bool
     public_url: str | None
     start_timeout_s: float
@@ -98,9 +99,9 @@ def _who(doors: SessionsApi, authorization: str | None, cookie: str | None) -> t
             raise TokenError("api_key", "the API key is not known: send Authorization: Bearer <api key>")
         return f"key-{secrets.token_hex(8)}", Tier.PREMIUM
     if cookie is not None:
-        if doors.membership_secret is None:
+        if not doors.membership_secrets:
             raise TokenError("membership", f"memberships are not set up here: send no {COOKIE} cookie")
-        return verify_membership(cookie, doors.membership_secret), Tier.PREMIUM
+        return verify_membership(cookie, doors.membership_secrets, doors.membership_audience), Tier.PREMIUM
     return f"free-{secrets.token_hex(8)}", Tier.FREE
 
 

@@ -286,14 +286,14 @@ def create_app(settings: Settings) -> Litestar:
         lag_s=lambda: lag.seconds,
     )
     registry = Registry(wiring.parts, wiring.sinks, admission)
-    membership = settings.membership_secret
     doors = SessionsApi(
-        tokens=TokenBook(settings.session_secret(), settings.token_minutes),
+        tokens=TokenBook(settings.session_secret(), settings.token_minutes, settings.previous_secrets()),
         registry=registry,
         history=SessionHistory(wiring.ledger),
         sink=wiring.sinks,
         api_keys=settings.api_keys,
-        membership_secret=membership.get_secret_value() if membership else None,
+        membership_secrets=settings.membership_secrets(),
+        membership_audience=settings.membership_audience,
         free_sessions=settings.free_sessions,
         public_url=settings.public_url,
         start_timeout_s=settings.start_timeout_s,

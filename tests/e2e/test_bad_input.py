@@ -170,7 +170,7 @@ async def test_each_way_to_end_has_its_own_outcome() -> None:
 
 
 async def test_who_gets_which_tier() -> None:
-    secret = "m" * 40
+    secret = "a-membership-site-signs-with-8f1c7e02d5b9"
     cookie = jwt.encode({"sub": "member-1", "exp": datetime.now(UTC) + timedelta(hours=1)}, secret, "HS256")
     stale = jwt.encode({"sub": "member-1", "exp": datetime.now(UTC) - timedelta(hours=1)}, secret, "HS256")
     async with running_stack(membership_secret=secret) as stack, httpx.AsyncClient() as client:
