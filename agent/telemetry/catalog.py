@@ -140,6 +140,12 @@ CHAT_MESSAGES = _counter("chat_messages_total", "Messages about decisions to the
 # The process
 LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")
 QUEUE_DROPS = _counter("queue_drops_total", "Items dropped because a bounded queue was full.", "queue")
+CONNECTIONS = _gauge("connections", "Open TCP connections of the public listener, from the accept on.")
+CONNECTIONS_REFUSED = _counter(
+    "connections_refused_total", "Connections that were not taken, by what was full.", "reason"
+)
+CONNECTIONS_CUT = _counter("connections_cut_total", "Connections closed for what they did or did not send.", "reason")
+DESCRIPTORS_USED = _gauge("descriptors_used_share", "Share of the process's file descriptors that are in use.")
 BUILD_INFO = _gauge("build_info", "1, labelled with the version.", "version")
 
 # Money
