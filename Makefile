@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo gameday boards docs test test-fast check fix lock bench chaos chaos-subset outage healthy alert-stats eval clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST)) # every target is a command, none a file
 
 help: ## Say what can be done
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 run"; exit 1; }
@@ -64,6 +64,9 @@ outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 
 healthy: $(STAMP) ## 2,000 turns with healthy providers: how often a chain moves
 	@$(BIN)/python -m tools.chaos.healthy $(ARGS)
+
+field: $(STAMP) ## What providers and callers really do; writes docs/field.md (ARGS=--help)
+	@$(BIN)/python -m tools.field $(ARGS)
 
 alert-stats: $(STAMP) ## False alarms and detection of the alert rules, over simulated months
 	@$(BIN)/python -m tools.alert_stats $(ARGS)

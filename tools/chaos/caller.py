@@ -22,8 +22,9 @@ _SPEECH_S_PER_CHARACTER: Final = 0.06  # how long a browser takes to say a claus
 class CallerLine:
     """What one caller hears. Times are `time.perf_counter()` seconds."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, *, instant: bool = False) -> None:
         self.socket = socket
+        self._instant = instant
         self.session = ""
         self.messages: list[dict[str, Any]] = []
         self.owed_at: float | None = None  # what the caller said was over
@@ -33,6 +34,8 @@ class CallerLine:
         self.browser_clauses = 0
         self.close_code: int | None = None
         self._audible_until = 0.0
+        self._turn = 0
+        self._played_bytes = 0
         self._rest_of_before = False  # what is heard now still belongs to the reply before
         self._changed = asyncio.Event()
 
@@ -45,6 +48,7 @@ class CallerLine:
                     if frame.count(0) < len(frame) and not self._rest_of_before:
                         self.audio_s += len(frame) / BYTES_PER_SECOND
                         self._sounds(len(frame) / BYTES_PER_SECOND)
+                    await self._played(len(frame))
                 else:
                     await self._message(json.loads(frame))
                 self._changed.set()
@@ -97,6 +101,13 @@ class CallerLine:
             return False
         return True
 
+    async def _played(self, size: int) -> None:
+        """Says that the audio so far was heard, where the client is as quick as that."""
+        if self._instant:
+            self._played_bytes += size
+            played_ms = self._played_bytes / BYTES_PER_SECOND * 1000
+            await self.send(type="playback", turn=self._turn, event="progress", played_ms=played_ms)
+
     def _owe(self) -> None:
         self.owed_at = time.perf_counter()
 
@@ -122,19 +133,28 @@ class CallerLine:
             case "transcript.final":  # what still came of the reply before does not answer this turn
                 self._forget_sound()
                 self._rest_of_before = False
+            case "audio.start":
+                self._turn, self._played_bytes = message["turn"], 0
             case "speech.browser" if not self._rest_of_before:
                 self.browser_clauses += 1
                 self._sounds(len(message["text"]) * _SPEECH_S_PER_CHARACTER)
+                if self._instant:
+                    await self.send(type="playback", turn=message["turn"], event="finished", clause=message["clause"])
             case _:
                 pass
 
 
 @asynccontextmanager
-async def on_the_line(stack: Stack, *, premium: bool, browser: bool = True) -> AsyncGenerator[CallerLine]:
-    """A session whose client can speak and listen itself where `browser` says so; hangs up at the end."""
-    can = {"browser_speech": browser, "browser_recogniser": browser}
+async def on_the_line(
+    stack: Stack, *, premium: bool, browser: bool = True, instant: bool = False
+) -> AsyncGenerator[CallerLine]:
+    """A session whose client can speak and listen itself where `browser` says so; hangs up at the end.
+
+    `instant`: the client says of each piece of audio that it was played as soon as it comes.
+    """
+    can = {"browser_speech": browser, "browser_recogniser": browser, "playback_reports": instant}
     async with dial(stack, await token_of(stack, premium=premium)) as socket:
-        line = CallerLine(socket)
+        line = CallerLine(socket, instant=instant)
         reading = asyncio.create_task(line.read())
         try:
             await line.send(type="start", capabilities=can)

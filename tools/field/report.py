@@ -1,0 +1,55 @@
+"""docs/field.md: what the callers of the field heard."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from typing import Final
+
+from tools.chaos.report import LIMIT_S
+from tools.field.case import GROUPS, CaseRow
+
+_HEAD: Final = """# Field
+
+Written by `make field`; do not edit. What providers and callers have been seen to do in public reports, each as a fault
+of the sandbox or a scripted caller, on the real SDKs and sockets, with the deadlines of `agent/budgets.toml` and the
+latency profile `instant`. `python -m tools.field --only TEXT` plays the cases whose fault holds a text.
+
+- **heard**: the text of the reply and who spoke it. **answer**: from the end of what the caller said to the first
+  audible sound. **counted as**: the outcome of the turn. **counted**: provider calls that did not end well, and moves
+  along a chain. **charged**: dollars of the whole session.
+- **who else noticed**: what a second caller of the same process met, who asks while the fault is still there: moves of
+  that call, and breakers that opened. A fault that is not one caller's may move others; it may leave nobody without a
+  reply.
+
+"""
+
+
+def document(rows: Sequence[CaseRow]) -> str:
+    """The page."""
+    answers = sorted(row.answer_s for row in rows if row.answer_s is not None)
+    wrong = sum(bool(row.wrong(LIMIT_S)) for row in rows)
+    lines = [
+        _HEAD,
+        f"{len(rows)} cases, {len(rows) - len(answers)} without an answer, {wrong} wrong.\n"
+        f"Answers: median {answers[len(answers) // 2]:.2f} s, longest {answers[-1]:.2f} s; the limit is {LIMIT_S:g} s,"
+        " the chain's deadline and 500 ms.\n"
+        f"Run on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}.\n",
+    ]
+    for group in GROUPS:
+        mine = [row for row in rows if row.case.group == group]
+        if not mine:
+            continue
+        lines.append(f"\n## {group.capitalize()}\n\n")
+        lines.append("| what goes wrong | heard | answer | counted as | counted | charged | who else noticed |\n")
+        lines.append("| --- | --- | ---: | --- | --- | ---: | --- |\n")
+        lines += [_line(row) for row in mine]
+    return "".join(lines)
+
+
+def _line(row: CaseRow) -> str:
+    answer = "never" if row.answer_s is None else f"{row.answer_s:.2f} s"
+    counted = ", ".join(f"{name} {count}" for name, count in sorted(row.counted.items())) or "nothing"
+    heard = row.heard.replace("|", "\\|")
+    return f"| {row.case.fault} | {heard} | {answer} | {row.outcome} | {counted} | ${row.usd:.5f} | {row.others} |\n"
