@@ -1,34 +1,33 @@
-"""The two doors: `POST /v1/sessions` gives a token, `GET /v1/voice` takes it and opens the session."""
+"""`POST /v1/sessions`: gives a token to a caller who says who he is, or says nothing."""
 
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-import structlog
-from litestar import Request, Router, WebSocket, post, websocket
+from litestar import Request, Router, post
 from litestar.datastructures import State
 from litestar.plugins.problem_details import ProblemDetailsException
 from pydantic import SecretStr
 
+from agent.api.hosts import Hosts
+from agent.auth.tokens import TokenBook, verify_membership
 from agent.budgets import Tier
-from agent.core.errors import ProtocolError, TokenError
-from agent.core.resumed_state import ResumedState
-from agent.session.registry import Registry
-from agent.session.session import Session, SessionEnd
-from agent.telemetry.events import QueueDropped, SessionOutcome, SessionRefused, Sink
-from agent.transport.tokens import Claims, TokenBook, verify_membership
-from agent.transport.voice_agent_v1.messages import SUBPROTOCOL, Capabilities, CloseCode, SessionReady
-from agent.transport.voice_agent_v1.websocket import WebSocketConnection
-
-log = structlog.get_logger()
+from agent.core import clock
+from agent.core.addresses import ClientAddresses
+from agent.core.errors import TokenError
+from agent.core.pace import KeyedBuckets
+from agent.session.admission import Refusal
+from agent.session.claims import Claims
+from agent.telemetry.events import SessionRefused, Sink
 
 COOKIE = "premium_token"
-BEARER = "bearer."
+MAX_BODY = 16 * 1024  # bytes; nothing of it is read
 
 
 class NewSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,70 +38,99 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     tier: str
     expires_at: str  # RFC 3339
-
-
-class History(Protocol):
-    """Where sessions are kept that may go on in another process."""
-
-    async def past(self, session_id: str) -> ResumedState | None:
-        """None for a session that never was. Raises, after a second at most, when it cannot be told."""
-        ...
+    limit_usd: float
+    """What the call may cost at most; it ends politely there."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionsApi:
-    """What the two routes need; kept in the app's state."""
+    """What the route needs; kept in the app's state."""
 
     tokens: TokenBook
-    registry: Registry
-    history: History
     sink: Sink
     api_keys: Sequence[SecretStr]
     membership_secrets: Sequence[str]
     membership_audience: str | None
     free_sessions: bool
-    public_url: str | None
-    start_timeout_s: float
-    resume_s: float
-    simulated: tuple[str, ...]
+    hosts: Hosts
+    addresses: ClientAddresses
+    by_address: KeyedBuckets
+    by_subject: KeyedBuckets
+    refusal: Callable[[Claims], Refusal | None]
+    """Whether a ceiling on money is reached."""
+    limit_usd: Callable[[Tier], float]
 
 
-@post("/v1/sessions", summary="Get a token for one voice session")
+@post("/v1/sessions", summary="Get a token for one voice session", request_max_body_size=MAX_BODY)
 async def new_session(
     request: Request[Any, Any, State],
     state: State,
 ) -> NewSession:
     """Premium with a membership cookie or an API key, free without; a wrong credential is refused, never ignored."""
-    doors: SessionsApi = state.doors
+    api: SessionsApi = state.sessions_api
+    peer = request.client.host if request.client is not None else None
+    address = api.addresses.of(peer, request.headers.get("x-forwarded-for"))
+    authorization = request.headers.get("authorization")
+    if address is not None and not _has_key(api, authorization):  # who has a key asks for all of its own callers
+        _paced(api, None, api.by_address.take(address, clock.now()))
     try:
-        subject, tier = _who(doors, request.headers.get("authorization"), request.cookies.get(COOKIE))
+        subject, tier = _who(api, authorization, request.cookies.get(COOKIE))
     except TokenError as error:
-        doors.sink.handle(SessionRefused(None, error.reason))
+        api.sink.handle(SessionRefused(None, error.reason))
         raise ProblemDetailsException(status_code=401, title="Unauthorized", detail=str(error)) from None
-    if tier is Tier.FREE and not doors.free_sessions:
-        doors.sink.handle(SessionRefused(Tier.FREE, "members_only"))
+    if tier is Tier.FREE and not api.free_sessions:
+        api.sink.handle(SessionRefused(Tier.FREE, "members_only"))
         detail = "free sessions are switched off: send a membership cookie or an API key"
         raise ProblemDetailsException(status_code=403, title="Forbidden", detail=detail)
-    token, session_id, expires = doors.tokens.issue(subject, tier)
-    base = doors.public_url or str(request.base_url).rstrip("/")
-    url = f"{base.replace('http', 'ws', 1)}/v1/voice"
+    base = api.hosts.base_url(request.url.scheme, request.headers.get("host"))
+    if base is None:
+        api.sink.handle(SessionRefused(tier, "host"))
+        detail = "this Host is not known here: set VOICE_AGENT_PUBLIC_URL or VOICE_AGENT_ALLOWED_HOSTS"
+        raise ProblemDetailsException(status_code=421, title="Misdirected Request", detail=detail)
+    _paced(api, tier, api.by_subject.take(subject, clock.now()))
+    refusal = api.refusal(Claims(subject, tier, None, address=address))
+    if refusal is not None:
+        api.sink.handle(SessionRefused(tier, refusal.reason))
+        raise _too_many(refusal.text, refusal.retry_after_s)
+    token, session_id, expires = api.tokens.issue(subject, tier)
     return NewSession(
-        session_id=session_id, token=token, url=url, tier=tier.value, expires_at=expires.isoformat(timespec="seconds")
+        session_id=session_id,
+        token=token,
+        url=f"{base.replace('http', 'ws', 1)}/v1/voice",
+        tier=tier.value,
+        expires_at=expires.isoformat(timespec="seconds"),
+        limit_usd=api.limit_usd(tier),
     )
 
 
-def _who(doors: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier]:
+def _paced(api: SessionsApi, tier: Tier | None, wait_s: float) -> None:
+    """Raises a 429 where there is something to wait for."""
+    if wait_s > 0:
+        api.sink.handle(SessionRefused(tier, "rate"))
+        raise _too_many("too many tokens were asked for: use the one you have, or wait", wait_s)
+
+
+def _too_many(detail: str, wait_s: float) -> ProblemDetailsException:
+    headers = {"retry-after": str(max(1, math.ceil(wait_s)))}
+    return ProblemDetailsException(status_code=429, title="Too Many Requests", detail=detail, headers=headers)
+
+
+def _who(api: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier]:
     """Subject and tier of a request. Raises TokenError."""
     if authorization is not None:
-        scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not _known(key.strip(), doors.api_keys):
+        if not _has_key(api, authorization):
             raise TokenError("api_key", "the API key is not known: send Authorization: Bearer <api key>")
         return f"key-{secrets.token_hex(8)}", Tier.PREMIUM
     if cookie is not None:
-        if not doors.membership_secrets:
+        if not api.membership_secrets:
             raise TokenError("membership", f"memberships are not set up here: send no {COOKIE} cookie")
-        return verify_membership(cookie, doors.membership_secrets, doors.membership_audience), Tier.PREMIUM
+        return verify_membership(cookie, api.membership_secrets, api.membership_audience), Tier.PREMIUM
     return f"free-{secrets.token_hex(8)}", Tier.FREE
+
+
+def _has_key(api: SessionsApi, authorization: str | None) -> bool:
+    scheme, _, key = (authorization or "").partition(" ")
+    return scheme.lower() == "bearer" and _known(key.strip(), api.api_keys)
 
 
 def _known(key: str, keys: Sequence[SecretStr]) -> bool:
@@ -111,83 +139,4 @@ def _known(key: str, keys: Sequence[SecretStr]) -> bool:
     return any(found)
 
 
-@websocket("/v1/voice")
-async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
-    """One connection of a voice session, as docs/protocol.md describes it."""
-    doors: SessionsApi = state.doors
-    offered: list[str] = socket.scope["subprotocols"]
-    # A refusal before the accept would hide its reason from browsers.
-    await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    connection = WebSocketConnection(socket)
-    session: Session | None = None
-    try:
-        claims = _claims(doors, offered)
-        start = await connection.read_start(doors.start_timeout_s)
-        if start is None:
-            return
-        session, resumed = await _session(doors, claims, start.capabilities)
-        connection.outbox.send(_ready(doors, claims, session, resumed=resumed))
-        session.attach(connection, start)
-        client_left = await connection.run(session)
-        if not client_left:
-            code, reason = connection.outbox.closing
-            if code == CloseCode.SLOW_CLIENT:
-                doors.sink.handle(QueueDropped("outbox"))
-            await connection.close(code, reason)
-    except ProtocolError as error:
-        if session is not None:
-            session.end(SessionEnd(SessionOutcome.REFUSED, error.close_code))
-        await connection.refuse(error)
-    finally:
-        if session is not None:
-            session.detach(connection)
-
-
-async def _session(doors: SessionsApi, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
-    """The session of these claims, and whether it was there before: in this process, or by the ledger in another."""
-    known = doors.registry.find(claims)
-    if known is not None:
-        return known, True
-    if claims.session_id is None:
-        return doors.registry.open(claims, capabilities), False
-    try:
-        past = await doors.history.past(claims.session_id)
-    except Exception:
-        log.warning("history not restored", session_id=claims.session_id)
-        if not claims.resume:
-            return doors.registry.open(claims, capabilities), False
-    else:
-        if past is None:
-            return doors.registry.open(claims, capabilities), False
-        if claims.resume:
-            return doors.registry.open(claims, capabilities, past), True
-    # turns are numbered on from those before: an id whose turns are not known, or that was used up, is not taken again
-    return doors.registry.open(replace(claims, session_id=None), capabilities), False
-
-
-def _claims(doors: SessionsApi, offered: Sequence[str]) -> Claims:
-    token = next((name.removeprefix(BEARER) for name in offered if name.startswith(BEARER)), "")
-    try:
-        if SUBPROTOCOL not in offered:
-            raise ProtocolError("subprotocol", f"offer the subprotocol {SUBPROTOCOL}", CloseCode.BAD_MESSAGE)
-        return doors.tokens.verify(token)
-    except TokenError as error:
-        doors.sink.handle(SessionRefused(None, error.reason))
-        raise ProtocolError(f"token_{error.reason}", str(error), CloseCode.BAD_TOKEN) from None
-
-
-def _ready(doors: SessionsApi, claims: Claims, session: Session, *, resumed: bool) -> SessionReady:
-    info = session.parts.info
-    budgets = {name: seconds * 1000 for name, seconds in session.parts.budgets.latency.seconds().items()}
-    return SessionReady(
-        session_id=info.session_id,
-        tier=info.tier.value,
-        policy=info.policy,
-        resume_token=doors.tokens.issue_resume(claims, info.session_id, doors.resume_s),
-        resumed=resumed,
-        simulated=doors.simulated,
-        budgets_ms=budgets,
-    )
-
-
-router = Router("/", route_handlers=[new_session, voice])
+router = Router("/", route_handlers=[new_session])

@@ -62,7 +62,7 @@ class ChargeRecorder(Protocol):
 
 
 class PricingSink:
-    """A sink that prices calls at the prices of the moment they end. Stands before the ledger's own sink.
+    """A sink that prices calls at the prices of the moment they end, and hands the charges to the recorder at once.
 
     Metrics: `cost_usd_total`, `unpriced_usage_total`, `audio_cache_saved_usd_total` with each call; `session_cost_usd`
     and `budget_breaches_total{budget="session_cost"}` with each ended session.

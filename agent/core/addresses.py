@@ -77,3 +77,16 @@ def _parse(name: str | None) -> Address | None:
 def _name(name: str | None) -> str | None:
     parsed = _parse(name)
     return None if parsed is None else str(parsed)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAddresses:
+    """Names clients by their addresses, as limits count them."""
+
+    proxies: Networks = Networks()
+    unlimited: Networks = Networks()
+
+    def of(self, peer: str | None, forwarded: str | None) -> str | None:
+        """The name under which a client is limited; None for one that has no limit of its own."""
+        address = client_address(peer, forwarded, self.proxies)
+        return None if address in self.unlimited else limited_as(address)

@@ -5,11 +5,18 @@ AgentError
 ├── TokenError              a session, membership or API credential was not accepted
 ├── AssignmentError         policies cannot be assigned like that (agent.policy.assignments)
 ├── PrometheusError         Prometheus could not be asked (agent.rollback.prometheus)
-├── ProtocolError           the client broke the session protocol; carries the close code
+├── AdmissionError          no session is opened now (agent.session.admission)
+├── CommandError            a command to a session makes no sense (agent.session.commands)
+├── ProtocolError           the client broke its protocol (agent.transport.voice_agent_v1.errors)
 └── ProviderError           a provider failed (agent.core.calls): the chain decides what comes next
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class AgentError(Exception):
@@ -28,14 +35,10 @@ class TokenError(AgentError):
         self.reason = reason
 
 
-class ProtocolError(AgentError):
-    """The client broke the session protocol, or cannot be served. `code` stands in the `error` event.
-
-    `close_code` ends the socket; `retry_after_s` tells when it is worth trying again.
-    """
-
-    def __init__(self, code: str, message: str, close_code: int, *, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-        self.code = code
-        self.close_code = close_code
+def leaves(group: BaseExceptionGroup[E]) -> Iterator[E]:
+    """The errors of a group and of the groups in it, in order: what a task group's task really raised."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error

@@ -109,6 +109,21 @@ def route(policy: Policy, *, text: str, recent_turns: Sequence[str], system_esca
     return Route(policy.first_model, "default")
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyRouter:
+    """The routing rule of one policy, as a session asks it."""
+
+    policy: Policy
+    terms: TermList
+    system_escalates: bool
+
+    def route(self, text: str, recent: Sequence[str]) -> Route:
+        """The model of a turn. `recent` is what the caller said in the turns before, oldest first."""
+        return route(
+            self.policy, text=text, recent_turns=recent, system_escalates=self.system_escalates, terms=self.terms
+        )
+
+
 def possible_routes(policies: Iterable[Policy]) -> tuple[tuple[Model, Rule], ...]:
     """Every (model, rule) that `route` can choose under these policies: the label values of its metric."""
     found: set[tuple[Model, Rule]] = set()

@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.budgets import Tier
 from agent.core.calls import Fallback, Service
-from agent.transport.voice_agent_v1.messages import Degraded, Recovered, ServerMessage
+from agent.session.events import ServiceDegraded, ServiceRecovered, SessionEvent
 
 NOTICE: Final = "running in simplified mode"
 SPOKEN_NOTICE: Final = "I am running in simplified mode at the moment."
@@ -19,7 +19,7 @@ Chains = Mapping[Service, Sequence[str]]
 class Disclosure:
     """Follows which place of each chain serves a session. Free callers are not told."""
 
-    def __init__(self, tier: Tier, chains: Chains, send: Callable[[ServerMessage], None], *, speaks: bool) -> None:
+    def __init__(self, tier: Tier, chains: Chains, send: Callable[[SessionEvent], None], *, speaks: bool) -> None:
         """`speaks`: the caller also hears it, once in a session."""
         self._tells = tier is Tier.PREMIUM
         self._chains = chains
@@ -38,12 +38,12 @@ class Disclosure:
             return
         self._places[fallback.service] = place
         if self._tells:
-            self._send(Degraded(service=fallback.service, tier=place, reason=fallback.reason, message=NOTICE))
+            self._send(ServiceDegraded(fallback.service, place, fallback.reason, NOTICE))
 
     def recovered(self, service: Service) -> None:
         """The first place of a chain served again."""
         if self._places.pop(service, None) is not None and self._tells:
-            self._send(Recovered(service=service))
+            self._send(ServiceRecovered(service))
 
     def notice(self) -> str | None:
         """What the next reply begins with; None when there is nothing to say, or it was said before."""

@@ -1,4 +1,4 @@
-"""What one session is made of. `app.py` wires these; nothing else builds them."""
+"""What one session is made of. `agent.server.session_factory` builds these; nothing else does."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Protocol
 
 from agent.budgets import Budgets
 from agent.core.resumed_state import ResumedState
+from agent.policy.routing import Route
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.session.degradation import Chains
 from agent.session.memory import Memory
+from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
-from agent.transport.voice_agent_v1.messages import Capabilities
 from agent.turn.turn import Recording
 
 
@@ -27,25 +28,17 @@ class Limits:
     stt_idle_s: float  # without a voice until the recogniser's stream is closed
 
 
-@dataclass(frozen=True, slots=True)
-class RouteChoice:
-    """Which model answers, and which rule said so."""
-
-    model: str
-    rule: str
-
-
 class Router(Protocol):
     """The routing rule of a policy. `recent` is what the caller said in the turns before, oldest first."""
 
-    def __call__(self, text: str, recent: Sequence[str]) -> RouteChoice: ...
+    def route(self, text: str, recent: Sequence[str]) -> Route: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """How a session is answered: the rule, the models by the names that the rule uses, and the voice."""
 
-    route: Router
+    router: Router
     models: Mapping[str, LanguageModel]
     tts: TextToSpeech
 
@@ -82,6 +75,16 @@ class BudgetGuard(Protocol):
     @property
     def capped(self) -> bool:
         """Whether the session says goodbye."""
+        ...
+
+    @property
+    def limit_usd(self) -> float:
+        """Dollars at which the session ends."""
+        ...
+
+    @property
+    def nearly_capped(self) -> bool:
+        """Whether the caller should know that the session will end soon."""
         ...
 
 

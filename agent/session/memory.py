@@ -11,7 +11,7 @@ from agent.core.calls import CallRecorder, ProviderError
 from agent.memory import Conversation, OutOfTurnError, SummaryRequest, context
 from agent.memory.render import graph_view
 from agent.providers.base import LanguageModel, Message, Prompt
-from agent.transport.voice_agent_v1.messages import MemoryView
+from agent.session.events import MemoryUpdated
 
 SUMMARY_RULES: Final = "You keep the notes of a telephone call. Write plain sentences, and copy exact values verbatim."
 SUMMARY_TOKENS: Final = 250
@@ -59,9 +59,9 @@ class Memory:
         messages = tuple(Message(message.role, message.text) for message in made.messages)
         return Prompt(made.system, made.memory, messages, cache=cache), dict(made.tokens)
 
-    def view(self) -> MemoryView:
+    def view(self) -> MemoryUpdated:
         """Topics and states, for the client to draw."""
-        return MemoryView(graph=msgspec.Raw(msgspec.json.encode(graph_view(self._conversation))))
+        return MemoryUpdated(graph_view(self._conversation))
 
     def summary_due(self) -> SummaryRequest | None:
         """The summary that the cheap model should write next."""

@@ -5,32 +5,46 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from dataclasses import replace
+from typing import Final, Protocol
 
-from agent.core.errors import ProtocolError
+import structlog
+
 from agent.core.resumed_state import ResumedState
-from agent.session.admission import DRAINING, Admission, Refusal
+from agent.session.admission import DRAINING, Admission, AdmissionError, Refusal, SessionOverError
+from agent.session.claims import Claims, new_session_id
 from agent.session.dependencies import SessionDependencies
-from agent.session.session import Session, SessionEnd
+from agent.session.session import Session
+from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionOutcome, SessionRefused, Sink
-from agent.transport.tokens import Claims, new_session_id
-from agent.transport.voice_agent_v1.messages import Capabilities, CloseCode
 
 PartsFactory = Callable[[Claims, str, Capabilities, ResumedState], SessionDependencies]
 NEW: Final = ResumedState()
+
+log = structlog.get_logger()
+
+
+class History(Protocol):
+    """Where sessions are kept that may go on in another process."""
+
+    async def past(self, session_id: str) -> ResumedState | None:
+        """None for a session that never was. Raises, after a second at most, when it cannot be told."""
+        ...
 
 
 class Registry:
     """Sessions by id and by subject. Use `running()` around the life of the server."""
 
-    def __init__(self, make_parts: PartsFactory, sink: Sink, admission: Admission) -> None:
+    def __init__(self, make_parts: PartsFactory, sink: Sink, admission: Admission, history: History) -> None:
         self._make_parts = make_parts
         self._sink = sink
         self._admission = admission
+        self._history = history
         self._group: asyncio.TaskGroup | None = None
         self._draining = False
         self._by_id: dict[str, Session] = {}
         self._by_subject: dict[str, Session] = {}
+        self._addresses: dict[Session, str | None] = {}
 
     @property
     def count(self) -> int:
@@ -75,8 +89,34 @@ class Registry:
         session = self._by_id.get(claims.session_id or "")
         return session if session is not None and session.parts.info.subject == claims.subject else None
 
+    async def join(self, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
+        """The session of these claims, and whether it was there before: in this process, or by the history in another.
+
+        Raises AdmissionError when there is no room, and SessionOverError for a session that is over for good.
+        """
+        known = self.find(claims)
+        if known is not None:
+            return known, True
+        if claims.session_id is None:
+            return self.open(claims, capabilities), False
+        try:
+            past = await self._history.past(claims.session_id)
+        except Exception:
+            log.warning("history not restored", session_id=claims.session_id)
+            if not claims.resume:
+                return self.open(claims, capabilities), False
+        else:
+            if past is None:
+                return self.open(claims, capabilities), False
+            if claims.resume:
+                if past.over:
+                    raise SessionOverError("the session is over: get a new token from POST /v1/sessions")
+                return self.open(claims, capabilities, past), True
+        # turns are numbered on from those before: an id whose turns are not known, or that was used up, is not reused
+        return self.open(replace(claims, session_id=None), capabilities), False
+
     def open(self, claims: Claims, capabilities: Capabilities, past: ResumedState = NEW) -> Session:
-        """Starts a session; an older one of the same subject ends. Raises ProtocolError when there is no room.
+        """Starts a session; an older one of the same subject ends. Raises AdmissionError when there is no room.
 
         `capabilities` decide what the last places of the chains are. `past` is that of a session that goes on here.
         """
@@ -84,13 +124,15 @@ class Registry:
         if group is None or self._draining:
             raise self._refused(claims, DRAINING)
         older = self._by_subject.get(claims.subject)
-        refusal = self._admission.refusal(claims.tier, self.count - (older is not None))
+        of_address = self._of_address(claims.address, but=older)
+        refusal = self._admission.refusal(claims, self.count - (older is not None), of_address)
         if refusal is not None:
             raise self._refused(claims, refusal)
         if older is not None:
-            older.end(SessionEnd(SessionOutcome.REPLACED, CloseCode.REPLACED))
+            older.end(SessionOutcome.REPLACED)
         session_id = claims.session_id if claims.session_id and claims.session_id not in self._by_id else None
         session = Session(self._make_parts(claims, session_id or new_session_id(), capabilities, past))
+        self._addresses[session] = claims.address
         self._by_id[session.parts.info.session_id] = session
         self._by_subject[claims.subject] = session
         group.create_task(self._run(session))
@@ -102,13 +144,17 @@ class Registry:
             await session.run()
         finally:
             self._by_id.pop(info.session_id, None)
+            self._addresses.pop(session, None)
             if self._by_subject.get(info.subject) is session:
                 del self._by_subject[info.subject]
 
+    def _of_address(self, address: str | None, but: Session | None) -> int:
+        return sum(known == address and session is not but for session, known in self._addresses.items())
+
     def _end_all(self) -> None:
         for session in list(self._by_id.values()):
-            session.end(SessionEnd(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
+            session.end(SessionOutcome.DRAINED)
 
-    def _refused(self, claims: Claims, refusal: Refusal) -> ProtocolError:
+    def _refused(self, claims: Claims, refusal: Refusal) -> AdmissionError:
         self._sink.handle(SessionRefused(claims.tier, refusal.reason))
-        return ProtocolError(refusal.reason, refusal.text, CloseCode.OVERLOADED, retry_after_s=refusal.retry_after_s)
+        return AdmissionError(refusal)

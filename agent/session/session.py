@@ -1,21 +1,29 @@
 """One voice session: it listens, takes turns, and ends with one outcome and no task left.
 
-A session outlives its connection: when the socket drops it waits for the client to come back for a grace time. `run` is
+A session outlives its connection: when that drops it waits for the client to come back for a grace time. `run` is
 its life; the listener is one task in its group, and each turn is another.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import structlog
 
 from agent.core import clock
 from agent.core.calls import Call, Fallback, ProviderError
-from agent.core.errors import ProtocolError
+from agent.session.commands import MAX_TEXT, CommandError, HangUp, ReportPlayback, SayText, SessionCommand
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
+from agent.session.events import (
+    EndingSoon,
+    ListeningRequested,
+    SessionClosed,
+    SessionEvent,
+    TranscriptUpdated,
+    TypingRequested,
+)
+from agent.session.transport import Capabilities, ClientTransport, CloseReason
 from agent.session.turn_taking import Turns
 from agent.telemetry.events import (
     CallFinished,
@@ -26,35 +34,13 @@ from agent.telemetry.events import (
     SessionOutcome,
     SessionStarted,
 )
-from agent.transport.voice_agent_v1.messages import (
-    MAX_TEXT,
-    Capabilities,
-    ClientMessage,
-    CloseCode,
-    Error,
-    Hangup,
-    ListenBrowser,
-    PlaybackReport,
-    SessionEndMessage,
-    Start,
-    Text,
-    TranscriptPartial,
-)
-from agent.transport.voice_agent_v1.websocket import WebSocketConnection
 from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
 from agent.turn.vad import VoiceStarted, VoiceStopped
 
 log = structlog.get_logger()
 
+CAP_EVERY_S = 1.0  # how often a session looks at what it has spent
 RECENT_VOICE_S = 5.0  # a text that the client's recogniser heard belongs to a voice of the last seconds
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnd:
-    """Why a session ends, and how its client is told."""
-
-    outcome: SessionOutcome
-    close_code: int = CloseCode.NORMAL
 
 
 class _SessionRecorder:
@@ -79,18 +65,18 @@ class _SessionRecorder:
 
 
 class Session:
-    """Made at the upgrade, run in the registry's task group, attached to one connection at a time."""
+    """Made for the first connection, run in the registry's task group, attached to one connection at a time."""
 
     def __init__(self, parts: SessionDependencies) -> None:
         self.parts = parts
         self.capabilities = Capabilities()
-        self._connection: WebSocketConnection | None = None
+        self._client: ClientTransport | None = None
         self._turns: Turns | None = None
         self._recorder = _SessionRecorder(parts)
         self._listener = CallerListener(
             parts.stt, parts.info.session_id, self._recorder, idle_s=parts.limits.stt_idle_s
         )
-        self._ending: asyncio.Future[SessionEnd] = asyncio.get_running_loop().create_future()
+        self._ending: asyncio.Future[SessionOutcome] = asyncio.get_running_loop().create_future()
         self._active_at = clock.now()
         self._away_since: float | None = None
         self._changed = asyncio.Event()
@@ -98,23 +84,23 @@ class Session:
         self._asked_to_type = False
         self.ended = asyncio.Event()
 
-    # The connection's side
+    # The client's side
 
-    def attach(self, connection: WebSocketConnection, start: Start) -> None:
+    def attach(self, client: ClientTransport, capabilities: Capabilities) -> None:
         """This connection carries the session from now on; one that did so before is closed."""
-        if self._connection is not None:
-            self._connection.outbox.close(CloseCode.REPLACED, "a newer connection took over")
-        self._connection = connection
-        self.capabilities = start.capabilities
+        if self._client is not None:
+            self._client.close(CloseReason.TAKEN_OVER)
+        self._client = client
+        self.capabilities = capabilities
         self._away_since = None
         self._connect_turns()
         self._touch()
 
-    def detach(self, connection: WebSocketConnection) -> None:
+    def detach(self, client: ClientTransport) -> None:
         """The connection is gone; the session waits for the client to come back."""
-        if self._connection is not connection:
+        if self._client is not client:
             return
-        self._connection = None
+        self._client = None
         now = clock.now()
         self._away_since = now
         if self._turns is not None:
@@ -125,29 +111,25 @@ class Session:
         """A frame of PCM s16le mono 16 kHz arrived at loop time `at`."""
         self._listener.feed(pcm, at)
 
-    def message(self, message: ClientMessage, at: float) -> None:
-        """A message arrived at loop time `at`. Raises ProtocolError when it makes no sense here."""
-        match message:
-            case Hangup():
-                self.end(SessionEnd(SessionOutcome.COMPLETED))
-            case Text(text=text, spoken=spoken):
-                self._typed(text, spoken=spoken, at=at)
-            case PlaybackReport():
+    def handle(self, command: SessionCommand, at: float) -> None:
+        """Does what the client asked at loop time `at`. Raises CommandError when it makes no sense."""
+        match command:
+            case HangUp():
+                self.end(SessionOutcome.COMPLETED)
+            case SayText(text, spoken):
+                self._say(text, spoken=spoken, at=at)
+            case ReportPlayback():
                 if self._turns is not None:
-                    self._turns.playback(message, at)
-            case Start():
-                raise ProtocolError("started_twice", "start was sent before: send it once", CloseCode.BAD_MESSAGE)
-            case _:
-                return
+                    self._turns.playback(command, at)
 
     def drain(self) -> None:
         """Ends the session as soon as no turn runs; its client is told to connect elsewhere."""
         self._leaving.set()
 
-    def end(self, ending: SessionEnd) -> None:
-        """Ends the session; the first ending counts."""
+    def end(self, outcome: SessionOutcome) -> None:
+        """Ends the session; the first outcome counts."""
         if not self._ending.done():
-            self._ending.set_result(ending)
+            self._ending.set_result(outcome)
 
     # Its life
 
@@ -156,22 +138,24 @@ class Session:
         began = clock.now()
         structlog.contextvars.bind_contextvars(session_id=self.parts.info.session_id)  # on every line of its tasks
         self.parts.sink.handle(SessionStarted(self.parts.info))
-        ending = SessionEnd(SessionOutcome.FAILED, CloseCode.INTERNAL)
+        outcome = SessionOutcome.FAILED
         try:
-            ending = await self._live()
+            outcome = await self._live()
         except Exception:
             log.exception("session failed", session_id=self.parts.info.session_id)
         finally:
-            turns = self._turns
+            turns, spent = self._turns, self.parts.spending
             count, slow = (turns.count, turns.slow) if turns else (0, 0)
-            ended = SessionEnded(self.parts.info, ending.outcome, clock.now() - began, count, slow)
+            ended = SessionEnded(
+                self.parts.info, outcome, clock.now() - began, count, slow, spent.usd, dict(spent.by_service)
+            )
             self.parts.sink.handle(ended)
             self.ended.set()
-            if self._connection is not None:
-                self._connection.outbox.send(SessionEndMessage(reason=ending.outcome.value, turns=count))
-                self._connection.outbox.close(ending.close_code, ending.outcome.value)
+            if self._client is not None:
+                self._client.send(SessionClosed(outcome, count))
+                self._client.close(CloseReason(outcome.value))
 
-    async def _live(self) -> SessionEnd:
+    async def _live(self) -> SessionOutcome:
         async with asyncio.TaskGroup() as group:
             turns = self._turns = Turns(self.parts, group)
             self._recorder.disclosure = turns.disclosure
@@ -183,11 +167,11 @@ class Session:
                 group.create_task(self._watch_cost_cap(turns)),
                 group.create_task(self._drain(turns)),
             ]
-            ending = await self._ending
+            outcome = await self._ending
             await turns.finish(clock.now())
             for task in background:
                 task.cancel()
-        return ending
+        return outcome
 
     async def _listen(self, turns: Turns) -> None:
         while True:
@@ -203,7 +187,7 @@ class Session:
                     self._asked_to_type = False
                     if sure:
                         turns.words(now)
-                    self._send_partial(text)
+                    self._send(TranscriptUpdated(text))
                 case EndOfTurn(text, speech_ended, ready):
                     turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)
                 case RecogniserLost(error):
@@ -212,14 +196,11 @@ class Session:
     def _recogniser_lost(self, error: ProviderError) -> None:
         """No recogniser is left: the client listens itself where it can, else the caller is asked to type."""
         log.warning("recogniser lost", session_id=self.parts.info.session_id, kind=error.kind.value)
-        if self._connection is None or self._asked_to_type:
+        if self._client is None or self._asked_to_type:
             return
         self._asked_to_type = True
-        if self.capabilities.browser_recogniser:
-            self._connection.outbox.send(ListenBrowser(reason=error.kind.value))
-            return
-        text = "speech cannot be understood at the moment: type what you want to say"
-        self._connection.outbox.send(Error(code="not_listening", message=text, fatal=False))
+        listens = self.capabilities.browser_recogniser
+        self._send(ListeningRequested(error.kind.value) if listens else TypingRequested())
 
     async def _watch(self) -> None:
         """Ends the session when it idles, lasts too long, or its client does not come back."""
@@ -234,7 +215,7 @@ class Session:
                 deadlines[SessionOutcome.VANISHED] = self._away_since + limits.grace_s
             outcome = min(deadlines, key=lambda name: deadlines[name])
             if deadlines[outcome] <= now:
-                self.end(SessionEnd(outcome))
+                self.end(outcome)
                 return
             self._changed.clear()
             try:
@@ -246,17 +227,29 @@ class Session:
     async def _drain(self, turns: Turns) -> None:
         await self._leaving.wait()
         await turns.quiet()
-        self.end(SessionEnd(SessionOutcome.DRAINED, CloseCode.GOING_AWAY))
+        self.end(SessionOutcome.DRAINED)
 
     async def _watch_cost_cap(self, turns: Turns) -> None:
-        await turns.capped.wait()
-        self.end(SessionEnd(SessionOutcome.COST_CAP))
+        """Reads what was spent on a timer, too: listening costs money while nobody has a turn."""
+        spent, warned = self.parts.spending, False
+        while not turns.capped.is_set():
+            if spent.nearly_capped and not warned:
+                warned = True
+                self._send(EndingSoon(spent.limit_usd))
+            if spent.capped and not turns.running:
+                turns.say_goodbye()
+            try:
+                async with asyncio.timeout(CAP_EVERY_S):
+                    await turns.capped.wait()
+            except TimeoutError:
+                continue
+        self.end(SessionOutcome.COST_CAP)
 
-    def _typed(self, text: str, *, spoken: bool, at: float) -> None:
+    def _say(self, text: str, *, spoken: bool, at: float) -> None:
         said = text.strip()
         if not 0 < len(said) <= MAX_TEXT:
             reason = f"a text of {len(text)} characters: 1 to {MAX_TEXT} are taken"
-            raise ProtocolError("bad_text", reason, CloseCode.BAD_MESSAGE)
+            raise CommandError("bad_text", reason)
         self._touch()
         if self._turns is None:
             return
@@ -265,12 +258,12 @@ class Session:
         self._turns.begin(said, spoken=spoken, speech_ended=voiced if recent and voiced else at, ready=at)
 
     def _connect_turns(self) -> None:
-        if self._turns is not None and self._connection is not None:
-            self._turns.connected(self._connection, self.capabilities)
+        if self._turns is not None and self._client is not None:
+            self._turns.connected(self._client, self.capabilities)
 
-    def _send_partial(self, text: str) -> None:
-        if self._connection is not None:
-            self._connection.outbox.send(TranscriptPartial(text=text))
+    def _send(self, event: SessionEvent) -> None:
+        if self._client is not None:
+            self._client.send(event)
 
     def _touch(self) -> None:
         self._active_at = clock.now()

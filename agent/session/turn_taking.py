@@ -1,7 +1,7 @@
 """Turn-taking: a turn begins when the caller has ended, and ends when it was played or the caller barges in.
 
-At most one turn runs. The next one waits for the one before it to close its books, so that the conversation, the
-charges and the record are in order.
+At most one turn runs. The next one waits until the one before it is recorded, so that the conversation and the records
+are in order.
 """
 
 from __future__ import annotations
@@ -11,21 +11,15 @@ import asyncio
 import structlog
 
 from agent.core import clock
-from agent.core.calls import Call, ErrorKind, Service
+from agent.core.calls import Call, ErrorKind, Fallback, Service
+from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
+from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnStarted
 from agent.session.reply import Reply
+from agent.session.transport import Capabilities, ClientTransport
 from agent.telemetry.events import BargedIn, CallFinished, Cause, DeadAir, FellBack, PlaybackStarted, TurnFinished
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
-from agent.transport.voice_agent_v1.messages import (
-    Capabilities,
-    PlaybackReport,
-    ServerMessage,
-    SessionCost,
-    TranscriptFinal,
-    TurnMetrics,
-)
-from agent.transport.voice_agent_v1.websocket import WebSocketConnection
 from agent.turn.playback import Playback
 from agent.turn.turn import Turn, play_recording, run_turn
 
@@ -38,9 +32,10 @@ class Turns:
     def __init__(self, parts: SessionDependencies, group: asyncio.TaskGroup) -> None:
         self._parts = parts
         self._group = group
-        self._connection: WebSocketConnection | None = None
-        self._client = Capabilities()
-        self._pipeline, self._step_down_pipeline = parts.pipeline(self._client), parts.step_down_pipeline(self._client)
+        self._client: ClientTransport | None = None
+        self._capabilities = Capabilities()
+        self._pipeline = parts.pipeline(self._capabilities)
+        self._step_down_pipeline = parts.step_down_pipeline(self._capabilities)
         self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
         self._hold: asyncio.Task[None] | None = None
@@ -53,15 +48,13 @@ class Turns:
         self.count = parts.past.turns
         self.slow = parts.past.slow
 
-    def connected(self, connection: WebSocketConnection, client: Capabilities) -> None:
-        """Replies go to this connection from now on. What a lost connection had cut off is answered again."""
-        self._connection = connection
-        if client != self._client:
-            self._client = client
-            self._pipeline, self._step_down_pipeline = (
-                self._parts.pipeline(client),
-                self._parts.step_down_pipeline(client),
-            )
+    def connected(self, client: ClientTransport, capabilities: Capabilities) -> None:
+        """Replies go to this client from now on. What a lost connection had cut off is answered again."""
+        self._client = client
+        if capabilities != self._capabilities:
+            self._capabilities = capabilities
+            self._pipeline = self._parts.pipeline(capabilities)
+            self._step_down_pipeline = self._parts.step_down_pipeline(capabilities)
         if self._cut_off is not None:
             text, self._cut_off = self._cut_off, None
             at = clock.now()
@@ -72,7 +65,7 @@ class Turns:
         if self.running and self._reply is not None:
             self._cut_off = self._reply.text
         self.interrupt(now, TurnOutcome.ABANDONED)
-        self._connection = None
+        self._client = None
 
     async def quiet(self) -> None:
         """Waits until no turn runs and its metrics were sent."""
@@ -89,15 +82,24 @@ class Turns:
         if self.running:
             self.interrupt(ready, TurnOutcome.SUPERSEDED)
         self.count += 1
-        timeline = Timeline(self.count, spoken, self.disclosure)
+        timeline = Timeline(self.count, spoken, _TurnObserver(self._parts, self.count, self.disclosure))
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
-        self._send(TranscriptFinal(turn=self.count, text=text, spoken=spoken))
+        if text:
+            self._send(TurnStarted(self.count, text, spoken))
         one_way = (self._network() or 0.0) / 2
-        outbox = self._connection.outbox if self._connection else None
-        reply = Reply(text, timeline, Playback(reports=self._client.playback_reports, one_way_s=one_way), outbox)
+        playback = Playback(reports=self._capabilities.playback_reports, one_way_s=one_way)
+        reply = Reply(text, timeline, playback, self._client)
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
+
+    def say_goodbye(self) -> None:
+        """The session has spent what it may while nobody had a turn: it says so, and ends."""
+        if self._client is None:
+            self.capped.set()
+            return
+        at = clock.now()
+        self.begin("", spoken=False, speech_ended=at, ready=at)
 
     def voice(self, began: float, now: float) -> None:
         """Somebody is heard. While a reply plays it is held until it is known whether that was a word."""
@@ -122,20 +124,20 @@ class Turns:
         reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.begun else unbegun
         if reply.playback.begun:
             reply.clear(now)
-        if reply.running:  # a task that is cancelled before its first step would close no books
+        if reply.running:  # a task that is cancelled before its first step would record no turn
             task.cancel()
 
-    def playback(self, message: PlaybackReport, at: float) -> None:
+    def playback(self, report: ReportPlayback, at: float) -> None:
         """The client reports what it has played; a report of an older reply only corrects what was heard of it."""
         reply = self._reply
-        if reply is None or message.turn != reply.turn or not reply.playback.begun:
+        if reply is None or report.turn != reply.turn or not reply.playback.begun:
             return
-        reply.report(message, at)
-        if message.event == "started" and message.ear_ms is not None and reply.timeline.spoken:
-            self._note_ear(reply, message.ear_ms / 1000.0)
+        reply.report(report, at)
+        if report.state == "started" and report.ear_s is not None and reply.timeline.spoken:
+            self._note_ear(reply, report.ear_s)
 
     async def finish(self, now: float) -> None:
-        """The session ends: stops what runs and waits until its books are closed."""
+        """The session ends: stops what runs and waits until it is recorded."""
         self.interrupt(now, TurnOutcome.ABANDONED)
         if self._task is not None:
             await asyncio.wait({self._task})
@@ -171,9 +173,10 @@ class Turns:
     async def _answer(self, reply: Reply) -> TurnOutcome:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
         self._settle()
-        memory.heard(reply.text)
+        if reply.text:
+            memory.heard(reply.text)
         pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
-        choice = pipeline.route(reply.text, memory.recent())
+        choice = pipeline.router.route(reply.text, memory.recent())
         prompt, tokens = memory.prompt(parts.system_prompt, reply.text, parts.context_tokens, cache=parts.prompt_cache)
         turn = Turn(
             session=parts.info.session_id,
@@ -186,7 +189,7 @@ class Turns:
             timeline=timeline,
             preface=self.disclosure.notice(),
         )
-        if parts.spending.capped:
+        if parts.spending.capped or not reply.text:
             try:
                 await play_recording(turn, parts.cost_cap)
             finally:
@@ -210,8 +213,6 @@ class Turns:
     def _record(self, record: TurnRecord, gap_s: float) -> None:
         info, sink = self._parts.info, self._parts.sink
         self.slow += record.slow
-        for call in record.calls:
-            sink.handle(CallFinished(info, record.turn, call, _cause(call)))
         for fallback in record.fallbacks:
             sink.handle(FellBack(info, fallback))
         moved: set[Service] = {fallback.service for fallback in record.fallbacks}
@@ -225,11 +226,11 @@ class Turns:
     async def _report(self, record: TurnRecord) -> None:
         parts = self._parts
         await parts.ledger.turn_committed(parts.info.session_id, record.turn)
-        self._send(turn_metrics(record))
+        self._send(TurnMeasured(record))
         self._send(parts.memory.view())
         if parts.show_cost:
             spent = parts.spending
-            self._send(SessionCost(usd=spent.usd, by_service=spent.by_service, tokens=spent.tokens))
+            self._send(CostUpdated(spent.usd, spent.by_service, spent.tokens))
 
     def _summarise(self) -> None:
         """Has the topic that needs it most summarised, one at a time, while the caller listens or speaks."""
@@ -259,11 +260,26 @@ class Turns:
             self._parts.sink.handle(PlaybackStarted(self._parts.info, reply.turn, ear_s, server))
 
     def _network(self) -> float | None:
-        return self._connection.round_trip.seconds if self._connection else None
+        return self._client.round_trip_s if self._client else None
 
-    def _send(self, message: ServerMessage) -> None:
-        if self._connection is not None:
-            self._connection.outbox.send(message)
+    def _send(self, event: SessionEvent) -> None:
+        if self._client is not None:
+            self._client.send(event)
+
+
+class _TurnObserver:
+    """Charges each provider call of a turn when the call ends, and tells the client at once of moves along a chain."""
+
+    def __init__(self, parts: SessionDependencies, turn: int, disclosure: Disclosure) -> None:
+        self._parts = parts
+        self._turn = turn
+        self._disclosure = disclosure
+
+    def record(self, call: Call) -> None:
+        self._parts.sink.handle(CallFinished(self._parts.info, self._turn, call, _cause(call)))
+
+    def fell_back(self, fallback: Fallback) -> None:
+        self._disclosure.fell_back(fallback)
 
 
 class _SummaryRecorder:
@@ -276,29 +292,10 @@ class _SummaryRecorder:
         self._parts.sink.handle(CallFinished(self._parts.info, None, call, Cause.SUMMARY))
 
 
-def turn_metrics(record: TurnRecord) -> TurnMetrics:
-    """The client's view of a finished turn, in milliseconds."""
-    return TurnMetrics(
-        turn=record.turn,
-        spoken=record.spoken,
-        outcome=record.outcome.value,
-        model=record.model,
-        rule=record.rule,
-        voice_to_voice_ms=_ms(record.voice_to_voice_s),
-        stages={name: _ms(value) for name, value in record.stages.items()},
-        over_budget=record.over_budget,
-        trace_id=record.trace_id,
-    )
-
-
 def _waited(record: TurnRecord) -> float:
     """Seconds from the caller's last sound to the first of the reply, or to the turn's end where there was none."""
     spoke = record.marks.get(Mark.SPEECH_ENDED, record.ended_at)
     return max(0.0, record.marks.get(Mark.AUDIO_SENT, record.ended_at) - spoke)
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 1)
 
 
 def _cause(call: Call) -> Cause:

@@ -146,6 +146,7 @@ CONNECTIONS_REFUSED = _counter(
 )
 CONNECTIONS_CUT = _counter("connections_cut_total", "Connections closed for what they did or did not send.", "reason")
 DESCRIPTORS_USED = _gauge("descriptors_used_share", "Share of the process's file descriptors that are in use.")
+INPUT_DROPPED = _counter("input_dropped_total", "What clients sent faster than it is taken, by kind.", "kind")
 BUILD_INFO = _gauge("build_info", "1, labelled with the version.", "version")
 
 # Money

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -55,11 +56,15 @@ class SessionStarted:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
+    """A session is over. Costs are dollars of all its calls, also of those before it was resumed."""
+
     session: SessionInfo
     outcome: SessionOutcome
     duration_s: float
     turns: int
     slow_turns: int
+    cost_usd: float = 0.0
+    cost_by_service: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,13 @@ class QueueDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class InputDropped:
+    """A client sent something faster than it is taken: `text`, `control` or `audio`."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeadAir:
     """Seconds in which a reply was owed and nothing played."""
 
@@ -148,6 +160,7 @@ Event = (
     | PlaybackStarted
     | DeadAir
     | QueueDropped
+    | InputDropped
 )
 
 
@@ -159,7 +172,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sinks:
-    """Hands each event to every sink, in order."""
+    """Hands each event to every sink. Their order carries no meaning: no sink reads what another one keeps."""
 
     members: list[Sink]
 

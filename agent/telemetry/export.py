@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -16,20 +16,16 @@ from agent.settings import Settings
 from agent.telemetry.events import Sinks
 from agent.telemetry.exposition import Metrics
 
-CostOf = Callable[[str], tuple[float, Mapping[str, float]]]
-
 
 @asynccontextmanager
-async def exporting(
-    settings: Settings, metrics: Metrics, budgets: Budgets, sinks: Sinks, cost_of: CostOf
-) -> AsyncGenerator[None]:
+async def exporting(settings: Settings, metrics: Metrics, budgets: Budgets, sinks: Sinks) -> AsyncGenerator[None]:
     """Adds the sinks that send; at the end they get a few seconds for what waits.
 
-    `cost_of` gives the dollars of a session that is open or just ends. The SDKs are imported only when they are used.
+    The SDKs are imported only when they are used.
     """
     closing: list[Callable[[], None]] = []
     if settings.sentry_dsn is not None:
-        closing.append(_report_to_sentry(settings, metrics, budgets, sinks, cost_of))
+        closing.append(_report_to_sentry(settings, metrics, budgets, sinks))
     if settings.otlp_endpoint is not None:
         closing.append(_trace(settings, settings.otlp_endpoint, metrics, sinks))
     try:
@@ -38,15 +34,13 @@ async def exporting(
         await asyncio.gather(*(asyncio.to_thread(close) for close in closing))
 
 
-def _report_to_sentry(
-    settings: Settings, metrics: Metrics, budgets: Budgets, sinks: Sinks, cost_of: CostOf
-) -> Callable[[], None]:
+def _report_to_sentry(settings: Settings, metrics: Metrics, budgets: Budgets, sinks: Sinks) -> Callable[[], None]:
     from agent.telemetry.sentry import SentrySink, sentry_client
 
     dsn = settings.sentry_dsn.get_secret_value() if settings.sentry_dsn is not None else ""
     client = sentry_client(dsn, release=f"voice-agent@{version('voice-agent')}", environment=settings.environment)
-    sink = SentrySink(client, metrics, budgets, cost_of)
-    sinks.members.insert(0, sink)  # asks what a session cost before the meter closes its account
+    sink = SentrySink(client, metrics, budgets)
+    sinks.members.append(sink)
     root = logging.getLogger()
     root.addHandler(sink.handler)
 

@@ -66,15 +66,12 @@ class SentrySink:
         client: sentry_sdk.Client,
         metrics: Metrics,
         budgets: Budgets,
-        cost_of: Callable[[str], tuple[float, Mapping[str, float]]],
         *,
         every_s: float = EVERY_S,
     ) -> None:
-        """`cost_of` gives a session's dollars so far, in all and by service; it is asked while the session ends."""
         self._client = client
         self._metrics = metrics
         self._budgets = budgets
-        self._cost_of = cost_of
         self._pace = Pace(every_s)
         self._queue: queue.Queue[SentryReport | None] = queue.Queue(QUEUE_REPORTS)
         metrics.child(catalog.QUEUE_DROPS, QUEUE)
@@ -87,10 +84,8 @@ class SentrySink:
         match event:
             case TurnFinished(session, record) if record.slow:
                 self._put(slow_turn(session, record, self._budgets))
-            case SessionEnded():
-                usd, by_service = self._cost_of(event.session.session_id)
-                if usd > self._budgets.tiers[event.session.tier].alert_usd:
-                    self._put(expensive_session(event, usd, by_service))
+            case SessionEnded(session, cost_usd=usd) if usd > self._budgets.tiers[session.tier].alert_usd:
+                self._put(expensive_session(event))
             case _:
                 pass
 
@@ -169,12 +164,13 @@ def slow_turn(session: SessionInfo, record: TurnRecord, budgets: Budgets) -> Sen
     return SentryReport(f"Turn over budget: {worst}", kind, tags, context)
 
 
-def expensive_session(event: SessionEnded, usd: float, by_service: Mapping[str, float]) -> SentryReport:
+def expensive_session(event: SessionEnded) -> SentryReport:
     """A session that cost more than its tier's `alert_usd`."""
+    by_service = event.cost_by_service
     worst = max(by_service, key=lambda service: by_service[service], default="none")
     context: dict[str, Any] = {
         "session_id": event.session.session_id,
-        "cost_usd": round(usd, 6),
+        "cost_usd": round(event.cost_usd, 6),
         **{f"{service}_usd": round(spent, 6) for service, spent in by_service.items()},
         "duration_s": round(event.duration_s, 1),
         "turns": event.turns,

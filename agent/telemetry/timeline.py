@@ -19,10 +19,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from agent.budgets import LatencyBudget
-from agent.core.calls import Call, Fallback, FallbackObserver
+from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver
 
 
 class Mark(StrEnum):
@@ -95,13 +95,17 @@ class TurnRecord:
         return self.owed and ("voice_to_voice" in self.over_budget or self.outcome in WITHOUT_REPLY)
 
 
+class TurnObserver(CallRecorder, FallbackObserver, Protocol):
+    """Is told of the calls and fallbacks of a turn while it runs."""
+
+
 @dataclass(slots=True)
 class Timeline:
-    """The open record of a turn. It is the `Meter` of the turn's provider calls and the observer of its chains."""
+    """The open record of a turn: the recorder of its provider calls and the observer of its chains."""
 
     turn: int
     spoken: bool
-    observer: FallbackObserver | None = None
+    observer: TurnObserver | None = None
     marks: dict[Mark, float] = field(default_factory=dict[Mark, float])
     calls: list[Call] = field(default_factory=list[Call])
     fallbacks: list[Fallback] = field(default_factory=list[Fallback])
@@ -120,8 +124,10 @@ class Timeline:
         self.audio_s[source] = self.audio_s.get(source, 0.0) + seconds
 
     def record(self, call: Call) -> None:
-        """Keeps a finished provider call."""
+        """Keeps a finished provider call, and passes it on at once: it is charged when it ends, not with the turn."""
         self.calls.append(call)
+        if self.observer is not None:
+            self.observer.record(call)
 
     def fell_back(self, fallback: Fallback) -> None:
         """Keeps a move along a chain."""

@@ -1,1 +1,1 @@
-"""How a call reaches the service: tokens, the send queue, and one package per protocol."""
+"""How a call reaches the service: the send queue, and one package per protocol."""

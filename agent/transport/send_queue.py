@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent.core.audio import bytes_for
-from agent.transport.voice_agent_v1.messages import CloseCode, Error, ServerMessage, encode
 
+NORMAL_CLOSURE: Final = 1000
 MAX_WAITING: Final = bytes_for(60.0)  # bytes; a reply never waits for more than a minute of audio
 
 
@@ -23,10 +24,21 @@ class Socket(Protocol):
     async def send_bytes(self, data: bytes) -> None: ...
 
 
-class Outbox:
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """What a client that does not read is told, in the words of its protocol."""
+
+    frame: str
+    close_code: int
+    close_reason: str
+
+
+class SendQueue:
     """An ordered, bounded queue of frames in front of a socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, overflow: Overflow) -> None:
+        self._at_overflow = overflow
+        self.overflowed = False
         self._frames: deque[str | bytes] = deque()
         self._waiting = 0
         self._put_count = 0
@@ -39,13 +51,12 @@ class Outbox:
     @property
     def closing(self) -> tuple[int, str]:
         """Close code and reason; 1000 while nobody has closed it."""
-        return self._closed or (CloseCode.NORMAL, "")
+        return self._closed or (NORMAL_CLOSURE, "")
 
-    def send(self, message: ServerMessage | bytes) -> None:
-        """Queues a message or PCM s16le mono 16 kHz. After `close` and after an overflow frames are dropped."""
+    def send(self, frame: str | bytes) -> None:
+        """Queues a text frame, or a binary one of audio. After `close` and after an overflow frames are dropped."""
         if self._closed is not None:
             return
-        frame = message if isinstance(message, bytes) else encode(message)
         self._waiting += len(frame)
         if self._waiting > MAX_WAITING:
             self._overflow()
@@ -62,7 +73,7 @@ class Outbox:
         self._waiting = sum(len(frame) for frame in kept)
 
     async def written(self) -> None:
-        """Waits until everything that is queued now was written to the socket, or the outbox was closed."""
+        """Waits until everything that is queued now was written to the socket, or the queue was closed."""
         target = self._put_count
         while self._written_count < target and self._closed is None:
             self._progress.clear()
@@ -77,13 +88,13 @@ class Outbox:
         self._progress.set()
 
     def _overflow(self) -> None:
-        reason = "the client does not read what it is sent: read the socket all the time"
-        self._frames = deque([encode(Error(code="slow_client", message=reason, fatal=True))])
+        self.overflowed = True
+        self._frames = deque([self._at_overflow.frame])
         self._waiting = 0
-        self.close(CloseCode.SLOW_CLIENT, "slow client")
+        self.close(self._at_overflow.close_code, self._at_overflow.close_reason)
 
     async def run(self, socket: Socket) -> tuple[int, str]:
-        """Writes until the outbox is closed and empty; returns the close code and reason."""
+        """Writes until the queue is closed and empty; returns the close code and reason."""
         while True:
             while self._frames:
                 frame = self._frames.popleft()

@@ -21,6 +21,7 @@ from typing import Final, Protocol
 from agent.core import clock
 from agent.core.audio import BYTES_PER_SECOND, bytes_for
 from agent.core.calls import CallRecorder, ProviderError
+from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.turn.audio_clock import ArrivalRing
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
@@ -138,7 +139,7 @@ class CallerListener:
                 await stream.finish()
                 await receiver
         except* ProviderError as failed:
-            raise _first(failed) from None
+            raise next(leaves(failed)) from None
 
     async def _send_until_idle(self, stream: SpeechStream) -> None:
         while not self._idle():
@@ -213,8 +214,3 @@ class CallerListener:
         if self.events.full():
             self.events.get_nowait()
         self.events.put_nowait(event)
-
-
-def _first(group: BaseExceptionGroup[ProviderError]) -> ProviderError:
-    found = group.exceptions[0]
-    return found if isinstance(found, ProviderError) else _first(found)

@@ -171,10 +171,10 @@ async def test_without_the_token_nothing_is_read() -> None:
         answer = await ops.send(notification(), token="guessed")
         assert (answer.status_code, "VOICE_AGENT_ALERTS_TOKEN" in answer.json()["detail"]) == (401, True)
         assert await ops.counted("alert_notifications_total", result="unauthorized") == 1
-        operators = await ops.client.get(f"{ops.stack.url}/v1/ops/decisions")
+        operators = await ops.client.get(f"{ops.stack.ops_url}/v1/ops/decisions")
         assert operators.status_code == 401
         with_the_other_token = await ops.client.get(
-            f"{ops.stack.url}/v1/ops/policies", headers={"authorization": f"Bearer {ALERTS}"}
+            f"{ops.stack.ops_url}/v1/ops/policies", headers={"authorization": f"Bearer {ALERTS}"}
         )
         assert with_the_other_token.status_code == 401
         assert ops.weights == HAIKU
@@ -235,7 +235,7 @@ async def test_a_rollback_reaches_another_process_within_two_seconds() -> None:
             "database_url": ops.stack.wiring.settings.database_url,
             "log_level": "error",
         }
-        async with running_service(settings) as (_, other, _):
+        async with running_service(settings) as (_, _, other, _):
             await in_force(other.watch, HAIKU)
             await ops.result(notification())
             async with asyncio.timeout(2):
@@ -272,7 +272,7 @@ async def test_a_session_keeps_its_policy_in_another_process_too() -> None:
             "database_url": ops.stack.wiring.settings.database_url,
             "log_level": "error",
         }
-        async with running_service(given) as (url, _, _):
+        async with running_service(given) as (_, url, _, _):
             async with dial(ops.stack, await token_of(ops.stack)) as before:
                 await before.send(START)
                 ready = await until(before, "session.ready")

@@ -14,8 +14,7 @@ from agent.core.calls import CallRecorder, ErrorKind, Fallback, ProviderError
 from agent.providers.base import SpeechToText, SttEvent, SttEventKind, Word
 from agent.providers.fallback.breaker import Breaker, BreakerRules, Breakers
 from agent.providers.fallback.chain import ChainStep
-from agent.providers.fallback.stt import FallbackSttStream, SttFallback
-from agent.providers.fallback.stt_rules import ListeningRules
+from agent.providers.fallback.stt import FallbackSttStream, ListeningRules, SttFallback
 from tests.support.providers import RecordingRecorder
 from tests.support.virtual_time import run_virtual
 

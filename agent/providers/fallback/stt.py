@@ -19,18 +19,18 @@ Moves are told as by the other chains; the reason `recovered` is the way back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
 from agent.core.calls import CallRecorder, ErrorKind, Fallback, FallbackObserver, ProviderError
+from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind, Word
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.replay_buffer import Unheard
-from agent.providers.fallback.stt_rules import ListeningRules
 
 _PIECE: Final = bytes_for(0.2)  # audio of the past is told in pieces of this size
 _MOST_EVENTS: Final = 256
@@ -38,6 +38,26 @@ _WATCH_S: Final = 0.1
 _STEADY_S: Final = 2.0  # a connection that brought words for so long was a good one
 _SOME_VOICE_S: Final = 0.3  # loud audio that may be the beginning of a turn
 _AGAIN: Final = frozenset({ErrorKind.DISCONNECTED, ErrorKind.STALLED, ErrorKind.REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningRules:
+    """How patient the chain is, in seconds. `attempts`: bad connections to a step in a row before the next is asked."""
+
+    attempts: int = 2
+    pause_s: float = 0.2
+    rest_s: float = 15.0
+    """A step that was given up is asked again after this, when its breaker allows it."""
+    deaf_s: float = 3.0
+    """Loud audio without a word until a recogniser is suspected; doubles with every suspicion that was wrong."""
+    answer_s: float = 1.5
+    """Silence after a third of that, still without a word: whoever spoke so briefly waits for an answer."""
+    open_s: float = 2.0
+    """Silence of the caller and of the recogniser in a turn that it has begun: it does not come to an end."""
+    last_answer_s: float = 2.2
+    """The same for the last step, which may only have begun when the pause was long enough to end a segment."""
+    opinion_s: float = 8.0
+    """How long the next step may take to hear words where the suspected one heard none."""
 
 
 class _StepBackError(Exception):
@@ -297,13 +317,5 @@ def _cause(group: ExceptionGroup[Exception]) -> Exception:
     known, other = group.split((ProviderError, StepSkippedError, _StepBackError))
     if known is None or other is not None:
         return group
-    leaves = list(_leaves(known))
-    return next((leaf for leaf in leaves if isinstance(leaf, ProviderError)), leaves[0])
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+    causes = list(leaves(known))
+    return next((cause for cause in causes if isinstance(cause, ProviderError)), causes[0])

@@ -12,7 +12,6 @@ import msgspec
 SUBPROTOCOL: Final = "voice-agent.v1"
 MAX_TEXT_FRAME: Final = 16 * 1024  # bytes of one JSON message from the client
 MAX_BINARY_FRAME: Final = 64 * 1024  # bytes of one audio frame from the client (2 s)
-MAX_TEXT: Final = 2_000  # characters of one typed turn
 
 
 class CloseCode:
@@ -27,6 +26,7 @@ class CloseCode:
     REPLACED: Final = 4409  # a newer connection of the same session or subject took over
     SLOW_CLIENT: Final = 4410  # the client does not read what is sent to it
     TOO_LARGE: Final = 4413
+    TOO_FAST: Final = 4420  # the client went on when what it sent too fast was dropped: it does not come back
     OVERLOADED: Final = 4429
 
 
@@ -37,7 +37,7 @@ class WireMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of all messages."""
 
 
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+class CapabilitiesMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What the client can do. What is not declared is not counted on."""
 
     browser_speech: bool = False  # it can speak a text itself (`speech.browser`)
@@ -48,7 +48,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class Start(WireMessage, frozen=True, kw_only=True, tag="start"):
     """First message of a connection."""
 
-    capabilities: Capabilities = Capabilities()
+    capabilities: CapabilitiesMessage = CapabilitiesMessage()
     client: str = ""  # name and version of the client, for logs; at most 64 characters
 
 

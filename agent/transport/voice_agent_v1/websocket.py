@@ -1,10 +1,10 @@
-"""One WebSocket connection of a session: reads and checks frames, writes the outbox, measures the round trip."""
+"""One WebSocket connection of a session: reads and checks frames, writes the queue, measures the round trip."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any, Final, Protocol
 
@@ -12,8 +12,12 @@ import msgspec
 
 from agent.core import clock
 from agent.core.audio import SAMPLE_WIDTH
-from agent.core.errors import ProtocolError
-from agent.transport.send_queue import Outbox, Socket
+from agent.core.errors import leaves
+from agent.session.commands import CommandError, SessionCommand
+from agent.session.events import SessionEvent
+from agent.session.transport import CloseReason
+from agent.transport.send_queue import Overflow, SendQueue, Socket
+from agent.transport.voice_agent_v1.errors import ProtocolError
 from agent.transport.voice_agent_v1.messages import (
     CLIENT_TYPES,
     MAX_BINARY_FRAME,
@@ -21,17 +25,25 @@ from agent.transport.voice_agent_v1.messages import (
     ClientMessage,
     CloseCode,
     Error,
+    Hangup,
     Ping,
+    PlaybackReport,
     Pong,
+    ServerMessage,
     Start,
+    Text,
     decode,
+    encode,
 )
+from agent.transport.voice_agent_v1.pace import Pacer
+from agent.transport.voice_agent_v1.translation import close_frame, command_of, message_of
 
 PING_EVERY_S: Final = 5.0
 FIRST_PINGS_S: Final = (0.0, 0.2, 0.4)  # so that the first turn already has a round trip
 MAX_PINGS_OPEN: Final = 16
 LINGER_S: Final = 2.0  # for what is queued to leave after a close was decided
 CLOSE_S: Final = 5.0  # for the close frame itself
+NOT_READING: Final = "the client does not read what it is sent: read the socket all the time"
 
 
 class ReadWriteSocket(Socket, Protocol):
@@ -47,7 +59,7 @@ class Conversationalist(Protocol):
 
     def audio(self, pcm: bytes, at: float) -> None: ...
 
-    def message(self, message: ClientMessage, at: float) -> None: ...
+    def handle(self, command: SessionCommand, at: float) -> None: ...
 
 
 class RoundTrip:
@@ -78,12 +90,42 @@ class RoundTrip:
 
 
 class WebSocketConnection:
-    """Frames in, frames out. `read_start` comes first, then `run`."""
+    """Frames in, frames out: a `ClientTransport`. `read_start` comes first, then `run`."""
 
-    def __init__(self, socket: ReadWriteSocket) -> None:
+    def __init__(self, socket: ReadWriteSocket, dropped: Callable[[str], None] = lambda _: None) -> None:
+        """`dropped` is told the kind of each thing that the client sent too fast."""
         self._socket = socket
-        self.outbox = Outbox()
+        self._pacer = Pacer(clock.now(), self.send_message, dropped)
+        slow = encode(Error(code="slow_client", message=NOT_READING, fatal=True))
+        self.queue = SendQueue(Overflow(slow, CloseCode.SLOW_CLIENT, "slow client"))
         self.round_trip = RoundTrip()
+
+    # What the session sees
+
+    @property
+    def round_trip_s(self) -> float | None:
+        return self.round_trip.seconds
+
+    def send(self, event: SessionEvent) -> None:
+        self.send_message(message_of(event))
+
+    def send_audio(self, pcm: bytes) -> None:
+        self.queue.send(pcm)
+
+    def clear_audio(self) -> None:
+        self.queue.discard_audio()
+
+    async def drained(self) -> None:
+        await self.queue.written()
+
+    def close(self, reason: CloseReason) -> None:
+        self.queue.close(*close_frame(reason))
+
+    # What the route sees
+
+    def send_message(self, message: ServerMessage) -> None:
+        """Sends a message of the protocol itself, after what was sent before."""
+        self.queue.send(encode(message))
 
     async def read_start(self, timeout_s: float) -> Start | None:
         """The client's `start`; None when it left before. Raises ProtocolError."""
@@ -101,16 +143,16 @@ class WebSocketConnection:
         return message
 
     async def run(self, session: Conversationalist) -> bool:
-        """Moves frames until the outbox is closed or the client is gone; True when the client left by itself.
+        """Moves frames until the queue is closed or the client is gone; True when the client left by itself.
 
         Raises ProtocolError when the client breaks the protocol.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                writer = group.create_task(self.outbox.run(self._socket))
+                writer = group.create_task(self.queue.run(self._socket))
                 reader = group.create_task(self._read(session))
                 pinger = group.create_task(self._ping())
-                closed = group.create_task(self.outbox.closed.wait())
+                closed = group.create_task(self.queue.closed.wait())
                 await asyncio.wait({reader, closed, writer}, return_when=asyncio.FIRST_COMPLETED)
                 if not reader.done():
                     await asyncio.wait({writer, reader}, timeout=LINGER_S, return_when=asyncio.FIRST_COMPLETED)
@@ -118,23 +160,26 @@ class WebSocketConnection:
                 for task in (writer, reader, pinger, closed):
                     task.cancel()
         except* ProtocolError as failed:
-            raise _only(failed) from None
+            raise next(leaves(failed)) from None
         return gone
 
     async def refuse(self, error: ProtocolError) -> None:
         """Tells the client what was wrong and closes."""
         message = Error(code=error.code, message=str(error), fatal=True, retry_after_s=error.retry_after_s)
-        self.outbox.send(message)
-        self.outbox.close(error.close_code, error.code)
+        self.send_message(message)
+        self.queue.close(error.close_code, error.code)
         try:
             async with asyncio.timeout(LINGER_S):
-                await self.outbox.run(self._socket)
+                await self.queue.run(self._socket)
         except TimeoutError:
             pass
-        await self.close(error.close_code, error.code)
+        await self._close(error.close_code, error.code)
 
-    async def close(self, code: int, reason: str) -> None:
-        """Sends the close frame; gives up on a client that does not even take that."""
+    async def finish(self) -> None:
+        """Sends the close frame that was decided; gives up on a client that does not even take that."""
+        await self._close(*self.queue.closing)
+
+    async def _close(self, code: int, reason: str) -> None:
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._socket.close(code=code, reason=reason)
@@ -145,25 +190,37 @@ class WebSocketConnection:
         while (frame := await self._receive()) is not None:
             at = clock.now()
             if isinstance(frame, bytes):
-                session.audio(_checked(frame), at)
+                pcm = _checked(frame)
+                if self._pacer.takes_audio(len(pcm), at):
+                    session.audio(pcm, at)
                 continue
             message = self._decode(frame)
+            if not self._pacer.takes(message, at):
+                continue
             if message is None:
                 known = ", ".join(sorted(CLIENT_TYPES))
                 text = f"this type of message is not known and was ignored; known are {known}"
-                self.outbox.send(Error(code="unknown_type", message=text, fatal=False))
+                self.send_message(Error(code="unknown_type", message=text, fatal=False))
             elif isinstance(message, Pong):
                 self.round_trip.pong(message, at)
+            elif isinstance(message, Start):
+                raise ProtocolError("started_twice", "start was sent before: send it once", CloseCode.BAD_MESSAGE)
             else:
-                session.message(message, at)
+                self._hand_over(session, message, at)
+
+    def _hand_over(self, session: Conversationalist, message: Text | PlaybackReport | Hangup, at: float) -> None:
+        try:
+            session.handle(command_of(message), at)
+        except CommandError as error:
+            raise ProtocolError(error.code, str(error), CloseCode.BAD_MESSAGE) from None
 
     async def _ping(self) -> None:
         for delay in FIRST_PINGS_S:
             await asyncio.sleep(delay)
-            self.outbox.send(self.round_trip.ping(clock.now()))
+            self.send_message(self.round_trip.ping(clock.now()))
         while True:
             await asyncio.sleep(PING_EVERY_S)
-            self.outbox.send(self.round_trip.ping(clock.now()))
+            self.send_message(self.round_trip.ping(clock.now()))
 
     async def _receive(self) -> bytes | str | None:
         """The next frame; None when the client is gone."""
@@ -195,8 +252,3 @@ def _checked(pcm: bytes) -> bytes:
         text = f"an audio frame of {len(pcm)} bytes: PCM s16le has two bytes for each sample"
         raise ProtocolError("odd_audio", text, CloseCode.BAD_MESSAGE)
     return pcm
-
-
-def _only(group: BaseExceptionGroup[ProtocolError]) -> ProtocolError:
-    found = group.exceptions[0]
-    return found if isinstance(found, ProtocolError) else _only(found)

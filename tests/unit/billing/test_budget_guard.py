@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.billing.step_down import CostStep, decide
+from agent.billing.budget_guard import CostStep, decide
 from agent.budgets import DEFAULT_FILE, GovernorLimits, Tier, TierBudget, load_budgets
 from agent.core.errors import ConfigurationError
 from agent.policy.policies import load_policies

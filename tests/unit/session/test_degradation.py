@@ -7,7 +7,7 @@ import pytest
 from agent.budgets import Tier
 from agent.core.calls import Fallback
 from agent.session.degradation import NOTICE, SPOKEN_NOTICE, Chains, Disclosure
-from agent.transport.voice_agent_v1.messages import Degraded, Recovered, ServerMessage
+from agent.session.events import ServiceDegraded, ServiceRecovered, SessionEvent
 
 CHAINS: Chains = {
     "stt": ("deepgram", "whisper"),
@@ -20,8 +20,8 @@ def _moved(to: str, reason: str = "timeout") -> Fallback:
     return Fallback("tts", "elevenlabs", to, reason, 1.0)
 
 
-def _disclosure(tier: Tier, *, speaks: bool = False) -> tuple[Disclosure, list[ServerMessage]]:
-    sent: list[ServerMessage] = []
+def _disclosure(tier: Tier, *, speaks: bool = False) -> tuple[Disclosure, list[SessionEvent]]:
+    sent: list[SessionEvent] = []
     return Disclosure(tier, CHAINS, sent.append, speaks=speaks), sent
 
 
@@ -33,9 +33,9 @@ def test_a_premium_client_is_told_the_place_once_and_when_it_is_over() -> None:
     disclosure.recovered("tts")
     disclosure.recovered("tts")
     assert sent == [
-        Degraded(service="tts", tier=2, reason="timeout", message=NOTICE),
-        Degraded(service="tts", tier=3, reason="refused", message=NOTICE),
-        Recovered(service="tts"),
+        ServiceDegraded("tts", 2, "timeout", NOTICE),
+        ServiceDegraded("tts", 3, "refused", NOTICE),
+        ServiceRecovered("tts"),
     ]
     assert disclosure.notice() is None  # nobody asked for it to be said
 
@@ -44,7 +44,7 @@ def test_a_way_back_is_a_recovery() -> None:
     disclosure, sent = _disclosure(Tier.PREMIUM)
     disclosure.fell_back(Fallback("stt", "deepgram", "whisper", "empty", 1.0))
     disclosure.fell_back(Fallback("stt", "whisper", "deepgram", "recovered", 9.0))
-    assert [type(message) for message in sent] == [Degraded, Recovered]
+    assert [type(message) for message in sent] == [ServiceDegraded, ServiceRecovered]
 
 
 @pytest.mark.parametrize("speaks", [True, False])

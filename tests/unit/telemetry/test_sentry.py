@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
 
 import pytest
 import structlog
@@ -19,7 +18,6 @@ from agent.telemetry.timeline import TurnOutcome
 from tests.support.receivers import Receiver, receiver, sentry_events
 from tests.support.records import BUDGETS, SESSION, turn
 
-CHEAP: Mapping[str, float] = {"stt": 0.001, "llm": 0.0, "tts": 0.002}
 SECRETS = (
     "sk-ant-REDACTED",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJrZXkifQ.c2lnbmF0dXJl",
@@ -29,14 +27,10 @@ SECRETS = (
 )
 
 
-def costs(usd: float, by_service: Mapping[str, float] = CHEAP) -> Callable[[str], tuple[float, Mapping[str, float]]]:
-    return lambda _session_id: (usd, by_service)
-
-
-def sink_to(found: Receiver, metrics: Metrics | None = None, usd: float = 0.003, every_s: float = 60.0) -> SentrySink:
+def sink_to(found: Receiver, metrics: Metrics | None = None, every_s: float = 60.0) -> SentrySink:
     dsn = f"{found.url.replace('://', '://public@')}/42"
     client = sentry_client(dsn, release="voice-agent@1.2.3", environment="staging")
-    return SentrySink(client, metrics or Metrics(), BUDGETS, costs(usd), every_s=every_s)
+    return SentrySink(client, metrics or Metrics(), BUDGETS, every_s=every_s)
 
 
 async def test_a_slow_turn_is_a_warning_with_its_stage_and_breakdown() -> None:
@@ -77,11 +71,11 @@ async def test_a_slow_turn_is_a_warning_with_its_stage_and_breakdown() -> None:
 
 async def test_a_session_over_its_alert_threshold_is_a_warning_with_its_bill() -> None:
     limit = BUDGETS.tiers[SESSION.tier].alert_usd
-    ended = SessionEnded(SESSION, SessionOutcome.COMPLETED, 321.5, 24, 2)
     with receiver() as found:
         for usd in (limit, limit + 0.05):
-            sink = sink_to(found, usd=usd)
-            sink.handle(ended)
+            sink = sink_to(found)
+            bill = {"stt": 0.001, "llm": 0.0, "tts": 0.002}
+            sink.handle(SessionEnded(SESSION, SessionOutcome.COMPLETED, 321.5, 24, 2, usd, bill))
             await asyncio.to_thread(sink.close)
         (event,) = sentry_events(found)
     assert event["message"] == "Session over budget: tts"

@@ -12,8 +12,7 @@ from agent.core.audio import bytes_for
 from agent.core.calls import CallRecorder, ErrorKind
 from agent.providers.fallback.breaker import BreakerState
 from agent.providers.fallback.chain import StepSkippedError
-from agent.providers.fallback.stt import SttFallback
-from agent.providers.fallback.stt_rules import ListeningRules
+from agent.providers.fallback.stt import ListeningRules, SttFallback
 from agent.providers.openai.segmented_stt import VoiceDetector
 from agent.turn.vad import VoiceActivity
 from tests.support.scripted_stt import (

@@ -6,9 +6,7 @@ site) sets no `tier`: it issues tokens to members only, so its callers are premi
 
 from __future__ import annotations
 
-import secrets as random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ from jwt.types import Options
 
 from agent.budgets import Tier
 from agent.core.errors import TokenError
+from agent.session.claims import Claims, new_session_id
 
 SCOPE: Final = "voice-session"
 RESUME_SCOPE: Final = "voice-resume"
@@ -25,16 +24,6 @@ ALGORITHM: Final = "HS256"
 MAX_TOKEN: Final = 4096  # characters; a longer one is refused unread
 MAX_SUBJECT: Final = 256
 LEEWAY_S: Final = 5  # between the clocks of two issuers
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a valid token says. `session_id` is None when the issuer did not choose one."""
-
-    subject: str
-    tier: Tier
-    session_id: str | None
-    resume: bool = False
 
 
 class TokenBook:
@@ -99,10 +88,6 @@ def _scopes(claims: Mapping[str, Any]) -> set[str]:
         parts: Iterable[object] = value.split() if isinstance(value, str) else value if isinstance(value, list) else ()
         found.update(part for part in parts if isinstance(part, str))
     return found
-
-
-def new_session_id() -> str:
-    return random.token_hex(12)
 
 
 def _is_session_id(value: object) -> bool:

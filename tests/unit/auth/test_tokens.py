@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.auth.tokens import TokenBook, verify_membership
 from agent.budgets import Tier
 from agent.core.errors import TokenError
-from agent.transport.tokens import TokenBook, verify_membership
 
 SECRET = "s" * 40
 BOOK = TokenBook(SECRET, minutes=15)

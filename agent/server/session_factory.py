@@ -1,0 +1,135 @@
+"""What a session is made of: its policy decides. Built once when a session opens; no turn comes back here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from agent.billing.budget_guard import SessionSpending
+from agent.billing.ceilings import Payer, Purse, SpendingCeilings
+from agent.billing.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
+from agent.billing.pricing import PricingSink
+from agent.budgets import Budgets, Tier
+from agent.core.resumed_state import ResumedState
+from agent.ledger.ledger import Ledger
+from agent.memory import BadEventError, Conversation
+from agent.memory.flows import Flows
+from agent.policy.policies import MODELS, Policy
+from agent.policy.routing import PolicyRouter, TermList
+from agent.policy.watcher import AssignmentWatcher
+from agent.providers.base import SpeechToText
+from agent.providers.factory import ProviderFactory
+from agent.providers.recorded import RecordedClip, Sentence
+from agent.session.claims import Claims
+from agent.session.dependencies import Limits, Pipeline, SessionDependencies
+from agent.session.memory import Memory
+from agent.session.transport import Capabilities
+from agent.settings import Settings
+from agent.telemetry.events import SessionInfo, Sink
+from agent.turn.prompt import VoicePrompt
+from agent.turn.turn import Recording
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFactory:
+    """The parts of a process that sessions share."""
+
+    settings: Settings
+    budgets: Budgets
+    watch: AssignmentWatcher
+    flows: Flows
+    terms: TermList
+    prompt: VoicePrompt
+    providers: ProviderFactory
+    ledger: Ledger
+    money: PricingSink
+    sink: Sink
+    clips: Mapping[Sentence, RecordedClip]
+    ceilings: SpendingCeilings
+    prices: CallPrices
+
+    def make(self, claims: Claims, session_id: str, client: Capabilities, past: ResumedState) -> SessionDependencies:
+        """Everything that the session of these claims needs. A session that goes on keeps its policy and its cost."""
+        settings, tier = self.settings, claims.tier
+        book = self.watch.book
+        policy = book.policies.get(past.policy or "") or book.assign(tier, session_id)
+        budget = self.budgets.tiers[tier]
+        self.money.resume(session_id, past.nano_usd)
+        purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address), past.nano_usd)
+        return SessionDependencies(
+            info=SessionInfo(session_id, claims.subject, tier, policy.name, policy.version),
+            past=past,
+            stt=GuardedSpeechToText(self._recogniser(policy, tier, client), purse, self.prices),
+            pipeline=partial(self._pipeline, policy, tier, purse),
+            step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier, purse),
+            summariser=GuardedLanguageModel(self.providers.model("haiku"), purse, self.prices),
+            memory=Memory(self._remembered(session_id, past.events), session_id, self.ledger),
+            system_prompt=self.prompt.text,
+            context_tokens=settings.context_tokens,
+            prompt_cache=policy.prompt_cache,
+            apology=_recording(self.clips[Sentence.APOLOGY]),
+            cost_cap=_recording(self.clips[Sentence.COST_CAP]),
+            budgets=self.budgets,
+            limits=_limits(settings),
+            sink=self.sink,
+            ledger=self.ledger,
+            spending=SessionSpending(self.money, session_id, budget, purse),
+            show_cost=budget.show_cost,
+            chains={"stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts},
+            speak_degraded=settings.speak_degraded,
+            log_transcripts=settings.log_transcripts,
+        )
+
+    def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:
+        """The conversation of these events; a damaged log costs the memory, never the call."""
+        try:
+            return Conversation.restore(events, self.flows)
+        except BadEventError:
+            log.warning("memory damaged", session_id=session_id)
+            return Conversation(self.flows)
+
+    def _recogniser(self, policy: Policy, tier: Tier, client: Capabilities) -> SpeechToText:
+        return self.providers.listening(
+            policy.chains.stt,
+            self.settings.stt_model or policy.stt_model,
+            client_listens=client.browser_recogniser,
+            priority=tier is Tier.PREMIUM,
+        )
+
+    def _pipeline(self, policy: Policy, tier: Tier, purse: Purse, client: Capabilities) -> Pipeline:
+        first = tier is Tier.PREMIUM
+        models = {
+            name: GuardedLanguageModel(
+                self.providers.language(policy.chains.llm_from(name), priority=first), purse, self.prices
+            )
+            for name in MODELS
+            if name in policy.chains.llm
+        }
+        voice = self.providers.speaking(
+            policy.chains.tts,
+            policy.voice_model,
+            cached=policy.audio_cache,
+            client_speaks=client.browser_speech,
+            priority=first,
+        )
+        guarded = GuardedTextToSpeech(voice, purse, self.prices)
+        return Pipeline(PolicyRouter(policy, self.terms, self.prompt.escalates), models, guarded)
+
+
+def _recording(clip: RecordedClip) -> Recording:
+    return Recording(clip.text, clip.pcm)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        idle_s=settings.idle_timeout_s,
+        session_s=settings.max_session_s,
+        grace_s=settings.resume_grace_s,
+        barge_in_word_s=settings.barge_in_word_s,
+        stt_idle_s=settings.stt_idle_s,
+    )

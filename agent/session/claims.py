@@ -1,0 +1,28 @@
+"""Who wants a session, as a transport has established it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from agent.budgets import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid credential says. `session_id` is None when its issuer did not choose one.
+
+    `resume`: the credential opens a session again that was opened before. `address` is what the transport knows: under
+    which name the client is limited, None where it is not.
+    """
+
+    subject: str
+    tier: Tier
+    session_id: str | None
+    resume: bool = False
+    address: str | None = None
+
+
+def new_session_id() -> str:
+    """An id that nobody can guess."""
+    return secrets.token_hex(12)
