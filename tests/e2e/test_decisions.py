@@ -272,7 +272,7 @@ async def test_a_session_keeps_its_policy_in_another_process_too() -> None:
             "database_url": ops.stack.wiring.settings.database_url,
             "log_level": "error",
         }
-        async with running_service(given) as (_, url, _, _):
+        async with running_service(given) as (url, _, _, _):
             async with dial(ops.stack, await token_of(ops.stack)) as before:
                 await before.send(START)
                 ready = await until(before, "session.ready")

@@ -46,7 +46,6 @@ async def _play(case: Case, stack: Stack, witness: Witness) -> CaseRow:
         on_the_line(stack, premium=False, instant=case.instant) as line,
     ):
         await case.script(Scene(stack, line, case))
-        usd, _ = stack.wiring.cost_of(line.session)
         answer_s = None if line.first_at is None or line.owed_at is None else line.first_at - line.owed_at
         text, heard, outcome, silence_s = spoken(line), described(line), _outcome(line), line.silence_s
         other_answer_s = await _bystander(other)
@@ -64,7 +63,7 @@ async def _play(case: Case, stack: Stack, witness: Witness) -> CaseRow:
         silence_s=silence_s,
         outcome=outcome,
         counted=counted(seen[0]),
-        usd=usd,
+        usd=seen[0].usd,
         others=", ".join([*sorted(seen[1].moves), *sorted(changes)]) or "nobody",
         others_answer_s=other_answer_s,
         others_moved=moved,
