@@ -66,7 +66,7 @@ def configuration(folder: Path, webhook: str) -> Path:
     [rollback] = [receiver for receiver in found["receivers"] if receiver["name"] == "rollback"]
     text = yaml.safe_dump({**found, "receivers": [rollback, {"name": "somebody"}]})
     text = re.sub(r"receiver: (pager|chat|mail|watchdog)", "receiver: somebody", text)
-    text = text.replace("http://agent:8000/v1/ops/alerts", webhook)
+    text = text.replace("http://agent:8001/v1/ops/alerts", webhook)
     path = folder / "alertmanager.yml"
     path.write_text(text.replace("/etc/alertmanager/secrets", str(folder)), encoding="utf-8")
     return path

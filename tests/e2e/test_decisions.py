@@ -220,6 +220,23 @@ async def test_an_operator_assigns_and_is_told_what_is_wrong() -> None:
             assert (answer.status_code, why in answer.json()["detail"]) == (status, True), answer.text
 
 
+async def test_of_two_who_roll_back_at_the_same_moment_one_is_told_so() -> None:
+    async with running_ops() as ops:
+        await ops.do("policies/free/assign", weights={"economy": 100})
+        answers = await asyncio.gather(*(ops.do("policies/free/rollback", seen=2) for _ in range(2)))
+        assert sorted(answer.status_code for answer in answers) == [200, 412]
+        assert (await ops.ask("policies"))["assignments"]["free"]["revision"] == 3
+        url = f"{ops.stack.ops_url}/v1/ops/policies/free/rollback"
+        without = await ops.client.post(url, headers=ops.operator)
+        assert (without.status_code, "If-Match" in without.json()["detail"]) == (428, True)
+        for seen in ("x", "1,2", "*", "9" * 40):
+            wrong = await ops.client.post(url, headers={**ops.operator, "if-match": seen})
+            assert wrong.status_code == 400, seen
+        long = await ops.do("policies/free/rollback", reason="x" * 60_000)
+        assert long.status_code in (400, 413)
+        assert (await ops.do("policies/free/rollback", reason="x" * 201)).status_code == 400
+
+
 async def in_force(watch: AssignmentWatcher, weights: dict[str, int]) -> None:
     """Waits until a process gives new free sessions these policies."""
     while True:

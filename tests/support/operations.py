@@ -72,8 +72,13 @@ class Ops:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def do(self, path: str, **body: Any) -> httpx.Response:
-        return await self.client.post(f"{self.stack.ops_url}/v1/ops/{path}", headers=self.operator, json=body)
+    async def do(self, path: str, *, seen: int | None = None, **body: Any) -> httpx.Response:
+        """Does something about what is in force now, or about revision `seen`."""
+        if seen is None:
+            in_force = (await self.ask("policies"))["assignments"]
+            seen = in_force.get(path.split("/")[1], {}).get("revision", 0)
+        headers = {**self.operator, "if-match": f'"{seen}"'}
+        return await self.client.post(f"{self.stack.ops_url}/v1/ops/{path}", headers=headers, json=body)
 
     @property
     def operator(self) -> dict[str, str]:

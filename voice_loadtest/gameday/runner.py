@@ -174,6 +174,8 @@ class Play:
             body = {"weights": dict(injection.assign), "reason": injection.text}
             url = f"{self._house.ops_url}/v1/ops/policies/{TIER}/assign"
             headers = {"authorization": f"Bearer {self._house.operator_token}"}
+            known = await self._client.get(f"{self._house.ops_url}/v1/ops/policies", headers=headers)
+            headers["if-match"] = str(known.raise_for_status().json()["assignments"][TIER]["revision"])
             (await self._client.post(url, json=body, headers=headers)).raise_for_status()
 
     async def _bad_line(self, network_ms: float) -> None:
