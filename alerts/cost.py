@@ -93,9 +93,9 @@ def _ceiling(setting: RuleContext) -> Alert:
         Runbook(
             "Callers are told that nothing more may be spent in this hour.",
             (
-                "Is it `free`? Then somebody tries how much you pay for strangers, or you are popular: look at the report"
+                "Is it `free`? Somebody tries how much you pay for strangers, or you are popular: look at the report"
                 " before you raise anything.",
-                "Is it `premium`? Members are turned away: raise the figures of its ceilings now, then look for the cause.",
+                "Is it `premium`? Members are turned away: raise its ceilings now, then look for the cause.",
                 "`process_hour` alone: one replica has all the callers; add one, or balance them better.",
             ),
             ("voice-agent report --since 1h", "docker compose logs --tail 50 agent"),

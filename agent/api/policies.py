@@ -81,7 +81,9 @@ class PoliciesApi:
         async def assign(tier: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body(), Assigning)
-                made = await self.desk.assign(_tier(tier), body.weights, ACTOR, _bounded(body.reason), _if_match(request))
+                made = await self.desk.assign(
+                    _tier(tier), body.weights, ACTOR, _bounded(body.reason), _if_match(request)
+                )
             await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 

@@ -82,7 +82,7 @@ async def new_session(
         api.sink.handle(SessionRefused(Tier.FREE, "members_only"))
         detail = "free sessions are switched off: send a membership cookie or an API key"
         raise ProblemDetailsException(status_code=403, title="Forbidden", detail=detail)
-    base = api.hosts.base_url(request.url.scheme, request.headers.get("host"))
+    base = api.hosts.base_url(str(request.scope["scheme"]), request.headers.get("host"))
     if base is None:
         api.sink.handle(SessionRefused(tier, "host"))
         detail = "this Host is not known here: set VOICE_AGENT_PUBLIC_URL or VOICE_AGENT_ALLOWED_HOSTS"

@@ -25,6 +25,7 @@ from agent.settings import Settings, load_settings
 _T = TypeVar("_T")
 _PERCENT = re.compile(r"[0-9]{1,3}")
 
+
 def _bounded(_context: click.Context, _parameter: click.Parameter, reason: str) -> str:
     if len(reason) > MAX_REASON:
         raise click.BadParameter(f"takes {MAX_REASON} characters at the most")

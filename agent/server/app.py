@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import structlog
 from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders, State
-from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsPlugin
+from litestar.exceptions import HTTPException
+from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsException, ProblemDetailsPlugin
 from litestar.types import ControllerRouterHandler, Message, Scope
 
 from agent.api.health import operators_health, public_health
@@ -49,6 +51,8 @@ from agent.telemetry.log import LogSink
 from agent.telemetry.metrics import MetricsSink
 from agent.transport.voice_agent_v1.route import VoiceRoute, voice
 from agent.turn.prompt import build_prompt
+
+log = structlog.get_logger()
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
@@ -136,6 +140,12 @@ async def _sharing(ceilings: SpendingCeilings, ledger: Ledger) -> AsyncGenerator
         await asyncio.wait({task})
 
 
+async def _log_fault(error: Exception, scope: Scope) -> None:
+    """A fault of ours is one line of the log; what was asked for wrongly is none."""
+    if not isinstance(error, HTTPException) and not isinstance(error, ProblemDetailsException):
+        log.error("request failed", error=type(error).__name__, kind=scope["type"], exc_info=error)
+
+
 async def _nosniff(message: Message, _scope: Scope) -> None:
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
@@ -192,6 +202,7 @@ def _litestar(routes: Sequence[ControllerRouterHandler], state: Mapping[str, Any
         lifespan=list(lives),
         plugins=[ProblemDetailsPlugin(ProblemDetailsConfig(enable_for_all_http_exceptions=True))],
         before_send=[_nosniff],
+        after_exception=[_log_fault],
         openapi_config=None,
         logging_config=None,
     )
