@@ -142,8 +142,8 @@ async def _sharing(ceilings: SpendingCeilings, ledger: Ledger) -> AsyncGenerator
 
 async def _log_fault(error: Exception, scope: Scope) -> None:
     """A fault of ours is one line of the log; what was asked for wrongly is none."""
-    if not isinstance(error, HTTPException) and not isinstance(error, ProblemDetailsException):
-        log.error("request failed", error=type(error).__name__, kind=scope["type"], exc_info=error)
+    if scope["type"] == "http" and not isinstance(error, HTTPException | ProblemDetailsException):
+        log.error("request failed", error=type(error).__name__, exc_info=error)
 
 
 async def _nosniff(message: Message, _scope: Scope) -> None:

@@ -17,8 +17,8 @@ from tools.attack.attacker import Attacker, Finding, Target, close_code, frame, 
 LATER = 4_000_000_000
 
 
-async def _refused(by: Attacker, token: str | None, code: int = 4401) -> Finding:
-    async with by.call(token) as socket:
+async def _refused(by: Attacker, token: str | None, code: int = 4401, *, start: bool = False) -> Finding:
+    async with by.call(token, start=start) as socket:
         found = await close_code(socket)
     return Finding(f"closed with {found}", found == code)
 
@@ -96,7 +96,7 @@ async def resume_after_hang_up(by: Attacker) -> Finding:
         await socket.send(json.dumps({"type": "hangup"}))
         await close_code(socket)
     await asyncio.sleep(1.0)
-    return await _refused(by, ready["resume_token"])
+    return await _refused(by, ready["resume_token"], start=True)
 
 
 async def operators_paths(by: Attacker) -> Finding:
@@ -169,7 +169,7 @@ async def nosniff(by: Attacker) -> Finding:
 async def other_origin(by: Attacker) -> Finding:
     """an upgrade from a page of another site, without a token"""
     async with by.call(
-        None, additional_headers={"origin": "https://evil.example", "cookie": "premium_token=x"}
+        None, start=False, additional_headers={"origin": "https://evil.example", "cookie": "premium_token=x"}
     ) as socket:
         code = await close_code(socket)
     return Finding(f"closed with {code}: cookies open no WebSocket", code == 4401)
