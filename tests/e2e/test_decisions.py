@@ -209,13 +209,14 @@ async def test_an_operator_assigns_and_is_told_what_is_wrong() -> None:
         overview = await ops.ask("policies")
         assert overview["assignments"]["premium"]["weights"] == {"economy": 10, "haiku_first": 90}
         assert {policy["name"] for policy in overview["policies"]} == {"haiku_first", "sonnet_first", "economy"}
-        for path, body, status, why in (
+        wrong: list[tuple[str, dict[str, Any], int, str]] = [
             ("policies/premium/assign", {"weights": {"economy": 10}}, 409, "sum to 100"),
             ("policies/gold/assign", {"weights": {"economy": 100}}, 400, "free, premium"),
             ("policies/free/assign", {"weights": "all"}, 400, "Expected `object`"),
             ("policies/free/assign", {"shares": {}}, 400, "the body cannot be read"),
             ("decisions/none/undo", {}, 409, "there is no decision none"),
-        ):
+        ]
+        for path, body, status, why in wrong:
             answer = await ops.do(path, **body)
             assert (answer.status_code, why in answer.json()["detail"]) == (status, True), answer.text
 

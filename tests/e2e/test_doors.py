@@ -33,7 +33,8 @@ QUICK = (
 async def attacked(**settings: Any) -> AsyncGenerator[tuple[Stack, Target]]:
     """A service with its limits as they are by default."""
     given: dict[str, Any] = {"unlimited_addresses": (), "operator_token": OPERATOR, "alerts_token": ALERTS}
-    async with running_stack(**given | settings) as stack:
+    given |= settings
+    async with running_stack(**given) as stack:
         yield stack, Target(stack.url, stack.ops_url, OPERATOR)
 
 
