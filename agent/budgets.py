@@ -69,11 +69,37 @@ class TierBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     governor: GovernorLimits = GovernorLimits()
 
 
+class TierCeilings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What callers of a tier may spend at most, in dollars. Days and hours are those of UTC."""
+
+    session_usd: float
+    subject_day_usd: float
+    address_day_usd: float
+    tier_hour_usd: float
+    """Of all processes together."""
+    process_hour_usd: float
+    """Of one process. Each tier has its own, so that no tier spends what another one needs."""
+    turn_usd: float
+    """What a turn may take; where there is less room the call ends."""
+    economy_share: float
+    """Share of a ceiling from which cheaper models and voices answer."""
+    address_share: float
+    """Share of an hour's shared ceiling that one address takes at most."""
+    local_share: float
+    """Share of a shared ceiling that a process allows by itself while the database has not answered."""
+
+    @property
+    def address_hour_usd(self) -> float:
+        """What one address may spend in an hour."""
+        return self.address_share * min(self.tier_hour_usd, self.process_hour_usd)
+
+
 class _BudgetFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     latency_ms: LatencyBudget
     deadlines_ms: Deadlines
     objective: Objective
     tiers: dict[str, TierBudget]
+    ceilings: dict[str, TierCeilings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +108,7 @@ class Budgets:
     deadlines: Deadlines
     objective: Objective
     tiers: dict[Tier, TierBudget]
+    ceilings: dict[Tier, TierCeilings]
 
 
 def load_budgets(file: Path | None = None) -> Budgets:
@@ -94,7 +121,9 @@ def load_budgets(file: Path | None = None) -> Budgets:
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     _check(path, raw)
-    return Budgets(raw.latency_ms, raw.deadlines_ms, raw.objective, {Tier(name): raw.tiers[name] for name in Tier})
+    tiers = {Tier(name): raw.tiers[name] for name in Tier}
+    ceilings = {Tier(name): raw.ceilings[name] for name in Tier}
+    return Budgets(raw.latency_ms, raw.deadlines_ms, raw.objective, tiers, ceilings)
 
 
 def _check(path: Path, raw: _BudgetFile) -> None:
@@ -112,6 +141,22 @@ def _check(path: Path, raw: _BudgetFile) -> None:
         if not 0 < tier.session_usd <= tier.alert_usd:
             raise ConfigurationError(f"{path}: tiers.{name} takes 0 < session_usd <= alert_usd")
         _check_governor(path, name, tier)
+    _check_ceilings(path, raw)
+
+
+def _check_ceilings(path: Path, raw: _BudgetFile) -> None:
+    if set(raw.ceilings) != set(Tier):
+        raise ConfigurationError(f"{path}: ceilings takes exactly {', '.join(Tier)}")
+    for name, tier in raw.ceilings.items():
+        for field in tier.__struct_fields__:
+            share = field.endswith("_share")
+            if not 0 < getattr(tier, field) <= (1 if share else 1_000_000):
+                takes = "a share above 0 and up to 1" if share else "dollars above 0 and up to 1000000"
+                raise ConfigurationError(f"{path}: ceilings.{name}.{field} takes {takes}")
+        if tier.turn_usd > min(tier.session_usd, tier.address_hour_usd):
+            raise ConfigurationError(
+                f"{path}: ceilings.{name}.turn_usd takes at most session_usd and an address's share of an hour"
+            )
 
 
 def _check_governor(path: Path, name: str, tier: TierBudget) -> None:

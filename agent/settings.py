@@ -12,12 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from agent.core.errors import ConfigurationError
+from agent.core.secrets import MIN_SECRET, refuse_shared, weakness
+from agent.settings_doors import DoorSettings
 
 PREFIX: Final = "VOICE_AGENT_"
 SANDBOX_KEY: Final = "sandbox"  # what the sandbox takes as a provider key
@@ -28,7 +30,16 @@ OF_OTHER_PROGRAMS: Final = {
     f"{PREFIX}DATA": "Folder of the outside test data, for tests and evaluations.",
 }
 """Variables with the prefix that are no settings of the service."""
-MIN_SECRET: Final = 32  # characters; RFC 7518 section 3.2 asks for 256 bits with HS256
+
+
+SECRETS: Final = (
+    "token_secret",
+    "token_secret_previous",
+    "membership_secret",
+    "membership_secret_previous",
+    "operator_token",
+    "alerts_token",
+)
 
 
 def _named(name: str) -> AliasChoices:
@@ -44,7 +55,7 @@ class Endpoint:
     simulated: bool
 
 
-class Settings(BaseSettings):
+class Settings(DoorSettings):
     """All settings. `load_settings()` is the way to get them."""
 
     model_config = SettingsConfigDict(
@@ -108,7 +119,9 @@ class Settings(BaseSettings):
     # The server
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    public_url: str | None = Field(None, description="the address that clients use, when it is not the Host header")
+    public_url: str | None = Field(
+        None, description="the address that clients use; needed where that is not a loopback address or an allowed host"
+    )
     log_format: Literal["console", "json"] = Field("console", description="lines for people, or one JSON object a line")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least level that is logged"
@@ -117,7 +130,14 @@ class Settings(BaseSettings):
 
     # Who may talk
     token_secret: SecretStr | None = Field(None, description="signs session tokens (HS256), 32 characters or more")
+    token_secret_previous: SecretStr | None = Field(
+        None, description="while secrets are changed: tokens that this one signed are accepted, too"
+    )
     membership_secret: SecretStr | None = Field(None, description="verifies the premium_token cookie (HS256)")
+    membership_secret_previous: SecretStr | None = Field(
+        None, description="while secrets are changed: cookies that this one signed are accepted, too"
+    )
+    membership_audience: str | None = Field(None, description="the `aud` that a premium_token cookie must have")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="keys that open premium sessions; 16 characters or more each"
     )
@@ -235,12 +255,22 @@ class Settings(BaseSettings):
             raise ValueError("takes comma-separated keys of 16 characters or more")
         return value
 
-    @field_validator("token_secret", "membership_secret", "operator_token", "alerts_token")
+    @field_validator(*SECRETS)
     @classmethod
-    def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < MIN_SECRET:
-            raise ValueError(f"takes {MIN_SECRET} characters or more; `openssl rand -hex 32` makes one")
+    def _strong_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value() != SANDBOX_SECRET:  # that one is looked at below
+            weak = weakness(value.get_secret_value())
+            if weak is not None:
+                raise ValueError(weak)
         return value
+
+    @model_validator(mode="after")
+    def _different_secrets(self) -> Self:
+        """What opens one door must not open another one. Raises ValueError with the names."""
+        known = {name: value.get_secret_value() for name in SECRETS if (value := getattr(self, name)) is not None}
+        allowed = "token_secret" if self.sandbox_url is not None and not self._any_key() else None
+        refuse_shared(known, [key.get_secret_value() for key in self.api_keys], SANDBOX_SECRET, allowed)
+        return self
 
     @field_validator(
         "deepgram_base_url",
@@ -295,6 +325,18 @@ class Settings(BaseSettings):
             f"{PREFIX}TOKEN_SECRET is not set: it takes {MIN_SECRET} characters or more (`openssl rand -hex 32`)"
         )
 
+    def previous_secrets(self) -> tuple[str, ...]:
+        """Secrets whose session tokens are accepted while they are changed."""
+        previous = self.token_secret_previous
+        return () if previous is None else (previous.get_secret_value(),)
+
+    def membership_secrets(self) -> tuple[str, ...]:
+        """Secrets that verify membership cookies, the present one first; empty where memberships are not set up."""
+        if self.membership_secret is None:
+            return ()
+        both = (self.membership_secret, self.membership_secret_previous)
+        return tuple(secret.get_secret_value() for secret in both if secret is not None)
+
     def check_rollbacks(self) -> None:
         """Raises ConfigurationError when automatic rollbacks lack what they need."""
         if self.rollback_mode == "auto":
@@ -315,9 +357,10 @@ def load_settings(env_file: str | None = ".env") -> Settings:
         return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0])
-        variable = name if name.isupper() else f"{PREFIX}{name.upper()}"
-        raise ConfigurationError(f"{variable}: {first['msg'].removeprefix('Value error, ')}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        name = str(first["loc"][0]) if first["loc"] else ""  # what concerns two settings names them itself
+        variable = name if name.isupper() or not name else f"{PREFIX}{name.upper()}"
+        raise ConfigurationError(f"{variable}: {said}" if variable else said) from None
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:

@@ -8,12 +8,13 @@ from typing import Final
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import COST_SESSION, COST_VERDICT, ROLL_BACK
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
-from alerts.promql import grown, select, value
+from alerts.promql import grown, like, select, value
 from alerts.recording.cost import COST_DEARER, COST_WINDOW, MARGIN
 from alerts.recording.model import IN_FORCE, WHO, baseline
 
 _ROLL_BACK: Final = 'voice-agent policy rollback TIER --reason "WHY"'
 _USD: Final = '${{ $value | printf "%.3f" }}'
+CEILING_MINIMUM: Final = 5  # calls in 10 minutes: one stranger at a ceiling is nobody's concern
 _AVERAGE: Final = PanelLink("cost", 11, "Average session by policy")
 
 
@@ -22,6 +23,7 @@ def costs(setting: RuleContext) -> Iterator[Alert]:
     yield _roll_back()
     yield _session_cost()
     yield _unpriced(setting)
+    yield _ceiling(setting)
 
 
 def _roll_back() -> Alert:
@@ -74,6 +76,34 @@ def _session_cost() -> Alert:
         WHO,
         for_minutes=30,
         keep_firing_minutes=60,
+    )
+
+
+def _ceiling(setting: RuleContext) -> Alert:
+    by = ("scope", "tier")
+    shared = (like("scope", "tier_hour", "process_hour"), like("action", "stop", "refused"))
+    return Alert(
+        "VoiceAgentCeilingReached",
+        f"{grown(catalog.SPENDING_LIMITED, setting.span(10), by, shared)} > {CEILING_MINIMUM}",
+        "ticket",
+        "The ceiling {{ $labels.scope }} of {{ $labels.tier }} callers is reached:"
+        ' {{ $value | printf "%.0f" }} calls were ended or refused in 10 minutes',
+        "What all callers of a tier may spend in an hour is spent. Each tier has its own: the others notice nothing.",
+        PanelLink("cost", 10, "Average session"),
+        Runbook(
+            "Callers are told that nothing more may be spent in this hour.",
+            (
+                "Is it `free`? Somebody tries how much you pay for strangers, or you are popular: look at the report"
+                " before you raise anything.",
+                "Is it `premium`? Members are turned away: raise its ceilings now, then look for the cause.",
+                "`process_hour` alone: one replica has all the callers; add one, or balance them better.",
+            ),
+            ("voice-agent report --since 1h", "docker compose logs --tail 50 agent"),
+            "The hour is nearly over and the callers are strangers.",
+        ),
+        by,
+        for_minutes=2,
+        keep_firing_minutes=30,
     )
 
 

@@ -1,7 +1,8 @@
-"""`/health/live`, `/health/ready` and `/metrics`."""
+"""Health for everybody, in one word; with details, and with the metrics, for operators on their own listener."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from litestar import Request, Response, get
@@ -21,25 +22,37 @@ class ProviderHealth(Protocol):
     def unserved(self) -> list[Service]: ...
 
 
-def health_routes(metrics: Metrics, registry: Registry, providers: ProviderHealth) -> list[HTTPRouteHandler]:
-    """The three routes of one process.
+@get("/health/live", sync_to_thread=False, summary="The process runs")
+def live() -> dict[str, str]:
+    """Answers as long as the event loop does."""
+    return {"status": "ok"}
+
+
+def public_health(registry: Registry, providers: ProviderHealth) -> list[HTTPRouteHandler]:
+    """For probes and proxies: a status, and nothing that a stranger could count.
 
     A provider that refuses us leaves the process ready while its chain has another one: all processes have the same
     keys, and one that is sent no callers mends nothing. A service with nobody left makes it not ready.
     """
 
-    @get("/health/live", sync_to_thread=False, summary="The process runs")
-    def live() -> dict[str, str]:
-        return {"status": "ok"}
-
     @get("/health/ready", sync_to_thread=False, summary="New sessions are taken")
     def ready() -> Response[dict[str, Any]]:
-        unserved, problems = providers.unserved(), providers.problems()
-        taken = registry.ready and not unserved
-        body: dict[str, Any] = {"status": "ready" if taken else "not ready", "active_sessions": registry.count}
-        if problems:
-            body |= {"misconfigured": problems, "unserved": unserved}
-        return Response(body, status_code=200 if taken else 503)
+        return _ready(registry, providers, {})
+
+    return [live, ready]
+
+
+def operators_health(
+    registry: Registry, providers: ProviderHealth, metrics: Metrics, details: Callable[[], Mapping[str, Any]]
+) -> list[HTTPRouteHandler]:
+    """The same with `details` and what is misconfigured, and the metrics."""
+
+    @get("/health/ready", sync_to_thread=False, summary="New sessions are taken, and what that depends on")
+    def ready() -> Response[dict[str, Any]]:
+        body: dict[str, Any] = {"active_sessions": registry.count, **details()}
+        if problems := providers.problems():
+            body |= {"misconfigured": problems, "unserved": providers.unserved()}
+        return _ready(registry, providers, body)
 
     @get(
         "/metrics", sync_to_thread=False, summary="Prometheus text, or OpenMetrics where the Accept header asks for it"
@@ -49,3 +62,9 @@ def health_routes(metrics: Metrics, registry: Registry, providers: ProviderHealt
         return Response(body, headers=headers)
 
     return [live, ready, exposition]
+
+
+def _ready(registry: Registry, providers: ProviderHealth, details: Mapping[str, Any]) -> Response[dict[str, Any]]:
+    taken = registry.ready and not providers.unserved()
+    body = {"status": "ready" if taken else "not ready", **details}
+    return Response(body, status_code=200 if taken else 503)

@@ -22,12 +22,12 @@ from agent.budgets import Tier
 from agent.core.errors import AgentError
 from agent.policy.assignments import AssignmentError
 from agent.policy.serialize import decision_view, policy_view, revision_view
-from agent.policy.service import PolicyService
+from agent.policy.service import MAX_REASON, PolicyService, RevisionError
 from agent.policy.watcher import AssignmentWatcher
 from agent.settings import PREFIX
 
 ACTOR: Final = "operator"
-MAX_BODY: Final = 64 * 1024  # bytes
+MAX_BODY: Final = 8 * 1024  # bytes
 
 _T = TypeVar("_T")
 
@@ -87,7 +87,9 @@ class PoliciesApi:
         async def assign(tier: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body(), Assigning)
-                made = await self.desk.assign(_tier(tier), body.weights, ACTOR, body.reason)
+                made = await self.desk.assign(
+                    _tier(tier), body.weights, ACTOR, _bounded(body.reason), _if_match(request)
+                )
             await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
@@ -100,7 +102,7 @@ class PoliciesApi:
         async def rollback(tier: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body() or b"{}", Reasoned)
-                made = await self.desk.rollback(_tier(tier), ACTOR, body.reason)
+                made = await self.desk.rollback(_tier(tier), ACTOR, _bounded(body.reason), _if_match(request))
             await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
@@ -119,7 +121,7 @@ class PoliciesApi:
         async def undo(decision_id: FromPath[str], request: Request[Any, Any, State]) -> Mapping[str, Any]:
             async with _answering():
                 body = _read(await request.body() or b"{}", Reasoned)
-                made = await self.desk.undo(decision_id, ACTOR, body.reason)
+                made = await self.desk.undo(decision_id, ACTOR, _bounded(body.reason))
             await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
@@ -143,11 +145,30 @@ async def _answering() -> AsyncGenerator[None]:
         yield
     except BodyError as error:
         raise _problem(400, "Bad Request", str(error)) from None
+    except RevisionError as error:
+        raise _problem(412, "Precondition Failed", str(error)) from None
     except AssignmentError as error:
         raise _problem(409, "Conflict", str(error)) from None
     except (SQLAlchemyError, OSError) as error:  # TimeoutError is an OSError
         log.warning("policies not served", error=type(error).__name__)
         raise _problem(503, "Service Unavailable", "the database cannot be used now; try again") from None
+
+
+def _if_match(request: Request[Any, Any, State]) -> int:
+    """The revision that the caller saw. Raises a 428 without one: of two who roll back at once one would undo more."""
+    given = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    if not given:
+        detail = "send If-Match with the revision that GET /v1/ops/policies shows for this tier"
+        raise _problem(428, "Precondition Required", detail)
+    if not given.isdigit() or len(given) > 9:
+        raise BodyError("If-Match takes the number of a revision")
+    return int(given)
+
+
+def _bounded(reason: str) -> str:
+    if len(reason) > MAX_REASON:
+        raise BodyError(f"reason takes {MAX_REASON} characters at the most")
+    return reason
 
 
 def _tier(name: str) -> Tier:

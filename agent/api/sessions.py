@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,20 @@ from litestar.datastructures import State
 from litestar.plugins.problem_details import ProblemDetailsException
 from pydantic import SecretStr
 
+from agent.api.hosts import Hosts
 from agent.auth.tokens import TokenBook, verify_membership
 from agent.budgets import Tier
+from agent.core import clock
+from agent.core.addresses import ClientAddresses
 from agent.core.errors import TokenError
+from agent.core.pace import KeyedBuckets
+from agent.session.admission import Refusal
+from agent.session.claims import Claims
 from agent.telemetry.catalog import PROBE
 from agent.telemetry.events import SessionRefused, Sink
 
 COOKIE = "premium_token"
+MAX_BODY = 16 * 1024  # bytes; nothing of it is read
 
 
 class NewSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +39,8 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     tier: str
     expires_at: str  # RFC 3339
+    limit_usd: float
+    """What the call may cost at most; it ends politely there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +50,33 @@ class SessionsApi:
     tokens: TokenBook
     sink: Sink
     api_keys: Sequence[SecretStr]
-    membership_secret: str | None
+    membership_secrets: Sequence[str]
+    membership_audience: str | None
     free_sessions: bool
-    public_url: str | None
+    hosts: Hosts
+    addresses: ClientAddresses
+    by_address: KeyedBuckets
+    by_subject: KeyedBuckets
+    refusal: Callable[[Claims], Refusal | None]
+    """Whether a ceiling on money is reached."""
+    limit_usd: Callable[[Tier], float]
     probe_key: SecretStr | None = None
 
 
-@post("/v1/sessions", summary="Get a token for one voice session")
+@post("/v1/sessions", summary="Get a token for one voice session", request_max_body_size=MAX_BODY)
 async def new_session(
     request: Request[Any, Any, State],
     state: State,
 ) -> NewSession:
     """Premium with a membership cookie or an API key, free without; a wrong credential is refused, never ignored."""
     api: SessionsApi = state.sessions_api
+    peer = request.client.host if request.client is not None else None
+    address = api.addresses.of(peer, request.headers.get("x-forwarded-for"))
+    authorization = request.headers.get("authorization")
+    if address is not None and not _has_key(api, authorization):  # who has a key asks for all of its own callers
+        _paced(api, None, api.by_address.take(address, clock.now()))
     try:
-        subject, tier, probe = _who(api, request.headers.get("authorization"), request.cookies.get(COOKIE))
+        subject, tier, probe = _who(api, authorization, request.cookies.get(COOKIE))
     except TokenError as error:
         api.sink.handle(SessionRefused(None, error.reason))
         raise ProblemDetailsException(status_code=401, title="Unauthorized", detail=str(error)) from None
@@ -62,28 +84,61 @@ async def new_session(
         api.sink.handle(SessionRefused(Tier.FREE, "members_only"))
         detail = "free sessions are switched off: send a membership cookie or an API key"
         raise ProblemDetailsException(status_code=403, title="Forbidden", detail=detail)
+    base = api.hosts.base_url(str(request.scope["scheme"]), request.headers.get("host"))
+    if base is None:
+        api.sink.handle(SessionRefused(tier, "host"))
+        detail = "this Host is not known here: set VOICE_AGENT_PUBLIC_URL or VOICE_AGENT_ALLOWED_HOSTS"
+        raise ProblemDetailsException(status_code=421, title="Misdirected Request", detail=detail)
+    _paced(api, tier, api.by_subject.take(subject, clock.now()))
+    refusal = api.refusal(Claims(subject, tier, None, address=address))
+    if refusal is not None:
+        api.sink.handle(SessionRefused(tier, refusal.reason))
+        raise _too_many(refusal.text, refusal.retry_after_s)
     token, session_id, expires = api.tokens.issue(subject, tier, probe=probe)
-    base = api.public_url or str(request.base_url).rstrip("/")
-    url = f"{base.replace('http', 'ws', 1)}/v1/voice"
     return NewSession(
-        session_id=session_id, token=token, url=url, tier=tier.value, expires_at=expires.isoformat(timespec="seconds")
+        session_id=session_id,
+        token=token,
+        url=f"{base.replace('http', 'ws', 1)}/v1/voice",
+        tier=tier.value,
+        expires_at=expires.isoformat(timespec="seconds"),
+        limit_usd=api.limit_usd(tier),
     )
+
+
+def _paced(api: SessionsApi, tier: Tier | None, wait_s: float) -> None:
+    """Raises a 429 where there is something to wait for."""
+    if wait_s > 0:
+        api.sink.handle(SessionRefused(tier, "rate"))
+        raise _too_many("too many tokens were asked for: use the one you have, or wait", wait_s)
+
+
+def _too_many(detail: str, wait_s: float) -> ProblemDetailsException:
+    headers = {"retry-after": str(max(1, math.ceil(wait_s)))}
+    return ProblemDetailsException(status_code=429, title="Too Many Requests", detail=detail, headers=headers)
 
 
 def _who(api: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier, bool]:
     """Subject and tier of a request, and whether it is the synthetic caller's. Raises TokenError."""
     if authorization is not None:
-        scheme, _, key = authorization.partition(" ")
-        if scheme.lower() == "bearer" and api.probe_key is not None and _known(key.strip(), [api.probe_key]):
+        if api.probe_key is not None and _bears(authorization, [api.probe_key]):
             return f"{PROBE}-{secrets.token_hex(8)}", Tier.PREMIUM, True
-        if scheme.lower() != "bearer" or not _known(key.strip(), api.api_keys):
+        if not _has_key(api, authorization):
             raise TokenError("api_key", "the API key is not known: send Authorization: Bearer <api key>")
         return f"key-{secrets.token_hex(8)}", Tier.PREMIUM, False
     if cookie is not None:
-        if api.membership_secret is None:
+        if not api.membership_secrets:
             raise TokenError("membership", f"memberships are not set up here: send no {COOKIE} cookie")
-        return verify_membership(cookie, api.membership_secret), Tier.PREMIUM, False
+        return verify_membership(cookie, api.membership_secrets, api.membership_audience), Tier.PREMIUM, False
     return f"free-{secrets.token_hex(8)}", Tier.FREE, False
+
+
+def _has_key(api: SessionsApi, authorization: str | None) -> bool:
+    return _bears(authorization, api.api_keys) or (api.probe_key is not None and _bears(authorization, [api.probe_key]))
+
+
+def _bears(authorization: str | None, keys: Sequence[SecretStr]) -> bool:
+    scheme, _, key = (authorization or "").partition(" ")
+    return scheme.lower() == "bearer" and _known(key.strip(), keys)
 
 
 def _known(key: str, keys: Sequence[SecretStr]) -> bool:

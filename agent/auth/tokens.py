@@ -7,10 +7,12 @@ site) sets no `tier`: it issues tokens to members only, so its callers are premi
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import jwt
+from jwt.types import Options
 
 from agent.budgets import Tier
 from agent.core.errors import TokenError
@@ -18,6 +20,7 @@ from agent.session.claims import Claims, new_session_id
 
 SCOPE: Final = "voice-session"
 RESUME_SCOPE: Final = "voice-resume"
+OWN_SCOPES: Final = frozenset({SCOPE, RESUME_SCOPE})
 ALGORITHM: Final = "HS256"
 MAX_TOKEN: Final = 4096  # characters; a longer one is refused unread
 MAX_SUBJECT: Final = 256
@@ -25,10 +28,11 @@ LEEWAY_S: Final = 5  # between the clocks of two issuers
 
 
 class TokenBook:
-    """Issues and verifies session tokens with one secret."""
+    """Issues session tokens with one secret, and verifies them with it and with those before it."""
 
-    def __init__(self, secret: str, minutes: int) -> None:
+    def __init__(self, secret: str, minutes: int, previous: Sequence[str] = ()) -> None:
         self._secret = secret
+        self._secrets = (secret, *previous)
         self._lifetime = timedelta(minutes=minutes)
 
     def issue(self, subject: str, tier: Tier, *, probe: bool = False) -> tuple[str, str, datetime]:
@@ -68,7 +72,7 @@ class TokenBook:
 
     def verify(self, token: str) -> Claims:
         """Reads a session or resume token. Raises TokenError, whose message says what is wrong and what to do."""
-        claims = _decode(token, self._secret)
+        claims = _decode(token, self._secrets)
         scope = claims.get("scope")
         if scope not in (SCOPE, RESUME_SCOPE):
             raise TokenError("scope", f"the token's scope is not {SCOPE}: get a token from POST /v1/sessions")
@@ -86,9 +90,25 @@ class TokenBook:
         )
 
 
-def verify_membership(cookie: str, secret: str) -> str:
-    """The subject of a membership cookie (HS256, `sub`, `exp`). Raises TokenError."""
-    return _decode(cookie, secret)["sub"]
+def verify_membership(cookie: str, secrets: Sequence[str], audience: str | None = None) -> str:
+    """The subject of a membership cookie (HS256, `sub`, `exp`, and `aud` where one is expected). Raises TokenError.
+
+    A session token is no membership, whoever signed it: it would make a caller of the free tier premium.
+    """
+    claims = _decode(cookie, secrets, audience, any_audience=audience is None)
+    if not OWN_SCOPES.isdisjoint(_scopes(claims)) or "sid" in claims:
+        raise TokenError("membership", "a session token is no membership: send the cookie of the membership site")
+    return claims["sub"]
+
+
+def _scopes(claims: Mapping[str, Any]) -> set[str]:
+    """Every scope of a token, in whichever form its issuer writes them."""
+    found: set[str] = set()
+    for name in ("scope", "scopes", "scp"):
+        value = claims.get(name)
+        parts: Iterable[object] = value.split() if isinstance(value, str) else value if isinstance(value, list) else ()
+        found.update(part for part in parts if isinstance(part, str))
+    return found
 
 
 def _is_session_id(value: object) -> bool:
@@ -103,14 +123,28 @@ def _tier(value: object) -> Tier:
     raise TokenError("tier", f"the token's tier is not one of {', '.join(Tier)}: get a new token")
 
 
-def _decode(token: str, secret: str) -> dict[str, Any]:
+def _decode(
+    token: str, secrets: Sequence[str], audience: str | None = None, *, any_audience: bool = False
+) -> dict[str, Any]:
+    """The claims of a token that one of the secrets signed. Raises TokenError."""
     if not token:
         raise TokenError("missing", "there is no token: get one from POST /v1/sessions")
     if len(token) > MAX_TOKEN:
         raise TokenError("oversized", f"the token is longer than {MAX_TOKEN} characters: get a new token")
+    for position, secret in enumerate(secrets):
+        try:
+            return _decode_with(token, secret, audience, any_audience=any_audience)
+        except TokenError as error:
+            if error.reason != "signature" or position == len(secrets) - 1:
+                raise
+    raise TokenError("signature", "no secret is set up for this token")
+
+
+def _decode_with(token: str, secret: str, audience: str | None, *, any_audience: bool) -> dict[str, Any]:
+    options: Options = {"require": ["sub", "exp"], "verify_aud": not any_audience}
     try:
         claims: dict[str, Any] = jwt.decode(
-            token, secret, algorithms=[ALGORITHM], leeway=LEEWAY_S, options={"require": ["sub", "exp"]}
+            token, secret, algorithms=[ALGORITHM], leeway=LEEWAY_S, audience=audience, options=options
         )
     except jwt.ExpiredSignatureError:
         raise TokenError("expired", "the token has expired: get a new one from POST /v1/sessions") from None
@@ -118,6 +152,8 @@ def _decode(token: str, secret: str) -> dict[str, Any]:
         raise TokenError("signature", "the token was signed with another secret: get a new token") from None
     except jwt.InvalidAlgorithmError:
         raise TokenError("algorithm", f"the token is not signed with {ALGORITHM}: get a new token") from None
+    except (jwt.InvalidAudienceError, jwt.MissingRequiredClaimError):
+        raise TokenError("malformed", "the token lacks sub, exp or its audience, or is for another one") from None
     except (jwt.InvalidTokenError, ValueError):
         raise TokenError("malformed", "the token cannot be read: get a new one from POST /v1/sessions") from None
     if not claims["sub"] or len(claims["sub"]) > MAX_SUBJECT:

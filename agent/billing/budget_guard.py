@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
+from agent.billing.ceilings import Purse, Step
 from agent.billing.pricing import PricingSink, RunningCost
 from agent.budgets import TierBudget
+
+WARN_SHARE: Final = 0.8  # of the session's limit: the caller is told that it will end
 
 
 class CostStep(StrEnum):
@@ -28,12 +32,13 @@ def decide(spent_usd: float, budget: TierBudget) -> CostStep:
 
 
 class SessionSpending:
-    """Reads the session's meter each time: it begins with the session and moves with every call."""
+    """Reads the session's meter and its purse each time: they begin with the session and move with every call."""
 
-    def __init__(self, money: PricingSink, session_id: str, budget: TierBudget) -> None:
+    def __init__(self, money: PricingSink, session_id: str, budget: TierBudget, purse: Purse) -> None:
         self._money = money
         self._session_id = session_id
         self._budget = budget
+        self._purse = purse
 
     @property
     def usd(self) -> float:
@@ -49,11 +54,27 @@ class SessionSpending:
 
     @property
     def step_down(self) -> bool:
-        return decide(self.usd, self._budget) is CostStep.STEP_DOWN
+        return decide(self.usd, self._budget) is CostStep.STEP_DOWN or self._purse.step is Step.ECONOMY
 
     @property
     def capped(self) -> bool:
-        return decide(self.usd, self._budget) is CostStep.HARD_CAP
+        return decide(self._spent, self._budget) is CostStep.HARD_CAP or self._purse.step is Step.STOP
+
+    @property
+    def limit_usd(self) -> float:
+        """Dollars at which the session ends, whatever else is reached before."""
+        cap = self._budget.governor.hard_cap_usd
+        return self._purse.limit_usd if cap is None else min(cap, self._purse.limit_usd)
+
+    @property
+    def nearly_capped(self) -> bool:
+        """Whether the caller should know that the session will end soon."""
+        return self._spent >= WARN_SHARE * self.limit_usd
+
+    @property
+    def _spent(self) -> float:
+        """With what is reserved: a stream is charged every ten seconds only."""
+        return max(self.usd, self._purse.used_usd)
 
     @property
     def _cost(self) -> RunningCost:

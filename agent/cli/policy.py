@@ -19,15 +19,22 @@ from agent.ledger.policy_store import SqlPolicyStore
 from agent.policy.assignments import AssignmentError, Revision, described
 from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies
 from agent.policy.serialize import decision_view, policy_view, revision_view
-from agent.policy.service import PolicyService
+from agent.policy.service import MAX_REASON, PolicyService
 from agent.settings import Settings, load_settings
 
 _T = TypeVar("_T")
 _PERCENT = re.compile(r"[0-9]{1,3}")
 
+
+def _bounded(_context: click.Context, _parameter: click.Parameter, reason: str) -> str:
+    if len(reason) > MAX_REASON:
+        raise click.BadParameter(f"takes {MAX_REASON} characters at the most")
+    return reason
+
+
 _tier = click.Choice([tier.value for tier in Tier])
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
-_reason = click.option("--reason", default="", metavar="TEXT", help="Why, for the history.")
+_reason = click.option("--reason", default="", metavar="TEXT", callback=_bounded, help="Why, for the history.")
 
 
 class Weights(click.ParamType[tuple[str, int]]):
@@ -65,6 +72,12 @@ def _actor() -> str:
     except (OSError, KeyError):  # a container may run as a number without a name
         who = f"uid {os.getuid()}"
     return f"command ({who})"
+
+
+def _seen(tier: Tier) -> int:
+    """The revision in force now: a change that somebody makes in between is not changed unseen."""
+    found = _at_desk(lambda desk: desk.in_force()).get(tier)
+    return found.number if found is not None else 0
 
 
 def _tell(made: Revision) -> None:
@@ -112,7 +125,8 @@ def assign(tier: str, weights: tuple[tuple[str, int], ...], reason: str) -> None
     """Give new sessions of TIER other policies: `assign free haiku_first=90 sonnet_first=10`."""
     if len(dict(weights)) < len(weights):
         raise click.UsageError("a policy is named twice")
-    _tell(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), _actor(), reason)))
+    seen = _seen(Tier(tier))
+    _tell(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), _actor(), reason, seen)))
 
 
 @policy.command()
@@ -120,7 +134,8 @@ def assign(tier: str, weights: tuple[tuple[str, int], ...], reason: str) -> None
 @_reason
 def rollback(tier: str, reason: str) -> None:
     """Bring back the assignment that TIER had before; where it had none, the baseline for everybody."""
-    _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason)))
+    seen = _seen(Tier(tier))
+    _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason, seen)))
 
 
 @policy.command()

@@ -134,6 +134,14 @@ def migrate_command() -> None:
 
 
 @ledger.command()
+@click.argument("session_id")
+def revoke(session_id: str) -> None:
+    """Let the resume tokens of SESSION_ID open nothing any more."""
+    with_ledger(lambda engine, _: retention.revoke(engine, session_id))
+    click.echo(f"the resume tokens of {session_id} open nothing any more")
+
+
+@ledger.command()
 @click.option("--days", type=click.IntRange(1, 3650), help="Keep so many days; default: VOICE_AGENT_RETENTION_DAYS.")
 def prune(days: int | None) -> None:
     """Delete what is older than the retention. The service does so once an hour, too."""

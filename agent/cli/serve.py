@@ -19,7 +19,6 @@ from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings
 
 SANDBOX_WAIT_S: Final = 20.0
-MAX_FRAME: Final = 12 * 1024 * 1024  # bytes: up to here a client is told what was wrong, beyond it is cut off with 1009
 KEYS: Final = ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")
 
 
@@ -28,16 +27,23 @@ def run_server(settings: Settings) -> None:
     import uvicorn
 
     from agent.server.app import create_app
+    from agent.server.connections import raise_descriptor_limit
     from agent.server.drain import DrainingServer
+    from agent.server.operations_listener import bind_operations, serving_operations
+    from agent.server.protocols import MAX_FRAME, guarded
     from agent.telemetry.log import configure_logging
 
     configure_logging(settings.log_format, settings.log_level)
     app = create_app(settings)
+    raise_descriptor_limit()
+    listener = bind_operations(settings.ops_host, settings.ops_port)
+    http, websocket = guarded(app.state["gate"], settings.request_timeout_s)
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        ws="websockets-sansio",
+        http=http,
+        ws=websocket,
         loop="uvloop",
         ws_max_size=MAX_FRAME,
         ws_per_message_deflate=False,  # PCM does not shrink, and trying costs 17 to 36 µs a frame
@@ -45,7 +51,8 @@ def run_server(settings: Settings) -> None:
         log_config=None,
         lifespan="on",
     )
-    DrainingServer(config, app.state["wiring"].registry, settings.drain_s).run()
+    operations = serving_operations(app.state["operations_app"], listener)
+    DrainingServer(config, app.state["wiring"].registry, settings.drain_s, operations).run()
 
 
 @click.command()
@@ -101,7 +108,7 @@ def _announce(settings: Settings, missing: list[str]) -> None:
     console.print(
         f"  call it      [green]voice-agent call {base} --text 'I would like to book a room'[/green]", soft_wrap=True
     )
-    console.print(f"  metrics      {base}/metrics")
+    console.print(f"  metrics      http://{settings.ops_host}:{settings.ops_port}/metrics")
     if missing:
         console.print("  [yellow]simulated[/yellow]    every provider without a key; to make them real set")
         console.print(f"               {', '.join(missing)}")

@@ -15,3 +15,4 @@ class ResumedState:
     slow: int = 0  # turns over the budget
     nano_usd: int = 0  # what it has cost
     policy: str | None = None  # which it keeps to its end
+    over: bool = False  # it has ended for good, or was revoked: nobody goes on with it

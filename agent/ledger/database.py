@@ -76,9 +76,12 @@ def _encode(value: object) -> str:
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
-    """Write-ahead log, synced at checkpoints: a commit survives the death of the process, not a power cut."""
+    """Write-ahead log, synced at checkpoints: a commit survives the death of the process, not a power cut.
+
+    What is deleted is overwritten: a caller who is forgotten leaves nothing in free pages.
+    """
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_MS}"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={_BUSY_MS}", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -69,8 +69,9 @@ def session_ended(event: SessionEnded, at: datetime) -> LedgerRow:
     )
 
 
-def turn_finished(session: SessionInfo, record: TurnRecord, at: datetime) -> LedgerRow:
-    """A finished turn with its timeline."""
+def turn_finished(session: SessionInfo, record: TurnRecord, at: datetime, count: int = 1) -> LedgerRow:
+    """A finished turn with its timeline; of `count` turns that never began it is the last, and stands for all."""
+    timeline = timeline_of(record) | ({"turns": count} if count > 1 else {})
     stages = {f"{stage}_s": record.stages.get(stage) for stage in STAGES}
     return LedgerRow(
         "turns",
@@ -91,7 +92,7 @@ def turn_finished(session: SessionInfo, record: TurnRecord, at: datetime) -> Led
             "voice_to_voice_s": record.voice_to_voice_s,
             **stages,
             "over_budget": list(record.over_budget),
-            "timeline": msgspec.Raw(msgspec.json.encode(timeline_of(record))),
+            "timeline": msgspec.Raw(msgspec.json.encode(timeline)),
         },
     )
 

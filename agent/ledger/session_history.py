@@ -10,8 +10,12 @@ from sqlalchemy import func, select
 from agent.core.resumed_state import ResumedState
 from agent.ledger.ledger import Ledger
 from agent.ledger.tables import charges, sessions, turns
+from agent.ledger.tombstones import has_tombstone
+from agent.telemetry.events import SessionOutcome
 
 WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database
+FINAL: Final = frozenset({SessionOutcome.COMPLETED, SessionOutcome.COST_CAP, SessionOutcome.TOO_LONG})
+"""How a session ends for good: its resume token opens nothing any more."""
 
 
 class SessionHistory:
@@ -44,9 +48,11 @@ class SessionHistory:
         await self._ledger.migrated.wait()
         await self._ledger.flush(WAIT_S / 2)
         async with self._ledger.engine.connect() as connection:
-            kept = select(sessions.c.policy).where(sessions.c.id == session_id)
-            policy = (await connection.execute(kept)).scalar_one_or_none()
-            if policy is None:
+            if await has_tombstone(connection, session_id):
+                return ResumedState(over=True)
+            kept = select(sessions.c.policy, sessions.c.outcome).where(sessions.c.id == session_id)
+            found = (await connection.execute(kept)).one_or_none()
+            if found is None:
                 return None
             mine = turns.c.session_id == session_id
             last, slow = (
@@ -56,4 +62,7 @@ class SessionHistory:
             ).one()
             spent = select(func.coalesce(func.sum(charges.c.nano_usd), 0)).where(charges.c.session_id == session_id)
             nano_usd = int((await connection.execute(spent)).scalar_one())
-        return ResumedState(tuple(await self._ledger.memory_events(session_id)), last, slow, nano_usd, policy)
+        over = found.outcome in FINAL
+        return ResumedState(
+            tuple(await self._ledger.memory_events(session_id)), last, slow, nano_usd, found.policy, over
+        )

@@ -29,6 +29,10 @@ def _word(name: str, *, nullable: bool = False) -> Column[Any]:
     return Column(name, String(), nullable=nullable)
 
 
+def _key(name: str) -> Column[Any]:
+    return Column(name, String(), primary_key=True)
+
+
 def _seconds(name: str) -> Column[Any]:
     return Column(name, Float, nullable=True)
 
@@ -151,4 +155,23 @@ decisions: Final = Table(
     Column("from_revision", Integer, nullable=True),
     Column("to_revision", Integer, nullable=True),
     UniqueConstraint("fingerprint", "starts_at", "mode"),
+)
+
+spending: Final = Table(
+    "spending",
+    metadata,
+    _key("scope"),  # billing.accounts.Scope
+    _key("tier"),
+    _key("owner"),  # a keyed digest of a subject or an address; empty for what everybody shares
+    Column("until", DateTimeUTC(), primary_key=True),  # the end of its hour or day
+    Column("leased_nano_usd", BigInteger, nullable=False),  # by all processes
+    Column("limit_nano_usd", BigInteger, nullable=False),
+)
+
+tombstones: Final = Table(
+    "tombstones",
+    metadata,
+    _key("kind"),  # session | subject
+    _key("name"),  # the session's id; of a subject a digest
+    Column("at", DateTimeUTC(), nullable=False, index=True),
 )

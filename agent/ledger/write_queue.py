@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from itertools import islice
 from typing import Final
 
 from agent.ledger.rows import LedgerRow
 
-_RESERVE: Final = 0.1  # share of the limit that only rows of `sessions` may use on top of it
+_CHARGES_RESERVE: Final = 0.5  # share of the limit that charges may use on top of it: nobody's flood costs money
+_SESSIONS_RESERVE: Final = 0.6  # the same for starts and ends of sessions
+SESSION_ROWS: Final = 1_000  # of one session at once: about an hour of talk while the database is down
 
 
 class WriteQueue:
     """Rows that wait to be committed, oldest first. Each row gets a number, in order, from 1.
 
-    When it is full new rows are refused, so that what is stored has no holes in its past. Starts and ends of sessions
-    have a tenth more room: without its session a later row could not be stored at all.
+    When it is full new rows are refused, so that what is stored has no holes in its past. No session may hold more than
+    its share, and charges have room of their own: a flood of one session is never at the cost of another one's books.
+    Starts and ends of sessions have still more: without its session a later row could not be stored at all.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, session_rows: int = SESSION_ROWS) -> None:
         self._rows: deque[LedgerRow] = deque()
+        self._session_rows = session_rows
+        self._of_session: Counter[str] = Counter()
+        self._limits = {
+            "charges": int(limit * (1 + _CHARGES_RESERVE)),
+            "sessions": int(limit * (1 + _SESSIONS_RESERVE)),
+        }
         self._limit = limit
-        self._hard_limit = int(limit * (1 + _RESERVE))
         self._closed = False
         self._added = 0
         self._settled = 0
@@ -38,9 +46,13 @@ class WriteQueue:
         return self._added
 
     def put(self, row: LedgerRow) -> int | None:
-        """Appends a row and returns its number; None when there is no room for it."""
-        if len(self._rows) >= (self._hard_limit if row.table == "sessions" else self._limit):
+        """Appends a row and returns its number; None when there is no room for it, or its session has too many."""
+        if len(self._rows) >= self._limits.get(row.table, self._limit):
             return None
+        if row.session_id is not None:
+            if row.table != "sessions" and self._of_session[row.session_id] >= self._session_rows:
+                return None
+            self._of_session[row.session_id] += 1
         self._rows.append(row)
         self._added += 1
         self._filled.set()
@@ -67,7 +79,11 @@ class WriteQueue:
     def settle(self, count: int) -> None:
         """Removes the oldest rows, which are committed or given up, and tells those who wait for them."""
         for _ in range(count):
-            self._rows.popleft()
+            session_id = self._rows.popleft().session_id
+            if session_id is not None:
+                self._of_session[session_id] -= 1
+                if not self._of_session[session_id]:
+                    del self._of_session[session_id]
         self._settled += count
         self._clear_if_empty()
         self._tell({number for number, _ in self._waiters if number <= self._settled}, reached=True)

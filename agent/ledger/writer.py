@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.ledger.rows import LedgerRow, TableName
 from agent.ledger.tables import charges, metadata, sessions
+from agent.ledger.tombstones import without_buried
 
 _NEED_A_SESSION: Final[tuple[TableName, ...]] = ("turns", "fallbacks", "memory_events")
 _BAD_ROW_CLASSES: Final = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
@@ -57,17 +58,21 @@ async def lock_for_writing(connection: AsyncConnection) -> None:
 async def write(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> Counter[TableName]:
     """Writes the rows and returns how many of each table were left out because their session is gone.
 
-    A session is gone when its caller was forgotten while it ran. Charges of such a session are kept without it. The
-    cost in the rows of `sessions` is made of all their charges, again with each batch. Raises SQLAlchemyError, OSError.
+    A session is gone when its caller was forgotten while it ran, or before its start was stored. Charges of such a
+    session are kept without it. The cost in the rows of `sessions` is made of all their charges, again with each batch.
+    Raises SQLAlchemyError, OSError.
     """
     await lock_for_writing(connection)
     inserts = _INSERTS[connection.dialect.name]
-    started = [row.values for row in rows if row.table == "sessions" and not row.update]
+    left_out: Counter[TableName] = Counter()
+    started = [row for row in rows if row.table == "sessions" and not row.update]
     if started:
-        await connection.execute(inserts["sessions"], started)
+        allowed = await without_buried(connection, started)
+        left_out["sessions"] += len(started) - len(allowed)
+        if allowed:
+            await connection.execute(inserts["sessions"], [row.values for row in allowed])
     touched = sorted({row.session_id for row in rows if row.session_id is not None})
     known: set[str] = set((await connection.execute(_KNOWN, {"ids": touched})).scalars()) if touched else set()
-    left_out: Counter[TableName] = Counter()
     for table in _NEED_A_SESSION:
         group = [row for row in rows if row.table == table]
         kept = [row.values for row in group if row.session_id in known]

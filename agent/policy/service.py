@@ -39,16 +39,18 @@ class PolicyService:
             found = [one for each in (Tier if tier is None else (tier,)) for one in await transaction.history(each)]
         return sorted(found, key=lambda one: one.at, reverse=True)[:LIMIT]
 
-    async def assign(self, tier: Tier, weights: Mapping[str, int], actor: str, reason: str) -> Revision:
-        """Puts other weights in force for new sessions of a tier."""
+    async def assign(
+        self, tier: Tier, weights: Mapping[str, int], actor: str, reason: str, expected: int | None = None
+    ) -> Revision:
+        """Puts other weights in force for new sessions of a tier, while revision `expected` is in force."""
         async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
-            history = await transaction.history(tier)
+            history = _expected(await transaction.history(tier), tier, expected)
             return await _make(transaction, assign(self._book, history, tier, weights, actor, _short(reason)))
 
-    async def rollback(self, tier: Tier, actor: str, reason: str) -> Revision:
-        """Brings back the tier's previous assignment for new sessions."""
+    async def rollback(self, tier: Tier, actor: str, reason: str, expected: int | None = None) -> Revision:
+        """Brings back the tier's previous assignment for new sessions, while revision `expected` is in force."""
         async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
-            history = await transaction.history(tier)
+            history = _expected(await transaction.history(tier), tier, expected)
             return await _make(transaction, rollback(self._book, history, tier, actor, _short(reason)))
 
     async def decisions(self, tier: Tier | None = None) -> Sequence[Decision]:
@@ -73,6 +75,19 @@ class PolicyService:
             made = await _make(transaction, undo(self._book, history, number, tier, actor, _short(reason)))
             await transaction.save(replace(decision, outcome=Outcome.UNDONE, reason=Reason.BY_HAND))
             return made
+
+
+class RevisionError(AssignmentError):
+    """Somebody else changed the assignment meanwhile: the same change once more would be one too many."""
+
+
+def _expected(history: Sequence[Revision], tier: Tier, expected: int | None) -> Sequence[Revision]:
+    now = history[-1].number if history else 0
+    if expected is not None and expected != now:
+        raise RevisionError(
+            f"{tier}: revision {now} is in force, and {expected} was expected: look at what changed before you go on"
+        )
+    return history
 
 
 async def _make(transaction: PolicyTransaction, change: Change) -> Revision:

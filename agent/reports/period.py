@@ -20,7 +20,7 @@ from agent.billing.pricing import CACHE, NO_SESSION
 from agent.core.calls import Unit
 from agent.ledger.tables import charges, fallbacks, sessions, turns
 from agent.telemetry.catalog import TURN_BUCKETS
-from agent.telemetry.events import Cause
+from agent.telemetry.events import Cause, SessionOutcome
 from agent.telemetry.timeline import STAGES, WITHOUT_REPLY
 
 _Query = Select[*tuple[Any, ...]]
@@ -80,6 +80,8 @@ class PeriodSpending:
     """Seconds of audio streamed to recognisers."""
     session_s: float
     """Seconds that the ended sessions lasted; far more recogniser time than this would be paid silence."""
+    ended_by_ceiling: int
+    """Sessions that a ceiling on money ended."""
     unpriced: Mapping[str, int] = field(default_factory=dict[str, int])
     """`provider model unit` → quantity without a price."""
 
@@ -214,6 +216,7 @@ def _spending(tier: str, parts: Sequence[Sequence[Row[Any]]], book: PriceBook, a
         audio_cache_saved_usd=_saved(spent, book, at),
         recogniser_s=prompt[Unit.AUDIO_SAMPLES] / 16_000,
         session_s=sum(row.duration_s or 0.0 for row in ended),
+        ended_by_ceiling=sum(row.outcome == SessionOutcome.COST_CAP for row in ended),
         unpriced={f"{r.provider} {r.model} {r.unit}": int(r.quantity) for r in spent if r.unpriced},
     )
 

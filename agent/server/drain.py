@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import AbstractAsyncContextManager
 from types import FrameType
 
 import structlog
@@ -17,8 +18,16 @@ log = structlog.get_logger()
 class DrainingServer(uvicorn.Server):
     """uvicorn, which by itself closes every WebSocket at once on SIGTERM."""
 
-    def __init__(self, config: uvicorn.Config, registry: Registry, limit_s: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        registry: Registry,
+        limit_s: float,
+        operations: AbstractAsyncContextManager[None],
+    ) -> None:
+        """`operations` is the operators' listener; it runs as long as the server does."""
         super().__init__(config)
+        self._operations = operations
         self._registry = registry
         self._limit_s = limit_s
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -31,7 +40,8 @@ class DrainingServer(uvicorn.Server):
         gc.collect()
         gc.freeze()
         self._loop = asyncio.get_running_loop()
-        await super().main_loop()
+        async with self._operations:
+            await super().main_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to drain; stops at once when it is told twice or has not started yet."""

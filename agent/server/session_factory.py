@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from agent.billing.budget_guard import SessionSpending
+from agent.billing.ceilings import Payer, Purse, SpendingCeilings
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier
 from agent.core.resumed_state import ResumedState
@@ -18,12 +19,14 @@ from agent.memory.flows import Flows
 from agent.policy.policies import MODELS, Policy
 from agent.policy.routing import PolicyRouter, TermList
 from agent.policy.watcher import AssignmentWatcher
+from agent.providers.base import SpeechToText
 from agent.providers.factory import ProviderFactory
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
+from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.settings import Settings
@@ -51,6 +54,8 @@ class SessionFactory:
     money: PricingSink
     sink: Sink
     clips: Mapping[Sentence, RecordedClip]
+    ceilings: SpendingCeilings
+    prices: CallPrices
 
     def make(self, claims: Claims, session_id: str, client: Capabilities, past: ResumedState) -> SessionDependencies:
         """Everything that the session of these claims needs. A session that goes on keeps its policy and its cost."""
@@ -61,21 +66,16 @@ class SessionFactory:
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
         self.providers.warm_soon()
+        purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address), past.nano_usd)
         return SessionDependencies(
             info=SessionInfo(
                 session_id, claims.subject, tier, policy.name, policy.version, claims.origin, claims.probe
             ),
             past=past,
-            stt=self.providers.listening(
-                policy.chains.stt,
-                settings.stt_model or policy.stt_model,
-                client_listens=client.browser_recogniser,
-                priority=tier is Tier.PREMIUM,
-                rules=ListeningRules(patience=patience),
-            ),
-            pipeline=partial(self._pipeline, policy, tier),
-            step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier),
-            note_taker=self.providers.model("haiku"),
+            stt=GuardedSpeechToText(self._recogniser(policy, tier, client, patience), purse, self.prices),
+            pipeline=partial(self._pipeline, policy, tier, purse),
+            step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier, purse),
+            note_taker=GuardedLanguageModel(self.providers.model("haiku"), purse, self.prices),
             memory=Memory(
                 self._remembered(session_id, past.events), session_id, self.ledger, notes_share=settings.notes_share
             ),
@@ -88,7 +88,7 @@ class SessionFactory:
             limits=_limits(settings),
             sink=self.sink,
             ledger=self.ledger,
-            spending=SessionSpending(self.money, session_id, budget),
+            spending=SessionSpending(self.money, session_id, budget, purse),
             show_cost=budget.show_cost,
             chains={"stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts},
             speak_degraded=settings.speak_degraded,
@@ -106,10 +106,21 @@ class SessionFactory:
             log.warning("memory damaged", session_id=session_id)
             return Conversation(self.flows)
 
-    def _pipeline(self, policy: Policy, tier: Tier, client: Capabilities) -> Pipeline:
+    def _recogniser(self, policy: Policy, tier: Tier, client: Capabilities, patience: Patience) -> SpeechToText:
+        return self.providers.listening(
+            policy.chains.stt,
+            self.settings.stt_model or policy.stt_model,
+            client_listens=client.browser_recogniser,
+            priority=tier is Tier.PREMIUM,
+            rules=ListeningRules(patience=patience),
+        )
+
+    def _pipeline(self, policy: Policy, tier: Tier, purse: Purse, client: Capabilities) -> Pipeline:
         first = tier is Tier.PREMIUM
         models = {
-            name: self.providers.language(policy.chains.llm_from(name), priority=first)
+            name: GuardedLanguageModel(
+                self.providers.language(policy.chains.llm_from(name), priority=first), purse, self.prices
+            )
             for name in MODELS
             if name in policy.chains.llm
         }
@@ -120,7 +131,8 @@ class SessionFactory:
             client_speaks=client.browser_speech,
             priority=first,
         )
-        return Pipeline(PolicyRouter(policy, self.terms, self.prompt.escalates), models, voice)
+        guarded = GuardedTextToSpeech(voice, purse, self.prices)
+        return Pipeline(PolicyRouter(policy, self.terms, self.prompt.escalates), models, guarded)
 
 
 def _recording(clip: RecordedClip) -> Recording:

@@ -22,7 +22,8 @@ from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.server.loop_lag import LoopLag
-from agent.session.admission import Admission
+from agent.session.admission import Admission, Refusal
+from agent.session.claims import Claims
 from agent.settings import Settings
 from agent.telemetry import catalog
 from agent.telemetry.events import BreakerChanged, CallFinished, Cause, Sink
@@ -128,12 +129,14 @@ def show_first_providers(metrics: Metrics, book: PolicyBook) -> None:
             metrics.set(catalog.POLICY_PROVIDER, policy.name, service, provider, value=1)
 
 
-def admission(settings: Settings, lag: LoopLag) -> Admission:
-    """Who gets a place: by the settings, and by how late the event loop is."""
+def admission(settings: Settings, lag: LoopLag, spent: Callable[[Claims], Refusal | None]) -> Admission:
+    """Who gets a place: by the settings, by how late the event loop is, and by what may still be `spent`."""
     return Admission(
         max_sessions=settings.max_sessions,
         premium_reserve=settings.premium_reserve,
         free_lag_s=settings.free_lag_s,
         any_lag_s=settings.any_lag_s,
         lag_s=lambda: lag.seconds,
+        sessions_per_address=settings.sessions_per_address,
+        spent=spent,
     )

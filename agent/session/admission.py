@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.budgets import Tier
 from agent.core.errors import AgentError
+from agent.session.claims import Claims
 
 RETRY_FULL_S: Final = 10.0
 RETRY_LATE_S: Final = 5.0
@@ -31,6 +32,10 @@ class AdmissionError(AgentError):
         self.refusal = refusal
 
 
+class SessionOverError(AgentError):
+    """A session that was to go on has ended for good, or was revoked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """The limits of one process. `lag_s` reads the event loop's lag of the last second."""
@@ -40,9 +45,15 @@ class Admission:
     free_lag_s: float  # the lag from which free callers are refused
     any_lag_s: float  # the lag from which everybody is
     lag_s: Callable[[], float]
+    sessions_per_address: int = 1_000_000
+    spent: Callable[[Claims], Refusal | None] = lambda _: None  # whether a ceiling on money is reached
 
-    def refusal(self, tier: Tier, open_sessions: int) -> Refusal | None:
-        """None when a session of this tier may be opened beside `open_sessions` others."""
+    def refusal(self, claims: Claims, open_sessions: int, of_address: int = 0) -> Refusal | None:
+        """None when this session may be opened beside `open_sessions` others, `of_address` of them of its address."""
+        tier = claims.tier
+        if claims.address is not None and of_address >= self.sessions_per_address:
+            text = f"this address holds {of_address} sessions: end one, or try again in {RETRY_FULL_S:g} s"
+            return Refusal("address", text, RETRY_FULL_S)
         room = self.max_sessions
         if tier is Tier.FREE:
             room -= int(self.max_sessions * self.premium_reserve)
@@ -50,7 +61,7 @@ class Admission:
             return Refusal("full", f"all sessions are taken: try again in {RETRY_FULL_S:g} s", RETRY_FULL_S)
         if self.lag_s() >= (self.free_lag_s if tier is Tier.FREE else self.any_lag_s):
             return Refusal("overloaded", f"there is too much to do: try again in {RETRY_LATE_S:g} s", RETRY_LATE_S)
-        return None
+        return self.spent(claims)
 
 
 DRAINING: Final = Refusal("draining", "this server goes away: connect again, another one will answer", RETRY_DRAIN_S)

@@ -12,8 +12,9 @@ from agent.budgets import Tier
 class Claims:
     """What a valid credential says. `session_id` is None when its issuer did not choose one.
 
-    `resume`: the credential opens a session again that was opened before. `origin` is a keyed hash of the network that
-    the caller is in, where a transport knows it. `probe`: the synthetic caller, who proved it with a key of his own.
+    `resume`: the credential opens a session again that was opened before. `address` is what the transport knows: under
+    which name the client is limited, None where it is not; `origin` is a keyed hash of it. `probe`: the
+    synthetic caller, who proved it with a key of its own.
     """
 
     subject: str
@@ -22,6 +23,7 @@ class Claims:
     resume: bool = False
     origin: str | None = None
     probe: bool = False
+    address: str | None = None
 
 
 def new_session_id() -> str:

@@ -79,6 +79,16 @@ class BudgetGuard(Protocol):
         """Whether the session says goodbye."""
         ...
 
+    @property
+    def limit_usd(self) -> float:
+        """Dollars at which the session ends."""
+        ...
+
+    @property
+    def nearly_capped(self) -> bool:
+        """Whether the caller should know that the session will end soon."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SessionDependencies:

@@ -142,6 +142,13 @@ class MemoryUpdated:
 
 
 @dataclass(frozen=True, slots=True)
+class EndingSoon:
+    """Most of what the session may cost is spent: it will end at `limit_usd` dollars."""
+
+    limit_usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class SessionClosed:
     """The session is over; nothing follows."""
 
@@ -167,5 +174,6 @@ SessionEvent = (
     | TurnMeasured
     | CostUpdated
     | MemoryUpdated
+    | EndingSoon
     | SessionClosed
 )

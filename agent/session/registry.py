@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import structlog
 
 from agent.core.resumed_state import ResumedState
-from agent.session.admission import DRAINING, Admission, AdmissionError, Refusal
+from agent.session.admission import DRAINING, Admission, AdmissionError, Refusal, SessionOverError
 from agent.session.claims import Claims, new_session_id
 from agent.session.dependencies import SessionDependencies
 from agent.session.session import Session
@@ -44,6 +44,7 @@ class Registry:
         self._draining = False
         self._by_id: dict[str, Session] = {}
         self._by_subject: dict[str, Session] = {}
+        self._addresses: dict[Session, str | None] = {}
 
     @property
     def count(self) -> int:
@@ -91,7 +92,8 @@ class Registry:
     async def join(self, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
         """The session of these claims, and whether it was there before: in this process, or by the history in another.
 
-        It takes commands when this returns. Raises AdmissionError when there is no room.
+        It takes commands when this returns. Raises AdmissionError when there is no room, and SessionOverError for a
+        session that is over for good.
         """
         known = self.find(claims)
         session, resumed = (known, True) if known is not None else await self._open_or_restore(claims, capabilities)
@@ -111,6 +113,8 @@ class Registry:
             if past is None:
                 return self.open(claims, capabilities), False
             if claims.resume:
+                if past.over:
+                    raise SessionOverError("the session is over: get a new token from POST /v1/sessions")
                 return self.open(claims, capabilities, past), True
         # turns are numbered on from those before: an id whose turns are not known, or that was used up, is not reused
         return self.open(replace(claims, session_id=None), capabilities), False
@@ -124,13 +128,15 @@ class Registry:
         if group is None or self._draining:
             raise self._refused(claims, DRAINING)
         older = self._by_subject.get(claims.subject)
-        refusal = self._admission.refusal(claims.tier, self.count - (older is not None))
+        of_address = self._of_address(claims.address, but=older)
+        refusal = self._admission.refusal(claims, self.count - (older is not None), of_address)
         if refusal is not None:
             raise self._refused(claims, refusal)
         if older is not None:
             older.end(SessionOutcome.REPLACED)
         session_id = claims.session_id if claims.session_id and claims.session_id not in self._by_id else None
         session = Session(self._make_parts(claims, session_id or new_session_id(), capabilities, past))
+        self._addresses[session] = claims.address
         self._by_id[session.parts.info.session_id] = session
         self._by_subject[claims.subject] = session
         group.create_task(self._run(session))
@@ -142,8 +148,12 @@ class Registry:
             await session.run()
         finally:
             self._by_id.pop(info.session_id, None)
+            self._addresses.pop(session, None)
             if self._by_subject.get(info.subject) is session:
                 del self._by_subject[info.subject]
+
+    def _of_address(self, address: str | None, but: Session | None) -> int:
+        return sum(known == address and session is not but for session, known in self._addresses.items())
 
     def _end_all(self) -> None:
         for session in list(self._by_id.values()):

@@ -16,6 +16,7 @@ from agent.session.commands import MAX_TEXT, CommandError, EndCall, ReportPlayba
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
 from agent.session.events import (
+    EndingSoon,
     ListeningRequested,
     SessionClosed,
     SessionEvent,
@@ -39,6 +40,7 @@ from agent.turn.vad import VoiceStarted, VoiceStopped
 
 log = structlog.get_logger()
 
+CAP_EVERY_S = 1.0  # how often a session looks at what it has spent
 RECENT_VOICE_S = 5.0  # a text that the client's recogniser heard belongs to a voice of the last seconds
 
 
@@ -244,7 +246,19 @@ class Session:
         self.end(SessionOutcome.DRAINED)
 
     async def _watch_cost_cap(self, turns: Turns) -> None:
-        await turns.capped.wait()
+        """Reads what was spent on a timer, too: listening costs money while nobody has a turn."""
+        spent, warned = self.parts.spending, False
+        while not turns.capped.is_set():
+            if spent.nearly_capped and not warned:
+                warned = True
+                self._send(EndingSoon(spent.limit_usd))
+            if spent.capped and not turns.running:
+                turns.say_goodbye()
+            try:
+                async with asyncio.timeout(CAP_EVERY_S):
+                    await turns.capped.wait()
+            except TimeoutError:
+                continue
         self.end(SessionOutcome.COST_CAP)
 
     def _say(self, text: str, *, spoken: bool, at: float) -> None:

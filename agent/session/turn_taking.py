@@ -98,12 +98,21 @@ class Turns:
         timeline = Timeline(self.count, spoken, _TurnObserver(self._parts, self.count, self.disclosure))
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
-        self._send(TurnStarted(self.count, text, spoken))
+        if text:
+            self._send(TurnStarted(self.count, text, spoken))
         one_way = (self._network() or 0.0) / 2
         playback = Playback(reports=self._capabilities.playback_reports, one_way_s=one_way)
         reply = Reply(text, timeline, playback, self._client)
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
+
+    def say_goodbye(self) -> None:
+        """The session has spent what it may while nobody had a turn: it says so, and ends."""
+        if self._client is None:
+            self.capped.set()
+            return
+        at = clock.now()
+        self.begin("", spoken=False, speech_ended=at, ready=at)
 
     def audible(self, now: float) -> bool:
         """Whether a reply plays."""
@@ -183,7 +192,8 @@ class Turns:
     async def _answer(self, reply: Reply) -> TurnOutcome:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
         self._settle()
-        memory.heard(reply.text)
+        if reply.text:
+            memory.heard(reply.text)
         pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
         choice = pipeline.router.route(reply.text, memory.recent())
         llm = pipeline.models[choice.model]
@@ -205,7 +215,7 @@ class Turns:
             timeline=timeline,
             preface=self.disclosure.notice(),
         )
-        if parts.spending.capped:
+        if parts.spending.capped or not reply.text:
             try:
                 await play_recording(turn, parts.cost_cap)
             finally:

@@ -203,6 +203,13 @@ POLICY_PROVIDER = _gauge(
 # The process
 LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")
 QUEUE_DROPS = _counter("queue_drops_total", "Items dropped because a bounded queue was full.", "queue")
+CONNECTIONS = _gauge("connections", "Open TCP connections of the public listener, from the accept on.")
+CONNECTIONS_REFUSED = _counter(
+    "connections_refused_total", "Connections that were not taken, by what was full.", "reason"
+)
+CONNECTIONS_CUT = _counter("connections_cut_total", "Connections closed for what they did or did not send.", "reason")
+DESCRIPTORS_USED = _gauge("descriptors_used_share", "Share of the process's file descriptors that are in use.")
+INPUT_DROPPED = _counter("input_dropped_total", "What clients sent faster than it is taken, by kind.", "kind")
 BUILD_INFO = _gauge("build_info", "1, labelled with the version.", "version")
 
 # Money
@@ -223,6 +230,20 @@ UNPRICED = _counter(
 AUDIO_CACHE_SAVED = _counter(
     "audio_cache_saved_usd_total", "Dollars that speech out of the audio cache would have cost.", "model"
 )
+SPENDING_LIMITED = _counter(
+    "spending_limited_total",
+    "Calls that a ceiling made cheaper (`economy`), ended (`stop`) or did not let begin (`refused`).",
+    "scope",
+    "tier",
+    "action",
+)
+SPENDING_USED = _gauge(
+    "spending_used_share", "Share of an hour's ceiling that this process has spent or reserved.", "scope", "tier"
+)
+SPENDING_LEASES = _counter(
+    "spending_leases_total", "Exchanges with the database about shared ceilings, by result.", "result"
+)
+SPENDING_ACCOUNTS = _gauge("spending_accounts", "Accounts of ceilings in memory.")
 LEDGER_DROPPED = _counter("ledger_dropped_total", "Rows of the ledger that were lost, by table.", "table")
 LEDGER_QUEUE = _gauge("ledger_queue_rows", "Rows that wait to be written to the ledger.")
 LEDGER_COMMIT = _histogram("ledger_commit_seconds", "Time to write and commit one batch of rows.", COMMIT_BUCKETS)

@@ -185,6 +185,13 @@ class NotesTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class InputDropped:
+    """A client sent something faster than it is taken: `text`, `control` or `audio`."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeadAir:
     """Seconds in which a reply was owed and nothing played."""
 
@@ -207,6 +214,7 @@ Event = (
     | DeadAir
     | NotesTaken
     | QueueDropped
+    | InputDropped
 )
 
 

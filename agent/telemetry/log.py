@@ -20,7 +20,7 @@ from agent.telemetry.events import (
     SessionStarted,
     TurnFinished,
 )
-from agent.telemetry.timeline import TurnRecord
+from agent.telemetry.timeline import TurnOutcome, TurnRecord
 
 
 def configure_logging(form: Literal["console", "json"], level: str) -> None:
@@ -68,6 +68,8 @@ class LogSink:
     def handle(self, event: Event) -> None:
         match event:
             case TurnFinished(session, record):
+                if record.outcome is TurnOutcome.SUPERSEDED and not record.calls:
+                    return  # it never began, and the session's end tells how many turns there were
                 write = self._log.warning if record.slow else self._log.info
                 write("turn", session_id=session.session_id, tier=session.tier.value, **turn_fields(record))
             case SessionStarted(session):

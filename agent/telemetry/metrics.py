@@ -17,6 +17,7 @@ from agent.telemetry.events import (
     DeadAir,
     Event,
     FellBack,
+    InputDropped,
     ListeningNoted,
     NotesTaken,
     OverlapKind,
@@ -35,7 +36,9 @@ from agent.telemetry.timeline import STAGES, WITHOUT_REPLY, TurnOutcome, TurnRec
 
 OTHER: Final = "other"  # a model that is not configured
 CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
-REFUSALS: Final = ("full", "overloaded", "draining", "members_only", "credential")
+REFUSALS: Final = (
+    "full", "overloaded", "draining", "members_only", "credential", "address", "ceiling", "rate", "host", "ended"
+)  # fmt: skip
 SLOW_TURNS_OF_A_SLOW_SESSION: Final = 2
 TOKEN_KINDS: Final = {
     Unit.INPUT_TOKENS: "input",
@@ -54,6 +57,7 @@ BREAKER_CHANGES: Final = (
 )
 CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting", "recovered")
 FREE_SOURCES: Final = ("cache", "recorded", "browser")
+INPUT_KINDS: Final = ("text", "control", "audio")
 SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
 NOTED_OUTCOMES: Final = (
@@ -106,6 +110,8 @@ class MetricsSink:
                 self._metrics.observe(catalog.PLAYBACK_SKEW, session.counted_tier, value=abs(ear_s - server_s))
             case DeadAir(session, seconds):
                 self._metrics.add(catalog.DEAD_AIR, session.counted_tier, amount=seconds)
+            case InputDropped(kind):
+                self._metrics.add(catalog.INPUT_DROPPED, kind)
             case QueueDropped(queue, items):
                 self._metrics.add(catalog.QUEUE_DROPS, queue, amount=items)
             case NotesTaken(_, kept, dropped):
@@ -185,6 +191,8 @@ class MetricsSink:
             child(catalog.LISTENING_NOTES, noted)
         for noted in NOTED_OUTCOMES:
             child(catalog.NOTED_FACTS, noted)
+        for kind in INPUT_KINDS:
+            child(catalog.INPUT_DROPPED, kind)
         for queue in SESSION_QUEUES:
             child(catalog.QUEUE_DROPS, queue)
         for tier in (*Tier, NO_TIER):

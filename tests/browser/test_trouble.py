@@ -44,6 +44,8 @@ async def service(port: int, sandbox_url: str, folder: Path) -> AsyncGenerator[a
     """The service as a process of its own, which can be killed."""
     settings = {
         "VOICE_AGENT_PORT": str(port),
+        "VOICE_AGENT_OPS_PORT": "0",
+        "VOICE_AGENT_UNLIMITED_ADDRESSES": "127.0.0.1",
         "VOICE_AGENT_SANDBOX_URL": sandbox_url,
         "VOICE_AGENT_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/ledger.db",
         "VOICE_AGENT_LOG_LEVEL": "error",

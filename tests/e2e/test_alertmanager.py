@@ -66,7 +66,7 @@ def configuration(folder: Path, webhook: str) -> Path:
     [rollback] = [receiver for receiver in found["receivers"] if receiver["name"] == "rollback"]
     text = yaml.safe_dump({**found, "receivers": [rollback, {"name": "somebody"}]})
     text = re.sub(r"receiver: (pager|chat|mail|watchdog)", "receiver: somebody", text)
-    text = text.replace("http://agent:8000/v1/ops/alerts", webhook)
+    text = text.replace("http://agent:8001/v1/ops/alerts", webhook)
     path = folder / "alertmanager.yml"
     path.write_text(text.replace("/etc/alertmanager/secrets", str(folder)), encoding="utf-8")
     return path
@@ -123,7 +123,7 @@ async def decided(stack: Stack) -> list[dict[str, Any]]:
     while True:
         if sample(await stack.metrics(), "voice_agent_alert_notifications_total") > 0:
             async with httpx.AsyncClient(headers={"authorization": f"Bearer {OPERATOR}"}) as client:
-                return (await client.get(f"{stack.url}/v1/ops/decisions")).json()
+                return (await client.get(f"{stack.ops_url}/v1/ops/decisions")).json()
         await asyncio.sleep(0.1)
 
 
@@ -140,7 +140,7 @@ async def test_an_alert_goes_through_alertmanager_to_a_rollback_unless_a_provide
         }
         async with (
             running_stack(**settings) as stack,
-            running_alertmanager(tmp_path, f"{stack.url}/v1/ops/alerts") as client,
+            running_alertmanager(tmp_path, f"{stack.ops_url}/v1/ops/alerts") as client,
         ):
             outage = {"alertname": "VoiceAgentProviderOutage", "severity": "page", "service": "tts"}
             await fire(client, outage)

@@ -80,7 +80,7 @@ async def test_boards_traces_reports_and_ledger_tell_the_same_story(
 async def _an_alert_is_decided(stack: Stack) -> None:
     async with httpx.AsyncClient() as client:
         headers = {"authorization": f"Bearer {ALERTS}"}
-        answer = await client.post(f"{stack.url}/v1/ops/alerts", headers=headers, json=notification())
+        answer = await client.post(f"{stack.ops_url}/v1/ops/alerts", headers=headers, json=notification())
         assert answer.json() == {"results": ["decided"]}
 
 

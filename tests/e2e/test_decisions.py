@@ -173,10 +173,10 @@ async def test_without_the_token_nothing_is_read() -> None:
         answer = await ops.send(notification(), token="guessed")
         assert (answer.status_code, "VOICE_AGENT_ALERTS_TOKEN" in answer.json()["detail"]) == (401, True)
         assert await ops.counted("alert_notifications_total", result="unauthorized") == 1
-        operators = await ops.client.get(f"{ops.stack.url}/v1/ops/decisions")
+        operators = await ops.client.get(f"{ops.stack.ops_url}/v1/ops/decisions")
         assert operators.status_code == 401
         with_the_other_token = await ops.client.get(
-            f"{ops.stack.url}/v1/ops/policies", headers={"authorization": f"Bearer {ALERTS}"}
+            f"{ops.stack.ops_url}/v1/ops/policies", headers={"authorization": f"Bearer {ALERTS}"}
         )
         assert with_the_other_token.status_code == 401
         assert ops.weights == HAIKU
@@ -211,15 +211,33 @@ async def test_an_operator_assigns_and_is_told_what_is_wrong() -> None:
         overview = await ops.ask("policies")
         assert overview["assignments"]["premium"]["weights"] == {"economy": 10, "haiku_first": 90}
         assert {policy["name"] for policy in overview["policies"]} == {"haiku_first", "sonnet_first", "economy"}
-        for path, body, status, why in (
+        wrong: list[tuple[str, dict[str, Any], int, str]] = [
             ("policies/premium/assign", {"weights": {"economy": 10}}, 409, "sum to 100"),
             ("policies/gold/assign", {"weights": {"economy": 100}}, 400, "free, premium"),
             ("policies/free/assign", {"weights": "all"}, 400, "Expected `object`"),
             ("policies/free/assign", {"shares": {}}, 400, "the body cannot be read"),
             ("decisions/none/undo", {}, 409, "there is no decision none"),
-        ):
+        ]
+        for path, body, status, why in wrong:
             answer = await ops.do(path, **body)
             assert (answer.status_code, why in answer.json()["detail"]) == (status, True), answer.text
+
+
+async def test_of_two_who_roll_back_at_the_same_moment_one_is_told_so() -> None:
+    async with running_ops() as ops:
+        await ops.do("policies/free/assign", weights={"economy": 100})
+        answers = await asyncio.gather(*(ops.do("policies/free/rollback", seen=2) for _ in range(2)))
+        assert sorted(answer.status_code for answer in answers) == [200, 412]
+        assert (await ops.ask("policies"))["assignments"]["free"]["revision"] == 3
+        url = f"{ops.stack.ops_url}/v1/ops/policies/free/rollback"
+        without = await ops.client.post(url, headers=ops.operator)
+        assert (without.status_code, "If-Match" in without.json()["detail"]) == (428, True)
+        for seen in ("x", "1,2", "*", "9" * 40):
+            wrong = await ops.client.post(url, headers={**ops.operator, "if-match": seen})
+            assert wrong.status_code == 400, seen
+        long = await ops.do("policies/free/rollback", reason="x" * 60_000)
+        assert long.status_code in (400, 413)
+        assert (await ops.do("policies/free/rollback", reason="x" * 201)).status_code == 400
 
 
 async def in_force(watch: AssignmentWatcher, weights: dict[str, int]) -> None:
@@ -237,7 +255,7 @@ async def test_a_rollback_reaches_another_process_within_two_seconds() -> None:
             "database_url": ops.stack.wiring.settings.database_url,
             "log_level": "error",
         }
-        async with running_service(settings) as (_, other, _):
+        async with running_service(settings) as (_, _, other, _):
             await in_force(other.watch, HAIKU)
             await ops.result(notification())
             async with asyncio.timeout(2):
@@ -274,7 +292,7 @@ async def test_a_session_keeps_its_policy_in_another_process_too() -> None:
             "database_url": ops.stack.wiring.settings.database_url,
             "log_level": "error",
         }
-        async with running_service(given) as (url, _, _):
+        async with running_service(given) as (url, _, _, _):
             async with dial(ops.stack, await token_of(ops.stack)) as before:
                 await before.send(START)
                 ready = await until(before, "session.ready")

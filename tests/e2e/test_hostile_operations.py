@@ -76,7 +76,7 @@ async def test_a_restart_keeps_what_was_rolled_back() -> None:
         await ops.result(notification())
         settings = ops.stack.wiring.settings
         again = {"sandbox_url": ops.stack.sandbox.url, "database_url": settings.database_url, "log_level": "error"}
-        async with running_service(again) as (_, wiring, _):
+        async with running_service(again) as (_, _, wiring, _):
             assert dict(wiring.watch.book.assignments[ALERT.tier].weights) == {"sonnet_first": 100}
 
 
@@ -90,7 +90,7 @@ async def test_every_operators_route_is_shut_without_its_token() -> None:
         ("POST", "decisions/x/undo"),
         ("POST", "alerts"),
     ]
-    async with running_stack() as stack, httpx.AsyncClient(base_url=f"{stack.url}/v1/ops/") as client:
+    async with running_stack() as stack, httpx.AsyncClient(base_url=f"{stack.ops_url}/v1/ops/") as client:
         for method, path in routes:
             for header in ({}, {"authorization": "Bearer"}, {"authorization": "Bearer None"}):
                 answer = await client.request(method, path, headers=header)

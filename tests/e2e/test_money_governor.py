@@ -11,6 +11,7 @@ from agent.billing.prices import NANO
 from agent.budgets import DEFAULT_FILE
 from agent.policy.policies import DEFAULT_PATH
 from agent.providers.recorded import TEXTS, Sentence
+from agent.session import session as session_module
 from tests.support.billing import ROOMS, TECHNICAL, Books, read_books, say, until
 from tests.support.stack import Stack, clip, running_stack, sample
 from tests.support.websocket_client import dial, token_of
@@ -90,7 +91,10 @@ async def test_at_a_share_of_the_budget_cheaper_models_and_the_cheaper_voice_tak
 
 
 @pytest.mark.slow
-async def test_at_the_hard_cap_the_session_ends_with_a_recorded_goodbye(tmp_path: Path) -> None:
+async def test_at_the_hard_cap_the_session_ends_with_a_recorded_goodbye(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "CAP_EVERY_S", 60.0)  # the next turn asks, not the timer
     budgets = budgets_with(tmp_path, free="[tiers.free.governor]\nhard_cap_usd = 0.001")
     async with running_stack(budgets_file=budgets) as stack:
         record = await stack.call([Type(TECHNICAL), Speak(clip("smalltalk_01")), Type("hello")])
@@ -110,7 +114,10 @@ async def test_at_the_hard_cap_the_session_ends_with_a_recorded_goodbye(tmp_path
 
 
 @pytest.mark.slow
-async def test_who_speaks_over_the_goodbye_does_not_talk_on_for_nothing(tmp_path: Path) -> None:
+async def test_who_speaks_over_the_goodbye_does_not_talk_on_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "CAP_EVERY_S", 60.0)  # the next turn asks, not the timer
     budgets = budgets_with(tmp_path, free="[tiers.free.governor]\nhard_cap_usd = 0.001")
     async with running_stack(budgets_file=budgets) as stack:
         script = [Type(TECHNICAL), Type(ROOMS), Interrupt(clip("barge_01"), after_s=0.0), Type("hello")]

@@ -35,6 +35,8 @@ async def service_process(sandbox: str, database: str) -> AsyncGenerator[tuple[s
     port = billing.free_port()
     settings = {
         "PORT": str(port),
+        "OPS_PORT": "0",
+        "UNLIMITED_ADDRESSES": "127.0.0.1",
         "SANDBOX_URL": sandbox,
         "DATABASE_URL": database,
         "API_KEYS": API_KEY,

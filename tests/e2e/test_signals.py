@@ -34,6 +34,8 @@ async def process(folder: Path, **settings: str) -> AsyncGenerator[tuple[asyncio
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_AGENT_")}
         environment |= {
             "VOICE_AGENT_PORT": str(port),
+            "VOICE_AGENT_OPS_PORT": "0",
+            "VOICE_AGENT_UNLIMITED_ADDRESSES": "127.0.0.1",
             "VOICE_AGENT_SANDBOX_URL": sandbox.url,
             "VOICE_AGENT_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/ledger.db",
             "VOICE_AGENT_LOG_LEVEL": "error",

@@ -59,7 +59,7 @@ class Ops:
     async def send(self, body: Any, token: str = ALERTS) -> httpx.Response:
         headers = {"authorization": f"Bearer {token}"}
         content = body if isinstance(body, bytes) else json.dumps(body)
-        return await self.client.post(f"{self.stack.url}/v1/ops/alerts", headers=headers, content=content)
+        return await self.client.post(f"{self.stack.ops_url}/v1/ops/alerts", headers=headers, content=content)
 
     async def result(self, body: Any) -> str:
         answer = await self.send(body)
@@ -68,12 +68,17 @@ class Ops:
         return result
 
     async def ask(self, path: str) -> Any:
-        answer = await self.client.get(f"{self.stack.url}/v1/ops/{path}", headers=self.operator)
+        answer = await self.client.get(f"{self.stack.ops_url}/v1/ops/{path}", headers=self.operator)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def do(self, path: str, **body: Any) -> httpx.Response:
-        return await self.client.post(f"{self.stack.url}/v1/ops/{path}", headers=self.operator, json=body)
+    async def do(self, path: str, *, seen: int | None = None, **body: Any) -> httpx.Response:
+        """Does something about what is in force now, or about revision `seen`."""
+        if seen is None:
+            in_force = (await self.ask("policies"))["assignments"]
+            seen = in_force.get(path.split("/")[1], {}).get("revision", 0)
+        headers = {**self.operator, "if-match": f'"{seen}"'}
+        return await self.client.post(f"{self.stack.ops_url}/v1/ops/{path}", headers=headers, json=body)
 
     @property
     def operator(self) -> dict[str, str]:

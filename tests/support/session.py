@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from agent.billing.budget_guard import SessionSpending
+from agent.billing.ceilings import Payer, SpendingCeilings
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Tier, TierBudget
@@ -195,6 +196,7 @@ class SessionHarness:
     def __post_init__(self) -> None:
         self.money = PricingSink(load_prices(), self.metrics, BUDGETS)
         self.sinks = Sinks([self.money, self])
+        self.ceilings = SpendingCeilings(BUDGETS.ceilings, self.metrics, secret="a secret of the tests, long enough")
         admission = Admission(self.max_sessions, 0.0, 1.0, 2.0, lambda: self.lag_s)
         self.registry = Registry(self.dependencies, self.sinks, admission, _History(self))
 
@@ -237,7 +239,9 @@ class SessionHarness:
             limits=self.limits,
             sink=self.sinks,
             ledger=self,
-            spending=SessionSpending(self.money, session_id, self.budget),
+            spending=SessionSpending(
+                self.money, session_id, self.budget, self.ceilings.purse(Payer(claims.subject, claims.tier, None))
+            ),
             show_cost=self.show_cost,
             chains={"stt": ("deepgram",), "llm": ("haiku",), "tts": ("elevenlabs", "openai_tts")},
             speak_degraded=False,

@@ -15,7 +15,10 @@ import httpx
 import pytest
 import uvicorn
 
-from agent.server.app import Wiring, create_app
+from agent.server.app import create_app
+from agent.server.operations_listener import bind_operations, serving_operations
+from agent.server.protocols import MAX_FRAME, guarded
+from agent.server.wiring import Wiring
 from agent.session.registry import Registry
 from agent.settings import Settings
 from agent.telemetry.log import configure_logging
@@ -41,6 +44,7 @@ class Stack:
     """A running service with its sandbox."""
 
     url: str
+    ops_url: str
     sandbox: RunningSandbox
     wiring: Wiring
     registry: Registry
@@ -60,7 +64,7 @@ class Stack:
 
     async def metrics(self, accept: str = "") -> str:
         async with httpx.AsyncClient() as client:
-            return (await client.get(f"{self.url}/metrics", headers={"accept": accept})).text
+            return (await client.get(f"{self.ops_url}/metrics", headers={"accept": accept})).text
 
     async def quiet(self) -> None:
         """Waits until every session has ended and was recorded."""
@@ -105,17 +109,20 @@ async def running_stack(
                 "log_level": "error",
                 "free_lag_s": 10.0,  # a busy test machine is late, and that is not what most tests are about
                 "any_lag_s": 10.0,
+                "unlimited_addresses": ("127.0.0.1",),  # limits have tests of their own
                 "database_url": f"sqlite+aiosqlite:///{folder}/ledger.db",
             } | settings
-            async with running_service(given, send_buffer) as (url, wiring, registry):
-                yield Stack(url, sandbox, wiring, registry)
+            async with running_service(given, send_buffer) as (url, ops_url, wiring, registry):
+                yield Stack(url, ops_url, sandbox, wiring, registry)
 
 
 @contextlib.asynccontextmanager
 async def running_service(
     given: dict[str, Any], send_buffer: int | None = None
-) -> AsyncGenerator[tuple[str, Wiring, Registry]]:
-    """The service alone; `send_buffer` is that of each connection in the system, in bytes."""
+) -> AsyncGenerator[tuple[str, str, Wiring, Registry]]:
+    """The service alone: its address, that of its operators, its parts. `send_buffer` is that of each connection in the
+    system, in bytes.
+    """
     configured = Settings(_env_file=None, **given)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
     configure_logging(configured.log_format, configured.log_level)
     app = create_app(configured)
@@ -124,10 +131,12 @@ async def running_service(
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # connections inherit it
     listener.bind(("127.0.0.1", 0))
+    http, websocket = guarded(app.state["gate"], configured.request_timeout_s)
     config = uvicorn.Config(
         app,
-        ws="websockets-sansio",
-        ws_max_size=12 * 1024 * 1024,
+        http=http,
+        ws=websocket,
+        ws_max_size=MAX_FRAME,
         ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
@@ -142,7 +151,10 @@ async def running_service(
         await task
     try:
         port = listener.getsockname()[1]
-        yield f"http://127.0.0.1:{port}", app.state["wiring"], app.state["wiring"].registry
+        operations = bind_operations("127.0.0.1", 0)
+        ops_url = f"http://127.0.0.1:{operations.getsockname()[1]}"
+        async with serving_operations(app.state["operations_app"], operations):
+            yield f"http://127.0.0.1:{port}", ops_url, app.state["wiring"], app.state["wiring"].registry
     finally:
         server.stop.set()
         await task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from pydantic import SecretStr
 
 from agent.budgets import load_budgets
 from agent.core.errors import ConfigurationError
-from agent.settings import load_settings
+from agent.core.secrets import weakness
+from agent.settings import SANDBOX_SECRET, load_settings
 from tests.support.paths import ROOT
 
 
@@ -74,7 +76,7 @@ def test_there_is_no_default_secret_outside_the_sandbox(monkeypatch: pytest.Monk
 
 
 def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VOICE_AGENT_TOKEN_SECRET", "very-secret-" * 4)
+    monkeypatch.setenv("VOICE_AGENT_TOKEN_SECRET", "very-secret-7d0c55a1f0e94b2c8a3e6b1d")
     monkeypatch.setenv("VOICE_AGENT_API_KEYS", "first-secret-key-1,second-secret-key")
     settings = load_settings()
     assert "secret-" not in repr(settings)
@@ -106,3 +108,75 @@ def test_a_wrong_budget_is_named(tmp_path: Path, old: str, new: str, says: str) 
 def test_a_missing_budgets_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.toml: cannot be read"):
         load_budgets(tmp_path / "none.toml")
+
+
+STRONG = "7d0c55a1f0e94b2c8a3e6b1d9f4472ce"
+OTHER = "1b9e0f3a7c5d4e82b6f1a0d9c3e75f48"
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        "a" * 32,
+        "abcdefgh" * 4,
+        "0123456789abcdef0123456789abcdef",
+        "abcdefghijklmnopqrstuvwxyz0123456789",
+        "01" * 30,
+        "your-256-bit-secret-your-256-bit-hmac",
+        "please-changeme-before-you-go-live-now",
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["TOKEN_SECRET", "MEMBERSHIP_SECRET", "OPERATOR_TOKEN", "ALERTS_TOKEN", "TOKEN_SECRET_PREVIOUS"]
+)
+def test_a_weak_secret_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, weak: str) -> None:
+    monkeypatch.setenv(f"VOICE_AGENT_{name}", weak)
+    with pytest.raises(ConfigurationError, match="openssl rand") as caught:
+        load_settings()
+    assert str(caught.value).startswith(f"VOICE_AGENT_{name}")
+    assert weak not in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [("TOKEN_SECRET", "MEMBERSHIP_SECRET"), ("OPERATOR_TOKEN", "ALERTS_TOKEN")])
+def test_two_equal_secrets_stop_the_start(monkeypatch: pytest.MonkeyPatch, names: tuple[str, str]) -> None:
+    for name in names:
+        monkeypatch.setenv(f"VOICE_AGENT_{name}", STRONG)
+    with pytest.raises(ConfigurationError, match="each takes its own") as caught:
+        load_settings()
+    assert all(name in str(caught.value) for name in names)
+    monkeypatch.setenv(f"VOICE_AGENT_{names[1]}", OTHER)
+    assert load_settings()
+    monkeypatch.setenv("VOICE_AGENT_API_KEYS", f"some-other-api-key,{STRONG}")
+    with pytest.raises(ConfigurationError, match="API_KEYS"):
+        load_settings()
+
+
+def test_the_published_secret_is_taken_with_the_sandbox_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_TOKEN_SECRET", SANDBOX_SECRET)
+    with pytest.raises(ConfigurationError, match="everybody knows"):
+        load_settings()
+    monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", "http://127.0.0.1:8100")
+    assert load_settings().session_secret() == SANDBOX_SECRET
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "real")
+    with pytest.raises(ConfigurationError, match="everybody knows"):
+        load_settings()
+    monkeypatch.delenv("DEEPGRAM_API_KEY")
+    monkeypatch.setenv("VOICE_AGENT_TOKEN_SECRET", STRONG)
+    monkeypatch.setenv("VOICE_AGENT_MEMBERSHIP_SECRET", SANDBOX_SECRET)
+    with pytest.raises(ConfigurationError, match="everybody knows"):
+        load_settings()
+
+
+def test_random_secrets_are_taken() -> None:
+    for _ in range(2_000):
+        assert weakness(secrets.token_hex(16)) is None
+        assert weakness(secrets.token_urlsafe(32)) is None
+
+
+@pytest.mark.parametrize("name", ["TRUSTED_PROXIES", "UNLIMITED_ADDRESSES"])
+def test_networks_are_checked(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"VOICE_AGENT_{name}", "10.0.0.0/8, ::1")
+    assert getattr(load_settings(), name.lower()) == ("10.0.0.0/8", "::1")
+    monkeypatch.setenv(f"VOICE_AGENT_{name}", "my-proxy")
+    with pytest.raises(ConfigurationError, match="addresses or networks"):
+        load_settings()

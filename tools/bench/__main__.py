@@ -240,6 +240,8 @@ def main() -> None:
         service = start(
             ["serve"], {0}, VOICE_AGENT_POLICIES_FILE=str(policies),
             VOICE_AGENT_SANDBOX_URL=sandbox_url, VOICE_AGENT_PORT=str(port), VOICE_AGENT_MAX_SESSIONS="1000",
+            VOICE_AGENT_OPS_PORT="0", VOICE_AGENT_UNLIMITED_ADDRESSES="127.0.0.1",
+            VOICE_AGENT_MAX_CONNECTIONS="5000",
             VOICE_AGENT_FREE_LAG_S="10", VOICE_AGENT_ANY_LAG_S="10",
             VOICE_AGENT_LOG_LEVEL="warning", VOICE_AGENT_DATABASE_URL=f"sqlite+aiosqlite:///{folder}/bench.db",
         )  # fmt: skip

@@ -36,6 +36,7 @@ class CellOutcome:
     calls: Counter[str] = field(default_factory=Counter[str])
     moves: Counter[str] = field(default_factory=Counter[str])
     ended: str = ""
+    usd: float = 0.0
 
 
 class Witness:
@@ -56,6 +57,7 @@ class Witness:
                 self.of(info.session_id).moves[f"{move.from_provider} → {move.to_provider} ({move.reason})"] += 1
             case SessionEnded():
                 self.of(event.session.session_id).ended = event.outcome.value
+                self.of(event.session.session_id).usd = event.cost_usd
             case BreakerChanged():
                 self.breakers.append(event)
             case _:

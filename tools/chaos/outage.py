@@ -106,8 +106,9 @@ async def outage(sessions: int, *, before_s: float, down_s: float, after_s: floa
                 "policies_file": policies,
                 "max_sessions": 2 * sessions,
                 "provider_calls": 2 * sessions,
+                "unlimited_addresses": ("127.0.0.1",),
             }
-            async with running_service(given) as (url, wiring, registry), httpx.AsyncClient() as client:
+            async with running_service(given) as (url, ops_url, wiring, registry), httpx.AsyncClient() as client:
                 wiring.sinks.members.append(diary)
                 turns = int((before_s + down_s + after_s) / _TURN_S)
                 call_all = partial(_call_all, url, sessions, turns, before_s / sessions)
@@ -115,7 +116,7 @@ async def outage(sessions: int, *, before_s: float, down_s: float, after_s: floa
                 heard = await asyncio.get_running_loop().run_in_executor(callers, call_all)
                 struck, healed = await strike
                 await registry.empty()
-                text = (await client.get(f"{url}/metrics")).text
+                text = (await client.get(f"{ops_url}/metrics")).text
     opened = next((at for at, state, _ in diary.breaker if state == "open"), None)
     closed = next((at for at, state, _ in diary.breaker if state == "closed" and at > healed), None)
     budget_s = load_budgets().latency.voice_to_voice / 1000

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from agent.billing.prices import NANO
 from tests.support.stack import Stack, running_stack
 from tools.chaos.caller import CallerLine, on_the_line
 from tools.chaos.cell import CellOutcome, Witness, uncached_policies
@@ -55,7 +54,6 @@ async def _play(case: Case, stack: Stack, witness: Witness) -> CaseRow:
     await stack.quiet()
     await stack.wiring.ledger.migrated.wait()
     await stack.wiring.ledger.flush()
-    usd = await stack.wiring.ledger.session_cost(sessions[0]) / NANO
     seen = witness.of(sessions[0]), witness.of(sessions[1])
     changes = {f"{change.provider} {change.model} {change.state}" for change in witness.breakers}
     moved = bool(seen[1].moves) or any(change.endswith("open") for change in changes)
@@ -67,7 +65,7 @@ async def _play(case: Case, stack: Stack, witness: Witness) -> CaseRow:
         silence_s=silence_s,
         outcome=outcome,
         counted=counted(seen[0]),
-        usd=usd,
+        usd=seen[0].usd,
         others=", ".join([*sorted(seen[1].moves), *sorted(changes)]) or "nobody",
         others_answer_s=other_answer_s,
         others_moved=moved,

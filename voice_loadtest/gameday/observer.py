@@ -151,7 +151,7 @@ class Observer:
                 self.timeline.add("inhibited", _named(key))
 
     async def _policies(self) -> None:
-        found = await self._get(f"{self.stack.url}/v1/ops/policies", operator=True)
+        found = await self._get(f"{self.stack.ops_url}/v1/ops/policies", operator=True)
         current = found["assignments"][TIER]
         if current["revision"] != self.revision:
             if self.revision:
@@ -160,7 +160,7 @@ class Observer:
             self.revision, self.weights = current["revision"], current["weights"]
 
     async def _decisions(self) -> None:
-        for one in reversed(await self._get(f"{self.stack.url}/v1/ops/decisions?tier={TIER}", operator=True)):
+        for one in reversed(await self._get(f"{self.stack.ops_url}/v1/ops/decisions?tier={TIER}", operator=True)):
             what = f"{one['outcome']}: {one['reason']}"
             if self._outcomes.get(one["id"]) == what:
                 continue

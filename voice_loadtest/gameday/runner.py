@@ -175,8 +175,10 @@ class Play:
             (await self._client.post(f"{sandbox}/control/faults", json=dict(fault))).raise_for_status()
         if injection.assign:
             body = {"weights": dict(injection.assign), "reason": injection.text}
-            url = f"{self._house.url}/v1/ops/policies/{TIER}/assign"
+            url = f"{self._house.ops_url}/v1/ops/policies/{TIER}/assign"
             headers = {"authorization": f"Bearer {self._house.operator_token}"}
+            known = await self._client.get(f"{self._house.ops_url}/v1/ops/policies", headers=headers)
+            headers["if-match"] = str(known.raise_for_status().json()["assignments"][TIER]["revision"])
             (await self._client.post(url, json=body, headers=headers)).raise_for_status()
 
     async def _forged(self, callers: int, seed: int) -> None:

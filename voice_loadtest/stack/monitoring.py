@@ -62,7 +62,7 @@ def alertmanager_command(
     (secrets / "alerts-token").write_text(token, encoding="utf-8")
     text = (ROOT / "alerts" / "alertmanager.yml").read_text(encoding="utf-8")
     for shipped, here in (
-        ("http://agent:8000", service_url),
+        ("http://agent:8001", service_url),
         ("/etc/alertmanager/secrets", str(secrets)),
         ("smtp_smarthost: localhost:25", "smtp_smarthost: 127.0.0.1:1"),  # where no mail server is
     ):

@@ -61,6 +61,7 @@ class LocalStack:
     """
 
     url: str
+    ops_url: str  # where operators and Prometheus are answered
     sandbox_url: str
     prometheus_url: str | None
     alertmanager_url: str | None
@@ -103,8 +104,10 @@ async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
         raise StackError(
             "Prometheus and Alertmanager are needed: Debian has them as prometheus and prometheus-alertmanager"
         )
-    ports = (options.port, options.sandbox_port, options.prometheus_port, 0)
-    url, sandbox_url, prometheus_url, alertmanager_url = (f"http://127.0.0.1:{port or _free_port()}" for port in ports)
+    ports = (options.port, 0, options.sandbox_port, options.prometheus_port, 0)
+    url, ops_url, sandbox_url, prometheus_url, alertmanager_url = (
+        f"http://127.0.0.1:{port or _free_port()}" for port in ports
+    )
     api_key, operator_token, alerts_token = secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(16)
     running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
@@ -117,8 +120,9 @@ async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
         sandbox = ["sandbox", "--port", _port(sandbox_url), "--profile", options.profile, "--seed", str(options.seed)]
         await start("sandbox", [sys.executable, "-m", "agent", *sandbox], f"{sandbox_url}/control/state")
         days = max(0.01, FALSE_ROLLBACK_DAYS / options.faster)  # time runs faster for the rules, and for this as well
-        settings = {"PORT": _port(url), "SANDBOX_URL": sandbox_url, "API_KEYS": api_key}
-        settings["FALSE_ROLLBACK_DAYS"] = f"{days:g}"
+        settings = {"PORT": _port(url), "OPS_PORT": _port(ops_url), "SANDBOX_URL": sandbox_url, "API_KEYS": api_key}
+        settings |= {"FALSE_ROLLBACK_DAYS": f"{days:g}"}
+        settings |= {"UNLIMITED_ADDRESSES": "127.0.0.1"}  # every caller of a load test has the same address
         if alertmanager is not None:
             tokens = {"OPERATOR_TOKEN": operator_token, "ALERTS_TOKEN": alerts_token}
             settings |= {"PROMETHEUS_URL": prometheus_url, **tokens}
@@ -132,15 +136,16 @@ async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
             write_rules(options.folder, options.faster)
         if alertmanager is not None:
             command = alertmanager_command(
-                options.folder, alertmanager, alertmanager_url, url, alerts_token, options.faster
+                options.folder, alertmanager, alertmanager_url, ops_url, alerts_token, options.faster
             )
             await start("alertmanager", command, f"{alertmanager_url}/-/ready")
         if prometheus is not None:
             known = alertmanager_url if alertmanager is not None else None
-            command = prometheus_command(options.folder, prometheus, prometheus_url, url, options.scrape_s, known)
+            command = prometheus_command(options.folder, prometheus, prometheus_url, ops_url, options.scrape_s, known)
             await start("prometheus", command, f"{prometheus_url}/-/ready")
         yield LocalStack(
             url=url,
+            ops_url=ops_url,
             sandbox_url=sandbox_url,
             prometheus_url=prometheus_url if prometheus is not None else None,
             alertmanager_url=alertmanager_url if alertmanager is not None else None,

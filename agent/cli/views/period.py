@@ -150,6 +150,7 @@ def spending_table(report: PeriodReport, budgets: Budgets) -> Table:
     row("  saved", lambda part: dollars(part.audio_cache_saved_usd))
     row("recogniser time", lambda part: f"{part.recogniser_s / 60:,.1f} min")
     row("session time", lambda part: f"{part.session_s / 60:,.1f} min")
+    row("ended at a ceiling", lambda part: f"{part.ended_by_ceiling:,}")
     unpriced = _names(part.unpriced for part in parts)
     row("unpriced", lambda _: "" if unpriced else _NONE)
     for one in unpriced:

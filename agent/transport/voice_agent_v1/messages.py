@@ -26,6 +26,7 @@ class CloseCode:
     REPLACED: Final = 4409  # a newer connection of the same session or subject took over
     SLOW_CLIENT: Final = 4410  # the client does not read what is sent to it
     TOO_LARGE: Final = 4413
+    TOO_FAST: Final = 4420  # the client went on when what it sent too fast was dropped: it does not come back
     OVERLOADED: Final = 4429
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any, Final
 
 from litestar import WebSocket, websocket
@@ -12,12 +12,13 @@ from litestar.datastructures import State
 
 from agent.auth.tokens import TokenBook
 from agent.budgets import Tier
+from agent.core.addresses import ClientAddresses
 from agent.core.errors import TokenError
-from agent.session.admission import AdmissionError
+from agent.session.admission import AdmissionError, SessionOverError
 from agent.session.claims import Claims
 from agent.session.registry import Registry
 from agent.session.session import Session
-from agent.telemetry.events import QueueDropped, SessionOutcome, SessionRefused, Sink
+from agent.telemetry.events import InputDropped, QueueDropped, SessionOutcome, SessionRefused, Sink
 from agent.transport.voice_agent_v1.errors import ProtocolError
 from agent.transport.voice_agent_v1.messages import SUBPROTOCOL, CloseCode, SessionReady
 from agent.transport.voice_agent_v1.translation import capabilities_of
@@ -36,6 +37,7 @@ class VoiceRoute:
     start_timeout_s: float
     resume_s: float
     simulated: tuple[str, ...]
+    addresses: ClientAddresses
 
 
 @websocket("/v1/voice")
@@ -45,11 +47,12 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
     offered: list[str] = socket.scope["subprotocols"]
     # A refusal before the accept would hide its reason from browsers.
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    connection = WebSocketConnection(socket)
+    connection = WebSocketConnection(socket, lambda kind: route.sink.handle(InputDropped(kind)))
     session: Session | None = None
     try:
+        address = _address(route, socket)
         claims = _claims(route, offered)
-        claims = replace(claims, origin=_origin(route, claims, socket))
+        claims = replace(claims, address=address, origin=_origin(route, claims, address))
         start = await connection.read_start(route.start_timeout_s)
         if start is None:
             return
@@ -58,6 +61,9 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
             session, resumed = await route.registry.join(claims, capabilities)
         except AdmissionError as error:
             raise _overloaded(error) from None
+        except SessionOverError as error:
+            route.sink.handle(SessionRefused(claims.tier, "ended"))
+            raise ProtocolError("token_ended", str(error), CloseCode.BAD_TOKEN) from None
         connection.send_message(_ready(route, claims, session, resumed=resumed))
         session.attach(connection, capabilities)
         client_left = await connection.run(session)
@@ -72,6 +78,11 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
     finally:
         if session is not None:
             session.detach(connection)
+
+
+def _address(route: VoiceRoute, socket: WebSocket[Any, Any, State]) -> str | None:
+    peer = socket.client.host if socket.client is not None else None
+    return route.addresses.of(peer, socket.headers.get("x-forwarded-for"))
 
 
 def _overloaded(error: AdmissionError) -> ProtocolError:
@@ -90,18 +101,16 @@ def _claims(route: VoiceRoute, offered: Sequence[str]) -> Claims:
         raise ProtocolError(f"token_{error.reason}", str(error), CloseCode.BAD_TOKEN) from None
 
 
-def _origin(route: VoiceRoute, claims: Claims, socket: WebSocket[Any, Any, State]) -> str | None:
+def _origin(route: VoiceRoute, claims: Claims, address: str | None) -> str | None:
     """A free caller's network as a keyed hash: an IPv4 address, or an IPv6 /64. A member's subject is his own.
 
     None where it is not known: behind a proxy whose headers are not trusted every caller has the proxy's address.
     """
     try:
-        address = ip_address(socket.client.host if socket.client else "")
+        network = ip_network(address or "")
     except ValueError:
         return None
-    if claims.tier is not Tier.FREE or not address.is_global:
-        return None
-    return route.tokens.fingerprint(str(ip_network((address, 32 if address.version == 4 else 64), strict=False)))
+    return route.tokens.fingerprint(str(network)) if claims.tier is Tier.FREE and network.is_global else None
 
 
 def _ready(route: VoiceRoute, claims: Claims, session: Session, *, resumed: bool) -> SessionReady:

@@ -78,6 +78,9 @@ def message_of(event: events.SessionEvent) -> ServerMessage:
             return messages.SessionCost(usd=usd, by_service=dict(by_service), tokens=tokens)
         case events.MemoryUpdated(graph):
             return messages.MemoryView(graph=msgspec.Raw(msgspec.json.encode(graph)))
+        case events.EndingSoon(limit_usd):
+            text = f"this call ends when it has cost ${limit_usd:.2f}, which is soon: say what matters most"
+            return messages.Error(code="ending_soon", message=text, fatal=False)
         case events.SessionClosed(outcome, turns):
             return messages.SessionEndMessage(reason=outcome.value, turns=turns)
 

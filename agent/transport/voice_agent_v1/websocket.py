@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any, Final, Protocol
 
@@ -35,6 +35,7 @@ from agent.transport.voice_agent_v1.messages import (
     decode,
     encode,
 )
+from agent.transport.voice_agent_v1.pace import Pacer
 from agent.transport.voice_agent_v1.translation import close_frame, command_of, message_of
 
 PING_EVERY_S: Final = 5.0
@@ -91,8 +92,10 @@ class RoundTrip:
 class WebSocketConnection:
     """Frames in, frames out: a `ClientTransport`. `read_start` comes first, then `run`."""
 
-    def __init__(self, socket: ReadWriteSocket) -> None:
+    def __init__(self, socket: ReadWriteSocket, dropped: Callable[[str], None] = lambda _: None) -> None:
+        """`dropped` is told the kind of each thing that the client sent too fast."""
         self._socket = socket
+        self._pacer = Pacer(clock.now(), self.send_message, dropped)
         slow = encode(Error(code="slow_client", message=NOT_READING, fatal=True))
         self.queue = SendQueue(Overflow(slow, CloseCode.SLOW_CLIENT, "slow client"))
         self.round_trip = RoundTrip()
@@ -187,9 +190,13 @@ class WebSocketConnection:
         while (frame := await self._receive()) is not None:
             at = clock.now()
             if isinstance(frame, bytes):
-                session.audio(_checked(frame), at)
+                pcm = _checked(frame)
+                if self._pacer.takes_audio(len(pcm), at):
+                    session.audio(pcm, at)
                 continue
             message = self._decode(frame)
+            if not self._pacer.takes(message, at):
+                continue
             if message is None:
                 known = ", ".join(sorted(CLIENT_TYPES))
                 text = f"this type of message is not known and was ignored; known are {known}"

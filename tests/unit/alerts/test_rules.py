@@ -154,6 +154,14 @@ CASES = (
         "Roll back haiku_first for free callers: a session costs $0.210",
     ),
     Case(
+        "VoiceAgentCeilingReached",
+        (('voice_agent_spending_limited_total{scope="tier_hour",tier="free",action="refused"}', "0x10 5 8+4x40"),
+         ('voice_agent_spending_limited_total{scope="session",tier="free",action="stop"}', "0+50x60"),
+         ('voice_agent_spending_limited_total{scope="tier_hour",tier="premium",action="economy"}', "0+50x60")),
+        "11m", "30m", {"scope": "tier_hour", "tier": "free"},
+        "The ceiling tier_hour of free callers is reached: 40 calls were ended or refused in 10 minutes",
+    ),
+    Case(
         "VoiceAgentSessionCost", DEAR, "30m", "60m", WHO,
         "A session of free callers on haiku_first costs $0.210 on average",
     ),

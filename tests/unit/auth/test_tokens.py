@@ -82,6 +82,42 @@ def test_no_secret_but_ours_and_no_other_algorithm() -> None:
 
 def test_a_membership_cookie_gives_its_subject() -> None:
     cookie = jwt.encode({"sub": "member", "exp": datetime.now(UTC) + timedelta(minutes=1)}, SECRET, "HS256")
-    assert verify_membership(cookie, SECRET) == "member"
+    assert verify_membership(cookie, [SECRET]) == "member"
     with pytest.raises(TokenError):
-        verify_membership(cookie, "o" * 40)
+        verify_membership(cookie, ["o" * 40])
+
+
+def membership(**changes: object) -> str:
+    claims = {"sub": "member", "exp": datetime.now(UTC) + timedelta(minutes=1)} | changes
+    return jwt.encode(claims, SECRET, "HS256")
+
+
+@pytest.mark.parametrize("scope", ["voice-session", "voice-resume", "profile voice-session", ["voice-session"]])
+def test_a_session_token_is_no_membership_even_where_both_have_one_secret(scope: object) -> None:
+    with pytest.raises(TokenError, match="no membership"):
+        verify_membership(membership(scope=scope), [SECRET])
+    with pytest.raises(TokenError, match="no membership"):
+        verify_membership(BOOK.issue("caller", Tier.FREE)[0], [SECRET])
+    assert verify_membership(membership(scope="profile email"), [SECRET]) == "member"
+
+
+def test_an_audience_is_checked_where_one_is_configured() -> None:
+    right, wrong, without = membership(aud="voice"), membership(aud="shop"), membership()
+    assert verify_membership(right, [SECRET], "voice") == "member"
+    assert verify_membership(membership(aud=["shop", "voice"]), [SECRET], "voice") == "member"
+    for cookie in (wrong, without):
+        with pytest.raises(TokenError, match="audience"):
+            verify_membership(cookie, [SECRET], "voice")
+    assert verify_membership(wrong, [SECRET]) == "member"  # none is configured
+
+
+def test_two_secrets_are_accepted_while_they_are_changed() -> None:
+    old, _, _ = BOOK.issue("caller", Tier.FREE)
+    changing = TokenBook("n" * 40, minutes=15, previous=(SECRET,))
+    assert changing.verify(old).subject == "caller"
+    fresh, _, _ = changing.issue("caller", Tier.FREE)
+    with pytest.raises(TokenError, match="another secret"):
+        BOOK.verify(fresh)
+    with pytest.raises(TokenError, match="another secret"):
+        TokenBook("n" * 40, minutes=15).verify(old)
+    assert verify_membership(membership(), ["n" * 40, SECRET]) == "member"

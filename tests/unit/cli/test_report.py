@@ -137,7 +137,7 @@ def test_forget_and_prune() -> None:
     assert after["experience"] == []
     assert [part["total_usd"] for part in after["spending"]] == [part["total_usd"] for part in before]
     assert "charges                0" in run(ledger, "prune", "--days", "1")
-    assert "revision 0002" in run(ledger, "migrate")
+    assert "revision 0003" in run(ledger, "migrate")
 
 
 @pytest.mark.parametrize("period", ["24", "1w", "-1h", ""])

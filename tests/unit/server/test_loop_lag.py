@@ -5,7 +5,11 @@ from __future__ import annotations
 from agent.budgets import Tier
 from agent.server.loop_lag import LoopLag
 from agent.session.admission import Admission
+from agent.session.claims import Claims
 from agent.telemetry.exposition import Metrics
+
+FREE = Claims("somebody", Tier.FREE, None)
+PREMIUM = Claims("member", Tier.PREMIUM, None)
 
 
 async def test_one_stumble_is_not_overload_and_two_late_seconds_are() -> None:
@@ -24,14 +28,14 @@ def test_free_callers_are_refused_before_premium_ones_and_told_when_to_come_back
     def admission(lag_s: float) -> Admission:
         return Admission(max_sessions=10, premium_reserve=0.2, free_lag_s=0.2, any_lag_s=0.5, lag_s=lambda: lag_s)
 
-    assert admission(0.0).refusal(Tier.FREE, 7) is None
-    full = admission(0.0).refusal(Tier.FREE, 8)
+    assert admission(0.0).refusal(FREE, 7) is None
+    full = admission(0.0).refusal(FREE, 8)
     assert full is not None
     assert (full.reason, full.retry_after_s > 0) == ("full", True)
-    assert admission(0.0).refusal(Tier.PREMIUM, 8) is None
-    assert admission(0.0).refusal(Tier.PREMIUM, 10) is not None
-    late = admission(0.3).refusal(Tier.FREE, 0)
+    assert admission(0.0).refusal(PREMIUM, 8) is None
+    assert admission(0.0).refusal(PREMIUM, 10) is not None
+    late = admission(0.3).refusal(FREE, 0)
     assert late is not None
     assert (late.reason, late.retry_after_s > 0) == ("overloaded", True)
-    assert admission(0.3).refusal(Tier.PREMIUM, 0) is None
-    assert admission(0.6).refusal(Tier.PREMIUM, 0) is not None
+    assert admission(0.3).refusal(PREMIUM, 0) is None
+    assert admission(0.6).refusal(PREMIUM, 0) is not None

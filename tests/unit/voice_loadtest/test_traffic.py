@@ -10,7 +10,7 @@ from voice_loadtest.traffic import switchboard
 
 
 def local(stack: Stack) -> LocalStack:
-    return LocalStack(stack.url, stack.sandbox.url, None, None, API_KEY, "", ())
+    return LocalStack(stack.url, stack.ops_url, stack.sandbox.url, None, None, API_KEY, "", ())
 
 
 async def test_a_call_that_finds_no_place_is_refused_and_no_call() -> None:

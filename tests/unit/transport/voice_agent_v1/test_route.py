@@ -14,6 +14,7 @@ from litestar.datastructures import State
 
 from agent.auth.tokens import TokenBook
 from agent.budgets import Tier
+from agent.core.addresses import ClientAddresses
 from agent.core.audio import duration_s
 from agent.telemetry.events import QueueDropped, SessionEnded, SessionOutcome, SessionRefused
 from agent.transport.send_queue import MAX_WAITING
@@ -52,7 +53,15 @@ def upgrade(offered_token: str | None = None, **more: Any) -> Upgrade:
 
 async def connect(harness: SessionHarness, socket: Upgrade) -> None:
     """Runs the route's handler until it has done with the socket."""
-    route = VoiceRoute(BOOK, harness.registry, harness.sinks, start_timeout_s=5.0, resume_s=60.0, simulated=("stt",))
+    route = VoiceRoute(
+        BOOK,
+        harness.registry,
+        harness.sinks,
+        start_timeout_s=5.0,
+        resume_s=60.0,
+        simulated=("stt",),
+        addresses=ClientAddresses(),
+    )
     state = cast(State, SimpleNamespace(voice=route))
     await voice.fn(cast("WebSocket[Any, Any, State]", socket), state)
 

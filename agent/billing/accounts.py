@@ -1,0 +1,121 @@
+"""Accounts of the ceilings: how much was allowed, reserved and spent in one scope and one window of time.
+
+Amounts are whole nano-dollars. A shared account (of a day, or of a tier) spends what this process has leased of the
+ceiling; the database says yes in the background. Until it has, and while it cannot be reached, a local share applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+from agent.budgets import Tier
+
+SLICES: Final = 10  # a lease is a tenth of its ceiling: that much is lost at most when a process is killed
+
+
+class Scope(StrEnum):
+    """What a ceiling is on."""
+
+    SESSION = "session"
+    SUBJECT_DAY = "subject_day"
+    ADDRESS_DAY = "address_day"
+    ADDRESS_HOUR = "address_hour"
+    TIER_HOUR = "tier_hour"
+    PROCESS_HOUR = "process_hour"
+
+
+SHARED: Final = frozenset({Scope.SUBJECT_DAY, Scope.ADDRESS_DAY, Scope.ADDRESS_HOUR, Scope.TIER_HOUR})
+"""Scopes whose ceiling holds for all processes together."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """`owner` is a digest for subjects and addresses: nobody can read from it who that was. `until` ends the window."""
+
+    scope: Scope
+    tier: Tier
+    owner: str
+    until: datetime | None
+
+
+class Account:
+    """What one scope allows in one window."""
+
+    __slots__ = ("answered", "economy", "granted", "key", "limit", "local", "refused", "reserved", "spent", "used_at")
+
+    def __init__(self, key: AccountKey, limit: int, *, local: int, economy: int) -> None:
+        self.key = key
+        self.limit = limit
+        self.economy = economy
+        """From here on cheaper models answer."""
+        shared = key.scope in SHARED
+        self.local = local if shared else 0
+        self.granted = 0 if shared else limit
+        """Leased from the database and not given back."""
+        self.answered = not shared
+        """Whether the database has said how much there is, and can still be asked."""
+        self.refused = False
+        """Whether it said that nothing is left."""
+        self.reserved = 0
+        self.spent = 0
+        self.used_at = 0.0
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes spend from the same ceiling."""
+        return self.key.scope in SHARED
+
+    @property
+    def used(self) -> int:
+        """Spent and reserved."""
+        return self.spent + self.reserved
+
+    @property
+    def room(self) -> int:
+        """What may still be reserved here; negative where more was spent than is allowed."""
+        return self._allowed - self.used
+
+    @property
+    def cheaper(self) -> bool:
+        """Whether so much of the ceiling is gone that cheaper models answer."""
+        return self.used >= self.economy or (self.refused and self.room < self.limit // SLICES)
+
+    @property
+    def _allowed(self) -> int:
+        """The lease in hand, and on top of it the local share, until the database says that nothing is left."""
+        return self.granted if self.refused else min(self.limit, self.granted + self.local)
+
+    def wish(self, *, idle: bool) -> int:
+        """What to ask the database for: positive to lease more, negative to give back, 0 for nothing."""
+        if idle:
+            return self.used - self.granted
+        low = self.granted - self.used < self.limit // (2 * SLICES)
+        return max(self.limit // SLICES, self.used - self.granted) if low else 0
+
+    def answer(self, granted: int, wished: int) -> None:
+        """Takes what the database gave (or took back, where that is negative)."""
+        self.granted += granted
+        self.answered = True
+        self.refused = granted < wished
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseWish:
+    """One line of a request: `nano_usd` more of a ceiling; `owed` of it is spent already and cannot be refused."""
+
+    key: AccountKey
+    limit: int
+    nano_usd: int
+    owed: int
+
+
+class LeaseStore(Protocol):
+    """Where the processes share their ceilings."""
+
+    async def lease(self, wishes: Sequence[LeaseWish]) -> Sequence[int]:
+        """What each wish gets. Raises SQLAlchemyError or OSError when the database cannot be reached."""
+        ...

@@ -1,0 +1,60 @@
+"""Token buckets: how fast somebody may go on, and how much at once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+MOST_NAMES: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`burst` at once, then `per_s` in each second; both in the unit of what is counted."""
+
+    per_s: float
+    burst: float
+
+
+class TokenBucket:
+    """One bucket, full at first. Times are those of any monotonic clock, in seconds."""
+
+    __slots__ = ("_at", "_left", "_rate")
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._rate = rate
+        self._left = rate.burst
+        self._at = now
+
+    def take(self, amount: float, now: float) -> bool:
+        """Takes so much out of the bucket; False, and nothing is taken, where there is less in it."""
+        self._left = min(self._rate.burst, self._left + max(0.0, now - self._at) * self._rate.per_s)
+        self._at = now
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
+
+    def wait_s(self, amount: float) -> float:
+        """Seconds from the last `take` until so much is in the bucket."""
+        return max(0.0, (min(amount, self._rate.burst) - self._left) / self._rate.per_s)
+
+
+class KeyedBuckets:
+    """A bucket for each name; the least recently used ones are forgotten, which is to say full again."""
+
+    def __init__(self, rate: Rate, most: int = MOST_NAMES) -> None:
+        self._rate = rate
+        self._most = most
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def take(self, name: str, now: float) -> float:
+        """0.0 where this name may go on; else the seconds after which it may."""
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            bucket = self._buckets[name] = TokenBucket(self._rate, now)
+            if len(self._buckets) > self._most:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(name)
+        return 0.0 if bucket.take(1.0, now) else bucket.wait_s(1.0)

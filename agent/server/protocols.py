@@ -1,0 +1,182 @@
+"""uvicorn's two protocols with what they lack against strangers: a gate, deadlines, bounded frames and answers.
+
+Tried with uvicorn 0.54: a request line that never ends, headers or a body that never come and a handshake that
+`websockets` refuses while it reads it stay open for ever; empty continuation frames and pings that nobody reads the
+answers of grow memory without a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
+
+from agent.server.connections import ConnectionGate
+
+MAX_FRAME: Final = (
+    128 * 1024
+)  # bytes of a message; docs/protocol.md: 1009 beyond, 4413 below where it is still too large
+MAX_FRAGMENTS: Final = 1_024  # frames of one message
+CONTROL_FRAMES_S: Final = 20.0  # pings and pongs of the WebSocket layer, which no application sees
+CONTROL_BURST: Final = 200.0
+_BUSY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 10\r\n"
+    b"x-content-type-options: nosniff\r\nconnection: close\r\n"
+)
+_BUSY_BODY: Final = b'{"status":503,"title":"Service Unavailable","detail":"too many connections: try again in 10 s"}'
+_LATE: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain\r\nx-content-type-options: nosniff\r\n"
+    b"connection: close\r\ncontent-length: 34\r\n\r\nthe request did not arrive in time"
+)
+
+
+class GuardedHttp(H11Protocol):
+    """HTTP with a gate and a deadline for each request's line and headers, and for its body."""
+
+    gate: ConnectionGate
+    deadline_s: float
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._entered = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._entered = self.gate.enter(_address(self.client))
+        if not self._entered:
+            length = f"content-length: {len(_BUSY_BODY)}\r\n\r\n".encode()
+            transport.write(_BUSY + length + _BUSY_BODY)
+            transport.close()
+            return
+        self._mind()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._entered:
+            return
+        super().data_received(data)
+        self._mind()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel()
+        if self._entered:
+            self._entered = False
+            self.gate.leave(_address(self.client))
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._entered = False  # it goes on as a WebSocket, which leaves the gate when it ends
+        self._cancel()
+        super().handle_websocket_upgrade(event)
+
+    def _mind(self) -> None:
+        """Runs one deadline while something of a request is outstanding: single bytes do not prolong it."""
+        state = self.conn.their_state
+        upgraded = not self._entered
+        if upgraded or self.transport.is_closing() or state not in (h11.IDLE, h11.SEND_BODY):
+            self._cancel()
+        elif self._deadline is None and self.timeout_keep_alive_task is None:
+            self._deadline = self.loop.call_later(self.deadline_s, self._late, state)
+
+    def _late(self, state: Any) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self.conn.their_state is not state:
+            self._mind()  # the headers have come, and the body has its own deadline
+            return
+        self.gate.cut("request_timeout")
+        cycle: Any = self.cycle  # None before the first request
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(_LATE)
+        self.transport.close()
+
+    def _cancel(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class GuardedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket whose memory is bounded, and that answers a handshake which cannot be read."""
+
+    gate: ConnectionGate
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._control = CONTROL_BURST
+        self._control_at = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gate.leave(_address(self.client))
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.gate.cut("handshake")
+            self.handshake_initiated = self.handshake_complete = self.close_sent = True
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if not self.read_paused:  # who does not read our answers gets no more of them
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            return
+        super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        if self._allow_control():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        if self._allow_control():
+            super().handle_pong(event)
+
+    def _allow_control(self) -> bool:
+        if self.close_sent or self.transport.is_closing():
+            return False
+        now = self.loop.time()
+        self._control = min(CONTROL_BURST, self._control + (now - self._control_at) * CONTROL_FRAMES_S)
+        self._control_at = now
+        if self._control < 1:
+            self._fail(CloseCode.POLICY_VIOLATION, "too many pings")
+            return False
+        self._control -= 1
+        return True
+
+    def _fail(self, code: int, reason: str) -> None:
+        if self.close_sent:
+            return
+        self.gate.cut("frames")
+        self.frames = []
+        self.conn.fail(code, reason)
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+
+
+def guarded(gate: ConnectionGate, deadline_s: float) -> tuple[type[GuardedHttp], type[GuardedWebSocket]]:
+    """The protocols of one server, for `http` and `ws` of uvicorn's configuration."""
+    http = type("GuardedHttp", (GuardedHttp,), {"gate": gate, "deadline_s": deadline_s})
+    websocket = type("GuardedWebSocket", (GuardedWebSocket,), {"gate": gate})
+    return http, websocket
+
+
+def _address(client: tuple[str, int] | None) -> str | None:
+    return None if client is None else client[0]

@@ -1,0 +1,99 @@
+"""The parts of one process, made from its settings: the only place where they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from agent.billing.ceilings import SpendingCeilings
+from agent.billing.prices import load_prices
+from agent.billing.pricing import PricingSink
+from agent.budgets import Budgets, load_budgets
+from agent.ledger.ended_calls import SqlEndedCalls
+from agent.ledger.ledger import Ledger
+from agent.ledger.policy_store import SqlPolicyStore
+from agent.ledger.session_history import SessionHistory
+from agent.ledger.sink import LedgerSink
+from agent.memory.flows import load_flows
+from agent.policy.policies import DEFAULT_PATH, load_policies
+from agent.policy.routing import load_terms
+from agent.policy.watcher import AssignmentWatcher
+from agent.providers.factory import ProviderFactory
+from agent.providers.recorded import RecordedClip, Sentence, load_clips
+from agent.server.doors import ceiling_refusal
+from agent.server.loop_lag import LoopLag
+from agent.server.operations import Operations
+from agent.server.session_factory import SessionFactory
+from agent.server.startup import (
+    USUAL_CAUSES,
+    admission,
+    check_step_down,
+    configured,
+    provider_hooks,
+    series_of_a_policy,
+    show_first_providers,
+    warn_of_ends,
+)
+from agent.session.guarded import CallPrices
+from agent.session.registry import Registry
+from agent.settings import Settings
+from agent.telemetry.events import Sinks
+from agent.telemetry.exposition import Metrics
+from agent.telemetry.log import LogSink
+from agent.telemetry.metrics import MetricsSink
+from agent.turn.prompt import build_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The parts of one process."""
+
+    settings: Settings
+    budgets: Budgets
+    watch: AssignmentWatcher
+    operations: Operations
+    providers: ProviderFactory
+    metrics: Metrics
+    ledger: Ledger
+    sinks: Sinks
+    clips: Mapping[Sentence, RecordedClip]
+    lag: LoopLag
+    registry: Registry
+    ceilings: SpendingCeilings
+
+
+def wire(settings: Settings) -> Wiring:
+    """Loads and checks everything that can be wrong. Raises ConfigurationError."""
+    budgets = load_budgets(settings.budgets_file)
+    policies = load_policies(settings.policies_file or DEFAULT_PATH)
+    check_step_down(budgets, policies)
+    metrics, clips, sinks = Metrics(), load_clips(settings.clips_dir), Sinks([])
+    providers = ProviderFactory(settings, budgets.deadlines, provider_hooks(sinks, clips))
+    known = configured(policies, providers)
+    ledger = Ledger(settings.database_url, metrics, retention_days=settings.retention_days)
+    recorder = LedgerSink(ledger)
+    names = {model for _, _, model in known.models}
+    prices = load_prices(settings.prices_file)
+    warn_of_ends(prices, known, metrics)
+    money = PricingSink(prices, metrics, budgets, recorder, configured_models=names)
+    money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
+    counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
+    sinks.members.extend([money, recorder, counting, LogSink()])
+    show_first_providers(metrics, policies)
+    store = SqlPolicyStore(ledger.engine, ledger.migrated)
+    watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
+    terms, prompt = load_terms(settings.terms_file), build_prompt(settings.business_name, settings.extra_prompt)
+    ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
+    guard = (ceilings, CallPrices(prices))
+    sessions = SessionFactory(
+        settings, budgets, watch, load_flows(), terms, prompt, providers, ledger, money, sinks, clips, *guard
+    )
+    lag = LoopLag(metrics)
+    place = admission(settings, lag, lambda claims: ceiling_refusal(ceilings, claims))
+    registry = Registry(sessions.make, sinks, place, SessionHistory(ledger))
+    calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
+    operations = Operations(settings, watch, store, calls, allowed, metrics)
+    return Wiring(
+        settings, budgets, watch, operations, providers, metrics, ledger, sinks, clips, lag, registry, ceilings
+    )

@@ -1,0 +1,176 @@
+"""Providers that reserve the expected price of each call in a session's purse before they are asked.
+
+They stand in front of a whole chain: whichever provider answers in the end, what it really took is counted when its
+call ends, and the reservation is given back. Where there is no room for a call the provider is not asked at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from agent.billing.ceilings import Hold, Purse
+from agent.billing.prices import PriceBook
+from agent.billing.pricing import utc_now
+from agent.core.calls import Call, CallRecorder, ErrorKind, Fallback, FallbackObserver, ProviderError, Unit, Usage
+from agent.providers.base import (
+    Audio,
+    ClientSpeech,
+    LanguageModel,
+    Prompt,
+    SpeechStream,
+    SpeechToText,
+    SttEvent,
+    TextDelta,
+    TextToSpeech,
+)
+
+CHARACTERS_A_TOKEN: Final = 4
+CEILING: Final = "ceiling"  # the provider's name in the error of a call that was not made
+
+
+@dataclass(frozen=True, slots=True)
+class CallPrices:
+    """Prices of calls in nano-dollars, at today's prices; what has no price counts nothing."""
+
+    book: PriceBook
+
+    def paid(self, call: Call) -> int:
+        """What a call that has ended costs."""
+        return sum(charge.nano_usd or 0 for charge in self.book.charge(call, utc_now()))
+
+    def model_call(self, model: LanguageModel, prompt: Prompt) -> int:
+        """What a reply may take: the whole prompt, nothing of it cached, and all of the output that is allowed."""
+        texts = (prompt.system, prompt.memory, *(message.text for message in prompt.messages))
+        tokens = sum(map(len, texts)) // CHARACTERS_A_TOKEN
+        quantities = {Unit.INPUT_TOKENS: tokens, Unit.OUTPUT_TOKENS: prompt.max_tokens}
+        return self.paid(Call("llm", model.provider, model.model, "ok", 0.0, None, 0.0, Usage(quantities)))
+
+    def speech(self, voice: TextToSpeech, characters: int) -> int:
+        """What it takes to speak so many characters."""
+        usage = Usage({Unit.CHARACTERS: characters})
+        return self.paid(Call("tts", voice.provider, voice.model, "ok", 0.0, None, 0.0, usage))
+
+    def listening(self, recogniser: SpeechToText, samples: int) -> int:
+        """What it takes to listen to so many samples at 16 kHz."""
+        usage = Usage({Unit.AUDIO_SAMPLES: samples})
+        return self.paid(Call("stt", recogniser.provider, recogniser.model, "ok", 0.0, None, 0.0, usage))
+
+
+class GuardedLanguageModel:
+    """A language model that does not answer beyond a ceiling."""
+
+    def __init__(self, inner: LanguageModel, purse: Purse, prices: CallPrices) -> None:
+        self.provider, self.model = inner.provider, inner.model
+        self._inner, self._purse, self._prices = inner, purse, prices
+
+    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
+        """Streams one reply. Raises ProviderError, also when a ceiling has no room for it."""
+        hold = _reserved(self._purse, self._prices.model_call(self._inner, prompt))
+        try:
+            paying = _paying(recorder, self._purse, self._prices)
+            async with aclosing(self._inner.reply(session, prompt, paying)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            hold.release()
+
+
+class GuardedTextToSpeech:
+    """A voice that does not speak beyond a ceiling."""
+
+    def __init__(self, inner: TextToSpeech, purse: Purse, prices: CallPrices) -> None:
+        self.provider, self.model = inner.provider, inner.model
+        self._inner, self._purse, self._prices = inner, purse, prices
+
+    async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
+        """Streams the speech of one clause. Raises ProviderError, also when a ceiling has no room for it."""
+        hold = _reserved(self._purse, self._prices.speech(self._inner, len(text)))
+        try:
+            paying = _paying(recorder, self._purse, self._prices)
+            async with aclosing(self._inner.speak(session, text, paying)) as sound:
+                async for piece in sound:
+                    yield piece
+        finally:
+            hold.release()
+
+
+class GuardedSpeechToText:
+    """A recogniser whose streams reserve what they are sent; the session looks at its purse and ends them."""
+
+    def __init__(self, inner: SpeechToText, purse: Purse, prices: CallPrices) -> None:
+        self.provider, self.model = inner.provider, inner.model
+        self._inner, self._purse, self._prices = inner, purse, prices
+
+    @asynccontextmanager
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[SpeechStream]:
+        """Opens a stream for one session. Raises ProviderError."""
+        hold = self._purse.stream()
+        try:
+            paying = _paying(recorder, self._purse, self._prices, hold)
+            async with self._inner.open(session, paying) as stream:
+                yield _PaidStream(stream, hold, self._prices.listening(self._inner, 1_000_000))
+        finally:
+            hold.release()
+
+
+class _PaidStream:
+    """A stream that counts what it is sent: the price of a call is known only every ten seconds."""
+
+    def __init__(self, inner: SpeechStream, hold: Hold, nano_per_million: int) -> None:
+        self._inner = inner
+        self._hold = hold
+        self._rate = nano_per_million
+
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
+        self._hold.grow(len(pcm) // 2 * self._rate // 1_000_000)
+        await self._inner.send(pcm, voiced_s=voiced_s)
+
+    async def finish(self) -> None:
+        await self._inner.finish()
+
+    def __aiter__(self) -> AsyncIterator[SttEvent]:
+        return self._inner.__aiter__()
+
+
+def _reserved(purse: Purse, nano_usd: int) -> Hold:
+    hold = purse.reserve(nano_usd)
+    if hold is None:
+        raise ProviderError(CEILING, ErrorKind.REFUSED)
+    return hold
+
+
+class _PayingRecorder:
+    """Counts the price of each call in the purse, and hands the call on."""
+
+    def __init__(self, inner: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None) -> None:
+        self._inner = inner
+        self._purse = purse
+        self._prices = prices
+        self._stream = stream
+
+    def record(self, call: Call) -> None:
+        paid = self._prices.paid(call)
+        if self._stream is not None:
+            self._stream.grow(-paid)  # it was reserved when it was sent
+        self._purse.spend(paid)
+        self._inner.record(call)
+
+
+class _PayingObserver(_PayingRecorder):
+    """The same in front of a recorder that also wants to know of fallbacks."""
+
+    observer: FallbackObserver
+
+    def fell_back(self, fallback: Fallback) -> None:
+        self.observer.fell_back(fallback)
+
+
+def _paying(recorder: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None = None) -> _PayingRecorder:
+    if isinstance(recorder, FallbackObserver):
+        paying = _PayingObserver(recorder, purse, prices, stream)
+        paying.observer = recorder
+        return paying
+    return _PayingRecorder(recorder, purse, prices, stream)

@@ -1,0 +1,49 @@
+"""Settings of the doors: who is let in, how fast, and where the operators' own door is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+from agent.core.addresses import Networks
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Written with commas between them."""
+
+
+class DoorSettings(BaseSettings):
+    """The part of `Settings` that is about strangers."""
+
+    allowed_hosts: Names = Field((), description="names in the Host header that addresses are made of, beside loopback")
+    ops_host: str = Field("127.0.0.1", description="address of the operations listener: metrics, health, /v1/ops")
+    ops_port: int = Field(8001, ge=0, le=65535, description="port of the operations listener; 0 takes a free one")
+    trusted_proxies: Names = Field(
+        (), description="addresses or networks whose X-Forwarded-For names the client, such as 10.0.0.0/8"
+    )
+    unlimited_addresses: Names = Field(
+        (), description="addresses or networks without a limit of their own: load tests, a telephone gateway"
+    )
+    tokens_per_minute: int = Field(30, ge=1, le=100_000, description="session tokens that one address gets in a minute")
+    sessions_per_address: int = Field(20, ge=1, le=100_000, description="sessions that one address holds at once")
+    connections_per_address: int = Field(
+        60, ge=1, le=100_000, description="open connections of one address, of whatever kind"
+    )
+    max_connections: int = Field(
+        1000, ge=10, le=200_000, description="open connections; fewer where the process has not enough descriptors"
+    )
+    request_timeout_s: float = Field(
+        10.0, gt=0, le=300, description="how long a request's line and headers, and then its body, may take to arrive"
+    )
+
+    @field_validator("allowed_hosts", "trusted_proxies", "unlimited_addresses", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", "unlimited_addresses")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Networks.parse(value)
+        return value

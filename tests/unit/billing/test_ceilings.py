@@ -1,0 +1,323 @@
+"""Ceilings on money: what is reserved, who pays, and that strangers never spend what members need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
+
+import pytest
+
+from agent.billing.accounts import LeaseWish
+from agent.billing.ceilings import Payer, Scope, SpendingCeilings, Step
+from agent.billing.prices import NANO, load_prices
+from agent.budgets import Tier
+from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver, ProviderError, Unit, Usage
+from agent.providers.base import Audio, Message, Prompt, SpeechStream, TextDelta
+from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
+from agent.telemetry.exposition import Metrics
+from tests.support.factories import BUDGETS, NOON, heard, said, thought
+from tests.support.virtual_time import run_virtual
+
+PRICES = CallPrices(load_prices())
+PROMPT = Prompt(system="You answer the phone. " * 40, memory="", messages=(Message("user", "x" * 1_990),))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+class Process:
+    """One process with its ceilings."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.metrics = Metrics()
+        self.ceilings = SpendingCeilings(BUDGETS.ceilings, self.metrics, secret="s" * 32, now=self.clock)
+
+    def limited(self, scope: Scope, tier: Tier, action: str) -> float:
+        labels = {"scope": scope.value, "tier": tier.value, "action": action}
+        return self.metrics.registry.get_sample_value("voice_agent_spending_limited_total", labels) or 0.0
+
+
+class SharedLeases:
+    """The database of several processes, which may be down."""
+
+    def __init__(self) -> None:
+        self.leased: dict[object, int] = {}
+        self.down = False
+
+    async def lease(self, wishes: Sequence[LeaseWish]) -> Sequence[int]:
+        if self.down:
+            raise OSError
+        granted: list[int] = []
+        for wish in wishes:
+            before = self.leased.get(wish.key, 0)
+            got = max(wish.owed, min(wish.nano_usd, wish.limit - before)) if wish.nano_usd > 0 else wish.nano_usd
+            self.leased[wish.key] = before + got
+            granted.append(got)
+        return granted
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def record(self, call: Call) -> None:
+        self.calls.append(call)
+
+
+class Observer(Recorder):
+    def __init__(self) -> None:
+        super().__init__()
+        self.moves: list[Fallback] = []
+
+    def fell_back(self, fallback: Fallback) -> None:
+        self.moves.append(fallback)
+
+
+class Model:
+    """A model whose replies take as long as somebody lets them."""
+
+    provider = "anthropic"
+    model = "claude-sonnet-5-5"
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.told: list[CallRecorder] = []
+
+    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
+        self.asked += 1
+        self.told.append(recorder)
+        outcome = "cancelled"
+        try:
+            yield TextDelta("Hello.")
+            outcome = "ok"
+        finally:
+            usage = Usage({Unit.INPUT_TOKENS: 3_000, Unit.OUTPUT_TOKENS: 50}, estimated=outcome == "cancelled")
+            recorder.record(Call("llm", self.provider, self.model, "ok", 0.0, 0.1, 0.2, usage))
+
+
+def stranger(name: str = "free-1", address: str | None = "192.0.2.1") -> Payer:
+    return Payer(name, Tier.FREE, address)
+
+
+def member(name: str = "ada", address: str | None = "192.0.2.9") -> Payer:
+    return Payer(name, Tier.PREMIUM, address)
+
+
+async def test_a_hundred_superseded_texts_cost_a_stranger_no_more_than_a_session() -> None:
+    process, recorder, database = Process(), Recorder(), SharedLeases()
+    purse = process.ceilings.purse(stranger())
+    model = GuardedLanguageModel(Model(), purse, PRICES)
+    refused = 0
+    for _ in range(100):
+        await process.ceilings.exchange(database)
+        if purse.step is Step.STOP:
+            refused += 1
+            continue
+        async with aclosing(model.reply("s1", PROMPT, recorder)) as pieces:
+            async for _piece in pieces:
+                break  # the next text supersedes the turn
+    spent = sum(PRICES.paid(call) for call in recorder.calls) / NANO
+    assert refused > 50
+    assert spent <= BUDGETS.ceilings[Tier.FREE].session_usd
+    assert purse.used_usd == pytest.approx(spent)
+    assert process.limited(Scope.SESSION, Tier.FREE, "stop") == 1
+    assert process.limited(Scope.SESSION, Tier.FREE, "economy") == 1
+
+
+async def test_calls_at_the_same_time_reserve_before_they_are_made() -> None:
+    process, inner = Process(), Model()
+    purse = process.ceilings.purse(stranger())
+    model = GuardedLanguageModel(inner, purse, PRICES)
+    open_replies = [model.reply("s1", PROMPT, Recorder()) for _ in range(100)]
+    failed = 0
+    for reply in open_replies:
+        try:
+            await anext(reply)
+        except ProviderError:
+            failed += 1
+    assert failed
+    assert inner.asked + failed == 100
+    assert purse.used_usd <= BUDGETS.ceilings[Tier.FREE].session_usd
+    for reply in open_replies:
+        await reply.aclose()
+
+
+async def test_what_was_reserved_and_not_used_is_there_again() -> None:
+    process = Process()
+    purse = process.ceilings.purse(stranger())
+    hold = purse.reserve(100_000_000)
+    assert hold is not None
+    assert purse.reserve(100_000_000) is None
+    hold.release()
+    hold.release()
+    assert purse.used_usd == 0
+    assert purse.reserve(100_000_000) is not None
+
+
+async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> None:
+    process, recorder = Process(), Observer()
+    purse = process.ceilings.purse(stranger())
+
+    class Stream:
+        async def send(self, pcm: bytes) -> None: ...
+
+        async def finish(self) -> None: ...
+
+    class Recogniser:
+        provider, model = "deepgram", "flux-general-en"
+
+        def open(self, session: str, to: CallRecorder) -> object:
+            from contextlib import asynccontextmanager
+
+            @asynccontextmanager
+            async def opened() -> AsyncGenerator[SpeechStream]:
+                yield Stream()  # type: ignore[misc]
+                to.record(heard(60))
+                assert isinstance(to, FallbackObserver)
+
+            return opened()
+
+    recogniser = GuardedSpeechToText(Recogniser(), purse, PRICES)  # type: ignore[arg-type]
+    async with recogniser.open("s1", recorder) as stream:
+        for _ in range(600):
+            await stream.send(bytes(3_200))
+        minute = PRICES.paid(heard(60)) / NANO
+        assert purse.used_usd == pytest.approx(minute, rel=1e-3)
+    assert purse.used_usd == pytest.approx(minute, rel=1e-9)
+
+
+async def test_a_voice_beyond_the_ceiling_is_not_asked() -> None:
+    purse = Process().ceilings.purse(stranger(), spent_nano_usd=149_000_000)
+
+    class Voice:
+        provider, model = "elevenlabs", "eleven_flash_v2_5"
+
+        async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
+            recorder.record(said(len(text)))
+            yield Audio(b"\0\0", "elevenlabs")
+
+    voice = GuardedTextToSpeech(Voice(), purse, PRICES)
+    assert [piece async for piece in voice.speak("s1", "Yes.", Recorder())]
+    with pytest.raises(ProviderError):
+        assert [piece async for piece in voice.speak("s1", "x" * 100, Recorder())]
+
+
+def test_with_everything_strangers_may_spend_gone_a_premium_caller_notices_nothing() -> None:
+    async def scene() -> None:
+        process = Process()
+        for number in range(2_000):
+            payer = stranger(f"free-{number}", f"198.51.{number // 250}.{number % 250}")
+            if process.ceilings.reached(payer) is None:
+                process.ceilings.purse(payer).spend(50_000_000)
+        assert process.ceilings.reached(stranger("new", "203.0.113.7")) is not None
+        # from the address of a stranger whose day is used up, too
+        for payer in (member(), member("bob", "198.51.0.1")):
+            assert process.ceilings.reached(payer) is None
+            assert process.ceilings.purse(payer).step is Step.NORMAL
+
+    run_virtual(scene())
+
+
+@pytest.mark.parametrize(
+    ("scope", "payers"),
+    [
+        (Scope.SUBJECT_DAY, [stranger("eve", f"192.0.2.{n}") for n in range(60)]),
+        (Scope.ADDRESS_DAY, [stranger(f"free-{n}", "192.0.2.1") for n in range(60)]),
+        (Scope.TIER_HOUR, [stranger(f"free-{n}", f"10.0.{n // 250}.{n % 250}") for n in range(2_000)]),
+    ],
+)
+def test_each_ceiling_holds_by_itself(scope: Scope, payers: list[Payer]) -> None:
+    async def scene() -> None:
+        process, database = Process(), SharedLeases()
+        spent, reached = 0.0, None
+        for payer in payers:
+            await process.ceilings.exchange(database)
+            if process.clock.at.hour == 12 and spent > 0.5 and scope is not Scope.TIER_HOUR:
+                process.clock.at += timedelta(hours=1)  # so that an address's hour is not the one that is reached
+            reached = process.ceilings.reached(payer)
+            if reached is not None:
+                break
+            process.ceilings.purse(payer).spend(50_000_000)
+            spent += 0.05
+        assert reached is not None and reached.scope is scope
+        assert reached.retry_after_s > 0
+        limits = BUDGETS.ceilings[Tier.FREE]
+        assert round(spent, 6) <= {Scope.TIER_HOUR: limits.tier_hour_usd}.get(scope, limits.address_day_usd)
+        assert process.limited(scope, Tier.FREE, "refused") == 1
+
+    run_virtual(scene())
+
+
+def test_processes_share_a_ceiling_by_leases_and_a_new_day_begins_anew() -> None:
+    async def scene() -> None:
+        clock, database = Clock(), SharedLeases()
+        processes = [Process(clock) for _ in range(3)]
+        purses = [process.ceilings.purse(stranger("eve", None)) for process in processes]
+        spent = 0.0
+        for _ in range(300):
+            for process, purse in zip(processes, purses, strict=True):
+                await process.ceilings.exchange(database)
+                if process.ceilings.reached(stranger("eve", None)) is None:
+                    purse.spend(5_000_000)
+                    spent += 0.005
+        assert 0.9 <= spent <= 1.0
+        clock.at += timedelta(days=1)
+        assert all(process.ceilings.reached(stranger("eve", None)) is None for process in processes)
+
+    run_virtual(scene())
+
+
+def test_with_the_database_down_the_lease_and_then_a_local_share_apply() -> None:
+    async def scene() -> None:
+        process, database = Process(), SharedLeases()
+        payer = stranger("eve", None)
+        purse = process.ceilings.purse(payer)
+        purse.spend(1_000_000)
+        await process.ceilings.exchange(database)
+        database.down = True
+        spent = 0.001
+        for _ in range(300):
+            await process.ceilings.exchange(database)
+            if process.ceilings.reached(payer) is None:
+                purse.spend(5_000_000)
+                spent += 0.005
+        limits = BUDGETS.ceilings[Tier.FREE]
+        assert 0.1 <= spent <= (0.1 + limits.local_share) * limits.subject_day_usd + 0.01
+        database.down = False
+        await process.ceilings.exchange(database)
+        assert process.ceilings.reached(payer) is None
+
+    run_virtual(scene())
+
+
+def test_idle_accounts_give_back_what_they_do_not_need() -> None:
+    async def scene() -> None:
+        process, database = Process(), SharedLeases()
+        process.ceilings.purse(stranger()).spend(3_000_000)
+        running = asyncio.create_task(process.ceilings.run(database))
+        await asyncio.sleep(5)
+        assert sum(database.leased.values()) > 100_000_000
+        await asyncio.sleep(120)
+        assert set(database.leased.values()) == {3_000_000}
+        process.ceilings.purse(stranger("other")).spend(2_000_000)
+        await asyncio.sleep(5)
+        running.cancel()
+        await asyncio.wait({running})
+        assert sum(database.leased.values()) == 4 * 3_000_000 + 2_000_000 * 4  # each of the four shared scopes
+
+    run_virtual(scene())
+
+
+async def test_thought_and_said_are_priced_as_the_ledger_prices_them() -> None:
+    purse = Process().ceilings.purse(member())
+    for call in (thought(), said()):
+        purse.spend(PRICES.paid(call))
+    assert purse.used_usd == pytest.approx((PRICES.paid(thought()) + PRICES.paid(said())) / NANO)

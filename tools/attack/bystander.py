@@ -1,0 +1,65 @@
+"""The innocent caller beside an attack: a premium caller who types, and how long its first words take."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from tools.attack.attacker import Attacker
+
+PAUSE_S = 1.1  # between two texts: within its pace
+LINES = ("hello", "what rooms do you have", "do you have breakfast", "thank you")
+
+
+@dataclass
+class Bystander:
+    """Seconds to the first sound of each reply, with the time at which the text was sent."""
+
+    waits: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    lost: int = 0
+
+    def median_ms(self, before: float) -> float:
+        """What is usual: the median until then."""
+        return 1000 * statistics.median([wait for at, wait in self.waits if at < before] or [0.0])
+
+    def worst_ms(self, since: float) -> float:
+        """The longest wait since then."""
+        return 1000 * max([wait for at, wait in self.waits if at >= since], default=0.0)
+
+    async def talk(self, socket: ClientConnection) -> None:
+        """Types for as long as it is let."""
+        count = 0
+        while True:
+            began = time.monotonic()
+            await socket.send(json.dumps({"type": "text", "text": LINES[count % len(LINES)]}))
+            count += 1
+            try:
+                async with asyncio.timeout(20):
+                    while not isinstance(await socket.recv(), bytes):
+                        pass
+            except (TimeoutError, ConnectionClosed):
+                self.lost += 1
+                return
+            self.waits.append((began, time.monotonic() - began))
+            await asyncio.sleep(PAUSE_S)
+
+
+@asynccontextmanager
+async def beside(by: Attacker, api_key: str) -> AsyncGenerator[Bystander]:
+    """A premium caller who talks while the block runs."""
+    found = Bystander()
+    async with by.call(await by.token(authorization=f"Bearer {api_key}")) as socket:
+        task = asyncio.create_task(found.talk(socket))
+        try:
+            yield found
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
