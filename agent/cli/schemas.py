@@ -14,13 +14,18 @@ _out = click.option(
 
 
 def openapi_document() -> str:
-    """The OpenAPI document of the HTTP API as JSON. It needs no settings and starts nothing."""
-    from agent.server.app import create_app
+    """The OpenAPI document of both listeners as JSON. It needs no settings and starts nothing."""
+    from agent.server.app import create_app, described
     from agent.settings import Settings
 
     # a simulated provider needs no key, and a Settings object without a file does not depend on the machine
     settings = Settings.model_construct(sandbox_url="http://127.0.0.1", database_url="sqlite+aiosqlite://")
-    return _json(create_app(settings).openapi_schema.to_schema())
+    app = create_app(settings)
+    document, public = (one.openapi_schema.to_schema() for one in (app.state["operations_app"], described(app)))
+    document["paths"] = dict(sorted({**public["paths"], **document["paths"]}.items()))
+    schemas = {**public["components"].get("schemas", {}), **document["components"].get("schemas", {})}
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+    return _json(document)
 
 
 def asyncapi_document() -> str:

@@ -92,6 +92,13 @@ def create_app(settings: Settings) -> Litestar:
     return application(routes, state, life)
 
 
+def described(app: Litestar) -> Litestar:
+    """The public routes of `app` once more, with a document of them; never served, since strangers need none."""
+    wiring: Wiring = app.state["wiring"]
+    routes = [router, *public_health(wiring.registry, wiring.providers)]
+    return application(routes, app.state.dict(), openapi=openapi_config(None))
+
+
 def _details(wiring: Wiring) -> Mapping[str, Any]:
     return {
         "database": "reachable" if wiring.ledger.reachable else "unreachable",
