@@ -21,7 +21,7 @@ _WORDS_NOT_CODES: Final = frozenset("ALL BAM CUP GEL MOP PEN SOS TOP TRY XTS XXX
 """Codes that are words in capitals more often than money: "ALL 5 rooms"."""
 CODES: Final = frozenset(_ENGLISH_LOCALE.currencies) - _WORDS_NOT_CODES
 SYMBOLS: Final[dict[str, str]] = {
-    **{symbol: code for code, symbol in _ENGLISH_LOCALE.currency_symbols.items() if symbol != code and len(symbol) < 4},
+    **{symbol: code for code, symbol in _ENGLISH_LOCALE.currency_symbols.items() if symbol != code and len(symbol) < 4 and code in CODES},
     "US$": "USD", "C$": "CAD", "zł": "PLN", "Kč": "CZK", "₺": "TRY", "₽": "RUB", "₴": "UAH", "₦": "NGN",
 }  # fmt: skip
 """Currency signs by CLDR, and those that only the currency's own country uses."""
@@ -39,7 +39,8 @@ UNITS: Final[dict[str, str]] = {
     "mins": "duration-minute", "hr": "duration-hour", "hrs": "duration-hour", "h": "duration-hour",
     "sec": "duration-second", "secs": "duration-second", "s": "duration-second", "ms": "duration-millisecond",
     "kB": "digital-kilobyte", "KB": "digital-kilobyte", "MB": "digital-megabyte", "GB": "digital-gigabyte",
-    "TB": "digital-terabyte", "Mbps": "digital-megabit/duration-second", "Mbit/s": "digital-megabit/duration-second",
+    "TB": "digital-terabyte", "Mbps": "digital-megabit/duration-second", "MB/s": "digital-megabyte/duration-second",
+    "Mbit/s": "digital-megabit/duration-second",
     "Gbps": "digital-gigabit/duration-second", "kbps": "digital-kilobit/duration-second", "Hz": "frequency-hertz",
     "kHz": "frequency-kilohertz", "MHz": "frequency-megahertz", "GHz": "frequency-gigahertz", "W": "power-watt",
     "kW": "power-kilowatt", "kWh": "energy-kilowatt-hour", "kcal": "energy-kilocalorie", "m²": "area-square-meter",
@@ -63,7 +64,7 @@ def currency_code(written: str) -> str | None:
     return SYMBOLS.get(written) or (written if written in CODES else None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpokenLanguage:
     """The names of one language. code: ISO 639-1. Get it by `spoken_language`."""
 
@@ -90,7 +91,7 @@ class SpokenLanguage:
         if len(written) == 1 and " " in name.replace("-", " "):
             forms = self._forms(code)
             name = name.split()[-1] if self.english else forms[0][0 if one else 1] if forms else name
-        return name.replace("US ", "U S ")
+        return re.sub(r" \(.*\)", "", name).replace("US ", "U S ")
 
     def cents(self, written: str, count: int) -> str:
         """The name of the hundredths of a currency; "" where nobody knows it (they are then said as a number)."""

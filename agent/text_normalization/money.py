@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from agent.text_normalization.language import CURRENCY, SpokenLanguage, currency_code
+from agent.text_normalization.language import CODES, CURRENCY, SYMBOLS, SpokenLanguage, currency_code
 from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
 
 SCALES: Final = frozenset({"hundred", "thousand", "million", "billion", "trillion"})
@@ -24,12 +24,14 @@ _NUM: Final = r"[0-9](?:[0-9.,']*[0-9])?|\.[0-9]+"
 MONEY: Final = re.compile(rf"(-?)({CURRENCY})(-?)({_NUM})(k|K|m|M|bn|b|B)?")
 _AFTER: Final = re.compile(rf"(-?)((?:{_NUM})(?:k|K|m|M|bn|b|B)?)({CURRENCY})")
 _AMOUNT: Final = re.compile(rf"[-+]?(?:{_NUM})(?:[-–](?:{_NUM}))?(?:k|K|M|m|bn)?")
+_NO_CENTS: Final = re.compile(r"(?<=[0-9])[.,][-–]{1,2}(?![0-9])")  # "25.-"
+_APOSTROPHE: Final = re.compile(r"(?<=[0-9])'(?=[0-9]{3}(?![0-9]))")  # Swiss thousands, and no feet
+_AFTER_SIGN: Final = re.compile(r"[/–-]")
 _THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:([.,'])[0-9]{3})(?:\1[0-9]{3})*")
 _GROUP_WORD: Final = re.compile(r"[0-9]{3}(?:[.,][0-9]{1,2})?")
 _JOINS: Final = frozenset({"-", "–", "to", "and", "or", "bis", "und", "à", "et", "a", "y", "oder", "ou", "o"})
 _JOIN_STARTS: Final = frozenset(join[0] for join in _JOINS)
-_STARTS: Final = frozenset(symbol for symbol in CURRENCY.replace("\\", "").split("|"))
-_FIRST: Final = frozenset(symbol[0] for symbol in _STARTS)
+CURRENCY_STARTS: Final = frozenset(symbol[0] for symbol in (*SYMBOLS, *CODES))
 _MARKS: Final = ".,!?;:*_\"')"
 
 
@@ -38,7 +40,7 @@ def plain_number(text: str, *, comma: bool, money: bool = False) -> str:
 
     comma: the language writes decimals after a comma. With `money` three digits after the one mark are thousands.
     """
-    text = text.replace("'", "")
+    text = without_apostrophes(text)
     last = max(text.rfind("."), text.rfind(","))
     if last < 0:
         return text
@@ -51,6 +53,11 @@ def plain_number(text: str, *, comma: bool, money: bool = False) -> str:
     return text if mark in whole else f"{whole}.{fraction}"
 
 
+def without_apostrophes(text: str) -> str:
+    """Without the marks between Swiss thousands: "1'250" is "1250"; the feet of "5'10" keep theirs."""
+    return _APOSTROPHE.sub("", text)
+
+
 def grouped(plain: str) -> str:
     """A plain number with commas between its thousands, which says that it is a quantity and no code."""
     whole, point, fraction = plain.partition(".")
@@ -59,10 +66,14 @@ def grouped(plain: str) -> str:
 
 def with_currency(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> str:
     """The number with the currency in front that stands before or after it; the same without one, or WAIT."""
+    core = _NO_CENTS.sub("", core)
     if context.currency:
         return _put_before(context.currency, core)
     value, slash, period = core.partition("/")
-    attached = _AFTER.fullmatch(value.replace("–", "-").rpartition("-")[2])
+    left, dash, right = value.replace("–", "-").rpartition("-")
+    attached = _AFTER.fullmatch(right)
+    if dash and attached is not None and (first_attached := _AFTER.fullmatch(left)) is not None:
+        return f"{_turned(first_attached)}-{_turned(attached)}{slash}{period}"
     if attached is not None and _AMOUNT.fullmatch(number := value.removesuffix(attached[3])):
         return _put_before(attached[3], _comma_ended(number)) + slash + period
     if closed or _AMOUNT.fullmatch(core) is None:
@@ -70,16 +81,20 @@ def with_currency(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> 
     first = ahead.char()
     if first is None:
         return WAIT
-    if first not in _FIRST and not first.isdigit() and first not in _JOIN_STARTS:
+    if first not in CURRENCY_STARTS and not first.isdigit() and first not in _JOIN_STARTS:
         return core
     found = _follow(core, ahead)
     if found is None:
         return WAIT
     currency, taken, number = found
-    if not currency:
-        return core
     context.taken = taken
+    if not currency:  # "10 000 people"
+        return grouped(number) if taken and not context.language.decimal_comma else number
     return _put_before(currency, _comma_ended(number))
+
+
+def _turned(attached: re.Match[str]) -> str:
+    return _put_before(attached[3], attached[1] + _comma_ended(attached[2]))
 
 
 def _put_before(currency: str, number: str) -> str:
@@ -102,7 +117,7 @@ def _follow(core: str, ahead: Ahead) -> tuple[str, list[str], str] | None:
         if len(words) < count:
             break
         word = words[-1]
-        bare = word.rstrip(_MARKS).partition("/")[0]
+        bare = _AFTER_SIGN.split(word.rstrip(_MARKS), maxsplit=1)[0]
         if currency_code(bare):
             return bare, [*taken, bare], number
         if grouping and _GROUP_WORD.fullmatch(word):
@@ -113,7 +128,7 @@ def _follow(core: str, ahead: Ahead) -> tuple[str, list[str], str] | None:
         if count > 1 or word not in _JOINS or not re.search(r"[.,][0-9]{2}$", core):
             break
         return _joined(core, ahead)
-    return "", [], core
+    return ("", taken, number) if any(word[0] == "0" for word in taken) else ("", [], core)
 
 
 def _joined(core: str, ahead: Ahead) -> tuple[str, list[str], str] | None:

@@ -12,11 +12,20 @@ from typing import Final
 
 from agent.text_normalization.language import ENGLISH, SpokenLanguage
 from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
-from agent.text_normalization.money import MONEY, SCALE_LETTERS, SCALES, grouped, money, plain_number, with_currency
+from agent.text_normalization.money import (
+    MONEY,
+    SCALE_LETTERS,
+    SCALES,
+    grouped,
+    money,
+    plain_number,
+    with_currency,
+    without_apostrophes,
+)
 
 _NUM: Final = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+"
 _NUMBER: Final = re.compile(rf"([-+]?)({_NUM})")
-_TIME: Final = re.compile(r"([0-9]{1,2})(?:[:.h]([0-5][0-9]))?(?::[0-5][0-9])?([ap]\.?m\.?|[AP]\.?M\.?)?")
+_TIME: Final = re.compile(r"([0-9]{1,2})(?:[:.h]([0-5][0-9]))?(?::[0-5][0-9])?h?([ap]\.?m\.?|[AP]\.?M\.?)?")
 _DOTTED_TIME: Final = re.compile(r"[0-9]{1,2}\.[0-5][0-9]")
 _ORDINAL: Final = re.compile(r"([0-9][0-9,]*)(?:st|nd|rd|th|ST|ND|RD|TH)")
 _ATTACHED: Final = re.compile(rf"([-+]?)({_NUM})-?([%‰°¢µA-Za-z²³/]+[23]?)")
@@ -221,7 +230,7 @@ def _amount(plain: str) -> str:
 
 def _decimal_point(core: str) -> str:
     """ "25,5 %" and "12,50" with a point; thousands keep their commas."""
-    return re.sub(r"^([-+]?[0-9]+),([0-9]{1,2})(?![0-9,])", r"\1.\2", core).replace("'", "")
+    return re.sub(r"^([-+]?[0-9]+),([0-9]{1,2})(?![0-9,])", r"\1.\2", without_apostrophes(core))
 
 
 def per(period: str, language: SpokenLanguage = ENGLISH) -> str:
@@ -253,7 +262,7 @@ def _compound(core: str, context: ReadAhead) -> str | None:
     if "-" in core or "–" in core:
         return _dashed(core.replace("–", "-"), context)
     if slash and (said := _simple(left)):
-        joined = "or" if _ORDINAL.fullmatch(right) else "out of"
+        joined = "or" if _ORDINAL.fullmatch(right) or MONEY.fullmatch(right) else "out of"
         return f"{said} {joined} {_simple(right) or right}"
     return None
 

@@ -19,6 +19,8 @@ from agent.text_normalization.money import MONEY, SCALE_LETTERS, money, plain_nu
 
 _NUMBER: Final = re.compile(r"([-+]?)([0-9](?:[0-9.,']*[0-9])?|[.,][0-9]+)([%‰°A-Za-z²³/]+[23]?)?")
 _TIME: Final = re.compile(r"([01]?[0-9]|2[0-4])(?::|h|[.](?=[0-5][0-9]h))([0-5][0-9])?(?::[0-5][0-9])?h?")
+_DOTTED_TIME: Final = re.compile(r"[0-2]?[0-9]\.[0-5][0-9]")
+_BEFORE_UHR: Final = re.compile(r"[0-2]?[0-9][.:][0-5][0-9](?::[0-5][0-9])?")
 _DATE: Final = re.compile(r"([0-9]{1,2})([./-])([0-9]{1,2})\2([12][0-9]{3})")
 _ISO_DATE: Final = re.compile(r"([12][0-9]{3})-([0-9]{2})-([0-9]{2})")
 _HOURS: Final = {"de": ("Uhr", "Uhr"), "fr": ("heure", "heures"), "pt": ("hora", "horas")}
@@ -32,7 +34,7 @@ _LINK_WORDS: Final = {
 def read_other(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> tuple[str, str]:
     """A word without the marks around it, as it is said, and the marks; WAIT while it depends on what follows."""
     language = context.language
-    if core == "Uhr" and ":" in context.before and not context.paused and _TIME.fullmatch(context.before):
+    if core == "Uhr" and not context.paused and _BEFORE_UHR.fullmatch(context.before):
         return "", tail
     if not any(char.isdigit() for char in core):
         return _read_letters(core, context), tail
@@ -46,6 +48,13 @@ def read_other(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> tuple[
         return said, tail
     if (time := _TIME.fullmatch(core)) is not None:
         return _clock(int(time[1]), time[2] or "00", core, language), tail
+    if language.code == "de" and not tail and _DOTTED_TIME.fullmatch(core):
+        word = ahead.word()
+        if word is None:
+            return WAIT, tail
+        if word.rstrip(".,!?;:") == "Uhr":
+            hours, minutes = core.split(".")
+            return _clock(int(hours), minutes, core, language), tail
     core = with_currency(core, context, ahead, closed=bool(tail))
     if core == WAIT:
         return WAIT, tail

@@ -11,10 +11,10 @@ import re
 import unicodedata
 from typing import Final
 
-from agent.text_normalization.language import ENGLISH, SpokenLanguage, currency_code
+from agent.text_normalization.language import ENGLISH, SYMBOLS, SpokenLanguage, currency_code
 from agent.text_normalization.links import is_link, read_link
 from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
-from agent.text_normalization.money import SCALES, read_currency
+from agent.text_normalization.money import CURRENCY_STARTS, SCALES, read_currency
 from agent.text_normalization.numbers import MONTHS, per, read_number, unit
 from agent.text_normalization.other_languages import read_other
 
@@ -153,6 +153,8 @@ def _readable(char: str, language: SpokenLanguage) -> str:
         return char
     if char == "&":
         return f" {language.both} "
+    if char in SYMBOLS:
+        return f" {language.currency(char, one=False)} "
     if not language.english:
         return " "
     return _SYMBOLS.get(char, "" if category == "Cf" else " ")
@@ -164,7 +166,10 @@ def _alone(chunk: str, context: ReadAhead, ahead: Ahead) -> str:
         following = ahead.char()
         if following is None:
             return WAIT
-        if following.isdigit() or currency_code(following):
+        word = ahead.word() if following in CURRENCY_STARTS else ""
+        if word is None:
+            return WAIT
+        if following.isdigit() or currency_code(following) or currency_code(word):
             return "times" if chunk == "*" else context.language.to
     if chunk == "#":
         following = ahead.char()
@@ -178,7 +183,7 @@ def _alone(chunk: str, context: ReadAhead, ahead: Ahead) -> str:
 def _read_core(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:
     """One word without the quotes and brackets around it, with its punctuation as far as that is spoken."""
     if (money := _money_word(core, tail, context, ahead)) is not None:
-        return money if money == WAIT else clean(money) + mark(tail)
+        return money if money == WAIT else clean(money).rstrip(mark(tail) or " ") + mark(tail)
     if not context.language.english:
         said, tail = read_other(core, tail, context, ahead)
         return said if said == WAIT else clean(said, context.language) + mark(tail)
@@ -195,6 +200,13 @@ def _read_core(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:
 def _money_word(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str | None:
     """What is left to say of a currency or a group of digits beside its number: mostly nothing. None: another word."""
     bare, slash, period = core.partition("/")
+    word = re.split("[–-]", core, maxsplit=1)
+    if len(word) > 1 and word[1] and context.taken[:1] == word[:1]:  # the middle of "20 €–30 €"
+        taken = context.taken
+        rest = _read_core(word[1], tail, context, ahead)
+        if rest == WAIT:
+            context.taken = taken
+        return rest if rest == WAIT else f"{context.language.to} {rest}"
     if context.take(bare):
         return per(period, context.language) if slash else ""
     return read_currency(core, tail, context, ahead)

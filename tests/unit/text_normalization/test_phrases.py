@@ -122,6 +122,15 @@ HELD_OUT = [
     ("1 000 000 €", "1 million euros"),
     ("-$1,234.56", "minus 1234 dollars and 56 cents"),
     ("$100–$200/night", "100 to 200 dollars per night"),
+    ("Costs 25.50€-30.00€ or 25.50 €–30.00 €", "Costs 25 euros and 50 cents to 30 euros or "
+     "25 euros and 50 cents to 30 euros"),
+    ("€99.-, 25,- € or CHF 25.-", "99 euros, 25 euros or 25 Swiss francs"),
+    ("Price:25€", "Price:25 euros"),
+    ("10 000 people", "10000 people"),
+    ("at 19:30h", "at 7 30 P M"),
+    ("EUR 5 – EUR 10", "5 euros to 10 euros"),
+    ("€5/€10", "5 euros or 10 euros"),
+    ("20 €–30", "20 euros to 30"),
     ("I paid 25.50. € is the sign", "I paid 25 point 5 0. euro is the sign"),
 ]  # fmt: skip
 IN_LANGUAGES = [
@@ -159,6 +168,7 @@ IN_LANGUAGES = [
     ("it", "25,50 € al mese", "25 euro e 50 centesimi al mese"),
     ("nl", "€ 25,50 per maand", "25 euro en 50 cent per maand"),
     ("zz", "25.50 € a month", "25 euros and 50 cents a month"),
+    ("de", "um 9.30 Uhr", "um 9 Uhr 30"),
     ("es", "de 10 a 20 €", "de 10 a 20 euros"),
 ]
 
