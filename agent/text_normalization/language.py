@@ -21,7 +21,10 @@ _WORDS_NOT_CODES: Final = frozenset("ALL BAM CUP GEL MOP PEN SOS TOP TRY XTS XXX
 """Codes that are words in capitals more often than money: "ALL 5 rooms"."""
 CODES: Final = frozenset(_ENGLISH_LOCALE.currencies) - _WORDS_NOT_CODES
 SYMBOLS: Final[dict[str, str]] = {
-    **{symbol: code for code, symbol in _ENGLISH_LOCALE.currency_symbols.items() if symbol != code and len(symbol) < 4 and code in CODES},
+    symbol: code
+    for code, symbol in _ENGLISH_LOCALE.currency_symbols.items()
+    if symbol != code and len(symbol) < 4 and code in CODES
+} | {
     "US$": "USD", "C$": "CAD", "zł": "PLN", "Kč": "CZK", "₺": "TRY", "₽": "RUB", "₴": "UAH", "₦": "NGN",
 }  # fmt: skip
 """Currency signs by CLDR, and those that only the currency's own country uses."""

@@ -18,6 +18,7 @@ WAIT: Final = "\0"
 """What a reader returns instead of text while the reading depends on text that has not arrived yet."""
 
 _NEXT_WORD: Final = re.compile(r"[ \t]*([^\s|`\[\]—]+)")
+_LINE_END: Final = re.compile(r"[\n|`\[\]—]")
 _NUMERIC: Final = re.compile(rf"[-+~]?(?:{CURRENCY})?[0-9][0-9.,:/–-]*(?:%|{CURRENCY})?")
 _SPACE_AND_MARKUP: Final = ' \t*_"'
 
@@ -98,8 +99,9 @@ class Ahead:
         return found[1].strip("*_\"'()")
 
     def words(self, count: int) -> list[str] | None:
-        """The next words on the same line, at most `count`; None while they are not known."""
-        line, end, _ = self.text.partition("\n")
+        """The next words before the end of the line or cell, at most `count`; None while they are not known."""
+        line = _LINE_END.split(self.text, maxsplit=1)[0]
+        end = len(line) < len(self.text)
         found = [match for match, _ in zip(_NEXT_WORD.finditer(line), range(count), strict=False)]
         sure = end or self._complete() or (len(found) == count and found[-1].end() < len(line))
         return [match[1].strip("*_\"'()") for match in found] if sure else None

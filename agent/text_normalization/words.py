@@ -1,6 +1,7 @@
 """Reads one written word aloud: abbreviations by context and symbols here, numbers and addresses in their own modules.
 
-English (American). Whatever comes in, what is said holds letters, digits, spaces and the marks `. , ! ? ; : ' -` only
+The rules are those of English (American); the words of other languages are read by `other_languages`.
+Whatever comes in, what is said holds letters, digits, spaces and the marks `. , ! ? ; : ' -` only
 (and the marks that Chinese, Hindi and Arabic use in their place).
 All functions are pure; one word is at most `WORD_LIMIT` characters, so that every reading takes microseconds.
 """
