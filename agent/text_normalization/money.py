@@ -21,12 +21,15 @@ _LOCAL_SCALES: Final = frozenset(
     "tausend million millionen milliarde milliarden mille millions milliard milliards mil millón millones".split()
 )
 _NUM: Final = r"[0-9](?:[0-9.,']*[0-9])?|\.[0-9]+"
-MONEY: Final = re.compile(rf"(-?)({CURRENCY})(-?)({_NUM})(k|K|m|M|bn|b|B)?")
+MONEY: Final = re.compile(rf"([-+]?)({CURRENCY})([-+]?)({_NUM})(k|K|m|M|bn|b|B)?")
 _AFTER: Final = re.compile(rf"(-?)((?:{_NUM})(?:k|K|m|M|bn|b|B)?)({CURRENCY})")
 _AMOUNT: Final = re.compile(rf"[-+]?(?:{_NUM})(?:[-–](?:{_NUM}))?(?:k|K|M|m|bn)?")
 _NO_CENTS: Final = re.compile(r"(?<=[0-9])[.,][-–]{1,2}(?![0-9])")  # "25.-"
 _APOSTROPHE: Final = re.compile(r"(?<=[0-9])'(?=[0-9]{3}(?![0-9]))")  # Swiss thousands, and no feet
 _AFTER_SIGN: Final = re.compile(r"[/–-]")
+_CENTS: Final = re.compile(r"[-+]?[0-9][0-9.,]*[.,][0-9]{2}")
+_NAMES: Final = {"euro": "€", "euros": "€", "dollar": "$", "dollars": "$", "dólares": "$"}
+"""Currencies in words, which matter after cents: "25.50 euros"; pounds may be a weight."""
 _THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:([.,'])[0-9]{3})(?:\1[0-9]{3})*")
 _GROUP_WORD: Final = re.compile(r"[0-9]{3}(?:[.,][0-9]{1,2})?")
 _JOINS: Final = frozenset({"-", "–", "to", "and", "or", "bis", "und", "à", "et", "a", "y", "oder", "ou", "o"})
@@ -81,7 +84,8 @@ def with_currency(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> 
     first = ahead.char()
     if first is None:
         return WAIT
-    if first not in CURRENCY_STARTS and not first.isdigit() and first not in _JOIN_STARTS:
+    named = first in "eEdD" and _CENTS.fullmatch(core) is not None
+    if first not in CURRENCY_STARTS and not first.isdigit() and first not in _JOIN_STARTS and not named:
         return core
     found = _follow(core, ahead)
     if found is None:
@@ -118,6 +122,8 @@ def _follow(core: str, ahead: Ahead) -> tuple[str, list[str], str] | None:
             break
         word = words[-1]
         bare = _AFTER_SIGN.split(word.rstrip(_MARKS), maxsplit=1)[0]
+        if count == 1 and bare.lower() in _NAMES and _CENTS.fullmatch(core):
+            return _NAMES[bare.lower()], [bare], number
         if currency_code(bare):
             return bare, [*taken, bare], number
         if grouping and _GROUP_WORD.fullmatch(word):
@@ -125,7 +131,7 @@ def _follow(core: str, ahead: Ahead) -> tuple[str, list[str], str] | None:
             taken.append(word)
             grouping = word.isdigit()
             continue
-        if count > 1 or word not in _JOINS or not re.search(r"[.,][0-9]{2}$", core):
+        if count > 1 or word not in _JOINS or not _CENTS.fullmatch(core):
             break
         return _joined(core, ahead)
     return ("", taken, number) if any(word[0] == "0" for word in taken) else ("", [], core)

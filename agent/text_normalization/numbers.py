@@ -151,7 +151,9 @@ def read_number(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> st
     if core in _FRACTIONS:
         return f"and {_FRACTIONS[core].replace('one half', 'a half')}" if context.after_number else _FRACTIONS[core]
     if (prefixed := _PREFIXED.fullmatch(core)) is not None:
-        inner = read_number(prefixed[2], ReadAhead(_PREFIXES[prefixed[1]]), ahead, closed)
+        after_prefix = ReadAhead(_PREFIXES[prefixed[1]])
+        inner = read_number(prefixed[2], after_prefix, ahead, closed)
+        context.taken, context.owed_unit = after_prefix.taken, after_prefix.owed_unit
         return inner if inner is None or inner == WAIT else f"{_PREFIXES[prefixed[1]]} {inner}"
     if not closed and (waiting := _depends_on_next(core, context, ahead)) is not None:
         return waiting
@@ -178,7 +180,7 @@ def _depends_on_next(core: str, context: ReadAhead, ahead: Ahead) -> str | None:
     word = word.lower().rstrip(".,!?;:")
     if amount is not None and word in SCALES:
         context.owed_unit = ENGLISH.currency(amount[2], one=False)
-        return ("minus " if amount[1] or amount[3] else "") + cardinal(_decimal_point(amount[4]))
+        return {"-": "minus ", "+": "plus "}.get(amount[1] or amount[3], "") + cardinal(_decimal_point(amount[4]))
     if word in ("am", "pm", "a.m", "p.m"):
         hours, minutes = re.split("[:.]", core)
         return hours.lstrip("0") or "12" if whole_hour else clock(int(hours), minutes, "a")[:-4]
@@ -217,7 +219,7 @@ def _simple(core: str) -> str | None:
 
 def _read_money(sign: str, currency: str, inner_sign: str, number: str, scale: str) -> str:
     plain = plain_number(number, comma=False)
-    minus = "minus " if sign or inner_sign else ""
+    minus = {"-": "minus ", "+": "plus "}.get(sign or inner_sign, "")
     if scale:
         return f"{minus}{_amount(plain)} {SCALE_LETTERS[scale]} {ENGLISH.currency(currency, one=False)}"
     return minus + money(ENGLISH, currency, plain, _amount)

@@ -90,7 +90,7 @@ def _quantity(core: str, language: SpokenLanguage) -> str | None:
     if (amount := MONEY.fullmatch(core)) is not None:
         plain = plain_number(amount[4], comma=language.decimal_comma, money=True)
         said = _number(plain, language)
-        minus = f"{language.minus} " if amount[1] or amount[3] else ""
+        minus = f"{language.minus} " if "-" in (amount[1], amount[3]) else ""
         if amount[5]:
             return f"{minus}{said} {SCALE_LETTERS[amount[5]]} {language.currency(amount[2], one=False)}"
         return minus + money(language, amount[2], plain, lambda number: _number(number, language))

@@ -131,6 +131,8 @@ HELD_OUT = [
     ("EUR 5 – EUR 10", "5 euros to 10 euros"),
     ("€5/€10", "5 euros or 10 euros"),
     ("20 €–30", "20 euros to 30"),
+    ("25.50 euros, 9.99 dollars, 12.50 pounds", "25 euros and 50 cents, 9 dollars and 99 cents, 12 point 5 0 pounds"),
+    ("~25 €, +€5, ~$5 million", "about 25 euros, plus 5 euros, about 5 million dollars"),
     ("I paid 25.50. € is the sign", "I paid 25 point 5 0. euro is the sign"),
 ]  # fmt: skip
 IN_LANGUAGES = [
@@ -159,7 +161,7 @@ IN_LANGUAGES = [
     ("de", "Kontakt: anna@example.com & Co", "Kontakt: anna at example Punkt com und Co"),
     ("de", "3 % bis 1.000.000 €", "3 Prozent bis 1000000 Euro"),
     ("de", "zwischen 25,50 und 30 €", "zwischen 25 Euro und 50 Cent und 30 Euro"),
-    ("de", "CHF 12.50 sind 12,80 Euro", "12 Schweizer Franken 50 sind 12 Komma 8 0 Euro"),
+    ("de", "CHF 12.50 sind 12,80 Euro", "12 Schweizer Franken 50 sind 12 Euro und 80 Cent"),
     ("de", "5 Millionen €, um 8 Uhr", "5 Millionen Euro, um 8 Uhr"),
     ("fr", "10-20 €, 1 €", "10 à 20 euros, 1 euro"),
     ("fr", "Le 3e étage, n° 5", "Le 3e étage, n 5"),
