@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from agent.text_normalization.language import spoken_language
 from agent.text_normalization.lookahead import LOOKAHEAD_LIMIT, WAIT, WORD_LIMIT, Ahead, ReadAhead
 from agent.text_normalization.numbers import PHONE_RUN, PHONE_RUN_LIMIT, phone, phone_length
 from agent.text_normalization.words import PAUSE_MARKS, SENTENCE_MARKS, read_word
@@ -62,9 +63,12 @@ class _Mode(Enum):
 
 
 class Speakable:
-    """Takes the deltas of one reply and returns its pieces; one object per reply."""
+    """Takes the deltas of one reply and returns its pieces; one object per reply.
 
-    def __init__(self) -> None:
+    language: what the reply is spoken in, ISO 639-1.
+    """
+
+    def __init__(self, language: str = "en") -> None:
         self._raw = ""  # what is held back, as written
         self._text = ""  # the same, one character for one, with plain quotes and spaces for emoji
         self._mode = _Mode.TEXT
@@ -77,7 +81,7 @@ class Speakable:
         self._glued = False  # no space since the last piece that was said
         self._last = ""  # the last character said
         self._owes_pause = False  # after a ")": said with the next word, unless a mark or the end comes first
-        self._context = ReadAhead()
+        self._context = ReadAhead(language=spoken_language(language))
 
     @property
     def held(self) -> int:

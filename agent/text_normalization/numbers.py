@@ -10,17 +10,27 @@ import re
 from itertools import pairwise
 from typing import Final
 
+from agent.text_normalization.language import ENGLISH, SpokenLanguage
 from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
+from agent.text_normalization.money import (
+    MONEY,
+    SCALE_LETTERS,
+    SCALES,
+    grouped,
+    money,
+    plain_number,
+    with_currency,
+    without_apostrophes,
+)
 
 _NUM: Final = r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+"
 _NUMBER: Final = re.compile(rf"([-+]?)({_NUM})")
-_MONEY: Final = re.compile(rf"(-?)([$€£¥])(-?)({_NUM})(k|K|m|M|bn|b|B)?")
-_MONEY_AFTER: Final = re.compile(rf"({_NUM})([$€£¥])")
-_DECIMAL_COMMA: Final = re.compile(r"^(€[0-9]+|[0-9]+),([0-9]{2}€?)$")
-_TIME: Final = re.compile(r"([0-9]{1,2})(?::([0-5][0-9]))?(?::[0-5][0-9])?([ap]\.?m\.?|[AP]\.?M\.?)?")
-_ORDINAL: Final = re.compile(r"([0-9]+)(?:st|nd|rd|th|ST|ND|RD|TH)")
-_ATTACHED: Final = re.compile(rf"([-+]?)({_NUM})-?([%°¢µA-Za-z²³/]+)")
-_ISO_DATE: Final = re.compile(r"([12][0-9]{3})-([0-9]{2})-([0-9]{2})")
+_TIME: Final = re.compile(r"([0-9]{1,2})(?:[:.h]([0-5][0-9]))?(?::[0-5][0-9])?h?([ap]\.?m\.?|[AP]\.?M\.?)?")
+_DOTTED_TIME: Final = re.compile(r"[0-9]{1,2}\.[0-5][0-9]")
+_ORDINAL: Final = re.compile(r"([0-9][0-9,]*)(?:st|nd|rd|th|ST|ND|RD|TH)")
+_ATTACHED: Final = re.compile(rf"([-+]?)({_NUM})-?([%‰°¢µA-Za-z²³/]+[23]?)")
+_ISO_DATE: Final = re.compile(r"([12][0-9]{3})([-/])([0-9]{2})\2([0-9]{2})")
+_DOTTED_DATE: Final = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([12][0-9]{3})")
 _SLASH_DATE: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})(?:/([0-9]{4}|[0-9]{2}))?")
 _VERSION: Final = re.compile(r"v?[0-9]+(?:\.[0-9]+){2,3}|v[0-9]+(?:\.[0-9]+)?")
 _SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)([xX×*])([0-9]+(?:\.[0-9]+)?)")
@@ -40,26 +50,8 @@ _PHONE: Final = re.compile(
     r"|[0-9]{3}-[0-9]{4}"
 )
 
-MONTHS: Final = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+MONTHS: Final = tuple(ENGLISH.month(number) for number in range(1, 13))
 _MONTH_NAMES: Final = {*MONTHS, *(month[:3] for month in MONTHS), "Sept"}
-_SMALL: Final = (
-    "zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
-    "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth",
-)  # fmt: skip
-_TENS: Final = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_CURRENCIES: Final = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "¥": ("yen", "yen", "sen", "sen"),
-}
-_SCALE_LETTERS: Final = {
-    "k": "thousand", "K": "thousand", "m": "million", "M": "million", "b": "billion", "B": "billion", "bn": "billion",
-}  # fmt: skip
-SCALES: Final = frozenset({"hundred", "thousand", "million", "billion", "trillion"})
 _GROUPS: Final = ("", " thousand", " million", " billion", " trillion")
 _FRACTIONS: Final = {
     "1/2": "one half", "1/3": "one third", "2/3": "two thirds", "1/4": "one quarter", "3/4": "three quarters",
@@ -72,25 +64,8 @@ _PREFIXES: Final = {
 _SPELLED_AFTER: Final = frozenset(
     {"number", "code", "pin", "zip", "confirmation", "reference", "account", "extension", "order", "booking", "ext"}
 )
-UNITS: Final[dict[str, tuple[str, str]]] = {
-    "%": ("percent", "percent"), "¢": ("cent", "cents"), "sq": ("square", "square"),
-    "°": ("degree", "degrees"), "°C": ("degree Celsius", "degrees Celsius"),
-    "°F": ("degree Fahrenheit", "degrees Fahrenheit"), "km": ("kilometer", "kilometers"), "m": ("meter", "meters"),
-    "cm": ("centimeter", "centimeters"), "mm": ("millimeter", "millimeters"), "mi": ("mile", "miles"),
-    "ft": ("foot", "feet"), "yd": ("yard", "yards"), "kg": ("kilogram", "kilograms"), "g": ("gram", "grams"),
-    "mg": ("milligram", "milligrams"), "lb": ("pound", "pounds"), "lbs": ("pound", "pounds"), "oz": ("ounce", "ounces"),
-    "l": ("liter", "liters"), "L": ("liter", "liters"), "ml": ("milliliter", "milliliters"),
-    "mL": ("milliliter", "milliliters"), "mph": ("mile per hour", "miles per hour"),
-    "km/h": ("kilometer per hour", "kilometers per hour"), "min": ("minute", "minutes"), "mins": ("minute", "minutes"),
-    "hr": ("hour", "hours"), "hrs": ("hour", "hours"), "h": ("hour", "hours"), "sec": ("second", "seconds"),
-    "secs": ("second", "seconds"), "s": ("second", "seconds"), "ms": ("millisecond", "milliseconds"),
-    "KB": ("kilobyte", "kilobytes"), "MB": ("megabyte", "megabytes"), "GB": ("gigabyte", "gigabytes"),
-    "TB": ("terabyte", "terabytes"), "Mbps": ("megabit per second", "megabits per second"), "Hz": ("hertz", "hertz"),
-    "kHz": ("kilohertz", "kilohertz"), "W": ("watt", "watts"), "kW": ("kilowatt", "kilowatts"),
-    "kWh": ("kilowatt hour", "kilowatt hours"), "m²": ("square meter", "square meters"),
-    "sqft": ("square foot", "square feet"), "USD": ("U S dollar", "U S dollars"), "EUR": ("euro", "euros"),
-    "GBP": ("pound", "pounds"), "k": ("thousand", "thousand"), "x": ("times", "times"),
-}  # fmt: skip
+_OWN_UNITS: Final = {"¢": ("cent", "cents"), "sq": ("square",) * 2, "k": ("thousand",) * 2, "x": ("times",) * 2}
+"""What is no unit of CLDR's."""
 
 
 def spaced(digits: str) -> str:
@@ -124,13 +99,7 @@ def _identifier(digits: str) -> str:
 
 def ordinal(number: int) -> str:
     """The ordinal in words up to 99 ("twenty-first"), with digits above ("101st")."""
-    if number < 20:
-        return _SMALL[number]
-    if number < 100:
-        tens, ones = divmod(number, 10)
-        return f"{_TENS[tens]}-{_SMALL[ones]}" if ones else f"{_TENS[tens][:-1]}ieth"
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
+    return ENGLISH.ordinal(number)
 
 
 def phone_length(run: str) -> int:
@@ -147,23 +116,10 @@ def phone(text: str) -> str:
     return f"plus {said}" if text.startswith("+") else said
 
 
-def money(symbol: str, amount: str) -> str:
-    """An amount of money: ("$", "12.50") is "12 dollars and 50 cents"."""
-    one, many, cent, cents = _CURRENCIES[symbol]
-    whole, _, fraction = amount.partition(".")
-    if len(fraction) > 2:
-        return f"{cardinal(amount)} {many}"
-    small = int(fraction.ljust(2, "0")) if fraction else 0
-    only_cents = small > 0 and not whole.strip("0")
-    large = "" if only_cents else f"{cardinal(whole)} {one if whole == '1' else many}"
-    change = f"{small} {cent if small == 1 else cents}" if small else ""
-    return " and ".join(part for part in (large, change) if part)
-
-
 def clock(hours: int, minutes: str, half: str) -> str:
     """A time of day: (2, "30", "p.m.") is "2 30 P M"; hours from 13 become afternoon hours."""
-    if not half and hours > 12:
-        hours, half = (hours - 12, "p") if hours < 24 else (12, "a")
+    if not half and (hours > 12 or hours == 0):
+        hours, half = (hours - 12, "p") if 12 < hours < 24 else (12, "a")
     suffix = f" {half[0].upper()} M" if half else ""
     if minutes == "00":
         return f"{hours}{suffix}" if suffix else f"{hours} o'clock"
@@ -180,8 +136,8 @@ def date(year: str, month: int, day: int) -> str | None:
 
 def unit(name: str, amount: str) -> str | None:
     """The unit in words, in the number that fits: ("km", "1") is "kilometer"; None for a word that is no unit."""
-    forms = UNITS.get(name)
-    return None if forms is None else forms[0 if amount == "1" else 1]
+    forms = _OWN_UNITS.get(name)
+    return forms[0 if amount == "1" else 1] if forms else ENGLISH.unit(name, one=amount == "1")
 
 
 def read_number(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> str | None:
@@ -189,24 +145,29 @@ def read_number(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> st
 
     Returns None for what is not a number, and WAIT while the reading depends on the next word.
     """
-    core = _DECIMAL_COMMA.sub(r"\1.\2", core)
+    core = with_currency(core, context, ahead, closed)
+    if core == WAIT:
+        return WAIT
     if core in _FRACTIONS:
         return f"and {_FRACTIONS[core].replace('one half', 'a half')}" if context.after_number else _FRACTIONS[core]
     if (prefixed := _PREFIXED.fullmatch(core)) is not None:
-        inner = read_number(prefixed[2], ReadAhead(_PREFIXES[prefixed[1]]), ahead, closed)
+        after_prefix = ReadAhead(_PREFIXES[prefixed[1]])
+        inner = read_number(prefixed[2], after_prefix, ahead, closed)
+        context.taken, context.owed_unit = after_prefix.taken, after_prefix.owed_unit
         return inner if inner is None or inner == WAIT else f"{_PREFIXES[prefixed[1]]} {inner}"
     if not closed and (waiting := _depends_on_next(core, context, ahead)) is not None:
         return waiting
-    if (number := _NUMBER.fullmatch(core)) is not None:
+    if (number := _NUMBER.fullmatch(_decimal_point(core))) is not None:
         return _plain(number[1], number[2], context)
     return _simple(core) or _compound(core, context)
 
 
 def _depends_on_next(core: str, context: ReadAhead, ahead: Ahead) -> str | None:
     """The readings that need the next word: "$5" (million?) and "2:00" (p.m.?); None where none applies."""
-    amount = _MONEY.fullmatch(core)
-    whole_hour = core.endswith(":00") and _TIME.fullmatch(core) is not None
-    if (amount is None or amount[5]) and not whole_hour:
+    amount = MONEY.fullmatch(core)
+    whole_hour = core.endswith((":00", ".00")) and _TIME.fullmatch(core) is not None
+    dotted = _DOTTED_TIME.fullmatch(core) is not None
+    if (amount is None or amount[5]) and not whole_hour and not dotted:
         return None
     first = ahead.char()
     if first is None:
@@ -218,10 +179,11 @@ def _depends_on_next(core: str, context: ReadAhead, ahead: Ahead) -> str | None:
         return WAIT
     word = word.lower().rstrip(".,!?;:")
     if amount is not None and word in SCALES:
-        context.owed_unit = _CURRENCIES[amount[2]][1]
-        return ("minus " if amount[1] or amount[3] else "") + cardinal(amount[4])
-    if whole_hour and word in ("am", "pm", "a.m", "p.m"):
-        return core[: core.index(":")].lstrip("0") or "12"
+        context.owed_unit = ENGLISH.currency(amount[2], one=False)
+        return {"-": "minus ", "+": "plus "}.get(amount[1] or amount[3], "") + cardinal(_decimal_point(amount[4]))
+    if word in ("am", "pm", "a.m", "p.m"):
+        hours, minutes = re.split("[:.]", core)
+        return hours.lstrip("0") or "12" if whole_hour else clock(int(hours), minutes, "a")[:-4]
     return None
 
 
@@ -237,29 +199,53 @@ def _plain(sign: str, text: str, context: ReadAhead) -> str:
 
 def _simple(core: str) -> str | None:
     """One quantity without a dash or a slash inside; None for anything else."""
-    if (number := _NUMBER.fullmatch(core)) is not None:
-        return f"{'minus ' if number[1] == '-' else ''}{cardinal(number[2])}"
+    if (number := _NUMBER.fullmatch(_decimal_point(core))) is not None:
+        sign = {"-": "minus ", "+": "plus "}.get(number[1], "")
+        return f"{sign}{cardinal(number[2])}"
     if (time := _TIME.fullmatch(core)) is not None and int(time[1]) <= 24 and (time[2] or time[3]):
         return clock(int(time[1]), time[2] or "00", time[3] or "")
-    if (amount := _MONEY.fullmatch(core)) is not None:
-        minus = "minus " if amount[1] or amount[3] else ""
-        if amount[5]:
-            return f"{minus}{cardinal(amount[4])} {_SCALE_LETTERS[amount[5]]} {_CURRENCIES[amount[2]][1]}"
-        return minus + money(amount[2], amount[4])
-    if (amount := _MONEY_AFTER.fullmatch(core)) is not None:
-        return money(amount[2], amount[1])
+    if (amount := MONEY.fullmatch(core)) is not None:
+        return _read_money(*amount.groups(""))
     if (place := _ORDINAL.fullmatch(core)) is not None and len(place[1]) < 7:
-        return ordinal(int(place[1]))
+        return ordinal(int(place[1].replace(",", "")))
     if _DECADE.fullmatch(core):
         return core
-    if (attached := _ATTACHED.fullmatch(core)) is not None and attached[3] in UNITS:
-        return f"{'minus ' if attached[1] == '-' else ''}{cardinal(attached[2])} {unit(attached[3], attached[2])}"
+    attached = _ATTACHED.fullmatch(_decimal_point(core))
+    if attached is not None and (name := unit(attached[3], attached[2])) and attached[3] not in ("mo", "yr", "wk", "d"):
+        sign = {"-": "minus ", "+": "plus "}.get(attached[1], "")
+        return f"{sign}{cardinal(attached[2])} {name}"
     return None
+
+
+def _read_money(sign: str, currency: str, inner_sign: str, number: str, scale: str) -> str:
+    plain = plain_number(number, comma=False)
+    minus = {"-": "minus ", "+": "plus "}.get(sign or inner_sign, "")
+    if scale:
+        return f"{minus}{_amount(plain)} {SCALE_LETTERS[scale]} {ENGLISH.currency(currency, one=False)}"
+    return minus + money(ENGLISH, currency, plain, _amount)
+
+
+def _amount(plain: str) -> str:
+    """A quantity, so that no long one is taken for a code."""
+    return cardinal(grouped(plain))
+
+
+def _decimal_point(core: str) -> str:
+    """ "25,5 %" and "12,50" with a point; thousands keep their commas."""
+    return re.sub(r"^([-+]?[0-9]+),([0-9]{1,2})(?![0-9,])", r"\1.\2", without_apostrophes(core))
+
+
+def per(period: str, language: SpokenLanguage = ENGLISH) -> str:
+    """What a price is for: "mo" is "per month", "night" is "per night"."""
+    return f"{language.per} {language.unit(period, one=True) or period}"
 
 
 def _compound(core: str, context: ReadAhead) -> str | None:
     """Dates, ranges, sizes, versions, digit groups, prices per unit and codes; None for anything else."""
-    if (iso := _ISO_DATE.fullmatch(core)) is not None and (said := date(iso[1], int(iso[2]), int(iso[3]))):
+    if (iso := _ISO_DATE.fullmatch(core)) is not None and (said := date(iso[1], int(iso[3]), int(iso[4]))):
+        return said
+    dotted = _DOTTED_DATE.fullmatch(core)
+    if dotted is not None and (said := date(dotted[3], int(dotted[2]), int(dotted[1]))):
         return said
     if (slashed := _SLASH_DATE.fullmatch(core)) is not None and (said := _slash_date(*slashed.groups(""))):
         return said
@@ -272,11 +258,13 @@ def _compound(core: str, context: ReadAhead) -> str | None:
         return spaced(core)
     if core.endswith("+") and (said := _simple(core[:-1])):
         return f"{said} plus"
+    left, slash, right = core.partition("/")
+    if slash and right.isalpha() and (said := _simple(left) or _dashed(left.replace("–", "-"), context)):
+        return f"{said} {per(right)}"
     if "-" in core or "–" in core:
         return _dashed(core.replace("–", "-"), context)
-    left, slash, right = core.partition("/")
     if slash and (said := _simple(left)):
-        joined = "per" if right.isalpha() else "or" if _ORDINAL.fullmatch(right) else "out of"
+        joined = "or" if _ORDINAL.fullmatch(right) or MONEY.fullmatch(right) else "out of"
         return f"{said} {joined} {_simple(right) or right}"
     return None
 
@@ -302,7 +290,10 @@ def _dashed(core: str, context: ReadAhead) -> str | None:
             return phone(core)
         if context.before in _MONTH_NAMES and 0 < int(left[:4]) <= 31 and 0 < int(right[:4]) <= 31:
             return f"{ordinal(int(left[:4]))} to {ordinal(int(right[:4]))}"
-    if left[0] in _CURRENCIES and _NUMBER.fullmatch(right):
-        left, right = left[1:], left[0] + right
+    if (amount := MONEY.fullmatch(left)) is not None and _NUMBER.fullmatch(_decimal_point(right)):
+        cents = "." in left[-3:] or "," in left[-3:]
+        left, right = left if cents else amount[4], amount[2] + right
+    elif (amount := MONEY.fullmatch(left)) is not None and (other := MONEY.fullmatch(right)) is not None:
+        left = left if amount[2] != other[2] or "." in left[-3:] else amount[4]
     start, end = _simple(left), _simple(right)
     return f"{start} to {end}" if start and end else None

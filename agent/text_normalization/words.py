@@ -1,6 +1,7 @@
 """Reads one written word aloud: abbreviations by context and symbols here, numbers and addresses in their own modules.
 
-English (American). Whatever comes in, what is said holds letters, digits, spaces and the marks `. , ! ? ; : ' -` only
+The rules are those of English (American); the words of other languages are read by `other_languages`.
+Whatever comes in, what is said holds letters, digits, spaces and the marks `. , ! ? ; : ' -` only
 (and the marks that Chinese, Hindi and Arabic use in their place).
 All functions are pure; one word is at most `WORD_LIMIT` characters, so that every reading takes microseconds.
 """
@@ -11,9 +12,12 @@ import re
 import unicodedata
 from typing import Final
 
+from agent.text_normalization.language import ENGLISH, SYMBOLS, SpokenLanguage, currency_code
 from agent.text_normalization.links import is_link, read_link
 from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
-from agent.text_normalization.numbers import MONTHS, SCALES, read_number, unit
+from agent.text_normalization.money import CURRENCY_STARTS, SCALES, read_currency
+from agent.text_normalization.numbers import MONTHS, per, read_number, unit
+from agent.text_normalization.other_languages import read_other
 
 SENTENCE_MARKS: Final = ".!?…。！？।؟"
 PAUSE_MARKS: Final = ",;:，、；：،"
@@ -114,7 +118,9 @@ def read_word(chunk: str, context: ReadAhead, ahead: Ahead) -> str:
     if "(" in core and tail.startswith(")"):  # "room(s)"
         core, tail = core.replace("(", ""), tail[1:]
     said = _read_core(core, tail, context, ahead) if core else mark(tail)
-    return WAIT if WAIT in said else (lead + said if said else "")
+    if WAIT in said:
+        return WAIT
+    return lead + said if said else lead.strip() if context.passed else ""
 
 
 def mark(tail: str) -> str:
@@ -133,40 +139,55 @@ def mark(tail: str) -> str:
     return ")" if ")" in tail else ""
 
 
-def clean(text: str) -> str:
+def clean(text: str, language: SpokenLanguage = ENGLISH) -> str:
     """Only what a voice can read: letters, digits, spaces and plain punctuation; known symbols become words."""
     if _ODD.search(text):
-        text = "".join(_readable(char) for char in text)
+        text = "".join(_readable(char, language) for char in text)
     return " ".join(_LOOSE_HYPHEN.sub(" ", text).split())
 
 
-def _readable(char: str) -> str:
+def _readable(char: str, language: SpokenLanguage) -> str:
     if char.isalnum() or char in "' .,!?;:-":
         return char
     category = unicodedata.category(char)
     if category[0] == "M":  # accents and vowel signs belong to their letter
         return char
+    if char == "&":
+        return f" {language.both} "
+    if char in SYMBOLS:
+        return f" {language.currency(char, one=False)} "
+    if not language.english:
+        return " "
     return _SYMBOLS.get(char, "" if category == "Cf" else " ")
 
 
 def _alone(chunk: str, context: ReadAhead, ahead: Ahead) -> str:
     """A symbol between spaces: "10 - 20" is a range, "5 * 3" a product, "# 200" a number, other dashes are pauses."""
-    if context.after_number and chunk in ("-", "–", "*"):
+    if context.after_number and chunk in (("-", "–", "*") if context.language.english else ("-", "–")):
         following = ahead.char()
         if following is None:
             return WAIT
-        if following.isdigit() or following in ("$", "€", "£"):
-            return "times" if chunk == "*" else "to"
+        word = ahead.word() if following in CURRENCY_STARTS else ""
+        if word is None:
+            return WAIT
+        if following.isdigit() or currency_code(following) or currency_code(word):
+            return "times" if chunk == "*" else context.language.to
     if chunk == "#":
         following = ahead.char()
         if following is None:
             return WAIT
-        return "number" if following.isdigit() else ""
-    return _ALONE.get(chunk, "")
+        return "number" if following.isdigit() and context.language.english else ""
+    said = _ALONE.get(chunk, "")
+    return said if context.language.english or not said.isascii() or not said[:1].isalpha() else ""
 
 
 def _read_core(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:
     """One word without the quotes and brackets around it, with its punctuation as far as that is spoken."""
+    if (money := _money_word(core, tail, context, ahead)) is not None:
+        return money if money == WAIT else clean(money).rstrip(mark(tail) or " ") + mark(tail)
+    if not context.language.english:
+        said, tail = read_other(core, tail, context, ahead)
+        return said if said == WAIT else clean(said, context.language) + mark(tail)
     said, tail = _expand(core, tail, context, ahead)
     if not said:
         said = _read_plain(core, tail, context, ahead)
@@ -175,6 +196,21 @@ def _read_core(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:
     if context.owed_unit and core.lower() in SCALES:
         said, context.owed_unit = f"{said} {context.owed_unit}", ""
     return clean(said) + mark(tail)
+
+
+def _money_word(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str | None:
+    """What is left to say of a currency or a group of digits beside its number: mostly nothing. None: another word."""
+    bare, slash, period = core.partition("/")
+    word = re.split("[–-]", core, maxsplit=1)
+    if len(word) > 1 and word[1] and context.taken[:1] == word[:1]:  # the middle of "20 €–30 €"
+        taken = context.taken
+        rest = _read_core(word[1], tail, context, ahead)
+        if rest == WAIT:
+            context.taken = taken
+        return rest if rest == WAIT else f"{context.language.to} {rest}"
+    if context.take(bare):
+        return per(period, context.language) if slash else ""
+    return read_currency(core, tail, context, ahead)
 
 
 def _read_plain(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:

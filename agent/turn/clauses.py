@@ -49,8 +49,8 @@ class Clause:
 class ClauseCutter:
     """Takes the deltas of one reply and returns its clauses; one object per reply."""
 
-    def __init__(self) -> None:
-        self._speakable = Speakable()
+    def __init__(self, language: str = "en") -> None:
+        self._speakable = Speakable(language)
         self._index = 0
         self._pieces: list[TextPiece] = []
         self._length = 0  # of what is spoken in the pieces
@@ -117,13 +117,15 @@ class ClauseCutter:
         return Clause(self._index - 1, "".join(piece.written for piece in taken), spoken)
 
 
-async def speakable_clauses(deltas: AsyncIterator[TextDelta]) -> AsyncGenerator[Clause]:
+async def speakable_clauses(deltas: AsyncIterator[TextDelta], language: str = "en") -> AsyncGenerator[Clause]:
     """Streams the clauses of a reply from the deltas of the model, each as soon as it is complete.
+
+    `language`: what is spoken, ISO 639-1.
 
     Iterate it under `contextlib.aclosing`; closing it closes `deltas` too. What `deltas` raises passes through, and the
     text that was held back is then dropped: it was not said, and who takes over the reply is told only what was said.
     """
-    cutter, cut = ClauseCutter(), False
+    cutter, cut = ClauseCutter(language), False
     try:
         async for delta in deltas:
             cut = delta.cut
