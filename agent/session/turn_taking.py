@@ -214,6 +214,7 @@ class Turns:
             playback=reply.playback,
             timeline=timeline,
             preface=self.disclosure.notice(),
+            language=parts.language,
         )
         if parts.spending.capped or not reply.text:
             try:

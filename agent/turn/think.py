@@ -21,14 +21,22 @@ CLAUSES_AHEAD: Final = 64  # more than the longest reply has
 
 
 async def think(
-    llm: LanguageModel, session: str, prompt: Prompt, timeline: Timeline, preface: str | None = None
+    llm: LanguageModel,
+    session: str,
+    prompt: Prompt,
+    timeline: Timeline,
+    preface: str | None = None,
+    *,
+    language: str = "en",
 ) -> AsyncGenerator[Clause]:
     """Streams the reply to a prompt, clause by clause, after `preface` where there is one.
+
+    Numbers, money and times become words of `language` (ISO 639-1).
 
     Raises ProviderError. Close it to stop the generation.
     """
     ready: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
-    writer = asyncio.create_task(_write(llm, session, prompt, timeline, ready))
+    writer = asyncio.create_task(_write(llm, session, prompt, timeline, ready, language))
     shift = 0
     try:
         if preface is not None:
@@ -45,13 +53,18 @@ async def think(
 
 
 async def _write(
-    llm: LanguageModel, session: str, prompt: Prompt, timeline: Timeline, ready: asyncio.Queue[Clause | None]
+    llm: LanguageModel,
+    session: str,
+    prompt: Prompt,
+    timeline: Timeline,
+    ready: asyncio.Queue[Clause | None],
+    language: str,
 ) -> None:
     """Puts the clauses as they are written, and None at the end, whatever it is."""
     try:
         async with (
             aclosing(llm.reply(session, prompt, timeline)) as deltas,
-            aclosing(speakable_clauses(deltas)) as clauses,
+            aclosing(speakable_clauses(deltas, language)) as clauses,
         ):
             async for clause in clauses:
                 timeline.mark(Mark.FIRST_CLAUSE, clock.now())

@@ -6,6 +6,7 @@ their provider calls report what they had used.
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,6 +73,7 @@ class Turn:
     playback: Playback
     timeline: Timeline
     preface: str | None = None  # said before the reply
+    language: str = "en"
 
 
 async def run_turn(turn: Turn) -> TurnOutcome:
@@ -93,10 +95,14 @@ def _replied(timeline: Timeline) -> TurnOutcome:
     return TurnOutcome.REPLIED if timeline.spoken else TurnOutcome.TYPED
 
 
+def _thought(turn: Turn) -> AsyncGenerator[Clause]:
+    return think(turn.llm, turn.session, turn.prompt, turn.timeline, turn.preface, language=turn.language)
+
+
 async def _reply(turn: Turn) -> None:
     clause: Clause | None = None
     async with (
-        aclosing(think(turn.llm, turn.session, turn.prompt, turn.timeline, turn.preface)) as clauses,
+        aclosing(_thought(turn)) as clauses,
         aclosing(speak(clauses, turn.tts, turn.session, turn.playback, turn.timeline)) as speech,
     ):
         try:
