@@ -63,7 +63,7 @@ chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md 
 chaos-subset: $(STAMP) ## The pairwise subset of it, as make test runs it (2 minutes)
 	@$(BIN)/python -m pytest -q -m chaos tests/e2e/test_chaos.py $(ARGS)
 
-attack: $(STAMP) ## Attack a service of its own as a stranger would, and write the table of docs/security.md
+attack: $(STAMP) ## Attack a service of its own as a stranger would, and write the list of docs/security.md
 	@$(BIN)/python -m tools.attack $(ARGS)
 
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from agent.core.errors import ConfigurationError
 from agent.core.secrets import MIN_SECRET, refuse_shared, weakness
 from agent.settings_doors import DoorSettings
+from agent.settings_providers import ProviderSettings, named
 
 PREFIX: Final = "VOICE_AGENT_"
 SANDBOX_KEY: Final = "sandbox"  # what the sandbox takes as a provider key
@@ -42,10 +43,6 @@ SECRETS: Final = (
 )
 
 
-def _named(name: str) -> AliasChoices:
-    return AliasChoices(name)
-
-
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a provider is reached and with which key; `base_url` None is the provider's own."""
@@ -55,66 +52,12 @@ class Endpoint:
     simulated: bool
 
 
-class Settings(DoorSettings):
+class Settings(ProviderSettings, DoorSettings):
     """All settings. `load_settings()` is the way to get them."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", env_file=".env", env_ignore_empty=True, frozen=True
     )
-
-    # Providers
-    deepgram_api_key: SecretStr | None = Field(
-        None,
-        validation_alias=_named("DEEPGRAM_API_KEY"),
-        description="key of Deepgram: speech recognition, and the second voice",
-    )
-    anthropic_api_key: SecretStr | None = Field(
-        None, validation_alias=_named("ANTHROPIC_API_KEY"), description="key of Anthropic: the language models"
-    )
-    elevenlabs_api_key: SecretStr | None = Field(
-        None, validation_alias=_named("ELEVENLABS_API_KEY"), description="key of ElevenLabs: the first voice"
-    )
-    openai_api_key: SecretStr | None = Field(
-        None,
-        validation_alias=_named("OPENAI_API_KEY"),
-        description="key of OpenAI, or of a server that speaks its protocol: fallbacks of recognition and voice",
-    )
-    deepgram_base_url: str | None = Field(
-        None, validation_alias=_named("DEEPGRAM_BASE_URL"), description="another host that speaks Deepgram's protocol"
-    )
-    anthropic_base_url: str | None = Field(
-        None, validation_alias=_named("ANTHROPIC_BASE_URL"), description="another host that speaks Anthropic's protocol"
-    )
-    elevenlabs_base_url: str | None = Field(
-        None,
-        validation_alias=_named("ELEVENLABS_BASE_URL"),
-        description="another host that speaks ElevenLabs' protocol",
-    )
-    openai_base_url: str | None = Field(
-        None, validation_alias=_named("OPENAI_BASE_URL"), description="another host that speaks OpenAI's protocol"
-    )
-    sandbox_url: str | None = Field(None, description="a running sandbox; serves every provider that has no key")
-    stt_model: Literal["flux", "nova-3"] | None = Field(None, description="the recogniser, whatever the policy says")
-    language: str = Field("en", pattern=r"^[a-z]{2}$", description="what callers speak (ISO 639-1)")
-    keyterms: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), max_length=100, description="comma-separated names and terms that recognisers should expect"
-    )
-    deepgram_mip_opt_out: bool = Field(True, description="callers' audio does not train Deepgram's models")
-    deepgram_streams: int = Field(150, ge=1, le=100_000, description="streams at once that the Deepgram plan allows")
-    haiku_model: str = Field("claude-haiku-5-5", description="model id that policies call `haiku`")
-    sonnet_model: str = Field("claude-sonnet-5-5", description="model id that policies call `sonnet`")
-    elevenlabs_voice: str = Field("21m00Tcm4TlvDq8ikWAM", description="voice id at ElevenLabs")
-    elevenlabs_logging: bool = Field(
-        True, description="ElevenLabs may keep what it speaks; `false` (zero retention) takes a plan that allows it"
-    )
-    elevenlabs_speed: float = Field(1.0, ge=0.7, le=1.2, description="how fast ElevenLabs speaks; 1 is as recorded")
-    elevenlabs_context: bool = Field(
-        True, description="ElevenLabs gets the clause before as well, so that its voice goes on as one would"
-    )
-    deepgram_voice: str = Field("aura-2-thalia-en", description="the second voice: an Aura model of Deepgram")
-    openai_voice: str = Field("alloy", description="voice of the OpenAI speech protocol")
-    openai_tts_model: str = Field("gpt-4o-mini-tts", description="model id of the OpenAI speech protocol")
-    openai_stt_model: str = Field("gpt-transcribe", description="model id of the OpenAI transcription protocol")
 
     # The server
     host: str = Field("127.0.0.1", description="address to listen on")
@@ -231,11 +174,11 @@ class Settings(DoorSettings):
 
     # Who watches
     sentry_dsn: SecretStr | None = Field(
-        None, validation_alias=_named("SENTRY_DSN"), description="DSN of a Sentry project for error reports"
+        None, validation_alias=named("SENTRY_DSN"), description="DSN of a Sentry project for error reports"
     )
     otlp_endpoint: str | None = Field(
         None,
-        validation_alias=_named("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        validation_alias=named("OTEL_EXPORTER_OTLP_ENDPOINT"),
         description="OTLP over HTTP: where traces are sent",
     )
     trace_share: float = Field(1.0, ge=0, le=1, description="share of unremarkable turns whose trace is kept")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agent.telemetry import catalog
-from alerts.promql import equal, share, total, unequal
-from dashboards.model import PAID, WINDOW, BoardRow
-from dashboards.palette import CAUSES, NO_CALLS
+from alerts.promql import equal, share, total, unequal, value
+from dashboards.model import PAID, TIER, WINDOW, BoardRow
+from dashboards.palette import CAUSES, NO_CALLS, NO_PROCESS
 from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, graph, rows
 
 USD = "currencyUSD"
@@ -14,9 +14,8 @@ RANGE = "$__range"
 
 def reliability() -> BoardRow:
     """What does reliability cost?"""
-    return BoardRow(
-        "What does reliability cost?", (_causes(), _cause_table(), _prompt_cache(), _audio_cache(), _unpriced())
-    )
+    panels = (_causes(), _cause_table(), _prompt_cache(), _audio_cache(), _unpriced(), _ceilings(), _limited())
+    return BoardRow("What does reliability cost?", panels)
 
 
 def _causes() -> Panel:
@@ -94,3 +93,32 @@ def _unpriced() -> Panel:
     )
     grown = total(catalog.UNPRICED, WINDOW, ("provider", "model", "unit"))
     return graph(panel, PanelStyle("short", 0), Query(f"{grown} > 0", "{{provider}} {{model}}: {{unit}}"))
+
+
+def _ceilings() -> Panel:
+    panel = PanelSpec(
+        25,
+        "Ceilings of an hour",
+        "Share of an hour's ceiling that is spent or reserved, worst process. Dashed: 80 %, from where the cheaper"
+        " models are near. At 100 % calls end: see what callers do before the ceiling in budgets.toml is raised.",
+        NO_PROCESS,
+        12,
+        7,
+    )
+    used = value(catalog.SPENDING_USED, ("scope", "tier"), TIER)
+    look = PanelStyle("percentunit", steps=((None, "transparent"), (0.8, "red")), line=True)
+    return graph(panel, look, Query(used, "{{scope}} {{tier}}"))
+
+
+def _limited() -> Panel:
+    panel = PanelSpec(
+        26,
+        "Calls that a ceiling touched",
+        "economy: answered by the cheaper models. stop: ended with a goodbye. refused: not begun. Those of a session, a"
+        " subject or an address are a few callers; those of a tier or process are an attack or a ceiling too low.",
+        "No ceiling was reached in this range.",
+        12,
+        7,
+    )
+    touched = total(catalog.SPENDING_LIMITED, WINDOW, ("scope", "action"), TIER)
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{touched} > 0", "{{scope}}: {{action}}"))

@@ -24,6 +24,9 @@ def trouble() -> BoardRow:
             _turn_outcomes(),
             _session_outcomes(),
             _live(),
+            _overlaps(),
+            _listening(),
+            _notes(),
         ),
     )
 
@@ -158,3 +161,46 @@ def _live() -> Panel:
     )
     look = PanelStyle("none", 0, stacked=True, colours=TIERS)
     return graph(panel, look, Query(value(catalog.ACTIVE_SESSIONS, ("tier",), TIER, "sum"), "{{tier}}"))
+
+
+def _overlaps() -> Panel:
+    panel = PanelSpec(
+        28,
+        "Sounds over a reply",
+        "Shares, by what they were: interruption, backchannel (“mhm”), echo of the loudspeaker, noise. Echo rising:"
+        " callers without echo cancellation; see which clients they have. Noise rising: look at barge-in as well.",
+        "Nothing was heard over a reply in this range.",
+        8,
+        8,
+    )
+    ratio = share(total(catalog.OVERLAPS, WINDOW, ("kind",), TIER), total(catalog.OVERLAPS, WINDOW, (), TIER), on=())
+    return graph(panel, PanelStyle("percentunit", None, 0, 1, stacked=True), Query(f"{ratio} > 0", "{{kind}}"))
+
+
+def _listening() -> Panel:
+    panel = PanelSpec(
+        29,
+        "While callers were listened to",
+        "Counts, for all tiers (the counter knows none); nothing here is a failure. turn_ended_here, reconnected and"
+        " phantom_dropped rising: the recogniser gets worse; see its status page and failed calls below.",
+        "Nothing worth a count happened while callers were listened to.",
+        8,
+        8,
+    )
+    noted = total(catalog.LISTENING_NOTES, WINDOW, ("note",))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{noted} > 0", "{{note}}"))
+
+
+def _notes() -> Panel:
+    panel = PanelSpec(
+        30,
+        "Facts noted for later",
+        "Facts that the small model wrote down, for all tiers (the counter knows none). What is not kept was dropped by"
+        " a check, for the reason named. More dropped than kept: the model or its prompt changed.",
+        "No fact was noted in this range.",
+        8,
+        8,
+    )
+    noted = total(catalog.NOTED_FACTS, WINDOW, ("outcome",))
+    look = PanelStyle("none", 0, stacked=True, colours={"kept": "green"})
+    return graph(panel, look, Query(f"{noted} > 0", "{{outcome}}"))

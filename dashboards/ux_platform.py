@@ -6,19 +6,21 @@ from agent.telemetry import catalog
 from alerts.promql import like, quantile, share, total, unlike, value
 from dashboards.model import TIER, WINDOW, BoardRow
 from dashboards.palette import NO_CALLS, NO_PROCESS
-from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, states, words
+from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, graph, on_the_right, rows, states, words
 
 
 def providers() -> BoardRow:
     """Is it a provider?"""
     return BoardRow(
-        "Is it a provider? (all tiers and policies)", (_provider_latency(), _provider_errors(), _breakers())
+        "Is it a provider? (all tiers and policies)",
+        (_provider_latency(), _provider_errors(), _breakers(), _misconfigured(), _ends(), _stops()),
     )
 
 
 def process() -> BoardRow:
     """Is it the service itself?"""
-    return BoardRow("Is it the service itself? (all tiers and policies)", (_lag(), _refused(), _skew(), _lost_rows()))
+    panels = (_lag(), _refused(), _skew(), _lost_rows(), _connections(), _turned_away(), _too_fast())
+    return BoardRow("Is it the service itself? (all tiers and policies)", panels)
 
 
 def _provider_latency() -> Panel:
@@ -65,6 +67,51 @@ def _breakers() -> Panel:
     look = PanelStyle("none", None, None, mappings=words(shown), steps=((None, "green"),))
     worst = value(catalog.BREAKER_STATE, ("provider", "model"))
     return states(panel, look, Query(worst, "{{provider}} {{model}}"))
+
+
+def _misconfigured() -> Panel:
+    panel = PanelSpec(
+        43,
+        "Refused until somebody acts",
+        "What a provider refuses for a reason that does not pass by itself: key, wallet, model or voice. Any band: run"
+        " `voice-agent check`, which prints the provider's own words, and mend it there.",
+        "No provider refuses anything for good.",
+        8,
+        7,
+    )
+    look = PanelStyle("none", None, None, mappings=words({1: ("refused", "red")}), steps=((None, "red"),))
+    wrong = value(catalog.MISCONFIGURED, ("provider", "model", "problem"))
+    return states(panel, look, Query(f"{wrong} == 1", "{{provider}} {{model}}: {{problem}}"))
+
+
+def _ends() -> Panel:
+    panel = PanelSpec(
+        44,
+        "Models that end",
+        "Time until a provider switches a configured model off, by the price book. Red: less than 60 days; choose"
+        " another model, and try it with `voice-agent check`.",
+        "The price book knows no end of a configured model.",
+        8,
+        7,
+    )
+    left = f"{value(catalog.MODEL_END, ('provider', 'model'))} - time()"
+    look = PanelStyle("s", 0, steps=((None, "red"), (60 * 86_400, "green")))
+    return rows(panel, {"provider": "Provider", "model": "Model"}, Column("Ends in", left, look, 100))
+
+
+def _stops() -> Panel:
+    panel = PanelSpec(
+        45,
+        "Replies that models did not end",
+        "Share of each model's replies that stopped for another reason than their end. max_tokens: replies are cut"
+        " short, so ask for shorter ones. refusal: the model would not answer; look at what callers ask.",
+        "Every reply in this range was ended by its model.",
+        8,
+        7,
+    )
+    other = total(catalog.STOPPED, WINDOW, ("model", "reason"), [unlike("reason", "end_turn", "stop_sequence")])
+    ratio = share(other, total(catalog.STOPPED, WINDOW, ("model",)), on=("model",))
+    return graph(panel, PanelStyle("percentunit"), Query(f"{ratio} > 0", "{{model}} {{reason}}"))
 
 
 def _lag() -> Panel:
@@ -121,3 +168,51 @@ def _lost_rows() -> Panel:
     )
     rows = Query(total(catalog.LEDGER_DROPPED, WINDOW), "ledger rows")
     return graph(panel, PanelStyle("none", 0), rows, Query(total(catalog.QUEUE_DROPS, WINDOW, ("queue",)), "{{queue}}"))
+
+
+def _connections() -> Panel:
+    panel = PanelSpec(
+        54,
+        "Connections",
+        "Open connections of the public listener, over all processes, and the share of its descriptors that the worst"
+        " process uses. Descriptors above 80 %: raise the limit of open files, or start another replica.",
+        NO_PROCESS,
+        8,
+        7,
+    )
+    built = graph(
+        panel,
+        PanelStyle("none", 0, colours={"connections": "blue", "descriptors": "orange"}),
+        Query(value(catalog.CONNECTIONS, how="sum"), "connections"),
+        Query(value(catalog.DESCRIPTORS_USED), "descriptors"),
+    )
+    return on_the_right(built, "descriptors", "percentunit")
+
+
+def _turned_away() -> Panel:
+    panel = PanelSpec(
+        55,
+        "Connections refused and cut",
+        "Refused at the accept, by what was full; cut for what they did or did not send. address: one host opens very"
+        " many, so block it in front. request_timeout, handshake, frames: strangers who probe; nothing to do.",
+        "No connection was refused or cut in this range.",
+        8,
+        7,
+    )
+    refused, cut = (total(one, WINDOW, ("reason",)) for one in (catalog.CONNECTIONS_REFUSED, catalog.CONNECTIONS_CUT))
+    queries = (Query(f"{refused} > 0", "refused: {{reason}}"), Query(f"{cut} > 0", "cut: {{reason}}"))
+    return graph(panel, PanelStyle("none", 0, stacked=True), *queries)
+
+
+def _too_fast() -> Panel:
+    panel = PanelSpec(
+        56,
+        "Sent too fast",
+        "What clients sent faster than it is taken, by kind; it was dropped. A little: a client that catches up after a"
+        " pause. For long: a client that is broken or attacks; see the closes with 4420 in the log.",
+        "No client sent faster than it is taken.",
+        8,
+        7,
+    )
+    dropped = total(catalog.INPUT_DROPPED, WINDOW, ("kind",))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{dropped} > 0", "{{kind}}"))

@@ -48,7 +48,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class UnitPrice:
     """A price in force from `start` to `end` (UTC, end exclusive).
 
     A quantity costs quantity * numerator / denominator nano-dollars. Where the call's whole prompt has more than
@@ -79,12 +79,12 @@ class PriceBook:
 
     __slots__ = ("_ends", "_rates", "models")
 
-    def __init__(self, rates: Mapping[RateKey, tuple[Rate, ...]]) -> None:
+    def __init__(self, rates: Mapping[RateKey, tuple[UnitPrice, ...]]) -> None:
         self._ends = {key[:2]: rate.model_ends for key, held in rates.items() for rate in held if rate.model_ends}
         self._rates = dict(rates)
         self.models = frozenset((provider, model) for provider, model, _ in rates if model != ANY_MODEL)
 
-    def rate(self, provider: str, model: str, unit: Unit, at: datetime) -> Rate | None:
+    def rate(self, provider: str, model: str, unit: Unit, at: datetime) -> UnitPrice | None:
         """The price in force at `at` (timezone-aware), or None.
 
         A dated model id (`…-20251001`) has the price of its family, where it has none of its own.
@@ -114,14 +114,14 @@ class PriceBook:
         """When the vendor switches a model off, as far as it has said so (UTC)."""
         return self._ends.get((provider, model)) or self._ends.get((provider, _family(model)))
 
-    def speech_rate(self, model: str, at: datetime) -> Rate | None:
+    def speech_rate(self, model: str, at: datetime) -> UnitPrice | None:
         """What a character costs with this voice model, whoever sells it; None when nobody does."""
         for provider, name in sorted(self.models):
             if name == model and (rate := self.rate(provider, name, Unit.CHARACTERS, at)) is not None:
                 return rate
         return None
 
-    def rates(self) -> Iterator[tuple[RateKey, Rate]]:
+    def rates(self) -> Iterator[tuple[RateKey, UnitPrice]]:
         """Every price of the book, by provider, model, unit and date."""
         for key in sorted(self._rates):
             for rate in self._rates[key]:
@@ -186,7 +186,7 @@ def load_prices(override: Path | None = None) -> PriceBook:
     return PriceBook(rates)
 
 
-def _read(path: Path) -> dict[RateKey, tuple[Rate, ...]]:
+def _read(path: Path) -> dict[RateKey, tuple[UnitPrice, ...]]:
     try:
         content = path.read_bytes()
         raw = msgspec.convert(tomllib.loads(content.decode(), parse_float=Decimal), _PriceFile)
@@ -195,7 +195,7 @@ def _read(path: Path) -> dict[RateKey, tuple[Rate, ...]]:
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     digest = hashlib.sha256(content).hexdigest()[:8]
-    found: dict[RateKey, list[Rate]] = {}
+    found: dict[RateKey, list[UnitPrice]] = {}
     for entry in raw.price:
         try:
             rates = list(_rates_of(entry, digest))
@@ -210,7 +210,7 @@ def _name(entry: _Entry) -> str:
     return f"{entry.provider} {', '.join(entry.models)} from {entry.effective_from}"
 
 
-def _rates_of(entry: _Entry, digest: str) -> Iterator[tuple[RateKey, Rate]]:
+def _rates_of(entry: _Entry, digest: str) -> Iterator[tuple[RateKey, UnitPrice]]:
     """The rates of one entry of the file. Raises ValueError with what it takes."""
     if not entry.provider or not entry.models or not all(entry.models):
         raise ValueError("takes a provider and at least one model")
@@ -225,7 +225,7 @@ def _rates_of(entry: _Entry, digest: str) -> Iterator[tuple[RateKey, Rate]]:
                 raise ValueError(f"{unit}: a price takes dollars that are not negative and at most {_DEAREST:,}")
         exact, exact_long = Fraction(price) * NANO / per, Fraction(long) * NANO / per
         scale = math.lcm(exact.denominator, exact_long.denominator)
-        rate = Rate(
+        rate = UnitPrice(
             start=_midnight(entry.effective_from),
             end=end,
             numerator=int(exact * scale),
@@ -265,10 +265,10 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
-def _in_order(path: Path, key: RateKey, rates: list[Rate]) -> tuple[Rate, ...]:
+def _in_order(path: Path, key: RateKey, rates: list[UnitPrice]) -> tuple[UnitPrice, ...]:
     """Sorted by start, each open end closed by the next start, newest first. Raises ConfigurationError on overlaps."""
     rates = sorted(rates, key=lambda rate: rate.start)
-    closed: list[Rate] = []
+    closed: list[UnitPrice] = []
     for rate, following in pairwise(rates):
         open_ended = rate.end == _FOREVER
         if rate.start == following.start or (not open_ended and rate.end > following.start):

@@ -29,7 +29,7 @@ END_DAYS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was checked. `state`: ok, warning or failed."""
 
     subject: str
@@ -54,7 +54,7 @@ def check(as_json: bool) -> None:
     sys.exit(any(one.state == "failed" for one in findings))
 
 
-async def findings_of(settings: Settings) -> list[Finding]:
+async def findings_of(settings: Settings) -> list[CheckResult]:
     """Checks everything that the shipped or configured policies use."""
     clips = load_clips(settings.clips_dir)
     hooks = ProviderHooks(NO_RECORDER, lambda _: None, VoiceActivity, clips[Sentence.APOLOGY].pcm)
@@ -68,7 +68,7 @@ async def findings_of(settings: Settings) -> list[Finding]:
                 for service, provider, model, probe in factory.probes()
             ]
         findings = [task.result() for task in probes]
-        findings += [Finding(f"quota {name}", _enough(quota.left), f"{quota.left:,.2f} {quota.unit} left")
+        findings += [CheckResult(f"quota {name}", _enough(quota.left), f"{quota.left:,.2f} {quota.unit} left")
                      for name, quota in await factory.quotas()]  # fmt: skip
         findings += _clock(await factory.clock_ahead_s())
     finally:
@@ -76,30 +76,30 @@ async def findings_of(settings: Settings) -> list[Finding]:
     prices, now = load_prices(settings.prices_file), datetime.now(UTC)
     ends = [(provider, model, prices.ends(provider, model)) for _, provider, model in models]
     return findings + [
-        Finding(f"end {provider} {model}", "failed" if end <= now else "warning", f"switched off on {end.date()}")
+        CheckResult(f"end {provider} {model}", "failed" if end <= now else "warning", f"switched off on {end.date()}")
         for provider, model, end in ends
         if end is not None and (end - now).days < END_DAYS
     ]
 
 
-async def _probed(subject: str, probe: Probe) -> Finding:
+async def _probed(subject: str, probe: Probe) -> CheckResult:
     try:
         async with asyncio.timeout(PROBE_S):
             await probe(NO_RECORDER)
     except TimeoutError:
-        return Finding(subject, "failed", f"no answer within {PROBE_S:.0f} s")
+        return CheckResult(subject, "failed", f"no answer within {PROBE_S:.0f} s")
     except ProviderError as error:
         fault = error.fault
-        return Finding(subject, "failed", error.kind.value if fault is None else f"{fault.problem}: {fault.words}")
-    return Finding(subject, "ok", "")
+        return CheckResult(subject, "failed", error.kind.value if fault is None else f"{fault.problem}: {fault.words}")
+    return CheckResult(subject, "ok", "")
 
 
 def _enough(left: float) -> str:
     return "ok" if left > 0 else "failed"
 
 
-def _clock(ahead_s: float | None) -> list[Finding]:
+def _clock(ahead_s: float | None) -> list[CheckResult]:
     if ahead_s is None:
         return []
     state = "ok" if abs(ahead_s) <= CLOCK_S else "failed"
-    return [Finding("clock", state, f"{ahead_s:+.0f} s against Anthropic's")]
+    return [CheckResult("clock", state, f"{ahead_s:+.0f} s against Anthropic's")]

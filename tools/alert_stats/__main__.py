@@ -17,7 +17,7 @@ from rich.table import Table
 
 from agent.budgets import load_budgets
 from tools.alert_stats.closed_loop import Traffic, play
-from tools.alert_stats.decisions import Decided, decide
+from tools.alert_stats.decisions import DecidedRun, decide
 from tools.alert_stats.false_alarms import FalseAlarms, Kind, false_alarms
 
 WIDTH: Final = 160  # characters, in a file
@@ -48,7 +48,7 @@ def main(days: int, months: int, runs: int, burns: bool) -> None:
         console.print(_burns(false_alarms(KINDS, days, range(max(1, months)), 4)))
 
 
-def _run(traffic: Traffic, seeds: Sequence[int]) -> list[Decided]:
+def _run(traffic: Traffic, seeds: Sequence[int]) -> list[DecidedRun]:
     played = [play(traffic, seed) for seed in seeds]
     return decide(played, traffic.hours, EVERY_MIN[traffic.calls_an_hour])
 

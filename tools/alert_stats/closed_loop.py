@@ -45,7 +45,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class KnownMoment:
     """What was known when it changed."""
 
     hour: float
@@ -57,7 +57,7 @@ class Moment:
 class Played:
     """One seeded run."""
 
-    moments: list[Moment] = field(default_factory=list[Moment])
+    moments: list[KnownMoment] = field(default_factory=list[KnownMoment])
     history: list[Revision] = field(default_factory=list[Revision])
 
 
@@ -81,7 +81,7 @@ def play(traffic: Traffic, seed: int) -> Played:
         change = plan_holdout(BOOK, Tier.FREE, played.history, {JUDGED: finding}, at)
         if change is not None:
             played.history.append(Revision(len(played.history) + 1, at, change))
-        _note(played, Moment((at - BEGAN) / timedelta(hours=1), finding, judged >= 10))
+        _note(played, KnownMoment((at - BEGAN) / timedelta(hours=1), finding, judged >= 10))
     return played
 
 
@@ -105,12 +105,12 @@ def _turns(traffic: Traffic, policy: str, hour: float, chance: random.Random) ->
     return sum(chance.random() < share for _ in range(turns)), turns
 
 
-def _note(played: Played, moment: Moment) -> None:
+def _note(played: Played, moment: KnownMoment) -> None:
     """Keeps a moment where something that matters changed: most calls of a healthy service change nothing."""
     last = played.moments[-1] if played.moments else None
     if last is None or _state(last) != _state(moment):
         played.moments.append(moment)
 
 
-def _state(moment: Moment) -> tuple[int, float, bool]:
+def _state(moment: KnownMoment) -> tuple[int, float, bool]:
     return moment.finding.comparison, min(2.0, moment.finding.score // 0.5), moment.enough

@@ -30,7 +30,7 @@ LIMITS: Final = RollbackLimits("auto", timedelta(minutes=30), 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedRun:
     """Hours from the start. `found` and `rolled_back` are the beginnings of each time that it was so."""
 
     found: tuple[float, ...]
@@ -42,17 +42,17 @@ class Decided:
         return min((hour - since for hour in times if hour >= since), default=float("inf"))
 
 
-def decide(runs: Sequence[Played], hours: float, every_min: int) -> list[Decided]:
+def decide(runs: Sequence[Played], hours: float, every_min: int) -> list[DecidedRun]:
     """The rules are evaluated every so many minutes. Raises PromtoolError."""
     firing = _firing(runs, hours, every_min)
     return [_decided(run, firing.get(f"run{number}", {}), every_min) for number, run in enumerate(runs)]
 
 
-def _decided(run: Played, firing: Mapping[str, Sequence[int]], every: int) -> Decided:
+def _decided(run: Played, firing: Mapping[str, Sequence[int]], every: int) -> DecidedRun:
     rolled = [minute for minute in firing.get(ROLLS, ()) if _rolls_back(run, minute)]
     found = sorted({*firing.get(FOUND, ()), *firing.get(ROLLS, ())})
     held = any(one.finding.breach and one.finding.comparison is Comparison.COMMON_CAUSE for one in run.moments)
-    return Decided(_beginnings(found, every), _beginnings(rolled, every), held)
+    return DecidedRun(_beginnings(found, every), _beginnings(rolled, every), held)
 
 
 def _rolls_back(run: Played, minute: int) -> bool:

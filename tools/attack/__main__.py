@@ -1,4 +1,4 @@
-"""`make attack`: plays every attack on a service of its own and writes the table of docs/security.md."""
+"""`make attack`: plays every attack on a service of its own and writes the list of docs/security.md."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from typing import Final
 import psutil
 
 from tests.support.paths import ROOT
-from tools.attack.attacker import Attacker, Finding, Target
+from tools.attack.attacker import Attacker, AttackResult, Target
 from tools.attack.bystander import beside
 from tools.attack.floods import FLOODS
 from tools.attack.forgeries import FORGERIES
+from tools.docs.markdown import wrapped
 from voice_loadtest.stack.processes import LocalOptions, local_stack
 
-Attack = Callable[[Attacker], Awaitable[Finding]]
+Attack = Callable[[Attacker], Awaitable[AttackResult]]
 ATTACKS: Final[tuple[Attack, ...]] = (*FLOODS, *FORGERIES)
 PAGE: Final = ROOT / "docs" / "security.md"
 MARK: Final = "<!-- attacks: made by `make attack` -->"
+INTRO: Final = "What was tried: what happened (what the innocent caller beside it noticed)."
 CALM_S: Final = 3.5  # of the bystander alone, for what is usual
 OPERATOR: Final = "operator-of-the-attacked-0f7c21d98be4"
 TITLES: Final = {attack.__name__: " ".join((attack.__doc__ or "").split()) for attack in ATTACKS}
@@ -44,10 +46,11 @@ class AttackRow:
 
     @property
     def line(self) -> str:
-        """The row of the table."""
+        """The item of the list."""
         noticed = f"first words at most {max(0.0, self.later_ms):.0f} ms later; RSS {self.grown_mb:+.0f} MB"
         lost = f"; {self.dropped:.0f} rows dropped" if self.dropped else ""
-        return f"| {TITLES[self.name]} | {'' if self.held else '**broke** '}{self.happened} | {noticed}{lost} |"
+        broke = "" if self.held else "**broke** "
+        return wrapped(f"**{TITLES[self.name]}**: {broke}{self.happened} ({noticed}{lost})", first="- ", rest="  ")
 
 
 async def play(names: list[str], folder: Path, *, whole: bool) -> list[AttackRow]:
@@ -67,7 +70,7 @@ async def play(names: list[str], folder: Path, *, whole: bool) -> list[AttackRow
                 await asyncio.sleep(1.0)
                 later = bystander.worst_ms(began) - bystander.median_ms(began)
                 grown = (psutil.Process(service.pid).memory_info().rss - rss) / 1e6
-                happened = Finding(found.happened, found.held and not bystander.lost)
+                happened = AttackResult(found.happened, found.held and not bystander.lost)
             row = AttackRow(name, happened.happened, happened.held, later, grown, await _dropped(target) - lost)
             rows.append(row)
             if whole:
@@ -80,7 +83,7 @@ async def _dropped(target: Target) -> float:
     return await target.metric("ledger_dropped_total")
 
 
-async def _attack(name: str, address: str, target: Target) -> Finding:
+async def _attack(name: str, address: str, target: Target) -> AttackResult:
     """Runs an attack in a process of its own: its work is not to be mistaken for the service's."""
     arguments = ["-m", "tools.attack", "--as", address, "--target", target.url, "--ops", target.ops_url, name]
     process = await asyncio.create_subprocess_exec(
@@ -92,10 +95,10 @@ async def _attack(name: str, address: str, target: Target) -> Finding:
     except TimeoutError:
         process.kill()
         await process.wait()
-        return Finding("did not end within 120 s", False)
+        return AttackResult("did not end within 120 s", False)
     if process.returncode:
-        return Finding(f"the attack failed: {(error.decode().strip().splitlines() or ['?'])[-1][:120]}", False)
-    return Finding(**json.loads(out))
+        return AttackResult(f"the attack failed: {(error.decode().strip().splitlines() or ['?'])[-1][:120]}", False)
+    return AttackResult(**json.loads(out))
 
 
 async def _attack_here(name: str, address: str, target: Target) -> None:
@@ -105,11 +108,10 @@ async def _attack_here(name: str, address: str, target: Target) -> None:
 
 
 def write(rows: list[AttackRow]) -> None:
-    """Puts the table into the page, behind its mark."""
+    """Puts the list into the page, behind its mark."""
     head = PAGE.read_text().partition(MARK)[0]
-    table = ["| tried | what happened | what the innocent caller beside it noticed |", "| --- | --- | --- |"]
-    lines = [*table, *(row.line for row in rows)]
-    PAGE.write_text(f"{head}{MARK}\n\n" + "\n".join(lines) + "\n")
+    lines = "\n".join(row.line for row in rows)
+    PAGE.write_text(f"{head}{MARK}\n\n{INTRO}\n\n{lines}\n")
 
 
 def main() -> None:

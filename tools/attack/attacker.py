@@ -26,7 +26,7 @@ WAIT_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AttackResult:
     """What happened, in a few words, and whether the doors held."""
 
     happened: str

@@ -137,7 +137,7 @@ def test_forget_and_prune() -> None:
     assert after["experience"] == []
     assert [part["total_usd"] for part in after["spending"]] == [part["total_usd"] for part in before]
     assert "charges                0" in run(ledger, "prune", "--days", "1")
-    assert "revision 0003" in run(ledger, "migrate")
+    assert "revision 0004" in run(ledger, "migrate")
 
 
 @pytest.mark.parametrize("period", ["24", "1w", "-1h", ""])
@@ -171,7 +171,7 @@ def test_a_component_without_a_price_is_not_compared(tmp_path: Path, monkeypatch
     monkeypatch.setenv("VOICE_AGENT_PRICES_FILE", str(file))
     rows = rows_of(run(cost, "explain", "--against", "economy"))
     assert rows["speech to text"] == ["17 %  $0.0195", "unpriced", "–"]
-    assert rows["session"] == ["$0.1143", "unpriced + $0.0248", "–"]
+    assert rows["session"] == ["$0.1143", "unpriced + $0.0427", "–"]
 
 
 def test_a_recogniser_that_overrides_the_policies_is_the_one_that_is_priced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,8 @@ NOT_ON_A_BOARD = {
     catalog.LEDGER_QUEUE: "rises only while the database is down, which has an alert",
     catalog.LEDGER_COMMIT: "off the audio path; for tuning the database",
     catalog.LEDGER_FAILURES: "has an alert; what is lost by it is on the board",
+    catalog.SPENDING_LEASES: "fails only while the database is down, which has an alert; ceilings hold without it",
+    catalog.SPENDING_ACCOUNTS: "bounded by the process; for questions about its memory",
 }
 
 

@@ -1,0 +1,70 @@
+"""Settings of the providers: their keys, their hosts, and which of their models and voices are used."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode
+
+
+def named(variable: str) -> AliasChoices:
+    """The name of a variable that does not begin with the service's prefix."""
+    return AliasChoices(variable)
+
+
+class ProviderSettings(BaseSettings):
+    """The part of `Settings` that is about providers."""
+
+    deepgram_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=named("DEEPGRAM_API_KEY"),
+        description="key of Deepgram: speech recognition, and the second voice",
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, validation_alias=named("ANTHROPIC_API_KEY"), description="key of Anthropic: the language models"
+    )
+    elevenlabs_api_key: SecretStr | None = Field(
+        None, validation_alias=named("ELEVENLABS_API_KEY"), description="key of ElevenLabs: the first voice"
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=named("OPENAI_API_KEY"),
+        description="key of OpenAI, or of a server that speaks its protocol: fallbacks of recognition and voice",
+    )
+    deepgram_base_url: str | None = Field(
+        None, validation_alias=named("DEEPGRAM_BASE_URL"), description="another host that speaks Deepgram's protocol"
+    )
+    anthropic_base_url: str | None = Field(
+        None, validation_alias=named("ANTHROPIC_BASE_URL"), description="another host that speaks Anthropic's protocol"
+    )
+    elevenlabs_base_url: str | None = Field(
+        None,
+        validation_alias=named("ELEVENLABS_BASE_URL"),
+        description="another host that speaks ElevenLabs' protocol",
+    )
+    openai_base_url: str | None = Field(
+        None, validation_alias=named("OPENAI_BASE_URL"), description="another host that speaks OpenAI's protocol"
+    )
+    sandbox_url: str | None = Field(None, description="a running sandbox; serves every provider that has no key")
+    stt_model: Literal["flux", "nova-3"] | None = Field(None, description="the recogniser, whatever the policy says")
+    language: str = Field("en", pattern=r"^[a-z]{2}$", description="what callers speak (ISO 639-1)")
+    keyterms: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), max_length=100, description="comma-separated names and terms that recognisers should expect"
+    )
+    deepgram_mip_opt_out: bool = Field(True, description="callers' audio does not train Deepgram's models")
+    deepgram_streams: int = Field(150, ge=1, le=100_000, description="streams at once that the Deepgram plan allows")
+    haiku_model: str = Field("claude-haiku-5-5", description="model id that policies call `haiku`")
+    sonnet_model: str = Field("claude-sonnet-5-5", description="model id that policies call `sonnet`")
+    elevenlabs_voice: str = Field("21m00Tcm4TlvDq8ikWAM", description="voice id at ElevenLabs")
+    elevenlabs_logging: bool = Field(
+        True, description="ElevenLabs may keep what it speaks; `false` (zero retention) takes a plan that allows it"
+    )
+    elevenlabs_speed: float = Field(1.0, ge=0.7, le=1.2, description="how fast ElevenLabs speaks; 1 is as recorded")
+    elevenlabs_context: bool = Field(
+        True, description="ElevenLabs gets the clause before as well, so that its voice goes on as one would"
+    )
+    deepgram_voice: str = Field("aura-2-thalia-en", description="the second voice: an Aura model of Deepgram")
+    openai_voice: str = Field("alloy", description="voice of the OpenAI speech protocol")
+    openai_tts_model: str = Field("gpt-4o-mini-tts", description="model id of the OpenAI speech protocol")
+    openai_stt_model: str = Field("gpt-transcribe", description="model id of the OpenAI transcription protocol")
