@@ -99,8 +99,8 @@ def _ceilings() -> Panel:
     panel = PanelSpec(
         25,
         "Ceilings of an hour",
-        "Share of an hour's ceiling that is spent or reserved, worst process. Dashed: 80 %, from where the cheaper"
-        " models are near. At 100 % calls end: see what callers do before the ceiling in budgets.toml is raised.",
+        "Share of an hour's ceiling that is spent or reserved, worst process. Over the dashed line (80 %) the cheaper"
+        " models are near; at 100 % calls end. See what callers do before a ceiling in budgets.toml is raised.",
         NO_PROCESS,
         12,
         7,
@@ -121,4 +121,4 @@ def _limited() -> Panel:
         7,
     )
     touched = total(catalog.SPENDING_LIMITED, WINDOW, ("scope", "action"), TIER)
-    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{touched} > 0", "{{scope}}: {{action}}"))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(touched, "{{scope}}: {{action}}"))

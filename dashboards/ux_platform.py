@@ -73,15 +73,16 @@ def _misconfigured() -> Panel:
     panel = PanelSpec(
         43,
         "Refused until somebody acts",
-        "What a provider refuses for a reason that does not pass by itself: key, wallet, model or voice. Any band: run"
+        "What a provider refuses for a reason that does not pass by itself: key, wallet, model or voice. Red: run"
         " `voice-agent check`, which prints the provider's own words, and mend it there.",
         "No provider refuses anything for good.",
         8,
         7,
     )
-    look = PanelStyle("none", None, None, mappings=words({1: ("refused", "red")}), steps=((None, "red"),))
-    wrong = value(catalog.MISCONFIGURED, ("provider", "model", "problem"))
-    return states(panel, look, Query(f"{wrong} == 1", "{{provider}} {{model}}: {{problem}}"))
+    look = PanelStyle(
+        "none", None, None, mappings=words({0: ("fine", "green"), 1: ("refused", "red")}), steps=((None, "green"),)
+    )
+    return states(panel, look, Query(value(catalog.MISCONFIGURED, ("provider", "model")), "{{provider}} {{model}}"))
 
 
 def _ends() -> Panel:
@@ -111,7 +112,7 @@ def _stops() -> Panel:
     )
     other = total(catalog.STOPPED, WINDOW, ("model", "reason"), [unlike("reason", "end_turn", "stop_sequence")])
     ratio = share(other, total(catalog.STOPPED, WINDOW, ("model",)), on=("model",))
-    return graph(panel, PanelStyle("percentunit"), Query(f"{ratio} > 0", "{{model}} {{reason}}"))
+    return graph(panel, PanelStyle("percentunit"), Query(ratio, "{{model}} {{reason}}"))
 
 
 def _lag() -> Panel:
@@ -139,7 +140,7 @@ def _refused() -> Panel:
         7,
     )
     refused = total(catalog.SESSIONS_REFUSED, WINDOW, ("reason",), [like("tier", "$tier", "unknown")])
-    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{refused} > 0", "{{reason}}"))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(refused, "{{reason}}"))
 
 
 def _skew() -> Panel:
@@ -200,7 +201,7 @@ def _turned_away() -> Panel:
         7,
     )
     refused, cut = (total(one, WINDOW, ("reason",)) for one in (catalog.CONNECTIONS_REFUSED, catalog.CONNECTIONS_CUT))
-    queries = (Query(f"{refused} > 0", "refused: {{reason}}"), Query(f"{cut} > 0", "cut: {{reason}}"))
+    queries = (Query(f"{refused} > 0", "refused: {{reason}}"), Query(cut, "cut: {{reason}}"))
     return graph(panel, PanelStyle("none", 0, stacked=True), *queries)
 
 
@@ -215,4 +216,4 @@ def _too_fast() -> Panel:
         7,
     )
     dropped = total(catalog.INPUT_DROPPED, WINDOW, ("kind",))
-    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{dropped} > 0", "{{kind}}"))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(dropped, "{{kind}}"))

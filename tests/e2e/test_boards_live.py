@@ -58,7 +58,7 @@ async def test_boards_traces_reports_and_ledger_tell_the_same_story(
         began = time.time()
         async with running_stack(**settings) as stack:
             groups = recording_groups(FASTER, least=Sample(turns=3, sessions=2))
-            async with running_prometheus(tmp_path, stack.url, groups) as prometheus:
+            async with running_prometheus(tmp_path, stack.ops_url, groups) as prometheus:
                 await prometheus.scraped()
                 records = await mixed_load(stack)
                 await _an_alert_is_decided(stack)

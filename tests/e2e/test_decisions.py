@@ -195,7 +195,7 @@ async def test_while_prometheus_cannot_be_asked_alertmanager_is_told_to_come_bac
 
 
 async def test_without_tokens_the_doors_are_shut_and_say_how_to_open_them() -> None:
-    async with running_stack() as stack, httpx.AsyncClient(base_url=stack.url) as client:
+    async with running_stack() as stack, httpx.AsyncClient(base_url=stack.ops_url) as client:
         for method, path, setting in (
             ("POST", "/v1/ops/alerts", "VOICE_AGENT_ALERTS_TOKEN"),
             ("GET", "/v1/ops/policies", "VOICE_AGENT_OPERATOR_TOKEN"),

@@ -235,22 +235,33 @@ def test_without_a_recogniser_the_client_listens_or_its_caller_types(listens: bo
     run_virtual(scenario())
 
 
-def test_a_text_that_the_clients_recogniser_heard_belongs_to_the_voice_before_it() -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_text_that_the_clients_recogniser_heard_belongs_to_the_voice_before_it(asked: bool) -> None:
     async def scenario() -> None:
         async with running(SessionHarness()) as harness:
             caller = await harness.call(browser_recogniser=True)
             await caller.speak(voice(0.6))
+            if asked:
+                harness.stt.fails(ErrorKind.REFUSED)
+                await caller.get(ListeningRequested)
             await caller.speak(silence(0.5))
             caller.do(SayText("a table", spoken=True))
             record = (await caller.get(TurnMeasured)).record
+            assert record.spoken
             assert record.outcome is TurnOutcome.REPLIED
             assert record.voice_to_voice_s is not None
             assert record.voice_to_voice_s > 0.5
             await asyncio.sleep(20.0)
             caller.do(SayText("for two", spoken=True))  # no voice was heard here for long
             record = (await caller.get(TurnMeasured, 2)).record
-            assert record.voice_to_voice_s is not None
-            assert record.voice_to_voice_s < 0.5
+            if asked:
+                assert record.spoken
+                assert record.voice_to_voice_s is not None
+                assert record.voice_to_voice_s < 0.5
+            else:  # nobody's word alone makes a spoken turn: it stays out of the figures that decide
+                assert not record.spoken
+                assert record.outcome is TurnOutcome.TYPED
+                assert record.voice_to_voice_s is None
             caller.hang_up()
 
     run_virtual(scenario())
