@@ -79,10 +79,15 @@ def check_step_down(budgets: Budgets, policies: PolicyBook) -> None:
             raise ConfigurationError(f"budgets: {key} takes one of {known}; not {name}")
 
 
-def warn_of_ends(prices: PriceBook, known: Configured, metrics: Metrics) -> None:
-    """Says which configured models their vendors switch off soon, in the log and for the alert."""
-    now = datetime.now(UTC)
-    for _, provider, model in known.models:
+def warn_of_ends(prices: PriceBook, known: Configured, policies: PolicyBook, metrics: Metrics) -> None:
+    """Says which models in use their vendors switch off soon, in the log and for the alert.
+
+    A voice that is built, but is in no policy's chain, speaks to nobody: its end is no news.
+    """
+    now, voices = datetime.now(UTC), {name for one in policies.policies.values() for name in one.chains.tts}
+    for service, provider, model in known.models:
+        if service == "tts" and provider not in voices:
+            continue
         if (end := prices.ends(provider, model)) is None:
             continue
         metrics.set(catalog.MODEL_END, provider, model, value=end.timestamp())

@@ -75,7 +75,7 @@ def wire(settings: Settings) -> Wiring:
     recorder = LedgerSink(ledger)
     names = {model for _, _, model in known.models}
     prices = load_prices(settings.prices_file)
-    warn_of_ends(prices, known, metrics)
+    warn_of_ends(prices, known, policies, metrics)
     money = PricingSink(prices, metrics, budgets, recorder, configured_models=names)
     money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))

@@ -60,10 +60,10 @@ async def test_a_premium_caller_sees_what_the_session_costs_where_that_is_on(tmp
 @pytest.mark.slow
 async def test_nothing_is_shown_or_limited_by_default() -> None:
     async with running_stack() as stack:
-        record = await stack.call([Type(TECHNICAL)] * 3, premium=True)
+        record = await stack.call([Type(TECHNICAL)] * 4, premium=True)
         books = await books_of(stack)
     assert record.cost_usd is None
-    assert [turn.model for turn in record.turns] == ["sonnet"] * 3
+    assert [turn.model for turn in record.turns] == ["sonnet"] * 4
     assert books.sessions[0].cost_nano_usd / NANO > 0.015 / 2
     assert record.end_reason == "completed"
 

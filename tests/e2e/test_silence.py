@@ -26,7 +26,9 @@ async def test_a_client_without_a_voice_hears_the_recorded_apology() -> None:
         fail(stack, "elevenlabs", "deepgram_tts")
         record = await stack.call([SPOKEN])
         (turn,) = record.turns
-        assert (turn.outcome, turn.reply, turn.sounded) == ("apology", TEXTS[Sentence.APOLOGY], True)
+        # it says that the answer can be read, and that stands there
+        read = f"{TEXTS[Sentence.CANNOT_SPEAK]} Which location would you like?"
+        assert (turn.outcome, turn.reply, turn.sounded) == ("apology", read, True)
         await stack.quiet()
         text = await stack.metrics()
         assert sample(text, "voice_agent_reply_audio_seconds_total", source="recorded") > 0.5
@@ -60,10 +62,11 @@ async def test_dead_air_is_what_the_caller_waited_for_the_reply_and_within_it() 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("provider", "kind"), [("elevenlabs", FaultKind.RATE_LIMITED), ("anthropic", FaultKind.OVERLOADED)]
+    ("provider", "kind", "asked"),
+    [("elevenlabs", FaultKind.RATE_LIMITED, 1), ("anthropic", FaultKind.OVERLOADED, 3)],  # twice the other model
 )
 async def test_a_provider_that_asked_one_session_for_patience_gets_it_from_all(
-    provider: str, kind: FaultKind, tmp_path: Path
+    provider: str, kind: FaultKind, asked: int, tmp_path: Path
 ) -> None:
     # by the shipped shares one session in twenty begins with another model
     policies = tmp_path / "policies.toml"
@@ -74,7 +77,10 @@ async def test_a_provider_that_asked_one_session_for_patience_gets_it_from_all(
         for _ in range(2):
             record = await stack.call([Type("hello")])
             assert record.turns[0].sounded
-        assert stack.sandbox.world.counters.total(provider, "requests") == 1
+        assert stack.sandbox.world.counters.total(provider, "requests") == asked
+        entries = [entry for entry in stack.sandbox.world.log.entries if entry.provider == provider]
+        if provider == "anthropic":
+            assert [entry.body["model"].split("-")[1] for entry in entries] == ["haiku", "sonnet", "sonnet"]
         await stack.quiet()
         text = await stack.metrics()
         assert sample(text, "voice_agent_fallbacks_total", reason=kind.value) == 1

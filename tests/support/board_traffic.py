@@ -15,7 +15,7 @@ from voice_loadtest.records import CallRecord
 from voice_loadtest.run import run_load
 from voice_loadtest.script import Drop, Interrupt, Speak, Step, Type, Wait
 
-UNPRICED_VOICE = "gpt-4o-mini-tts"
+UNPRICED_VOICE = "aura-2-thalia-en"
 LONG = "I would like to book a meeting room for five people tomorrow at half past two, if that is still free."
 TERM = "Which token does the REST API want?"
 
@@ -31,14 +31,15 @@ def policies_file(folder: Path) -> Path:
 
 
 def prices_file(folder: Path) -> Path:
-    """A price book in which the second voice's price has ended."""
+    """A price book in which the second voice's price has ended, and whose model will."""
     path = folder / "prices.toml"
     path.write_text(
         f"""[[price]]
-provider = "openai_tts"
+provider = "deepgram_tts"
 models = ["{UNPRICED_VOICE}"]
 effective_from = 2020-01-01
 effective_until = 2020-02-01
+model_ends = 2099-01-01
 usd_per_1000_characters = 0.01
 source = "made up"
 """,

@@ -167,7 +167,7 @@ class NovaReader:
             whole, all_words = self._turn()
             heard.append(SttEvent(SttEventKind.PARTIAL if self._started else SttEventKind.STARTED, whole, all_words))
             self._started = True
-        if message.speech_final:
+        if message.speech_final or message.from_finalize:
             heard += self._end()
         return heard
 

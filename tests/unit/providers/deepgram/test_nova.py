@@ -124,6 +124,7 @@ async def test_the_answer_to_finalize_ends_the_turn(recorder: RecordingRecorder)
         await peer.read(socket, "CloseStream")
 
     async with (
+        asyncio.timeout(10.0),  # a stream that is not ended is kept alive for ever
         deepgram_peer(script) as peer,
         DeepgramNova(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
     ):
