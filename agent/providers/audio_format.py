@@ -95,7 +95,7 @@ class SpeechDecoder:
             if len(head) < frame + 4 and not last and len(head) < _SNIFF_MOST:
                 return None
             if _mpeg_frame(head, frame) is not None:
-                return _File(skip=frame if _counts_frames(head[:frame]) else 0)
+                return _File()  # a frame that counts the frames stays: without it the length is guessed, too short
         if self._told.kind == "file":
             raise UnknownFormatError
         if self._told.kind == "ulaw":
@@ -138,9 +138,7 @@ class _Pcm:
 class _File:
     """A file that is decoded as a whole, as often as it has doubled."""
 
-    def __init__(self, *, skip: int = 0) -> None:
-        """`skip` bytes at its beginning are not decoded."""
-        self._skip = skip
+    def __init__(self) -> None:
         self._data = bytearray()
         self._next = _FIRST_DECODE
         self._given = 0  # samples given out
@@ -160,7 +158,7 @@ class _File:
 
     def _decode(self, *, last: bool) -> bytes:
         try:
-            with soundfile.SoundFile(io.BytesIO(bytes(self._data[self._skip :]))) as file:
+            with soundfile.SoundFile(io.BytesIO(bytes(self._data))) as file:
                 rate, samples = int(file.samplerate), file.read(dtype="int16", always_2d=True)
         except soundfile.SoundFileError:
             if last and not self._given:
@@ -225,11 +223,6 @@ def _mpeg_frame(data: bytes, at: int) -> int | None:
     hertz = _MPEG_RATES[rate] // {3: 1, 2: 2, 0: 4}[version]
     kilobits = _BIT_RATES[first][bits]
     return at + (144 if first else 72) * kilobits * 1000 // hertz + ((data[at + 2] >> 1) & 1)
-
-
-def _counts_frames(frame: bytes) -> bool:
-    """Whether a frame is silent and says how long the file is, which a part of the file never is."""
-    return b"Xing" in frame[:64] or b"Info" in frame[:64]
 
 
 def _is_text(head: bytes) -> bool:

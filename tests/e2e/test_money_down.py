@@ -21,11 +21,11 @@ from voice_loadtest.run import run_load
 from voice_loadtest.script import Speak, Step, Type
 
 CALLERS = 6
-TURNS = 3
+TURNS = 6
 
 
 def script(number: int) -> list[Step]:
-    return [Type("Good morning"), Type("hello"), Speak(clip("smalltalk_01"))]
+    return [Type("Good morning"), Type("hello"), Speak(clip("smalltalk_01"))] * 2
 
 
 async def reachable(stack: Stack, expected: bool) -> None:

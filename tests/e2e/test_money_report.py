@@ -156,7 +156,7 @@ async def test_the_report_says_what_prometheus_says(tmp_path: Path) -> None:
     }
     async with (
         running_stack("instant", context_tokens=12_000, **settings) as stack,
-        running_prometheus(tmp_path, stack.url) as prometheus,
+        running_prometheus(tmp_path, stack.ops_url) as prometheus,
     ):
         await prometheus.scraped("sum(voice_agent_turns_total)", 0)
         assert await prometheus.query("voice_agent_turns_total > 0 or voice_agent_cost_usd_total > 0") == {}

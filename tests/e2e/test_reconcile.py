@@ -169,7 +169,7 @@ def check_exact(stored: Sequence[Any], estimated: set[str], counters: Counters) 
         assert abs(spent[provider, model, unit] - exact) <= most
     assert {
         ("anthropic", "claude-haiku-5-5", "cache_read_tokens"),
-        ("openai_tts", "gpt-4o-mini-tts", "characters"),
+        ("deepgram_tts", "aura-2-thalia-en", "characters"),
     } <= set(served)
 
 
