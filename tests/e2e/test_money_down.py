@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.ledger.ledger import Ledger
-from agent.server import app
+from agent.server import wiring
 from tests.support.billing import read_books
 from tests.support.databases import PostgresServer
 from tests.support.stack import Stack, clip, running_stack, sample
@@ -56,7 +56,7 @@ async def calls_while_it_is_down(stack: Stack, postgres: PostgresServer) -> list
 async def test_calls_go_on_without_their_database(
     spool_rows: int, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "Ledger", partial(Ledger, spool_rows=spool_rows))
+    monkeypatch.setattr(wiring, "Ledger", partial(Ledger, spool_rows=spool_rows))
     settings: dict[str, Any] = {"database_url": postgres.new_database(), "free_lag_s": 10.0, "any_lag_s": 10.0}
     running = True
     try:
