@@ -123,16 +123,6 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if not self.read_paused:  # who does not read our answers gets no more of them
-            self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if not self.read_paused and not self.transport.is_closing():
-            self.transport.resume_reading()
-
     def handle_cont(self, event: Frame) -> None:
         if len(self.frames) >= MAX_FRAGMENTS:
             self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
@@ -140,8 +130,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        if self._allow_control():
+        if not self._allow_control():
+            return
+        if self.writable.is_set():
             super().handle_ping()
+        else:
+            self.conn.data_to_send()  # who does not read our answers gets no more of them
 
     def handle_pong(self, event: Frame) -> None:
         if self._allow_control():

@@ -43,7 +43,7 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # a logger used before this call would keep the level it had then
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -11,6 +11,8 @@ import jwt
 import pytest
 
 from agent.core.pace import Rate
+from agent.transport import send_queue
+from agent.transport.send_queue import SendQueue
 from agent.transport.voice_agent_v1 import pace
 from tests.support.stack import API_KEY, running_stack, sample
 from tests.support.websocket_client import START, dial, ending, signed, token_of
@@ -97,13 +99,23 @@ async def test_an_unknown_type_is_a_warning_and_the_call_goes_on() -> None:
 
 async def test_a_client_that_never_reads_is_told_so_and_closed_with_4410(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pace, "CONTROLS", Rate(per_s=1e6, burst=1e6))  # so that its pace is not what ends it
-    small = 65_536  # bytes: the system's own buffers grow to megabytes, on some machines to more than all that is sent
+    found = asyncio.Event()
+    close = SendQueue.close
+
+    def closed(queue: SendQueue, code: int, reason: str) -> None:
+        close(queue, code, reason)
+        found.set()
+
+    monkeypatch.setattr(SendQueue, "close", closed)
+    monkeypatch.setattr(send_queue, "MAX_WAITING", 50_000)  # bytes
+    small = 65_536  # bytes: the own buffers of the system grow to megabytes
     async with (
         running_stack(send_buffer=small) as stack,
         dial(stack, await token_of(stack), receive_buffer=small) as socket,
+        asyncio.timeout(60),
     ):
         await socket.send(START)
-        for _ in range(20_000):  # each is answered with an error, and no answer is read
+        while not found.is_set():  # each is answered with an error, and no answer is read
             await socket.send('{"type": "dance"}')
             await asyncio.sleep(0)
         error, code = await ending(socket)

@@ -22,6 +22,7 @@ from agent.ledger.tables import charges, sessions
 from agent.providers.anthropic.claude import Claude
 from agent.providers.base import Message, Prompt
 from agent.providers.deepgram.flux import DeepgramFlux
+from agent.providers.deepgram.tts import DeepgramSpeech
 from agent.providers.elevenlabs.tts import ElevenLabs
 from agent.providers.openai.tts import OpenAISpeech
 from agent.telemetry.events import CallFinished, Cause, SessionInfo, SessionStarted, Sinks, TurnFinished
@@ -88,11 +89,12 @@ class Providers:
             Claude(api_key="k", base_url=url, model=f"claude-{name}-5-5") for name in ("haiku", "sonnet")
         )
         self.voice = ElevenLabs(api_key="k", base_url=url, model="eleven_flash_v2_5", voice="v")
-        self.second = OpenAISpeech(api_key="k", base_url=f"{url}/v1", model="gpt-4o-mini-tts", voice="alloy")
+        self.second = DeepgramSpeech(api_key="k", base_url=url, model="aura-2-thalia-en")
+        self.third = OpenAISpeech(api_key="k", base_url=f"{url}/v1", model="gpt-4o-mini-tts", voice="alloy")
         self.broken = ElevenLabs(api_key="k", base_url="http://127.0.0.1:9", model="eleven_flash_v2_5", voice="v")
 
     async def close(self) -> None:
-        for adapter in (self.haiku, self.sonnet, self.voice, self.second, self.broken):
+        for adapter in (self.haiku, self.sonnet, self.voice, self.second, self.third, self.broken):
             await adapter.close()
 
 
@@ -108,7 +110,7 @@ async def talk(number: int, providers: Providers, sinks: Sinks) -> None:
     if number % 6 == 0:
         with pytest.raises(ProviderError, match=ErrorKind.REFUSED):
             await some_of(providers.broken.speak(name, "One moment.", teller), None)
-        await some_of(providers.second.speak(name, "One moment.", teller), None)
+        await some_of((providers.second if number % 12 else providers.third).speak(name, "One moment.", teller), None)
     if number % 4 == 0:  # barge-in: the characters were sent, and are billed
         await some_of(providers.voice.speak(name, "We have two rooms left, one with a view.", teller), 1)
     sinks.handle(TurnFinished(who, turn(1)))
@@ -170,6 +172,7 @@ def check_exact(stored: Sequence[Any], estimated: set[str], counters: Counters) 
     assert {
         ("anthropic", "claude-haiku-5-5", "cache_read_tokens"),
         ("deepgram_tts", "aura-2-thalia-en", "characters"),
+        ("openai_tts", "gpt-4o-mini-tts", "characters"),
     } <= set(served)
 
 

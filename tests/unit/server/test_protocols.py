@@ -37,8 +37,23 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return
     await receive()
     await send({"type": "websocket.accept"})
-    while (await receive())["type"] != "websocket.disconnect":
-        pass
+    while (message := await receive())["type"] != "websocket.disconnect":
+        if message.get("text") == "fill":
+            FILLING.append(asyncio.create_task(fill(send)))
+        elif message.get("text") == "heard?":
+            HEARD.set()
+    while FILLING:
+        FILLING.pop().cancel()
+
+
+FILLING: list[asyncio.Task[None]] = []
+HEARD = asyncio.Event()
+
+
+async def fill(send: Any) -> None:
+    """A long reply to a client that does not read, or whose line is slow: more than the system buffers."""
+    while True:
+        await send({"type": "websocket.send", "bytes": bytes(100_000)})
 
 
 @dataclass(frozen=True)
@@ -200,6 +215,19 @@ async def test_a_flood_of_pings_is_cut_and_some_are_answered() -> None:
         writer.write(frame(9, b"b") * 5_000)
         assert await close_code(reader) == 1008
         assert at.counted("connections_cut_total", "frames") == 1
+        writer.close()
+
+
+async def test_a_caller_whose_line_down_is_full_is_heard_all_the_same() -> None:
+    HEARD.clear()
+    async with server() as at:
+        _, writer = await upgraded(at)
+        writer.write(frame(1, b"fill"))
+        await asyncio.sleep(0.3)
+        writer.write(frame(9, b"a") * 100)
+        writer.write(frame(1, b"heard?"))
+        async with asyncio.timeout(5):
+            await HEARD.wait()
         writer.close()
 
 
