@@ -40,7 +40,7 @@ class Reply:
         return self.timeline.turn
 
     def clause(self, clause: Clause) -> None:
-        self.playback.clause(clause.written.strip())
+        self.playback.clause(clause.written.strip(), clause.spoken.strip())
         self._send(ClauseStarted(self.turn, clause.index, clause.written.strip()))
 
     async def audio(self, pcm: bytes) -> None:

@@ -26,6 +26,7 @@ def seconds_by_browser(text: str) -> float:
 @dataclass(slots=True)
 class _Clause:
     text: str
+    spoken: str
     start_s: float
     end_s: float  # grows while its audio is sent
     whole: bool = True  # its audio came to its end, or still comes
@@ -60,9 +61,9 @@ class Playback:
         """Seconds of audio sent so far."""
         return self._sent_s
 
-    def clause(self, text: str) -> None:
-        """A clause begins: audio that is added from now on is this text."""
-        self._clauses.append(_Clause(text, self._sent_s, self._sent_s))
+    def clause(self, text: str, spoken: str = "") -> None:
+        """A clause begins: audio that is added from now on is this text; `spoken` is how a voice says it."""
+        self._clauses.append(_Clause(text, spoken or text, self._sent_s, self._sent_s))
 
     def broke_off(self) -> None:
         """The audio of the last clause ends before its text does: what was not said cannot be heard."""
@@ -125,8 +126,11 @@ class Playback:
 
     def said(self, now: float) -> str:
         """The text of all clauses that have begun to play, the present one to its end."""
-        position = self.position(now)
-        return " ".join(clause.text for clause in self._clauses if clause.start_s <= position)
+        return " ".join(clause.text for clause in self._begun(now))
+
+    def said_aloud(self, now: float) -> str:
+        """The same in the words that a voice has for it: numbers are words."""
+        return " ".join(clause.spoken for clause in self._begun(now))
 
     def clause_start(self, index: int) -> float:
         """Where clause `index` begins, in seconds of the reply."""
@@ -142,6 +146,10 @@ class Playback:
         while self.playing(clock.now()):
             left = self._sent_s - self._position
             await self._wait_change(left + 1e-3 if self._running and not self._paused else None)
+
+    def _begun(self, now: float) -> list[_Clause]:
+        position = self.position(now)
+        return [clause for clause in self._clauses if clause.start_s <= position]
 
     def _silent_end(self, position: float) -> bool:
         return self._complete and position >= self._sent_s

@@ -35,7 +35,9 @@ def main(only: str, side_by_side: int) -> None:
         wrong += bool(problems)
         if only or problems:
             answer = "never" if row.answer_s is None else f"{row.answer_s:.2f} s"
-            click.echo(f"{row.case.fault}: {row.heard}; {answer}; {row.outcome}; {dict(row.counted)}; {row.others}")
+            measured = "" if row.measured_s is None else f" (measured {row.measured_s:.2f} s)"
+            click.echo(f"{row.case.fault}: {row.heard}; {answer}{measured}; {row.outcome}; {row.turns} turns;")
+            click.echo(f"  {dict(row.counted)}; {row.others}")
             click.echo(f"  WRONG: {'; '.join(problems)}" if problems else "  as it should be")
     click.echo(f"{len(rows)} cases in {took:.0f} s, {wrong} wrong")
     sys.exit(bool(wrong))

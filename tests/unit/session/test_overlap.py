@@ -129,3 +129,45 @@ def test_noise_resumes_and_is_counted() -> None:
             caller.hang_up()
 
     run_virtual(scenario())
+
+
+def test_a_reply_that_was_held_in_vain_twice_plays_on_until_words_come() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for _ in range(4):  # a telephone rings, or an echo is cut off by each hold
+                await caller.speak(voice(0.3) + silence(0.7))
+            assert len(caller.all(ReplyPaused)) == len(caller.all(ReplyResumed)) == 2
+            await _over(harness, caller, "please cancel my reservation")
+            assert caller.all(TurnStarted)[-1].text == "please cancel my reservation"
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_the_next_reply_is_held_again() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for _ in range(3):
+                await caller.speak(voice(0.3) + silence(0.7))
+            caller.type("and what else")
+            await caller.speak(silence(1.5))
+            await caller.speak(voice(0.3) + silence(0.7))
+            assert len(caller.all(ReplyPaused)) == 3
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_an_echo_of_a_number_is_known_in_words_and_in_digits() -> None:
+    async def scenario(echoed: str) -> None:
+        async with running(harness := _house("I have noted it on invoice 4417, which is due on Tuesday. ")):
+            caller = await _playing(harness)
+            await _over(harness, caller, echoed)
+            assert len(caller.all(TurnStarted)) == 1
+            assert [event.kind for event in harness.all(Overlapped)] == [OverlapKind.ECHO]
+            caller.hang_up()
+
+    run_virtual(scenario("on invoice 4417"))
+    run_virtual(scenario("on invoice four four one seven"))
