@@ -20,6 +20,7 @@ TURN_OUTCOMES: Final = {
     "typed": "light-green",
     "interrupted": "blue",
     "superseded": "light-blue",
+    "echo": "dark-blue",
     "abandoned": "yellow",
     "capped": "super-light-purple",
     "cut_short": "light-orange",

@@ -23,10 +23,12 @@ from agent.session.dependencies import SessionDependencies
 from agent.session.events import EchoNoticed, SessionEvent
 from agent.session.reply import Reply
 from agent.telemetry.events import BargedIn, OverlapKind, Overlapped
-from agent.turn.overheard import Overheard, judge, word_count
+from agent.turn.overheard import Overheard, ends_alike, judge, word_count
 
 ECHOES: Final = 2  # so many make sure of it
 FALSE_HOLDS: Final = 2  # of one reply, after which a voice alone holds it no more
+ECHO_LATE_S: Final = 3.0  # a recogniser's last words of an echo come so long after the reply, at most
+LEAST_LATE_ECHO: Final = 3  # words: shorter ones after a reply are the caller's, who repeats what was said
 WORDS_OVER_ECHO: Final = 3  # of the caller's own, to take the turn where the loudspeaker echoes
 _COUNTED: Final = {Overheard.BACKCHANNEL: OverlapKind.BACKCHANNEL, Overheard.ECHO: OverlapKind.ECHO}
 
@@ -76,11 +78,31 @@ class Overlaps:
     def overheard(self, reply: Reply, text: str, now: float) -> bool:
         """A turn of the caller that began over this reply has ended. Whether it is none, and the reply goes on."""
         over = reply.playback.playing(now) or (self._judged is not None and self._judged[0] is reply)
+        over = over or (self.echoing and self.echo_of(reply, text, now))
         kind = self._kind(reply, text, now) if over else Overheard.TAKES_TURN
         if kind is not Overheard.TAKES_TURN:
             self._let_play_on(reply, kind, now)
         self._judged = None
         return kind is not Overheard.TAKES_TURN
+
+    def echo_of(self, reply: Reply, text: str, now: float) -> bool:
+        """Whether what was heard is this reply, which was over or taken away a moment ago.
+
+        The echo of a whole reply has its end in it: a caller who answers with words of the question has not.
+        """
+        if word_count(text) < LEAST_LATE_ECHO or (reply.over_at is not None and now - reply.over_at > ECHO_LATE_S):
+            return False
+        whole = reply.cancelled_as is None
+        if whole and not ends_alike(text, reply.playback.said(now), self._parts.language):
+            return False
+        return self._kind(reply, text, now) is Overheard.ECHO
+
+    def answered_echo(self) -> None:
+        """A turn begins with an echo that was not known as one in time.
+
+        It makes nothing sure: a caller may repeat what the agent has said.
+        """
+        self._count(OverlapKind.ECHO)
 
     def drop(self) -> None:
         """What is held is decided otherwise."""
@@ -103,6 +125,8 @@ class Overlaps:
             self._echoes += 1
             if self._echoes == ECHOES:
                 self._send(EchoNoticed())
+        else:
+            reply.acknowledged = True
 
     async def _release(self, reply: Reply) -> None:
         """No word came in time: it was noise, and the reply goes on."""

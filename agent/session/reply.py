@@ -32,6 +32,9 @@ class Reply:
     client: ClientTransport | None  # None while the client is away
     cancelled_as: TurnOutcome | None = None
     running: bool = False  # its task has taken its first step
+    over_at: float | None = None  # when its turn was over
+    acknowledged: bool = False  # the caller said "uh-huh" or the like while it played
+    echoes: bool = False  # what it answers was the loudspeaker's echo of the reply before
     ear_s: float | None = None  # voice-to-voice by the client's own clock
     _held: bool = field(default=False, init=False)
 

@@ -56,7 +56,7 @@ class Turns:
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reporting: asyncio.Task[None] | None = None
         self._cut_off: str | None = None
-        self._withdrawn = Withdrawn()
+        self._withdrawn = Withdrawn(parts.memory.withdrawn())
         self.capped = asyncio.Event()
         self.count = parts.past.turns
         self.slow = parts.past.slow
@@ -103,6 +103,9 @@ class Turns:
         one_way = (self._network() or 0.0) / 2
         playback = Playback(reports=self._capabilities.playback_reports, one_way_s=one_way)
         reply = Reply(text, timeline, playback, self._client)
+        if spoken and self._reply is not None and self._overlaps.echo_of(self._reply, text, ready):
+            reply.echoes = True
+            self._overlaps.answered_echo()
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
 
@@ -182,7 +185,8 @@ class Turns:
             reply.complete()
         self._overlaps.drop()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
-        record = self._finished(reply, outcome)
+        reply.over_at = clock.now()
+        record = self._finished(reply, TurnOutcome.ECHO if reply.echoes else outcome)
         self._record(record, reply.playback.gap_s)
         if self._parts.log_transcripts:
             log.info("transcript", caller=reply.text, agent=reply.playback.heard(clock.now()))
@@ -228,6 +232,7 @@ class Turns:
         finally:
             if declined(timeline.calls):
                 self._withdrawn.add(reply.text)
+                memory.withdraw()
 
     def _settle(self) -> None:
         """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""
@@ -235,7 +240,7 @@ class Turns:
             reply, interrupted = self._unsettled
             self._unsettled = None
             heard = reply.playback.heard(clock.now())
-            self._parts.memory.answered(heard, interrupted=interrupted)
+            self._parts.memory.answered(heard, interrupted=interrupted, acknowledged=reply.acknowledged)
 
     def _finished(self, reply: Reply, outcome: TurnOutcome) -> TurnRecord:
         latency = self._parts.budgets.latency

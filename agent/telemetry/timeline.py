@@ -46,6 +46,7 @@ class TurnOutcome(StrEnum):
     CUT_SHORT = "cut_short"  # the reply began, and every provider failed before its end
     FAILED = "failed"  # nothing could be played at all
     CAPPED = "capped"  # the session had reached its cost cap: a recorded goodbye was played
+    ECHO = "echo"  # the caller's loudspeaker, not the caller, was answered: no good turn, but it is paid for
     SUPERSEDED = "superseded"  # the caller spoke on before the reply began
     ABANDONED = "abandoned"  # the caller left before the reply began
     TYPED = "typed"  # a typed turn was answered; typed turns are not part of voice-to-voice
@@ -54,7 +55,7 @@ class TurnOutcome(StrEnum):
 
 WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
-NOT_OWED: Final = frozenset({TurnOutcome.CAPPED})
+NOT_OWED: Final = frozenset({TurnOutcome.CAPPED, TurnOutcome.ECHO})
 NETWORK_CAP_S: Final = 0.25
 """So much of a round trip counts in voice-to-voice at the most: a client says how long it takes, by when it answers."""
 STAGES: Final = ("stt", "llm", "tts", "send", "network")

@@ -52,6 +52,12 @@ def word_count(text: str) -> int:
     return len(_words(text))
 
 
+def ends_alike(text: str, said: str, language: str = "en") -> bool:
+    """Whether both end with the same word."""
+    ends = [_with_digits(_words(one)[-1:], language)[-1:] for one in (text, said)]
+    return bool(ends[0]) and ends[0] == ends[1]
+
+
 def asks(said: str) -> bool:
     """Whether a reply has just asked something: the next words are its answer."""
     return said.rstrip().endswith(("?", "？", "؟"))

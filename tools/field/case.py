@@ -18,7 +18,7 @@ GROUPS: Final[tuple[Group, ...]] = ("models", "voices", "audio", "words", "recog
 GOOD: Final = frozenset({"replied", "typed"})
 """Outcomes of turns that count as good ones."""
 FLATTERED_S: Final = 0.25
-"""So much shorter than the caller's wait may a turn's own figure be: what an answer takes over a socket, and no more."""
+"""So much shorter than the caller's wait may a turn's own figure be: what an answer takes over a socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +122,8 @@ class CaseRow:
             problems.append(f"said {self.text!r}, which holds {case.never!r}")
         if (self.outcome in GOOD) is not case.good:
             problems.append(f"counts as {self.outcome or 'nothing'}")
-        if self.measured_s is not None and self.answer_s is not None and case.good:
-            if self.measured_s < self.answer_s - FLATTERED_S:
-                problems.append(f"measured as {self.measured_s:.2f} s")
+        if case.good and self.measured_s is not None and self.measured_s < (self.answer_s or 0.0) - FLATTERED_S:
+            problems.append(f"measured as {self.measured_s:.2f} s")
         if case.turns is not None and self.turns != case.turns:
             problems.append(f"taken as {self.turns} turns")
         problems += [f"not counted: {name}" for name in case.counted if not self._counts(name)]

@@ -1,4 +1,4 @@
-"""The line: audio that comes in clumps, gets lost or runs late, and voices that make an answer late in the ear alone."""
+"""The line: audio that comes in clumps, gets lost or runs late, and voices that are late in the ear alone."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ CASES: Final = (
     _line("frames in clumps of 200 ms", BadLine(hold_s=0.2)),
     _line("frames in clumps of 500 ms", BadLine(hold_s=0.5)),
     _line("frames in clumps of 500 ms", BadLine(hold_s=0.5), NOVA),
-    _line("frames in clumps of 200 ms, and 5 % of them lost", BadLine(hold_s=0.2, lost=0.05)),
-    _line("10 % of the frames are lost", BadLine(lost=0.1)),
-    _line("10 % of the frames are lost", BadLine(lost=0.1), NOVA),
+    _line("frames in clumps of 200 ms, and 5 % of them silent", BadLine(hold_s=0.2, lost=0.05)),
+    _line("10 % of the frames are silent", BadLine(lost=0.1)),
+    _line("10 % of the frames are silent", BadLine(lost=0.1), NOVA),
     _line("the client's clock is 0.5 % slow", BadLine(clock=0.995)),
     _line("the client's clock is 0.5 % fast", BadLine(clock=1.005)),
     _voice("0.8 s of silence before the voice", FaultKind.LATE_VOICE, interval_s=0.8),

@@ -193,7 +193,7 @@ CASES: Final = (
         turns=1,
     ),
     _music_then_words(
-        fault("openai_stt", FaultKind.QUIRK, variant="phantom"),
+        fault("openai_stt", FaultKind.QUIRK, variant="phantom", count=1),
         f"{_MUSIC_S:g} s of music, for which Whisper invents “Thank you for watching!”",
     ),
     _music_then_words(no_fault, f"{_MUSIC_S:g} s of music, without an OpenAI key", policies=ALONE),

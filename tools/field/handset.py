@@ -1,4 +1,4 @@
-"""A telephone on the line: a microphone that is always open, a loudspeaker that plays as the service says, a bad line."""
+"""A telephone: a microphone that is always open, a loudspeaker that plays as the service says, and a bad line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BadLine:
     """What lies between a caller's mouth and the service. Seconds, decibels, shares of 1.
 
     hold_s: frames are held back and arrive in clumps of so long.
-    lost: the share of frames that never arrive.
+    lost: the share of frames that the microphone misses; they are silent.
     clock: how fast the client's clock runs; 0.995 is half a percent slow.
     echo_db: the loudspeaker comes back through the microphone, so much quieter; None = not at all.
     around: what is heard all the time, beside the caller; it goes round.
@@ -94,13 +94,13 @@ class Handset:
         own = self._mouth.popleft() if self._mouth else _SILENCE
         if own is None:
             self._line.owe()
-            own = self._mouth.popleft() if self._mouth else _SILENCE
+            own = self._mouth.popleft() if self._mouth else None
         played = _SILENCE
         if self._speaker and not self._paused:
             played = bytes(self._speaker[:FRAME_BYTES]).ljust(FRAME_BYTES, b"\0")
             del self._speaker[:FRAME_BYTES]
         self._echo.append(played)
-        heard = [own]
+        heard: list[bytes] = [own or _SILENCE]
         echo = self._echo.popleft()
         if self._bad.echo_db is not None:
             heard.append(quieter(echo, self._bad.echo_db))
@@ -113,9 +113,8 @@ class Handset:
             self._said.set()
 
     async def _send(self, frame: bytes) -> None:
-        if self._bad.lost and self._dice.random() < self._bad.lost:
-            return
-        self._held.append(frame)
+        missed = self._bad.lost and self._dice.random() < self._bad.lost
+        self._held.append(_SILENCE if missed else frame)
         if len(self._held) * FRAME_S >= self._bad.hold_s:
             held, self._held = self._held, []
             for one in held:

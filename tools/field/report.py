@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
 from typing import Final
 
 from tools.chaos.report import LIMIT_S
 from tools.field.case import GROUPS, CaseRow
+from tools.field.running import Played
 
 _HEAD: Final = """# Field
 
@@ -28,8 +28,9 @@ latency profile `instant`. `python -m tools.field --only TEXT` plays the cases w
 """
 
 
-def document(rows: Sequence[CaseRow]) -> str:
+def document(played: Played) -> str:
     """The page."""
+    rows = played.rows
     answers = sorted(row.answer_s for row in rows if row.answer_s is not None)
     wrong = sum(bool(row.wrong(LIMIT_S)) for row in rows)
     lines = [
@@ -39,13 +40,16 @@ def document(rows: Sequence[CaseRow]) -> str:
         " the chain's deadline and 500 ms.\n"
         f"Measured against the sandbox, on {platform.machine()}, {os.cpu_count()} cores,"
         f" Python {platform.python_version()}.\n",
+        f"{played.again} rows were played again because this machine was late while they were played.\n",
     ]
     for group in GROUPS:
         mine = [row for row in rows if row.case.group == group]
         if not mine:
             continue
         lines.append(f"\n## {group.capitalize()}\n\n")
-        lines.append("| what goes wrong | heard | answer | measured | counted as | counted | charged | who else noticed |\n")
+        lines.append(
+            "| what goes wrong | heard | answer | measured | counted as | counted | charged | who else noticed |\n"
+        )
         lines.append("| --- | --- | ---: | ---: | --- | --- | ---: | --- |\n")
         lines += [_line(row) for row in mine]
     return "".join(lines)

@@ -31,7 +31,9 @@ PHRASES: Final = {
     "i_would_like_to": "I would like to",
     "book_a_room": "book a room",
     "echo_1": "Refunds take three to five working days.",
-    "echo_2": "I have noted it on invoice four four one seven.",
+    "echo_2": "I have noted it on invoice 4417.",
+    "echo_3": "Thursday, good.",
+    "echo_4": "Which location would you like?",
 }
 """Name → what is said; names that begin with `echo` are the agent's."""
 
@@ -67,11 +69,10 @@ def hum(seconds: float, dbfs: float) -> bytes:
 
 
 def music(seconds: float, dbfs: float) -> bytes:
-    """Four chords a second, whose harmonics move as a voice's do: a detector of voices takes it for one."""
+    """A chord that swells four times a second: a detector of voices takes it for one, and a recogniser for none."""
     time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    pitch = np.array([131.0, 165.0, 196.0, 147.0, 175.0, 220.0])[(time * 4).astype(int) % 6]
-    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
-    return _at(sum((np.sin(n * phase) / n for n in range(1, 12)), np.zeros(time.size)), dbfs)
+    wave = sum((np.sin(2 * np.pi * 131 * n * time) / n for n in range(1, 12)), np.zeros(time.size))
+    return _at(wave * (0.55 + 0.45 * np.sin(2 * np.pi * 4 * time)), dbfs)
 
 
 def ringing(seconds: float, dbfs: float) -> bytes:

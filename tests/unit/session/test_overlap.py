@@ -171,3 +171,72 @@ def test_an_echo_of_a_number_is_known_in_words_and_in_digits() -> None:
 
     run_virtual(scenario("on invoice 4417"))
     run_virtual(scenario("on invoice four four one seven"))
+
+
+async def _late(harness: SessionHarness, caller: DirectTransport, text: str) -> TurnOutcome:
+    """Something is heard, and becomes a turn, just after the reply."""
+    await caller.speak(silence(5.0))
+    assert not caller.all(ReplyPaused)
+    await caller.speak(voice(0.3))
+    harness.stt.says(text)
+    await caller.speak(silence(8.0))
+    return caller.all(TurnMeasured)[-1].record.outcome
+
+
+def test_an_echo_that_is_known_too_late_is_charged_and_no_good_turn() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            assert await _late(harness, caller, "and it costs ninety dollars") is TurnOutcome.ECHO
+            record = caller.all(TurnMeasured)[-1].record
+            assert not record.owed
+            assert not record.slow
+            assert [call.service for call in record.calls] == ["llm", "tts"]
+            assert caller.session.parts.spending.usd > 0
+            assert [event.kind for event in harness.all(Overlapped)] == [OverlapKind.ECHO]
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("text", ["what does the mountain view room cost", "ninety dollars", "the room is free"])
+def test_a_caller_who_repeats_some_words_has_a_turn_like_any_other(text: str) -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            assert await _late(harness, caller, text) is TurnOutcome.REPLIED
+            assert caller.all(TurnMeasured)[-1].record.owed
+            assert not harness.all(Overlapped)
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_where_the_line_echoes_for_sure_the_end_of_an_echo_is_no_turn() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for text in ("the mountain view", "room is free"):
+                await _over(harness, caller, text)
+            await caller.speak(silence(5.0))
+            harness.stt.says("and it costs ninety dollars")
+            await caller.speak(silence(1.0))
+            assert len(caller.all(TurnStarted)) == len(harness.llm.prompts) == 1
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_a_backchannel_is_remembered_as_such() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            await _over(harness, caller, "uh-huh")
+            await caller.get(TurnMeasured)
+            caller.type("book it")
+            await caller.speak(silence(1.0))
+            _, told, _ = harness.llm.prompts[-1].messages
+            assert told.text == f"{STATEMENT.strip()} [the caller acknowledged this while listening]"
+            caller.hang_up()
+
+    run_virtual(scenario())
