@@ -8,7 +8,7 @@ from typing import Final
 
 from tools.chaos.report import LIMIT_S
 from tools.field.case import GROUPS, CaseRow
-from tools.field.running import Played
+from tools.field.running import FieldRun
 
 _HEAD: Final = """# Field
 
@@ -28,7 +28,7 @@ latency profile `instant`. `python -m tools.field --only TEXT` plays the cases w
 """
 
 
-def document(played: Played) -> str:
+def document(played: FieldRun) -> str:
     """The page."""
     rows = played.rows
     answers = sorted(row.answer_s for row in rows if row.answer_s is not None)

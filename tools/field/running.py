@@ -30,20 +30,20 @@ Sounds = Mapping[str, CallerRecording]
 
 
 @dataclass(slots=True)
-class Played:
+class FieldRun:
     """The rows of a run, and how many were played again because this machine had been late."""
 
     rows: list[CaseRow]
     again: int = 0
 
 
-async def run_cases(cases: Sequence[Case], *, side_by_side: int = _SIDE_BY_SIDE) -> Played:
+async def run_cases(cases: Sequence[Case], *, side_by_side: int = _SIDE_BY_SIDE) -> FieldRun:
     """The rows of these cases, in their order.
 
     A recogniser takes a late frame for silence: what is wrong in a batch during which the event loop was late is played
     again.
     """
-    played = Played([])
+    played = FieldRun([])
     with tempfile.TemporaryDirectory() as name:
         clips = Path(name)
         sounds = await record_phrases(clips)
