@@ -23,6 +23,7 @@ TURN_OUTCOMES: Final = {
     "echo": "dark-blue",
     "abandoned": "yellow",
     "capped": "super-light-purple",
+    "goodbye": "light-purple",
     "cut_short": "light-orange",
     "apology": "orange",
     "typed_failed": "light-red",
@@ -34,6 +35,7 @@ VOICES: Final = {
     "openai_tts": "yellow",
     "browser": "orange",
     "recorded": "red",
+    "filler": "light-orange",
 }
 SESSION_OUTCOMES: Final = {
     "completed": "green",

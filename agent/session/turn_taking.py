@@ -7,11 +7,12 @@ are in order.
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import structlog
 
 from agent.core import clock
-from agent.core.calls import Call, ErrorKind, Fallback, Service
+from agent.core.calls import Service
 from agent.memory import NotesRequest
 from agent.providers.anthropic.models import options_of
 from agent.session.commands import ReportPlayback
@@ -21,10 +22,9 @@ from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnSt
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
 from agent.session.transport import Capabilities, ClientTransport
+from agent.session.turn_recorders import NotesRecorder, TurnRecorder, waited_s
 from agent.session.withdrawn import Withdrawn, declined
 from agent.telemetry.events import (
-    CallFinished,
-    Cause,
     DeadAir,
     FellBack,
     NotesTaken,
@@ -36,6 +36,8 @@ from agent.turn.playback import Playback
 from agent.turn.turn import Turn, play_recording, run_turn
 
 log = structlog.get_logger()
+
+LONGEST_GOODBYE_S: Final = 5.0  # a client that does not play it is not waited for
 
 
 class Turns:
@@ -90,19 +92,19 @@ class Turns:
         """Whether a reply is owed or plays."""
         return self._task is not None and not self._task.done()
 
-    def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float) -> None:
-        """The caller has said something: a turn begins. Times are loop times."""
+    def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float, farewell: bool = False) -> None:
+        """The caller has said something: a turn begins. Times are loop times. A farewell is nobody's answer."""
         if self.running:
             self.interrupt(ready, TurnOutcome.SUPERSEDED)
         self.count += 1
-        timeline = Timeline(self.count, spoken, _TurnObserver(self._parts, self.count, self.disclosure))
+        timeline = Timeline(self.count, spoken, TurnRecorder(self._parts, self.count, self.disclosure))
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
         if text:
             self._send(TurnStarted(self.count, text, spoken))
         one_way = (self._network() or 0.0) / 2
         playback = Playback(reports=self._capabilities.playback_reports, one_way_s=one_way)
-        reply = Reply(text, timeline, playback, self._client)
+        reply = Reply(text, timeline, playback, self._client, farewell=farewell)
         if spoken and self._reply is not None and self._overlaps.echo_of(self._reply, text, ready):
             reply.echoes = True
             self._overlaps.answered_echo()
@@ -116,6 +118,15 @@ class Turns:
             return
         at = clock.now()
         self.begin("", spoken=False, speech_ended=at, ready=at)
+
+    async def hang_up(self) -> None:
+        """The service ends the call: says goodbye to a client that is there; returns when that was heard, or soon."""
+        if self._client is None or self._parts.goodbye is None:
+            return
+        at = clock.now()
+        self.begin("", spoken=False, speech_ended=at, ready=at, farewell=True)
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=LONGEST_GOODBYE_S)
 
     def audible(self, now: float) -> bool:
         """Whether a reply plays."""
@@ -143,7 +154,7 @@ class Turns:
         self._overlaps.drop()
         if reply is None or task is None or task.done() or reply.cancelled_as is not None:
             return
-        reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.begun else unbegun
+        reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.answered else unbegun
         if reply.playback.begun:
             reply.clear(now)
         if reply.running:  # a task that is cancelled before its first step would record no turn
@@ -219,7 +230,11 @@ class Turns:
             timeline=timeline,
             preface=self.disclosure.notice(),
             language=parts.language,
+            filler=parts.filler,
         )
+        if reply.farewell and parts.goodbye is not None:
+            await play_recording(turn, parts.goodbye)
+            return TurnOutcome.GOODBYE
         if parts.spending.capped or not reply.text:
             try:
                 await play_recording(turn, parts.cost_cap)
@@ -256,7 +271,7 @@ class Turns:
         for service in served - moved:
             self.disclosure.recovered(service)
         if record.owed:
-            sink.handle(DeadAir(info, _waited(record) + gap_s))
+            sink.handle(DeadAir(info, waited_s(record) + gap_s))
         sink.handle(TurnFinished(info, record))
 
     async def _report(self, record: TurnRecord) -> None:
@@ -278,7 +293,7 @@ class Turns:
 
     async def _note(self, request: NotesRequest) -> None:
         parts = self._parts
-        taken = await parts.memory.take_notes(request, parts.note_taker, _NotesRecorder(parts))
+        taken = await parts.memory.take_notes(request, parts.note_taker, NotesRecorder(parts))
         if taken is not None:
             parts.sink.handle(NotesTaken(parts.info, *taken))
 
@@ -296,42 +311,3 @@ class Turns:
     def _send(self, event: SessionEvent) -> None:
         if self._client is not None:
             self._client.send(event)
-
-
-class _TurnObserver:
-    """Charges each provider call of a turn when the call ends, and tells the client at once of moves along a chain."""
-
-    def __init__(self, parts: SessionDependencies, turn: int, disclosure: Disclosure) -> None:
-        self._parts = parts
-        self._turn = turn
-        self._disclosure = disclosure
-
-    def record(self, call: Call) -> None:
-        self._parts.sink.handle(CallFinished(self._parts.info, self._turn, call, _cause(call)))
-
-    def fell_back(self, fallback: Fallback) -> None:
-        self._disclosure.fell_back(fallback)
-
-
-class _NotesRecorder:
-    """Charges notes to the session, under their own cause, and tells memory what they cost."""
-
-    def __init__(self, parts: SessionDependencies) -> None:
-        self._parts = parts
-
-    def record(self, call: Call) -> None:
-        before = self._parts.spending.usd
-        self._parts.sink.handle(CallFinished(self._parts.info, None, call, Cause.SUMMARY))
-        self._parts.memory.notes_cost(max(0.0, self._parts.spending.usd - before))
-
-
-def _waited(record: TurnRecord) -> float:
-    """Seconds from the caller's last sound to the first of the reply, or to the turn's end where there was none."""
-    spoke = record.marks.get(Mark.SPEECH_ENDED, record.ended_at)
-    return max(0.0, record.marks.get(Mark.AUDIO_SENT, record.ended_at) - spoke)
-
-
-def _cause(call: Call) -> Cause:
-    if call.outcome == "ok":
-        return Cause.SERVED
-    return Cause.RETRY if isinstance(call.outcome, ErrorKind) else Cause.INTERRUPTED

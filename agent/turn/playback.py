@@ -47,13 +47,15 @@ class Playback:
         self._reported = False
         self._first_sent_at: float | None = None
         self._complete = False
+        self.answered = False
+        """Whether sound of the reply itself was sent: a filler before it is none."""
         self._changed = asyncio.Event()
         self.gap_s = 0.0
         """Silence inside the reply because its audio came too late, in seconds."""
 
     @property
     def begun(self) -> bool:
-        """Whether any sound of the reply was sent."""
+        """Whether any sound was sent, be it a filler."""
         return self._first_sent_at is not None
 
     @property
@@ -73,10 +75,20 @@ class Playback:
     def audio(self, size: int, at: float) -> None:
         """So many bytes of PCM s16le mono 16 kHz were sent at `at`."""
         self._extend(duration_s(size), at)
+        self.answered = True
 
     def by_client(self, text: str, at: float) -> None:
         """The client was asked to speak the clause itself; how long that takes is estimated until it reports."""
         self._extend(seconds_by_browser(text), at)
+        self.answered = True
+
+    def filler(self, size: int, at: float) -> None:
+        """So many bytes were sent that say nothing of the reply; a clause that waits for its audio comes after them."""
+        before = self._sent_s
+        waiting = [clause for clause in self._clauses if clause.start_s == before]
+        self._extend(duration_s(size), at)
+        for clause in waiting:
+            clause.start_s = clause.end_s = self._sent_s
 
     def complete(self, at: float) -> None:
         """No more audio comes."""
@@ -187,7 +199,7 @@ class Playback:
         if self._running and not self._paused:
             elapsed = max(0.0, now - self._position_at)
             missing = self._position + elapsed - self._sent_s
-            if missing > 0 and not self._complete:
+            if missing > 0 and not self._complete and self.answered:
                 self.gap_s += missing
             self._position = min(self._sent_s, self._position + elapsed)
         self._position_at = max(self._position_at, now)

@@ -30,7 +30,7 @@ from agent.session.registry import Registry
 from agent.session.transport import Capabilities
 from agent.telemetry.events import Event, SessionInfo, Sinks
 from agent.telemetry.exposition import Metrics
-from agent.turn.turn import Recording
+from agent.turn.turn import Filler, Recording
 from tests.support.direct_transport import DirectTransport
 from tests.support.factories import BUDGETS
 
@@ -188,6 +188,8 @@ class SessionHarness:
     max_sessions: int = 10
     lag_s: float = 0.0
     show_cost: bool = True
+    filler: Filler | None = None
+    goodbye: Recording | None = None
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
     history_down: bool = False
     happened: list[Event] = field(default_factory=list[Event])
@@ -246,6 +248,8 @@ class SessionHarness:
             chains={"stt": ("deepgram",), "llm": ("haiku",), "tts": ("elevenlabs", "openai_tts")},
             speak_degraded=False,
             log_transcripts=False,
+            filler=self.filler,
+            goodbye=self.goodbye,
         )
 
 

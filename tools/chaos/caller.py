@@ -33,6 +33,8 @@ class CallerLine:
         self.silence_s = 0.0  # longest silence inside the answer
         self.audio_s = 0.0
         self.browser_clauses = 0
+        self.fillers = 0  # "one moment" was heard so often; it is no answer
+        self._filler_bytes = 0
         self.close_code: int | None = None
         self._audible_until = 0.0
         self._turn = 0
@@ -49,7 +51,9 @@ class CallerLine:
             while True:
                 frame = await self.socket.recv()
                 if isinstance(frame, bytes):
-                    if frame.count(0) < len(frame) and not self._rest_of_before:
+                    if self._filler_bytes > 0:
+                        self._filler_bytes -= len(frame)
+                    elif frame.count(0) < len(frame) and not self._rest_of_before:
                         self.audio_s += len(frame) / BYTES_PER_SECOND
                         self._sounds(len(frame) / BYTES_PER_SECOND)
                     self._played(len(frame))
@@ -153,6 +157,9 @@ class CallerLine:
             case "transcript.final":  # what still came of the reply before does not answer this turn
                 self._forget_sound()
                 self._rest_of_before = False
+            case "filler":
+                self._filler_bytes = round(message["audio_ms"] * BYTES_PER_SECOND / 2000) * 2
+                self.fillers += 1
             case "audio.start":
                 self._turn, self._played_bytes = message["turn"], 0
             case "speech.browser" if not self._rest_of_before:
