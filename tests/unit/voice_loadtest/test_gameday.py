@@ -191,5 +191,5 @@ async def test_a_game_day(name: str) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await asyncio.wait_for(game.communicate(), 300)
+    said, _ = await asyncio.wait_for(game.communicate(), 420)
     assert game.returncode == 0, said.decode()
