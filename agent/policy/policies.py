@@ -82,6 +82,17 @@ USUAL_ENDPOINTING: Final = Endpointing()
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyReplyRule:
+    """When the model is asked before the end of a turn is certain.
+
+    threshold_percent: how sure Flux is then (`eager_eot_threshold`, 30 to 90). Lower is earlier, and more often in
+    vain.
+    """
+
+    threshold_percent: int
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A named, versioned bundle of knobs. A session keeps its policy to the end; `name` is a metric label."""
 
@@ -96,6 +107,7 @@ class Policy:
     prompt_cache: bool
     chains: Chains
     endpointing: Endpointing = USUAL_ENDPOINTING
+    early_replies: EarlyReplyRule | None = None
 
     def first_providers(self) -> tuple[tuple[Service, str], ...]:
         """(service, provider) that serves while all is well; both models of the language model are Anthropic's."""
@@ -191,6 +203,7 @@ def _policy(table: dict[str, Any], where: str) -> Policy:
         prompt_cache=_switch(table, where, "prompt_cache"),
         chains=_chains(_table(table.get("chains"), f"{where}.chains"), f"{where}.chains"),
         endpointing=_endpointing(table.get("endpointing"), f"{where}.endpointing"),
+        early_replies=_early_replies(table, where),
     )
     needed: set[Model] = {policy.first_model, "sonnet"} if policy.escalation.enabled else {policy.first_model}
     for model in sorted(needed):
@@ -218,6 +231,22 @@ def _endpointing(value: object, where: str) -> Endpointing:
         silence_ms=_whole({"silence_ms": USUAL_ENDPOINTING.silence_ms, **table}, where, "silence_ms", least=300),
         dictation_ms=_whole({"dictation_ms": USUAL_ENDPOINTING.dictation_ms, **table}, where, "dictation_ms", least=0),
     )
+
+
+def _early_replies(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
+    """None where a policy does not name it: replies then begin when the turn is over."""
+    value = policy.get("early_replies")
+    if value is None:
+        return None
+    where += ".early_replies"
+    table = _table(value, where)
+    _only(table, where, EarlyReplyRule.__dataclass_fields__)
+    percent = _whole(table, where, "threshold_percent", least=30)
+    if percent > 90:
+        raise ValueError(f"{where}.threshold_percent: takes a whole number from 30 to 90, got {percent}")
+    if policy.get("stt_model") != "flux":
+        raise ValueError(f"{where}: takes stt_model = 'flux', which says early that a turn is probably over")
+    return EarlyReplyRule(percent)
 
 
 def _chains(table: dict[str, Any], where: str) -> Chains:

@@ -1,4 +1,4 @@
-"""Builds the configured adapters and the chains over them; each SDK is imported when its first adapter is built.
+"""Builds the configured adapters and the chains over them; each SDK is imported with its first adapter.
 
 Adapters, breakers and slots are shared by all sessions of the process; a chain belongs to one session. A provider that
 has neither a key nor a sandbox is left out of the chains, as long as the first place of each is served.
@@ -102,12 +102,13 @@ class ProviderFactory:
         client_listens: bool,
         priority: bool,
         rules: ListeningRules | None = None,
+        eager: float | None = None,
     ) -> SpeechToText:
-        """The recognisers in this order; after the last the client's own, where it has one."""
+        """The recognisers in this order, then the client's own, where it has one. `eager` is a threshold of Flux."""
         steps: list[ChainStep[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
-                step = self._step(name, built := self.recogniser(model), self._stt_probe(built))
+                step = self._step(name, built := self.recogniser(model, eager), self._stt_probe(built))
                 steps.append(replace(step, slots=self._streams))
             elif name == "whisper" and self._served("openai"):
                 whisper = self._whisper()
@@ -149,13 +150,14 @@ class ProviderFactory:
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 
-    def recogniser(self, model: str) -> SpeechToText:
-        """Deepgram with `flux` or a Nova model."""
-        if model not in self._recognisers:
-            built = build_recogniser(self._settings, model)
+    def recogniser(self, model: str, eager: float | None = None) -> SpeechToText:
+        """Deepgram with `flux` or a Nova model; `eager` is a threshold of Flux."""
+        key = model if eager is None else f"{model} {eager:g}"
+        if key not in self._recognisers:
+            built = build_recogniser(self._settings, model, eager)
             self._open.append(built)
-            self._recognisers[model] = built
-        return self._recognisers[model]
+            self._recognisers[key] = built
+        return self._recognisers[key]
 
     def model(self, name: str) -> LanguageModel:
         """Claude, by the name that routing uses: `haiku` or `sonnet`."""

@@ -94,6 +94,7 @@ class SessionFactory:
             speak_degraded=settings.speak_degraded,
             log_transcripts=settings.log_transcripts,
             patience=patience,
+            early_replies=policy.early_replies is not None,
             language=settings.language,
             confirmation=load_confirmation,
         )
@@ -113,6 +114,7 @@ class SessionFactory:
             client_listens=client.browser_recogniser,
             priority=tier is Tier.PREMIUM,
             rules=ListeningRules(patience=patience),
+            eager=None if policy.early_replies is None else policy.early_replies.threshold_percent / 100,
         )
 
     def _pipeline(self, policy: Policy, tier: Tier, purse: Purse, client: Capabilities) -> Pipeline:

@@ -116,5 +116,6 @@ class SessionDependencies:
     speak_degraded: bool
     log_transcripts: bool
     patience: Patience = USUAL_PATIENCE
+    early_replies: bool = False
     language: str = "en"
     confirmation: Callable[[], VoiceConfirmation | None] = lambda: None

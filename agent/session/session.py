@@ -35,7 +35,8 @@ from agent.telemetry.events import (
     SessionOutcome,
     SessionStarted,
 )
-from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
+from agent.turn.listen import CallerListener
+from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, RecogniserLost, TurnResumed, Words
 from agent.turn.vad import VoiceStarted, VoiceStopped
 
 log = structlog.get_logger()
@@ -203,6 +204,10 @@ class Session:
                     if sure:
                         turns.words(text, now)
                     self._send(TranscriptUpdated(text))
+                case LikelyEndOfTurn(text):
+                    turns.likely_over(text)
+                case TurnResumed():
+                    turns.resumed()
                 case EndOfTurn(text, speech_ended, ready):
                     if not turns.overheard(text, now):
                         turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)

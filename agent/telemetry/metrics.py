@@ -17,6 +17,8 @@ from agent.telemetry.events import (
     DeadAir,
     Event,
     FellBack,
+    Guessed,
+    GuessOutcome,
     InputDropped,
     ListeningNoted,
     NotesTaken,
@@ -114,6 +116,11 @@ class MetricsSink:
                 self._metrics.add(catalog.INPUT_DROPPED, kind)
             case QueueDropped(queue, items):
                 self._metrics.add(catalog.QUEUE_DROPS, queue, amount=items)
+            case Guessed(session, outcome, lead_s):
+                who = session.counted_tier, session.counted_policy
+                self._metrics.add(catalog.EARLY_REPLIES, outcome, *who)
+                if outcome is GuessOutcome.TAKEN:
+                    self._metrics.child(catalog.EARLY_LEAD, *who).observe(lead_s)
             case NotesTaken(_, kept, dropped):
                 for outcome, count in {"kept": kept, **dropped}.items():
                     known = outcome if outcome in NOTED_OUTCOMES else "malformed"

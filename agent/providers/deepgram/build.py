@@ -23,8 +23,10 @@ class _Hearing(TypedDict):
     mip_opt_out: bool
 
 
-def build_recogniser(settings: Settings, model: str) -> DeepgramFlux | DeepgramNova:
+def build_recogniser(settings: Settings, model: str, eager: float | None = None) -> DeepgramFlux | DeepgramNova:
     """Flux for the language that callers speak where `model` is `flux`, else that Nova model.
+
+    `eager` is Flux's `eager_eot_threshold`.
 
     Raises ConfigurationError where there is neither a key nor a sandbox.
     """
@@ -36,7 +38,8 @@ def build_recogniser(settings: Settings, model: str) -> DeepgramFlux | DeepgramN
         from agent.providers.deepgram.flux import DeepgramFlux
 
         flux = FLUX_MODEL if settings.language == "en" else FLUX_MULTILINGUAL_MODEL
-        return DeepgramFlux(api_key=end.key.get_secret_value(), base_url=end.base_url, model=flux, **hearing)
+        key = end.key.get_secret_value()
+        return DeepgramFlux(api_key=key, base_url=end.base_url, model=flux, eager_eot_threshold=eager, **hearing)
     from agent.providers.deepgram.nova import DeepgramNova
 
     return DeepgramNova(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, **hearing)
