@@ -14,6 +14,7 @@ from alerts.recording.signals import signals
 from dashboards.model import ALERTS, TIER, WHO, Board, BoardRow
 from dashboards.palette import NO_RULES, OF_LIMIT
 from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, bars, figure, rows, states, words
+from dashboards.ux_early import early
 from dashboards.ux_failures import trouble
 from dashboards.ux_latency import WHOLE, waiting
 from dashboards.ux_platform import process, providers
@@ -35,7 +36,7 @@ def board() -> Board:
         "Voice agent: experience",
         "Should I roll back? How long do callers wait, at which stage, and what goes wrong?",
         "now-6h",
-        (_verdict(), waiting(), trouble(), _policies(), providers(), process()),
+        (_verdict(), waiting(), early(), trouble(), _policies(), providers(), process()),
     )
 
 

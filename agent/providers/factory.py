@@ -154,9 +154,8 @@ class ProviderFactory:
         """Deepgram with `flux` or a Nova model; `eager` is a threshold of Flux."""
         key = model if eager is None else f"{model} {eager:g}"
         if key not in self._recognisers:
-            built = build_recogniser(self._settings, model, eager)
+            self._recognisers[key] = built = build_recogniser(self._settings, model, eager)
             self._open.append(built)
-            self._recognisers[key] = built
         return self._recognisers[key]
 
     def model(self, name: str) -> LanguageModel:

@@ -1,4 +1,4 @@
-"""Replies that are begun before the turn is over: when they are taken, what a wasted one costs, and what it may not do."""
+"""Replies that are begun before the turn is over: when they are taken, what a wasted one costs, what it may not do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.session import ScriptedModel, SessionHarness, running, silenc
 from tests.support.virtual_time import run_virtual
 
 THINKS_S, LEAD_S = 0.4, 0.25
-TURNS = 12  # of a session, before it has spent what it may
+TURNS = 10  # of a session: more could spend what it may
 
 
 def guessing(*replies: str, thinks_s: float = THINKS_S) -> SessionHarness:
