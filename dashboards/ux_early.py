@@ -1,9 +1,11 @@
-"""The row of the UX board about early replies: what they win, and how often they were in vain."""
+"""The row of the UX board about early replies: what they win, and how often they were in vain. What they cost stands on
+the cost board.
+"""
 
 from __future__ import annotations
 
 from agent.telemetry import catalog
-from alerts.promql import equal, quantile, share, total
+from alerts.promql import quantile, share, total
 from dashboards.model import WHO, WINDOW, BoardRow
 from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph
 
@@ -12,7 +14,7 @@ NONE_MADE = "No reply was begun early in this range: no policy in force has `ear
 
 def early() -> BoardRow:
     """What do early replies win?"""
-    return BoardRow("What do early replies win?", (_lead(), _outcomes(), _waste()))
+    return BoardRow("What do early replies win?", (_lead(), _outcomes()))
 
 
 def _lead() -> Panel:
@@ -22,7 +24,7 @@ def _lead() -> Panel:
         "Of the replies that were taken: how long before the end of its turn the model was asked. This much of the"
         " model's time nobody waited for. Falling to nothing: the threshold of the policy is too high to be early.",
         NONE_MADE,
-        8,
+        12,
         8,
     )
     parts = {"p50": 0.5, "p95": 0.95}
@@ -37,25 +39,12 @@ def _outcomes() -> Panel:
         "Shares of all that were begun. Resumed: the caller went on. Changed: the turn ended with other words. Most of"
         " them in vain: raise the threshold of the policy, since each is a call of the model.",
         NONE_MADE,
-        8,
+        12,
         8,
     )
     of = total(catalog.EARLY_REPLIES, WINDOW, (), WHO)
     each = total(catalog.EARLY_REPLIES, WINDOW, ("outcome",), WHO)
     colours = {"taken": "green", "resumed": "yellow", "changed": "orange", "failed": "red", "dropped": "blue"}
-    return graph(panel, PanelStyle("percentunit", 0, None, 1, colours=colours), Query(share(each, of, ()), "{{outcome}}"))
-
-
-def _waste() -> Panel:
-    panel = PanelSpec(
-        67,
-        "Dollars for early replies in vain, a call",
-        "What calls of the model cost that nobody heard, for each call that ended, by policy. Compare it with the cost"
-        " of a call on the cost board.",
-        NONE_MADE,
-        8,
-        8,
+    return graph(
+        panel, PanelStyle("percentunit", 0, None, 1, colours=colours), Query(share(each, of, ()), "{{outcome}}")
     )
-    spent = total(catalog.COST, WINDOW, ("policy",), (*WHO, equal("cause", "speculation")))
-    ended = total(catalog.SESSIONS, WINDOW, ("policy",), WHO)
-    return graph(panel, PanelStyle("currencyUSD", 5), Query(share(spent, ended), "{{policy}}"))
