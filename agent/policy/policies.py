@@ -33,6 +33,10 @@ DEFAULT_PATH: Final = Path(__file__).with_name("policies.toml")
 
 _Name = TypeVar("_Name", bound=str)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_MOST: Final = 1_000_000
+_KNOBS: Final = {
+    "flux_threshold_percent": (50, 90), "flux_timeout_ms": (500, 60_000), "nova_silence_ms": (10, 5_000),
+}  # fmt: skip
 _BUCKETS: Final = 10_000  # of the hash of a session: weights are met to a hundredth of a percent
 
 
@@ -68,14 +72,21 @@ class Chains:
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """How much silence ends a turn of the caller, whichever recogniser listens.
+    """What ends a turn of the caller.
 
-    silence_ms: where the recogniser does not end the turn by itself.
-    dictation_ms: in the middle of a number, a spelling or a sentence, whatever the recogniser says.
+    silence_ms: silence that does where the recogniser does not end the turn by itself.
+    dictation_ms: the same in the middle of a number, a spelling or a sentence, whatever the recogniser says.
+    flux_threshold_percent: how sure Flux has to be (`eot_threshold`, 50 to 90).
+    flux_timeout_ms: silence after which Flux is sure in any case (`eot_timeout_ms`, 500 to 60000).
+    nova_silence_ms: silence that Nova takes for the end (`endpointing`, 10 to 5000).
+    None leaves the recogniser's own default, or this service's.
     """
 
     silence_ms: int = 1200
     dictation_ms: int = 1500
+    flux_threshold_percent: int | None = None
+    flux_timeout_ms: int | None = None
+    nova_silence_ms: int | None = None
 
 
 USUAL_ENDPOINTING: Final = Endpointing()
@@ -227,10 +238,9 @@ def _endpointing(value: object, where: str) -> Endpointing:
         return USUAL_ENDPOINTING
     table = _table(value, where)
     _only(table, where, Endpointing.__dataclass_fields__)
-    return Endpointing(
-        silence_ms=_whole({"silence_ms": USUAL_ENDPOINTING.silence_ms, **table}, where, "silence_ms", least=300),
-        dictation_ms=_whole({"dictation_ms": USUAL_ENDPOINTING.dictation_ms, **table}, where, "dictation_ms", least=0),
-    )
+    least = {"silence_ms": 300, "dictation_ms": 0, **{key: bounds[0] for key, bounds in _KNOBS.items()}}
+    given = {key: _whole(table, where, key, least=least[key], most=_KNOBS.get(key, (0, _MOST))[1]) for key in table}
+    return replace(USUAL_ENDPOINTING, **given)
 
 
 def _early_replies(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
@@ -241,9 +251,7 @@ def _early_replies(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
     where += ".early_replies"
     table = _table(value, where)
     _only(table, where, EarlyReplyRule.__dataclass_fields__)
-    percent = _whole(table, where, "threshold_percent", least=30)
-    if percent > 90:
-        raise ValueError(f"{where}.threshold_percent: takes a whole number from 30 to 90, got {percent}")
+    percent = _whole(table, where, "threshold_percent", least=30, most=90)
     if policy.get("stt_model") != "flux":
         raise ValueError(f"{where}: takes stt_model = 'flux', which says early that a turn is probably over")
     return EarlyReplyRule(percent)
@@ -286,10 +294,10 @@ def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _whole(table: dict[str, Any], where: str, key: str, least: int) -> int:
+def _whole(table: dict[str, Any], where: str, key: str, least: int, most: int = _MOST) -> int:
     value = table.get(key)
-    if not _is_whole(value) or value < least or value > 1_000_000:
-        raise ValueError(f"{where}.{key}: takes a whole number from {least} to 1000000, got {value!r}")
+    if not _is_whole(value) or not least <= value <= most:
+        raise ValueError(f"{where}.{key}: takes a whole number from {least} to {most}, got {value!r}")
     return value
 
 

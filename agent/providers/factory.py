@@ -19,7 +19,7 @@ from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
 from agent.providers.call import Quota
-from agent.providers.deepgram.build import build_recogniser
+from agent.providers.deepgram.build import USUAL_KNOBS, RecogniserKnobs, build_recogniser
 from agent.providers.fallback.breaker import Breaker, Breakers, OnChange, Probe
 from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
@@ -79,7 +79,7 @@ class ProviderFactory:
     def __init__(self, settings: Settings, deadlines: Deadlines, links: ProviderHooks) -> None:
         self._settings = settings
         self._links = links
-        self._recognisers: dict[str, SpeechToText] = {}
+        self._recognisers: dict[tuple[str, RecogniserKnobs], SpeechToText] = {}
         self._transcriber: Transcriber | None = None
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
@@ -102,19 +102,19 @@ class ProviderFactory:
         client_listens: bool,
         priority: bool,
         rules: ListeningRules | None = None,
-        eager: float | None = None,
+        knobs: RecogniserKnobs = USUAL_KNOBS,
     ) -> SpeechToText:
-        """The recognisers in this order, then the client's own, where it has one. `eager` is a threshold of Flux."""
+        """The recognisers in this order, then the client's own, where it has one."""
         steps: list[ChainStep[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
-                step = self._step(name, built := self.recogniser(model, eager), self._stt_probe(built))
+                step = self._step(name, built := self.recogniser(model, knobs), self._stt_probe(built))
                 steps.append(replace(step, slots=self._streams))
             elif name == "whisper" and self._served("openai"):
                 whisper = self._whisper()
                 queued = QueuedTranscriber(whisper, self._slots_of(whisper.provider), priority=priority)
                 segments = SegmentedSpeech(queued, self._links.detector)
-                step = self._step(name, segments, self._stt_probe(self._recognisers[name]))
+                step = self._step(name, segments, self._stt_probe(self._recognisers[name, USUAL_KNOBS]))
                 steps.append(replace(step, slots=None))  # each segment takes its own
         return SttFallback(steps, last="browser" if client_listens else "none", rules=rules, priority=priority)
 
@@ -150,13 +150,12 @@ class ProviderFactory:
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 
-    def recogniser(self, model: str, eager: float | None = None) -> SpeechToText:
-        """Deepgram with `flux` or a Nova model; `eager` is a threshold of Flux."""
-        key = model if eager is None else f"{model} {eager:g}"
-        if key not in self._recognisers:
-            self._recognisers[key] = built = build_recogniser(self._settings, model, eager)
+    def recogniser(self, model: str, knobs: RecogniserKnobs = USUAL_KNOBS) -> SpeechToText:
+        """Deepgram with `flux` or a Nova model."""
+        if (model, knobs) not in self._recognisers:
+            self._recognisers[model, knobs] = built = build_recogniser(self._settings, model, knobs)
             self._open.append(built)
-        return self._recognisers[key]
+        return self._recognisers[model, knobs]
 
     def model(self, name: str) -> LanguageModel:
         """Claude, by the name that routing uses: `haiku` or `sonnet`."""
@@ -292,7 +291,7 @@ class ProviderFactory:
             built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=self._stt_s)
             self._open.append(built)
             self._transcriber = built
-            self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
+            self._recognisers["whisper", USUAL_KNOBS] = SegmentedSpeech(built, self._links.detector)
         return self._transcriber
 
     def _deepgram_voice(self) -> TextToSpeech:

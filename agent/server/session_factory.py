@@ -20,6 +20,7 @@ from agent.policy.policies import MODELS, Policy
 from agent.policy.routing import PolicyRouter, TermList
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.base import SpeechToText
+from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.recorded import RecordedClip, Sentence
@@ -114,7 +115,7 @@ class SessionFactory:
             client_listens=client.browser_recogniser,
             priority=tier is Tier.PREMIUM,
             rules=ListeningRules(patience=patience),
-            eager=None if policy.early_replies is None else policy.early_replies.threshold_percent / 100,
+            knobs=_knobs(policy),
         )
 
     def _pipeline(self, policy: Policy, tier: Tier, purse: Purse, client: Capabilities) -> Pipeline:
@@ -135,6 +136,16 @@ class SessionFactory:
         )
         guarded = GuardedTextToSpeech(voice, purse, self.prices)
         return Pipeline(PolicyRouter(policy, self.terms, self.prompt.escalates), models, guarded)
+
+
+def _knobs(policy: Policy) -> RecogniserKnobs:
+    early, end = policy.early_replies, policy.endpointing
+    return RecogniserKnobs(
+        eager_threshold=None if early is None else early.threshold_percent / 100,
+        threshold=None if end.flux_threshold_percent is None else end.flux_threshold_percent / 100,
+        timeout_ms=end.flux_timeout_ms,
+        nova_silence_ms=end.nova_silence_ms,
+    )
 
 
 def _recording(clip: RecordedClip) -> Recording:

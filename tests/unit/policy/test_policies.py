@@ -160,12 +160,17 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         (
             'stt_model = "flux"',
             'stt_model = "flux"\nearly_replies = { threshold_percent = 20 }',
-            "policy haiku_first.early_replies.threshold_percent: takes a whole number from 30 to 1000000, got 20",
+            "policy haiku_first.early_replies.threshold_percent: takes a whole number from 30 to 90, got 20",
         ),
         (
             'stt_model = "flux"',
             'stt_model = "flux"\nearly_replies = { threshold_percent = 95 }',
             "policy haiku_first.early_replies.threshold_percent: takes a whole number from 30 to 90, got 95",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nendpointing = { flux_threshold_percent = 99 }',
+            "policy haiku_first.endpointing.flux_threshold_percent: takes a whole number from 50 to 90, got 99",
         ),
         (
             'stt_model = "flux"',
