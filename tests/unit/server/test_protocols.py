@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import os
 import struct
 from collections import Counter
@@ -219,6 +220,17 @@ async def test_a_flood_of_pings_is_cut_and_some_are_answered() -> None:
         assert await close_code(reader) == 1008
         assert at.counted("connections_cut_total", "frames") == 1
         writer.close()
+
+
+async def test_text_that_is_not_utf8_is_refused_and_is_nobodys_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async with server() as at:
+        reader, writer = await upgraded(at)
+        writer.write(frame(1, b"caf\xc3", final=False) + frame(0, b"\xa9"))  # a character in two fragments
+        writer.write(frame(1, b'{"type": "\xff\xfe"}'))
+        assert await close_code(reader) == 1007
+        assert at.counted("connections_cut_total", "frames") == 1
+        writer.close()
+    assert [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
 
 
 async def test_a_caller_whose_line_down_is_full_is_heard_all_the_same() -> None:
