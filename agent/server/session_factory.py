@@ -67,7 +67,7 @@ class SessionFactory:
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
         self.providers.warm_soon()
-        purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address), past.nano_usd)
+        purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         return SessionDependencies(
             info=SessionInfo(
                 session_id, claims.subject, tier, policy.name, policy.version, claims.origin, claims.probe

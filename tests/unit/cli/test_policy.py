@@ -16,8 +16,8 @@ from tests.support.policies import ALERT, EVIDENCE, decided
 from tests.support.policy_store import stored, watch_on
 
 
-def run(command: click.Command, *arguments: str, status: int = 0) -> str:
-    result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
+def run(command: click.Command, *arguments: str, status: int = 0, typed: str = "y\n") -> str:
+    result = CliRunner().invoke(command, list(arguments), input=typed, catch_exceptions=False)
     assert result.exit_code == status, result.output
     return result.output
 
@@ -50,6 +50,18 @@ def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
     ]  # fmt: skip
     assert history[1]["reason"] == "a canary"
     assert "rollback to 1" in run(policy, "history")
+
+
+def test_nothing_changes_that_the_operator_did_not_see(url: str) -> None:
+    asyncio.run(start_service(url))
+    run(policy, "assign", "free", "economy=100", "--revision", "1", "--reason", "somebody was faster", typed="")
+    assert "revision 2 is in force, and 1 was expected" in run(policy, "rollback", "free", "--revision", "1", status=1, typed="")
+    shown = run(policy, "rollback", "free", typed="n\n", status=1)
+    assert "free gets economy 100 %: revision 2 since" in shown and "somebody was faster" in shown
+    assert "nothing was changed; without a question: --revision 2" in shown
+    assert "nothing was changed" in run(policy, "assign", "free", "haiku_first=100", typed="", status=1)
+    assert len(json.loads(run(policy, "history", "--tier", "free", "--json"))) == 2
+    assert "revision 3" in run(policy, "rollback", "free", "--revision", "2", typed="")
 
 
 @pytest.mark.parametrize(
