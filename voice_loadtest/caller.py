@@ -93,7 +93,8 @@ class Caller:
             else:
                 session = await open_session(client, self._options.url, self._options.api_key)
             url, token = session.url, session.token
-        self._line = await open_line(url, token)
+        network = self._clockwork.line
+        self._line = await open_line(url, token, network.push if network.delay_s else None)
 
     async def converse(self) -> CallRecord:
         """Plays the script to its end or until the server closes, and returns what was written down."""

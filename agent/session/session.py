@@ -34,6 +34,7 @@ from agent.telemetry.events import (
     SessionEnded,
     SessionOutcome,
     SessionStarted,
+    TurnRecognised,
 )
 from agent.turn.listen import CallerListener
 from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, RecogniserLost, TurnResumed, Words
@@ -57,6 +58,9 @@ class _SessionRecorder:
 
     def noted(self, note: ListeningNote) -> None:
         self._parts.sink.handle(ListeningNoted(self._parts.info, note))
+
+    def recognised(self, provider: str, confidence: float) -> None:
+        self._parts.sink.handle(TurnRecognised(self._parts.info, provider, confidence))
 
     def fell_back(self, fallback: Fallback) -> None:
         self._parts.sink.handle(FellBack(self._parts.info, fallback))

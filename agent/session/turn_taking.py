@@ -39,6 +39,7 @@ from agent.telemetry.events import (
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 from agent.turn.dictation import goes_on
 from agent.turn.playback import Playback
+from agent.turn.repeat import asks_again
 from agent.turn.turn import Turn, play_recording, run_turn
 
 log = structlog.get_logger()
@@ -117,6 +118,7 @@ class Turns:
         timeline = Timeline(self.count, spoken, TurnCalls(self._parts, self.count, self.disclosure))
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
+        timeline.asks_again = asks_again(text, self._parts.language)
         if text:
             self._send(TurnStarted(self.count, text, spoken))
         one_way = (self._network() or 0.0) / 2

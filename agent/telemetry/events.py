@@ -159,6 +159,15 @@ class ListeningNoted:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnRecognised:
+    """A recogniser has ended a turn; `confidence` (0 to 1) is the mean of its words, by its own estimate."""
+
+    session: SessionInfo
+    provider: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackStarted:
     """The client says when a reply became audible. `ear_s` is voice-to-voice by the client's own clock."""
 
@@ -237,6 +246,7 @@ Event = (
     | Guessed
     | QueueDropped
     | InputDropped
+    | TurnRecognised
 )
 
 

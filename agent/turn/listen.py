@@ -7,8 +7,7 @@ the audio just before it.
 
 `speech_ended` is the arrival of the caller's last voiced sample, less what a bad line held it back (`audio_clock`): the
 recogniser's end time of the last word where it gives one, mapped through the clock of that stream, else the last frame
-that was voiced here. It is never the moment at which the recogniser told us. Word times count the audio sent on one
-`SpeechStream`; a chain that reconnects below it keeps counting.
+that was voiced here. Word times count the audio sent on one `SpeechStream`; a chain that reconnects keeps counting.
 
 When the caller's frames stop (a microphone that is off, a phone that sleeps) silence goes up in their place for some
 seconds: recognisers move with the audio, and a turn that is open is to end. Then the stream is finished.
@@ -32,6 +31,7 @@ from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
 from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, RecogniserLost, TurnResumed, Words
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 from agent.turn.voice_confirmation import LIKELY, VoiceConfirmation
+from agent.turn.wordless import WordlessVoice
 
 COALESCE_VOICE: Final = bytes_for(0.04)  # sent up together while somebody speaks: half of it is latency
 COALESCE_SILENCE: Final = bytes_for(0.10)
@@ -80,6 +80,7 @@ class CallerListener:
         self._dictation_s = patience.dictation_s
         self._confirmation = confirmation
         self._reply_plays = reply_plays
+        self._wordless = WordlessVoice(lambda: note(recorder, ListeningNote.NO_WORDS))
         self._doubted: VoiceStarted | None = None
         self._held: EndOfTurn | None = None  # the caller is in the middle of a number
         self._release: asyncio.TimerHandle | None = None
@@ -171,6 +172,7 @@ class CallerListener:
         try:
             await self._keep_open()
         finally:
+            self._wordless.close()
             if self._release is not None:
                 self._release.cancel()
 
@@ -246,6 +248,7 @@ class CallerListener:
         text = heard.text.strip()
         if not text:
             return
+        self._wordless.words()
         if self._held is not None:
             text = f"{self._held.text} {text}"
         if heard.kind is not SttEventKind.ENDED:
@@ -303,6 +306,7 @@ class CallerListener:
             self._stopped_end = self._voiced_end
         else:
             self._quiet_since = None
+        self._wordless.voice(event, self._activity.voiced_s, reply_plays=self._reply_plays())
         self._put(event)
 
     def _bound(self) -> None:

@@ -35,17 +35,17 @@ class Overheard(StrEnum):
 
 def judge(text: str, said: str, language: str = "en") -> Overheard:
     """What `text` is, heard while the reply plays; `said` is the reply's text up to what plays now."""
-    words = _words(text)
+    words = words_of(text)
     if not words:
         return Overheard.TAKES_TURN
-    if len(words) <= LONGEST_BACKCHANNEL and _consists_of(words, _phrases("backchannels", language)):
+    if len(words) <= LONGEST_BACKCHANNEL and _consists_of(words, phrases_of("backchannels", language)):
         return Overheard.TAKES_TURN if asks(said) else Overheard.BACKCHANNEL
-    return Overheard.ECHO if _is_echo(words, _words(said)[-ECHO_SPAN_WORDS:], language) else Overheard.TAKES_TURN
+    return Overheard.ECHO if _is_echo(words, words_of(said)[-ECHO_SPAN_WORDS:], language) else Overheard.TAKES_TURN
 
 
 def word_count(text: str) -> int:
     """How many words a text has."""
-    return len(_words(text))
+    return len(words_of(text))
 
 
 def asks(said: str) -> bool:
@@ -54,7 +54,7 @@ def asks(said: str) -> bool:
 
 
 def _is_echo(words: Sequence[str], said: Sequence[str], language: str) -> bool:
-    if set(words) & {word for phrase in _phrases("takes_turn", language) for word in phrase if len(phrase) == 1}:
+    if set(words) & {word for phrase in phrases_of("takes_turn", language) for word in phrase if len(phrase) == 1}:
         return False
     blocks = SequenceMatcher(None, words, said, autojunk=False).get_matching_blocks()
     if len(words) < 3:
@@ -72,11 +72,13 @@ def _consists_of(words: Sequence[str], phrases: frozenset[tuple[str, ...]]) -> b
     return len(words) in reachable
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case and without punctuation."""
     return [word for word in _SEPARATE.split(text.lower()) if word]
 
 
 @cache
-def _phrases(kind: str, language: str) -> frozenset[tuple[str, ...]]:
+def phrases_of(kind: str, language: str) -> frozenset[tuple[str, ...]]:
+    """The phrases of a table of `overheard.toml`, as words; in English where a language has none."""
     by_language = tomllib.loads(Path(__file__).with_name("overheard.toml").read_text(encoding="utf-8"))[kind]
-    return frozenset(tuple(_words(phrase)) for phrase in by_language.get(language, by_language["en"]))
+    return frozenset(tuple(words_of(phrase)) for phrase in by_language.get(language, by_language["en"]))

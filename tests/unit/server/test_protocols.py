@@ -8,7 +8,7 @@ import logging
 import os
 import struct
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from agent.server import connections
 from agent.server.connections import ConnectionGate
 from agent.server.protocols import MAX_FRAME, PIECE, guarded
 from agent.telemetry.exposition import Metrics
+from agent.transport.voice_agent_v1.websocket import ROUND_TRIP
 
 DEADLINE_S = 0.3
 UPGRADE = (
@@ -41,6 +42,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         return
     await receive()
     await send({"type": "websocket.accept"})
+    ROUND_TRIPS.append(scope["extensions"][ROUND_TRIP]["seconds"])
     while (message := await receive())["type"] != "websocket.disconnect":
         if message.get("text") == "fill":
             FILLING.append(asyncio.create_task(fill(send)))
@@ -51,6 +53,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 FILLING: list[asyncio.Task[None]] = []
+ROUND_TRIPS: list[Callable[[], float | None]] = []
 HEARD = asyncio.Event()
 
 
@@ -231,6 +234,22 @@ async def test_text_that_is_not_utf8_is_refused_and_is_nobodys_fault(caplog: pyt
         assert at.counted("connections_cut_total", "frames") == 1
         writer.close()
     assert [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
+
+
+async def test_the_layers_own_pings_measure_the_line_and_forged_pongs_do_not() -> None:
+    async with server() as at:
+        reader, writer = await upgraded(at)
+        async with asyncio.timeout(5):
+            ping = await reader.readexactly(6)  # 4 bytes that nobody can guess
+            assert ping[:2] == b"\x89\x04"
+            writer.write(frame(10, b"a guess"))
+            await asyncio.sleep(0.15)
+            assert ROUND_TRIPS[-1]() is None
+            writer.write(frame(10, ping[2:]))
+            while ROUND_TRIPS[-1]() is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        assert 0.15 <= (ROUND_TRIPS[-1]() or 0.0) < 1.0
+        writer.close()
 
 
 async def test_a_caller_whose_line_down_is_full_is_heard_all_the_same() -> None:
