@@ -34,7 +34,7 @@ from agent.settings import Settings
 from agent.telemetry.events import SessionInfo, Sink
 from agent.turn.dictation import Patience
 from agent.turn.prompt import VoicePrompt
-from agent.turn.turn import Recording
+from agent.turn.turn import Filler, Recording
 from agent.turn.voice_confirmation import load_confirmation
 
 log = structlog.get_logger()
@@ -97,6 +97,8 @@ class SessionFactory:
             patience=patience,
             early_replies=policy.early_replies is not None,
             language=settings.language,
+            filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
+            goodbye=_recording(self.clips[Sentence.GOODBYE]),
             confirmation=load_confirmation,
         )
 

@@ -43,6 +43,11 @@ from agent.turn.vad import VoiceStarted, VoiceStopped
 log = structlog.get_logger()
 
 CAP_EVERY_S = 1.0  # how often a session looks at what it has spent
+SAYS_GOODBYE = frozenset({SessionOutcome.IDLE, SessionOutcome.TOO_LONG})
+"""Ends of the service's own making at which a goodbye is said.
+
+The cost cap has a sentence of its own, and a client of a server that drains goes on elsewhere: nobody leaves.
+"""
 RECENT_VOICE_S = 5.0  # a text that the client's recogniser heard belongs to a voice of the last seconds
 
 
@@ -188,6 +193,8 @@ class Session:
                 group.create_task(self._drain(turns)),
             ]
             outcome = await self._ending
+            if outcome in SAYS_GOODBYE:
+                await turns.hang_up()
             await turns.finish(clock.now())
             for task in background:
                 task.cancel()

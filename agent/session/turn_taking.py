@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -24,9 +25,9 @@ from agent.session.dependencies import Pipeline, SessionDependencies
 from agent.session.early_reply import EarlyReplies
 from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnStarted
 from agent.session.overlap import Overlaps
-from agent.session.recorders import NotesCalls, TurnCalls
 from agent.session.reply import Reply
 from agent.session.transport import Capabilities, ClientTransport
+from agent.session.turn_recorders import NotesRecorder, TurnRecorder, waited_s
 from agent.session.withdrawn import Withdrawn, declined
 from agent.telemetry.events import (
     DeadAir,
@@ -43,6 +44,8 @@ from agent.turn.repeat import asks_again
 from agent.turn.turn import Turn, play_recording, run_turn
 
 log = structlog.get_logger()
+
+LONGEST_GOODBYE_S: Final = 5.0  # a client that does not play it is not waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Turns:
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reporting: asyncio.Task[None] | None = None
         self._cut_off: str | None = None
-        self._withdrawn = Withdrawn()
+        self._withdrawn = Withdrawn(parts.memory.withdrawn())
         self._early = EarlyReplies(parts.info, parts.sink, group, enabled=parts.early_replies)
         self.capped = asyncio.Event()
         self.count = parts.past.turns
@@ -110,12 +113,12 @@ class Turns:
         """Whether a reply is owed or plays."""
         return self._task is not None and not self._task.done()
 
-    def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float) -> None:
-        """The caller has said something: a turn begins. Times are loop times."""
+    def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float, farewell: bool = False) -> None:
+        """The caller has said something: a turn begins. Times are loop times. A farewell is nobody's answer."""
         if self.running:
             self.interrupt(ready, TurnOutcome.SUPERSEDED)
         self.count += 1
-        timeline = Timeline(self.count, spoken, TurnCalls(self._parts, self.count, self.disclosure))
+        timeline = Timeline(self.count, spoken, TurnRecorder(self._parts, self.count, self.disclosure))
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
         timeline.asks_again = asks_again(text, self._parts.language)
@@ -123,7 +126,10 @@ class Turns:
             self._send(TurnStarted(self.count, text, spoken))
         one_way = (self._network() or 0.0) / 2
         playback = Playback(reports=self._capabilities.playback_reports, one_way_s=one_way)
-        reply = Reply(text, timeline, playback, self._client)
+        reply = Reply(text, timeline, playback, self._client, farewell=farewell)
+        if spoken and self._reply is not None and self._overlaps.echo_of(self._reply, text, ready):
+            reply.echoes = True
+            self._overlaps.answered_echo()
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
 
@@ -148,6 +154,15 @@ class Turns:
             return
         at = clock.now()
         self.begin("", spoken=False, speech_ended=at, ready=at)
+
+    async def hang_up(self) -> None:
+        """The service ends the call: says goodbye to a client that is there; returns when that was heard, or soon."""
+        if self._client is None or self._parts.goodbye is None:
+            return
+        at = clock.now()
+        self.begin("", spoken=False, speech_ended=at, ready=at, farewell=True)
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=LONGEST_GOODBYE_S)
 
     def audible(self, now: float) -> bool:
         """Whether a reply plays."""
@@ -176,7 +191,7 @@ class Turns:
         self._overlaps.drop()
         if reply is None or task is None or task.done() or reply.cancelled_as is not None:
             return
-        reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.begun else unbegun
+        reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.answered else unbegun
         if reply.playback.begun:
             reply.clear(now)
         if reply.running:  # a task that is cancelled before its first step would record no turn
@@ -219,7 +234,8 @@ class Turns:
             reply.complete()
         self._overlaps.drop()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
-        record = self._finished(reply, outcome)
+        reply.over_at = clock.now()
+        record = self._finished(reply, TurnOutcome.ECHO if reply.echoes else outcome)
         self._record(record, reply.playback.gap_s)
         if self._parts.log_transcripts:
             log.info("transcript", caller=reply.text, agent=reply.playback.heard(clock.now()))
@@ -243,7 +259,11 @@ class Turns:
             timeline=timeline,
             preface=self.disclosure.notice(),
             language=parts.language,
+            filler=parts.filler,
         )
+        if reply.farewell and parts.goodbye is not None:
+            await play_recording(turn, parts.goodbye)
+            return TurnOutcome.GOODBYE
         if parts.spending.capped or not reply.text:
             try:
                 await play_recording(turn, parts.cost_cap)
@@ -258,6 +278,7 @@ class Turns:
         finally:
             if declined(timeline.calls):
                 self._withdrawn.add(reply.text)
+                memory.withdraw()
 
     def _request(self, text: str, *, heard: bool) -> _Request:
         """What would be asked of which model. `heard`: memory has been told of the words."""
@@ -280,7 +301,7 @@ class Turns:
             reply, interrupted = self._unsettled
             self._unsettled = None
             heard = reply.playback.heard(clock.now())
-            self._parts.memory.answered(heard, interrupted=interrupted)
+            self._parts.memory.answered(heard, interrupted=interrupted, acknowledged=reply.acknowledged)
 
     def _finished(self, reply: Reply, outcome: TurnOutcome) -> TurnRecord:
         latency = self._parts.budgets.latency
@@ -296,7 +317,7 @@ class Turns:
         for service in served - moved:
             self.disclosure.recovered(service)
         if record.owed:
-            sink.handle(DeadAir(info, _waited(record) + gap_s))
+            sink.handle(DeadAir(info, waited_s(record) + gap_s))
         sink.handle(TurnFinished(info, record))
 
     async def _report(self, record: TurnRecord) -> None:
@@ -318,7 +339,7 @@ class Turns:
 
     async def _note(self, request: NotesRequest) -> None:
         parts = self._parts
-        taken = await parts.memory.take_notes(request, parts.note_taker, NotesCalls(parts))
+        taken = await parts.memory.take_notes(request, parts.note_taker, NotesRecorder(parts))
         if taken is not None:
             parts.sink.handle(NotesTaken(parts.info, *taken))
 
@@ -336,9 +357,3 @@ class Turns:
     def _send(self, event: SessionEvent) -> None:
         if self._client is not None:
             self._client.send(event)
-
-
-def _waited(record: TurnRecord) -> float:
-    """Seconds from the caller's last sound to the first of the reply, or to the turn's end where there was none."""
-    spoke = record.marks.get(Mark.SPEECH_ENDED, record.ended_at)
-    return max(0.0, record.marks.get(Mark.AUDIO_SENT, record.ended_at) - spoke)

@@ -35,7 +35,7 @@ from agent.telemetry.events import (
     TurnRecognised,
 )
 from agent.telemetry.exposition import Metrics
-from agent.telemetry.timeline import STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
+from agent.telemetry.timeline import FILLER, STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
 
 OTHER: Final = "other"  # a model that is not configured
 CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
@@ -59,7 +59,7 @@ BREAKER_CHANGES: Final = (
     ("closed", "recovered"),
 )
 CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting", "recovered")
-FREE_SOURCES: Final = ("cache", "recorded", "browser")
+FREE_SOURCES: Final = ("cache", "recorded", "browser", FILLER)
 INPUT_KINDS: Final = ("text", "control", "audio")
 SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"

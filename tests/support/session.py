@@ -30,7 +30,7 @@ from agent.session.registry import Registry
 from agent.session.transport import Capabilities
 from agent.telemetry.events import Event, SessionInfo, Sinks
 from agent.telemetry.exposition import Metrics
-from agent.turn.turn import Recording
+from agent.turn.turn import Filler, Recording
 from tests.support.direct_transport import DirectTransport
 from tests.support.factories import BUDGETS
 
@@ -197,6 +197,8 @@ class SessionHarness:
     lag_s: float = 0.0
     show_cost: bool = True
     early_replies: bool = False
+    filler: Filler | None = None
+    goodbye: Recording | None = None
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
     history_down: bool = False
     happened: list[Event] = field(default_factory=list[Event])
@@ -256,6 +258,8 @@ class SessionHarness:
             speak_degraded=False,
             log_transcripts=False,
             early_replies=self.early_replies,
+            filler=self.filler,
+            goodbye=self.goodbye,
         )
 
 

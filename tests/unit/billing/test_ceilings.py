@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,7 +13,8 @@ from agent.billing.accounts import LeaseWish
 from agent.billing.ceilings import Payer, Scope, SpendingCeilings, Step
 from agent.billing.prices import NANO, load_prices
 from agent.budgets import Tier
-from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver, ProviderError, Unit, Usage
+from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver, ListeningNote, ProviderError, Unit, Usage
+from agent.core.calls import note as tell
 from agent.providers.base import Audio, Message, Prompt, SpeechStream, TextDelta
 from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
 from agent.telemetry.exposition import Metrics
@@ -175,8 +176,6 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
         provider, model = "deepgram", "flux-general-en"
 
         def open(self, session: str, to: CallRecorder) -> object:
-            from contextlib import asynccontextmanager
-
             @asynccontextmanager
             async def opened() -> AsyncGenerator[SpeechStream]:
                 yield Stream()  # type: ignore[misc]
@@ -192,6 +191,26 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
         minute = PRICES.paid(heard(60)) / NANO
         assert purse.used_usd == pytest.approx(minute, rel=1e-3)
     assert purse.used_usd == pytest.approx(minute, rel=1e-9)
+
+
+async def test_what_listening_noted_reaches_the_recorder_behind_the_purse() -> None:
+    notes: list[ListeningNote] = []
+
+    class Noting(Recorder):
+        def noted(self, note: ListeningNote) -> None:
+            notes.append(note)
+
+    class Recogniser:
+        provider, model = "deepgram", "flux-general-en"
+
+        @asynccontextmanager
+        async def open(self, session: str, to: CallRecorder) -> AsyncGenerator[None]:
+            tell(to, ListeningNote.TURN_FORCED)
+            yield None
+
+    purse = Process().ceilings.purse(stranger())
+    async with GuardedSpeechToText(Recogniser(), purse, PRICES).open("s1", Noting()):  # type: ignore[arg-type]
+        assert notes == [ListeningNote.TURN_FORCED]
 
 
 async def test_a_voice_beyond_the_ceiling_is_not_asked() -> None:

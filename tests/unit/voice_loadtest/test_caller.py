@@ -128,6 +128,28 @@ async def test_success_without_sound_is_not_an_answer(silence: bytes) -> None:
     assert not record.all_answered
 
 
+async def test_a_filler_is_no_answer_and_the_answer_is_heard_behind_it() -> None:
+    async def late(talk: Talk) -> None:
+        await talk.ready()
+        await talk.hear()
+        await talk.send("transcript.final", turn=1, text="hello", spoken=True)
+        await talk.send("audio.start", turn=1)
+        await talk.send("filler", turn=1, text="One moment, please.", audio_ms=1_000.0)
+        await talk.socket.send(b"\x01" * 32_000)
+        await talk.send("reply.text", turn=1, clause=0, text="Hello.")
+        await talk.socket.send(b"\x01" * 3_200)
+        await talk.send("audio.end", turn=1, audio_ms=1_100.0)
+        await talk.metrics(1)
+        await talk.goodbye()
+
+    record, _ = await play(late, [Speak(clip())])
+
+    (turn,) = record.turns
+    assert turn.answered
+    assert turn.voice_to_voice_ms is not None
+    assert turn.voice_to_voice_ms > 900
+
+
 async def test_an_utterance_that_nobody_answers_is_a_turn_without_number() -> None:
     async def deaf(talk: Talk) -> None:
         await talk.ready()
