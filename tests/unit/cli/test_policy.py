@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli.policy import decisions, policy
+from agent.cli.report import ledger
 from tests.support.policies import ALERT, EVIDENCE, decided
 from tests.support.policy_store import stored, watch_on
 
@@ -35,6 +36,7 @@ async def start_service(url: str) -> None:
 
 
 def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
+    run(ledger, "migrate")
     assert "never assigned: the service has not started yet" in run(policy, "list")
     assert "start the service once" in run(policy, "history")
     assert "no decision yet" in run(decisions)
