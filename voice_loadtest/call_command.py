@@ -50,7 +50,7 @@ class _Choices:
     multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Say this clip: a WAV file of any rate. May be given several times.",
+    help="Say this clip: a WAV file of any rate, µ-law and A-law too. May be given several times.",
 )
 @click.option("--text", multiple=True, metavar="TEXT", help="Send a typed turn, after the clips. Several times, too.")
 @click.option(
