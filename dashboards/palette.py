@@ -60,7 +60,6 @@ CAUSES: Final = {
 OF_LIMIT: Final[Steps] = ((None, "green"), (0.8, "yellow"), (1.0, "red"))
 
 NO_TURNS: Final = "No spoken turn in this range: nobody talks, or the tier or policy above is not in use."
-NO_RULES: Final = "No verdict: Prometheus has not loaded alerts/generated/recording.yml, or scrapes no agent."
 NO_SESSIONS: Final = "No session has ended in this range."
 NO_CALLS: Final = "No provider was called in this range."
 NO_PROCESS: Final = "No process of the service is scraped."

@@ -116,6 +116,7 @@ class SessionDependencies:
     speak_degraded: bool
     log_transcripts: bool
     patience: Patience = USUAL_PATIENCE
+    early_replies: bool = False
     language: str = "en"
     filler: Filler | None = None
     goodbye: Recording | None = None

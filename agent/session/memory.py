@@ -73,10 +73,11 @@ class Memory:
         """What no model is shown again, oldest first."""
         return tuple(question.text for question in self._conversation.graph.questions if question.withdrawn)
 
-    def recent(self) -> tuple[str, ...]:
-        """What the caller said in the turns before the current one, oldest first."""
+    def recent(self, *, heard: bool = True) -> tuple[str, ...]:
+        """What the caller said in the turns before the current one, oldest first. `heard`: it holds the current one."""
         questions = self._conversation.graph.questions
-        return tuple(question.text for question in questions[-ROUTED_TURNS - 1 : -1])
+        past = questions[:-1] if heard else questions
+        return tuple(question.text for question in past[-ROUTED_TURNS:])
 
     def prompt(
         self, system: str, utterance: str, budget_tokens: int, *, cache: bool, cacheable_from: int

@@ -34,8 +34,10 @@ from agent.telemetry.events import (
     SessionEnded,
     SessionOutcome,
     SessionStarted,
+    TurnRecognised,
 )
-from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
+from agent.turn.listen import CallerListener
+from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, RecogniserLost, TurnResumed, Words
 from agent.turn.vad import VoiceStarted, VoiceStopped
 
 log = structlog.get_logger()
@@ -61,6 +63,9 @@ class _SessionRecorder:
 
     def noted(self, note: ListeningNote) -> None:
         self._parts.sink.handle(ListeningNoted(self._parts.info, note))
+
+    def recognised(self, provider: str, confidence: float) -> None:
+        self._parts.sink.handle(TurnRecognised(self._parts.info, provider, confidence))
 
     def fell_back(self, fallback: Fallback) -> None:
         self._parts.sink.handle(FellBack(self._parts.info, fallback))
@@ -210,6 +215,10 @@ class Session:
                     if sure:
                         turns.words(text, now)
                     self._send(TranscriptUpdated(text))
+                case LikelyEndOfTurn(text):
+                    turns.likely_over(text)
+                case TurnResumed():
+                    turns.resumed()
                 case EndOfTurn(text, speech_ended, ready):
                     if not turns.overheard(text, now):
                         turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)

@@ -7,6 +7,8 @@ are in order.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -14,10 +16,13 @@ import structlog
 from agent.core import clock
 from agent.core.calls import Service
 from agent.memory import NotesRequest
+from agent.policy.routing import Route
 from agent.providers.anthropic.models import options_of
+from agent.providers.base import LanguageModel, Prompt
 from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
-from agent.session.dependencies import SessionDependencies
+from agent.session.dependencies import Pipeline, SessionDependencies
+from agent.session.early_reply import EarlyReplies
 from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnStarted
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
@@ -27,17 +32,31 @@ from agent.session.withdrawn import Withdrawn, declined
 from agent.telemetry.events import (
     DeadAir,
     FellBack,
+    GuessOutcome,
     NotesTaken,
     PlaybackStarted,
     TurnFinished,
 )
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
+from agent.turn.dictation import goes_on
 from agent.turn.playback import Playback
+from agent.turn.repeat import asks_again
 from agent.turn.turn import Turn, play_recording, run_turn
 
 log = structlog.get_logger()
 
 LONGEST_GOODBYE_S: Final = 5.0  # a client that does not play it is not waited for
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One call of a model: who is asked and what."""
+
+    pipeline: Pipeline
+    choice: Route
+    llm: LanguageModel
+    prompt: Prompt
+    tokens: Mapping[str, int]
 
 
 class Turns:
@@ -59,6 +78,7 @@ class Turns:
         self._reporting: asyncio.Task[None] | None = None
         self._cut_off: str | None = None
         self._withdrawn = Withdrawn(parts.memory.withdrawn())
+        self._early = EarlyReplies(parts.info, parts.sink, group, enabled=parts.early_replies)
         self.capped = asyncio.Event()
         self.count = parts.past.turns
         self.slow = parts.past.slow
@@ -80,6 +100,7 @@ class Turns:
         if self.running and self._reply is not None:
             self._cut_off = self._reply.text
         self.interrupt(now, TurnOutcome.ABANDONED)
+        self._early.drop(GuessOutcome.DROPPED)
         self._client = None
 
     async def quiet(self) -> None:
@@ -100,6 +121,7 @@ class Turns:
         timeline = Timeline(self.count, spoken, TurnRecorder(self._parts, self.count, self.disclosure))
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
+        timeline.asks_again = asks_again(text, self._parts.language)
         if text:
             self._send(TurnStarted(self.count, text, spoken))
         one_way = (self._network() or 0.0) / 2
@@ -110,6 +132,20 @@ class Turns:
             self._overlaps.answered_echo()
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
+
+    def likely_over(self, text: str) -> None:
+        """The caller has probably ended with these words: the model may be asked before that is sure."""
+        spending = self._parts.spending
+        if self.running or self._client is None or spending.capped or self._early.asked_already(text):
+            return
+        if self._early.enabled and not goes_on(text):
+            self._settle()
+            request = self._request(text, heard=False)
+            self._early.guess(text, request.llm, request.prompt)
+
+    def resumed(self) -> None:
+        """The caller was not done."""
+        self._early.drop(GuessOutcome.RESUMED)
 
     def say_goodbye(self) -> None:
         """The session has spent what it may while nobody had a turn: it says so, and ends."""
@@ -139,6 +175,7 @@ class Turns:
 
     def words(self, text: str, now: float) -> None:
         """The caller says words: whatever is being replied is over, unless they do not ask for the turn."""
+        self._early.heard(text)
         if not self.running:
             return
         if self._reply is None or not self.audible(now) or self._overlaps.words(self._reply, text, now):
@@ -172,6 +209,7 @@ class Turns:
     async def finish(self, now: float) -> None:
         """The session ends: stops what runs and waits until it is recorded."""
         self.interrupt(now, TurnOutcome.ABANDONED)
+        self._early.drop(GuessOutcome.DROPPED)
         if self._task is not None:
             await asyncio.wait({self._task})
         self._settle()
@@ -209,21 +247,12 @@ class Turns:
         self._settle()
         if reply.text:
             memory.heard(reply.text)
-        pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
-        choice = pipeline.router.route(reply.text, memory.recent())
-        llm = pipeline.models[choice.model]
-        prompt, tokens = memory.prompt(
-            parts.system_prompt,
-            reply.text,
-            parts.context_tokens,
-            cache=parts.prompt_cache,
-            cacheable_from=options_of(llm.model).cacheable_from_tokens,
-        )
+        request = self._request(reply.text, heard=True)
         turn = Turn(
             session=parts.info.session_id,
-            prompt=self._withdrawn.clean(prompt),
-            llm=llm,
-            tts=pipeline.tts,
+            prompt=request.prompt,
+            llm=request.llm,
+            tts=request.pipeline.tts,
             apologies=parts.apologies,
             caller=reply,
             playback=reply.playback,
@@ -241,13 +270,30 @@ class Turns:
             finally:
                 self.capped.set()  # also when the caller speaks over the goodbye
             return TurnOutcome.CAPPED
-        timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, tokens
+        timeline.model, timeline.rule = request.choice.model, request.choice.rule
+        timeline.context_tokens = request.tokens
+        llm = self._early.take(timeline.marks[Mark.TRANSCRIPT_READY], request.llm, request.prompt)
         try:
-            return await run_turn(turn)
+            return await run_turn(replace(turn, llm=llm))
         finally:
             if declined(timeline.calls):
                 self._withdrawn.add(reply.text)
                 memory.withdraw()
+
+    def _request(self, text: str, *, heard: bool) -> _Request:
+        """What would be asked of which model. `heard`: memory has been told of the words."""
+        parts = self._parts
+        pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
+        choice = pipeline.router.route(text, parts.memory.recent(heard=heard))
+        llm = pipeline.models[choice.model]
+        prompt, tokens = parts.memory.prompt(
+            parts.system_prompt,
+            text,
+            parts.context_tokens,
+            cache=parts.prompt_cache,
+            cacheable_from=options_of(llm.model).cacheable_from_tokens,
+        )
+        return _Request(pipeline, choice, llm, self._withdrawn.clean(prompt), tokens)
 
     def _settle(self) -> None:
         """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""

@@ -84,6 +84,10 @@ class TurnRecord:
     fallbacks: tuple[Fallback, ...]
     audio_s: Mapping[str, float]  # of the reply that were sent, by whose voice it was
     context_tokens: Mapping[str, int]
+    asks_again: bool = False
+    """Whether the caller asked to hear the last reply again."""
+    slow_by_network: bool = False
+    """Whether it is over the voice-to-voice budget with its network time, and within it without."""
 
     @property
     def filler_s(self) -> float:
@@ -124,6 +128,7 @@ class Timeline:
     audio_s: dict[str, float] = field(default_factory=dict[str, float])
     model: str | None = None
     rule: str | None = None
+    asks_again: bool = False
     context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
     trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
     filler_ends: float | None = None
@@ -183,6 +188,8 @@ class Timeline:
             fallbacks=tuple(self.fallbacks),
             audio_s=dict(self.audio_s),
             context_tokens=self.context_tokens,
+            asks_again=self.asks_again,
+            slow_by_network=_slow_by_network(server, total, outcome, budgets),
         )
 
 
@@ -207,6 +214,11 @@ def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: fl
     if began is None:
         return None
     return max(0.0, marks.get(Mark.AUDIO_SENT, ended_at) - began)
+
+
+def _slow_by_network(server: float | None, total: float | None, outcome: TurnOutcome, budgets: LatencyBudget) -> bool:
+    budget = budgets.seconds()["voice_to_voice"]
+    return server is not None and total is not None and server <= budget < total and outcome not in WITHOUT_REPLY
 
 
 def _over(stages: Mapping[str, float | None], total: float | None, budgets: LatencyBudget) -> tuple[str, ...]:

@@ -38,23 +38,23 @@ def judge(text: str, said: str, language: str = "en", *, aloud: str = "") -> Ove
 
     `aloud` is the same as a voice says it: a recogniser writes an echoed number in either way.
     """
-    words = _words(text)
+    words = words_of(text)
     if not words:
         return Overheard.TAKES_TURN
-    if len(words) <= LONGEST_BACKCHANNEL and _consists_of(words, _phrases("backchannels", language)):
+    if len(words) <= LONGEST_BACKCHANNEL and _consists_of(words, phrases_of("backchannels", language)):
         return Overheard.TAKES_TURN if asks(said) else Overheard.BACKCHANNEL
-    forms = (_words(form)[-ECHO_SPAN_WORDS:] for form in (said, aloud) if form)
+    forms = (words_of(form)[-ECHO_SPAN_WORDS:] for form in (said, aloud) if form)
     return Overheard.ECHO if any(_is_echo(words, form, language) for form in forms) else Overheard.TAKES_TURN
 
 
 def word_count(text: str) -> int:
     """How many words a text has."""
-    return len(_words(text))
+    return len(words_of(text))
 
 
 def ends_alike(text: str, said: str, language: str = "en") -> bool:
     """Whether both end with the same word."""
-    ends = [_with_digits(_words(one)[-1:], language)[-1:] for one in (text, said)]
+    ends = [_with_digits(words_of(one)[-1:], language)[-1:] for one in (text, said)]
     return bool(ends[0]) and ends[0] == ends[1]
 
 
@@ -64,7 +64,7 @@ def asks(said: str) -> bool:
 
 
 def _is_echo(words: Sequence[str], said: Sequence[str], language: str) -> bool:
-    if set(words) & {word for phrase in _phrases("takes_turn", language) for word in phrase if len(phrase) == 1}:
+    if set(words) & {word for phrase in phrases_of("takes_turn", language) for word in phrase if len(phrase) == 1}:
         return False
     words, said = _with_digits(words, language), _with_digits(said, language)
     blocks = SequenceMatcher(None, words, said, autojunk=False).get_matching_blocks()
@@ -90,14 +90,16 @@ def _consists_of(words: Sequence[str], phrases: frozenset[tuple[str, ...]]) -> b
     return len(words) in reachable
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case and without punctuation."""
     return [word for word in _SEPARATE.split(text.lower()) if word]
 
 
 @cache
-def _phrases(kind: str, language: str) -> frozenset[tuple[str, ...]]:
+def phrases_of(kind: str, language: str) -> frozenset[tuple[str, ...]]:
+    """The phrases of a table of `overheard.toml`, as words; in English where a language has none."""
     by_language = _document()[kind]
-    return frozenset(tuple(_words(phrase)) for phrase in by_language.get(language, by_language["en"]))
+    return frozenset(tuple(words_of(phrase)) for phrase in by_language.get(language, by_language["en"]))
 
 
 @cache

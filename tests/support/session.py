@@ -93,6 +93,14 @@ class ScriptedRecognizer:
         """Is sure of words."""
         self.heard.put_nowait(SttEvent(SttEventKind.STARTED, text))
 
+    def likely(self, text: str) -> None:
+        """Says that the turn is probably over."""
+        self.heard.put_nowait(SttEvent(SttEventKind.EAGER, text))
+
+    def resumes(self, text: str) -> None:
+        """Says that it was not."""
+        self.heard.put_nowait(SttEvent(SttEventKind.RESUMED, text))
+
     def says(self, text: str) -> None:
         """Ends a turn."""
         self.heard.put_nowait(SttEvent(SttEventKind.ENDED, text, tuple(Word(word) for word in text.split())))
@@ -188,6 +196,7 @@ class SessionHarness:
     max_sessions: int = 10
     lag_s: float = 0.0
     show_cost: bool = True
+    early_replies: bool = False
     filler: Filler | None = None
     goodbye: Recording | None = None
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
@@ -248,6 +257,7 @@ class SessionHarness:
             chains={"stt": ("deepgram",), "llm": ("haiku",), "tts": ("elevenlabs", "openai_tts")},
             speak_degraded=False,
             log_transcripts=False,
+            early_replies=self.early_replies,
             filler=self.filler,
             goodbye=self.goodbye,
         )

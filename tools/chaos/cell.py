@@ -166,7 +166,8 @@ async def _typed(cell: Cell, stack: Stack, line: CallerLine) -> None:
     faults = stack.sandbox.world.faults
     if cell.moment == "idle":
         await line.type(SHORT)
-        await line.until(lambda: line.has("audio.end"), _PATIENCE_S)
+        # both: the report of this turn must not pass for that of the next
+        await line.until(lambda: line.has("audio.end") and line.has("turn.metrics"), _PATIENCE_S)
         line.fresh()
     rules = cell.rules(line.session)
     late = cell.moment == "mid-reply" and PLACES[cell.place].service == "tts" and rules[-1].after == 0

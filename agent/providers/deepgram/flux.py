@@ -141,7 +141,9 @@ class FluxReader:
             taken_back = self._open is not None and kind is SttEventKind.PARTIAL
             self._open = None if taken_back else self._open
             return [SttEvent(SttEventKind.PARTIAL)] if taken_back else []
-        heard = SttEvent(kind, text, tuple(Word(word.word, word.start, word.end) for word in message.words))
+        heard = SttEvent(
+            kind, text, tuple(Word(word.word, word.start, word.end, word.confidence) for word in message.words)
+        )
         ended = kind is SttEventKind.ENDED
         self._open = None if ended else heard
         self._ended = message.turn_index if ended else self._ended

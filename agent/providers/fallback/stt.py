@@ -34,7 +34,16 @@ from typing import Final
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.core.calls import CallRecorder, ErrorKind, Fallback, FallbackObserver, ListeningNote, ProviderError, note
+from agent.core.calls import (
+    CallRecorder,
+    ErrorKind,
+    Fallback,
+    FallbackObserver,
+    ListeningNote,
+    ProviderError,
+    note,
+    note_confidence,
+)
 from agent.providers.base import EndsTurns, SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.replay_buffer import Unheard
@@ -217,6 +226,8 @@ class FallbackSttStream:
             step.breaker.succeeded(None)
         self._progress = True
         self._unheard.voiced_s = 0.0
+        if heard.kind is SttEventKind.ENDED:
+            note_confidence(self._recorder, step.provider.provider, (word.confidence for word in heard.words))
         if self._suspect is not None:
             if self._suspect is not step and self._suspect.breaker is not None:
                 self._suspect.breaker.failed(ErrorKind.EMPTY, session=self._session)

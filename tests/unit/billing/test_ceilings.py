@@ -275,6 +275,28 @@ def test_each_ceiling_holds_by_itself(scope: Scope, payers: list[Payer]) -> None
     run_virtual(scene())
 
 
+def test_whatever_tokens_an_api_key_asks_for_its_callers_share_one_ceiling() -> None:
+    async def scene() -> None:
+        process, database = Process(), SharedLeases()
+        spent, reached = 0.0, None
+        for number in range(500):
+            process.clock.at = NOON + timedelta(minutes=number)  # so that no hour's ceiling is the one that is reached
+            payer = Payer(f"key-{number}", Tier.PREMIUM, f"10.0.{number // 250}.{number % 250}", "leaked")
+            await process.ceilings.exchange(database)
+            if reached := process.ceilings.reached(payer):
+                break
+            process.ceilings.purse(payer).spend(NANO)
+            spent += 1.0
+        limit = BUDGETS.ceilings[Tier.PREMIUM].key_day_usd
+        assert reached is not None and reached.scope is Scope.KEY_DAY
+        assert limit - 1 <= spent <= limit
+        assert process.limited(Scope.KEY_DAY, Tier.PREMIUM, "refused") == 1
+        others = [Payer("key-x", Tier.PREMIUM, "10.9.9.9", "another"), Payer("member", Tier.PREMIUM, "10.9.9.8")]
+        assert [process.ceilings.reached(payer) for payer in others] == [None, None]
+
+    run_virtual(scene())
+
+
 def test_processes_share_a_ceiling_by_leases_and_a_new_day_begins_anew() -> None:
     async def scene() -> None:
         clock, database = Clock(), SharedLeases()
