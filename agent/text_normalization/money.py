@@ -30,6 +30,7 @@ _AFTER_SIGN: Final = re.compile(r"[/–-]")
 _CENTS: Final = re.compile(r"[-+]?[0-9][0-9.,]*[.,][0-9]{2}")
 _NAMES: Final = {"euro": "€", "euros": "€", "dollar": "$", "dollars": "$", "dólares": "$"}
 """Currencies in words, which matter after cents: "25.50 euros"; pounds may be a weight."""
+_SMALL: Final = re.compile(rf"(?!\$)({CURRENCY})([0-9]{{1,3}})")  # dollars have commas: "$5 100 times" is no amount
 _THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:([.,'])[0-9]{3})(?:\1[0-9]{3})*")
 _GROUP_WORD: Final = re.compile(r"[0-9]{3}(?:[.,][0-9]{1,2})?")
 _JOINS: Final = frozenset({"-", "–", "to", "and", "or", "bis", "und", "à", "et", "a", "y", "oder", "ou", "o"})
@@ -71,7 +72,11 @@ def with_currency(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> 
     """The number with the currency in front that stands before or after it; the same without one, or WAIT."""
     core = _NO_CENTS.sub("", core)
     if context.currency:
-        return _put_before(context.currency, core)
+        whole = _with_groups(core, context, ahead, closed)
+        return whole if whole == WAIT else _put_before(context.currency, whole)
+    if (before := _SMALL.fullmatch(core)) is not None:
+        whole = _with_groups(before[2], context, ahead, closed)
+        return whole if whole == WAIT else f"{before[1]}{whole}"
     value, slash, period = core.partition("/")
     left, dash, right = value.replace("–", "-").rpartition("-")
     attached = _AFTER.fullmatch(right)
@@ -95,6 +100,27 @@ def with_currency(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> 
     if not currency:  # "10 000 people"
         return grouped(number) if taken and not context.language.decimal_comma else number
     return _put_before(currency, _comma_ended(number))
+
+
+def _with_groups(number: str, context: ReadAhead, ahead: Ahead, closed: bool) -> str:
+    """A number with the thousands that follow it after a space ("€ 1 250"), or WAIT."""
+    if closed or not number.isdigit() or len(number) > 3:
+        return number
+    first = ahead.char()
+    if first is None:
+        return WAIT
+    taken: list[str] = []
+    while first.isdigit() and number.isdigit():
+        words = ahead.words(len(taken) + 1)
+        if words is None:
+            return WAIT
+        group = words[-1].rstrip(_MARKS) if len(words) > len(taken) else ""
+        if _GROUP_WORD.fullmatch(group) is None:
+            break
+        number += group
+        taken.append(group)
+    context.taken = taken
+    return number
 
 
 def _turned(attached: re.Match[str]) -> str:

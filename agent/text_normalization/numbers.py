@@ -218,7 +218,8 @@ def _simple(core: str) -> str | None:
 
 
 def _read_money(sign: str, currency: str, inner_sign: str, number: str, scale: str) -> str:
-    plain = plain_number(number, comma=False)
+    # "€1.250" is written where thousands have a point; prices of fuel have three decimals, and end with 9
+    plain = plain_number(number, comma=False, money=currency == "€" and not number.endswith("9"))
     minus = {"-": "minus ", "+": "plus "}.get(sign or inner_sign, "")
     if scale:
         return f"{minus}{_amount(plain)} {SCALE_LETTERS[scale]} {ENGLISH.currency(currency, one=False)}"

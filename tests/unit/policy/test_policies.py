@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.budgets import Tier
-from agent.policy.policies import DEFAULT_PATH, Assignment, PolicyFileError, load_policies
+from agent.policy.policies import (
+    DEFAULT_PATH,
+    USUAL_ENDPOINTING,
+    Assignment,
+    Endpointing,
+    PolicyFileError,
+    load_policies,
+)
 
 GOOD = DEFAULT_PATH.read_text(encoding="utf-8")
 
@@ -35,6 +42,35 @@ def test_a_chain_starts_with_the_routed_model() -> None:
     chains = load_policies().policies["haiku_first"].chains
     assert chains.llm_from("sonnet") == ("sonnet", "haiku", "recorded")
     assert chains.llm_from("haiku") == ("haiku", "sonnet", "recorded")
+
+
+@pytest.mark.parametrize(
+    ("table", "silence_ms", "dictation_ms"),
+    [
+        ("", 1200, 1500),
+        ("endpointing = { silence_ms = 800 }", 800, 1500),
+        ("endpointing = { silence_ms = 900, dictation_ms = 2500 }", 900, 2500),
+    ],
+)
+def test_a_policy_may_say_how_much_silence_ends_a_turn(
+    tmp_path: Path, table: str, silence_ms: int, dictation_ms: int
+) -> None:
+    file = tmp_path / "policies.toml"
+    file.write_text(GOOD.replace('first_model = "haiku"', f'first_model = "haiku"\n{table}', 1), encoding="utf-8")
+    book = load_policies(file)
+    assert book.policies["haiku_first"].endpointing == Endpointing(silence_ms, dictation_ms)
+    assert book.policies["sonnet_first"].endpointing == USUAL_ENDPOINTING
+
+
+@pytest.mark.parametrize(
+    "table", ["endpointing = 800", "endpointing = { silence_ms = 0 }", "endpointing = { silence = 800 }",
+              'endpointing = { dictation_ms = "long" }']
+)  # fmt: skip
+def test_an_endpointing_that_cannot_be_meant_is_refused_by_name(tmp_path: Path, table: str) -> None:
+    file = tmp_path / "policies.toml"
+    file.write_text(GOOD.replace('first_model = "haiku"', f'first_model = "haiku"\n{table}', 1), encoding="utf-8")
+    with pytest.raises(PolicyFileError, match="endpointing"):
+        load_policies(file)
 
 
 def test_a_policy_cannot_be_changed() -> None:
