@@ -174,8 +174,8 @@ class CallConversation:
 
     def _on_filler(self, message: ServerEvent) -> None:
         seconds = (message.audio_ms or 0.0) / 1000
-        self._filler_bytes = round(seconds * SAMPLE_RATE) * 2
-        self._filler_until = self._links.clock() + seconds
+        self._filler_bytes += round(seconds * SAMPLE_RATE) * 2
+        self._filler_until = max(self._links.clock(), self._filler_until) + seconds
 
     def _turn(self, number: int | None, *, spoken: bool | None = None) -> CallerTurn:
         """The record of a turn; a new one belongs to the last thing of its kind that was said."""

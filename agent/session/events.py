@@ -37,8 +37,8 @@ class ReplyStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class FillerStarted:
-    """The next `audio_s` seconds of audio say no more than that a reply will come."""
+class FillerSent:
+    """The next `audio_s` seconds of audio are a piece of `text`, which says no more than that a reply will come."""
 
     turn: int
     text: str
@@ -169,7 +169,7 @@ SessionEvent = (
     TranscriptUpdated
     | TurnStarted
     | ReplyStarted
-    | FillerStarted
+    | FillerSent
     | ClauseStarted
     | SpeechRequested
     | ReplyCompleted

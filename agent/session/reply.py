@@ -9,7 +9,7 @@ from agent.core.audio import duration_s
 from agent.session.commands import ReportPlayback
 from agent.session.events import (
     ClauseStarted,
-    FillerStarted,
+    FillerSent,
     ReplyCleared,
     ReplyCompleted,
     ReplyPaused,
@@ -22,7 +22,6 @@ from agent.session.transport import ClientTransport
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
-from agent.turn.turn import CLIP_FRAME
 
 
 @dataclass(slots=True)
@@ -57,10 +56,11 @@ class Reply:
         self.playback.audio(len(pcm), clock.now())
 
     async def filler(self, text: str, pcm: bytes) -> None:
-        self._send(ReplyStarted(self.turn))
-        self._send(FillerStarted(self.turn, text, duration_s(len(pcm))))
-        for start in range(0, len(pcm), CLIP_FRAME):
-            await self._sound(pcm[start : start + CLIP_FRAME], first=start == 0)
+        first = not self.playback.begun
+        if first:
+            self._send(ReplyStarted(self.turn))
+        self._send(FillerSent(self.turn, text, duration_s(len(pcm))))
+        await self._sound(pcm, first=first)
         self.playback.filler(len(pcm), clock.now())
 
     async def _sound(self, pcm: bytes, *, first: bool) -> None:

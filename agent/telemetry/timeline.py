@@ -143,9 +143,9 @@ class Timeline:
         self.mark(Mark.AUDIO_SENT, max(at, self.filler_ends or at))
 
     def filled(self, seconds: float, at: float) -> None:
-        """A filler of so many seconds was sent; it is no part of the reply."""
+        """So many seconds of a filler were sent; they are no part of the reply."""
         self.sounded(FILLER, seconds)
-        self.filler_ends = at + seconds
+        self.filler_ends = max(at, self.filler_ends or at) + seconds
 
     def sounded(self, source: str, seconds: float) -> None:
         """So much of the reply was sent in this voice."""

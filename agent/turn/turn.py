@@ -37,7 +37,7 @@ class ReplyListener(Protocol):
         ...
 
     async def filler(self, text: str, pcm: bytes) -> None:
-        """Sends what says no more than that a reply will come."""
+        """Sends a piece of what says no more than that a reply will come."""
         ...
 
     def speak_yourself(self, clause: Clause) -> None:
@@ -121,11 +121,16 @@ async def _one_moment(turn: Turn) -> None:
     if turn.filler is None or ready is None or not turn.timeline.spoken:
         return
     await asyncio.sleep(ready + turn.filler.after_s - clock.now())
-    async with turn.sending:
-        if not turn.playback.begun:
-            recording = turn.filler.recording
-            await turn.caller.filler(recording.text, recording.pcm)
-            turn.timeline.filled(duration_s(len(recording.pcm)), clock.now())
+    recording, began, sent = turn.filler.recording, clock.now(), 0
+    while sent < len(recording.pcm):  # as fast as it plays, so that the reply waits for no more than a piece of it
+        piece = recording.pcm[sent : sent + CLIP_FRAME]
+        async with turn.sending:
+            if turn.playback.answered or (not sent and turn.playback.begun):
+                return
+            await turn.caller.filler(recording.text, piece)
+            turn.timeline.filled(duration_s(len(piece)), clock.now())
+        sent += len(piece)
+        await asyncio.sleep(max(0.0, began + duration_s(sent - CLIP_FRAME) - clock.now()))
 
 
 def _replied(timeline: Timeline) -> TurnOutcome:

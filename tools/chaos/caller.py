@@ -158,7 +158,7 @@ class CallerLine:
                 self._forget_sound()
                 self._rest_of_before = False
             case "filler":
-                self._filler_bytes = round(message["audio_ms"] * BYTES_PER_SECOND / 2000) * 2
+                self._filler_bytes += round(message["audio_ms"] * BYTES_PER_SECOND / 2000) * 2
                 self.fillers += 1
             case "audio.start":
                 self._turn, self._played_bytes = message["turn"], 0

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from tools.field.callers import PATIENCE_S, answered, no_fault, speaks
+from tools.field.callers import PATIENCE_S, answered, fault, no_fault, speaks
 from tools.field.case import Case, Scene, Script
+from tools.field.cases_models import HAIKU
 from tools.field.cases_recognisers import NOVA
 from tools.field.handset import BadLine, handset
 from tools.field.sounds import ringing
+from voice_sandbox.faults import FaultKind
 
 QUESTION: Final = "billing_04"  # "When will I get the refund?": answered in two sentences, none of them a question
 WHOLE: Final = r"three to five working days.*4417"
@@ -100,6 +102,22 @@ def _dictated(words: str, names: tuple[str, ...], pause_s: float, settings: dict
     )
 
 
+def _late(words: str, kind: FaultKind, *, both: bool = False) -> Case:
+    """The answer takes longer than its deadline: the caller hears that it comes, and is counted as one who waits."""
+    options = {} if both else {"model": HAIKU}
+    return Case(
+        group="turn-taking",
+        fault=words,
+        rules=fault("anthropic", kind, **options),
+        script=speaks(QUESTION),
+        says="cannot answer" if both else WHOLE,
+        good=not both,
+        everybody=both,
+        turns=1,
+        charged=("stt", "llm"),
+    )
+
+
 async def _speaks_on(scene: Scene) -> None:
     """Says something more before the reply has begun; it is slow enough for that."""
     line = scene.line
@@ -140,6 +158,8 @@ CASES: Final = (
         says="people",
         turns=1,
     ),
+    _late("Haiku says nothing after a spoken question", FaultKind.STALL),
+    _late("neither model says anything after a spoken question", FaultKind.STALL, both=True),
     _dictated("a telephone number", _NUMBER, 0.7, {}),
     _dictated("a telephone number", _NUMBER, 0.7, NOVA),
     _dictated("a name that is spelled", _NAME, 0.7, {}),

@@ -149,6 +149,8 @@ def described(line: CallerLine) -> str:
     text = spoken(line)
     short = text if len(text) <= _LONGEST_TEXT else f"{text[:_HEAD]} […] {text[-_TAIL:]}"
     parts = [f"“{short}”" if text else "nothing"]
+    if line.fillers:
+        parts.append("after “One moment, please.”")
     if line.browser_clauses:
         parts.append("spoken by the browser")
     if line.has("listen.browser"):

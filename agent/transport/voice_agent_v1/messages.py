@@ -131,7 +131,10 @@ class AudioStart(WireMessage, frozen=True, kw_only=True, tag="audio.start"):
 
 
 class FillerMessage(WireMessage, frozen=True, kw_only=True, tag="filler"):
-    """The next `audio_ms` of this turn's audio are no part of the reply: they say `text` while it takes longer."""
+    """The next `audio_ms` of this turn's audio are no part of the reply: a piece of `text`, said while it takes longer.
+
+    Sent before each piece; the reply may cut it off.
+    """
 
     turn: int
     text: str

@@ -56,7 +56,7 @@ def message_of(event: events.SessionEvent) -> ServerMessage:
             return messages.TranscriptFinal(turn=turn, text=text, spoken=spoken)
         case (
             events.ReplyStarted()
-            | events.FillerStarted()
+            | events.FillerSent()
             | events.ClauseStarted()
             | events.SpeechRequested()
             | events.ReplyCompleted()
@@ -108,7 +108,7 @@ def turn_metrics(record: TurnRecord) -> messages.TurnMetrics:
 
 def _speaking(
     event: events.ReplyStarted
-    | events.FillerStarted
+    | events.FillerSent
     | events.ClauseStarted
     | events.SpeechRequested
     | events.ReplyCompleted,
@@ -116,7 +116,7 @@ def _speaking(
     match event:
         case events.ReplyStarted(turn):
             return messages.AudioStart(turn=turn)
-        case events.FillerStarted(turn, text, audio_s):
+        case events.FillerSent(turn, text, audio_s):
             return messages.FillerMessage(turn=turn, text=text, audio_ms=round(audio_s * 1000, 1))
         case events.ClauseStarted(turn, clause, text):
             return messages.ReplyText(turn=turn, clause=clause, text=text)

@@ -13,5 +13,5 @@ def test_an_echo_is_told_with_words_that_can_be_shown() -> None:
 
 
 def test_a_filler_says_how_much_of_the_audio_it_is() -> None:
-    told = message_of(events.FillerStarted(3, "One moment, please.", 0.9504))
+    told = message_of(events.FillerSent(3, "One moment, please.", 0.9504))
     assert told == messages.FillerMessage(turn=3, text="One moment, please.", audio_ms=950.4)
