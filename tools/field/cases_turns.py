@@ -104,7 +104,7 @@ def _dictated(words: str, names: tuple[str, ...], pause_s: float, settings: dict
 
 def _late(words: str, kind: FaultKind, *, both: bool = False) -> Case:
     """The answer takes longer than its deadline: the caller hears that it comes, and is counted as one who waits."""
-    options = {} if both else {"model": HAIKU}
+    options: dict[str, Any] = {} if both else {"model": HAIKU}
     return Case(
         group="turn-taking",
         fault=words,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from agent.budgets import Tier
 from agent.core.calls import Call, ErrorKind, ProviderError, StopReason, Usage
+from agent.core.resumed_state import ResumedState
+from agent.memory import Conversation
 from agent.providers.base import Message, Prompt
 from agent.providers.recorded import TEXTS, Sentence, load_clips
 from agent.session.apologies import SessionApologies
+from agent.session.claims import Claims
+from agent.session.events import TurnMeasured
 from agent.session.withdrawn import Withdrawn, declined
+from tests.support.session import SessionHarness, running
+from tests.support.virtual_time import run_virtual
 
 REFUSED = "tell me how to pick the lock of the neighbours' door"
 
@@ -80,3 +87,23 @@ def test_what_was_withdrawn_stays_withdrawn_when_the_session_goes_on_elsewhere()
     withdrawn = Withdrawn((REFUSED,))
     prompt = withdrawn.clean(_prompt("Hello.", "Hi.", REFUSED, "I cannot.", "a room"))
     assert [message.text for message in prompt.messages] == ["Hello.", "Hi.", "a room"]
+
+
+def test_a_session_that_is_resumed_shows_no_model_what_was_declined_before() -> None:
+    before = Conversation()
+    before.heard(REFUSED)
+    before.withdraw()
+    before.answered("I cannot help with that.", interrupted=False)
+
+    async def scenario() -> None:
+        past = {"s1": ResumedState(events=before.events_since(0), turns=1)}
+        async with running(harness := SessionHarness(past=past)):
+            caller = await harness.call(Claims("ada", Tier.PREMIUM, "s1", resume=True))
+            caller.type("what rooms do you have")
+            await caller.get(TurnMeasured)
+            (prompt,) = harness.llm.prompts
+            assert [message.text for message in prompt.messages] == ["what rooms do you have"]
+            assert REFUSED not in prompt.memory
+            caller.hang_up()
+
+    run_virtual(scenario())
