@@ -148,13 +148,13 @@ class Claude:
     async def clock_ahead_s(self) -> float | None:
         """By how many seconds our clock is ahead of the vendor's; None where it does not say."""
         import httpx2
-        from anthropic import APIStatusError
+        from anthropic import APIConnectionError, APIStatusError
 
         try:
             headers = (await self._client.models.with_raw_response.list(limit=1)).headers
         except APIStatusError as error:
             headers = error.response.headers
-        except httpx2.HTTPError:
+        except (APIConnectionError, httpx2.HTTPError):
             return None
         theirs = headers.get("date")
         return None if theirs is None else time.time() - parsedate_to_datetime(theirs).timestamp()
