@@ -100,12 +100,13 @@ async def test_a_long_conversation_follows_its_end_and_leaves_a_reader_alone() -
         assert page.complaints == []
 
 
-@pytest.mark.parametrize("may_see", [True, False])
-async def test_the_cost_is_shown_where_the_tier_may_see_it(tmp_path: Path, may_see: bool) -> None:
+@pytest.mark.parametrize(("set_to", "may_see"), [("true", True), ("false", False), (None, True)])
+async def test_the_cost_is_shown_where_the_tier_may_see_it_and_by_itself_in_the_sandbox(
+    tmp_path: Path, set_to: str | None, may_see: bool
+) -> None:
     budgets = tmp_path / "budgets.toml"
-    budgets.write_text(
-        DEFAULT_FILE.read_text().replace("[tiers.free]", f"[tiers.free]\nshow_cost = {json.dumps(may_see)}")
-    )
+    line = "" if set_to is None else f"\nshow_cost = {set_to}"
+    budgets.write_text(DEFAULT_FILE.read_text().replace("[tiers.free]", f"[tiers.free]{line}"))
     async with calm_house(budgets_file=budgets) as stack, talk_page(stack.url) as page:
         await say(page, "I would like to book a room")
         [metrics] = await finished_turns(page, 1)
