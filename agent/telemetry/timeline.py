@@ -16,6 +16,7 @@ All times are seconds of the event loop's monotonic clock.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,6 +81,11 @@ class TurnRecord:
     fallbacks: tuple[Fallback, ...]
     audio_s: Mapping[str, float]  # of the reply that were sent, by whose voice it was
     context_tokens: Mapping[str, int]
+
+    @property
+    def reply_after_s(self) -> float | None:
+        """Voice-to-voice as it is told to people: None for a turn without a real reply, whose wait has no end."""
+        return None if self.outcome in WITHOUT_REPLY else self.voice_to_voice_s
 
     @property
     def owed(self) -> bool:
@@ -158,7 +164,7 @@ class Timeline:
             network_s=network_s,
             stages=stages,
             voice_to_voice_s=total if self.spoken else None,
-            over_budget=_over(stages, total, budgets) if self.spoken else (),
+            over_budget=_over(stages, total, budgets, outcome) if self.spoken else (),
             calls=tuple(self.calls),
             fallbacks=tuple(self.fallbacks),
             audio_s=dict(self.audio_s),
@@ -189,8 +195,11 @@ def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: fl
     return max(0.0, marks.get(Mark.AUDIO_SENT, ended_at) - began)
 
 
-def _over(stages: Mapping[str, float | None], total: float | None, budgets: LatencyBudget) -> tuple[str, ...]:
-    measured = {**stages, "voice_to_voice": total}
+def _over(
+    stages: Mapping[str, float | None], total: float | None, budgets: LatencyBudget, outcome: TurnOutcome
+) -> tuple[str, ...]:
+    """The budgets that are breached. A reply that never comes is later than any budget."""
+    measured = {**stages, "voice_to_voice": math.inf if outcome in WITHOUT_REPLY else total}
     return tuple(
         name
         for name, budget in budgets.seconds().items()
