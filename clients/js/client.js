@@ -21,7 +21,7 @@
  *     microphone  {open, lost}        lost when it went away by itself
  *     recognised  {text}              words so far of the browser's own recogniser
  *     recogniser  {running, reason}   whether the browser's own recogniser runs
- *     typed       {waiting}           typed texts that the server has not taken yet; they are sent again after a loss
+ *     typed       {waiting}           typed texts that the server has not taken yet; after a loss, see `sendAgain`
  */
 import { AudioDevice } from "./audio.js";
 import { BrowserRecogniser, BrowserVoice } from "./browser-speech.js";
@@ -156,6 +156,14 @@ export class VoiceClient extends EventTarget {
     return true;
   }
 
+  /**
+   * Sends the typed texts again that the server has not taken. Ask the user first, after a loss: the line may have
+   * brought them, and lost the answer.
+   */
+  sendAgain() {
+    for (const text of this._waiting) this._line.send({ type: "text", text, spoken: false });
+  }
+
   /** Ends the session. */
   hangUp() {
     if (!this._line.send({ type: "hangup" })) this._line.drop();
@@ -185,8 +193,7 @@ export class VoiceClient extends EventTarget {
   _stateChanged(state, reason) {
     if (state === "reconnecting" || state === "ended") this._replies.clear();
     this._emit("state", { state, reason });
-    if (state === "open") for (const text of this._waiting) this._line.send({ type: "text", text, spoken: false });
-    else if (state === "ended") this._wait([]);
+    if (state === "ended") this._wait([]);
   }
 
   /** Does what a message asks for, then tells the page. */

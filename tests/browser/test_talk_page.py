@@ -155,6 +155,28 @@ async def test_a_call_with_the_keyboard_alone() -> None:
         await page.until("voiceAgent.state === 'ended'")
         assert "You hung up." in await page.text("#turns")
         assert await page.text("#talk-text") == "Call again"
+        assert await page.run("document.activeElement.id") == "talk", "the focus does not fall to the page"
+        await page.press("Enter")
+        await page.until("voiceAgent.state === 'open'")
+        assert await page.run("document.activeElement.id") in ("talk", "text")
+
+
+async def test_a_second_call_is_a_new_session_and_shows_nothing_of_the_first() -> None:
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        await say(page, "hello")
+        await finished_turns(page, 1)
+        await page.until("document.querySelector('#cost-section').checkVisibility()")
+        await page.click("#hangup")
+        await page.until("voiceAgent.state === 'ended'")
+        await page.click("#text")
+        await page.run("voiceAgent.connect()")
+        await page.until("voiceAgent.state === 'open'")
+        words = await page.text("#turns")
+        assert "A new session." in words
+        assert "goes on" not in words
+        for section in ("#latency", "#cost-section", "#memory-section"):
+            assert not await page.shown(section), section
+        assert await page.shown("#latency-empty")
 
 
 async def test_everything_has_a_name_and_fits_into_a_small_window() -> None:

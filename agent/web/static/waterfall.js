@@ -58,6 +58,15 @@ export class Waterfall {
     this._budgets = budgets;
   }
 
+  /** A new session begins: its turns are counted anew. */
+  clear() {
+    this._turns = [];
+    this._chosen = null;
+    byId("latency").hidden = true;
+    byId("latency-empty").hidden = false;
+    byId("latency-turn").textContent = "";
+  }
+
   /** The reply of a turn became audible. */
   ear(epoch, turn, earMs) {
     this._entry(epoch, turn).earMs = earMs;
