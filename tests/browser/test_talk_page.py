@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -228,6 +229,50 @@ async def test_text_stands_out_from_its_ground() -> None:
             colours = dict(zip(names, values, strict=True))
             low = {pair: contrast for pair in pairs if (contrast := _contrast(*(colours[name] for name in pair))) < 4.5}
             assert low == {}, scheme
+
+
+async def test_what_can_be_used_or_read_off_stands_out_from_its_ground() -> None:
+    """The same for borders of controls, budgets and bars: 3 to 1."""
+    shapes = {
+        "#talk": "background-color",
+        "#text": "border-top-color",
+        "#send": "border-top-color",
+        "#sample-buttons button": "border-top-color",
+        "#history .bar": "background-color",
+        ".budget": "border-top-color",
+        ".spent": "background-color",
+    }
+    grounds = ("--panel", "--paper", "--note-fill", "--over-fill")
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        await say(page, "I would like to book a room")
+        await finished_turns(page, 1)
+        await page.run("voiceAgent.dispatchEvent(new CustomEvent('turn.metrics', { detail: { epoch: 1, turn: 1,"
+                       " spoken: true, outcome: 'replied', voice_to_voice_ms: 700, over_budget: [],"
+                       " stages: { stt: 300, llm: 200, tts: 150, send: 1, network: 49 } } }))")  # fmt: skip
+        for scheme in ("light", "dark"):
+            await page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            for selector, what in shapes.items():
+                drawn: str = await page.run(f"getComputedStyle(document.querySelector('{selector}'))['{what}']")
+                colour = "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", drawn)[:3])
+                for ground in grounds[:2] if selector.startswith((".", "#history")) else grounds:
+                    behind: str = await page.run(
+                        f"getComputedStyle(document.documentElement).getPropertyValue('{ground}').trim()"
+                    )
+                    assert _contrast(colour, behind) >= 3, (scheme, selector, ground)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 664), (320, 568)])
+async def test_a_notice_leaves_the_text_box_on_a_phone_s_screen(width: int, height: int) -> None:
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        await page.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=True
+        )
+        await page.run("voiceAgent.dispatchEvent(new CustomEvent('error', { detail: { fatal: false, message:"
+                       " 'the service cannot hear you at the moment, and says so in a long sentence' } }))")  # fmt: skip
+        assert await page.shown("#problem")
+        await page.until(
+            "document.querySelector('#type').getBoundingClientRect().bottom <= innerHeight && scrollY === 0", 3
+        )
 
 
 async def test_the_page_loads_nothing_but_its_own_files_and_runs_no_inline_script() -> None:

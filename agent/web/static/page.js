@@ -231,6 +231,13 @@ function showMicrophone() {
   byId("turns").setAttribute("aria-live", on ? "off" : "polite");
 }
 
+/** Header and notices leave the rest of a small window to the conversation. */
+const above = new ResizeObserver(() => {
+  const height = byId("notices").getBoundingClientRect().bottom + globalThis.scrollY;
+  document.documentElement.style.setProperty("--above", `${Math.ceil(height)}px`);
+});
+for (const part of [document.querySelector("header"), byId("notices")]) above.observe(part);
+
 // Sample callers
 
 async function showSamples() {
