@@ -268,7 +268,7 @@ async def test_a_notice_leaves_the_text_box_on_a_phone_s_screen(width: int, heig
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=True
         )
         await page.run("voiceAgent.dispatchEvent(new CustomEvent('error', { detail: { fatal: false, message:"
-                       " 'the service cannot hear you at the moment, and says so in a long sentence' } }))")  # fmt: skip
+                       " 'the service cannot hear you at the moment, and says so in many words' } }))")  # fmt: skip
         assert await page.shown("#problem")
         await page.until(
             "document.querySelector('#type').getBoundingClientRect().bottom <= innerHeight && scrollY === 0", 3
