@@ -255,7 +255,7 @@ class Settings(ProviderSettings, DoorSettings):
             return Endpoint(key, url, simulated=False)
         if self.sandbox_url is None:
             raise ConfigurationError(
-                f"{name.upper()}_API_KEY is not set: it takes the provider's key; or set {PREFIX}SANDBOX_URL"
+                f"{name.upper()}_API_KEY is not set: set it to the key, or {PREFIX}SANDBOX_URL to a sandbox's address"
             )
         return Endpoint(SecretStr(SANDBOX_KEY), self.sandbox_url, simulated=True)
 

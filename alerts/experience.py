@@ -7,13 +7,15 @@ from typing import Final
 
 from agent.policy.evidence import LOST_SESSION_SHARE, NO_REPLY_SHARE
 from agent.telemetry import catalog
+from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SCORE, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import average, equal, select, share, total, value
 from alerts.recording.burn_rate import BUDGET_LEFT, BURN, FAST, PERIOD_TURNS, SLOW, Burn
 from alerts.recording.model import DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO, baseline
-from alerts.recording.signals import SESSIONS, TURNS_OWED
-from alerts.recording.verdict import WINDOW
+from alerts.recording.network import NETWORK_LOWER, NETWORK_SHARE
+from alerts.recording.signals import SESSIONS, SESSIONS_SLOW, TURNS_OWED
+from alerts.recording.verdict import MIN_SLOW_SESSIONS, WINDOW
 
 DEAD_AIR_S: Final = 3.0
 """Seconds of silence for each turn that is owed a reply: more than any chain may take."""
@@ -32,6 +34,7 @@ def experience(setting: RuleContext) -> Iterator[Alert]:
     yield _fast_burn(setting)
     yield _slow_burn(setting)
     yield _stage(setting)
+    yield _network(setting)
     yield _roll_back()
     yield _suspected()
     yield _no_reply()
@@ -126,6 +129,41 @@ def _stage(setting: RuleContext) -> Alert:
         by,
         for_minutes=2,
         keep_firing_minutes=10,
+    )
+
+
+def _network(setting: RuleContext) -> Alert:
+    budgets = setting.budgets
+    objective, limit_s = budgets.objective.slow_turn_share, budgets.latency.voice_to_voice / 1000
+
+    def shortest(metric: Metric) -> str:
+        windows = (f"max by (tier) ({select(metric, [equal('window', window)])})" for window in DECISION_WINDOWS)
+        return " or on (tier) ".join(windows)
+
+    several = f"{value(SESSIONS_SLOW, ('tier',), [equal('window', '24h')], 'sum')} >= {MIN_SLOW_SESSIONS}"
+    return Alert(
+        "VoiceAgentNetworkSlow",
+        f"({shortest(NETWORK_SHARE)}) and on (tier) ({shortest(NETWORK_LOWER)}) > {objective:g}"
+        f" and on (tier) {several}",
+        "ticket",
+        f"{_SHARE} of the turns of {{{{ $labels.tier }}}} callers took over {limit_s:g} s by their network alone"
+        f" (objective {objective:.0%})",
+        "Turns that would have been in time without their round trip, significantly over the objective in the shortest"
+        f" of 1, 6 and 24 hours with {MIN_TURNS} turns and {MIN_SESSIONS} sessions, in {MIN_SLOW_SESSIONS} calls.",
+        PanelLink("ux", 17, "Slow by the network alone"),
+        Runbook(
+            "Callers are far away or on bad lines: the service is quick enough, and the way to it is not.",
+            (
+                "Did the way change (edge, region, load balancer, carrier)? Undo that.",
+                "Is the event loop late (row “Is it the service itself?”)? A late process measures late lines.",
+                "Is it a new group of callers, or a client that answers late? No policy mends it: do not roll back.",
+            ),
+            ("voice-agent report --since 6h", "voice-agent report session ID"),
+            "It was like this all the time, and the callers are where they are: move the service nearer to them.",
+        ),
+        ("tier",),
+        for_minutes=15,
+        keep_firing_minutes=30,
     )
 
 

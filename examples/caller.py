@@ -39,6 +39,8 @@ async def call(url: str, text: str) -> tuple[str, bytes]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
     reply, pcm = asyncio.run(call("http://127.0.0.1:8000", sys.argv[1]))
     with wave.open(sys.argv[2], "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))

@@ -95,7 +95,8 @@ class Caller:
             else:
                 session = await open_session(client, self._options.url, self._options.api_key)
             url, token = session.url, session.token
-        self._line = await open_line(url, token)
+        network = self._clockwork.line
+        self._line = await open_line(url, token, network.push if network.delay_s else None)
 
     def interrupt(self) -> None:
         """Leaves out what is left of the script: hangs up, and `converse` returns what was written down."""

@@ -37,15 +37,17 @@ def probe(url: str, key: str, wav: Path | None, every: float | None) -> None:
     """
     while True:
         began = time.monotonic()
-        failed = asyncio.run(_probe(url, key, wav))
-        click.echo(f"probe: {failed or 'answered'} after {time.monotonic() - began:.1f} s", err=failed is not None)
+        failed, waited_ms = asyncio.run(_probe(url, key, wav))
+        heard = "" if waited_ms is None else f"answered after {waited_ms:.0f} ms, in "
+        told = heard or f"{failed or 'answered'}, after "
+        click.echo(f"probe: {told}a call of {time.monotonic() - began:.1f} s", err=failed is not None)
         if every is None:
             sys.exit(0 if failed is None else 1)
         time.sleep(max(0.0, every - (time.monotonic() - began)))
 
 
-async def _probe(url: str, key: str, wav: Path | None) -> str | None:
-    """One call; what was wrong with it, or None. The message holds no key."""
+async def _probe(url: str, key: str, wav: Path | None) -> tuple[str | None, float | None]:
+    """One call: what was wrong with it, or None, and the milliseconds until its reply was heard. Holds no key."""
     from voice_loadtest.audio import CallerRecordingError, load_wav
     from voice_loadtest.caller import CallOptions, call
     from voice_loadtest.protocol import CallError
@@ -57,9 +59,10 @@ async def _probe(url: str, key: str, wav: Path | None) -> str | None:
         async with asyncio.timeout(CALL_S):
             record = await call(CallOptions(url=url, api_key=key), [Speak(clip)])
     except CallerRecordingError as error:
-        return str(error)
+        return str(error), None
     except TimeoutError:
-        return f"no reply within {CALL_S:g} s"
+        return f"no reply within {CALL_S:g} s", None
     except (CallError, OSError) as error:
-        return str(error)
-    return None if record.all_answered else "no real reply"
+        return str(error), None
+    waited_ms = next((turn.voice_to_voice_ms for turn in record.turns), None)
+    return (None, waited_ms) if record.all_answered else ("no real reply", None)

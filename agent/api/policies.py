@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from litestar import Request, Router, get, post
 from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 from litestar.plugins.problem_details import ProblemDetailsException
 from pydantic import SecretStr
@@ -62,6 +63,18 @@ class PoliciesApi:
     def open(self) -> Router:
         """The routes."""
 
+        def operators_only(request: Any, _handler: Any) -> None:
+            check_bearer(request.headers.get("authorization"), self.token, f"{PREFIX}OPERATOR_TOKEN")
+
+        return Router(
+            "/v1/ops",
+            route_handlers=[*self._reading(), *self._changing()],
+            guards=[operators_only],
+            request_max_body_size=MAX_BODY,
+            security=[{OPERATOR: []}],
+        )
+
+    def _reading(self) -> list[HTTPRouteHandler]:
         @get("/policies", summary="Policies, and which of them are in force")
         async def policies() -> Mapping[str, Any]:
             async with _answering():
@@ -78,6 +91,15 @@ class PoliciesApi:
                 found = await self.desk.history(None if tier is None else _tier(tier))
             return [revision_view(revision) for revision in found]
 
+        @get("/decisions", summary="Decisions about alerts, newest first")
+        async def decisions(tier: FromQuery[str | None] = None) -> list[Mapping[str, Any]]:
+            async with _answering():
+                found = await self.desk.decisions(None if tier is None else _tier(tier))
+            return [decision_view(decision) for decision in found]
+
+        return [policies, history, decisions]
+
+    def _changing(self) -> list[HTTPRouteHandler]:
         @post(
             "/policies/{tier:str}/assign",
             status_code=200,
@@ -106,12 +128,6 @@ class PoliciesApi:
             await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
-        @get("/decisions", summary="Decisions about alerts, newest first")
-        async def decisions(tier: FromQuery[str | None] = None) -> list[Mapping[str, Any]]:
-            async with _answering():
-                found = await self.desk.decisions(None if tier is None else _tier(tier))
-            return [decision_view(decision) for decision in found]
-
         @post(
             "/decisions/{decision_id:str}/undo",
             status_code=200,
@@ -125,17 +141,7 @@ class PoliciesApi:
             await self.watch.catch_up()  # the change is made: a failure now must not look like one
             return revision_view(made)
 
-        def operators_only(request: Any, _handler: Any) -> None:
-            check_bearer(request.headers.get("authorization"), self.token, f"{PREFIX}OPERATOR_TOKEN")
-
-        handlers = [policies, history, assign, rollback, decisions, undo]
-        return Router(
-            "/v1/ops",
-            route_handlers=handlers,
-            guards=[operators_only],
-            request_max_body_size=MAX_BODY,
-            security=[{OPERATOR: []}],
-        )
+        return [assign, rollback, undo]
 
 
 @asynccontextmanager

@@ -2,9 +2,9 @@
 
     reserve ──► call ends ──► its price takes the place of the reservation
 
-A session's purse spends from six accounts at once: the session, the caller's day, the address's day and hour, the
-tier's hour and the process's hour. Each tier has its own accounts, so that strangers never spend what members need.
-No database is asked on the way: `run` leases shares of the common ceilings in the background.
+A session's purse spends from all its accounts at once: its own, the days of caller, API key and address, the hours of
+address, tier and process. Each tier has its own, so that strangers never spend what members need. No database is asked
+on the way: `run` leases shares of the common ceilings in the background.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """On whose account a session spends. `address` None where the transport knows none, or where it is not limited."""
+    """On whose account a session spends. `address` is None where it is not known or not limited, `key` (which API key
+    the token was given for) where there is none."""
 
     subject: str
     tier: Tier
     address: str | None
+    key: str | None = None
 
 
 class Step(StrEnum):
@@ -219,6 +221,8 @@ class SpendingCeilings:
         hour = _hour_after(now)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         yield self._account(AccountKey(Scope.SUBJECT_DAY, tier, self._digest("s", payer.subject), day))
+        if payer.key is not None:
+            yield self._account(AccountKey(Scope.KEY_DAY, tier, self._digest("k", payer.key), day))
         if payer.address is not None:
             digest = self._digest("a", payer.address)
             yield self._account(AccountKey(Scope.ADDRESS_DAY, tier, digest, day))

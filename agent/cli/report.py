@@ -79,18 +79,38 @@ def report_session(session_id: str, as_json: bool) -> None:
 def forget(subject: str) -> None:
     """Delete everything about a caller: sessions, turns, memory. Their charges stay, without a name.
 
-    SUBJECT is the caller's name, or the id of one of the caller's sessions, its beginning or a trace id.
+    SUBJECT is the caller's name, or the id of one of the caller's sessions, its beginning or a trace id. A call that is
+    running ends within seconds. What is not reached is said.
     """
 
-    async def work(engine: AsyncEngine, _: Settings) -> tuple[str, retention.Counts]:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[str, retention.Counts, str, bool]:
         caller = await the_caller(engine, subject)
-        return caller, await retention.forget(engine, caller)
+        return caller, await retention.forget(engine, caller), engine.dialect.name, settings.log_transcripts
 
-    caller, counts = with_ledger(work)
+    caller, counts, database, transcripts = with_ledger(work)
     if not any(counts.values()):
-        raise click.ClickException(f"the ledger knows no caller {subject}")
+        raise click.ClickException(f"the ledger knows no caller {subject}; a call that is running ends in seconds")
     click.echo(f"{caller} is forgotten")
     click.echo(_counted(counts))
+    click.echo("\nA call of this caller that is running ends within seconds. Not reached from here:")
+    for place in unreached(database, transcripts=transcripts):
+        click.echo(f"- {place}")
+
+
+def unreached(database: str, *, transcripts: bool) -> list[str]:
+    """Where something of a forgotten caller may be left, in words for the operator."""
+    words = "session ids AND WHAT WAS SAID, since VOICE_AGENT_LOG_TRANSCRIPTS is on" if transcripts else "session ids"
+    places = [
+        f"the service's log, wherever it is collected: {words}",
+        "traces and Sentry, where they are set up: session ids and times, no words",
+        "the providers: what they keep of audio and text is in their terms (docs/security.md)",
+        "backups of the database",
+    ]
+    if database == "postgresql":
+        places.append(
+            "PostgreSQL's dead rows until VACUUM, and its write-ahead log and archives until they are recycled"
+        )
+    return places
 
 
 @click.group()

@@ -2,20 +2,27 @@
 
 Tried with uvicorn 0.54: a request line that never ends, headers or a body that never come and a handshake that
 `websockets` refuses while it reads it stay open for ever; empty continuation frames and pings that nobody reads the
-answers of grow memory without a bound.
+answers of grow memory without a bound; 256 KiB of tiny frames or chunks, read at once, keep everybody waiting 0.2 s.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from statistics import median
 from typing import Any, Final
 
 import h11
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 
 from agent.server.connections import ConnectionGate
+from agent.transport.voice_agent_v1.websocket import ROUND_TRIP
 
 MAX_FRAME: Final = (
     128 * 1024
@@ -23,6 +30,10 @@ MAX_FRAME: Final = (
 MAX_FRAGMENTS: Final = 1_024  # frames of one message
 CONTROL_FRAMES_S: Final = 20.0  # pings and pongs of the WebSocket layer, which no application sees
 CONTROL_BURST: Final = 200.0
+PIECE: Final = 4_096  # bytes that are taken at once: 4 ms of the smallest frames or chunks
+FIRST_PINGS: Final = 3
+FIRST_PINGS_S: Final = 0.2
+PING_EVERY_S: Final = 5.0
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 10\r\n"
     b"x-content-type-options: nosniff\r\nconnection: close\r\n"
@@ -34,6 +45,65 @@ _LATE: Final = (
 )
 
 
+class Pieces:
+    """What has arrived on one connection: it is taken in pieces, between which everybody else has his turn.
+
+    Nothing is read meanwhile, whoever resumes reading; `may_read` says whether it goes on after the last piece.
+    """
+
+    def __init__(self, take: Callable[[bytes], None], may_read: Callable[[], bool]) -> None:
+        self._take = take
+        self._may_read = may_read
+        self._unread = bytearray()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something has not been taken yet."""
+        return bool(self._unread)
+
+    def arrived(self, data: bytes, transport: asyncio.Transport) -> None:
+        """Takes the first piece at once, and each other one in a later round of the event loop."""
+        if self._unread:
+            self._unread += data
+        elif len(data) <= PIECE:
+            self._take(data)
+        else:
+            self._unread += data
+            self._next(transport)
+
+    def forget(self) -> None:
+        """Nothing more of it is taken."""
+        self._unread.clear()
+
+    def _next(self, transport: asyncio.Transport) -> None:
+        if transport.is_closing():
+            self.forget()
+        if not self._unread:
+            return
+        piece = bytes(self._unread[:PIECE])
+        del self._unread[:PIECE]
+        self._take(piece)
+        if self._unread:
+            transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._next, transport)
+        elif self._may_read():
+            transport.resume_reading()
+
+
+class PatientFlow(FlowControl):
+    """Does not resume reading while there is something to take."""
+
+    def __init__(self, transport: asyncio.Transport, pieces: Pieces) -> None:
+        super().__init__(transport)
+        self._pieces = pieces
+
+    def resume_reading(self) -> None:
+        """Reading goes on, now or after the last piece."""
+        super().resume_reading()
+        if self._pieces.waiting:
+            self._transport.pause_reading()
+
+
 class GuardedHttp(H11Protocol):
     """HTTP with a gate and a deadline for each request's line and headers, and for its body."""
 
@@ -42,11 +112,13 @@ class GuardedHttp(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._pieces = Pieces(self._take, lambda: not self.flow.read_paused)
         self._entered = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = PatientFlow(transport, self._pieces)
         self._entered = self.gate.enter(_address(self.client))
         if not self._entered:
             length = f"content-length: {len(_BUSY_BODY)}\r\n\r\n".encode()
@@ -56,9 +128,11 @@ class GuardedHttp(H11Protocol):
         self._mind()
 
     def data_received(self, data: bytes) -> None:
-        if not self._entered:
-            return
-        super().data_received(data)
+        if self._entered:
+            self._pieces.arrived(data, self.transport)
+
+    def _take(self, piece: bytes) -> None:
+        super().data_received(piece)
         self._mind()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -70,6 +144,7 @@ class GuardedHttp(H11Protocol):
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._entered = False  # it goes on as a WebSocket, which leaves the gate when it ends
+        self._pieces.forget()
         self._cancel()
         super().handle_websocket_upgrade(event)
 
@@ -108,15 +183,42 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._pieces = Pieces(self._take, lambda: not self.read_paused)
         self._control = CONTROL_BURST
         self._control_at = self.loop.time()
+        self._round_trips: deque[float] = deque(maxlen=5)
+
+    def round_trip_s(self) -> float | None:
+        """The median of the last five pings of this layer, which no page can answer late; None until there is one."""
+        return median(self._round_trips) if self._round_trips else None
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            told: dict[str, dict[object, object]] = {ROUND_TRIP: {"seconds": self.round_trip_s}}
+            self.scope["extensions"] = {**(self.scope.get("extensions") or {}), **told}
+
+    def schedule_ping(self) -> None:
+        """The first pings follow each other quickly, so that the first turn already has a round trip."""
+        wait_s = FIRST_PINGS_S if len(self._round_trips) < FIRST_PINGS else PING_EVERY_S
+        self.ping_timer = self.loop.call_later(wait_s, self.send_keepalive_ping)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gate.leave(_address(self.client))
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._pieces.arrived(data, self.transport)
+
+    async def receive(self) -> Any:
+        """The next message. Reading goes on when the last one is taken."""
+        message = await super().receive()
+        if self._pieces.waiting:
+            self.transport.pause_reading()
+        return message
+
+    def _take(self, piece: bytes) -> None:
+        super().data_received(piece)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.gate.cut("handshake")
             self.handshake_initiated = self.handshake_complete = self.close_sent = True
@@ -129,6 +231,15 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             return
         super().handle_cont(event)
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn logs an exception, which would reach whoever is told of faults
+                self._fail(CloseCode.INVALID_DATA, "text that is not UTF-8")
+                return
+        super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         if not self._allow_control():
             return
@@ -138,8 +249,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.conn.data_to_send()  # who does not read our answers gets no more of them
 
     def handle_pong(self, event: Frame) -> None:
-        if self._allow_control():
-            super().handle_pong(event)
+        if not self._allow_control():
+            return
+        waited = self.pending_ping_payload is not None
+        super().handle_pong(event)
+        if waited and self.pending_ping_payload is None:
+            self._round_trips.append(self.last_ping_rtt)
 
     def _allow_control(self) -> bool:
         if self.close_sent or self.transport.is_closing():

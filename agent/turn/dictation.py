@@ -60,7 +60,7 @@ def goes_on(text: str) -> bool:
     if tokens[-1] in _UNFINISHED and not text.rstrip().endswith((".", "!")):
         return True
     digits, tokens_in_row, letters = _trailing_group(tokens)
-    introduced = _LEAD_INS.search(text.lower())
+    introduced = max(_LEAD_INS.finditer(text.lower()), key=lambda found: found.end(), default=None)
     if introduced is not None:
         after = text[introduced.end() :].strip(" .,:-")
         short = _SHORT_NUMBERS.search(text.lower()[: introduced.end()])

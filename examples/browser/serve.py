@@ -7,6 +7,7 @@ import uvicorn
 from litestar import Litestar
 from litestar.static_files import create_static_files_router
 
+from agent.core.errors import ConfigurationError
 from agent.server.app import create_app
 from agent.settings import Settings, load_settings
 
@@ -21,5 +22,9 @@ def with_page(settings: Settings) -> Litestar:
 
 
 if __name__ == "__main__":
-    loaded = load_settings()
-    uvicorn.run(with_page(loaded), host=loaded.host, port=loaded.port)
+    try:
+        loaded = load_settings()
+        served = with_page(loaded)
+    except ConfigurationError as error:
+        raise SystemExit(str(error)) from None
+    uvicorn.run(served, host=loaded.host, port=loaded.port)

@@ -13,13 +13,14 @@ from agent.cli.views.period import DIM, OVER, dollars, short_model, titled
 from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import Unit
 from agent.reports.session import Position, SessionReport, TurnView
-from agent.telemetry.timeline import WITHOUT_REPLY
+from agent.telemetry.timeline import NETWORK_CAP_S, WITHOUT_REPLY
 
 _BAR: Final = 56  # columns of a waterfall's time axis, where there is room
 _NAME: Final = 26
 _AROUND: Final = 2 + _NAME + 1 + len(" 12,345 ms")  # columns of a line beside its axis
 _PATH: Final = ("speech_ended", "transcript_ready", "first_clause", "first_audio", "audio_sent")
 _COLOURS: Final = {"stt": "cyan", "llm": "magenta", "tts": "yellow", "send": "white"}
+_NETWORK: Final = "green"
 _MICRO: Final = 6  # digits of an amount in a bill: what a turn costs is a fraction of a hundredth of a cent
 
 _TOKENS: Final = {
@@ -38,7 +39,8 @@ def session_view(report: SessionReport, width: int) -> RenderableType:
         (f"session {report.session_id}", "bold"),
         f"\n{report.tier} · {report.policy} v{report.policy_version}",
         f" · began {report.started_at:%Y-%m-%d %H:%M:%S} UTC{lasted} · {how}\n",
-        (f"{dollars(report.usd, _MICRO)}\n", "bold"),
+        (f"{dollars(report.usd, _MICRO)}", "bold"),
+        "; listening and notes belong to no turn\n",
     )
     bar = max(10, min(_BAR, width - _AROUND))
     return Group(head, *(_waterfall(turn, bar) for turn in report.turns), _bill(report))
@@ -63,6 +65,10 @@ def _waterfall(turn: TurnView, bar: int) -> Text:
         reached = max(before, at)
         _line(text, stage, (before, reached), last, bar, _COLOURS[stage])
         before = reached
+    else:
+        if before is not None and turn.voice_to_voice_s is not None and turn.network_s is not None:
+            network_ms = min(turn.network_s, NETWORK_CAP_S) * 1000
+            _line(text, "network", (before, before + network_ms), max(last, before + network_ms), bar, _NETWORK)
     for call in calls:
         name = f"  {call['provider']}" + ("" if call["outcome"] == "ok" else f" ({call['outcome']})")
         style = DIM if call["outcome"] == "ok" else "red"

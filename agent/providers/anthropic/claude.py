@@ -11,6 +11,7 @@ from agent.core.calls import CUT_REPLIES, CallRecorder, ErrorKind, StopReason, U
 from agent.providers.anthropic.models import options_of
 from agent.providers.base import Prompt, TextDelta
 from agent.providers.call import Failure, ProviderCall
+from agent.providers.headroom import headroom_of
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,
     KEEPALIVE_EXPIRY_S,
@@ -90,6 +91,7 @@ class Claude:
                 **request, stream=True, extra_headers=session_headers(session)
             ) as stream:
                 call.accepted = True
+                call.headroom = headroom_of(stream.response.headers)
                 async for event in cast("AsyncIterator[RawMessageStreamEvent]", stream):
                     text = tokens.text_of(event)
                     if text:
@@ -146,13 +148,13 @@ class Claude:
     async def clock_ahead_s(self) -> float | None:
         """By how many seconds our clock is ahead of the vendor's; None where it does not say."""
         import httpx2
-        from anthropic import APIStatusError
+        from anthropic import APIConnectionError, APIStatusError
 
         try:
             headers = (await self._client.models.with_raw_response.list(limit=1)).headers
         except APIStatusError as error:
             headers = error.response.headers
-        except httpx2.HTTPError:
+        except (APIConnectionError, httpx2.HTTPError):
             return None
         theirs = headers.get("date")
         return None if theirs is None else time.time() - parsedate_to_datetime(theirs).timestamp()
@@ -263,6 +265,7 @@ def _failure(error: Exception, call: ProviderCall) -> Failure:
 
     if isinstance(error, APIStatusError):
         status = _STATUS_BY_TYPE.get(error.type or "", error.status_code)
+        call.headroom = headroom_of(error.response.headers)
         refusal = refusal_of(status, error.body)
         return refusal.failure(kind_of_status(status), retry_after_s(error.response.headers))
     if isinstance(error, APIConnectionError) and isinstance(error.__cause__, Exception):

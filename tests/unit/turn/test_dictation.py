@@ -18,6 +18,8 @@ from agent.turn.dictation import Patience, goes_on
         "My email is",
         "J O H",
         "My name is spelled M U",
+        "My name is spelled",
+        "My email address is spelt",
         "meine Nummer ist null eins",
         "I want to book a room and",
         "can you send it to the",
