@@ -64,8 +64,8 @@ class TierBudget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     session_usd: float
     alert_usd: float
-    show_cost: bool = False
-    """Whether the client is sent `session.cost`."""
+    show_cost: bool | None = None
+    """Whether the client is sent `session.cost`; None: while every provider is simulated, and nobody pays."""
     governor: GovernorLimits = GovernorLimits()
 
 

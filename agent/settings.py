@@ -212,7 +212,7 @@ class Settings(ProviderSettings, DoorSettings):
     def _different_secrets(self) -> Self:
         """What opens one door must not open another one. Raises ValueError with the names."""
         known = {name: value.get_secret_value() for name in SECRETS if (value := getattr(self, name)) is not None}
-        allowed = "token_secret" if self.sandbox_url is not None and not self._any_key() else None
+        allowed = "token_secret" if self.all_simulated else None
         refuse_shared(known, [key.get_secret_value() for key in self.api_keys], SANDBOX_SECRET, allowed)
         return self
 
@@ -259,11 +259,16 @@ class Settings(ProviderSettings, DoorSettings):
             )
         return Endpoint(SecretStr(SANDBOX_KEY), self.sandbox_url, simulated=True)
 
+    @property
+    def all_simulated(self) -> bool:
+        """Whether the sandbox plays every provider: nobody pays for a call."""
+        return self.sandbox_url is not None and not self._any_key()
+
     def session_secret(self) -> str:
         """The secret that signs session tokens. Raises ConfigurationError when none is set outside the sandbox."""
         if self.token_secret is not None:
             return self.token_secret.get_secret_value()
-        if self.sandbox_url is not None and not self._any_key():
+        if self.all_simulated:
             return SANDBOX_SECRET
         raise ConfigurationError(
             f"{PREFIX}TOKEN_SECRET is not set: it takes {MIN_SECRET} characters or more (`openssl rand -hex 32`)"

@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 SUBPROTOCOL: Final = "voice-agent.v1"
 CLIENT: Final = "voice-agent call"
 REAL_REPLY: Final = frozenset({"replied", "interrupted", "typed"})  # outcomes of `turn.metrics` with a real reply
+NO_REPLY: Final = frozenset({"apology", "failed"})  # something else was played, or nothing
 _CONNECT_TIMEOUT_S: Final = 10.0
 _MAX_MESSAGE: Final = 4_000_000  # bytes of one message of the server
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from voice_loadtest.protocol import REAL_REPLY, close_meaning
+from voice_loadtest.protocol import NO_REPLY, REAL_REPLY, close_meaning
 from voice_loadtest.quantiles import nearest_rank
 
 SoundKind = Literal["speech", "text", "noise"]
@@ -65,8 +65,11 @@ class CallerTurn:
 
     @property
     def voice_to_voice_ms(self) -> float | None:
-        """Last voiced sample sent → first reply sample here. None for typed turns and replies that came too early."""
-        if not self.spoken:
+        """Last voiced sample sent → first reply sample here.
+
+        None for typed turns, for replies that came too early, and for what was played in place of a reply.
+        """
+        if not self.spoken or self.outcome in NO_REPLY:
             return None
         return self._since_utterance(self.first_audio_at)
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voice_loadtest.protocol import close_meaning
+from voice_loadtest.protocol import NO_REPLY, close_meaning
 from voice_loadtest.records import CallerTurn, CallQuantiles, CallRecord, Utterance, summarise
 
 # stage → glyph and colour: the glyphs tell the stages apart where there is no colour
@@ -123,6 +123,8 @@ def _bar(turn: CallerTurn, budgets: dict[str, float]) -> Text:
     for style, run in groupby(cells, key=lambda cell: cell[1]):
         text.append("".join(glyph for glyph, _ in run), style=style)
     text.append("›" if clipped else " ")
+    if turn.outcome in NO_REPLY:
+        return text.append("no reply", style="bold red")
     own = turn.voice_to_voice_ms
     over = own is not None and _WHOLE in budgets and own > budgets[_WHOLE]
     text.append(f"{_ms(own)} ms", style="bold red" if over else "bold")

@@ -47,6 +47,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
     },
     "Look": {
         "report": Entry("agent.cli.report", "report", "Show experience and cost, from the ledger."),
+        "session": Entry("agent.cli.session", "session", "List sessions, and find one."),
         "memory": Entry("agent.cli.memory", "memory", "Show what a session remembers."),
         "cost": Entry("agent.cli.cost", "cost", "Calculate what a session costs, by policy."),
         "openapi": Entry("agent.cli.schemas", "openapi", "Write the OpenAPI document of the HTTP API."),

@@ -9,7 +9,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from agent.cli.report import with_ledger
+from agent.cli.database import with_ledger
+from agent.cli.session import the_session
 from agent.ledger.tables import memory_events
 from agent.memory import BadEventError, Conversation, render_svg, render_text
 
@@ -23,12 +24,14 @@ def memory() -> None:
 @click.argument("session_id")
 @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Draw it to this file instead.")
 def show(session_id: str, svg: Path | None) -> None:
-    """Show topics, states and questions of a session."""
+    """Show topics, states and questions of a session.
+
+    SESSION_ID may be the beginning of the id, a trace id, or a caller with one session.
+    """
 
     async def read(engine: AsyncEngine, _: object) -> list[Any]:
-        statement = (
-            select(memory_events.c.event).where(memory_events.c.session_id == session_id).order_by(memory_events.c.seq)
-        )
+        of_it = memory_events.c.session_id == (await the_session(engine, session_id)).session_id
+        statement = select(memory_events.c.event).where(of_it).order_by(memory_events.c.seq)
         async with engine.connect() as connection:
             return list((await connection.execute(statement)).scalars())
 

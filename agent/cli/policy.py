@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from agent.budgets import Tier
 from agent.cli.console import print_json, stdout_console
 from agent.cli.cost import price_change
-from agent.cli.report import with_ledger
+from agent.cli.database import with_ledger
 from agent.cli.views.policy import (
     decision_text,
     decisions_table,

@@ -2,89 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.billing.prices import load_prices
 from agent.billing.pricing import utc_now
 from agent.budgets import Tier, load_budgets
 from agent.cli.console import print_json, stdout_console
+from agent.cli.database import Period, database_name, with_ledger
+from agent.cli.session import the_caller, the_session
 from agent.cli.views.period import experience_table, spending_table
 from agent.cli.views.session import session_view
-from agent.core.errors import ConfigurationError
 from agent.ledger import retention
-from agent.ledger.database import create_engine, migrate, parse_url, sqlite_file
+from agent.ledger.database import migrate
 from agent.reports.period import make_report
-from agent.reports.session import session_report
-from agent.settings import PREFIX, Settings, load_settings
-
-_T = TypeVar("_T")
-_PERIOD = re.compile(r"(\d{1,5})([mhd])")
-_MINUTES = {"m": 1, "h": 60, "d": 1440}
-
-
-class Period(click.ParamType[timedelta]):
-    """A length of time: 30m, 24h, 7d."""
-
-    name = "period"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        found = _PERIOD.fullmatch(str(value))
-        if found is None:
-            self.fail(f"{value!r} takes a number and m, h or d: 30m, 24h, 7d", param, ctx)
-        return timedelta(minutes=int(found[1]) * _MINUTES[found[2]])
-
-
-def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]], *, create: bool = False) -> _T:
-    """Runs `work` on the configured ledger, its schema up to date.
-
-    A database that is down ends the command, and so does a file that is not there: an empty one that is made by
-    looking would say that nothing ever happened. `create` makes it. Raises ConfigurationError.
-    """
-    settings = load_settings()
-    if not create:
-        _refuse_missing(settings)
-
-    async def run() -> _T:
-        engine = create_engine(settings.database_url)
-        try:
-            await migrate(engine)
-            return await work(engine, settings)
-        finally:
-            await engine.dispose()
-
-    try:
-        return asyncio.run(run())
-    except (SQLAlchemyError, OSError) as error:
-        where = database_name(settings)
-        # the database's own words, without the statement; values of rows are hidden by the engine
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
-        raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {where} cannot be used: {reason}") from None
-
-
-def database_name(settings: Settings) -> str:
-    """Which database it is, for a person: the whole path of a file, or an address without its password."""
-    parsed = parse_url(settings.database_url)
-    file = sqlite_file(parsed)
-    return parsed.render_as_string(hide_password=True) if file is None else str(file.resolve())
-
-
-def _refuse_missing(settings: Settings) -> None:
-    file = sqlite_file(parse_url(settings.database_url))
-    if file is not None and not file.exists():
-        raise ConfigurationError(
-            f"there is no database {file.resolve()}: the service makes it at its first start. Run this in the folder of"
-            f" the service, or set {PREFIX}DATABASE_URL to its database"
-        )
+from agent.reports.session import SessionReport, session_report
+from agent.settings import Settings, load_settings
 
 
 @click.group(invoke_without_command=True)
@@ -121,9 +56,16 @@ def report(context: click.Context, since: timedelta, tier: str | None, as_json: 
 @click.argument("session_id")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of pictures.")
 def report_session(session_id: str, as_json: bool) -> None:
-    """The waterfall of every turn of one session, and its bill."""
-    found = with_ledger(lambda engine, _: session_report(engine, session_id))
-    if found is None:
+    """The waterfall of every turn of one session, and its bill.
+
+    SESSION_ID may be the beginning of the id, a trace id, or a caller with one session.
+    """
+
+    async def read(engine: AsyncEngine, _: Settings) -> SessionReport | None:
+        return await session_report(engine, (await the_session(engine, session_id)).session_id)
+
+    found = with_ledger(read)
+    if found is None:  # pruned between the two questions
         raise click.ClickException(f"the ledger has no session {session_id}")
     if as_json:
         print_json(found)
@@ -137,15 +79,18 @@ def report_session(session_id: str, as_json: bool) -> None:
 def forget(subject: str) -> None:
     """Delete everything about a caller: sessions, turns, memory. Their charges stay, without a name.
 
-    A call that is running ends within seconds. What is not reached is said.
+    SUBJECT is the caller's name, or the id of one of the caller's sessions, its beginning or a trace id. A call that is
+    running ends within seconds. What is not reached is said.
     """
 
-    async def work(engine: AsyncEngine, settings: Settings) -> tuple[retention.Counts, str, bool]:
-        return await retention.forget(engine, subject), engine.dialect.name, settings.log_transcripts
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[str, retention.Counts, str, bool]:
+        caller = await the_caller(engine, subject)
+        return caller, await retention.forget(engine, caller), engine.dialect.name, settings.log_transcripts
 
-    counts, database, transcripts = with_ledger(work)
+    caller, counts, database, transcripts = with_ledger(work)
     if not any(counts.values()):
         raise click.ClickException(f"the ledger knows no caller {subject}; a call that is running ends in seconds")
+    click.echo(f"{caller} is forgotten")
     click.echo(_counted(counts))
     click.echo("\nA call of this caller that is running ends within seconds. Not reached from here:")
     for place in unreached(database, transcripts=transcripts):

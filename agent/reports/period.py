@@ -49,6 +49,8 @@ class Experience:
     outcomes: Mapping[str, int]
     owed: int
     slow: int
+    unanswered: int
+    """Owed turns without a real reply: they are the slowest of all."""
     voice_to_voice: Quantiles
     stages: Mapping[str, Quantiles]
     breaches: Mapping[str, int]
@@ -172,6 +174,7 @@ def _experience(tier: str, done: Sequence[Row[Any]], moves: Sequence[Row[Any]]) 
         outcomes=dict(Counter(row.outcome for row in done).most_common()),
         owed=len(owed),
         slow=sum(row.slow for row in done),
+        unanswered=sum(row.outcome in WITHOUT_REPLY for row in owed),
         voice_to_voice=quantiles(_waited(row) for row in owed),
         stages={
             stage: quantiles(value for row in owed if (value := getattr(row, f"{stage}_s")) is not None)

@@ -90,7 +90,7 @@ class SessionFactory:
             sink=self.sink,
             ledger=self.ledger,
             spending=SessionSpending(self.money, session_id, budget, purse),
-            show_cost=budget.show_cost,
+            show_cost=settings.all_simulated if budget.show_cost is None else budget.show_cost,
             chains={"stt": policy.chains.stt, "llm": policy.chains.llm, "tts": policy.chains.tts},
             speak_degraded=settings.speak_degraded,
             log_transcripts=settings.log_transcripts,

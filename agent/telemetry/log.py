@@ -114,7 +114,7 @@ def turn_fields(record: TurnRecord) -> dict[str, Any]:
         "spoken": record.spoken,
         "model": record.model,
         "rule": record.rule,
-        "voice_to_voice_ms": _ms(record.voice_to_voice_s),
+        "voice_to_voice_ms": _ms(record.reply_after_s),
         **stages,
         "over_budget": ",".join(record.over_budget) or None,
     }

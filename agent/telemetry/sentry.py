@@ -153,7 +153,7 @@ def slow_turn(session: SessionInfo, record: TurnRecord, budgets: Budgets) -> Sen
         "session_id": session.session_id,
         "turn": record.turn,
         "trace_id": record.trace_id,
-        "voice_to_voice_ms": _ms(record.voice_to_voice_s),
+        "voice_to_voice_ms": _ms(record.reply_after_s),
         "budget_ms": budgets.latency.voice_to_voice,
         **{f"{stage}_ms": _ms(seconds) for stage, seconds in taken.items()},
         "over_budget": ", ".join(record.over_budget),

@@ -65,7 +65,7 @@ def turn_drafts(session: SessionInfo, record: TurnRecord) -> Iterator[Draft]:
     optional: dict[str, Value | None] = {
         span_attributes.ROUTED_MODEL: record.model,
         span_attributes.RULE: record.rule,
-        span_attributes.VOICE_TO_VOICE: record.voice_to_voice_s,
+        span_attributes.VOICE_TO_VOICE: record.reply_after_s,
         span_attributes.NETWORK: record.network_s,
         span_attributes.OVER_BUDGET: record.over_budget or None,
     }

@@ -16,6 +16,7 @@ All times are seconds of the event loop's monotonic clock.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -93,6 +94,11 @@ class TurnRecord:
     def filler_s(self) -> float:
         """Seconds of "one moment" that were played before the reply; they end no wait."""
         return self.audio_s.get(FILLER, 0.0)
+
+    @property
+    def reply_after_s(self) -> float | None:
+        """Voice-to-voice as it is told to people: None for a turn without a real reply, whose wait has no end."""
+        return None if self.outcome in WITHOUT_REPLY else self.voice_to_voice_s
 
     @property
     def owed(self) -> bool:
@@ -183,7 +189,7 @@ class Timeline:
             network_s=network_s,
             stages=stages,
             voice_to_voice_s=total if self.spoken else None,
-            over_budget=_over(stages, total, budgets) if self.spoken else (),
+            over_budget=_over(stages, total, budgets, outcome) if self.spoken else (),
             calls=tuple(self.calls),
             fallbacks=tuple(self.fallbacks),
             audio_s=dict(self.audio_s),
@@ -221,8 +227,11 @@ def _slow_by_network(server: float | None, total: float | None, outcome: TurnOut
     return server is not None and total is not None and server <= budget < total and outcome not in WITHOUT_REPLY
 
 
-def _over(stages: Mapping[str, float | None], total: float | None, budgets: LatencyBudget) -> tuple[str, ...]:
-    measured = {**stages, "voice_to_voice": total}
+def _over(
+    stages: Mapping[str, float | None], total: float | None, budgets: LatencyBudget, outcome: TurnOutcome
+) -> tuple[str, ...]:
+    """The budgets that are breached. A reply that never comes is later than any budget."""
+    measured = {**stages, "voice_to_voice": math.inf if outcome in WITHOUT_REPLY else total}
     return tuple(
         name
         for name, budget in budgets.seconds().items()

@@ -21,6 +21,7 @@
  *     microphone  {open, lost}        lost when it went away by itself
  *     recognised  {text}              words so far of the browser's own recogniser
  *     recogniser  {running, reason}   whether the browser's own recogniser runs
+ *     typed       {waiting}           typed texts that the server has not taken yet; after a loss, see `sendAgain`
  */
 import { AudioDevice } from "./audio.js";
 import { BrowserRecogniser, BrowserVoice } from "./browser-speech.js";
@@ -29,6 +30,7 @@ import { Replies } from "./replies.js";
 
 export { VoiceError } from "./connection.js";
 
+const MAX_WAITING = 20; // typed texts
 const MAX_BUFFERED = 64_000; // bytes of microphone audio (2 s) that may wait for the network; newer frames are dropped
 
 export class VoiceClient extends EventTarget {
@@ -56,6 +58,7 @@ export class VoiceClient extends EventTarget {
     this._lastVoiced = null;
     this._voiced = null; // when the caller's last voiced sample was spoken, in the audio context's seconds
     this._newestTurn = 0;
+    this._waiting = []; // typed texts that the server has not taken
     this._speechEnded = null; // the same, of the turn whose reply is awaited
     /** @type {AudioDevice | null} */
     this.audio = null;
@@ -148,7 +151,17 @@ export class VoiceClient extends EventTarget {
    * @returns {boolean} false while there is no connection: keep the text and send it again
    */
   sendText(text, { spoken = false } = {}) {
-    return this._line.send({ type: "text", text, spoken });
+    if (!this._line.send({ type: "text", text, spoken })) return false;
+    if (!spoken) this._wait([...this._waiting, text].slice(-MAX_WAITING));
+    return true;
+  }
+
+  /**
+   * Sends the typed texts again that the server has not taken. Ask the user first, after a loss: the line may have
+   * brought them, and lost the answer.
+   */
+  sendAgain() {
+    for (const text of this._waiting) this._line.send({ type: "text", text, spoken: false });
   }
 
   /** Ends the session. */
@@ -180,6 +193,7 @@ export class VoiceClient extends EventTarget {
   _stateChanged(state, reason) {
     if (state === "reconnecting" || state === "ended") this._replies.clear();
     this._emit("state", { state, reason });
+    if (state === "ended") this._wait([]);
   }
 
   /** Does what a message asks for, then tells the page. */
@@ -200,6 +214,7 @@ export class VoiceClient extends EventTarget {
         if (message.turn <= this._newestTurn) this.epoch += 1; // another process goes on with the session
         this._newestTurn = message.turn;
         this._speechEnded = message.spoken ? this._voiced : null;
+        if (!message.spoken) this._taken(message.text);
         break;
       case "reply.text":
         told = { ...message, startMs: this._replies.text(message.turn) };
@@ -225,6 +240,18 @@ export class VoiceClient extends EventTarget {
       default:
     }
     this._emit(message.type, { ...told, epoch: this.epoch });
+  }
+
+  /** The server made a turn of a typed text, and of those before it. */
+  _taken(text) {
+    const place = this._waiting.findIndex((waiting) => waiting.trim() === text.trim());
+    if (place >= 0) this._wait(this._waiting.slice(place + 1));
+  }
+
+  _wait(waiting) {
+    if (waiting.length === 0 && this._waiting.length === 0) return;
+    this._waiting = waiting;
+    this._emit("typed", { waiting: [...waiting] });
   }
 
   // What comes from the audio

@@ -9,8 +9,11 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
 const RETRY_FOR_MS = 120_000;
 const CONNECT_MS = 10_000;
+/** The server pings every 5 s: after two that did not come, and a last look, the line is dead, whatever the socket says. */
+const SILENT_MS = 11_000;
+const LAST_LOOK_MS = 1_000;
 
-const CLOSED = { normal: 1000, token: 4401, replaced: 4409, busy: 4429 };
+const CLOSED = { normal: 1000, silent: 1006, token: 4401, replaced: 4409, busy: 4429 };
 /** Close codes after which the session is worth another try: the network, a drain, a fault, a slow spell, no room. */
 const RETRIED = new Set([1001, 1005, 1006, 1011, 1012, 1013, 4410, CLOSED.busy]);
 
@@ -46,6 +49,7 @@ export class Connection {
     this._lastError = null;
     this._retry = null;
     this._retryFrom = 0;
+    this._watchdog = null;
     this._drops = 0; // a token or socket that comes after a drop is not used
     /** "idle", "connecting", "open", "reconnecting" or "ended". */
     this.state = "idle";
@@ -110,6 +114,7 @@ export class Connection {
       socket.onopen = () => socket.send(JSON.stringify(this._on.start()));
       socket.onmessage = ({ data }) => {
         if (this._socket !== socket) return;
+        if (ready) this._watch();
         if (typeof data !== "string") {
           this._on.audio(data);
           return;
@@ -118,6 +123,7 @@ export class Connection {
         if (message.type === "session.ready") {
           ready = true;
           clearTimeout(late);
+          this._watch();
           this._resumeToken = message.resume_token ?? null;
           this._on.message(message);
           this._become("open");
@@ -139,7 +145,24 @@ export class Connection {
     });
   }
 
+  /** Something came: waits for the next. A page that was asleep gets a last look, for what lies waiting meanwhile. */
+  _watch() {
+    clearTimeout(this._watchdog);
+    this._watchdog = setTimeout(() => {
+      this._watchdog = setTimeout(() => this._giveUp(), LAST_LOOK_MS);
+    }, SILENT_MS);
+  }
+
+  _giveUp() {
+    const socket = this._socket;
+    if (socket === null || this.state !== "open") return;
+    this._socket = null; // it may take minutes to close
+    socket.close();
+    this._lost(CLOSED.silent, "nothing came from the service");
+  }
+
   _lost(code, reason) {
+    clearTimeout(this._watchdog);
     if (!RETRIED.has(code) || this._resumeToken === null) {
       this._end(this._lastError?.message ?? reason);
       return;
@@ -183,6 +206,7 @@ export class Connection {
   }
 
   _end(reason) {
+    clearTimeout(this._watchdog);
     this._cancelRetry();
     this._become("ended", reason);
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -100,12 +101,13 @@ async def test_a_long_conversation_follows_its_end_and_leaves_a_reader_alone() -
         assert page.complaints == []
 
 
-@pytest.mark.parametrize("may_see", [True, False])
-async def test_the_cost_is_shown_where_the_tier_may_see_it(tmp_path: Path, may_see: bool) -> None:
+@pytest.mark.parametrize(("set_to", "may_see"), [("true", True), ("false", False), (None, True)])
+async def test_the_cost_is_shown_where_the_tier_may_see_it_and_by_itself_in_the_sandbox(
+    tmp_path: Path, set_to: str | None, may_see: bool
+) -> None:
     budgets = tmp_path / "budgets.toml"
-    budgets.write_text(
-        DEFAULT_FILE.read_text().replace("[tiers.free]", f"[tiers.free]\nshow_cost = {json.dumps(may_see)}")
-    )
+    line = "" if set_to is None else f"\nshow_cost = {set_to}"
+    budgets.write_text(DEFAULT_FILE.read_text().replace("[tiers.free]", f"[tiers.free]{line}"))
     async with calm_house(budgets_file=budgets) as stack, talk_page(stack.url) as page:
         await say(page, "I would like to book a room")
         [metrics] = await finished_turns(page, 1)
@@ -154,6 +156,28 @@ async def test_a_call_with_the_keyboard_alone() -> None:
         await page.until("voiceAgent.state === 'ended'")
         assert "You hung up." in await page.text("#turns")
         assert await page.text("#talk-text") == "Call again"
+        assert await page.run("document.activeElement.id") == "talk", "the focus does not fall to the page"
+        await page.press("Enter")
+        await page.until("voiceAgent.state === 'open'")
+        assert await page.run("document.activeElement.id") in ("talk", "text")
+
+
+async def test_a_second_call_is_a_new_session_and_shows_nothing_of_the_first() -> None:
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        await say(page, "hello")
+        await finished_turns(page, 1)
+        await page.until("document.querySelector('#cost-section').checkVisibility()")
+        await page.click("#hangup")
+        await page.until("voiceAgent.state === 'ended'")
+        await page.click("#text")
+        await page.run("voiceAgent.connect()")
+        await page.until("voiceAgent.state === 'open'")
+        words = await page.text("#turns")
+        assert "A new session." in words
+        assert "goes on" not in words
+        for section in ("#latency", "#cost-section", "#memory-section"):
+            assert not await page.shown(section), section
+        assert await page.shown("#latency-empty")
 
 
 async def test_everything_has_a_name_and_fits_into_a_small_window() -> None:
@@ -205,6 +229,50 @@ async def test_text_stands_out_from_its_ground() -> None:
             colours = dict(zip(names, values, strict=True))
             low = {pair: contrast for pair in pairs if (contrast := _contrast(*(colours[name] for name in pair))) < 4.5}
             assert low == {}, scheme
+
+
+async def test_what_can_be_used_or_read_off_stands_out_from_its_ground() -> None:
+    """The same for borders of controls, budgets and bars: 3 to 1."""
+    shapes = {
+        "#talk": "background-color",
+        "#text": "border-top-color",
+        "#send": "border-top-color",
+        "#sample-buttons button": "border-top-color",
+        "#history .bar": "background-color",
+        ".budget": "border-top-color",
+        ".spent": "background-color",
+    }
+    grounds = ("--panel", "--paper", "--note-fill", "--over-fill")
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        await say(page, "I would like to book a room")
+        await finished_turns(page, 1)
+        await page.run("voiceAgent.dispatchEvent(new CustomEvent('turn.metrics', { detail: { epoch: 1, turn: 1,"
+                       " spoken: true, outcome: 'replied', voice_to_voice_ms: 700, over_budget: [],"
+                       " stages: { stt: 300, llm: 200, tts: 150, send: 1, network: 49 } } }))")  # fmt: skip
+        for scheme in ("light", "dark"):
+            await page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            for selector, what in shapes.items():
+                drawn: str = await page.run(f"getComputedStyle(document.querySelector('{selector}'))['{what}']")
+                colour = "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", drawn)[:3])
+                for ground in grounds[:2] if selector.startswith((".", "#history")) else grounds:
+                    behind: str = await page.run(
+                        f"getComputedStyle(document.documentElement).getPropertyValue('{ground}').trim()"
+                    )
+                    assert _contrast(colour, behind) >= 3, (scheme, selector, ground)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 664), (320, 568)])
+async def test_a_notice_leaves_the_text_box_on_a_phone_s_screen(width: int, height: int) -> None:
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        await page.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=True
+        )
+        await page.run("voiceAgent.dispatchEvent(new CustomEvent('error', { detail: { fatal: false, message:"
+                       " 'the service cannot hear you at the moment, and says so in many words' } }))")  # fmt: skip
+        assert await page.shown("#problem")
+        await page.until(
+            "document.querySelector('#type').getBoundingClientRect().bottom <= innerHeight && scrollY === 0", 3
+        )
 
 
 async def test_the_page_loads_nothing_but_its_own_files_and_runs_no_inline_script() -> None:

@@ -102,6 +102,26 @@ async def test_the_page_goes_on_after_the_server_was_killed(tmp_path: Path) -> N
         assert [line for line in page.complaints if "WebSocket connection to" not in line] == []
 
 
+async def test_a_line_on_which_nothing_comes_is_lost_and_what_was_typed_is_kept(tmp_path: Path) -> None:
+    port = free_port()
+    async with (
+        run_sandbox(SandboxOptions(port=0, profile="instant")) as sandbox,
+        service(port, sandbox.url, tmp_path) as process,
+        talk_page(f"http://127.0.0.1:{port}") as page,
+    ):
+        await say(page, "I would like to book a room")
+        await finished_turns(page, 1)
+        await page.until("document.querySelector('#waiting').hidden")
+        process.send_signal(signal.SIGSTOP)
+        await say(page, "tomorrow at ten")
+        assert "Not taken yet: “tomorrow at ten”" in await page.text("#waiting")
+        await page.until("voiceAgent.state === 'reconnecting'", 20)
+        assert await page.text("#status-text") == "connection lost, trying again"
+        assert await page.shown("#waiting")
+        process.send_signal(signal.SIGCONT)
+        await page.until("voiceAgent.state === 'open'", 30)
+
+
 @pytest.mark.parametrize("tier", ["free", "premium"])
 async def test_without_any_voice_provider_the_browser_speaks(tier: str) -> None:
     settings = {"membership_secret": SECRET}

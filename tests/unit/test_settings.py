@@ -88,7 +88,9 @@ def test_there_is_no_default_secret_outside_the_sandbox(monkeypatch: pytest.Monk
         load_settings().session_secret()
     monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", "http://127.0.0.1:8100")
     assert load_settings().session_secret()
+    assert load_settings().all_simulated
     monkeypatch.setenv("ANTHROPIC_API_KEY", "real")  # one real provider: real callers can cost real money
+    assert not load_settings().all_simulated
     with pytest.raises(ConfigurationError, match="TOKEN_SECRET is not set"):
         load_settings().session_secret()
 

@@ -13,7 +13,7 @@ from agent.cli.views.period import DIM, OVER, dollars, short_model, titled
 from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import Unit
 from agent.reports.session import Position, SessionReport, TurnView
-from agent.telemetry.timeline import NETWORK_CAP_S
+from agent.telemetry.timeline import NETWORK_CAP_S, WITHOUT_REPLY
 
 _BAR: Final = 56  # columns of a waterfall's time axis, where there is room
 _NAME: Final = 26
@@ -51,12 +51,9 @@ def _waterfall(turn: TurnView, bar: int) -> Text:
     marks: Mapping[str, float] = turn.timeline["marks"]
     calls: Sequence[Mapping[str, Any]] = turn.timeline["calls"]
     last = max([*marks.values(), *(call["end_ms"] for call in calls)], default=0.0) or 1.0
-    waited = (
-        "not measured" if turn.voice_to_voice_s is None else f"{turn.voice_to_voice_s * 1000:,.0f} ms voice to voice"
-    )
     text = Text.assemble(
         (f"turn {turn.turn}", "bold"),
-        f"  {turn.outcome}, {waited}, {turn.model or 'no model'}, {dollars(turn.usd, _MICRO)}",
+        f"  {turn.outcome}, {_waited(turn)}, {turn.model or 'no model'}, {dollars(turn.usd, _MICRO)}",
         (f"  over: {', '.join(turn.over_budget)}" if turn.over_budget else "", OVER),
         "\n",
     )
@@ -77,6 +74,12 @@ def _waterfall(turn: TurnView, bar: int) -> Text:
         style = DIM if call["outcome"] == "ok" else "red"
         _line(text, name, (call["start_ms"], call["end_ms"]), last, bar, style)
     return text
+
+
+def _waited(turn: TurnView) -> str:
+    if turn.spoken and turn.outcome in WITHOUT_REPLY:
+        return "no reply"
+    return "not measured" if turn.voice_to_voice_s is None else f"{turn.voice_to_voice_s * 1000:,.0f} ms voice to voice"
 
 
 def _line(text: Text, name: str, span: tuple[float, float], last: float, bar: int, style: str) -> None:

@@ -210,7 +210,7 @@ class TurnMetrics(WireMessage, frozen=True, kw_only=True, tag="turn.metrics"):
     outcome: str
     model: str | None
     rule: str | None
-    voice_to_voice_ms: float | None  # server's part plus network
+    voice_to_voice_ms: float | None  # server's part plus network; null without a real reply (apology, failed)
     stages: dict[str, float | None]  # stt, llm, tts, send, network
     over_budget: tuple[str, ...]
     trace_id: str | None = None

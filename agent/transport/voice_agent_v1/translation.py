@@ -99,7 +99,7 @@ def turn_metrics(record: TurnRecord) -> messages.TurnMetrics:
         outcome=record.outcome.value,
         model=record.model,
         rule=record.rule,
-        voice_to_voice_ms=_ms(record.voice_to_voice_s),
+        voice_to_voice_ms=_ms(record.reply_after_s),
         stages={name: _ms(value) for name, value in record.stages.items()},
         over_budget=record.over_budget,
         trace_id=record.trace_id,

@@ -1,6 +1,7 @@
 /** The conversation as it happens: what the caller said, what the agent says and how much of it was heard. */
 import { byId, el, whole } from "./dom.js";
 import { splitHeard } from "./heard.js";
+import { unanswered } from "./waterfall.js";
 
 const MAX_TURNS = 200; // older turns leave the page
 const AT_END = 40; // pixels from the end within which the reader follows
@@ -124,7 +125,8 @@ function describe({ metrics, earMs, budgetMs }) {
     const over = metrics.voice_to_voice_ms > budgetMs;
     facts.push({ text: `${whole(metrics.voice_to_voice_ms)} ms${over ? " over budget" : ""}`, class: over && "over", title: "voice-to-voice" });
   }
-  if (earMs != null) facts.push({ text: `ear ${whole(earMs)} ms`, title: "by this browser’s clock" });
+  if (unanswered(metrics)) facts.push({ text: "no reply", class: "over", title: "voice-to-voice" });
+  else if (earMs != null) facts.push({ text: `ear ${whole(earMs)} ms`, title: "by this browser’s clock" });
   if (metrics && !["replied", "typed"].includes(metrics.outcome)) facts.push({ text: metrics.outcome.replace("_", " ") });
   return facts;
 }

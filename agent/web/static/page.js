@@ -29,6 +29,7 @@ const conversation = new ConversationView();
 const waterfall = new Waterfall();
 const notices = new Notices();
 let sample = null; // {caller, button} while a sample call runs
+let waiting = []; // typed texts that the server has not taken
 let opened = false; // whether the session was ready: one that was refused has no end
 
 // For a look inside, from the browser's console.
@@ -41,7 +42,7 @@ client.addEventListener("state", ({ detail: { state, reason } }) => {
   byId("status").dataset.state = shown;
   byId("status-text").textContent = STATE_NAMES[shown];
   byId("hangup").hidden = state === "idle" || state === "ended" || state === "connecting";
-  byId("talk").disabled = state === "connecting";
+  byId("talk").setAttribute("aria-disabled", String(state === "connecting")); // a disabled button would lose the focus
   if (state === "open") notices.solved();
   if (state !== "ended") {
     showMicrophone();
@@ -54,6 +55,7 @@ client.addEventListener("state", ({ detail: { state, reason } }) => {
   showMicrophone();
   if (!opened) return;
   opened = false;
+  if (byId("text").value === "") byId("text").value = waiting.join(" "); // what nobody took is not lost
   if (reason && !(reason in END_REASONS)) notices.problem(`The call ended: ${reason}.`);
   conversation.divide(END_REASONS[reason] ?? "The call ended.");
 });
@@ -66,7 +68,23 @@ client.addEventListener("session.ready", ({ detail }) => {
   byId("session-id").textContent = detail.session_id.slice(0, 8);
   byId("session-id").title = detail.session_id;
   waterfall.budgets = detail.budgets_ms;
-  if (detail.epoch > 1 && !detail.resumed) conversation.divide("A new connection; the session goes on from here.");
+  byId("send-again").hidden = !detail.resumed || waiting.length === 0;
+  if (detail.resumed || detail.epoch === 1) return;
+  conversation.divide("A new session.");
+  waterfall.clear();
+  for (const id of ["cost-section", "memory-section"]) byId(id).hidden = true;
+});
+
+client.addEventListener("typed", ({ detail }) => {
+  waiting = detail.waiting;
+  byId("waiting").hidden = waiting.length === 0;
+  byId("waiting-text").textContent = waiting.length ? `Not taken yet: ${waiting.map((text) => `“${text}”`).join(", ")}` : "";
+  if (waiting.length === 0) byId("send-again").hidden = true;
+});
+byId("send-again").addEventListener("click", () => {
+  byId("send-again").hidden = true;
+  byId("text").focus();
+  client.sendAgain();
 });
 
 client.addEventListener("error", ({ detail }) => {
@@ -163,6 +181,7 @@ async function open() {
 }
 
 byId("talk").addEventListener("click", async () => {
+  if (client.state === "connecting") return;
   if (client.audio?.microphone) {
     client.closeMicrophone();
     return;
@@ -187,6 +206,7 @@ byId("talk").addEventListener("click", async () => {
 
 client.addEventListener("microphone", ({ detail }) => {
   if (detail.lost) notices.problem("The microphone went away. You can type, or start talking again.");
+  else if (detail.open) notices.solved();
   showMicrophone();
 });
 
@@ -198,15 +218,25 @@ byId("type").addEventListener("submit", async (event) => {
   else if (byId("text").value.trim() === text) byId("text").value = ""; // what was typed meanwhile stays
 });
 
-byId("hangup").addEventListener("click", () => client.hangUp());
+byId("hangup").addEventListener("click", () => {
+  client.hangUp();
+  byId("talk").focus(); // its own button goes: the focus would fall to the page
+});
 
 function showMicrophone() {
   const on = Boolean(client.audio?.microphone);
-  byId("talk-text").textContent = on ? "Microphone off" : byId("status").dataset.state === "ended" ? "Call again" : "Start talking";
+  byId("talk-text").textContent = on ? "Turn microphone off" : byId("status").dataset.state === "ended" ? "Call again" : "Start talking";
   byId("talk").classList.toggle("on", on);
   // A screen reader that reads the reply aloud would be heard by an open microphone, and the agent speaks anyway.
   byId("turns").setAttribute("aria-live", on ? "off" : "polite");
 }
+
+/** Header and notices leave the rest of a small window to the conversation. */
+const above = new ResizeObserver(() => {
+  const height = byId("notices").getBoundingClientRect().bottom + globalThis.scrollY;
+  document.documentElement.style.setProperty("--above", `${Math.ceil(height)}px`);
+});
+for (const part of [document.querySelector("header"), byId("notices")]) above.observe(part);
 
 // Sample callers
 

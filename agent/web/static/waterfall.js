@@ -38,6 +38,11 @@ export function layout(metrics, budgets, earMs) {
   return { rows, spanMs: Math.max(1, budgetMs ?? 0, ...ends) * 1.04 };
 }
 
+/** Whether a finished turn got no real reply: its wait is no number. */
+export function unanswered(metrics) {
+  return Boolean(metrics?.spoken) && ["apology", "failed"].includes(metrics.outcome);
+}
+
 function over(ms, budgetMs) {
   return ms !== null && budgetMs !== null && ms > budgetMs;
 }
@@ -51,6 +56,15 @@ export class Waterfall {
 
   set budgets(budgets) {
     this._budgets = budgets;
+  }
+
+  /** A new session begins: its turns are counted anew. */
+  clear() {
+    this._turns = [];
+    this._chosen = null;
+    byId("latency").hidden = true;
+    byId("latency-empty").hidden = false;
+    byId("latency-turn").textContent = "";
   }
 
   /** The reply of a turn became audible. */
@@ -125,13 +139,14 @@ export class Waterfall {
 
   _drawHistory(shown) {
     const budget = this._budgets.voice_to_voice ?? 1500;
-    const figure = (entry) => entry.metrics?.voice_to_voice_ms ?? entry.earMs;
+    const figure = (entry) => (unanswered(entry.metrics) ? null : (entry.metrics?.voice_to_voice_ms ?? entry.earMs));
     const most = Math.max(budget * 1.25, ...this._turns.map((entry) => figure(entry) ?? 0));
     const bars = this._turns.map((entry) => {
       const ms = figure(entry);
-      const bar = el("span", { class: ms > budget ? "bar over" : "bar" });
-      bar.style.height = `${((ms ?? 0) / most) * 100}%`;
-      const said = ms === null ? "not measured" : `${whole(ms)} ms${ms > budget ? ", over budget" : ""}`;
+      const lost = unanswered(entry.metrics);
+      const bar = el("span", { class: lost || ms > budget ? "bar over" : "bar" });
+      bar.style.height = lost ? "100%" : `${((ms ?? 0) / most) * 100}%`;
+      const said = lost ? "no reply" : ms === null ? "not measured" : `${whole(ms)} ms${ms > budget ? ", over budget" : ""}`;
       return el(
         "button",
         {
@@ -163,6 +178,7 @@ export class Waterfall {
 function note(metrics, budgets) {
   if (metrics === null) return "The reply plays; the stages are known when it has ended.";
   if (!metrics.spoken) return "A typed turn: it has no voice-to-voice time.";
+  if (unanswered(metrics)) return "No reply: that is over every budget.";
   if (metrics.voice_to_voice_ms === null) return `Nothing was audible of this turn (${metrics.outcome}).`;
   const overall = metrics.voice_to_voice_ms > budgets.voice_to_voice;
   const stages = metrics.over_budget.filter((name) => name !== "voice_to_voice");

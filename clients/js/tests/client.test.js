@@ -189,6 +189,54 @@ test("a lost connection is opened again with the resume token, and stops the rep
   assert.equal(requests.length, 1, "no new token was asked for");
 });
 
+test("a line on which nothing comes any more is opened again, though its socket says nothing", async () => {
+  const socket = await connected();
+  mock.timers.tick(10_900);
+  socket.tell({ type: "ping", id: 1 });
+  mock.timers.tick(11_900);
+  assert.equal(client.state, "open", "a ping begins the wait anew");
+  mock.timers.tick(1_000);
+  assert.equal(client.state, "reconnecting");
+  const second = await retried(400);
+  assert.deepEqual(second.protocols, ["voice-agent.v1", "bearer.resume-1"]);
+  second.open({ resumed: true });
+  assert.equal(client.state, "open");
+  socket.tell({ type: "reply.text", turn: 9, clause: 0, text: "too late" });
+  assert.equal(client.epoch, 1, "what the old line still brings is left out");
+});
+
+test("a call that has ended waits for nothing", async () => {
+  const socket = await connected();
+  socket.drop(1000, "completed");
+  mock.timers.tick(20_000);
+  assert.deepEqual(states, ["connecting", "open", "ended"]);
+});
+
+test("typed text is kept until the server took it, and sent again when it is asked for", async () => {
+  const socket = await connected();
+  const waiting = [];
+  client.addEventListener("typed", ({ detail }) => waiting.push(detail.waiting));
+  client.sendText("one");
+  socket.tell({ type: "transcript.final", turn: 1, text: "one", spoken: false });
+  client.sendText("two ");
+  client.sendText("three");
+  socket.tell({ type: "transcript.final", turn: 2, text: "two", spoken: true });
+  socket.drop(1006);
+  const second = await retried(400);
+  second.open({ resumed: true });
+  assert.deepEqual(second.of("text"), [], "the server may have taken it: that is for the user to say");
+  client.sendAgain();
+  assert.deepEqual(second.of("text").map(({ text }) => text), ["two ", "three"]);
+  second.tell({ type: "transcript.final", turn: 3, text: "two", spoken: false });
+  second.tell({ type: "transcript.final", turn: 4, text: "three", spoken: false });
+  assert.deepEqual(waiting, [["one"], [], ["two "], ["two ", "three"], ["three"], []]);
+  second.drop(1006);
+  const third = await retried(400);
+  third.open({ resumed: true });
+  client.sendAgain();
+  assert.deepEqual(third.of("text"), [], "what was taken is not sent again");
+});
+
 test("attempts come less and less often, and the newest resume token is used", async () => {
   (await connected()).drop(1001);
   for (const pause of [400, 800, 1600, 3200, 6400, 7600]) {

@@ -32,12 +32,12 @@ def test_limits_hold_from_the_moment_they_are_reached(spent: float, budget: Tier
     assert decide(spent, budget) is decision
 
 
-def test_both_limits_and_the_display_are_off_by_default() -> None:
+def test_both_limits_are_off_by_default_and_the_display_goes_by_who_pays() -> None:
     policies = load_policies().policies
     for budget in load_budgets().tiers.values():
         assert budget.governor.step_down_policy in policies
         assert budget.governor == GovernorLimits(step_down_share=None, hard_cap_usd=None)
-        assert budget.show_cost is False
+        assert budget.show_cost is None
 
 
 def with_governor(tmp_path: Path, lines: str) -> Path:

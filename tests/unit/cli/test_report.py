@@ -125,6 +125,17 @@ def test_every_table_fits_a_small_terminal(
 
 
 @pytest.mark.usefixtures("kept")
+def test_a_turn_without_a_reply_is_said_to_have_none() -> None:
+    text = run(report, "session", "f1")
+    [line] = [line for line in text.splitlines() if line.startswith("turn 11 ")]
+    assert "apology, no reply," in line
+    assert "over: voice_to_voice" in line
+    rows = rows_of(run(report, "--since", "1h"))
+    assert rows["voice to voice p95"][0] == "no reply"  # one of eleven owed turns
+    assert rows["voice to voice p50"][0] == "950 ms"
+
+
+@pytest.mark.usefixtures("kept")
 def test_a_session_that_is_not_there() -> None:
     result = CliRunner().invoke(report, ["session", "p99"])
     assert result.exit_code == 1

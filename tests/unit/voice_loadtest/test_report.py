@@ -66,6 +66,15 @@ def test_both_clocks_and_their_difference_are_in_the_summary() -> None:
     assert any(line.split()[-3:] == ["3", "3", "3"] for line in lines if "difference" in line)
 
 
+def test_an_apology_is_no_reply_and_not_a_number() -> None:
+    turn = spoken(322, stt=300, llm=None, tts=None, send=None, network=None)
+    turn.outcome, turn.server_voice_to_voice_ms = "apology", None
+    text = shown(turn)
+    assert "no reply" in next(line for line in text.splitlines() if "┃" in line)
+    assert "322" not in text
+    assert any(line.split()[-4:] == ["0", "–", "–", "–"] for line in text.splitlines() if "as heard" in line)
+
+
 def typed(first_word_ms: float) -> CallerTurn:
     said = Utterance("text", "typed", ended_at=10.0, turns=[1])
     turn = CallerTurn(1, said, spoken=False, transcript="hello", first_text_at=10.0 + first_word_ms / 1000)

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { splitHeard } from "../../../agent/web/static/heard.js";
-import { layout } from "../../../agent/web/static/waterfall.js";
+import { layout, unanswered } from "../../../agent/web/static/waterfall.js";
 
 const BUDGETS = { voice_to_voice: 1500, stt: 600, llm: 400, tts: 400, network: 100 };
 const metrics = (stages, total) => ({ stages: { stt: null, llm: null, tts: null, send: null, network: null, ...stages }, voice_to_voice_ms: total });
@@ -33,6 +33,14 @@ test("stages stand one after another and the sums stand whole", () => {
   ]);
   assert.ok(spanMs >= 1500, "the budget is in the picture");
   assert.ok(rows.every(({ over }) => !over));
+});
+
+test("an apology is no reply, whatever it took; a typed turn and an unfinished one are neither", () => {
+  assert.ok(unanswered({ spoken: true, outcome: "apology", voice_to_voice_ms: null }));
+  assert.ok(unanswered({ spoken: true, outcome: "failed", voice_to_voice_ms: null }));
+  assert.ok(!unanswered({ spoken: false, outcome: "typed_failed" }));
+  assert.ok(!unanswered({ spoken: true, outcome: "replied", voice_to_voice_ms: 700 }));
+  assert.ok(!unanswered(null));
 });
 
 test("what is over its budget is marked, and the picture is wide enough for it", () => {
