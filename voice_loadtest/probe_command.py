@@ -37,14 +37,14 @@ def probe(url: str, key: str, wav: Path | None, every: float | None) -> None:
     """
     while True:
         began = time.monotonic()
-        failed = asyncio.run(_probe(url, key, wav))
+        failed = asyncio.run(probe_once(url, key, wav))
         click.echo(f"probe: {failed or 'answered'} after {time.monotonic() - began:.1f} s", err=failed is not None)
         if every is None:
             sys.exit(0 if failed is None else 1)
         time.sleep(max(0.0, every - (time.monotonic() - began)))
 
 
-async def _probe(url: str, key: str, wav: Path | None) -> str | None:
+async def probe_once(url: str, key: str, wav: Path | None = None) -> str | None:
     """One call; what was wrong with it, or None. The message holds no key."""
     from voice_loadtest.audio import CallerRecordingError, load_wav
     from voice_loadtest.caller import CallOptions, call
