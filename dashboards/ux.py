@@ -153,7 +153,7 @@ def _alerts() -> Panel:
         "Which alerts fired, one band each. Red wakes somebody: its runbook is linked in the message.",
         "No alert in this range.",
         24,
-        4,
+        7,
     )
     firing = [equal("alertstate", "firing"), like("severity", "page", "ticket")]
     loud = "on (alertname) group_left ()"

@@ -14,7 +14,19 @@ from typing import Final
 from agent.billing.ceilings import Hold, Purse
 from agent.billing.prices import PriceBook
 from agent.billing.pricing import utc_now
-from agent.core.calls import Call, CallRecorder, ErrorKind, Fallback, FallbackObserver, ProviderError, Unit, Usage
+from agent.core.calls import (
+    Call,
+    CallRecorder,
+    ErrorKind,
+    Fallback,
+    FallbackObserver,
+    ListeningNote,
+    ProviderError,
+    Unit,
+    Usage,
+    note_confidence,
+)
+from agent.core.calls import note as tell
 from agent.providers.base import (
     Audio,
     ClientSpeech,
@@ -143,7 +155,7 @@ def _reserved(purse: Purse, nano_usd: int) -> Hold:
 
 
 class _PayingRecorder:
-    """Counts the price of each call in the purse, and hands the call on."""
+    """Counts the price of each call in the purse, and hands it on, as all that is told of listening."""
 
     def __init__(self, inner: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None) -> None:
         self._inner = inner
@@ -157,6 +169,12 @@ class _PayingRecorder:
             self._stream.grow(-paid)  # it was reserved when it was sent
         self._purse.spend(paid)
         self._inner.record(call)
+
+    def noted(self, note: ListeningNote) -> None:
+        tell(self._inner, note)
+
+    def recognised(self, provider: str, confidence: float) -> None:
+        note_confidence(self._inner, provider, [confidence])
 
 
 class _PayingObserver(_PayingRecorder):

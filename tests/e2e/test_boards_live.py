@@ -43,6 +43,10 @@ ALWAYS: dict[str, Any] = {"alert": "MadeUp", "expr": "vector(1)", "labels": {"se
 QUIET = {
     "What holds it": "voice_agent:decision:held",
     "Connections refused and cut": "voice_agent_connections_refused_total",
+    "Replies that models did not end": "voice_agent_llm_stops_total",
+    "Sessions refused": "voice_agent_sessions_refused_total",
+    "While callers were listened to": "voice_agent_listening_notes_total",
+    "Facts noted for later": "voice_agent_noted_facts_total",
 }
 """Panels that list only what is wrong: where they are empty, what they filter must be there all the same."""
 

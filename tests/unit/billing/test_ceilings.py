@@ -13,7 +13,18 @@ from agent.billing.accounts import LeaseWish
 from agent.billing.ceilings import Payer, Scope, SpendingCeilings, Step
 from agent.billing.prices import NANO, load_prices
 from agent.budgets import Tier
-from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver, ProviderError, Unit, Usage
+from agent.core.calls import (
+    Call,
+    CallRecorder,
+    Fallback,
+    FallbackObserver,
+    ListeningNote,
+    ProviderError,
+    Unit,
+    Usage,
+    note,
+    note_confidence,
+)
 from agent.providers.base import Audio, Message, Prompt, SpeechStream, TextDelta
 from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
 from agent.telemetry.exposition import Metrics
@@ -76,9 +87,16 @@ class Observer(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self.moves: list[Fallback] = []
+        self.told: list[object] = []
 
     def fell_back(self, fallback: Fallback) -> None:
         self.moves.append(fallback)
+
+    def noted(self, note: ListeningNote) -> None:
+        self.told.append(note)
+
+    def recognised(self, provider: str, confidence: float) -> None:
+        self.told.append((provider, confidence))
 
 
 class Model:
@@ -182,6 +200,8 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
                 yield Stream()  # type: ignore[misc]
                 to.record(heard(60))
                 assert isinstance(to, FallbackObserver)
+                note(to, ListeningNote.PHANTOM_DROPPED)
+                note_confidence(to, "deepgram", [0.5, 0.7])
 
             return opened()
 
@@ -192,6 +212,7 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
         minute = PRICES.paid(heard(60)) / NANO
         assert purse.used_usd == pytest.approx(minute, rel=1e-3)
     assert purse.used_usd == pytest.approx(minute, rel=1e-9)
+    assert recorder.told == [ListeningNote.PHANTOM_DROPPED, ("deepgram", pytest.approx(0.6))]
 
 
 async def test_a_voice_beyond_the_ceiling_is_not_asked() -> None:
