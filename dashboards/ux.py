@@ -170,7 +170,7 @@ def _held() -> Panel:
         "A rollback waits for a reason: common_cause (the baseline suffers as well), comparing (the baseline has too"
         " few callers yet), few_suffer (a few callers only), provider_out, event_loop_late. Certainty: 100 % is beyond"
         " doubt. Anything listed: do not roll back, look for that.",
-        "Nothing is significantly over its limit, so nothing has to be held.",
+        f"Nothing is significantly over its limit, so nothing has to be held; or only {baseline()} is chosen.",
         16,
         5,
     )
@@ -227,7 +227,7 @@ def _decisions() -> Panel:
         "Decisions about alerts, last 24 hours",
         "What became of alerts that asked for a rollback. `voice-agent decisions` has the numbers that each rests on."
         " Red: a policy was rolled back; `voice-agent decisions undo` takes it back.",
-        "No alert asked for a rollback in the last 24 hours.",
+        "No alert asked for a rollback of what is chosen above in the last 24 hours.",
         24,
         5,
     )
