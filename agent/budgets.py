@@ -87,6 +87,8 @@ class TierCeilings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Share of an hour's shared ceiling that one address takes at most."""
     local_share: float
     """Share of a shared ceiling that a process allows by itself while the database has not answered."""
+    key_day_usd: float = 100.0
+    """What all callers of one API key may spend together; nobody else has one."""
 
     @property
     def address_hour_usd(self) -> float:

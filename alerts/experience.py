@@ -11,7 +11,7 @@ from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SCORE, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import average, equal, select, share, total, value
-from alerts.recording.burn_rate import BUDGET_LEFT, BURN, FAST, SLOW, Burn
+from alerts.recording.burn_rate import BUDGET_LEFT, BURN, FAST, PERIOD_TURNS, SLOW, Burn
 from alerts.recording.model import DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO, baseline
 from alerts.recording.network import NETWORK_LOWER, NETWORK_SHARE
 from alerts.recording.signals import SESSIONS, SESSIONS_SLOW, TURNS_OWED
@@ -20,6 +20,8 @@ from alerts.recording.verdict import MIN_SLOW_SESSIONS, WINDOW
 DEAD_AIR_S: Final = 3.0
 """Seconds of silence for each turn that is owed a reply: more than any chain may take."""
 LOW_BUDGET: Final = 0.1
+LEAST_BUDGET_TURNS: Final = 400
+"""A budget of 20 slow turns: fewer are overdrawn by two bad calls."""
 
 _WHO: Final = "{{ $labels.tier }} callers on {{ $labels.policy }}"
 _SHARE: Final = "{{ $value | humanizePercentage }}"
@@ -317,7 +319,8 @@ def _dead_air(setting: RuleContext) -> Alert:
 def _budget_low() -> Alert:
     return Alert(
         "VoiceAgentErrorBudgetLow",
-        f"{value(BUDGET_LEFT, ('tier',))} < {LOW_BUDGET:g}",
+        f"{value(BUDGET_LEFT, ('tier',))} < {LOW_BUDGET:g}"
+        f" and on (tier) {value(PERIOD_TURNS, ('tier',))} >= {LEAST_BUDGET_TURNS}",
         "ticket",
         "{{ $value | humanizePercentage }} of the error budget of 28 days is left for {{ $labels.tier }} callers",
         "The promise is that at most 5 % of the turns of 28 days are slow. At 0 it is broken.",
@@ -329,7 +332,7 @@ def _budget_low() -> Alert:
                 "Was it one incident? Then go slowly with changes until it has passed out of the 28 days.",
             ),
             ("voice-agent report --since 28d", "voice-agent policy history"),
-            "In the first days of a service: few turns make a small budget.",
+            f"A new service is not judged before it has had {LEAST_BUDGET_TURNS} turns: few turns make a small budget.",
         ),
         ("tier",),
         for_minutes=30,

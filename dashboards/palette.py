@@ -20,8 +20,10 @@ TURN_OUTCOMES: Final = {
     "typed": "light-green",
     "interrupted": "blue",
     "superseded": "light-blue",
+    "echo": "dark-blue",
     "abandoned": "yellow",
     "capped": "super-light-purple",
+    "goodbye": "light-purple",
     "cut_short": "light-orange",
     "apology": "orange",
     "typed_failed": "light-red",
@@ -33,6 +35,7 @@ VOICES: Final = {
     "openai_tts": "yellow",
     "browser": "orange",
     "recorded": "red",
+    "filler": "light-orange",
 }
 SESSION_OUTCOMES: Final = {
     "completed": "green",

@@ -85,8 +85,8 @@ def _voices() -> Panel:
         27,
         "Whose voice callers hear",
         "Share of the reply's seconds by place of the voice chain; `browser` (estimated) is the caller's own device,"
-        " `recorded` the apologies. Anything but the first voice, for minutes: its provider is down, look at its"
-        " status page.",
+        " `recorded` the apologies, `filler` the “one moment” before a late reply. Anything but the first voice, for"
+        " minutes: its provider is down, look at its status page.",
         "No reply in this range.",
         8,
         8,

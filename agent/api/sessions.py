@@ -76,7 +76,7 @@ async def new_session(
     if address is not None and not _has_key(api, authorization):  # who has a key asks for all of its own callers
         _paced(api, None, api.by_address.take(address, clock.now()))
     try:
-        subject, tier, probe = _who(api, authorization, request.cookies.get(COOKIE))
+        subject, tier, key = _who(api, authorization, request.cookies.get(COOKIE))
     except TokenError as error:
         api.sink.handle(SessionRefused(None, error.reason))
         raise ProblemDetailsException(status_code=401, title="Unauthorized", detail=str(error)) from None
@@ -90,11 +90,12 @@ async def new_session(
         detail = "this Host is not known here: set VOICE_AGENT_PUBLIC_URL or VOICE_AGENT_ALLOWED_HOSTS"
         raise ProblemDetailsException(status_code=421, title="Misdirected Request", detail=detail)
     _paced(api, tier, api.by_subject.take(subject, clock.now()))
-    refusal = api.refusal(Claims(subject, tier, None, address=address))
+    key_name = None if key is None else api.tokens.key_name(key)
+    refusal = api.refusal(Claims(subject, tier, None, address=address, key=key_name))
     if refusal is not None:
         api.sink.handle(SessionRefused(tier, refusal.reason))
         raise _too_many(refusal.text, refusal.retry_after_s)
-    token, session_id, expires = api.tokens.issue(subject, tier, probe=probe)
+    token, session_id, expires = api.tokens.issue(subject, tier, probe=_is_probe(api, key), key=key_name)
     return NewSession(
         session_id=session_id,
         token=token,
@@ -117,28 +118,33 @@ def _too_many(detail: str, wait_s: float) -> ProblemDetailsException:
     return ProblemDetailsException(status_code=429, title="Too Many Requests", detail=detail, headers=headers)
 
 
-def _who(api: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier, bool]:
-    """Subject and tier of a request, and whether it is the synthetic caller's. Raises TokenError."""
+def _who(api: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier, str | None]:
+    """Subject and tier of a request, and the key that it was sent with. Raises TokenError."""
     if authorization is not None:
-        if api.probe_key is not None and _bears(authorization, [api.probe_key]):
-            return f"{PROBE}-{secrets.token_hex(8)}", Tier.PREMIUM, True
         if not _has_key(api, authorization):
             raise TokenError("api_key", "the API key is not known: send Authorization: Bearer <api key>")
-        return f"key-{secrets.token_hex(8)}", Tier.PREMIUM, False
+        key = _bearer(authorization)
+        name = PROBE if _is_probe(api, key) else "key"
+        return f"{name}-{secrets.token_hex(8)}", Tier.PREMIUM, key
     if cookie is not None:
         if not api.membership_secrets:
             raise TokenError("membership", f"memberships are not set up here: send no {COOKIE} cookie")
-        return verify_membership(cookie, api.membership_secrets, api.membership_audience), Tier.PREMIUM, False
-    return f"free-{secrets.token_hex(8)}", Tier.FREE, False
+        return verify_membership(cookie, api.membership_secrets, api.membership_audience), Tier.PREMIUM, None
+    return f"free-{secrets.token_hex(8)}", Tier.FREE, None
 
 
 def _has_key(api: SessionsApi, authorization: str | None) -> bool:
-    return _bears(authorization, api.api_keys) or (api.probe_key is not None and _bears(authorization, [api.probe_key]))
+    key = _bearer(authorization)
+    return key is not None and (_known(key, api.api_keys) or _is_probe(api, key))
 
 
-def _bears(authorization: str | None, keys: Sequence[SecretStr]) -> bool:
+def _is_probe(api: SessionsApi, key: str | None) -> bool:
+    return key is not None and api.probe_key is not None and _known(key, [api.probe_key])
+
+
+def _bearer(authorization: str | None) -> str | None:
     scheme, _, key = (authorization or "").partition(" ")
-    return scheme.lower() == "bearer" and _known(key.strip(), keys)
+    return key.strip() if scheme.lower() == "bearer" else None
 
 
 def _known(key: str, keys: Sequence[SecretStr]) -> bool:

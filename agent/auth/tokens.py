@@ -35,8 +35,13 @@ class TokenBook:
         self._secrets = (secret, *previous)
         self._lifetime = timedelta(minutes=minutes)
 
-    def issue(self, subject: str, tier: Tier, *, probe: bool = False) -> tuple[str, str, datetime]:
-        """A new token, the session id in it, and when it ends. `probe` marks the synthetic caller's."""
+    def issue(
+        self, subject: str, tier: Tier, *, probe: bool = False, key: str | None = None
+    ) -> tuple[str, str, datetime]:
+        """A new token, the session id in it, and when it ends. `probe` marks the synthetic caller's.
+
+        `key` names the API key that it is given for: what its callers spend is counted together.
+        """
         session_id = new_session_id()
         now = datetime.now(UTC)
         expires = now + self._lifetime
@@ -50,7 +55,13 @@ class TokenBook:
         }
         if probe:
             claims["probe"] = True
+        if key is not None:
+            claims["key"] = key
         return jwt.encode(claims, self._secret, ALGORITHM), session_id, expires
+
+    def key_name(self, api_key: str) -> str:
+        """Under which name an API key's spending is counted: nobody can read the key from it."""
+        return self.fingerprint(f"api-key:{api_key}")
 
     def fingerprint(self, text: str) -> str:
         """A keyed hash that tells equal texts and nothing else; the same in all processes with the same secret."""
@@ -67,7 +78,7 @@ class TokenBook:
             "iat": now,
             "exp": now + timedelta(seconds=lifetime_s),
             "probe": claims.probe,
-        }
+        } | ({} if claims.key is None else {"key": claims.key})
         return jwt.encode(body, self._secret, ALGORITHM)
 
     def verify(self, token: str) -> Claims:
@@ -87,6 +98,7 @@ class TokenBook:
             session_id,
             resume=scope == RESUME_SCOPE,
             probe=claims.get("probe") is True,
+            key=_key(claims.get("key")),
         )
 
 
@@ -113,6 +125,10 @@ def _scopes(claims: Mapping[str, Any]) -> set[str]:
 
 def _is_session_id(value: object) -> bool:
     return isinstance(value, str) and 8 <= len(value) <= 64 and value.replace("-", "").isalnum()
+
+
+def _key(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT else None
 
 
 def _tier(value: object) -> Tier:

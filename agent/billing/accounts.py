@@ -22,13 +22,14 @@ class Scope(StrEnum):
 
     SESSION = "session"
     SUBJECT_DAY = "subject_day"
+    KEY_DAY = "key_day"
     ADDRESS_DAY = "address_day"
     ADDRESS_HOUR = "address_hour"
     TIER_HOUR = "tier_hour"
     PROCESS_HOUR = "process_hour"
 
 
-SHARED: Final = frozenset({Scope.SUBJECT_DAY, Scope.ADDRESS_DAY, Scope.ADDRESS_HOUR, Scope.TIER_HOUR})
+SHARED: Final = frozenset(set(Scope) - {Scope.SESSION, Scope.PROCESS_HOUR})
 """Scopes whose ceiling holds for all processes together."""
 
 

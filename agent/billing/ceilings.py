@@ -2,8 +2,8 @@
 
     reserve ──► call ends ──► its price takes the place of the reservation
 
-A session's purse spends from six accounts at once: the session, the caller's day, the address's day and hour, the
-tier's hour and the process's hour. Each tier has its own accounts, so that strangers never spend what members need.
+A session's purse spends from all its accounts at once: the session, the days of the caller, of the API key and of the
+address, the hours of the address, of the tier and of the process. Each tier has its own accounts, so that strangers never spend what members need.
 No database is asked on the way: `run` leases shares of the common ceilings in the background.
 """
 
@@ -42,11 +42,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """On whose account a session spends. `address` None where the transport knows none, or where it is not limited."""
+    """On whose account a session spends. `address` None where the transport knows none, or where it is not limited.
+
+    `key` names the API key that the caller's token was given for; None for callers without one.
+    """
 
     subject: str
     tier: Tier
     address: str | None
+    key: str | None = None
 
 
 class Step(StrEnum):
@@ -219,6 +223,8 @@ class SpendingCeilings:
         hour = _hour_after(now)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         yield self._account(AccountKey(Scope.SUBJECT_DAY, tier, self._digest("s", payer.subject), day))
+        if payer.key is not None:
+            yield self._account(AccountKey(Scope.KEY_DAY, tier, self._digest("k", payer.key), day))
         if payer.address is not None:
             digest = self._digest("a", payer.address)
             yield self._account(AccountKey(Scope.ADDRESS_DAY, tier, digest, day))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import click
@@ -13,10 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.budgets import Tier
 from agent.cli.console import print_json, stdout_console
+from agent.cli.cost import price_change
 from agent.cli.report import with_ledger
-from agent.cli.views.policy import decision_text, decisions_table, history_table, policies_table, policy_text
+from agent.cli.views.policy import (
+    decision_text,
+    decisions_table,
+    history_table,
+    in_force_line,
+    policies_table,
+    policy_text,
+)
 from agent.ledger.policy_store import SqlPolicyStore
-from agent.policy.assignments import AssignmentError, Revision, described
+from agent.policy.assignments import AssignmentError, Change, Revision, described
 from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies
 from agent.policy.serialize import decision_view, policy_view, revision_view
 from agent.policy.service import MAX_REASON, PolicyService
@@ -34,6 +43,12 @@ def _bounded(_context: click.Context, _parameter: click.Parameter, reason: str) 
 
 _tier = click.Choice([tier.value for tier in Tier])
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+_revision = click.option(
+    "--revision",
+    type=click.IntRange(0),
+    metavar="N",
+    help="The revision that you saw in force (`policy list`); without it you are shown it and asked.",
+)
 _reason = click.option("--reason", default="", metavar="TEXT", callback=_bounded, help="Why, for the history.")
 
 
@@ -74,10 +89,33 @@ def _actor() -> str:
     return f"command ({who})"
 
 
-def _seen(tier: Tier) -> int:
-    """The revision in force now: a change that somebody makes in between is not changed unseen."""
+def _seen(tier: Tier, revision: int | None, question: str) -> int:
+    """The revision that the operator has seen: the one that was named, or the one that is shown here and agreed to.
+
+    What somebody else changes meanwhile is not changed unseen: the service refuses it, and names what is in force.
+    """
+    if revision is not None:
+        return revision
     found = _at_desk(lambda desk: desk.in_force()).get(tier)
-    return found.number if found is not None else 0
+    if found is None:
+        return 0
+    click.echo(in_force_line(found))
+    try:
+        click.confirm(f"{question} new sessions of {tier}?", abort=True)
+    except click.Abort:
+        hint = f"nothing was changed; without a question: --revision {found.number}"
+        raise click.ClickException(hint) from None
+    return found.number
+
+
+def _ask(now: Mapping[str, int], planned: Change) -> None:
+    """Asks before a rollback, with its price. Raises ClickException where the answer is no, or nobody answers."""
+    click.echo(f"{planned.tier}: new sessions get {described(planned.weights)} instead of {described(now)}")
+    click.echo(price_change(now, planned.weights))
+    with contextlib.suppress(click.Abort):
+        if click.confirm("roll back?"):
+            return
+    raise click.ClickException("nothing was changed; without a question: --yes, or --revision with the number above")
 
 
 def _tell(made: Revision) -> None:
@@ -120,21 +158,32 @@ def show(name: str, *, as_json: bool) -> None:
 @policy.command()
 @click.argument("tier", type=_tier)
 @click.argument("weights", type=Weights(), nargs=-1, required=True)
+@_revision
 @_reason
-def assign(tier: str, weights: tuple[tuple[str, int], ...], reason: str) -> None:
+def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None, reason: str) -> None:
     """Give new sessions of TIER other policies: `assign free haiku_first=90 sonnet_first=10`."""
     if len(dict(weights)) < len(weights):
         raise click.UsageError("a policy is named twice")
-    seen = _seen(Tier(tier))
+    shares = described(dict(weights))
+    seen = _seen(Tier(tier), revision, f"Give {shares} to")
     _tell(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), _actor(), reason, seen)))
 
 
 @policy.command()
 @click.argument("tier", type=_tier)
+@_revision
 @_reason
-def rollback(tier: str, reason: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rollback(tier: str, revision: int | None, reason: str, *, yes: bool) -> None:
     """Bring back the assignment that TIER had before; where it had none, the baseline for everybody."""
-    seen = _seen(Tier(tier))
+    if revision is not None:
+        _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason, revision)))
+        return
+    now, planned = _at_desk(lambda desk: desk.planned_rollback(Tier(tier)))
+    seen = now.number
+    if not yes:
+        click.echo(in_force_line(now))
+        _ask(now.weights, planned)
     _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason, seen)))
 
 

@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agent.ledger.rows import LedgerRow
 from agent.ledger.tables import tombstones
 
-_SESSION: Final = "session"
-_SUBJECT: Final = "subject"
+SESSION: Final = "session"
+SUBJECT: Final = "subject"
 _INSERTS: Final = {
     "sqlite": sqlite.insert(tombstones).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(tombstones).on_conflict_do_nothing(),
@@ -28,40 +28,40 @@ _INSERTS: Final = {
 
 async def bury_subject(connection: AsyncConnection, subject: str, session_ids: Iterable[str], at: datetime) -> None:
     """Nothing that began until `at` is stored for this subject any more, nor for these sessions."""
-    name = _digest(subject)
+    name = digest_of(subject)
     await connection.execute(
-        delete(tombstones).where(tombstones.c.kind == _SUBJECT, tombstones.c.name == name)
+        delete(tombstones).where(tombstones.c.kind == SUBJECT, tombstones.c.name == name)
     )  # the later one counts
-    rows = [{"kind": _SUBJECT, "name": name, "at": at}]
-    rows += [{"kind": _SESSION, "name": session_id, "at": at} for session_id in session_ids]
+    rows = [{"kind": SUBJECT, "name": name, "at": at}]
+    rows += [{"kind": SESSION, "name": session_id, "at": at} for session_id in session_ids]
     await connection.execute(_INSERTS[connection.dialect.name], rows)
 
 
 async def bury_session(connection: AsyncConnection, session_id: str, at: datetime) -> None:
     """The resume tokens of this session open nothing any more."""
-    await connection.execute(_INSERTS[connection.dialect.name], [{"kind": _SESSION, "name": session_id, "at": at}])
+    await connection.execute(_INSERTS[connection.dialect.name], [{"kind": SESSION, "name": session_id, "at": at}])
 
 
 async def has_tombstone(connection: AsyncConnection, session_id: str) -> bool:
     """Whether this session was forgotten or revoked."""
-    found = select(tombstones.c.at).where(tombstones.c.kind == _SESSION, tombstones.c.name == session_id)
+    found = select(tombstones.c.at).where(tombstones.c.kind == SESSION, tombstones.c.name == session_id)
     return (await connection.execute(found)).one_or_none() is not None
 
 
 async def without_buried(connection: AsyncConnection, starts: Sequence[LedgerRow]) -> list[LedgerRow]:
     """The starts of sessions that may be stored; the others are buried by their ids too."""
-    names = {_digest(row.values["subject"]) for row in starts}
+    names = {digest_of(row.values["subject"]) for row in starts}
     ids = [row.values["id"] for row in starts]
-    either = (tombstones.c.kind == _SUBJECT) & tombstones.c.name.in_(names)
-    either |= (tombstones.c.kind == _SESSION) & tombstones.c.name.in_(ids)
+    either = (tombstones.c.kind == SUBJECT) & tombstones.c.name.in_(names)
+    either |= (tombstones.c.kind == SESSION) & tombstones.c.name.in_(ids)
     found = (await connection.execute(select(tombstones).where(either))).all()
     if not found:
         return list(starts)
-    subjects = {row.name: row.at for row in found if row.kind == _SUBJECT}
-    sessions = {row.name for row in found if row.kind == _SESSION}
+    subjects = {row.name: row.at for row in found if row.kind == SUBJECT}
+    sessions = {row.name for row in found if row.kind == SESSION}
     kept: list[LedgerRow] = []
     for row in starts:
-        until = subjects.get(_digest(row.values["subject"]))
+        until = subjects.get(digest_of(row.values["subject"]))
         if row.values["id"] in sessions:
             continue
         if until is not None and row.values["started_at"] <= until:
@@ -76,5 +76,6 @@ def prune_tombstones(before: datetime) -> Any:
     return delete(tombstones).where(tombstones.c.at < before)
 
 
-def _digest(subject: str) -> str:
+def digest_of(subject: str) -> str:
+    """What stands for a subject: nobody can read the name from it."""
     return hashlib.sha256(b"voice-agent tombstone\0" + subject.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Builds the configured adapters and the chains over them; each SDK is imported when its first adapter is built.
+"""Builds the configured adapters and the chains over them; each SDK is imported with its first adapter.
 
 Adapters, breakers and slots are shared by all sessions of the process; a chain belongs to one session. A provider that
 has neither a key nor a sandbox is left out of the chains, as long as the first place of each is served.
@@ -19,7 +19,7 @@ from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
 from agent.providers.call import Quota
-from agent.providers.deepgram.build import build_recogniser
+from agent.providers.deepgram.build import USUAL_KNOBS, RecogniserKnobs, build_recogniser
 from agent.providers.fallback.breaker import Breaker, Breakers, OnChange, Probe
 from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
@@ -78,7 +78,7 @@ class ProviderFactory:
     def __init__(self, settings: Settings, deadlines: Deadlines, links: ProviderHooks) -> None:
         self._settings = settings
         self._links = links
-        self._recognisers: dict[str, SpeechToText] = {}
+        self._recognisers: dict[tuple[str, RecogniserKnobs], SpeechToText] = {}
         self._transcriber: Transcriber | None = None
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
@@ -100,17 +100,18 @@ class ProviderFactory:
         client_listens: bool,
         priority: bool,
         rules: ListeningRules | None = None,
+        knobs: RecogniserKnobs = USUAL_KNOBS,
     ) -> SpeechToText:
-        """The recognisers in this order; after the last the client's own, where it has one."""
+        """The recognisers in this order, then the client's own, where it has one."""
         steps: list[ChainStep[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
-                steps.append(self._step(name, built := self.recogniser(model), self._stt_probe(built)))
+                steps.append(self._step(name, built := self.recogniser(model, knobs), self._stt_probe(built)))
             elif name == "whisper" and self._served("openai"):
                 whisper = self._whisper()
                 queued = QueuedTranscriber(whisper, self.places.of(whisper.provider), priority=priority)
                 segments = SegmentedSpeech(queued, self._links.detector)
-                step = self._step(name, segments, self._stt_probe(self._recognisers[name]))
+                step = self._step(name, segments, self._stt_probe(self._recognisers[name, USUAL_KNOBS]))
                 steps.append(replace(step, slots=None))  # each segment takes its own
         return SttFallback(steps, last="browser" if client_listens else "none", rules=rules, priority=priority)
 
@@ -146,13 +147,12 @@ class ProviderFactory:
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 
-    def recogniser(self, model: str) -> SpeechToText:
+    def recogniser(self, model: str, knobs: RecogniserKnobs = USUAL_KNOBS) -> SpeechToText:
         """Deepgram with `flux` or a Nova model."""
-        if model not in self._recognisers:
-            built = build_recogniser(self._settings, model)
+        if (model, knobs) not in self._recognisers:
+            self._recognisers[model, knobs] = built = build_recogniser(self._settings, model, knobs)
             self._open.append(built)
-            self._recognisers[model] = built
-        return self._recognisers[model]
+        return self._recognisers[model, knobs]
 
     def model(self, name: str) -> LanguageModel:
         """Claude, by the name that routing uses: `haiku` or `sonnet`."""
@@ -288,7 +288,7 @@ class ProviderFactory:
             built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=self._stt_s)
             self._open.append(built)
             self._transcriber = built
-            self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
+            self._recognisers["whisper", USUAL_KNOBS] = SegmentedSpeech(built, self._links.detector)
         return self._transcriber
 
     def _deepgram_voice(self) -> TextToSpeech:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from litestar import Litestar
@@ -14,9 +14,8 @@ from agent.api.openapi import openapi_config
 from agent.api.sessions import router
 from agent.api.talk_page import web_routes
 from agent.auth.tokens import TokenBook
-from agent.billing.ceilings import SpendingCeilings
 from agent.ledger.leases import SqlLeases
-from agent.ledger.ledger import Ledger
+from agent.ledger.withdrawals import WithdrawalWatch
 from agent.providers.factory import ProviderFactory
 from agent.server.application import application
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
@@ -37,9 +36,9 @@ async def _probing(providers: ProviderFactory) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def _sharing(ceilings: SpendingCeilings, ledger: Ledger) -> AsyncGenerator[None]:
-    """Leases shares of the ceilings while the block runs."""
-    task = asyncio.create_task(ceilings.run(SqlLeases(ledger)), name="ceilings")
+async def _alongside(name: str, work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Does something that has no end while the block runs."""
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:
@@ -66,9 +65,14 @@ def create_app(settings: Settings) -> Litestar:
     async def life(_app: Litestar) -> AsyncGenerator[None]:
         outside = exporting(settings, wiring.metrics, wiring.budgets, wiring.sinks)
         operating, probing = wiring.operations.running(), _probing(wiring.providers)
-        sharing = _sharing(wiring.ceilings, wiring.ledger)
+        sharing = _alongside("ceilings", wiring.ceilings.run(SqlLeases(wiring.ledger)))
+        withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where)
+        ending = _alongside("withdrawals", withdrawals.follow())
         watching, running = gate.watched(), wiring.registry.running()
-        async with wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing, running:
+        around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing, running, ending)
+        async with AsyncExitStack() as stack:
+            for part in around:
+                await stack.enter_async_context(part)
             yield
         await wiring.providers.close()
 

@@ -33,7 +33,7 @@ def connection_gate(settings: Settings, addresses: ClientAddresses, metrics: Met
 
 def ceiling_refusal(ceilings: SpendingCeilings, claims: Claims) -> Refusal | None:
     """Why these claims open nothing that costs money now; None where they do."""
-    reached: CeilingReached | None = ceilings.reached(Payer(claims.subject, claims.tier, claims.address))
+    reached: CeilingReached | None = ceilings.reached(Payer(claims.subject, claims.tier, claims.address, claims.key))
     if reached is None:
         return None
     minutes = max(1, round(reached.retry_after_s / 60))

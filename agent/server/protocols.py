@@ -2,18 +2,21 @@
 
 Tried with uvicorn 0.54: a request line that never ends, headers or a body that never come and a handshake that
 `websockets` refuses while it reads it stay open for ever; empty continuation frames and pings that nobody reads the
-answers of grow memory without a bound.
+answers of grow memory without a bound; 256 KiB of tiny frames or chunks that are read at once keep everybody waiting for
+0.2 s.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
 from statistics import median
 from typing import Any, Final
 
 import h11
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
@@ -28,6 +31,7 @@ MAX_FRAME: Final = (
 MAX_FRAGMENTS: Final = 1_024  # frames of one message
 CONTROL_FRAMES_S: Final = 20.0  # pings and pongs of the WebSocket layer, which no application sees
 CONTROL_BURST: Final = 200.0
+PIECE: Final = 4_096  # bytes that are taken at once: 4 ms of the smallest frames or chunks
 FIRST_PINGS: Final = 3
 FIRST_PINGS_S: Final = 0.2
 PING_EVERY_S: Final = 5.0
@@ -42,6 +46,65 @@ _LATE: Final = (
 )
 
 
+class Pieces:
+    """What has arrived on one connection: it is taken in pieces, between which everybody else has his turn.
+
+    Nothing is read meanwhile, whoever resumes reading; `may_read` says whether it goes on after the last piece.
+    """
+
+    def __init__(self, take: Callable[[bytes], None], may_read: Callable[[], bool]) -> None:
+        self._take = take
+        self._may_read = may_read
+        self._unread = bytearray()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something has not been taken yet."""
+        return bool(self._unread)
+
+    def arrived(self, data: bytes, transport: asyncio.Transport) -> None:
+        """Takes the first piece at once, and each other one in a later round of the event loop."""
+        if self._unread:
+            self._unread += data
+        elif len(data) <= PIECE:
+            self._take(data)
+        else:
+            self._unread += data
+            self._next(transport)
+
+    def forget(self) -> None:
+        """Nothing more of it is taken."""
+        self._unread.clear()
+
+    def _next(self, transport: asyncio.Transport) -> None:
+        if transport.is_closing():
+            self.forget()
+        if not self._unread:
+            return
+        piece = bytes(self._unread[:PIECE])
+        del self._unread[:PIECE]
+        self._take(piece)
+        if self._unread:
+            transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._next, transport)
+        elif self._may_read():
+            transport.resume_reading()
+
+
+class PatientFlow(FlowControl):
+    """Does not resume reading while there is something to take."""
+
+    def __init__(self, transport: asyncio.Transport, pieces: Pieces) -> None:
+        super().__init__(transport)
+        self._pieces = pieces
+
+    def resume_reading(self) -> None:
+        """Reading goes on, now or after the last piece."""
+        super().resume_reading()
+        if self._pieces.waiting:
+            self._transport.pause_reading()
+
+
 class GuardedHttp(H11Protocol):
     """HTTP with a gate and a deadline for each request's line and headers, and for its body."""
 
@@ -50,11 +113,13 @@ class GuardedHttp(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._pieces = Pieces(self._take, lambda: not self.flow.read_paused)
         self._entered = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = PatientFlow(transport, self._pieces)
         self._entered = self.gate.enter(_address(self.client))
         if not self._entered:
             length = f"content-length: {len(_BUSY_BODY)}\r\n\r\n".encode()
@@ -64,9 +129,11 @@ class GuardedHttp(H11Protocol):
         self._mind()
 
     def data_received(self, data: bytes) -> None:
-        if not self._entered:
-            return
-        super().data_received(data)
+        if self._entered:
+            self._pieces.arrived(data, self.transport)
+
+    def _take(self, piece: bytes) -> None:
+        super().data_received(piece)
         self._mind()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -78,6 +145,7 @@ class GuardedHttp(H11Protocol):
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._entered = False  # it goes on as a WebSocket, which leaves the gate when it ends
+        self._pieces.forget()
         self._cancel()
         super().handle_websocket_upgrade(event)
 
@@ -116,6 +184,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._pieces = Pieces(self._take, lambda: not self.read_paused)
         self._control = CONTROL_BURST
         self._control_at = self.loop.time()
         self._round_trips: deque[float] = deque(maxlen=5)
@@ -140,7 +209,17 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._pieces.arrived(data, self.transport)
+
+    async def receive(self) -> Any:
+        """The next message. Reading goes on when the last one is taken."""
+        message = await super().receive()
+        if self._pieces.waiting:
+            self.transport.pause_reading()
+        return message
+
+    def _take(self, piece: bytes) -> None:
+        super().data_received(piece)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.gate.cut("handshake")
             self.handshake_initiated = self.handshake_complete = self.close_sent = True
@@ -152,6 +231,15 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self._fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
             return
         super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:  # uvicorn logs an exception, which would reach whoever is told of faults
+                self._fail(CloseCode.INVALID_DATA, "text that is not UTF-8")
+                return
+        super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         if not self._allow_control():

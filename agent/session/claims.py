@@ -14,7 +14,7 @@ class Claims:
 
     `resume`: the credential opens a session again that was opened before. `address` is what the transport knows: under
     which name the client is limited, None where it is not; `origin` is a keyed hash of it. `probe`: the
-    synthetic caller, who proved it with a key of its own.
+    synthetic caller, who proved it with a key of its own. `key` names the API key that the credential was given for.
     """
 
     subject: str
@@ -24,6 +24,7 @@ class Claims:
     origin: str | None = None
     probe: bool = False
     address: str | None = None
+    key: str | None = None
 
 
 def new_session_id() -> str:

@@ -180,15 +180,11 @@ class _PayingRecorder:
 class _PayingObserver(_PayingRecorder):
     """The same in front of a recorder that also wants to know of fallbacks."""
 
-    observer: FallbackObserver
-
     def fell_back(self, fallback: Fallback) -> None:
-        self.observer.fell_back(fallback)
+        if isinstance(self._inner, FallbackObserver):
+            self._inner.fell_back(fallback)
 
 
 def _paying(recorder: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None = None) -> _PayingRecorder:
-    if isinstance(recorder, FallbackObserver):
-        paying = _PayingObserver(recorder, purse, prices, stream)
-        paying.observer = recorder
-        return paying
-    return _PayingRecorder(recorder, purse, prices, stream)
+    observes = isinstance(recorder, FallbackObserver)
+    return (_PayingObserver if observes else _PayingRecorder)(recorder, purse, prices, stream)

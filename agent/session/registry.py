@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Final, Protocol
 
 import structlog
 
+from agent.billing.pricing import utc_now
 from agent.core.resumed_state import ResumedState
 from agent.session.admission import DRAINING, Admission, AdmissionError, Refusal, SessionOverError
 from agent.session.claims import Claims, new_session_id
@@ -45,6 +47,7 @@ class Registry:
         self._by_id: dict[str, Session] = {}
         self._by_subject: dict[str, Session] = {}
         self._addresses: dict[Session, str | None] = {}
+        self._began: dict[Session, datetime] = {}
 
     @property
     def count(self) -> int:
@@ -55,6 +58,17 @@ class Registry:
     def ready(self) -> bool:
         """Whether new sessions are taken."""
         return self._group is not None and not self._draining and self.count < self._admission.max_sessions
+
+    def end_where(self, wanted: Callable[[str, str, datetime], bool]) -> int:
+        """Ends, as by a hang-up, every session for which (id, subject, began at) is true; returns how many."""
+        found = [
+            session
+            for session, began in self._began.items()
+            if wanted(session.parts.info.session_id, session.parts.info.subject, began)
+        ]
+        for session in found:
+            session.end(SessionOutcome.COMPLETED)
+        return len(found)
 
     async def empty(self) -> None:
         """Waits until every session that is open now has ended."""
@@ -137,6 +151,7 @@ class Registry:
         session_id = claims.session_id if claims.session_id and claims.session_id not in self._by_id else None
         session = Session(self._make_parts(claims, session_id or new_session_id(), capabilities, past))
         self._addresses[session] = claims.address
+        self._began[session] = utc_now()
         self._by_id[session.parts.info.session_id] = session
         self._by_subject[claims.subject] = session
         group.create_task(self._run(session))
@@ -149,6 +164,7 @@ class Registry:
         finally:
             self._by_id.pop(info.session_id, None)
             self._addresses.pop(session, None)
+            self._began.pop(session, None)
             if self._by_subject.get(info.subject) is session:
                 del self._by_subject[info.subject]
 

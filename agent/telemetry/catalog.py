@@ -126,6 +126,21 @@ LISTENING_NOTES = _counter(
     " rest of a number.",
     "note",
 )
+EARLY_REPLIES = _counter(
+    "early_replies_total",
+    "Replies that were begun before the turn was over, by what became of them: `taken`, `resumed`, `changed`, `failed`,"
+    " `dropped`; `switched_off` counts sessions that wasted most of theirs and make no more.",
+    "outcome",
+    "tier",
+    "policy",
+)
+EARLY_LEAD = _histogram(
+    "early_reply_lead_seconds",
+    "Seconds by which a reply that was taken was begun before the end of its turn.",
+    BARGE_IN_BUCKETS,
+    "tier",
+    "policy",
+)
 STT_CONFIDENCE = _histogram(
     "stt_confidence_ratio",
     "How sure a recogniser was of a turn's words on average, by its own estimate.",

@@ -17,6 +17,8 @@ from agent.telemetry.events import (
     DeadAir,
     Event,
     FellBack,
+    Guessed,
+    GuessOutcome,
     InputDropped,
     ListeningNoted,
     NotesTaken,
@@ -33,7 +35,7 @@ from agent.telemetry.events import (
     TurnRecognised,
 )
 from agent.telemetry.exposition import Metrics
-from agent.telemetry.timeline import STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
+from agent.telemetry.timeline import FILLER, STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
 
 OTHER: Final = "other"  # a model that is not configured
 CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
@@ -57,7 +59,7 @@ BREAKER_CHANGES: Final = (
     ("closed", "recovered"),
 )
 CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting", "recovered")
-FREE_SOURCES: Final = ("cache", "recorded", "browser")
+FREE_SOURCES: Final = ("cache", "recorded", "browser", FILLER)
 INPUT_KINDS: Final = ("text", "control", "audio")
 SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
@@ -117,6 +119,11 @@ class MetricsSink:
                 self._metrics.add(catalog.INPUT_DROPPED, kind)
             case QueueDropped(queue, items):
                 self._metrics.add(catalog.QUEUE_DROPS, queue, amount=items)
+            case Guessed(session, outcome, lead_s):
+                who = session.counted_tier, session.counted_policy
+                self._metrics.add(catalog.EARLY_REPLIES, outcome, *who)
+                if outcome is GuessOutcome.TAKEN:
+                    self._metrics.child(catalog.EARLY_LEAD, *who).observe(lead_s)
             case NotesTaken(_, kept, dropped):
                 for outcome, count in {"kept": kept, **dropped}.items():
                     known = outcome if outcome in NOTED_OUTCOMES else "malformed"

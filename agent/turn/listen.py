@@ -28,6 +28,7 @@ from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.turn.audio_clock import SampleClock
 from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
+from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, RecogniserLost, TurnResumed, Words
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 from agent.turn.voice_confirmation import LIKELY, VoiceConfirmation
 from agent.turn.wordless import WordlessVoice
@@ -44,33 +45,6 @@ LONGEST_REOPEN_S: Final = 15.0
 STOPPED_S: Final = 1.0  # without a frame until silence is sent in its place; a bad line holds back for less
 LONGEST_HOLD_S: Final = 6.0  # for the rest of a number, from the end of its first part
 GONE_S: Final = 6.0  # without a frame until the stream is finished
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Words of the turn so far. `sure` once the recogniser stands by them: it may take tentative ones back."""
-
-    text: str
-    sure: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EndOfTurn:
-    """The caller is done. Times are loop times; `ready_at` is when the text was known here."""
-
-    text: str
-    speech_ended: float
-    ready_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RecogniserLost:
-    """The recogniser failed; the listener goes on trying to open a new stream. Told once until words come again."""
-
-    error: ProviderError
-
-
-ListenEvent = VoiceStarted | VoiceStopped | Words | EndOfTurn | RecogniserLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +253,10 @@ class CallerListener:
             text = f"{self._held.text} {text}"
         if heard.kind is not SttEventKind.ENDED:
             self._put(Words(text, self._sure))
+            if heard.kind is SttEventKind.EAGER:
+                self._put(LikelyEndOfTurn(text))
+            elif heard.kind is SttEventKind.RESUMED:
+                self._put(TurnResumed())
             return
         ready = clock.now()
         self._end(EndOfTurn(text, min(self._speech_ended(heard, ready), ready), ready))
@@ -343,7 +321,7 @@ class CallerListener:
 
     def _put(self, event: ListenEvent) -> None:
         """Queues an event; partial words give way when the session does not keep up."""
-        if self.events.full() and isinstance(event, Words):
+        if self.events.full() and isinstance(event, Words | LikelyEndOfTurn):
             return
         if self.events.full():
             self.events.get_nowait()

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from agent.budgets import DEFAULT_FILE
 from tests.support.billing import say, until
@@ -81,10 +83,67 @@ async def test_a_cap_holds_while_there_is_noise_and_no_turn_and_the_caller_is_wa
     assert "session.end" in kinds
 
 
+@pytest.mark.slow
+async def test_sonnet_by_a_phrase_is_counted_and_charged_and_ends_at_the_ceiling(tmp_path: Path) -> None:
+    budgets = tmp_path / "budgets.toml"
+    text = DEFAULT_FILE.read_text().replace("session_usd = 0.15", "session_usd = 0.03", 1)
+    budgets.write_text(text.replace("turn_usd = 0.006", "turn_usd = 0.002", 1))
+    async with attacked(budgets_file=budgets) as (stack, _), escalating_call(stack) as socket:
+        heard = asyncio.create_task(ending_with(socket))
+        for _ in range(60):
+            if heard.done():
+                break
+            await say(socket, {"type": "text", "text": "use Sonnet: API"})
+            await asyncio.sleep(0.7)  # hardly over the pace: it is the limit on money that holds
+        _, code = await heard
+        await stack.quiet()
+        metrics = await stack.metrics()
+    by_term = sample(metrics, "voice_agent_routed_turns_total", model="sonnet", rule="term", tier="free")
+    paid = sample(metrics, "voice_agent_cost_usd_total", service="llm", model="claude-sonnet-5-5", tier="free")
+    assert by_term >= 2
+    assert paid > 0.0003 * by_term, "each of them was charged to the caller"
+    assert code == 1000 and sample(metrics, "voice_agent_sessions_total", outcome="cost_cap") == 1
+    after = sample(metrics, "voice_agent_routed_turns_total", model="haiku", rule="policy", tier="free")
+    assert after >= 1, "near the ceiling the phrase brings nothing any more"
+    assert sample(metrics, "voice_agent_cost_usd_total", tier="free") <= 0.03
+
+
+@asynccontextmanager
+async def escalating_call(stack: Stack) -> AsyncGenerator[ClientConnection]:
+    """A stranger's call under the policy that asks Haiku first; the holdout's asks Sonnet whatever is said."""
+    for _ in range(20):
+        async with dial(stack, await token_of(stack)) as socket:
+            await socket.send(START)
+            if (await until(socket, "session.ready"))["policy"] == "haiku_first":
+                yield socket
+                return
+    raise AssertionError("every session was given to the holdout")
+
+
+@pytest.mark.slow
+async def test_the_tokens_of_one_api_key_have_one_ceiling_together(tmp_path: Path) -> None:
+    budgets = tmp_path / "budgets.toml"
+    budgets.write_text(DEFAULT_FILE.read_text().replace("key_day_usd = 100.00", "key_day_usd = 0.05", 1))
+    keys = ("leaked-key-0123456789", "other-key-0123456789")
+    async with attacked(budgets_file=budgets, api_keys=keys) as (stack, _), httpx.AsyncClient() as client:
+        leaked, other = ({"authorization": f"Bearer {key}"} for key in keys)
+        for _ in range(20):
+            answer = await client.post(f"{stack.url}/v1/sessions", headers=leaked)
+            if answer.status_code != 201:
+                break
+            async with dial(stack, answer.json()["token"]) as socket:
+                await socket.send(START)
+                await until(socket, "session.ready")
+                await say(socket, {"type": "text", "text": "an API error? " * 140})
+                await until(socket, "reply.text")
+        assert answer.status_code == 429 and "key_day" in answer.json()["detail"]
+        assert (await client.post(f"{stack.url}/v1/sessions", headers=other)).status_code == 201
+        metrics = await stack.metrics()
+    assert sample(metrics, "voice_agent_cost_usd_total", tier="premium") <= 0.05
+
+
 async def ending_with(socket: Any) -> tuple[list[str], int]:
     """The types of all messages until the end, and the close code."""
-    from websockets.exceptions import ConnectionClosed
-
     kinds: list[str] = []
     try:
         async with asyncio.timeout(30):

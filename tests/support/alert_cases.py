@@ -281,7 +281,10 @@ CASES = (
     ),
     Case(
         "VoiceAgentErrorBudgetLow",
-        (('voice_agent:slo:budget_left{tier="free"}', "0.4x10 0.05x60"),),
+        (
+            ('voice_agent:slo:budget_left{tier="free"}', "0.4x10 0.05x60"),
+            ('voice_agent:slo:turns{tier="free"}', "500x70"),
+        ),
         "20m", "60m", {"tier": "free"},
         "5% of the error budget of 28 days is left for free callers",
     ),

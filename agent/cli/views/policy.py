@@ -54,9 +54,18 @@ def _percent(revision: Revision | None, name: str) -> Text:
 def _since(tier: Tier, revision: Revision | None) -> Text:
     if revision is None:
         return Text(f"{tier:<8} never assigned: the service has not started yet", style="dim")
+    return Text(f"{tier:<8} {_by(revision)}", style="dim")
+
+
+def in_force_line(revision: Revision) -> str:
+    """What a tier's new sessions get now, since when and by whom: to be read before it is changed."""
+    return f"{revision.change.tier} gets {described(revision.weights)}: {_by(revision)}"
+
+
+def _by(revision: Revision) -> str:
     change = revision.change
     since = f"revision {revision.number} since {revision.at:%Y-%m-%d %H:%M:%S} UTC"
-    return Text(f"{tier:<8} {since}: {change.cause} by {change.actor}{_because(change.reason)}", style="dim")
+    return f"{since}: {change.cause} by {change.actor}{_because(change.reason)}"
 
 
 def policy_text(policy: Policy) -> RenderableType:

@@ -15,7 +15,8 @@ fresh connection and the same probe. There is no second opinion on the last step
 said before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
 
 **A turn that does not end** is ended here with the words known, after the silence of `ListeningRules.patience`: the
-recogniser is asked first, and one that does not even answer to that is connected to anew.
+recogniser is asked first, and one that does not even answer to that is connected to anew. One that left out a good deal
+of what was said has stalled: the whole turn is told to the next step, or where there is none to a fresh connection.
 
 **A connection that was closed because we had no audio to send** is opened again with the next audio, and is nobody's
 failure.
@@ -295,7 +296,12 @@ class FallbackSttStream:
             return
         self._asked_to_end_at = None
         if self._unheard.voiced_s > _SOME_VOICE_S and not self._retold:
-            self._retold = True  # it stalled in the middle: the whole turn is told to a fresh connection first
+            self._retold = True  # it stalled in the middle: the whole turn is told again before it is ended
+            if self._chain.after(step) is not None:
+                self._chain.rest(step)
+                if step.breaker is not None:
+                    step.breaker.failed(ErrorKind.STALLED, session=self._session)
+                raise StepSkippedError(ErrorKind.STALLED)
             note(self._recorder, ListeningNote.RECONNECTED)
             raise ReconnectError
         note(self._recorder, ListeningNote.TURN_ENDED_HERE)

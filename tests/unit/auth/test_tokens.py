@@ -27,10 +27,12 @@ def test_an_issued_token_says_who_and_lives_fifteen_minutes() -> None:
 
 
 def test_a_resume_token_names_its_session() -> None:
-    token, session_id, _ = BOOK.issue("caller", Tier.PREMIUM)
+    token, session_id, _ = BOOK.issue("caller", Tier.PREMIUM, key=BOOK.key_name("the-key-0123456789"))
     resumed = BOOK.verify(BOOK.issue_resume(BOOK.verify(token), session_id, 3600))
     assert resumed.resume
     assert (resumed.subject, resumed.tier, resumed.session_id) == ("caller", Tier.PREMIUM, session_id)
+    assert resumed.key == BOOK.key_name("the-key-0123456789") != BOOK.key_name("another-key-0123456")
+    assert "the-key" not in (resumed.key or "")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -22,9 +22,9 @@ from agent.core.calls import (
     ProviderError,
     Unit,
     Usage,
-    note,
     note_confidence,
 )
+from agent.core.calls import note as tell
 from agent.providers.base import Audio, Message, Prompt, SpeechStream, TextDelta
 from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
 from agent.telemetry.exposition import Metrics
@@ -193,14 +193,12 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
         provider, model = "deepgram", "flux-general-en"
 
         def open(self, session: str, to: CallRecorder) -> object:
-            from contextlib import asynccontextmanager
-
             @asynccontextmanager
             async def opened() -> AsyncGenerator[SpeechStream]:
                 yield Stream()  # type: ignore[misc]
                 to.record(heard(60))
                 assert isinstance(to, FallbackObserver)
-                note(to, ListeningNote.PHANTOM_DROPPED)
+                tell(to, ListeningNote.PHANTOM_DROPPED)
                 note_confidence(to, "deepgram", [0.5, 0.7])
 
             return opened()
@@ -213,6 +211,26 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
         assert purse.used_usd == pytest.approx(minute, rel=1e-3)
     assert purse.used_usd == pytest.approx(minute, rel=1e-9)
     assert recorder.told == [ListeningNote.PHANTOM_DROPPED, ("deepgram", pytest.approx(0.6))]
+
+
+async def test_what_listening_noted_reaches_the_recorder_behind_the_purse() -> None:
+    notes: list[ListeningNote] = []
+
+    class Noting(Recorder):
+        def noted(self, note: ListeningNote) -> None:
+            notes.append(note)
+
+    class Recogniser:
+        provider, model = "deepgram", "flux-general-en"
+
+        @asynccontextmanager
+        async def open(self, session: str, to: CallRecorder) -> AsyncGenerator[None]:
+            tell(to, ListeningNote.TURN_FORCED)
+            yield None
+
+    purse = Process().ceilings.purse(stranger())
+    async with GuardedSpeechToText(Recogniser(), purse, PRICES).open("s1", Noting()):  # type: ignore[arg-type]
+        assert notes == [ListeningNote.TURN_FORCED]
 
 
 async def test_a_voice_beyond_the_ceiling_is_not_asked() -> None:
@@ -273,6 +291,28 @@ def test_each_ceiling_holds_by_itself(scope: Scope, payers: list[Payer]) -> None
         limits = BUDGETS.ceilings[Tier.FREE]
         assert round(spent, 6) <= {Scope.TIER_HOUR: limits.tier_hour_usd}.get(scope, limits.address_day_usd)
         assert process.limited(scope, Tier.FREE, "refused") == 1
+
+    run_virtual(scene())
+
+
+def test_whatever_tokens_an_api_key_asks_for_its_callers_share_one_ceiling() -> None:
+    async def scene() -> None:
+        process, database = Process(), SharedLeases()
+        spent, reached = 0.0, None
+        for number in range(500):
+            process.clock.at = NOON + timedelta(minutes=number)  # so that no hour's ceiling is the one that is reached
+            payer = Payer(f"key-{number}", Tier.PREMIUM, f"10.0.{number // 250}.{number % 250}", "leaked")
+            await process.ceilings.exchange(database)
+            if reached := process.ceilings.reached(payer):
+                break
+            process.ceilings.purse(payer).spend(NANO)
+            spent += 1.0
+        limit = BUDGETS.ceilings[Tier.PREMIUM].key_day_usd
+        assert reached is not None and reached.scope is Scope.KEY_DAY
+        assert limit - 1 <= spent <= limit
+        assert process.limited(Scope.KEY_DAY, Tier.PREMIUM, "refused") == 1
+        others = [Payer("key-x", Tier.PREMIUM, "10.9.9.9", "another"), Payer("member", Tier.PREMIUM, "10.9.9.8")]
+        assert [process.ceilings.reached(payer) for payer in others] == [None, None]
 
     run_virtual(scene())
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import os
 import struct
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -13,11 +15,13 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from agent.core.addresses import Networks
 from agent.server import connections
 from agent.server.connections import ConnectionGate
-from agent.server.protocols import MAX_FRAME, guarded
+from agent.server.protocols import MAX_FRAME, PIECE, guarded
 from agent.telemetry.exposition import Metrics
 from agent.transport.voice_agent_v1.websocket import ROUND_TRIP
 
@@ -221,6 +225,17 @@ async def test_a_flood_of_pings_is_cut_and_some_are_answered() -> None:
         writer.close()
 
 
+async def test_text_that_is_not_utf8_is_refused_and_is_nobodys_fault(caplog: pytest.LogCaptureFixture) -> None:
+    async with server() as at:
+        reader, writer = await upgraded(at)
+        writer.write(frame(1, b"caf\xc3", final=False) + frame(0, b"\xa9"))  # a character in two fragments
+        writer.write(frame(1, b'{"type": "\xff\xfe"}'))
+        assert await close_code(reader) == 1007
+        assert at.counted("connections_cut_total", "frames") == 1
+        writer.close()
+    assert [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
+
+
 async def test_the_layers_own_pings_measure_the_line_and_forged_pongs_do_not() -> None:
     async with server() as at:
         reader, writer = await upgraded(at)
@@ -248,6 +263,55 @@ async def test_a_caller_whose_line_down_is_full_is_heard_all_the_same() -> None:
         async with asyncio.timeout(5):
             await HEARD.wait()
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("parent", "head", "flood"),
+    [
+        (WebSocketsSansIOProtocol, UPGRADE + b"\r\n", frame(2, b"\0\0") * 15_000),
+        (H11Protocol, b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 20_000),
+    ],
+)
+async def test_tiny_frames_and_chunks_leave_everybody_else_a_turn(
+    parent: Any, head: bytes, flood: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, taken = [0], Counter[int]()
+    original = parent.data_received
+
+    def note(self: Any, data: bytes) -> None:
+        taken[turns[0]] += len(data)
+        original(self, data)
+
+    async def others() -> None:
+        while True:
+            await asyncio.sleep(0)
+            turns[0] += 1
+
+    monkeypatch.setattr(parent, "data_received", note)
+    async with server() as at:
+        reader, writer = await at.connect()
+        writer.write(head)
+        if parent is WebSocketsSansIOProtocol:
+            await reader.readuntil(b"\r\n\r\n")
+        beside = asyncio.create_task(others())
+        await asyncio.to_thread(_push, writer, flood)
+        async with asyncio.timeout(10):
+            while sum(taken.values()) < len(head) + len(flood):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        beside.cancel()
+        writer.close()
+    assert max(taken.values()) <= 2 * PIECE, "a piece, and the first one of what is read in the same round"
+    assert len(taken) > len(flood) // (2 * PIECE)
+
+
+def _push(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Writes as fast as the system takes it: the server reads as much at once as it can."""
+    own = os.dup(writer.get_extra_info("socket").fileno())
+    os.set_blocking(own, True)
+    with os.fdopen(own, "wb", buffering=0) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
 
 
 async def test_connections_are_counted_from_the_accept_on() -> None:

@@ -142,6 +142,16 @@ def test_typed_turns_are_counted_apart() -> None:
     assert value(metrics, "turn_latency_seconds_count", tier="free", policy="haiku_first") == 0
 
 
+def test_an_answer_to_an_echo_is_counted_apart_and_by_no_objective() -> None:
+    metrics, counted = sink()
+    counted.handle(finished(TurnOutcome.ECHO, 9.0))
+    labels = {"tier": "free", "policy": "haiku_first"}
+    assert value(metrics, "turns_total", outcome="echo", **labels) == 1
+    assert value(metrics, "turns_owed_total", **labels) == 0
+    assert value(metrics, "turn_latency_seconds_count", **labels) == 0
+    assert value(metrics, "budget_breaches_total", budget="voice_to_voice", **labels) == 0
+
+
 def test_a_session_with_two_slow_turns_is_a_slow_session() -> None:
     metrics, counted = sink()
     counted.handle(SessionStarted(INFO))

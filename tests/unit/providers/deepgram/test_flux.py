@@ -191,6 +191,17 @@ async def test_a_turn_ends_once_however_often_it_is_said(recorder: RecordingReco
     assert [one.kind for one in heard].count(SttEventKind.ENDED) == 2
 
 
+async def test_a_turn_whose_end_was_not_told_ends_with_the_next_one(recorder: RecordingRecorder) -> None:
+    heard, _ = await _replay(
+        [_info("StartOfTurn", "Book it"), _info("Update", "", turn=1), _info("EndOfTurn", "Yes", turn=1)], recorder
+    )
+    assert [(one.kind, one.text) for one in heard] == [
+        (SttEventKind.STARTED, "Book it"),
+        (SttEventKind.ENDED, "Book it"),
+        (SttEventKind.ENDED, "Yes"),
+    ]
+
+
 async def test_words_taken_back_are_told_as_such_and_come_back_in_no_rest(recorder: RecordingRecorder) -> None:
     heard, _ = await _replay([_info("Update", "Ye"), _info("Update", ""), _info("Update", "")], recorder)
     assert heard == [
