@@ -7,8 +7,7 @@ are in order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -16,14 +15,12 @@ import structlog
 from agent.core import clock
 from agent.core.calls import Service
 from agent.memory import NotesRequest
-from agent.policy.routing import Route
-from agent.providers.anthropic.models import options_of
-from agent.providers.base import LanguageModel, Prompt
 from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
-from agent.session.dependencies import Pipeline, SessionDependencies
+from agent.session.dependencies import SessionDependencies
 from agent.session.early_reply import EarlyReplies
 from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnStarted
+from agent.session.model_request import ModelRequest, request_of
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
 from agent.session.transport import Capabilities, ClientTransport
@@ -46,17 +43,6 @@ from agent.turn.turn import Turn, play_recording, run_turn
 log = structlog.get_logger()
 
 LONGEST_GOODBYE_S: Final = 5.0  # a client that does not play it is not waited for
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """One call of a model: who is asked and what."""
-
-    pipeline: Pipeline
-    choice: Route
-    llm: LanguageModel
-    prompt: Prompt
-    tokens: Mapping[str, int]
 
 
 class Turns:
@@ -280,20 +266,9 @@ class Turns:
                 self._withdrawn.add(reply.text)
                 memory.withdraw()
 
-    def _request(self, text: str, *, heard: bool) -> _Request:
-        """What would be asked of which model. `heard`: memory has been told of the words."""
-        parts = self._parts
-        pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
-        choice = pipeline.router.route(text, parts.memory.recent(heard=heard))
-        llm = pipeline.models[choice.model]
-        prompt, tokens = parts.memory.prompt(
-            parts.system_prompt,
-            text,
-            parts.context_tokens,
-            cache=parts.prompt_cache,
-            cacheable_from=options_of(llm.model).cacheable_from_tokens,
-        )
-        return _Request(pipeline, choice, llm, self._withdrawn.clean(prompt), tokens)
+    def _request(self, text: str, *, heard: bool) -> ModelRequest:
+        pipeline = self._step_down_pipeline if self._parts.spending.step_down else self._pipeline
+        return request_of(self._parts, pipeline, self._withdrawn, text, heard=heard)
 
     def _settle(self) -> None:
         """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""
