@@ -19,7 +19,6 @@ from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, Steps
 UID: Final = "voice-agent-cost"
 RANGE: Final = "$__range"
 USD: Final = "currencyUSD"
-_DEARER: Final = dearer(min(tier.session_usd for tier in load_budgets().tiers.values()))
 MONTH_S: Final = 30 * 86_400
 
 
@@ -38,6 +37,11 @@ def objective() -> Steps:
     """Colours of a session's cost: yellow from 80 % of the objective, red from it on."""
     usd = min(tier.session_usd for tier in load_budgets().tiers.values())
     return ((None, "green"), (0.8 * usd, "yellow"), (usd, "red"))
+
+
+def _dearer() -> str:
+    """The sessions over the objective, in TraceQL."""
+    return dearer(min(tier.session_usd for tier in load_budgets().tiers.values()))
 
 
 def _unit_cost() -> BoardRow:
@@ -65,7 +69,7 @@ def _average(usd: float) -> Panel:
         NO_SESSIONS,
         6,
         5,
-        traces=_DEARER,
+        traces=_dearer(),
     )
     expr = average(catalog.SESSION_COST, RANGE, (), WHO)
     return figure(panel, PanelStyle(USD, 4, steps=objective()), Query(expr, "average", instant=True))
@@ -80,7 +84,7 @@ def _by_tier(usd: float) -> Panel:
         NO_SESSIONS,
         6,
         5,
-        traces=_DEARER,
+        traces=_dearer(),
     )
     look = PanelStyle(USD, 4, 0, 2 * usd, steps=objective())
     return bars(panel, look, Query(average(catalog.SESSION_COST, RANGE, ("tier",), POLICY), "{{tier}}", instant=True))
@@ -146,7 +150,7 @@ def _over_objective() -> Panel:
         NO_SESSIONS,
         6,
         5,
-        traces=_DEARER,
+        traces=_dearer(),
     )
     over = total(catalog.BUDGET_BREACHES, RANGE, (), (*WHO, equal("budget", "session_cost")))
     expr = share(over, total(catalog.SESSIONS, RANGE, (), WHO))
@@ -216,7 +220,7 @@ def _average_over_time() -> Panel:
         NO_SESSIONS,
         12,
         8,
-        traces=_DEARER,
+        traces=_dearer(),
     )
     look = PanelStyle(USD, 4, colours={**TIERS, "objective": "red"}, dashed=("objective",))
     return graph(
@@ -235,7 +239,7 @@ def _by_policy() -> Panel:
         NO_SESSIONS,
         12,
         8,
-        traces=_DEARER,
+        traces=_dearer(),
     )
     return graph(
         panel, PanelStyle(USD, 4), Query(average(catalog.SESSION_COST, WINDOW, ("policy",), TIER), "{{policy}}")
@@ -297,7 +301,7 @@ def _spread() -> Panel:
         NO_SESSIONS,
         24,
         7,
-        traces=_DEARER,
+        traces=_dearer(),
     )
     counts = f"sum by (le) (increase({select(catalog.SESSION_COST, WHO, 'bucket')}[$__rate_interval]))"
     return heat(panel, PanelStyle(USD, 3), Query(counts, "{{le}}", form=PromQueryFormat.HEATMAP))

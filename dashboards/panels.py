@@ -176,6 +176,8 @@ def rows(panel: PanelSpec, keys: Mapping[str, str], *columns: Column) -> Panel:
     built = table.Panel().cell_height(common.TableCellHeight.SM).build()
     queries = [Query(column.expr, instant=True, form=PromQueryFormat.TABLE) for column in columns]
     titles = {f"Value #{letter}": column.title for letter, column in zip(_LETTERS, columns, strict=False)}
+    if len(columns) == 1:  # Grafana names the only value of a table without its letter
+        titles = {**titles, "Value": columns[0].title}
     order = {name: index for index, name in enumerate((*keys, *titles))}
     organised = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": {**keys, **titles}}
     built.transformations = [
@@ -193,8 +195,12 @@ def rows(panel: PanelSpec, keys: Mapping[str, str], *columns: Column) -> Panel:
 
 def on_the_right(built: Panel, name: str, unit: str) -> Panel:
     """Gives one series of a graph an axis of its own."""
-    axis = dashboard.DynamicConfigValue(id_val="custom.axisPlacement", value="right")
-    _override(built, name, [axis, dashboard.DynamicConfigValue(id_val="unit", value=unit)])
+    properties: dict[str, object] = {
+        "custom.axisPlacement": "right",
+        "custom.thresholdsStyle": {"mode": "off"},  # the line belongs to the other axis
+        "unit": unit,
+    }
+    _override(built, name, [dashboard.DynamicConfigValue(id_val=key, value=value) for key, value in properties.items()])
     return built
 
 

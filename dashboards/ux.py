@@ -28,10 +28,6 @@ VERDICTS: Final = {
     ROLL_BACK: ("ROLL BACK", "red"),
     NOT_ENOUGH: ("NOT ENOUGH DATA", "blue"),
 }
-NO_VERDICT: Final = (
-    f"Only {baseline()} is chosen, which the others are compared with: choose another policy. Else Prometheus has not"
-    " loaded alerts/generated/recording.yml, or scrapes no agent."
-)
 ALERT_WORDS: Final = {1: ("ticket", "yellow"), 2: ("page", "red")}
 
 
@@ -43,6 +39,13 @@ def board() -> Board:
         "Should I roll back? How long do callers wait, at which stage, and what goes wrong?",
         "now-6h",
         (_verdict(), waiting(), early(), trouble(), understanding(), _policies(), providers(), process()),
+    )
+
+
+def _no_verdict() -> str:
+    return (
+        f"Only {baseline()} is chosen, which the others are compared with: choose another policy. Else Prometheus has"
+        " not loaded alerts/generated/recording.yml, or scrapes no agent."
     )
 
 
@@ -59,7 +62,7 @@ def _verdict_now() -> Panel:
         f" “What holds it”. ROLL BACK: one is significantly over its limit and {baseline()} is fine in the same time:"
         " run `voice-agent policy rollback`. Both charts to the right red: the policy is not the cause, look for the"
         " provider or the machine further down.",
-        NO_VERDICT,
+        _no_verdict(),
         6,
         7,
         traces=SLOW,
@@ -76,7 +79,7 @@ def _signals() -> Panel:
         "Over 100 % a limit is broken: 5 % of turns over 1.5 s, 10 % of sessions with two slow turns, 2 % of turns"
         " without a real reply, 15 % of sessions that were lost. The worst of the tiers and policies chosen above, over"
         " the window that decides. Red: compare with the baseline to the right.",
-        NO_VERDICT,
+        _no_verdict(),
         9,
         7,
         traces=SLOW,
@@ -117,7 +120,7 @@ def _sample() -> Panel:
         "What it rests on",
         f"Turns and ended sessions in the window that decides: the shortest of 1, 6 and 24 hours that holds {MIN_TURNS}"
         f" turns and {MIN_SESSIONS} sessions. Red: too few to judge; wait, or read the calls one by one.",
-        NO_VERDICT,
+        _no_verdict(),
         8,
         5,
         traces=SLOW,
@@ -138,7 +141,7 @@ def _verdict_over_time() -> Panel:
         "Verdict over time",
         "When it changed, by policy; lines mark deploys and policy changes. Red right after a line: that change is the"
         " suspect.",
-        NO_VERDICT,
+        _no_verdict(),
         24,
         6,
     )
@@ -154,7 +157,7 @@ def _alerts() -> Panel:
         "Which alerts fired, one band each. Red wakes somebody: its runbook is linked in the message.",
         "No alert in this range.",
         24,
-        4,
+        7,
     )
     firing = [equal("alertstate", "firing"), like("severity", "page", "ticket")]
     loud = "on (alertname) group_left ()"
@@ -171,7 +174,7 @@ def _held() -> Panel:
         "A rollback waits for a reason: common_cause (the baseline suffers as well), comparing (the baseline has too"
         " few callers yet), few_suffer (a few callers only), provider_out, event_loop_late. Certainty: 100 % is beyond"
         " doubt. Anything listed: do not roll back, look for that.",
-        "Nothing is significantly over its limit, so nothing has to be held.",
+        f"Nothing is significantly over its limit, so nothing has to be held; or only {baseline()} is chosen.",
         16,
         5,
     )
@@ -228,7 +231,7 @@ def _decisions() -> Panel:
         "Decisions about alerts, last 24 hours",
         "What became of alerts that asked for a rollback. `voice-agent decisions` has the numbers that each rests on."
         " Red: a policy was rolled back; `voice-agent decisions undo` takes it back.",
-        "No alert asked for a rollback in the last 24 hours.",
+        "No alert asked for a rollback of what is chosen above in the last 24 hours.",
         24,
         5,
     )

@@ -36,7 +36,7 @@ def _over_budget() -> Panel:
         "Share of owed turns over each budget. Dashed: 5 %, the promise for voice to voice (the same as p95 within"
         " budget). Voice to voice over the line: roll back if the verdict says so, else find the stage.",
         NO_TURNS,
-        6,
+        8,
         8,
         traces=SLOW,
     )
@@ -54,7 +54,7 @@ def _fallbacks() -> Panel:
         "Moves along a chain, by service and reason, for all turns (the counter knows no tier). Healthy providers cause"
         " fewer than 1 in 1,000. Above 5 %: check the provider's status page; the chain carries the calls meanwhile.",
         "No turn in this range, or no move along a chain since the start.",
-        6,
+        16,
         8,
         traces=FELL_BACK,
     )
@@ -71,7 +71,7 @@ def _dead_air() -> Panel:
         "Seconds of a session in which a reply was owed and nothing played: waiting, and gaps inside replies. Rising"
         " while voice to voice is steady: replies stutter, so look at the voice provider.",
         NO_SESSIONS,
-        6,
+        8,
         8,
         traces=SLOW,
     )
@@ -88,7 +88,7 @@ def _voices() -> Panel:
         " `recorded` the apologies, `filler` the “one moment” before a late reply. Anything but the first voice, for"
         " minutes: its provider is down, look at its status page.",
         "No reply in this range.",
-        6,
+        8,
         8,
     )
     spoken = total(catalog.REPLY_AUDIO, WINDOW, ("source",), TIER)
@@ -104,7 +104,7 @@ def _barge_in() -> Panel:
         "How fast a reply is held when the caller speaks over it (p95), and the share of turns that were interrupted."
         " Above 0.3 s: the process is busy, see its lag below. More interruptions: replies are too long or off target.",
         "Nobody has spoken over a reply in this range.",
-        6,
+        8,
         8,
         traces=with_outcome("turn", "interrupted"),
     )
@@ -126,7 +126,7 @@ def _turn_outcomes() -> Panel:
         "Shares. Green: a reply. Orange and red: an apology, a failure or a reply cut short; any visible band is worth"
         " a look at the fallbacks. Superseded: the caller spoke on before the reply.",
         "No turn in this range.",
-        6,
+        8,
         8,
         traces=with_outcome("turn", "apology", "failed", "cut_short"),
     )
@@ -143,7 +143,7 @@ def _session_outcomes() -> Panel:
         "Shares. Completed: the caller hung up. Vanished: the line dropped and nobody came back. Failed: a fault of"
         " ours; read its log line. Vanished rising with slow turns: callers give up waiting.",
         NO_SESSIONS,
-        6,
+        8,
         8,
         traces=with_outcome("session", "vanished", "failed"),
     )
@@ -160,7 +160,7 @@ def _live() -> Panel:
         "Calls that are open now, over all processes. A sudden drop to 0 with refusals below: the service drains or is"
         " full.",
         NO_PROCESS,
-        6,
+        8,
         8,
     )
     look = PanelStyle("none", 0, stacked=True, colours=TIERS)

@@ -22,7 +22,7 @@ WHOLE: Final = equal("budget", "voice_to_voice")
 def waiting() -> BoardRow:
     """How long does a caller wait?"""
     whole = (_voice_to_voice(), _stage_budgets(), _stages(), _spread())
-    apart = (_real_replies(), _first_turns(), _by_network(), _budget_left())
+    apart = (_real_replies(), _first_turns(), _budget_left(), _burn(), _by_network())
     panels = (*whole, *apart)
     return BoardRow("How long does a caller wait?", panels)
 
@@ -99,22 +99,30 @@ def _budget_left() -> Panel:
     panel = PanelSpec(
         15,
         "Error budget left, 28 days",
-        "Of the 5 % of the turns that may be slow in 28 days, how much is left by tier, and how fast it is used: at a"
-        " burn of 1 it lasts for the 28 days. Near 0: make changes slowly; below it the promise is broken.",
+        "Of the 5 % of the turns that may be slow in 28 days, how much is left by tier. Below the dashed 10 %: make"
+        " changes slowly; below 0 the promise is broken. How fast it is used stands to the right.",
         NO_TURNS,
         12,
         7,
         traces=SLOW,
     )
-    left = value(BUDGET_LEFT, ("tier",), TIER)
-    burn = value(BURN_RATE, ("tier", "window"), TIER)
-    built = graph(
-        panel,
-        PanelStyle("percentunit", 0, None, 1, steps=((None, "transparent"), (0.1, "red")), line=True),
-        Query(left, "{{tier}}: left"),
-        Query(burn, "{{tier}}: burn {{window}}"),
+    look = PanelStyle("percentunit", 0, None, 1, ((None, "transparent"), (0.1, "red")), line=True, colours=TIERS)
+    return graph(panel, look, Query(value(BUDGET_LEFT, ("tier",), TIER), "{{tier}}"))
+
+
+def _burn() -> Panel:
+    panel = PanelSpec(
+        19,
+        "How fast the error budget is used",
+        "At 1, the dashed line, it lasts for the 28 days; at 4 for a week. An hour high and the day low: it has just"
+        " begun, or it is over. Both high: work on the latency alert.",
+        NO_TURNS,
+        12,
+        7,
+        traces=SLOW,
     )
-    return on_the_right(built, "burn", "none")
+    look = PanelStyle("none", 1, steps=((None, "transparent"), (1, "red")), line=True)
+    return graph(panel, look, Query(value(BURN_RATE, ("tier", "window"), TIER), "{{tier}}, {{window}}"))
 
 
 def _real_replies() -> Panel:
@@ -162,8 +170,8 @@ def _by_network() -> Panel:
         "Share of owed turns that would have been in time without their round trip (at most 0.25 s of it counts), and"
         " that round trip at p95. Over the dashed 5 %: callers are far away or on bad lines; no rollback mends that.",
         NO_TURNS,
-        12,
-        7,
+        24,
+        6,
         traces=over("network"),
     )
     slow, owed = (total(metric, WINDOW, ("tier",), WHO) for metric in (catalog.NETWORK_SLOW, catalog.TURNS_OWED))

@@ -121,7 +121,7 @@ def _stops() -> Panel:
     )
     other = total(catalog.STOPPED, WINDOW, ("model", "reason"), [unlike("reason", "end_turn", "stop_sequence")])
     ratio = share(other, total(catalog.STOPPED, WINDOW, ("model",)), on=("model",))
-    return graph(panel, PanelStyle("percentunit"), Query(ratio, "{{model}} {{reason}}"))
+    return graph(panel, PanelStyle("percentunit"), Query(f"{ratio} > 0", "{{model}} {{reason}}"))
 
 
 def _left() -> Panel:
@@ -217,7 +217,7 @@ def _refused() -> Panel:
         7,
     )
     refused = total(catalog.SESSIONS_REFUSED, WINDOW, ("reason",), [like("tier", "$tier", "unknown")])
-    return graph(panel, PanelStyle("none", 0, stacked=True), Query(refused, "{{reason}}"))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{refused} > 0", "{{reason}}"))
 
 
 def _skew() -> Panel:
@@ -227,7 +227,7 @@ def _skew() -> Panel:
         "How far our voice-to-voice is from what the client measured, p95. Above 0.1 s the figures of this board are"
         " wrong by as much: look at clients behind slow networks first.",
         "No client has reported when a reply became audible.",
-        6,
+        12,
         7,
     )
     p95 = quantile(0.95, catalog.PLAYBACK_SKEW, WINDOW, ("tier",), TIER)
@@ -241,7 +241,7 @@ def _lost_rows() -> Panel:
         "Rows of the ledger, and what other bounded queues had to drop: audio, spans, error reports. Above 0: whoever"
         " reads that queue (the database, a provider, the trace collector, Sentry) is slow or gone; calls go on.",
         NO_PROCESS,
-        6,
+        12,
         7,
     )
     rows = Query(total(catalog.LEDGER_DROPPED, WINDOW), "ledger rows")
@@ -269,7 +269,7 @@ def _turned_away() -> Panel:
         "Refused at the accept, by what was full; cut for what they did or did not send. address: one host opens very"
         " many, so block it in front. request_timeout, handshake, frames: strangers who probe; nothing to do.",
         "No connection was refused or cut in this range.",
-        8,
+        6,
         7,
     )
     refused, cut = (total(one, WINDOW, ("reason",)) for one in (catalog.CONNECTIONS_REFUSED, catalog.CONNECTIONS_CUT))
@@ -284,7 +284,7 @@ def _too_fast() -> Panel:
         "What clients sent faster than it is taken, by kind; it was dropped. A little: a client that catches up after a"
         " pause. For long: a client that is broken or attacks; see the closes with 4420 in the log.",
         "No client sent faster than it is taken.",
-        8,
+        6,
         7,
     )
     dropped = total(catalog.INPUT_DROPPED, WINDOW, ("kind",))

@@ -100,7 +100,7 @@ def _listening() -> Panel:
         8,
     )
     noted = total(catalog.LISTENING_NOTES, WINDOW, ("note",))
-    return graph(panel, PanelStyle("none", 0, stacked=True), Query(noted, "{{note}}"))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(f"{noted} > 0", "{{note}}"))
 
 
 def _notes() -> Panel:
@@ -115,4 +115,4 @@ def _notes() -> Panel:
     )
     noted = total(catalog.NOTED_FACTS, WINDOW, ("outcome",))
     look = PanelStyle("none", 0, stacked=True, colours={"kept": "green"})
-    return graph(panel, look, Query(noted, "{{outcome}}"))
+    return graph(panel, look, Query(f"{noted} > 0", "{{outcome}}"))

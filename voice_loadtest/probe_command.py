@@ -37,7 +37,7 @@ def probe(url: str, key: str, wav: Path | None, every: float | None) -> None:
     """
     while True:
         began = time.monotonic()
-        failed, waited_ms = asyncio.run(_probe(url, key, wav))
+        failed, waited_ms = asyncio.run(probe_once(url, key, wav))
         heard = "" if waited_ms is None else f"answered after {waited_ms:.0f} ms, in "
         told = heard or f"{failed or 'answered'}, after "
         click.echo(f"probe: {told}a call of {time.monotonic() - began:.1f} s", err=failed is not None)
@@ -46,7 +46,7 @@ def probe(url: str, key: str, wav: Path | None, every: float | None) -> None:
         time.sleep(max(0.0, every - (time.monotonic() - began)))
 
 
-async def _probe(url: str, key: str, wav: Path | None) -> tuple[str | None, float | None]:
+async def probe_once(url: str, key: str, wav: Path | None = None) -> tuple[str | None, float | None]:
     """One call: what was wrong with it, or None, and the milliseconds until its reply was heard. Holds no key."""
     from voice_loadtest.audio import CallerRecordingError, load_wav
     from voice_loadtest.caller import CallOptions, call

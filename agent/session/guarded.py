@@ -21,12 +21,12 @@ from agent.core.calls import (
     Fallback,
     FallbackObserver,
     ListeningNote,
-    ListeningObserver,
     ProviderError,
     Unit,
     Usage,
-    note,
+    note_confidence,
 )
+from agent.core.calls import note as tell
 from agent.providers.base import (
     Audio,
     ClientSpeech,
@@ -155,7 +155,7 @@ def _reserved(purse: Purse, nano_usd: int) -> Hold:
 
 
 class _PayingRecorder:
-    """Counts the price of each call in the purse, and hands the call on."""
+    """Counts the price of each call in the purse, and hands it on, as all that is told of listening."""
 
     def __init__(self, inner: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None) -> None:
         self._inner = inner
@@ -170,18 +170,21 @@ class _PayingRecorder:
         self._purse.spend(paid)
         self._inner.record(call)
 
+    def noted(self, note: ListeningNote) -> None:
+        tell(self._inner, note)
+
+    def recognised(self, provider: str, confidence: float) -> None:
+        note_confidence(self._inner, provider, [confidence])
+
 
 class _PayingObserver(_PayingRecorder):
-    """The same in front of a recorder that also wants to know of fallbacks, and of what listening noted."""
+    """The same in front of a recorder that also wants to know of fallbacks."""
 
     def fell_back(self, fallback: Fallback) -> None:
         if isinstance(self._inner, FallbackObserver):
             self._inner.fell_back(fallback)
 
-    def noted(self, what: ListeningNote) -> None:
-        note(self._inner, what)
-
 
 def _paying(recorder: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None = None) -> _PayingRecorder:
-    observes = isinstance(recorder, FallbackObserver | ListeningObserver)
+    observes = isinstance(recorder, FallbackObserver)
     return (_PayingObserver if observes else _PayingRecorder)(recorder, purse, prices, stream)

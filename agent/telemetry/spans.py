@@ -151,8 +151,8 @@ def _who(session: SessionInfo) -> dict[str, Value]:
     return {
         span_attributes.SESSION: session.session_id,
         span_attributes.CONVERSATION: session.session_id,
-        span_attributes.TIER: session.tier.value,
-        span_attributes.POLICY: session.policy,
+        span_attributes.TIER: session.counted_tier,
+        span_attributes.POLICY: session.counted_policy,
         span_attributes.POLICY_VERSION: session.policy_version,
     }
 

@@ -12,7 +12,7 @@ import pytest
 from agent.billing.ceilings import Payer, Scope, Step
 from agent.billing.prices import NANO
 from agent.budgets import Tier
-from agent.core.calls import CallRecorder, FallbackObserver, ListeningNote, ProviderError
+from agent.core.calls import CallRecorder, FallbackObserver, ListeningNote, ProviderError, note_confidence
 from agent.core.calls import note as tell
 from agent.providers.base import Audio, SpeechStream
 from agent.session.guarded import GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
@@ -114,11 +114,14 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
 
 
 async def test_what_listening_noted_reaches_the_recorder_behind_the_purse() -> None:
-    notes: list[ListeningNote] = []
+    notes: list[object] = []
 
     class Noting(Recorder):
         def noted(self, note: ListeningNote) -> None:
             notes.append(note)
+
+        def recognised(self, provider: str, confidence: float) -> None:
+            notes.append((provider, confidence))
 
     class Recogniser:
         provider, model = "deepgram", "flux-general-en"
@@ -126,11 +129,12 @@ async def test_what_listening_noted_reaches_the_recorder_behind_the_purse() -> N
         @asynccontextmanager
         async def open(self, session: str, to: CallRecorder) -> AsyncGenerator[None]:
             tell(to, ListeningNote.TURN_FORCED)
+            note_confidence(to, "deepgram", [0.5, 1.0])
             yield None
 
     purse = Process().ceilings.purse(stranger())
     async with GuardedSpeechToText(Recogniser(), purse, PRICES).open("s1", Noting()):  # type: ignore[arg-type]
-        assert notes == [ListeningNote.TURN_FORCED]
+        assert notes == [ListeningNote.TURN_FORCED, ("deepgram", 0.75)]
 
 
 async def test_a_voice_beyond_the_ceiling_is_not_asked() -> None:

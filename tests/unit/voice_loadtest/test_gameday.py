@@ -6,10 +6,12 @@ import asyncio
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
@@ -21,15 +23,17 @@ from agent.telemetry.recorded_metrics import NOT_ENOUGH
 from alerts.groups import all_alerts
 from alerts.model import RuleContext
 from alerts.recording.groups import recorded_metrics
+from tests.support.virtual_time import run_virtual
+from voice_loadtest.errors import StackError
 from voice_loadtest.gameday import cli, queries
 from voice_loadtest.gameday.assertions import Check, Milestones, check
-from voice_loadtest.gameday.observer import WATCHDOG, Decided, Fired, Observer
-from voice_loadtest.gameday.runner import PlayedGameDay
+from voice_loadtest.gameday.observer import ASK_TIMES, WATCHDOG, Decided, Fired, Observer
+from voice_loadtest.gameday.runner import Play, PlayedGameDay
 from voice_loadtest.gameday.scenario import BASELINE, HAIKU, POLICY, Scenario
 from voice_loadtest.gameday.scenarios import SCENARIOS
 from voice_loadtest.gameday.timeline import GameDayTimeline
 from voice_loadtest.stack.monitoring import alertmanager_command
-from voice_loadtest.stack.processes import ALERTMANAGERS, ROOT
+from voice_loadtest.stack.processes import ALERTMANAGERS, ROOT, LocalOptions, LocalStack
 from voice_loadtest.traffic import Tally
 
 ALERTS = frozenset(alert.name for group in all_alerts(RuleContext(load_budgets())).values() for alert in group)
@@ -163,6 +167,72 @@ def test_the_exit_status_is_the_judgement(
     assert result.exit_code == status, result.output
     assert f"{mark} the other" in result.output
     assert re.search(rf"{mark} haiku-slow +{1 + passed}/2 +15.0 s \(15 min\) +3.0 s \(3 min\)", result.output)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_keep_keeps_logs_ledger_and_data_of_each_scenario(
+    kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+
+    @asynccontextmanager
+    async def stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
+        folders.append(options.folder)
+        for name in ("service.log", "ledger.db"):
+            (options.folder / name).write_text("written", encoding="utf-8")
+        yield LocalStack("", "", "", "", "", "", "", ())
+
+    async def run(play: Play, _seed: int) -> PlayedGameDay:
+        return PlayedGameDay(SLOW, [Check(True, "one")], Tally(), 60.0, 15.0, 3.0)
+
+    monkeypatch.setattr(cli, "local_stack", stack)
+    monkeypatch.setattr(Play, "run", run)
+    keep = ["--keep", str(tmp_path / "kept")] if kept else []
+    result = CliRunner().invoke(cli.gameday, ["haiku-slow", "haiku-slow", *keep])
+    assert result.exit_code == 0, result.output
+    assert len(set(folders)) == 2, "each scenario has a folder of its own"
+    assert [folder.is_dir() for folder in folders] == [kept, kept]
+    if kept:
+        assert {folder.parent for folder in folders} == {tmp_path / "kept"}
+        assert all(folder.name.startswith("haiku-slow-") for folder in folders)
+        assert {path.name for path in folders[0].iterdir()} == {"policies.toml", "service.log", "ledger.db"}
+
+
+def asked(statuses: Sequence[int | Exception]) -> tuple[frozenset[str] | str, int]:
+    """What asking for the alerts' names gives when the server answers like this; and how often it was asked."""
+    waiting, times = list(statuses), [0]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        times[0] += 1
+        found = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if isinstance(found, Exception):
+            raise found
+        return httpx.Response(found, json={"data": {"groups": [{"rules": [{"name": "One"}]}]}})
+
+    async def ask() -> frozenset[str] | str:
+        stack = LocalStack("", "", "", "http://prometheus", "", "", "", ())
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            try:
+                return await Observer(stack, client, GameDayTimeline(Console(quiet=True))).alert_names()
+            except StackError as error:
+                return str(error)
+
+    return run_virtual(ask()), times[0]
+
+
+def test_slow_and_busy_answers_are_asked_for_again() -> None:
+    assert asked([503, httpx.ReadTimeout("slow"), 502, 200]) == ({"One"}, 4)
+
+
+def test_what_stays_busy_ends_the_game_day_with_one_line() -> None:
+    said, times = asked([503])
+    assert said == f"http://prometheus/api/v1/rules?type=alert was asked {ASK_TIMES} times and answers 503"
+    assert times == ASK_TIMES
+
+
+def test_what_is_wrong_by_itself_is_not_asked_for_again() -> None:
+    said, times = asked([401])
+    assert (said, times) == ("http://prometheus/api/v1/rules?type=alert answers 401", 1)
 
 
 def test_alertmanager_waits_as_much_shorter_as_time_is_compressed(tmp_path: Path) -> None:
