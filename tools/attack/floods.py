@@ -164,7 +164,9 @@ async def unstarted(by: Attacker) -> AttackResult:
     codes = [await raw_code(reader) for reader, _ in pairs]
     for _, writer in pairs:
         writer.close()
-    return AttackResult(f"{codes.count(4408)} closed with 4408 after 10 s", codes.count(4408) == 40)
+    others = sorted({code for code in codes if code != 4408})
+    said = f"{codes.count(4408)} closed with 4408 after 10 s" + (f", the others with {others}" if others else "")
+    return AttackResult(said, codes.count(4408) == 40)
 
 
 async def many_sessions(by: Attacker) -> AttackResult:
