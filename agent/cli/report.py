@@ -138,7 +138,9 @@ def unreached(database: str, *, transcripts: bool) -> list[str]:
         "backups of the database",
     ]
     if database == "postgresql":
-        places.append("PostgreSQL's dead rows until VACUUM, and its write-ahead log and archives until they are recycled")
+        places.append(
+            "PostgreSQL's dead rows until VACUUM, and its write-ahead log and archives until they are recycled"
+        )
     return places
 
 

@@ -1,4 +1,4 @@
-"""`deploy/haproxy/haproxy.cfg` with Debian's HAProxy in front of the real service: calls, drain, limits, slow clients."""
+"""`deploy/haproxy/haproxy.cfg` with Debian's HAProxy before the real service: calls, drain, limits, slow clients."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ CALM_S: Final = 3.0  # of the bystanders alone, for what is usual
 MOST_LATER_MS: Final = 50.0
 MOST_GROWN_MB: Final = 50.0
 MOST_PLAYS: Final = 3
+OWN_ROWS: Final = frozenset({"forgotten"})  # attacks after which rows of the attacker itself are left out, as they must
 OPERATOR: Final = "operator-of-the-attacked-0f7c21d98be4"
 TITLES: Final = {attack.__name__: " ".join((attack.__doc__ or "").split()) for attack in ATTACKS}
 
@@ -66,7 +67,9 @@ class AttackRow:
         lost = f"; {self.dropped:.0f} rows dropped" if self.dropped else ""
         again = f"; play {self.plays}" if self.plays > 1 else ""
         broke = "" if self.held and self.quiet else "**broke** "
-        return wrapped(f"**{TITLES[self.name]}**: {broke}{self.happened} ({noticed}{lost}{again})", first="- ", rest="  ")
+        return wrapped(
+            f"**{TITLES[self.name]}**: {broke}{self.happened} ({noticed}{lost}{again})", first="- ", rest="  "
+        )
 
 
 async def play(names: list[str], folder: Path, *, whole: bool) -> tuple[list[AttackRow], str]:
@@ -105,7 +108,8 @@ async def _played(name: str, number: int, target: Target, api_key: str) -> Attac
         later = bystander.worst_ms(began) - bystander.median_ms(began)
         grown = (process.memory_info().rss - rss) / 1e6
         held = found.held and not bystander.lost
-        return AttackRow(name, found.happened, held, later, grown, await _dropped(target) - lost)
+        lost = 0.0 if name in OWN_ROWS else await _dropped(target) - lost
+        return AttackRow(name, found.happened, held, later, grown, lost)
 
 
 async def _alerts(prometheus_url: str | None) -> str:

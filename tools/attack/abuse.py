@@ -27,7 +27,7 @@ async def pipelined(by: Attacker) -> AttackResult:
 async def never_reads(by: Attacker) -> AttackResult:
     """a caller who asks for long replies and reads nothing"""
     reader, writer = await by.upgraded(await by.token())
-    reader._transport.pause_reading()  # type: ignore[attr-defined]  # noqa: SLF001
+    reader._transport.pause_reading()  # type: ignore[attr-defined]
     for _ in range(20):
         if writer.is_closing():
             break
@@ -40,7 +40,7 @@ async def never_reads(by: Attacker) -> AttackResult:
 async def pings_unread(by: Attacker) -> AttackResult:
     """a long reply that is not read, and 100,000 pings behind it"""
     reader, writer = await by.upgraded(await by.token())
-    reader._transport.pause_reading()  # type: ignore[attr-defined]  # noqa: SLF001
+    reader._transport.pause_reading()  # type: ignore[attr-defined]
     writer.write(frame(1, json.dumps({"type": "text", "text": "tell me everything"}).encode()))
     await asyncio.sleep(1.0)
     sent = 0
@@ -83,7 +83,8 @@ async def header_injection(by: Attacker) -> AttackResult:
     """line breaks in the path, and in the offered subprotocol"""
     paths = ("/v1/sessions%0d%0aSet-Cookie:%20premium_token=x", "/talk/%0d%0aX-Evil:%201")
     answers = [
-        await by.answer(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()) for path in paths
+        await by.answer(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+        for path in paths
     ]
     data = by.upgrade("x").replace(b"bearer.x", b"bearer.x%0d%0aX-Evil: 1")
     answers.append(await by.answer(data, 3.0))
@@ -138,7 +139,11 @@ async def telling_errors(by: Attacker) -> AttackResult:
 
 async def other_versions(by: Attacker) -> AttackResult:
     """HTTP/2 by prior knowledge, HTTP/0.9, a TLS hello on the plain port"""
-    tried = (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200))
+    tried = (
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+    )
     answers = [await by.answer(data, 13.0) for data in tried]
     return AttackResult(
         f"{sum(b' 400 ' in answer for answer in answers)} × 400, none stays open", b"still open" not in answers

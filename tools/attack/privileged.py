@@ -159,7 +159,8 @@ async def descriptors(by: Attacker) -> AttackResult:
             writer.close()
         process.rlimit(psutil.RLIMIT_NOFILE, before)
     told = "descriptors near their limit" in log
-    said = f"{refused:.0f} answered with 503, the operators' listener says {ops}, the log {'tells' if told else 'is silent'}"
+    log_says = "the log tells" if told else "the log is silent"
+    said = f"{refused:.0f} answered with 503, the operators' listener says {ops}, {log_says}"
     return AttackResult(said, refused > 0 and ops == 200 and told)
 
 
@@ -205,7 +206,6 @@ async def injections(by: Attacker) -> AttackResult:
     corpus = (ROOT / "tests" / "unit" / "session" / "injections.txt").read_text(encoding="utf-8").splitlines()
     tries = [line for line in corpus if line and not line.startswith("# ")][:10]
     async with by.call(await by.token()) as socket:
-        session = json.loads(await socket.recv())["session_id"]
         drain = asyncio.create_task(close_code(socket, 60.0))
         for words in tries:
             await socket.send(json.dumps({"type": "text", "text": words}))

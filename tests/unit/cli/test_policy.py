@@ -55,7 +55,9 @@ def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
 def test_nothing_changes_that_the_operator_did_not_see(url: str) -> None:
     asyncio.run(start_service(url))
     run(policy, "assign", "free", "economy=100", "--revision", "1", "--reason", "somebody was faster", typed="")
-    assert "revision 2 is in force, and 1 was expected" in run(policy, "rollback", "free", "--revision", "1", status=1, typed="")
+    assert "revision 2 is in force, and 1 was expected" in run(
+        policy, "rollback", "free", "--revision", "1", status=1, typed=""
+    )
     shown = run(policy, "rollback", "free", typed="n\n", status=1)
     assert "free gets economy 100 %: revision 2 since" in shown and "somebody was faster" in shown
     assert "nothing was changed; without a question: --revision 2" in shown
