@@ -3,8 +3,8 @@
     reserve ──► call ends ──► its price takes the place of the reservation
 
 A session's purse spends from all its accounts at once: the session, the days of the caller, of the API key and of the
-address, the hours of the address, of the tier and of the process. Each tier has its own accounts, so that strangers never spend what members need.
-No database is asked on the way: `run` leases shares of the common ceilings in the background.
+address, the hours of the address, of the tier and of the process. Each tier has its own accounts, so that strangers
+never spend what members need. No database is asked on the way: `run` leases shares of the common ceilings in the background.
 """
 
 from __future__ import annotations

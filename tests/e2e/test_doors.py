@@ -179,7 +179,7 @@ async def test_a_caller_behind_a_trusted_proxy_has_an_address_of_its_own() -> No
 async def test_one_who_types_at_a_human_pace_hears_of_no_limit() -> None:
     async with attacked() as (stack, _), dial(stack, await token_of(stack)) as socket:
         await socket.send(START)
-        await until(socket, "session.ready")
+        assert (await until(socket, "session.ready"))["limit_usd"] == 0.15
         for _ in range(3):
             await say(socket, {"type": "text", "text": "hello"})
             await until(socket, "turn.metrics")
