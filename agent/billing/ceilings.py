@@ -3,8 +3,8 @@
     reserve ──► call ends ──► its price takes the place of the reservation
 
 A session's purse spends from all its accounts at once: the session, the days of the caller, of the API key and of the
-address, the hours of the address, of the tier and of the process. Each tier has its own accounts, so that strangers
-never spend what members need. No database is asked on the way: `run` leases shares of the common ceilings in the background.
+address, the hours of the address, of the tier and of the process. Each tier has accounts of its own: strangers never
+spend what members need. No database is asked on the way: `run` leases shares of common ceilings in the background.
 """
 
 from __future__ import annotations
@@ -42,10 +42,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """On whose account a session spends. `address` None where the transport knows none, or where it is not limited.
-
-    `key` names the API key that the caller's token was given for; None for callers without one.
-    """
+    """On whose account a session spends. `address` None where it is not limited, `key` where there is no API key."""
 
     subject: str
     tier: Tier

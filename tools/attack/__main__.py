@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ INTRO: Final = (
     "What was tried: what happened (what four innocent callers beside it noticed). An attack is played again, three\n"
     "times at most, where first words were over 50 ms late: the machine has other programs, too."
 )
+ALERTS: Final = "Alerts that page"
 CALM_S: Final = 3.0  # of the bystanders alone, for what is usual
 MOST_LATER_MS: Final = 50.0
 MOST_GROWN_MB: Final = 50.0
@@ -81,14 +83,13 @@ async def play(names: list[str], folder: Path, *, whole: bool) -> tuple[list[Att
         target = Target(house.url, house.ops_url, OPERATOR, house.sandbox_url, str(folder), service.pid)
         number = 0
         for name in names:
-            for plays in range(1, MOST_PLAYS + 1):
-                number += 1
-                row = replace(await _played(name, number, target, house.api_key), plays=plays)
-                if not row.held or row.quiet:
-                    break  # what only the machine's other programs may have delayed is played again
+            row = await _played(name, number, target, house.api_key)
+            while row.held and not row.quiet and row.plays < MOST_PLAYS:
+                number += 1  # what only the machine's other programs may have delayed is played again
+                row = replace(await _played(name, number, target, house.api_key), plays=row.plays + 1)
+            number += 1
             rows.append(row)
-            if whole:
-                write(rows)  # a run that is broken off leaves what it has found
+            write(rows)  # a run that is broken off leaves what it has found
             print(row.line, flush=True)
         alerts = await _alerts(house.prometheus_url)
         if whole:
@@ -123,7 +124,7 @@ async def _alerts(prometheus_url: str | None) -> str:
         for state in ("firing", "pending")
     }
     told = "; ".join(f"{state}: {', '.join(names) or 'none'}" for state, names in by_state.items())
-    return f"Alerts that page, of all these attacks together, as Prometheus had them at the end: {told}."
+    return f"{ALERTS}, of all these attacks together, as Prometheus had them at the end: {told}."
 
 
 def _loud(alert: dict[str, Any]) -> bool:
@@ -159,17 +160,28 @@ async def _attack_here(name: str, address: str, target: Target) -> None:
 
 
 def write(rows: list[AttackRow], alerts: str = "") -> None:
-    """Puts the list into the page, behind its mark."""
-    head = PAGE.read_text().partition(MARK)[0]
-    lines = "\n".join(row.line for row in rows)
-    end = f"\n{wrapped(alerts)}\n" if alerts else ""
-    PAGE.write_text(f"{head}{MARK}\n\n{INTRO}\n\n{lines}\n{end}")
+    """Puts the rows into the list of the page, behind its mark; what was not played again stays as it is."""
+    head, _, old = PAGE.read_text().partition(MARK)
+    parts = [part.strip() for part in old.split("\n\n")]
+    items = [item.strip() for part in parts for item in re.split(r"^- ", part, flags=re.MULTILINE)]
+    kept = {_title(item): item for item in items if _title(item)}
+    kept |= {TITLES[row.name]: row.line.removeprefix("- ") for row in rows}
+    lines = "\n".join(f"- {kept[title]}" for title in TITLES.values() if title in kept)
+    before = next((part for part in parts if part.startswith(ALERTS)), "")
+    end = wrapped(alerts) if alerts else before
+    PAGE.write_text(f"{head}{MARK}\n\n{INTRO}\n\n{lines}\n" + (f"\n{end}\n" if end else ""))
+
+
+def _title(item: str) -> str:
+    """The title of an item of the list, however it is wrapped; empty where the text is none."""
+    found = re.match(r"\*\*(.+?)\*\*", item, re.DOTALL)
+    return "" if found is None else " ".join(found[1].split())
 
 
 def main() -> None:
     """Plays all attacks and writes the page, or plays those that are named."""
     parser = argparse.ArgumentParser(prog="make attack", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"only these: {', '.join(TITLES)}")
+    parser.add_argument("names", nargs="*", help=f"only these, whose lines are replaced: {', '.join(TITLES)}")
     parser.add_argument("--as", dest="address", help=argparse.SUPPRESS)
     parser.add_argument("--target", help=argparse.SUPPRESS)
     given = parser.parse_args()
