@@ -40,7 +40,6 @@ CALM_S: Final = 3.0  # of the bystanders alone, for what is usual
 MOST_LATER_MS: Final = 50.0
 MOST_GROWN_MB: Final = 50.0
 MOST_PLAYS: Final = 3
-OWN_ROWS: Final = frozenset({"forgotten"})  # attacks after which rows of the attacker itself are left out, as they must
 OPERATOR: Final = "operator-of-the-attacked-0f7c21d98be4"
 TITLES: Final = {attack.__name__: " ".join((attack.__doc__ or "").split()) for attack in ATTACKS}
 
@@ -109,8 +108,7 @@ async def _played(name: str, number: int, target: Target, api_key: str) -> Attac
         later = bystander.worst_ms(began) - bystander.median_ms(began)
         grown = (process.memory_info().rss - rss) / 1e6
         held = found.held and not bystander.lost
-        lost = 0.0 if name in OWN_ROWS else await _dropped(target) - lost
-        return AttackRow(name, found.happened, held, later, grown, lost)
+        return AttackRow(name, found.happened, held, later, grown, await _dropped(target) - lost)
 
 
 async def _alerts(prometheus_url: str | None) -> str:
