@@ -42,8 +42,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """On whose account a session spends. `address` is None where it is not known or not limited, `key` (which API key
-    the token was given for) where there is none."""
+    """On whose account a session spends. `address` None where it is not limited, `key` where there is no API key."""
 
     subject: str
     tier: Tier

@@ -48,6 +48,14 @@ async def has_tombstone(connection: AsyncConnection, session_id: str) -> bool:
     return (await connection.execute(found)).one_or_none() is not None
 
 
+async def buried_of(connection: AsyncConnection, session_ids: Sequence[str]) -> set[str]:
+    """Those of the sessions that were forgotten or revoked."""
+    if not session_ids:
+        return set()
+    found = select(tombstones.c.name).where(tombstones.c.kind == SESSION, tombstones.c.name.in_(session_ids))
+    return set((await connection.execute(found)).scalars())
+
+
 async def without_buried(connection: AsyncConnection, starts: Sequence[LedgerRow]) -> list[LedgerRow]:
     """The starts of sessions that may be stored; the others are buried by their ids too."""
     names = {digest_of(row.values["subject"]) for row in starts}

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.ledger.rows import LedgerRow, TableName
 from agent.ledger.tables import charges, metadata, sessions
-from agent.ledger.tombstones import without_buried
+from agent.ledger.tombstones import buried_of, without_buried
 
 _NEED_A_SESSION: Final[tuple[TableName, ...]] = ("turns", "fallbacks", "memory_events")
 _BAD_ROW_CLASSES: Final = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
@@ -56,9 +56,9 @@ async def lock_for_writing(connection: AsyncConnection) -> None:
 
 
 async def write(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> Counter[TableName]:
-    """Writes the rows and returns how many of each table were left out because their session is gone.
+    """Writes the rows and returns how many of each table were lost because their session is not there.
 
-    A session is gone when its caller was forgotten while it ran, or before its start was stored. Charges of such a
+    What is left out because its caller was forgotten is not lost: nobody is to be called for it. Charges of such a
     session are kept without it. The cost in the rows of `sessions` is made of all their charges, again with each batch.
     Raises SQLAlchemyError, OSError.
     """
@@ -68,15 +68,15 @@ async def write(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> Count
     started = [row for row in rows if row.table == "sessions" and not row.update]
     if started:
         allowed = await without_buried(connection, started)
-        left_out["sessions"] += len(started) - len(allowed)
         if allowed:
             await connection.execute(inserts["sessions"], [row.values for row in allowed])
     touched = sorted({row.session_id for row in rows if row.session_id is not None})
     known: set[str] = set((await connection.execute(_KNOWN, {"ids": touched})).scalars()) if touched else set()
+    buried = await buried_of(connection, [name for name in touched if name not in known])
     for table in _NEED_A_SESSION:
         group = [row for row in rows if row.table == table]
         kept = [row.values for row in group if row.session_id in known]
-        left_out[table] += len(group) - len(kept)
+        left_out[table] += sum(row.session_id not in known and row.session_id not in buried for row in group)
         if kept:
             await connection.execute(inserts[table], kept)
     await _write_charges(connection, inserts["charges"], [row for row in rows if row.table == "charges"], known)

@@ -19,6 +19,7 @@ from agent.telemetry.exposition import Metrics
 
 RESERVE: Final = 64  # descriptors for files, the database and the providers: connections leave them free
 RESERVE_SHARE: Final = 0.25
+SPARE: Final = 32  # beside those that are in use for something else: new calls need some
 WANTED_DESCRIPTORS: Final = 65_536
 WATCH_S: Final = 2.0
 NEAR: Final = 0.8  # share of the descriptors from which somebody is told
@@ -38,6 +39,7 @@ class ConnectionGate:
         self._exempt = exempt
         self._metrics = metrics
         self._by_address: Counter[str] = Counter()
+        self._others = 0  # descriptors that are no connections of clients, as they were last counted
         self.open = 0
         for reason in REFUSALS:
             metrics.child(catalog.CONNECTIONS_REFUSED, reason)
@@ -51,7 +53,7 @@ class ConnectionGate:
         reason: str | None = None
         if self.open >= self._limit:
             reason = "full"
-        elif self.open >= _room():
+        elif self.open >= _room(self._others):
             reason = "descriptors"
         elif self._by_address[name] >= self._per_address and not any(address in known for known in self._exempt):
             reason = "address"
@@ -89,7 +91,9 @@ class ConnectionGate:
     async def _watch(self) -> None:
         near = False
         while True:
-            share = await asyncio.to_thread(_descriptors_used) / descriptor_limit()
+            used = await asyncio.to_thread(_descriptors_used)
+            self._others = max(0, used - self.open)
+            share = used / descriptor_limit()
             self._metrics.set(catalog.DESCRIPTORS_USED, value=share)
             if share >= NEAR and not near:
                 log.warning("descriptors near their limit", share=round(share, 2), limit=descriptor_limit())
@@ -112,10 +116,10 @@ def descriptor_limit() -> int:
     return WANTED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
 
 
-def _room() -> int:
+def _room(others: int) -> int:
     """How many connections the descriptors allow; each session needs some more for its providers."""
     limit = descriptor_limit()
-    return max(1, limit - max(RESERVE, int(limit * RESERVE_SHARE)))
+    return max(1, limit - max(RESERVE, int(limit * RESERVE_SHARE), others + SPARE))
 
 
 def _descriptors_used() -> int:

@@ -2,7 +2,8 @@
 
 Tried with uvicorn 0.54: a request line that never ends, headers or a body that never come and a handshake that
 `websockets` refuses while it reads it stay open for ever; empty continuation frames and pings that nobody reads the
-answers of grow memory without a bound; 256 KiB of tiny frames or chunks, read at once, keep everybody waiting 0.2 s.
+answers of grow memory without a bound; 256 KiB of tiny frames or chunks that are read at once keep everybody waiting
+for 0.2 s.
 """
 
 from __future__ import annotations

@@ -139,6 +139,7 @@ async def test_without_any_voice_provider_the_browser_speaks(tier: str) -> None:
         assert told == [(event, clause) for clause in range(len(clauses)) for event in ("started", "finished")]
         assert await page.run("document.querySelectorAll('.upcoming').length") == 0
         assert await page.text("#tier") == tier
+        assert await page.text("#limit") == ("$3.00" if tier == "premium" else "$0.15")
         assert await page.shown("#degraded") == (tier == "premium")
         if tier == "premium":
             assert "simplified mode" in (await page.text("#degraded")).lower()

@@ -5,37 +5,48 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import httpx
 import psutil
 
 from tests.support.paths import ROOT
+from tools.attack.abuse import ABUSE
 from tools.attack.attacker import Attacker, AttackResult, Target
 from tools.attack.bystander import beside
 from tools.attack.floods import FLOODS
 from tools.attack.forgeries import FORGERIES
+from tools.attack.privileged import PRIVILEGED
 from tools.docs.markdown import wrapped
 from voice_loadtest.stack.processes import LocalOptions, local_stack
 
 Attack = Callable[[Attacker], Awaitable[AttackResult]]
-ATTACKS: Final[tuple[Attack, ...]] = (*FLOODS, *FORGERIES)
+ATTACKS: Final[tuple[Attack, ...]] = (*FLOODS, *PRIVILEGED, *ABUSE, *FORGERIES)
 PAGE: Final = ROOT / "docs" / "security.md"
 MARK: Final = "<!-- attacks: made by `make attack` -->"
-INTRO: Final = "What was tried: what happened (what the innocent caller beside it noticed)."
-CALM_S: Final = 3.5  # of the bystander alone, for what is usual
+INTRO: Final = (
+    "What was tried: what happened (what four innocent callers beside it noticed). An attack is played again, three\n"
+    "times at most, where first words were over 50 ms late: the machine has other programs, too."
+)
+ALERTS: Final = "Alerts that page"
+CALM_S: Final = 3.0  # of the bystanders alone, for what is usual
+MOST_LATER_MS: Final = 50.0
+MOST_GROWN_MB: Final = 50.0
+MOST_PLAYS: Final = 3
 OPERATOR: Final = "operator-of-the-attacked-0f7c21d98be4"
 TITLES: Final = {attack.__name__: " ".join((attack.__doc__ or "").split()) for attack in ATTACKS}
 
 
 @dataclass(frozen=True, slots=True)
 class AttackRow:
-    """One attack: what happened, and what the innocent caller and the process noticed."""
+    """One attack: what happened, and what the innocent callers and the process noticed. `plays` it took."""
 
     name: str
     happened: str
@@ -43,40 +54,79 @@ class AttackRow:
     later_ms: float
     grown_mb: float
     dropped: float
+    plays: int = 1
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody noticed anything."""
+        return self.later_ms <= MOST_LATER_MS and self.grown_mb <= MOST_GROWN_MB and not self.dropped
 
     @property
     def line(self) -> str:
         """The item of the list."""
         noticed = f"first words at most {max(0.0, self.later_ms):.0f} ms later; RSS {self.grown_mb:+.0f} MB"
         lost = f"; {self.dropped:.0f} rows dropped" if self.dropped else ""
-        broke = "" if self.held else "**broke** "
-        return wrapped(f"**{TITLES[self.name]}**: {broke}{self.happened} ({noticed}{lost})", first="- ", rest="  ")
+        again = f"; play {self.plays}" if self.plays > 1 else ""
+        broke = "" if self.held and self.quiet else "**broke** "
+        return wrapped(
+            f"**{TITLES[self.name]}**: {broke}{self.happened} ({noticed}{lost}{again})", first="- ", rest="  "
+        )
 
 
-async def play(names: list[str], folder: Path, *, whole: bool) -> list[AttackRow]:
-    """Plays attacks one after the other, each from an address of its own, beside an innocent premium caller."""
+async def play(names: list[str], folder: Path, *, whole: bool) -> tuple[list[AttackRow], str]:
+    """Plays attacks one after the other, each from an address of its own, beside innocent premium callers."""
     settings = {"UNLIMITED_ADDRESSES": "", "OPERATOR_TOKEN": OPERATOR, "LOG_LEVEL": "info"}
     rows: list[AttackRow] = []
     async with local_stack(LocalOptions(folder, profile="instant", settings=settings)) as house:
-        target = Target(house.url, house.ops_url, OPERATOR)
         service = next(process for name, process in house.processes if name == "service")
-        for number, name in enumerate(names):
-            innocent = Attacker(target, f"127.0.1.{number + 1}")
-            async with beside(innocent, house.api_key) as bystander:
-                await asyncio.sleep(CALM_S)
-                rss, lost = psutil.Process(service.pid).memory_info().rss, await _dropped(target)
-                began = time.monotonic()
-                found = await _attack(name, f"127.0.2.{number + 1}", target)
-                await asyncio.sleep(1.0)
-                later = bystander.worst_ms(began) - bystander.median_ms(began)
-                grown = (psutil.Process(service.pid).memory_info().rss - rss) / 1e6
-                happened = AttackResult(found.happened, found.held and not bystander.lost)
-            row = AttackRow(name, happened.happened, happened.held, later, grown, await _dropped(target) - lost)
+        target = Target(house.url, house.ops_url, OPERATOR, house.sandbox_url, str(folder), service.pid)
+        number = 0
+        for name in names:
+            row = await _played(name, number, target, house.api_key)
+            while row.held and not row.quiet and row.plays < MOST_PLAYS:
+                number += 1  # what only the machine's other programs may have delayed is played again
+                row = replace(await _played(name, number, target, house.api_key), plays=row.plays + 1)
+            number += 1
             rows.append(row)
-            if whole:
-                write(rows)  # a run that is broken off leaves what it has found
+            write(rows)  # a run that is broken off leaves what it has found
             print(row.line, flush=True)
-    return rows
+        alerts = await _alerts(house.prometheus_url)
+        if whole:
+            write(rows, alerts)
+    print(alerts, flush=True)
+    return rows, alerts
+
+
+async def _played(name: str, number: int, target: Target, api_key: str) -> AttackRow:
+    async with beside(target, number, api_key) as bystander:
+        await asyncio.sleep(CALM_S)
+        process = psutil.Process(target.pid)
+        rss, lost = process.memory_info().rss, await _dropped(target)
+        began = time.monotonic()
+        found = await _attack(name, f"127.0.2.{number + 1}", target)
+        await asyncio.sleep(1.0)
+        later = bystander.worst_ms(began) - bystander.median_ms(began)
+        grown = (process.memory_info().rss - rss) / 1e6
+        held = found.held and not bystander.lost
+        return AttackRow(name, found.happened, held, later, grown, await _dropped(target) - lost)
+
+
+async def _alerts(prometheus_url: str | None) -> str:
+    """Which of the shipped alerts would page for all of this together."""
+    if prometheus_url is None:
+        return "Prometheus was not installed: nobody looked whether an alert pages."
+    async with httpx.AsyncClient() as client:
+        found = (await client.get(f"{prometheus_url}/api/v1/alerts")).json()["data"]["alerts"]
+    by_state = {
+        state: sorted({one["labels"]["alertname"] for one in found if one["state"] == state and _loud(one)})
+        for state in ("firing", "pending")
+    }
+    told = "; ".join(f"{state}: {', '.join(names) or 'none'}" for state, names in by_state.items())
+    return f"{ALERTS}, of all these attacks together, as Prometheus had them at the end: {told}."
+
+
+def _loud(alert: dict[str, Any]) -> bool:
+    return alert["labels"].get("severity") == "page"
 
 
 async def _dropped(target: Target) -> float:
@@ -85,7 +135,7 @@ async def _dropped(target: Target) -> float:
 
 async def _attack(name: str, address: str, target: Target) -> AttackResult:
     """Runs an attack in a process of its own: its work is not to be mistaken for the service's."""
-    arguments = ["-m", "tools.attack", "--as", address, "--target", target.url, "--ops", target.ops_url, name]
+    arguments = ["-m", "tools.attack", "--as", address, "--target", json.dumps(asdict(target)), name]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -107,27 +157,38 @@ async def _attack_here(name: str, address: str, target: Target) -> None:
     print(json.dumps({"happened": found.happened, "held": found.held}))
 
 
-def write(rows: list[AttackRow]) -> None:
-    """Puts the list into the page, behind its mark."""
-    head = PAGE.read_text().partition(MARK)[0]
-    lines = "\n".join(row.line for row in rows)
-    PAGE.write_text(f"{head}{MARK}\n\n{INTRO}\n\n{lines}\n")
+def write(rows: list[AttackRow], alerts: str = "") -> None:
+    """Puts the rows into the list of the page, behind its mark; what was not played again stays as it is."""
+    head, _, old = PAGE.read_text().partition(MARK)
+    parts = [part.strip() for part in old.split("\n\n")]
+    items = [item.strip() for part in parts for item in re.split(r"^- ", part, flags=re.MULTILINE)]
+    kept = {_title(item): item for item in items if _title(item)}
+    kept |= {TITLES[row.name]: row.line.removeprefix("- ") for row in rows}
+    lines = "\n".join(f"- {kept[title]}" for title in TITLES.values() if title in kept)
+    before = next((part for part in parts if part.startswith(ALERTS)), "")
+    end = wrapped(alerts) if alerts else before
+    PAGE.write_text(f"{head}{MARK}\n\n{INTRO}\n\n{lines}\n" + (f"\n{end}\n" if end else ""))
+
+
+def _title(item: str) -> str:
+    """The title of an item of the list, however it is wrapped; empty where the text is none."""
+    found = re.match(r"\*\*(.+?)\*\*", item, re.DOTALL)
+    return "" if found is None else " ".join(found[1].split())
 
 
 def main() -> None:
     """Plays all attacks and writes the page, or plays those that are named."""
     parser = argparse.ArgumentParser(prog="make attack", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"only these: {', '.join(TITLES)}")
+    parser.add_argument("names", nargs="*", help=f"only these, whose lines are replaced: {', '.join(TITLES)}")
     parser.add_argument("--as", dest="address", help=argparse.SUPPRESS)
     parser.add_argument("--target", help=argparse.SUPPRESS)
-    parser.add_argument("--ops", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.address:
-        asyncio.run(_attack_here(given.names[0], given.address, Target(given.target, given.ops, OPERATOR)))
+        asyncio.run(_attack_here(given.names[0], given.address, Target(**json.loads(given.target))))
         return
     with tempfile.TemporaryDirectory() as folder:
-        rows = asyncio.run(play(given.names or list(TITLES), Path(folder), whole=not given.names))
-    sys.exit(any(not row.held for row in rows))
+        rows, _ = asyncio.run(play(given.names or list(TITLES), Path(folder), whole=not given.names))
+    sys.exit(any(not (row.held and row.quiet) for row in rows))
 
 
 if __name__ == "__main__":

@@ -35,11 +35,14 @@ class AttackResult:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A running service. `secret` signs its tokens, `membership` its cookies; the attacker only forges with others."""
+    """A running service, and what the one who runs the attacks sees of it: its sandbox, its folder, its process."""
 
     url: str
     ops_url: str
     operator_token: str = ""
+    sandbox_url: str = ""
+    folder: str = ""
+    pid: int = 0
 
     async def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's series."""

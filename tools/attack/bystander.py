@@ -1,4 +1,4 @@
-"""The innocent caller beside an attack: a premium caller who types, and how long its first words take."""
+"""The innocent callers beside an attack: premium callers who type, and how long their first words take."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import json
 import statistics
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tools.attack.attacker import Attacker
+from tools.attack.attacker import Attacker, Target
 
 PAUSE_S = 1.1  # between two texts: within its pace
+CALLERS = 4
 LINES = ("hello", "what rooms do you have", "do you have breakfast", "thank you")
 
 
@@ -34,8 +35,9 @@ class Bystander:
         """The longest wait since then."""
         return 1000 * max([wait for at, wait in self.waits if at >= since], default=0.0)
 
-    async def talk(self, socket: ClientConnection) -> None:
+    async def talk(self, socket: ClientConnection, after_s: float) -> None:
         """Types for as long as it is let."""
+        await asyncio.sleep(after_s)  # so that one of them is always waiting for its first words
         count = 0
         while True:
             began = time.monotonic()
@@ -53,13 +55,23 @@ class Bystander:
 
 
 @asynccontextmanager
-async def beside(by: Attacker, api_key: str) -> AsyncGenerator[Bystander]:
-    """A premium caller who talks while the block runs."""
+async def beside(target: Target, number: int, api_key: str) -> AsyncGenerator[Bystander]:
+    """Premium callers who talk while the block runs, each from an address of its own."""
     found = Bystander()
-    async with by.call(await by.token(authorization=f"Bearer {api_key}")) as socket:
-        task = asyncio.create_task(found.talk(socket))
-        try:
-            yield found
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
+    async with AsyncExitStack() as stack:
+        for caller in range(CALLERS):
+            by = Attacker(target, f"127.0.{10 + caller}.{number + 1}")
+            token = await by.token(authorization=f"Bearer {api_key}")
+            socket = await stack.enter_async_context(by.call(token))
+            await stack.enter_async_context(_talking(found, socket, caller * PAUSE_S / CALLERS))
+        yield found
+
+
+@asynccontextmanager
+async def _talking(found: Bystander, socket: ClientConnection, after_s: float) -> AsyncGenerator[None]:
+    task = asyncio.create_task(found.talk(socket, after_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -94,6 +94,7 @@ class SessionReady(WireMessage, frozen=True, kw_only=True, tag="session.ready"):
     resumed: bool = False
     simulated: tuple[str, ...] = ()  # services that talk to the sandbox instead of a provider
     budgets_ms: dict[str, float]  # voice_to_voice, stt, llm, tts, network
+    limit_usd: float | None = None  # what the call may cost at most; it ends politely there
 
 
 class Ping(WireMessage, frozen=True, kw_only=True, tag="ping"):

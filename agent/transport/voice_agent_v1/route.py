@@ -131,4 +131,5 @@ def _ready(route: VoiceRoute, claims: Claims, session: Session, *, resumed: bool
         resumed=resumed,
         simulated=route.simulated,
         budgets_ms=budgets,
+        limit_usd=session.parts.spending.limit_usd,
     )

@@ -65,6 +65,8 @@ client.addEventListener("session.ready", ({ detail }) => {
   byId("session").hidden = false;
   byId("tier").textContent = detail.tier;
   byId("policy").textContent = detail.policy;
+  byId("limit-row").hidden = detail.limit_usd == null;
+  byId("limit").textContent = detail.limit_usd == null ? "" : `$${detail.limit_usd.toFixed(2)}`;
   byId("session-id").textContent = detail.session_id.slice(0, 8);
   byId("session-id").title = detail.session_id;
   waterfall.budgets = detail.budgets_ms;

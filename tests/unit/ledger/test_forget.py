@@ -63,7 +63,8 @@ async def test_rows_that_were_under_way_are_not_stored(database_url: str) -> Non
 
 
 async def test_an_old_resume_token_brings_nothing_back(database_url: str) -> None:
-    async with Ledger(database_url, Metrics()) as ledger:
+    metrics = Metrics()
+    async with Ledger(database_url, metrics) as ledger:
         sink = LedgerSink(ledger)
         who = session("call-0001", subject=WHO)
         sink.handle(SessionStarted(who))
@@ -74,8 +75,18 @@ async def test_an_old_resume_token_brings_nothing_back(database_url: str) -> Non
         assert past is not None and past.over and past.events == ()
         sink.handle(SessionStarted(who))  # somebody goes on all the same
         ledger.record_memory("call-0001", 1, b'{"said": "x"}')
+        sink.handle(TurnFinished(who, turn()))
         assert await ledger.flush(20)
         assert await ledger.memory_events("call-0001") == []
+        assert lost_rows(metrics) == 0, "nobody is called because a caller was forgotten"
+        ledger.record_memory("never-0001", 1, b'{"said": "x"}')
+        assert await ledger.flush(20)
+        assert lost_rows(metrics) == 1, "what has no session for another reason is lost"
+
+
+def lost_rows(metrics: Metrics) -> float:
+    found = [metric for metric in metrics.registry.collect() if metric.name == "voice_agent_ledger_dropped"]
+    return sum(sample.value for metric in found for sample in metric.samples if sample.name.endswith("_total"))
 
 
 async def test_a_hang_up_and_a_revocation_end_a_call_for_good(database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Connections are counted from the accept on: every address has its share, and files and providers theirs."""
+"""How many connections a process takes, and of one address; descriptors stay free, and somebody is told before."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import pytest
 from agent.server import connections
 from agent.server.connections import ConnectionGate
 from agent.telemetry.exposition import Metrics
-from tests.support.raw_server import (
-    raw_server,
-)
+from tests.support.raw_server import raw_server
 
 
 async def test_connections_are_counted_from_the_accept_on() -> None:
@@ -50,6 +48,19 @@ async def test_descriptors_are_left_for_files_and_providers(monkeypatch: pytest.
     gate = ConnectionGate(100_000, 100_000, (), Metrics())
     taken = sum(gate.enter(f"192.0.2.{n}") for n in range(256))
     assert taken == 256 - 64
+
+
+async def test_descriptors_that_are_used_for_something_else_are_not_given_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "descriptor_limit", lambda: 256)
+    monkeypatch.setattr(connections, "_descriptors_used", lambda: 90)
+    metrics = Metrics()
+    gate = ConnectionGate(100_000, 100_000, (), metrics)
+    async with gate.watched(), asyncio.timeout(5):
+        while not metrics.registry.get_sample_value("voice_agent_descriptors_used_share"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert sum(gate.enter(f"192.0.2.{n}") for n in range(256)) == 256 - 90 - 32
 
 
 async def test_descriptors_near_their_limit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
