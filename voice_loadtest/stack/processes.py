@@ -119,19 +119,12 @@ async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
     try:
         sandbox = ["sandbox", "--port", _port(sandbox_url), "--profile", options.profile, "--seed", str(options.seed)]
         await start("sandbox", [sys.executable, "-m", "agent", *sandbox], f"{sandbox_url}/control/state")
-        days = max(0.01, FALSE_ROLLBACK_DAYS / options.faster)  # time runs faster for the rules, and for this as well
-        settings = {"PORT": _port(url), "OPS_PORT": _port(ops_url), "SANDBOX_URL": sandbox_url, "API_KEYS": api_key}
-        settings |= {"FALSE_ROLLBACK_DAYS": f"{days:g}"}
-        settings |= {"UNLIMITED_ADDRESSES": "127.0.0.1"}  # every caller of a load test has the same address
+        settings = _addresses(options, url, ops_url, sandbox_url) | {"API_KEYS": api_key}
         if alertmanager is not None:
             tokens = {"OPERATOR_TOKEN": operator_token, "ALERTS_TOKEN": alerts_token}
             settings |= {"PROMETHEUS_URL": prometheus_url, **tokens}
-        await start(
-            "service",
-            [sys.executable, "-m", "agent", "serve"],
-            f"{url}/health/ready",
-            {**settings, **options.settings},
-        )
+        settings |= options.settings
+        await start("service", [sys.executable, "-m", "agent", "serve"], f"{url}/health/ready", settings)
         if prometheus is not None:
             write_rules(options.folder, options.faster)
         if alertmanager is not None:
@@ -155,6 +148,18 @@ async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
         )
     finally:
         await _stop(running)
+
+
+def _addresses(options: LocalOptions, url: str, ops_url: str, sandbox_url: str) -> dict[str, str]:
+    """The service's settings that every stack has."""
+    days = max(0.01, FALSE_ROLLBACK_DAYS / options.faster)  # time runs faster for the rules, and for this as well
+    return {
+        "PORT": _port(url),
+        "OPS_PORT": _port(ops_url),
+        "SANDBOX_URL": sandbox_url,
+        "FALSE_ROLLBACK_DAYS": f"{days:g}",
+        "UNLIMITED_ADDRESSES": "127.0.0.1",  # every caller of a load test has the same address
+    }
 
 
 async def _stop(running: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
