@@ -8,6 +8,7 @@ from types import FrameType
 
 def end_on_sigterm() -> None:
     """SIGTERM becomes SIGINT from now on: asyncio cancels its main task, and every `finally` is reached."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
     signal.signal(signal.SIGTERM, _interrupt)
 
 
