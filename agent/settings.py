@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
@@ -295,7 +296,7 @@ class Settings(ProviderSettings, DoorSettings):
 
 def load_settings(env_file: str | None = ".env") -> Settings:
     """Reads the environment and `.env`. Raises ConfigurationError with one line: the variable and what it takes."""
-    _refuse_unknown(os.environ)
+    _refuse_unknown((*_in_file(env_file), *os.environ))
     try:
         return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
     except ValidationError as error:
@@ -306,10 +307,23 @@ def load_settings(env_file: str | None = ".env") -> Settings:
         raise ConfigurationError(f"{variable}: {said}" if variable else said) from None
 
 
-def _refuse_unknown(environment: Mapping[str, str]) -> None:
+def variables(env_file: str | None = ".env") -> dict[str, str]:
+    """What is set in the environment or, where it is not set there, in `.env`. An empty variable is not set."""
+    both = (*_in_file(env_file).items(), *os.environ.items())
+    return {name.upper(): value for name, value in both if value}
+
+
+def _in_file(env_file: str | None) -> dict[str, str | None]:
+    """The variables of a file, by their names in capitals; nothing of a file that is not there."""
+    if env_file is None or not Path(env_file).is_file():
+        return {}
+    return {name.upper(): value for name, value in dotenv_values(env_file).items()}
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
     """A misspelt setting would silently mean its default."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | OF_OTHER_PROGRAMS.keys()
-    for name in environment:
+    for name in names:
         if name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""

@@ -7,17 +7,21 @@ from typing import Final
 
 from agent.policy.evidence import LOST_SESSION_SHARE, NO_REPLY_SHARE
 from agent.telemetry import catalog
+from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SCORE, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import average, equal, select, share, total, value
-from alerts.recording.burn_rate import BUDGET_LEFT, BURN, FAST, SLOW, Burn
+from alerts.recording.burn_rate import BUDGET_LEFT, BURN, FAST, PERIOD_TURNS, SLOW, Burn
 from alerts.recording.model import DECISION_WINDOWS, IN_FORCE, MIN_SESSIONS, MIN_TURNS, WHO, baseline
-from alerts.recording.signals import SESSIONS, TURNS_OWED
-from alerts.recording.verdict import WINDOW
+from alerts.recording.network import NETWORK_LOWER, NETWORK_SHARE
+from alerts.recording.signals import SESSIONS, SESSIONS_SLOW, TURNS_OWED
+from alerts.recording.verdict import MIN_SLOW_SESSIONS, WINDOW
 
 DEAD_AIR_S: Final = 3.0
 """Seconds of silence for each turn that is owed a reply: more than any chain may take."""
 LOW_BUDGET: Final = 0.1
+LEAST_BUDGET_TURNS: Final = 400
+"""A budget of 20 slow turns: fewer are overdrawn by two bad calls."""
 
 _WHO: Final = "{{ $labels.tier }} callers on {{ $labels.policy }}"
 _SHARE: Final = "{{ $value | humanizePercentage }}"
@@ -30,6 +34,7 @@ def experience(setting: RuleContext) -> Iterator[Alert]:
     yield _fast_burn(setting)
     yield _slow_burn(setting)
     yield _stage(setting)
+    yield _network(setting)
     yield _roll_back()
     yield _suspected()
     yield _no_reply()
@@ -124,6 +129,41 @@ def _stage(setting: RuleContext) -> Alert:
         by,
         for_minutes=2,
         keep_firing_minutes=10,
+    )
+
+
+def _network(setting: RuleContext) -> Alert:
+    budgets = setting.budgets
+    objective, limit_s = budgets.objective.slow_turn_share, budgets.latency.voice_to_voice / 1000
+
+    def shortest(metric: Metric) -> str:
+        windows = (f"max by (tier) ({select(metric, [equal('window', window)])})" for window in DECISION_WINDOWS)
+        return " or on (tier) ".join(windows)
+
+    several = f"{value(SESSIONS_SLOW, ('tier',), [equal('window', '24h')], 'sum')} >= {MIN_SLOW_SESSIONS}"
+    return Alert(
+        "VoiceAgentNetworkSlow",
+        f"({shortest(NETWORK_SHARE)}) and on (tier) ({shortest(NETWORK_LOWER)}) > {objective:g}"
+        f" and on (tier) {several}",
+        "ticket",
+        f"{_SHARE} of the turns of {{{{ $labels.tier }}}} callers took over {limit_s:g} s by their network alone"
+        f" (objective {objective:.0%})",
+        "Turns that would have been in time without their round trip, significantly over the objective in the shortest"
+        f" of 1, 6 and 24 hours with {MIN_TURNS} turns and {MIN_SESSIONS} sessions, in {MIN_SLOW_SESSIONS} calls.",
+        PanelLink("ux", 17, "Slow by the network alone"),
+        Runbook(
+            "Callers are far away or on bad lines: the service is quick enough, and the way to it is not.",
+            (
+                "Did the way change (edge, region, load balancer, carrier)? Undo that.",
+                "Is the event loop late (row “Is it the service itself?”)? A late process measures late lines.",
+                "Is it a new group of callers, or a client that answers late? No policy mends it: do not roll back.",
+            ),
+            ("voice-agent report --since 6h", "voice-agent report session ID"),
+            "It was like this all the time, and the callers are where they are: move the service nearer to them.",
+        ),
+        ("tier",),
+        for_minutes=15,
+        keep_firing_minutes=30,
     )
 
 
@@ -279,7 +319,8 @@ def _dead_air(setting: RuleContext) -> Alert:
 def _budget_low() -> Alert:
     return Alert(
         "VoiceAgentErrorBudgetLow",
-        f"{value(BUDGET_LEFT, ('tier',))} < {LOW_BUDGET:g}",
+        f"{value(BUDGET_LEFT, ('tier',))} < {LOW_BUDGET:g}"
+        f" and on (tier) {value(PERIOD_TURNS, ('tier',))} >= {LEAST_BUDGET_TURNS}",
         "ticket",
         "{{ $value | humanizePercentage }} of the error budget of 28 days is left for {{ $labels.tier }} callers",
         "The promise is that at most 5 % of the turns of 28 days are slow. At 0 it is broken.",
@@ -291,7 +332,7 @@ def _budget_low() -> Alert:
                 "Was it one incident? Then go slowly with changes until it has passed out of the 28 days.",
             ),
             ("voice-agent report --since 28d", "voice-agent policy history"),
-            "In the first days of a service: few turns make a small budget.",
+            f"A new service is not judged before it has had {LEAST_BUDGET_TURNS} turns: few turns make a small budget.",
         ),
         ("tier",),
         for_minutes=30,

@@ -16,7 +16,7 @@ JOB: Final = "voice-agent"
 
 UP: Final = Metric("up", "gauge", "Prometheus' own: 1 where the last scrape worked.", ("job", "instance"))
 _DROPS: Final = PanelLink("ux", 53, "Lost by full queues")
-_LOAD: Final = PanelLink("ux", 50, "Event-loop lag")
+_LOAD: Final = PanelLink("ux", 50, "Event-loop lag, by process")
 _VERDICT: Final = PanelLink("ux", 1, "Verdict")
 
 

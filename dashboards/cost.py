@@ -11,6 +11,7 @@ from agent.telemetry import catalog
 from alerts.promql import average, equal, like, select, share, total, unequal, value
 from alerts.recording.model import baseline
 from dashboards.cost_reliability import reliability
+from dashboards.links import dearer
 from dashboards.model import PAID, POLICY, TIER, WHO, WINDOW, Board, BoardRow
 from dashboards.palette import NO_CALLS, NO_SESSIONS, RULES, STAGES, TIERS
 from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, Steps, bars, figure, graph, heat, rows
@@ -18,6 +19,7 @@ from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, Steps
 UID: Final = "voice-agent-cost"
 RANGE: Final = "$__range"
 USD: Final = "currencyUSD"
+_DEARER: Final = dearer(min(tier.session_usd for tier in load_budgets().tiers.values()))
 MONTH_S: Final = 30 * 86_400
 
 
@@ -63,6 +65,7 @@ def _average(usd: float) -> Panel:
         NO_SESSIONS,
         6,
         5,
+        traces=_DEARER,
     )
     expr = average(catalog.SESSION_COST, RANGE, (), WHO)
     return figure(panel, PanelStyle(USD, 4, steps=objective()), Query(expr, "average", instant=True))
@@ -77,6 +80,7 @@ def _by_tier(usd: float) -> Panel:
         NO_SESSIONS,
         6,
         5,
+        traces=_DEARER,
     )
     look = PanelStyle(USD, 4, 0, 2 * usd, steps=objective())
     return bars(panel, look, Query(average(catalog.SESSION_COST, RANGE, ("tier",), POLICY), "{{tier}}", instant=True))
@@ -142,6 +146,7 @@ def _over_objective() -> Panel:
         NO_SESSIONS,
         6,
         5,
+        traces=_DEARER,
     )
     over = total(catalog.BUDGET_BREACHES, RANGE, (), (*WHO, equal("budget", "session_cost")))
     expr = share(over, total(catalog.SESSIONS, RANGE, (), WHO))
@@ -211,6 +216,7 @@ def _average_over_time() -> Panel:
         NO_SESSIONS,
         12,
         8,
+        traces=_DEARER,
     )
     look = PanelStyle(USD, 4, colours={**TIERS, "objective": "red"}, dashed=("objective",))
     return graph(
@@ -229,6 +235,7 @@ def _by_policy() -> Panel:
         NO_SESSIONS,
         12,
         8,
+        traces=_DEARER,
     )
     return graph(
         panel, PanelStyle(USD, 4), Query(average(catalog.SESSION_COST, WINDOW, ("policy",), TIER), "{{policy}}")
@@ -290,6 +297,7 @@ def _spread() -> Panel:
         NO_SESSIONS,
         24,
         7,
+        traces=_DEARER,
     )
     counts = f"sum by (le) (increase({select(catalog.SESSION_COST, WHO, 'bucket')}[$__rate_interval]))"
     return heat(panel, PanelStyle(USD, 3), Query(counts, "{{le}}", form=PromQueryFormat.HEATMAP))

@@ -10,11 +10,21 @@ from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, graph
 
 USD = "currencyUSD"
 RANGE = "$__range"
+NO_SPECULATION = "No reply was begun early in this range: no policy in force has `early_replies`."
 
 
 def reliability() -> BoardRow:
     """What does reliability cost?"""
-    panels = (_causes(), _cause_table(), _prompt_cache(), _audio_cache(), _unpriced(), _ceilings(), _limited())
+    panels = (
+        _causes(),
+        _cause_table(),
+        _prompt_cache(),
+        _audio_cache(),
+        _unpriced(),
+        _ceilings(),
+        _limited(),
+        _speculation(),
+    )
     return BoardRow("What does reliability cost?", panels)
 
 
@@ -122,3 +132,18 @@ def _limited() -> Panel:
     )
     touched = total(catalog.SPENDING_LIMITED, WINDOW, ("scope", "action"), TIER)
     return graph(panel, PanelStyle("none", 0, stacked=True), Query(touched, "{{scope}}: {{action}}"))
+
+
+def _speculation() -> Panel:
+    panel = PanelSpec(
+        67,
+        "Dollars for early replies in vain, a call",
+        "What calls of the model cost that nobody heard, for each call that ended, by policy. Compare it with the cost"
+        " of a call on the cost board.",
+        NO_SPECULATION,
+        8,
+        8,
+    )
+    spent = total(catalog.COST, WINDOW, ("policy",), (*PAID, equal("cause", "speculation")))
+    ended = total(catalog.SESSIONS, WINDOW, ("policy",), PAID)
+    return graph(panel, PanelStyle("currencyUSD", 5), Query(share(spent, ended), "{{policy}}"))

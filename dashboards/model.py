@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from grafana_foundation_sdk.builders import dashboard as builders
@@ -15,10 +15,14 @@ from grafana_foundation_sdk.models import dashboard
 from agent.budgets import Tier
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
+from alerts.model import RunbookLinks
 from alerts.promql import Match, like, select, total, value
 from dashboards import panels
+from dashboards.links import runbooks
 
 COLUMNS: Final = 24
+PREFIX: Final = "voice-agent-"
+"""What the uid of each board begins with."""
 WINDOW: Final = "$window"
 WINDOWS: Final = "1m,5m,15m,30m,1h,3h,6h,24h"
 TIER: Final[tuple[Match, ...]] = (like("tier", "$tier"),)
@@ -27,6 +31,10 @@ WHO: Final = (*TIER, *POLICY)
 PAID: Final = WHO
 """Spend, also of calls that belong to no session (tier and policy `none`) while both variables are All."""
 ALERTS: Final = Metric("ALERTS", "gauge", "Prometheus' own series of alerts.", ("alertname", "alertstate", "severity"))
+INSTANCE: Final = ("instance",)
+"""The label that Prometheus gives each process."""
+PROCESS_CPU: Final = Metric("process_cpu_seconds_total", "counter", "Of the client library.", INSTANCE)
+PROCESS_MEMORY: Final = Metric("process_resident_memory_bytes", "gauge", "Of the client library.", INSTANCE)
 EVERYBODY: Final = "|".join((*Tier, "none"))
 """All tiers, and calls of no session; not the synthetic caller, who is nobody's figure."""
 _NEW: Final = "1m"  # a value that did not exist so long ago is a change
@@ -51,8 +59,19 @@ class Board:
     rows: Sequence[BoardRow]
 
 
-def to_json(board: Board, others: Sequence[tuple[str, str]]) -> str:
-    """The classic dashboard JSON. `others` are (title, uid) of the boards that this one links to."""
+def by_process(metric: Metric) -> Metric:
+    """A metric of the service with the label that Prometheus adds to it."""
+    return replace(metric, labels=(*metric.labels, *INSTANCE))
+
+
+def to_json(board: Board, others: Sequence[tuple[str, str]], links: RunbookLinks | None = None) -> str:
+    """The classic dashboard JSON. `others` are (title, uid) of the boards that this one links to.
+
+    `links` says where the runbooks of the panels' alerts are served.
+    """
+    for panel in (panel for row in board.rows for panel in row.panels):
+        pages = runbooks(board.uid.removeprefix(PREFIX), panel.id_val or 0, links or RunbookLinks())
+        panel.links = [*pages, *(panel.links or [])]
     builder = (
         builders.Dashboard(board.title)
         .uid(board.uid)

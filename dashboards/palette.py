@@ -20,8 +20,10 @@ TURN_OUTCOMES: Final = {
     "typed": "light-green",
     "interrupted": "blue",
     "superseded": "light-blue",
+    "echo": "dark-blue",
     "abandoned": "yellow",
     "capped": "super-light-purple",
+    "goodbye": "light-purple",
     "cut_short": "light-orange",
     "apology": "orange",
     "typed_failed": "light-red",
@@ -33,6 +35,7 @@ VOICES: Final = {
     "openai_tts": "yellow",
     "browser": "orange",
     "recorded": "red",
+    "filler": "light-orange",
 }
 SESSION_OUTCOMES: Final = {
     "completed": "green",
@@ -57,7 +60,6 @@ CAUSES: Final = {
 OF_LIMIT: Final[Steps] = ((None, "green"), (0.8, "yellow"), (1.0, "red"))
 
 NO_TURNS: Final = "No spoken turn in this range: nobody talks, or the tier or policy above is not in use."
-NO_RULES: Final = "No verdict: Prometheus has not loaded alerts/generated/recording.yml, or scrapes no agent."
 NO_SESSIONS: Final = "No session has ended in this range."
 NO_CALLS: Final = "No provider was called in this range."
 NO_PROCESS: Final = "No process of the service is scraped."

@@ -26,6 +26,8 @@ from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from dashboards.links import behind
+
 DATASOURCE: Final = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 Steps = tuple[tuple[float | None, str], ...]
@@ -43,6 +45,8 @@ class PanelSpec:
     empty: str
     width: int
     height: int
+    traces: str = ""
+    """TraceQL of the turns or sessions behind the figure, for a link to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,7 @@ def _finish(built: Panel, panel: PanelSpec, look: PanelStyle, queries: Sequence[
     """Sets what all kinds have in common."""
     built.id_val, built.title, built.description = panel.id, panel.title, panel.help
     built.datasource = DATASOURCE
+    built.links = [behind(panel.traces)] if panel.traces else []
     built.grid_pos = dashboard.GridPos(x=0, y=0, w=panel.width, h=panel.height)
     built.targets = [_target(query, letter) for query, letter in zip(queries, _LETTERS, strict=False)]
     config = built.field_config = built.field_config or dashboard.FieldConfigSource()

@@ -11,12 +11,15 @@ from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
 from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
 from alerts.recording.model import MIN_SESSIONS, MIN_TURNS, baseline
 from alerts.recording.signals import signals
+from dashboards.links import SLOW
 from dashboards.model import ALERTS, TIER, WHO, Board, BoardRow
-from dashboards.palette import NO_RULES, OF_LIMIT
+from dashboards.palette import OF_LIMIT
 from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, bars, figure, rows, states, words
+from dashboards.ux_early import early
 from dashboards.ux_failures import trouble
 from dashboards.ux_latency import WHOLE, waiting
 from dashboards.ux_platform import process, providers
+from dashboards.ux_understanding import understanding
 
 UID: Final = "voice-agent-ux"
 VERDICTS: Final = {
@@ -25,6 +28,10 @@ VERDICTS: Final = {
     ROLL_BACK: ("ROLL BACK", "red"),
     NOT_ENOUGH: ("NOT ENOUGH DATA", "blue"),
 }
+NO_VERDICT: Final = (
+    f"Only {baseline()} is chosen, which the others are compared with: choose another policy. Else Prometheus has not"
+    " loaded alerts/generated/recording.yml, or scrapes no agent."
+)
 ALERT_WORDS: Final = {1: ("ticket", "yellow"), 2: ("page", "red")}
 
 
@@ -35,7 +42,7 @@ def board() -> Board:
         "Voice agent: experience",
         "Should I roll back? How long do callers wait, at which stage, and what goes wrong?",
         "now-6h",
-        (_verdict(), waiting(), trouble(), _policies(), providers(), process()),
+        (_verdict(), waiting(), early(), trouble(), understanding(), _policies(), providers(), process()),
     )
 
 
@@ -52,9 +59,10 @@ def _verdict_now() -> Panel:
         f" “What holds it”. ROLL BACK: one is significantly over its limit and {baseline()} is fine in the same time:"
         " run `voice-agent policy rollback`. Both charts to the right red: the policy is not the cause, look for the"
         " provider or the machine further down.",
-        NO_RULES,
+        NO_VERDICT,
         6,
         7,
+        traces=SLOW,
     )
     look = PanelStyle("none", 0, None, mappings=words(VERDICTS), steps=((None, "blue"),))
     expr = value(recorded_metrics.VERDICT, ("tier", "policy"), WHO)
@@ -68,9 +76,10 @@ def _signals() -> Panel:
         "Over 100 % a limit is broken: 5 % of turns over 1.5 s, 10 % of sessions with two slow turns, 2 % of turns"
         " without a real reply, 15 % of sessions that were lost. The worst of the tiers and policies chosen above, over"
         " the window that decides. Red: compare with the baseline to the right.",
-        NO_RULES,
+        NO_VERDICT,
         9,
         7,
+        traces=SLOW,
     )
     look = PanelStyle("percentunit", 0, 0, 2, OF_LIMIT)
     chosen = (*WHO, unequal("policy", baseline()))
@@ -108,9 +117,10 @@ def _sample() -> Panel:
         "What it rests on",
         f"Turns and ended sessions in the window that decides: the shortest of 1, 6 and 24 hours that holds {MIN_TURNS}"
         f" turns and {MIN_SESSIONS} sessions. Red: too few to judge; wait, or read the calls one by one.",
-        NO_RULES,
+        NO_VERDICT,
         8,
         5,
+        traces=SLOW,
     )
     chosen = (*WHO, unequal("policy", baseline()))
     by = ("tier", "window")
@@ -128,7 +138,7 @@ def _verdict_over_time() -> Panel:
         "Verdict over time",
         "When it changed, by policy; lines mark deploys and policy changes. Red right after a line: that change is the"
         " suspect.",
-        NO_RULES,
+        NO_VERDICT,
         24,
         6,
     )

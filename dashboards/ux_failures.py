@@ -5,6 +5,7 @@ from __future__ import annotations
 from agent.budgets import load_budgets
 from agent.telemetry import catalog
 from alerts.promql import equal, like, quantile, share, total, value
+from dashboards.links import FELL_BACK, SLOW, with_outcome
 from dashboards.model import TIER, WHO, WINDOW, BoardRow
 from dashboards.palette import NO_PROCESS, NO_SESSIONS, NO_TURNS, SESSION_OUTCOMES, STAGES, TIERS, TURN_OUTCOMES, VOICES
 from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, on_the_right
@@ -24,9 +25,6 @@ def trouble() -> BoardRow:
             _turn_outcomes(),
             _session_outcomes(),
             _live(),
-            _overlaps(),
-            _listening(),
-            _notes(),
         ),
     )
 
@@ -40,6 +38,7 @@ def _over_budget() -> Panel:
         NO_TURNS,
         6,
         8,
+        traces=SLOW,
     )
     slow = load_budgets().objective.slow_turn_share
     over = total(catalog.BUDGET_BREACHES, WINDOW, ("budget",), (*WHO, like("budget", "voice_to_voice", *BUDGETED)))
@@ -57,6 +56,7 @@ def _fallbacks() -> Panel:
         "No turn in this range, or no move along a chain since the start.",
         6,
         8,
+        traces=FELL_BACK,
     )
     moves = total(catalog.FALLBACKS, WINDOW, ("service", "from_provider", "reason"))
     ratio = share(moves, total(catalog.TURNS, WINDOW), on=())
@@ -73,6 +73,7 @@ def _dead_air() -> Panel:
         NO_SESSIONS,
         6,
         8,
+        traces=SLOW,
     )
     silent = total(catalog.DEAD_AIR, WINDOW, ("tier",), TIER)
     per_session = share(silent, total(catalog.SESSIONS, WINDOW, ("tier",), TIER))
@@ -84,8 +85,8 @@ def _voices() -> Panel:
         27,
         "Whose voice callers hear",
         "Share of the reply's seconds by place of the voice chain; `browser` (estimated) is the caller's own device,"
-        " `recorded` the apologies. Anything but the first voice, for minutes: its provider is down, look at its"
-        " status page.",
+        " `recorded` the apologies, `filler` the “one moment” before a late reply. Anything but the first voice, for"
+        " minutes: its provider is down, look at its status page.",
         "No reply in this range.",
         6,
         8,
@@ -105,6 +106,7 @@ def _barge_in() -> Panel:
         "Nobody has spoken over a reply in this range.",
         6,
         8,
+        traces=with_outcome("turn", "interrupted"),
     )
     interrupted = total(catalog.TURNS, WINDOW, (), (*WHO, equal("outcome", "interrupted")))
     ratio = share(interrupted, total(catalog.TURNS_OWED, WINDOW, (), WHO))
@@ -126,6 +128,7 @@ def _turn_outcomes() -> Panel:
         "No turn in this range.",
         6,
         8,
+        traces=with_outcome("turn", "apology", "failed", "cut_short"),
     )
     ended = total(catalog.TURNS, WINDOW, ("outcome",), WHO)
     ratio = share(ended, total(catalog.TURNS, WINDOW, (), WHO), on=())
@@ -142,6 +145,7 @@ def _session_outcomes() -> Panel:
         NO_SESSIONS,
         6,
         8,
+        traces=with_outcome("session", "vanished", "failed"),
     )
     ended = total(catalog.SESSIONS, WINDOW, ("outcome",), WHO)
     ratio = share(ended, total(catalog.SESSIONS, WINDOW, (), WHO), on=())
@@ -161,46 +165,3 @@ def _live() -> Panel:
     )
     look = PanelStyle("none", 0, stacked=True, colours=TIERS)
     return graph(panel, look, Query(value(catalog.ACTIVE_SESSIONS, ("tier",), TIER, "sum"), "{{tier}}"))
-
-
-def _overlaps() -> Panel:
-    panel = PanelSpec(
-        28,
-        "Sounds over a reply",
-        "Counts, by what they were: interruption, backchannel (“mhm”), echo of the loudspeaker, noise. Echo rising:"
-        " callers without echo cancellation; see which clients they have. Noise rising: look at barge-in as well.",
-        "Nothing was heard over a reply in this range.",
-        8,
-        8,
-    )
-    heard = total(catalog.OVERLAPS, WINDOW, ("kind",), TIER)
-    return graph(panel, PanelStyle("none", 0, stacked=True), Query(heard, "{{kind}}"))
-
-
-def _listening() -> Panel:
-    panel = PanelSpec(
-        29,
-        "While callers were listened to",
-        "Counts, for all tiers (the counter knows none); nothing here is a failure. turn_ended_here, reconnected and"
-        " phantom_dropped rising: the recogniser gets worse; see its status page, and the failed calls below.",
-        "Nothing worth a count happened while callers were listened to.",
-        8,
-        8,
-    )
-    noted = total(catalog.LISTENING_NOTES, WINDOW, ("note",))
-    return graph(panel, PanelStyle("none", 0, stacked=True), Query(noted, "{{note}}"))
-
-
-def _notes() -> Panel:
-    panel = PanelSpec(
-        30,
-        "Facts noted for later",
-        "Facts that the small model wrote down, for all tiers (the counter knows none). What is not kept was dropped by"
-        " a check, for the reason named. More dropped than kept: the model or its prompt changed.",
-        "No fact was noted in this range.",
-        8,
-        8,
-    )
-    noted = total(catalog.NOTED_FACTS, WINDOW, ("outcome",))
-    look = PanelStyle("none", 0, stacked=True, colours={"kept": "green"})
-    return graph(panel, look, Query(noted, "{{outcome}}"))

@@ -6,11 +6,13 @@ from typing import Final
 
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from agent.telemetry import catalog
-from alerts.promql import equal, like, quantile, select, value
+from agent.budgets import load_budgets
+from agent.telemetry import catalog, span_attributes
+from alerts.promql import equal, like, quantile, select, share, total, value
 from alerts.recording.burn_rate import BUDGET_LEFT, BURN_RATE
+from dashboards.links import SLOW, over
 from dashboards.model import TIER, WHO, WINDOW, BoardRow
-from dashboards.palette import NO_TURNS, STAGES
+from dashboards.palette import NO_TURNS, STAGES, TIERS
 from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, heat, on_the_right
 
 BUDGETED: Final = ("stt", "llm", "tts", "network")
@@ -19,7 +21,9 @@ WHOLE: Final = equal("budget", "voice_to_voice")
 
 def waiting() -> BoardRow:
     """How long does a caller wait?"""
-    panels = (_voice_to_voice(), _stage_budgets(), _stages(), _spread(), _budget_left(), _real_replies())
+    whole = (_voice_to_voice(), _stage_budgets(), _stages(), _spread())
+    apart = (_real_replies(), _first_turns(), _by_network(), _budget_left())
+    panels = (*whole, *apart)
     return BoardRow("How long does a caller wait?", panels)
 
 
@@ -32,6 +36,7 @@ def _voice_to_voice() -> Panel:
         NO_TURNS,
         12,
         9,
+        traces=SLOW,
     )
     look = PanelStyle("s", colours={"p50": "green", "p95": "orange", "budget": "red"}, dashed=("budget",))
     return graph(
@@ -52,6 +57,7 @@ def _stage_budgets() -> Panel:
         NO_TURNS,
         12,
         9,
+        traces=over(*BUDGETED),
     )
     p95 = quantile(0.95, catalog.STAGE_SECONDS, WINDOW, ("stage",), (*WHO, like("stage", *BUDGETED)))
     budget = f'label_replace({value(catalog.BUDGET_SECONDS, ("budget",))}, "stage", "$1", "budget", "(.*)")'
@@ -68,6 +74,7 @@ def _stages() -> Panel:
         NO_TURNS,
         12,
         8,
+        traces=over(*BUDGETED),
     )
     p50 = quantile(0.5, catalog.STAGE_SECONDS, WINDOW, ("stage",), WHO)
     return graph(panel, PanelStyle("s", stacked=True, colours=STAGES), Query(p50, "{{stage}}"))
@@ -82,6 +89,7 @@ def _spread() -> Panel:
         NO_TURNS,
         12,
         8,
+        traces=SLOW,
     )
     counts = f"sum by (le) (increase({select(catalog.TURN_LATENCY, WHO, 'bucket')}[$__rate_interval]))"
     return heat(panel, PanelStyle("s"), Query(counts, "{{le}}", form=PromQueryFormat.HEATMAP))
@@ -96,6 +104,7 @@ def _budget_left() -> Panel:
         NO_TURNS,
         12,
         7,
+        traces=SLOW,
     )
     left = value(BUDGET_LEFT, ("tier",), TIER)
     burn = value(BURN_RATE, ("tier", "window"), TIER)
@@ -117,8 +126,54 @@ def _real_replies() -> Panel:
         NO_TURNS,
         12,
         7,
+        traces=SLOW,
     )
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
     look = PanelStyle("s", colours={"p50": "green", "p95": "orange", "p99": "red"})
     queries = [Query(quantile(part, catalog.REPLY_LATENCY, WINDOW, (), WHO), name) for name, part in shares.items()]
     return graph(panel, look, *queries)
+
+
+def _first_turns() -> Panel:
+    panel = PanelSpec(
+        18,
+        "First turn of a call",
+        "Voice to voice of first turns that got a real reply, beside all real replies (dashed): connections and caches"
+        " are cold then, and callers decide whether to stay. Far above the others: connections are not kept warm.",
+        NO_TURNS,
+        12,
+        7,
+        traces=f"{SLOW} && span.{span_attributes.TURN} = 1",
+    )
+    colours = {"first: p50": "green", "first: p95": "orange", "all: p95": "blue"}
+    return graph(
+        panel,
+        PanelStyle("s", colours=colours, dashed=("all: p95",)),
+        Query(quantile(0.5, catalog.FIRST_TURN_LATENCY, WINDOW, (), WHO), "first: p50"),
+        Query(quantile(0.95, catalog.FIRST_TURN_LATENCY, WINDOW, (), WHO), "first: p95"),
+        Query(quantile(0.95, catalog.REPLY_LATENCY, WINDOW, (), WHO), "all: p95"),
+    )
+
+
+def _by_network() -> Panel:
+    panel = PanelSpec(
+        17,
+        "Slow by the network alone",
+        "Share of owed turns that would have been in time without their round trip (at most 0.25 s of it counts), and"
+        " that round trip at p95. Over the dashed 5 %: callers are far away or on bad lines; no rollback mends that.",
+        NO_TURNS,
+        12,
+        7,
+        traces=over("network"),
+    )
+    slow, owed = (total(metric, WINDOW, ("tier",), WHO) for metric in (catalog.NETWORK_SLOW, catalog.TURNS_OWED))
+    trip = quantile(0.95, catalog.STAGE_SECONDS, WINDOW, (), (*WHO, equal("stage", "network")))
+    limit = load_budgets().objective.slow_turn_share
+    colours = {**TIERS, "round trip, p95": "light-blue"}
+    built = graph(
+        panel,
+        PanelStyle("percentunit", steps=((None, "transparent"), (limit, "red")), line=True, colours=colours),
+        Query(share(slow, owed), "{{tier}}"),
+        Query(trip, "round trip, p95"),
+    )
+    return on_the_right(built, "round trip, p95", "s")

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from agent.telemetry import catalog
-from alerts.promql import like, quantile, share, total, unlike, value
-from dashboards.model import TIER, WINDOW, BoardRow
+from alerts.promql import like, quantile, select, share, total, unlike, value
+from dashboards.links import FAILED_CALL, SLOW
+from dashboards.model import INSTANCE, PROCESS_CPU, PROCESS_MEMORY, TIER, WINDOW, BoardRow, by_process
 from dashboards.palette import NO_CALLS, NO_PROCESS
-from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, graph, on_the_right, rows, states, words
+from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, graph, rows, states, words
+
+PROCESS: Final = "{{instance}}"
 
 
 def providers() -> BoardRow:
     """Is it a provider?"""
     return BoardRow(
         "Is it a provider? (all tiers and policies)",
-        (_provider_latency(), _provider_errors(), _breakers(), _misconfigured(), _ends(), _stops()),
+        (_provider_latency(), _provider_errors(), _breakers(), _misconfigured(), _ends(), _stops(), _left()),
     )
 
 
 def process() -> BoardRow:
     """Is it the service itself?"""
-    panels = (_lag(), _refused(), _skew(), _lost_rows(), _connections(), _turned_away(), _too_fast())
+    resources = (_lag(), _cpu(), _memory(), _descriptors())
+    doors = (_refused(), _connections(), _turned_away(), _too_fast(), _skew(), _lost_rows())
+    panels = (*resources, *doors)
     return BoardRow("Is it the service itself? (all tiers and policies)", panels)
 
 
@@ -32,6 +39,7 @@ def _provider_latency() -> Panel:
         NO_CALLS,
         12,
         8,
+        traces=SLOW,
     )
     p95 = quantile(0.95, catalog.API_LATENCY, WINDOW, ("provider", "model"))
     return graph(panel, PanelStyle("s"), Query(f"{p95} > 0", "{{provider}} {{model}}"))
@@ -47,6 +55,7 @@ def _provider_errors() -> Panel:
         "No provider call has failed in this range.",
         12,
         8,
+        traces=FAILED_CALL,
     )
     failed = total(catalog.API_CALLS, WINDOW, ("provider", "outcome"), [unlike("outcome", "ok", "cancelled")])
     ratio = share(failed, total(catalog.API_CALLS, WINDOW, ("provider",)), on=("provider",))
@@ -115,18 +124,86 @@ def _stops() -> Panel:
     return graph(panel, PanelStyle("percentunit"), Query(ratio, "{{model}} {{reason}}"))
 
 
+def _left() -> Panel:
+    panel = PanelSpec(
+        46,
+        "Places and rate limits left",
+        "The share that is free: of the places that a process has at each provider (worst process), and of the"
+        " provider's own limits, as its latest answer said. Near 0: callers wait or get the next provider; raise the"
+        " places, or ask the provider for a higher limit.",
+        NO_PROCESS,
+        24,
+        7,
+    )
+    look = PanelStyle("percentunit", 0, 0, 1, steps=((None, "transparent"), (0.2, "red")), line=True)
+    limits = value(catalog.RATE_LIMIT_LEFT, ("provider", "model", "limit"), how="min")
+    return graph(
+        panel,
+        look,
+        Query(value(catalog.PLACES_LEFT, ("provider",), how="min"), "{{provider}}: places"),
+        Query(limits, "{{provider}} {{model}}: {{limit}}"),
+    )
+
+
 def _lag() -> Panel:
     panel = PanelSpec(
         50,
-        "Event-loop lag",
-        "Longest delay of a process in the last second, worst process. Dashed: 50 ms, where callers begin to hear it."
-        " Above: start another replica; the service refuses free callers by itself when it stays high.",
+        "Event-loop lag, by process",
+        "Longest delay of each process in the last second. Dashed: 50 ms, where callers begin to hear it. One process"
+        " above: restart it. All: start another replica; free callers are refused while it is high.",
         NO_PROCESS,
         6,
         7,
     )
     look = PanelStyle("s", steps=((None, "transparent"), (0.05, "red")), line=True)
-    return graph(panel, look, Query(value(catalog.LOOP_LAG), "worst process"))
+    return graph(panel, look, Query(value(by_process(catalog.LOOP_LAG), INSTANCE), PROCESS))
+
+
+def _cpu() -> Panel:
+    panel = PanelSpec(
+        57,
+        "CPU, by process",
+        "Share of one core; a process cannot use more than one. Dashed: 80 %, from where the event loop is late now"
+        " and then. Above for long: start another replica.",
+        NO_PROCESS,
+        6,
+        7,
+    )
+    look = PanelStyle("percentunit", steps=((None, "transparent"), (0.8, "red")), line=True)
+    used = f"sum by (instance) (rate({select(PROCESS_CPU)}[$__rate_interval]))"
+    return graph(panel, look, Query(_ours(used), PROCESS))
+
+
+def _memory() -> Panel:
+    panel = PanelSpec(
+        58,
+        "Memory, by process",
+        "Resident memory. It grows with live sessions and comes back with them. Growing by the day while calls do not:"
+        " a leak; restart the process one by one, it drains by itself, and report it.",
+        NO_PROCESS,
+        6,
+        7,
+    )
+    return graph(panel, PanelStyle("bytes"), Query(_ours(value(PROCESS_MEMORY, INSTANCE)), PROCESS))
+
+
+def _descriptors() -> Panel:
+    panel = PanelSpec(
+        59,
+        "Descriptors, by process",
+        "Share of the open files and sockets that a process may have. Dashed: 80 %. Above: raise the limit of open"
+        " files, or start another replica; new connections are refused before files cannot be opened.",
+        NO_PROCESS,
+        6,
+        7,
+    )
+    look = PanelStyle("percentunit", steps=((None, "transparent"), (0.8, "red")), line=True)
+    return graph(panel, look, Query(value(by_process(catalog.DESCRIPTORS_USED), INSTANCE), PROCESS))
+
+
+def _ours(expr: str) -> str:
+    """Only processes of the service: Prometheus exports the same names for itself."""
+    return f"{expr} and on (instance) {value(by_process(catalog.BUILD_INFO), INSTANCE)}"
 
 
 def _refused() -> Panel:
@@ -175,19 +252,14 @@ def _connections() -> Panel:
     panel = PanelSpec(
         54,
         "Connections",
-        "Open connections of the public listener, over all processes, and the share of its descriptors that the worst"
-        " process uses. Descriptors above 80 %: raise the limit of open files, or start another replica.",
+        "Open connections of the public listener, over all processes. Far more than live sessions: somebody holds them"
+        " open; see what is refused and cut.",
         NO_PROCESS,
-        8,
+        6,
         7,
     )
-    built = graph(
-        panel,
-        PanelStyle("none", 0, colours={"connections": "blue", "descriptors": "orange"}),
-        Query(value(catalog.CONNECTIONS, how="sum"), "connections"),
-        Query(value(catalog.DESCRIPTORS_USED), "descriptors"),
-    )
-    return on_the_right(built, "descriptors", "percentunit")
+    look = PanelStyle("none", 0, colours={"connections": "blue"})
+    return graph(panel, look, Query(value(catalog.CONNECTIONS, how="sum"), "connections"))
 
 
 def _turned_away() -> Panel:

@@ -25,6 +25,8 @@ _VOICE_FRAME: Final = 160  # samples: 10 ms
 _MAX_FILE_BYTES: Final = 100_000_000
 _PCM: Final = 0x0001
 _IEEE_FLOAT: Final = 0x0003
+_A_LAW: Final = 0x0006
+_MU_LAW: Final = 0x0007
 _EXTENSIBLE: Final = 0xFFFE
 
 
@@ -77,7 +79,8 @@ def voiced_span(samples: NDArray[np.int16]) -> tuple[int, int]:
 
 
 def load_wav(path: Path) -> CallerRecording:
-    """Reads a WAV file of any rate and channel count: 8, 16, 24 or 32-bit integers or 32-bit floats.
+    """Reads a WAV file of any rate and channel count: 8, 16, 24 or 32-bit integers, 32-bit floats,
+    or a telephone's µ-law or A-law.
 
     Channels are averaged, the rate becomes 16 kHz (soxr, high quality). Raises ClipError.
     """
@@ -155,8 +158,13 @@ def _samples(layout: bytes, body: bytes) -> tuple[NDArray[np.float32], int]:
 def _to_float(kind: int, bits: int, body: bytes) -> NDArray[np.float32]:
     if kind == _IEEE_FLOAT and bits == 32:
         return np.nan_to_num(np.frombuffer(body, dtype="<f4"))
+    if kind in (_MU_LAW, _A_LAW) and bits == 8:
+        codes = np.frombuffer(body, dtype=np.uint8).astype(np.int32)
+        return (_mu_law(codes) if kind == _MU_LAW else _a_law(codes)).astype(np.float32) / 32768.0
     if kind != _PCM or bits not in (8, 16, 24, 32):
-        raise ValueError(f"WAV format {kind} with {bits} bits is not one of PCM 8, 16, 24, 32 or float 32")
+        raise ValueError(
+            f"WAV format {kind} with {bits} bits is not one of PCM 8, 16, 24, 32, float 32, µ-law or A-law"
+        )
     if bits == 8:  # the only unsigned one
         return (np.frombuffer(body, dtype=np.uint8).astype(np.float32) - 128.0) / 128.0
     if bits == 24:  # as the upper three bytes of a 32-bit sample
@@ -165,3 +173,19 @@ def _to_float(kind: int, bits: int, body: bytes) -> NDArray[np.float32]:
         return padded.reshape(-1).view("<i4").astype(np.float32) / 2147483648.0
     scale = 32768.0 if bits == 16 else 2147483648.0
     return np.frombuffer(body, dtype="<i2" if bits == 16 else "<i4").astype(np.float32) / scale
+
+
+# ITU-T G.711: sign, exponent (segment) and four bits of a mantissa; the values are those of 16-bit samples.
+
+
+def _mu_law(codes: NDArray[np.int32]) -> NDArray[np.int32]:
+    code = ~codes & 0xFF
+    size = (((code & 0x0F) << 3) + 0x84 << (code >> 4 & 7)) - 0x84
+    return np.where(code & 0x80, -size, size)
+
+
+def _a_law(codes: NDArray[np.int32]) -> NDArray[np.int32]:
+    code = codes ^ 0x55
+    segment = code >> 4 & 7
+    size = ((code & 0x0F) << 4) + np.where(segment, 0x108, 8) << np.maximum(segment - 1, 0)
+    return np.where(code & 0x80, size, -size)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +16,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from voice_loadtest.caller import Caller
     from voice_loadtest.records import CallRecord
     from voice_loadtest.report import CallReport
     from voice_loadtest.script import Step
@@ -22,6 +25,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _ANSWERED: Final = 0
 _NOT_ANSWERED: Final = 1
 _WRONG_USE: Final = 2  # also click's own status for wrong options
+_INTERRUPTED: Final = 130  # as shells have it: 128 + SIGINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class _Choices:
     multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Say this clip: a WAV file of any rate. May be given several times.",
+    help="Say this clip: a WAV file of any rate, µ-law and A-law too. May be given several times.",
 )
 @click.option("--text", multiple=True, metavar="TEXT", help="Send a typed turn, after the clips. Several times, too.")
 @click.option(
@@ -76,7 +80,8 @@ def call(**given: Any) -> None:
     """Calls the service at URL, plays clips or sends texts, and shows where the time of every turn went.
 
     The exit status is 0 when every utterance was answered by a real reply, 1 when not, and 2 for wrong use or when
-    nothing answers at URL (default http://127.0.0.1:8000, or VOICE_AGENT_URL).
+    nothing answers at URL (default http://127.0.0.1:8000, or VOICE_AGENT_URL). Ctrl+C hangs up, shows what there was,
+    and ends with 130; a second one does not wait.
     """
     choices = _Choices(**given)
     script = _script(choices)
@@ -133,24 +138,63 @@ async def _call(choices: _Choices, script: list[Step]) -> int:
     )
     console = Console()
     report = CallReport(console, choices.network_ms)
+    interruption = _Interruption()
     try:
         async with speaker() if choices.play else contextlib.nullcontext() as sink:
-            record = await make_call(
-                options,
-                script,
-                network_ms=choices.network_ms,
-                on_turn=None if choices.as_json else report.turn,
-                sink=sink,
-            )
+            with interruption.watched():
+                record = await make_call(
+                    options,
+                    script,
+                    network_ms=choices.network_ms,
+                    on_turn=None if choices.as_json else report.turn,
+                    sink=sink,
+                    on_caller=interruption.of,
+                )
         if choices.out is not None:
             save_wav(choices.out, record.audio)
+    except asyncio.CancelledError:
+        if not interruption.happened:
+            raise
+        return _INTERRUPTED
     except (CallError, OSError) as error:
         click.echo(f"voice-agent call: {error}", err=True)
         wrong_use = isinstance(error, ConnectError | OSError) or type(error) is CallError
         refused = isinstance(error, CallRefusedError) and error.status in (400, 401, 403, 404)
         return _WRONG_USE if wrong_use or refused else _NOT_ANSWERED
     _show(choices, record, report, console)
+    if interruption.happened:
+        return _INTERRUPTED
     return _ANSWERED if record.all_answered else _NOT_ANSWERED
+
+
+class _Interruption:
+    """Ctrl+C: the first one hangs up, the second one ends the command at once."""
+
+    def __init__(self) -> None:
+        self.happened = False
+        self._caller: Caller | None = None
+        self._task = asyncio.current_task()
+
+    def of(self, caller: Caller) -> None:
+        self._caller = caller
+
+    @contextlib.contextmanager
+    def watched(self) -> Generator[None]:
+        """While the block runs, SIGINT comes here."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+    def _interrupt(self) -> None:
+        again, self.happened = self.happened, True
+        if self._caller is not None and not again:
+            click.echo("hanging up; Ctrl+C again does not wait", err=True)
+            self._caller.interrupt()
+        elif self._task is not None:
+            self._task.cancel()
 
 
 def _show(choices: _Choices, record: CallRecord, report: CallReport, console: Console) -> None:

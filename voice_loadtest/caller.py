@@ -76,6 +76,8 @@ class Caller:
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
         self._line: ClientConnection | None = None
+        self._playing: asyncio.Task[bool] | None = None
+        self._interrupted = False
         self._asked_at = now()
         links = CallLinks(now, self._send, self._send_frame, self._changed.set, on_turn, sink)
         self.conversation = CallConversation(
@@ -93,7 +95,14 @@ class Caller:
             else:
                 session = await open_session(client, self._options.url, self._options.api_key)
             url, token = session.url, session.token
-        self._line = await open_line(url, token)
+        network = self._clockwork.line
+        self._line = await open_line(url, token, network.push if network.delay_s else None)
+
+    def interrupt(self) -> None:
+        """Leaves out what is left of the script: hangs up, and `converse` returns what was written down."""
+        self._interrupted = True
+        if self._playing is not None:
+            self._playing.cancel()
 
     async def converse(self) -> CallRecord:
         """Plays the script to its end or until the server closes, and returns what was written down."""
@@ -165,13 +174,31 @@ class Caller:
             return
         record.connect_ms = (now() - self._asked_at) * 1000
         self._clockwork.ticker.join(self._tick)
+        if await self._played(line):
+            await self._hang_up()
+
+    async def _played(self, line: ClientConnection) -> bool:
+        """Plays the script until its end or `interrupt`; whether the line is to be hung up then."""
+        if self._interrupted:
+            return True
+        self._playing = asyncio.create_task(self._play(line), name="caller.script")
+        try:
+            return await self._playing
+        except asyncio.CancelledError:
+            self._playing.cancel()
+            task = asyncio.current_task()
+            if not self._interrupted or (task is not None and task.cancelling()):
+                raise
+            return True
+
+    async def _play(self, line: ClientConnection) -> bool:
         for step in self._script:
             await self._do(step, line)
             if isinstance(step, HangUp | Drop):
-                return
+                return False
         await self._listen()
-        await self._until(lambda: conversation.measured, _METRICS_S)
-        await self._hang_up()
+        await self._until(lambda: self.conversation.measured, _METRICS_S)
+        return True
 
     async def _do(self, step: Step, line: ClientConnection) -> None:
         match step:
@@ -274,10 +301,16 @@ async def call(
     network_ms: float = 0.0,
     on_turn: OnTurn | None = None,
     sink: Callable[[bytes], None] | None = None,
+    on_caller: Callable[[Caller], None] | None = None,
 ) -> CallRecord:
-    """One call from beginning to end. Raises CallError when it does not come about."""
+    """One call from beginning to end. Raises CallError when it does not come about.
+
+    `on_caller` gets the caller before it connects, for whoever may want to interrupt it.
+    """
     clockwork = Clockwork(network_ms)
     caller = Caller(options, script, clockwork, on_turn=on_turn, sink=sink)
+    if on_caller is not None:
+        on_caller(caller)
     await caller.connect()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(clockwork.run(), name="clockwork")

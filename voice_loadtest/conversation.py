@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from voice_loadtest.audio import CallerRecording
+from voice_loadtest.audio import SAMPLE_RATE, CallerRecording
 from voice_loadtest.microphone import Microphone, Saying
 from voice_loadtest.player import PlaybackEvent, Player, Playing
 from voice_loadtest.protocol import ServerEvent, decode
@@ -53,6 +53,8 @@ class CallConversation:
         self._replies: dict[int, Playing] = {}  # of turns that have begun to reply
         self._speaking: tuple[Utterance, Saying] | None = None
         self._receiving: Playing | None = None  # binary frames belong to this reply
+        self._filler_bytes = 0  # of the next audio that are no part of the reply
+        self._filler_until = 0.0
         self._announced: set[int] = set()
         self._handlers: dict[str, Callable[[ServerEvent], None]] = {
             "session.ready": self._on_ready,
@@ -60,6 +62,7 @@ class CallConversation:
             "transcript.final": self._on_transcript,
             "reply.text": self._on_reply_text,
             "audio.start": self._on_audio_start,
+            "filler": self._on_filler,
             "audio.end": self._on_audio_end,
             "audio.pause": self._on_pause,
             "audio.resume": self._on_resume,
@@ -159,12 +162,20 @@ class CallConversation:
             return
         self.progress_at = now = self._links.clock()
         turn = self._turns[reply.turn]
-        turn.sounded = turn.sounded or pcm.count(0) < len(pcm)
-        if turn.first_audio_at is None and pcm:
-            turn.first_audio_at = now
+        if self._filler_bytes > 0:
+            self._filler_bytes -= len(pcm)
+        else:
+            turn.sounded = turn.sounded or pcm.count(0) < len(pcm)
+            if turn.first_audio_at is None and pcm:
+                turn.first_audio_at = max(now, self._filler_until)  # it is heard behind the filler
         self.player.feed(reply, pcm)
         turn.audio_received_ms = reply.audio_s * 1000
         self._links.changed()
+
+    def _on_filler(self, message: ServerEvent) -> None:
+        seconds = (message.audio_ms or 0.0) / 1000
+        self._filler_bytes = round(seconds * SAMPLE_RATE) * 2
+        self._filler_until = self._links.clock() + seconds
 
     def _turn(self, number: int | None, *, spoken: bool | None = None) -> CallerTurn:
         """The record of a turn; a new one belongs to the last thing of its kind that was said."""

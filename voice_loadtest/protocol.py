@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidURI
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 SUBPROTOCOL: Final = "voice-agent.v1"
@@ -148,8 +151,35 @@ async def open_session(client: httpx.AsyncClient, url: str, api_key: str | None)
         raise ConnectError(f"{url} answers, but it is not a voice agent: no session in its answer") from None
 
 
-async def open_line(url: str, token: str) -> ClientConnection:
-    """Opens the WebSocket. The caller closes it. Raises ConnectError."""
+Push = Callable[[Callable[[], None]], None]
+"""Delivers something one way of a simulated network later."""
+
+
+def _far(push: Push) -> type[ClientConnection]:
+    """A connection whose pongs are as late as everything else: `websockets` would answer pings of its layer at once."""
+
+    class FarConnection(ClientConnection):
+        def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
+            super().__init__(protocol, **options)
+            self._send_frame = protocol.send_frame
+            protocol.send_frame = self._send_late
+
+        def _send_late(self, frame: Frame) -> None:
+            if frame.opcode is Opcode.PONG:
+                push(partial(push, partial(self._answer, frame)))
+            else:
+                self._send_frame(frame)
+
+        def _answer(self, frame: Frame) -> None:
+            if self.state is State.OPEN:
+                self._send_frame(frame)
+                self.send_data()
+
+    return FarConnection
+
+
+async def open_line(url: str, token: str, push: Push | None = None) -> ClientConnection:
+    """Opens the WebSocket. The caller closes it. `push` is one way of a simulated network. Raises ConnectError."""
     try:
         connection = await connect(
             url,
@@ -160,6 +190,7 @@ async def open_line(url: str, token: str) -> ClientConnection:
             close_timeout=2.0,
             max_size=_MAX_MESSAGE,
             proxy=None if _is_loopback(url) else True,
+            create_connection=None if push is None else _far(push),
         )
     except (OSError, InvalidHandshake, InvalidURI) as error:
         raise ConnectError(_nothing_answers(url, error)) from None

@@ -234,6 +234,8 @@ class Summary:
     own: CallQuantiles
     server: CallQuantiles
     difference: CallQuantiles
+    response: CallQuantiles
+    """Of typed turns: text sent to the first word of the reply."""
     barge_in: CallQuantiles
     errors: int
 
@@ -244,6 +246,7 @@ class Summary:
             "voice_to_voice": self.own.as_dict(),
             "server_voice_to_voice": self.server.as_dict(),
             "difference": self.difference.as_dict(),
+            "response": self.response.as_dict(),
             "barge_in": self.barge_in.as_dict(),
             "errors": self.errors,
         }
@@ -261,6 +264,7 @@ def summarise(records: Sequence[CallRecord]) -> Summary:
         own=CallQuantiles.of(own for own, _ in pairs),
         server=CallQuantiles.of(server for _, server in pairs),
         difference=CallQuantiles.of(own - server for own, server in pairs if own is not None and server is not None),
+        response=CallQuantiles.of(turn.response_ms for turn in turns),
         barge_in=CallQuantiles.of(utterance.barge_in_ms for utterance in said),
         errors=sum(len(record.errors) for record in records),
     )

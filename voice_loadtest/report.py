@@ -143,14 +143,20 @@ def _numbers(turn: CallerTurn, budgets: dict[str, float]) -> Text:
 
 def _summary(record: CallRecord) -> Table:
     summary = summarise([record])
-    table = Table(title="voice to voice, ms", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    spoken = any(turn.spoken for turn in record.turns)
+    title = "voice to voice, ms" if spoken else "text to first word, ms"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in ("", "turns", "p50", "p95", "p99"):
         table.add_column(column, justify="left" if not column else "right")
-    rows: list[tuple[str, CallQuantiles]] = [
-        ("as heard by the caller", summary.own),
-        ("as the server says", summary.server),
-        ("difference", summary.difference),
-    ]
+    rows: list[tuple[str, CallQuantiles]] = []
+    if spoken:
+        rows += [
+            ("as heard by the caller", summary.own),
+            ("as the server says", summary.server),
+            ("difference", summary.difference),
+        ]
+    if summary.response.count or not spoken:
+        rows.append(("typed: to the first word" if spoken else "as the caller reads it", summary.response))
     if summary.barge_in.count:
         rows.append(("voice → reply stopped", summary.barge_in))
     for name, spread in rows:

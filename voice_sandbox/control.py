@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 
-from voice_sandbox.faults import FaultRule
+from voice_sandbox.faults import PROVIDERS, FaultRule, kind_sentences
 from voice_sandbox.latency import PROFILES, LatencySpread
 from voice_sandbox.state import SandboxState
 
@@ -25,6 +26,24 @@ def _plain(value: object) -> Any:
 
 def _refused(error: Exception) -> Response[dict[str, str]]:
     return Response({"error": str(error)}, status_code=400)
+
+
+@get("/")
+async def index() -> dict[str, Any]:
+    """What can be asked and set here: every route with its sentence, and the words that faults and profiles take."""
+    routes = {
+        f"{method} /control{path if path != '/' else ''}": " ".join((inspect.getdoc(handler.fn) or "").split())
+        for handler in _HANDLERS
+        for path in handler.paths
+        for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"})
+    }
+    return {
+        "routes": routes,
+        "profiles": list(PROFILES),
+        "providers": list(PROVIDERS),
+        "fault_kinds": {kind: text for kinds, text in kind_sentences().items() for kind in kinds},
+        "fault_fields": list(FaultRule.__dataclass_fields__),
+    }
 
 
 @get("/state")
@@ -121,6 +140,7 @@ async def timings(request: AnyRequest) -> list[Any]:
 
 
 _HANDLERS: Final[list[HTTPRouteHandler]] = [
+    index,
     state,
     counters,
     reset_counters,

@@ -86,6 +86,7 @@ async def stream_speech(request: AnyRequest) -> ASGIApp:
         "content-type": "audio/pcm",
         "request-id": identifier(""),
         "character-cost": str(len(text)),
+        **call.world.rates.elevenlabs(PROVIDER),
     }
     return streamed_speech(call, pcm, rate, headers)
 

@@ -67,6 +67,19 @@ class FaultKind(StrEnum):
     BABBLE = "babble"
 
 
+def kind_sentences() -> dict[tuple[str, ...], str]:
+    """Kinds of faults → what a client sees, from the table at the head of this file."""
+    found: dict[tuple[str, ...], str] = {}
+    names: tuple[str, ...] = ()
+    for line in (__doc__ or "").splitlines():
+        if not line.startswith("| ") or line.startswith(("| ---", "| kind")):
+            continue
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        names = tuple(cells[0].split(", ")) if cells[0] else names
+        found[names] = f"{found.get(names, '')} {cells[1]}".strip()
+    return found
+
+
 LANGUAGE_FAULTS: Final = frozenset({FaultKind.STOP, FaultKind.NO_USAGE})
 """Faults that only a language model has."""
 VOICE_FAULTS: Final = frozenset(

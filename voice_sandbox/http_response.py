@@ -56,6 +56,7 @@ class SimulatedCall:
         world, session = SandboxState.of(request), session_of(request)
         world.counters.add(provider, model, session, requests=1)
         world.timings.note(session, provider, "asked")
+        world.rates.begin(provider)
         fault = world.faults.draw(provider, session, model=model)
         return SimulatedCall(
             world, request, provider, model, session, fault, world.log.open(provider, model, session, body)
@@ -73,6 +74,7 @@ class SimulatedCall:
         if self._settled:
             return
         self._settled = True
+        self.world.rates.end(self.provider)
         self.entry.outcome = outcome
         if outcome == "cancelled":
             self.count(requests_cancelled=1)

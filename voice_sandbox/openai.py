@@ -108,7 +108,7 @@ async def speech(request: AnyRequest) -> ASGIApp:
         call.settle("server_error")
         return _error(500, "server_error", None, str(error))
     header = wav_header(len(pcm), SPEECH_RATE) if wanted == "wav" else b""
-    headers = {"content-type": f"audio/{wanted}", "x-request-id": identifier("req_")}
+    headers = {"content-type": f"audio/{wanted}", "x-request-id": identifier("req_"), **call.world.rates.openai(TTS)}
     return streamed_speech(call, pcm, SPEECH_RATE, headers, header)
 
 

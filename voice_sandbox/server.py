@@ -133,7 +133,7 @@ def _banner(world: SandboxState) -> None:
         f"latency  {options.profile}, seed {options.seed}",
         f"voice    {voice}",
         f"clips    {len(world.library)} known",
-        f"control  http://{options.host}:{options.port}/control/state",
+        f"control  http://{options.host}:{options.port}/control",
     ]
     Console().print(Panel("\n".join(lines), title="sandbox", title_align="left", expand=False))
 

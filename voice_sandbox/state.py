@@ -11,6 +11,7 @@ from voice_sandbox.anthropic.prompt_cache import PromptCache
 from voice_sandbox.counters import Counters, RequestLog, Timings
 from voice_sandbox.faults import Faults
 from voice_sandbox.latency import SimulatedLatency
+from voice_sandbox.rate_limits import RateLimits
 from voice_sandbox.voice import SimulatedVoice, VoiceChoice
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class SandboxState:
     timings: Timings = field(default_factory=Timings)
     prompt_cache: PromptCache = field(default_factory=PromptCache)
     wire: RawSocket = field(default_factory=RawSocket)
+    rates: RateLimits = field(default_factory=RateLimits)
 
     @staticmethod
     def create(options: SandboxOptions) -> SandboxState:

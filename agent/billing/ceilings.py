@@ -2,9 +2,9 @@
 
     reserve ──► call ends ──► its price takes the place of the reservation
 
-A session's purse spends from all its accounts at once: the session, the days of the caller, of the API key and of the
-address, the hours of the address, of the tier and of the process. Each tier has accounts of its own: strangers never
-spend what members need. No database is asked on the way: `run` leases shares of common ceilings in the background.
+A session's purse spends from all its accounts at once: its own, the days of caller, API key and address, the hours of
+address, tier and process. Each tier has its own, so that strangers never spend what members need. No database is asked
+on the way: `run` leases shares of the common ceilings in the background.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """On whose account a session spends. `address` None where it is not limited, `key` where there is no API key."""
+    """On whose account a session spends. `address` is None where it is not known or not limited, `key` (which API key
+    the token was given for) where there is none."""
 
     subject: str
     tier: Tier

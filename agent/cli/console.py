@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
+from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 from rich.console import Console
 
+PROGRAM: Final = "voice-agent"
 PIPE_WIDTH = 140  # columns where the output is no terminal
+
+
+def program() -> str:
+    """This program as one can type it in another terminal of this folder: it need not be on the PATH."""
+    started = Path(sys.argv[0])
+    if started.name != PROGRAM:
+        return f"{shlex.quote(sys.executable)} -m agent"
+    on_path = shutil.which(PROGRAM)
+    if on_path is not None and Path(on_path).resolve() == started.resolve():
+        return PROGRAM
+    here = Path.cwd()
+    return shlex.quote(str(started.relative_to(here) if started.is_relative_to(here) else started))
 
 
 def stdout_console() -> Console:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any, Final, TypeVar
 
 import click
 
 from agent.billing.estimate import PricedPolicy, UsageProfile, bill
-from agent.billing.prices import load_prices
+from agent.billing.prices import load_prices, usd
 from agent.billing.pricing import utc_now
 from agent.cli.console import print_json, stdout_console
 from agent.cli.views.cost import article_view, bills_table
@@ -18,6 +20,7 @@ from agent.providers.deepgram.build import FLUX_MODEL
 from agent.reports import published_figures
 from agent.settings import Settings, load_settings
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 BROWSER_VOICE = ("browser", "speech-synthesis")
 
 
@@ -56,23 +59,89 @@ def _policies(settings: Settings) -> dict[str, Policy]:
         raise ConfigurationError(str(error)) from None
 
 
+USUAL: Final = UsageProfile(
+    minutes=Fraction(3),
+    characters=1350,
+    turns=12,
+    prompt_tokens=4000,
+    reply_tokens=50,
+    cached_share=Fraction(3, 4),
+    escalated_share=Fraction(18, 100),
+    repeated_share=Fraction(0),
+)
+"""The session that `cost explain` calculates where nothing else is said."""
+
+
+def price_change(before: Mapping[str, int], after: Mapping[str, int]) -> str:
+    """What a usual session costs under two assignments (policy → percent), as a sentence. Raises ConfigurationError."""
+    settings = load_settings()
+    known, book, at = _policies(settings), load_prices(settings.prices_file), utc_now()
+    names = {name for weights in (before, after) for name, percent in weights.items() if percent}
+    bills = {name: bill(USUAL, knobs_of(known[name], settings), book, at) for name in names if name in known}
+    if names - bills.keys() or not all(made.complete for made in bills.values()):
+        return "what a session costs then cannot be calculated: a policy or a price is not known"
+    old, new = (
+        sum(usd(bills[name].nano_usd) * percent for name, percent in weights.items() if percent) / 100
+        for weights in (before, after)
+    )
+    change = f" ({new / old - 1:+.0%})" if old else ""
+    return f"a session of {USUAL.turns} turns costs about ${new:.4f} instead of ${old:.4f}{change}"
+
+
 @click.group()
 def cost() -> None:
     """What sessions cost, by calculation."""
 
 
-_SHARE = click.FloatRange(0, 1)
+_SHARE: Final = click.FloatRange(0, 1)
+
+
+def _number(name: str, kind: click.FloatRange | click.IntRange, usual: Fraction | int, text: str) -> Callable[[_F], _F]:
+    shown = float(usual) if isinstance(usual, Fraction) else usual
+    return click.option(name, type=kind, default=shown, show_default=True, help=text)
 
 
 @cost.command()
-@click.option("--minutes", type=click.FloatRange(0, 1440), default=3.0, show_default=True, help="Audio streamed up.")
-@click.option("--chars", type=click.IntRange(0), default=1350, show_default=True, help="Characters spoken.")
-@click.option("--turns", type=click.IntRange(0), default=12, show_default=True, help="Replies of the model.")
-@click.option("--prompt-tokens", type=click.IntRange(0), default=4000, show_default=True, help="Prompt of one reply.")
-@click.option("--reply-tokens", type=click.IntRange(0), default=50, show_default=True, help="Output of one reply.")
-@click.option("--cached", type=_SHARE, default=0.75, show_default=True, help="Part of a prompt that can be cached.")
-@click.option("--sonnet", type=_SHARE, default=0.18, show_default=True, help="Turns that escalate, where they can.")
-@click.option("--repeated", type=_SHARE, default=0.0, show_default=True, help="Characters out of the audio cache.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, 1440),
+    default=float(USUAL.minutes),
+    show_default=True,
+    help="Audio streamed up.",
+)
+@_number("--chars", click.IntRange(0), USUAL.characters, "Characters spoken.")
+@_number("--turns", click.IntRange(0), USUAL.turns, "Replies of the model.")
+@click.option(
+    "--prompt-tokens",
+    type=click.IntRange(0),
+    default=USUAL.prompt_tokens,
+    show_default=True,
+    help="Prompt of one reply.",
+)
+@click.option(
+    "--reply-tokens", type=click.IntRange(0), default=USUAL.reply_tokens, show_default=True, help="Output of one reply."
+)
+@click.option(
+    "--cached",
+    type=_SHARE,
+    default=float(USUAL.cached_share),
+    show_default=True,
+    help="Part of a prompt that can be cached.",
+)
+@click.option(
+    "--sonnet",
+    type=_SHARE,
+    default=float(USUAL.escalated_share),
+    show_default=True,
+    help="Turns that escalate, where they can.",
+)
+@click.option(
+    "--repeated",
+    type=_SHARE,
+    default=float(USUAL.repeated_share),
+    show_default=True,
+    help="Characters out of the audio cache.",
+)
 @click.option("--policy", "left", default="sonnet_first", show_default=True, help="Left column.")
 @click.option("--against", "right", default="haiku_first", show_default=True, help="Right column.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

@@ -42,5 +42,8 @@ def show(session_id: str, svg: Path | None) -> None:
     if svg is None:
         click.echo(render_text(conversation))
         return
-    svg.write_text(render_svg(conversation), encoding="utf-8")
+    try:
+        svg.write_text(render_svg(conversation), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{svg} cannot be written: {error.strerror}") from None
     click.echo(f"drawn to {svg}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import click
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.budgets import Tier
 from agent.cli.console import print_json, stdout_console
+from agent.cli.cost import price_change
 from agent.cli.report import with_ledger
 from agent.cli.views.policy import (
     decision_text,
@@ -23,7 +25,7 @@ from agent.cli.views.policy import (
     policy_text,
 )
 from agent.ledger.policy_store import SqlPolicyStore
-from agent.policy.assignments import AssignmentError, Revision, described
+from agent.policy.assignments import AssignmentError, Change, Revision, described
 from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies
 from agent.policy.serialize import decision_view, policy_view, revision_view
 from agent.policy.service import MAX_REASON, PolicyService
@@ -106,6 +108,16 @@ def _seen(tier: Tier, revision: int | None, question: str) -> int:
     return found.number
 
 
+def _ask(now: Mapping[str, int], planned: Change) -> None:
+    """Asks before a rollback, with its price. Raises ClickException where the answer is no, or nobody answers."""
+    click.echo(f"{planned.tier}: new sessions get {described(planned.weights)} instead of {described(now)}")
+    click.echo(price_change(now, planned.weights))
+    with contextlib.suppress(click.Abort):
+        if click.confirm("roll back?"):
+            return
+    raise click.ClickException("nothing was changed; without a question: --yes, or --revision with the number above")
+
+
 def _tell(made: Revision) -> None:
     tier = made.change.tier
     click.secho(f"{tier}: new sessions get {described(made.weights)} (revision {made.number})", fg="green")
@@ -161,9 +173,17 @@ def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None
 @click.argument("tier", type=_tier)
 @_revision
 @_reason
-def rollback(tier: str, revision: int | None, reason: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rollback(tier: str, revision: int | None, reason: str, *, yes: bool) -> None:
     """Bring back the assignment that TIER had before; where it had none, the baseline for everybody."""
-    seen = _seen(Tier(tier), revision, "Bring back what was before, for")
+    if revision is not None:
+        _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason, revision)))
+        return
+    now, planned = _at_desk(lambda desk: desk.planned_rollback(Tier(tier)))
+    seen = now.number
+    if not yes:
+        click.echo(in_force_line(now))
+        _ask(now.weights, planned)
     _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason, seen)))
 
 

@@ -20,10 +20,10 @@ from agent.cli.views.period import experience_table, spending_table
 from agent.cli.views.session import session_view
 from agent.core.errors import ConfigurationError
 from agent.ledger import retention
-from agent.ledger.database import create_engine, migrate, parse_url
+from agent.ledger.database import create_engine, migrate, parse_url, sqlite_file
 from agent.reports.period import make_report
 from agent.reports.session import session_report
-from agent.settings import Settings, load_settings
+from agent.settings import PREFIX, Settings, load_settings
 
 _T = TypeVar("_T")
 _PERIOD = re.compile(r"(\d{1,5})([mhd])")
@@ -44,9 +44,15 @@ class Period(click.ParamType[timedelta]):
         return timedelta(minutes=int(found[1]) * _MINUTES[found[2]])
 
 
-def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
-    """Runs `work` on the configured ledger, its schema up to date. A database that is down ends the command."""
+def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]], *, create: bool = False) -> _T:
+    """Runs `work` on the configured ledger, its schema up to date.
+
+    A database that is down ends the command, and so does a file that is not there: an empty one that is made by
+    looking would say that nothing ever happened. `create` makes it. Raises ConfigurationError.
+    """
     settings = load_settings()
+    if not create:
+        _refuse_missing(settings)
 
     async def run() -> _T:
         engine = create_engine(settings.database_url)
@@ -59,10 +65,26 @@ def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
     try:
         return asyncio.run(run())
     except (SQLAlchemyError, OSError) as error:
-        where = parse_url(settings.database_url).render_as_string(hide_password=True)
+        where = database_name(settings)
         # the database's own words, without the statement; values of rows are hidden by the engine
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0] or type(error).__name__
         raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {where} cannot be used: {reason}") from None
+
+
+def database_name(settings: Settings) -> str:
+    """Which database it is, for a person: the whole path of a file, or an address without its password."""
+    parsed = parse_url(settings.database_url)
+    file = sqlite_file(parsed)
+    return parsed.render_as_string(hide_password=True) if file is None else str(file.resolve())
+
+
+def _refuse_missing(settings: Settings) -> None:
+    file = sqlite_file(parse_url(settings.database_url))
+    if file is not None and not file.exists():
+        raise ConfigurationError(
+            f"there is no database {file.resolve()}: the service makes it at its first start. Run this in the folder of"
+            f" the service, or set {PREFIX}DATABASE_URL to its database"
+        )
 
 
 @click.group(invoke_without_command=True)
@@ -82,9 +104,11 @@ def report(context: click.Context, since: timedelta, tier: str | None, as_json: 
     if as_json:
         print_json(made)
         return
-    budgets = load_budgets(load_settings().budgets_file)
+    settings = load_settings()
+    budgets = load_budgets(settings.budgets_file)
     console = stdout_console()
-    console.print(f"{made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC\n", style="dim")
+    console.print(f"{made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC", style="dim")
+    console.print(f"{database_name(settings)}\n", style="dim", soft_wrap=True)
     if not made.experience and not made.spending:
         console.print("nothing happened in this time; --since 7d looks further back")
         return
@@ -156,7 +180,7 @@ def migrate_command() -> None:
     async def revision(engine: AsyncEngine, _: Settings) -> str:
         return await migrate(engine)
 
-    click.echo(f"the schema is at revision {with_ledger(revision)}")
+    click.echo(f"the schema is at revision {with_ledger(revision, create=True)}")
 
 
 @ledger.command()

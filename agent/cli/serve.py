@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -15,8 +16,9 @@ from typing import Final, NoReturn
 
 import click
 
+from agent.cli.console import program
 from agent.core.errors import ConfigurationError
-from agent.settings import PREFIX, Settings, load_settings
+from agent.settings import PREFIX, Settings, load_settings, variables
 
 SANDBOX_WAIT_S: Final = 20.0
 KEYS: Final = ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")
@@ -59,6 +61,7 @@ def run_server(settings: Settings) -> None:
 def serve() -> None:
     """Run the service. Settings come from the environment and `.env`."""
     settings = load_settings()
+    check_ports(settings)
     run_server(settings)
 
 
@@ -69,14 +72,18 @@ def serve() -> None:
 @click.option("--clips", multiple=True, help="Folder of WAVs with transcripts.jsonl that the sandbox also understands.")
 def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> None:
     """Run the service, with the sandbox for every provider that has no key."""
-    missing = [name for name in KEYS if not os.environ.get(name)]
-    if not missing or os.environ.get(f"{PREFIX}SANDBOX_URL"):
-        _announce(load_settings(), missing=[])
-        run_server(load_settings())
+    known = variables()
+    missing = [name for name in KEYS if name not in known]
+    if not missing or f"{PREFIX}SANDBOX_URL" in known:
+        settings = load_settings()
+        check_ports(settings)
+        _announce(settings, missing)
+        run_server(settings)
         return
     port = _free_port(sandbox_port)
     os.environ[f"{PREFIX}SANDBOX_URL"] = f"http://127.0.0.1:{port}"
     settings = load_settings()
+    check_ports(settings)
     command = [sys.executable, "-m", "agent", "sandbox", "--port", str(port), "--profile", profile, "--seed", str(seed)]
     for folder in clips:
         command += ["--clips", folder]
@@ -90,6 +97,25 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> N
     finally:
         process.terminate()
         process.wait(10)
+
+
+def check_ports(settings: Settings) -> None:
+    """Raises ConfigurationError with the setting of an address that the service could not listen on."""
+    wanted = (("PORT", settings.host, settings.port), ("OPS_PORT", settings.ops_host, settings.ops_port))
+    with contextlib.ExitStack() as held:
+        for name, host, port in wanted:
+            if port == 0:
+                continue
+            try:
+                family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+                probe = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # as the service listens
+                probe.bind(address)
+                probe.listen(1)  # else the other one could bind it, too
+            except OSError as error:
+                raise ConfigurationError(f"{PREFIX}{name}: {host}:{port} cannot be used: {error.strerror}") from None
 
 
 def _ends(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -106,7 +132,7 @@ def _announce(settings: Settings, missing: list[str]) -> None:
     console.print("  [bold]voice agent[/bold]")
     console.print(f"  talk to it   [cyan]{base}[/cyan]")
     console.print(
-        f"  call it      [green]voice-agent call {base} --text 'I would like to book a room'[/green]", soft_wrap=True
+        f"  call it      [green]{program()} call {base} --text 'I would like to book a room'[/green]", soft_wrap=True
     )
     console.print(f"  metrics      http://{settings.ops_host}:{settings.ops_port}/metrics")
     if missing:

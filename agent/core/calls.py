@@ -23,7 +23,7 @@ Errors, and what a chain does with them:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, Protocol, runtime_checkable
@@ -148,6 +148,8 @@ class Call:
     usage: Usage
     stopped: StopReason | None = None
     """Why a model stopped, where it said so."""
+    headroom: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Limit → the share of it that is left, where the provider's answer said so."""
 
 
 class CallRecorder(Protocol):
@@ -185,6 +187,7 @@ class ListeningNote(StrEnum):
     PHANTOM_DROPPED = "phantom_dropped"  # words that recognisers invent for silence and music
     FRAMES_STOPPED = "frames_stopped"  # the caller's audio stopped: silence was sent in its place
     HELD_FOR_DICTATION = "held_for_dictation"  # a turn was kept open for the rest of a number or a spelling
+    NO_WORDS = "no_words"  # a voice was heard, and no recogniser found words in it
 
 
 @runtime_checkable
@@ -198,3 +201,19 @@ def note(recorder: object, what: ListeningNote) -> None:
     """Tells a recorder that counts such things."""
     if isinstance(recorder, ListeningObserver):
         recorder.noted(what)
+
+
+@runtime_checkable
+class ConfidenceObserver(Protocol):
+    """Is told how sure recognisers are. Called on the event loop: quick, and never raises."""
+
+    def recognised(self, provider: str, confidence: float) -> None:
+        """A turn was recognised; `confidence` (0 to 1) is the mean of its words, by the recogniser's own estimate."""
+        ...
+
+
+def note_confidence(recorder: object, provider: str, of_words: Iterable[float | None]) -> None:
+    """Tells a recorder that counts such things; nothing where the recogniser does not say how sure it is."""
+    known = [confidence for confidence in of_words if confidence is not None]
+    if known and isinstance(recorder, ConfidenceObserver):
+        recorder.recognised(provider, sum(known) / len(known))

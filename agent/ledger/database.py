@@ -43,8 +43,9 @@ def create_engine(url: str) -> AsyncEngine:
     """An engine that has not connected yet. Makes an SQLite file and its directory. Raises ConfigurationError."""
     parsed = parse_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
-    if sqlite and parsed.database and parsed.database != ":memory:":
-        _make_writable(Path(parsed.database))
+    file = sqlite_file(parsed)
+    if file is not None:
+        _make_writable(file)
     connect: dict[str, Any] = {"timeout": _BUSY_MS / 1000} if sqlite else {"timeout": _CONNECT_S}
     options = EngineConfig(
         connect_args=connect,
@@ -61,6 +62,12 @@ def create_engine(url: str) -> AsyncEngine:
     if sqlite:
         event.listen(engine.sync_engine, "connect", _set_pragmas)
     return engine
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of an SQLite database; None for one in memory, and for a server."""
+    in_file = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:"
+    return Path(str(url.database)) if in_file else None
 
 
 def _make_writable(file: Path) -> None:

@@ -27,7 +27,7 @@ EndWhere = Callable[[Callable[[str, str, datetime], bool]], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawal:
     """Sessions by id; subjects by digest, with the time until which their sessions are meant."""
 
     sessions: frozenset[str]
@@ -71,7 +71,7 @@ class WithdrawalWatch:
         self._since = began
         if not found:
             return
-        withdrawn = Withdrawn(
+        withdrawn = Withdrawal(
             frozenset(row.name for row in found if row.kind == SESSION),
             {row.name: row.at for row in found if row.kind == SUBJECT},
         )

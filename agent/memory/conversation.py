@@ -85,10 +85,16 @@ class Conversation:
             self._do({"kind": "folded", "before": self.graph.turns - FOLD_TO})
         return Update(self.graph.turns - 1, choice.topic, choice.move, intent, pointed)
 
-    def answered(self, text_heard: str, *, interrupted: bool) -> None:
+    def withdraw(self) -> None:
+        """No model is shown what the caller said last again: one has declined to answer it."""
+        if self.graph.last is not None:
+            self._do({"kind": "withdrawn", "turn": self.graph.last.id})
+
+    def answered(self, text_heard: str, *, interrupted: bool, acknowledged: bool = False) -> None:
         """Takes in the part of the answer that the caller heard. Before the first turn it is the agent's greeting.
 
-        Raises OutOfTurnError when the newest question has its answer already.
+        `acknowledged`: the caller said "uh-huh" or the like along the way. Raises OutOfTurnError when the newest
+        question has its answer already.
         """
         text = plain(text_heard)[:MAX_TEXT]
         last = self.graph.last
@@ -109,6 +115,7 @@ class Conversation:
                 "turn": last.id if last else 0,
                 "text": text,
                 "interrupted": interrupted,
+                "acknowledged": acknowledged,
                 "acts": [
                     {
                         "state": deed.state,

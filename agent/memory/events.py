@@ -1,7 +1,7 @@
 """The shape of events: a log comes back from a store, so every event is checked before it is applied.
 
-An event is a JSON-able dictionary that holds decisions, not only words. Its kind is `heard`, `answered`, `noted` or
-`folded`.
+An event is a JSON-able dictionary that holds decisions, not only words. Its kind is `heard`, `answered`, `noted`,
+`withdrawn` or `folded`. Logs of older versions lack the optional fields.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ def check(event: Event, graph: Graph) -> None:
             raise BadEventError(f"a {event['kind']} event at turn {graph.turns} lacks {name}")
         if not fits(event[name]):
             raise BadEventError(f"a {event['kind']} event at turn {graph.turns} has a malformed {name}")
+    for name, fits in _OPTIONAL.get(event["kind"], {}).items():
+        if name in event and not fits(event[name]):
+            raise BadEventError(f"a {event['kind']} event at turn {graph.turns} has a malformed {name}")
     misfit = _misfit(event, graph)
     if misfit:
         raise BadEventError(f"a {event['kind']} event does not fit the graph at turn {graph.turns}: {misfit}")
@@ -39,6 +42,8 @@ def _misfit(event: Event, graph: Graph) -> str:
     """The field that points at something the graph does not have, or ""."""
     if event["kind"] == "folded":
         return "" if 0 <= event["before"] < max(1, graph.turns) else "before"
+    if event["kind"] == "withdrawn":
+        return "" if graph.question(event["turn"]) is not None else "turn"
     if event["kind"] == "noted":
         return _misfit_of_facts(event["facts"], graph)
     if event["kind"] == "heard":
@@ -149,5 +154,7 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
             )
         ),
     },
+    "withdrawn": {"turn": _is_number},
     "folded": {"before": _is_number},
 }
+_OPTIONAL: Mapping[str, Mapping[str, Callable[[object], bool]]] = {"answered": {"acknowledged": _is_flag}}

@@ -23,7 +23,7 @@ MAX_GIST_LINES = 40
 def apply(graph: Graph, event: Event) -> Graph:
     """The graph after one event. Raises BadEventError for an event that does not follow from this graph."""
     check(event, graph)
-    steps = {"heard": _heard, "answered": _answered, "noted": _noted, "folded": _folded}
+    steps = {"heard": _heard, "answered": _answered, "noted": _noted, "withdrawn": _withdrawn, "folded": _folded}
     return steps[event["kind"]](graph, event)
 
 
@@ -42,12 +42,22 @@ def _heard(graph: Graph, event: Event) -> Graph:
     return _unsure(_doubted(graph, event["doubts"], turn), event["unsure"], turn)
 
 
+def _withdrawn(graph: Graph, event: Event) -> Graph:
+    questions = [replace(one, withdrawn=one.withdrawn or one.id == event["turn"]) for one in graph.questions]
+    return replace(graph, questions=tuple(questions))
+
+
 def _answered(graph: Graph, event: Event) -> Graph:
     if event["turn"] == 0 and not graph.questions:  # the agent spoke first
         topic = Topic(0, None, 0, questions=(0,))
         graph = replace(graph, questions=(Question(0, 0, "", "greet"),), topics=(topic,), current=0, turns=1)
     question = graph.questions[-1]
-    question = replace(question, answer=event["text"], interrupted=bool(event["interrupted"]))
+    question = replace(
+        question,
+        answer=event["text"],
+        interrupted=bool(event["interrupted"]),
+        acknowledged=bool(event.get("acknowledged")),
+    )
     graph = replace(graph, questions=(*graph.questions[:-1], question))
     graph = _unsure(_doubted(graph, event["doubts"], question.id), event["unsure"], question.id)
     if event["settled"]:  # "it stays as it is"

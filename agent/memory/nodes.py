@@ -34,6 +34,10 @@ class Question:
     answer: str | None = None
     """The answer as heard; None while there is none, empty when the caller cut in before the first word."""
     interrupted: bool = False
+    acknowledged: bool = False
+    """The caller said "uh-huh" or the like while the answer played; that is no turn."""
+    withdrawn: bool = False
+    """A model declined to answer: no model is shown the caller's words again."""
     refers_to: tuple[int, ...] = ()
     """States that the caller pointed at."""
 

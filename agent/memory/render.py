@@ -31,7 +31,7 @@ def render_text(conversation: Conversation) -> str:
             if question is None:
                 continue
             heard = "(no answer)" if question.answer is None else question.answer or "(nothing heard)"
-            cut = " [interrupted]" if question.interrupted else ""
+            cut = " [interrupted]" if question.interrupted else " [acknowledged]" if question.acknowledged else ""
             points = f" -> {', '.join(f'#{number + 1}' for number in question.refers_to)}" if question.refers_to else ""
             lines.append(f"  [{turn + 1}] {question.intent}{points}: {question.text or '(the call starts)'}")
             lines.append(f"       {heard}{cut}")

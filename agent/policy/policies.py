@@ -33,6 +33,10 @@ DEFAULT_PATH: Final = Path(__file__).with_name("policies.toml")
 
 _Name = TypeVar("_Name", bound=str)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_MOST: Final = 1_000_000
+_KNOBS: Final = {
+    "flux_threshold_percent": (50, 90), "flux_timeout_ms": (500, 60_000), "nova_silence_ms": (10, 5_000),
+}  # fmt: skip
 _BUCKETS: Final = 10_000  # of the hash of a session: weights are met to a hundredth of a percent
 
 
@@ -68,17 +72,35 @@ class Chains:
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """How much silence ends a turn of the caller, whichever recogniser listens.
+    """What ends a turn of the caller.
 
-    silence_ms: where the recogniser does not end the turn by itself.
-    dictation_ms: in the middle of a number, a spelling or a sentence, whatever the recogniser says.
+    silence_ms: silence that does where the recogniser does not end the turn by itself.
+    dictation_ms: the same in the middle of a number, a spelling or a sentence, whatever the recogniser says.
+    flux_threshold_percent: how sure Flux has to be (`eot_threshold`, 50 to 90).
+    flux_timeout_ms: silence after which Flux is sure in any case (`eot_timeout_ms`, 500 to 60000).
+    nova_silence_ms: silence that Nova takes for the end (`endpointing`, 10 to 5000).
+    None leaves the recogniser's own default, or this service's.
     """
 
     silence_ms: int = 1200
     dictation_ms: int = 1500
+    flux_threshold_percent: int | None = None
+    flux_timeout_ms: int | None = None
+    nova_silence_ms: int | None = None
 
 
 USUAL_ENDPOINTING: Final = Endpointing()
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyReplyRule:
+    """When the model is asked before the end of a turn is certain.
+
+    threshold_percent: how sure Flux is then (`eager_eot_threshold`, 30 to 90). Lower is earlier, and more often in
+    vain.
+    """
+
+    threshold_percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,7 @@ class Policy:
     prompt_cache: bool
     chains: Chains
     endpointing: Endpointing = USUAL_ENDPOINTING
+    early_replies: EarlyReplyRule | None = None
 
     def first_providers(self) -> tuple[tuple[Service, str], ...]:
         """(service, provider) that serves while all is well; both models of the language model are Anthropic's."""
@@ -191,6 +214,7 @@ def _policy(table: dict[str, Any], where: str) -> Policy:
         prompt_cache=_switch(table, where, "prompt_cache"),
         chains=_chains(_table(table.get("chains"), f"{where}.chains"), f"{where}.chains"),
         endpointing=_endpointing(table.get("endpointing"), f"{where}.endpointing"),
+        early_replies=_early_replies(table, where),
     )
     needed: set[Model] = {policy.first_model, "sonnet"} if policy.escalation.enabled else {policy.first_model}
     for model in sorted(needed):
@@ -214,10 +238,23 @@ def _endpointing(value: object, where: str) -> Endpointing:
         return USUAL_ENDPOINTING
     table = _table(value, where)
     _only(table, where, Endpointing.__dataclass_fields__)
-    return Endpointing(
-        silence_ms=_whole({"silence_ms": USUAL_ENDPOINTING.silence_ms, **table}, where, "silence_ms", least=300),
-        dictation_ms=_whole({"dictation_ms": USUAL_ENDPOINTING.dictation_ms, **table}, where, "dictation_ms", least=0),
-    )
+    least = {"silence_ms": 300, "dictation_ms": 0, **{key: bounds[0] for key, bounds in _KNOBS.items()}}
+    given = {key: _whole(table, where, key, least=least[key], most=_KNOBS.get(key, (0, _MOST))[1]) for key in table}
+    return replace(USUAL_ENDPOINTING, **given)
+
+
+def _early_replies(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
+    """None where a policy does not name it: replies then begin when the turn is over."""
+    value = policy.get("early_replies")
+    if value is None:
+        return None
+    where += ".early_replies"
+    table = _table(value, where)
+    _only(table, where, EarlyReplyRule.__dataclass_fields__)
+    percent = _whole(table, where, "threshold_percent", least=30, most=90)
+    if policy.get("stt_model") != "flux":
+        raise ValueError(f"{where}: takes stt_model = 'flux', which says early that a turn is probably over")
+    return EarlyReplyRule(percent)
 
 
 def _chains(table: dict[str, Any], where: str) -> Chains:
@@ -257,10 +294,10 @@ def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _whole(table: dict[str, Any], where: str, key: str, least: int) -> int:
+def _whole(table: dict[str, Any], where: str, key: str, least: int, most: int = _MOST) -> int:
     value = table.get(key)
-    if not _is_whole(value) or value < least or value > 1_000_000:
-        raise ValueError(f"{where}.{key}: takes a whole number from {least} to 1000000, got {value!r}")
+    if not _is_whole(value) or not least <= value <= most:
+        raise ValueError(f"{where}.{key}: takes a whole number from {least} to {most}, got {value!r}")
     return value
 
 

@@ -136,7 +136,8 @@ def possible_routes(policies: Iterable[Policy]) -> tuple[tuple[Model, Rule], ...
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+    # found before their case is folded: that of some letters (İ) would add a mark, which ends a word
+    return [word.casefold() for word in _WORD.findall(text)]
 
 
 def _forms(word: str) -> set[str]:

@@ -53,6 +53,13 @@ class PolicyService:
             history = _expected(await transaction.history(tier), tier, expected)
             return await _make(transaction, rollback(self._book, history, tier, actor, _short(reason)))
 
+    async def planned_rollback(self, tier: Tier) -> tuple[Revision, Change]:
+        """The revision in force and what a rollback would make of it, without doing it."""
+        async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
+            history = await transaction.history(tier)
+        change = rollback(self._book, history, tier, "", "")
+        return history[-1], change
+
     async def decisions(self, tier: Tier | None = None) -> Sequence[Decision]:
         """Decisions, newest first."""
         async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:

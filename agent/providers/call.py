@@ -70,6 +70,8 @@ class ProviderCall:
     started_at: float = 0.0
     first_output_at: float | None = None
     stopped: StopReason | None = None
+    headroom: dict[str, float] = field(default_factory=dict[str, float])
+    """Limit → the share of it that is left, as the answer's headers say (`agent.providers.headroom`)."""
 
     def first_output(self) -> None:
         """Notes the time of the first useful output; later calls change nothing."""
@@ -100,6 +102,7 @@ class ProviderCall:
                 ended_at=now,
                 usage=usage,
                 stopped=self.stopped,
+                headroom=self.headroom,
             )
         )
         self.started_at, self.first_output_at, self.stopped = now, None, None

@@ -1,4 +1,4 @@
-"""Builds the configured adapters and the chains over them; each SDK is imported when its first adapter is built.
+"""Builds the configured adapters and the chains over them; each SDK is imported with its first adapter.
 
 Adapters, breakers and slots are shared by all sessions of the process; a chain belongs to one session. A provider that
 has neither a key nor a sandbox is left out of the chains, as long as the first place of each is served.
@@ -19,12 +19,12 @@ from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
 from agent.providers.call import Quota
-from agent.providers.deepgram.build import build_recogniser
+from agent.providers.deepgram.build import USUAL_KNOBS, RecogniserKnobs, build_recogniser
 from agent.providers.fallback.breaker import Breaker, Breakers, OnChange, Probe
 from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
-from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.fallback.llm_tts import LlmFallback, Paces, TtsFallback
+from agent.providers.fallback.places import Places
 from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
@@ -33,7 +33,6 @@ from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, V
 from agent.settings import Endpoint, Settings
 
 WARM_S: Final = 60.0  # vendors' proxies close idle connections after one to five minutes
-PREMIUM_SLOTS: Final = 0.25  # share of a provider's concurrent calls that is kept for premium callers
 
 ProviderName = Literal["deepgram", "anthropic", "elevenlabs", "openai"]
 BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
@@ -79,12 +78,11 @@ class ProviderFactory:
     def __init__(self, settings: Settings, deadlines: Deadlines, links: ProviderHooks) -> None:
         self._settings = settings
         self._links = links
-        self._recognisers: dict[str, SpeechToText] = {}
+        self._recognisers: dict[tuple[str, RecogniserKnobs], SpeechToText] = {}
         self._transcriber: Transcriber | None = None
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
-        self._slots: dict[str, PriorityLimiter] = {}
-        self._streams = _limiter(settings.deepgram_streams)
+        self.places = Places(settings.provider_calls, settings.deepgram_streams)
         self._cache = AudioCache()
         self._paces: Paces = {}
         self._warm_wanted = asyncio.Event()
@@ -102,18 +100,18 @@ class ProviderFactory:
         client_listens: bool,
         priority: bool,
         rules: ListeningRules | None = None,
+        knobs: RecogniserKnobs = USUAL_KNOBS,
     ) -> SpeechToText:
-        """The recognisers in this order; after the last the client's own, where it has one."""
+        """The recognisers in this order, then the client's own, where it has one."""
         steps: list[ChainStep[SpeechToText]] = []
         for name in order:
             if name == "deepgram":
-                step = self._step(name, built := self.recogniser(model), self._stt_probe(built))
-                steps.append(replace(step, slots=self._streams))
+                steps.append(self._step(name, built := self.recogniser(model, knobs), self._stt_probe(built)))
             elif name == "whisper" and self._served("openai"):
                 whisper = self._whisper()
-                queued = QueuedTranscriber(whisper, self._slots_of(whisper.provider), priority=priority)
+                queued = QueuedTranscriber(whisper, self.places.of(whisper.provider), priority=priority)
                 segments = SegmentedSpeech(queued, self._links.detector)
-                step = self._step(name, segments, self._stt_probe(self._recognisers[name]))
+                step = self._step(name, segments, self._stt_probe(self._recognisers[name, USUAL_KNOBS]))
                 steps.append(replace(step, slots=None))  # each segment takes its own
         return SttFallback(steps, last="browser" if client_listens else "none", rules=rules, priority=priority)
 
@@ -149,13 +147,12 @@ class ProviderFactory:
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 
-    def recogniser(self, model: str) -> SpeechToText:
+    def recogniser(self, model: str, knobs: RecogniserKnobs = USUAL_KNOBS) -> SpeechToText:
         """Deepgram with `flux` or a Nova model."""
-        if model not in self._recognisers:
-            built = build_recogniser(self._settings, model)
+        if (model, knobs) not in self._recognisers:
+            self._recognisers[model, knobs] = built = build_recogniser(self._settings, model, knobs)
             self._open.append(built)
-            self._recognisers[model] = built
-        return self._recognisers[model]
+        return self._recognisers[model, knobs]
 
     def model(self, name: str) -> LanguageModel:
         """Claude, by the name that routing uses: `haiku` or `sonnet`."""
@@ -291,7 +288,7 @@ class ProviderFactory:
             built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=self._stt_s)
             self._open.append(built)
             self._transcriber = built
-            self._recognisers["whisper"] = SegmentedSpeech(built, self._links.detector)
+            self._recognisers["whisper", USUAL_KNOBS] = SegmentedSpeech(built, self._links.detector)
         return self._transcriber
 
     def _deepgram_voice(self) -> TextToSpeech:
@@ -328,7 +325,7 @@ class ProviderFactory:
         return True
 
     def _step(self, name: str, provider: P, probe: Probe, first_s: float | None = None) -> ChainStep[P]:
-        return ChainStep(name, provider, self._breaker(provider, probe, first_s), self._slots_of(provider.provider))
+        return ChainStep(name, provider, self._breaker(provider, probe, first_s), self.places.of(provider.provider))
 
     def _breaker(
         self, provider: SpeechToText | LanguageModel | TextToSpeech, probe: Probe, first_s: float | None
@@ -336,14 +333,5 @@ class ProviderFactory:
         rules = BreakerRules() if first_s is None else BreakerRules.for_deadline(first_s)
         return self.breakers.of(provider.provider, provider.model, rules, probe)
 
-    def _slots_of(self, provider: str) -> PriorityLimiter:
-        if provider not in self._slots:
-            self._slots[provider] = _limiter(self._settings.provider_calls)
-        return self._slots[provider]
-
     def _stt_probe(self, stt: SpeechToText) -> Probe:
         return probe_recogniser(stt, self._links.probe_speech)
-
-
-def _limiter(limit: int) -> PriorityLimiter:
-    return PriorityLimiter(limit, reserved=int(limit * PREMIUM_SLOTS))

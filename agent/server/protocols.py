@@ -2,14 +2,16 @@
 
 Tried with uvicorn 0.54: a request line that never ends, headers or a body that never come and a handshake that
 `websockets` refuses while it reads it stay open for ever; empty continuation frames and pings that nobody reads the
-answers of grow memory without a bound; 256 KiB of tiny frames or chunks that are read at once keep everybody waiting
-for 0.2 s.
+answers of grow memory without a bound; 256 KiB of tiny frames or chunks, read at once, keep everybody waiting 0.2 s.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
+from statistics import median
 from typing import Any, Final
 
 import h11
@@ -17,8 +19,10 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 
 from agent.server.connections import ConnectionGate
+from agent.transport.voice_agent_v1.websocket import ROUND_TRIP
 
 MAX_FRAME: Final = (
     128 * 1024
@@ -27,6 +31,9 @@ MAX_FRAGMENTS: Final = 1_024  # frames of one message
 CONTROL_FRAMES_S: Final = 20.0  # pings and pongs of the WebSocket layer, which no application sees
 CONTROL_BURST: Final = 200.0
 PIECE: Final = 4_096  # bytes that are taken at once: 4 ms of the smallest frames or chunks
+FIRST_PINGS: Final = 3
+FIRST_PINGS_S: Final = 0.2
+PING_EVERY_S: Final = 5.0
 _BUSY: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 10\r\n"
     b"x-content-type-options: nosniff\r\nconnection: close\r\n"
@@ -179,6 +186,22 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._pieces = Pieces(self._take, lambda: not self.read_paused)
         self._control = CONTROL_BURST
         self._control_at = self.loop.time()
+        self._round_trips: deque[float] = deque(maxlen=5)
+
+    def round_trip_s(self) -> float | None:
+        """The median of the last five pings of this layer, which no page can answer late; None until there is one."""
+        return median(self._round_trips) if self._round_trips else None
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            told: dict[str, dict[object, object]] = {ROUND_TRIP: {"seconds": self.round_trip_s}}
+            self.scope["extensions"] = {**(self.scope.get("extensions") or {}), **told}
+
+    def schedule_ping(self) -> None:
+        """The first pings follow each other quickly, so that the first turn already has a round trip."""
+        wait_s = FIRST_PINGS_S if len(self._round_trips) < FIRST_PINGS else PING_EVERY_S
+        self.ping_timer = self.loop.call_later(wait_s, self.send_keepalive_ping)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gate.leave(_address(self.client))
@@ -226,8 +249,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.conn.data_to_send()  # who does not read our answers gets no more of them
 
     def handle_pong(self, event: Frame) -> None:
-        if self._allow_control():
-            super().handle_pong(event)
+        if not self._allow_control():
+            return
+        waited = self.pending_ping_payload is not None
+        super().handle_pong(event)
+        if waited and self.pending_ping_payload is None:
+            self._round_trips.append(self.last_ping_rtt)
 
     def _allow_control(self) -> bool:
         if self.close_sent or self.transport.is_closing():

@@ -20,6 +20,7 @@ from agent.policy.policies import MODELS, Policy
 from agent.policy.routing import PolicyRouter, TermList
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.base import SpeechToText
+from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.recorded import RecordedClip, Sentence
@@ -33,7 +34,7 @@ from agent.settings import Settings
 from agent.telemetry.events import SessionInfo, Sink
 from agent.turn.dictation import Patience
 from agent.turn.prompt import VoicePrompt
-from agent.turn.turn import Recording
+from agent.turn.turn import Filler, Recording
 from agent.turn.voice_confirmation import load_confirmation
 
 log = structlog.get_logger()
@@ -94,7 +95,10 @@ class SessionFactory:
             speak_degraded=settings.speak_degraded,
             log_transcripts=settings.log_transcripts,
             patience=patience,
+            early_replies=policy.early_replies is not None,
             language=settings.language,
+            filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
+            goodbye=_recording(self.clips[Sentence.GOODBYE]),
             confirmation=load_confirmation,
         )
 
@@ -113,6 +117,7 @@ class SessionFactory:
             client_listens=client.browser_recogniser,
             priority=tier is Tier.PREMIUM,
             rules=ListeningRules(patience=patience),
+            knobs=_knobs(policy),
         )
 
     def _pipeline(self, policy: Policy, tier: Tier, purse: Purse, client: Capabilities) -> Pipeline:
@@ -133,6 +138,16 @@ class SessionFactory:
         )
         guarded = GuardedTextToSpeech(voice, purse, self.prices)
         return Pipeline(PolicyRouter(policy, self.terms, self.prompt.escalates), models, guarded)
+
+
+def _knobs(policy: Policy) -> RecogniserKnobs:
+    early, end = policy.early_replies, policy.endpointing
+    return RecogniserKnobs(
+        eager_threshold=None if early is None else early.threshold_percent / 100,
+        threshold=None if end.flux_threshold_percent is None else end.flux_threshold_percent / 100,
+        timeout_ms=end.flux_timeout_ms,
+        nova_silence_ms=end.nova_silence_ms,
+    )
 
 
 def _recording(clip: RecordedClip) -> Recording:

@@ -20,6 +20,7 @@ from agent.policy.policies import MODELS, Policy, PolicyBook
 from agent.policy.routing import possible_routes
 from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
+from agent.providers.fallback.places import Places
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.server.loop_lag import LoopLag
 from agent.session.admission import Admission, Refusal
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 END_WARNING_DAYS: Final = 60
 USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
     "stt": (Cause.SERVED,),
-    "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY),
+    "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY, Cause.SPECULATION),
     "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY),
 }
 
@@ -132,6 +133,12 @@ def show_first_providers(metrics: Metrics, book: PolicyBook) -> None:
     for policy in book.policies.values():
         for service, provider in policy.first_providers():
             metrics.set(catalog.POLICY_PROVIDER, policy.name, service, provider, value=1)
+
+
+def show_places(metrics: Metrics, known: Configured, places: Places) -> None:
+    """Has the metrics ask, at each scrape, how many places are free at each provider."""
+    for provider in sorted({provider for _, provider, _ in known.models}):
+        metrics.follow(catalog.PLACES_LEFT, provider, ask=places.left_of(provider))
 
 
 def admission(settings: Settings, lag: LoopLag, spent: Callable[[Claims], Refusal | None]) -> Admission:

@@ -33,6 +33,7 @@ from agent.server.startup import (
     provider_hooks,
     series_of_a_policy,
     show_first_providers,
+    show_places,
     warn_of_ends,
 )
 from agent.session.guarded import CallPrices
@@ -81,6 +82,7 @@ def wire(settings: Settings) -> Wiring:
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
     sinks.members.extend([money, recorder, counting, LogSink()])
     show_first_providers(metrics, policies)
+    show_places(metrics, known, providers.places)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, prompt = load_terms(settings.terms_file), build_prompt(settings.business_name, settings.extra_prompt)

@@ -15,7 +15,7 @@ from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
 from agent.turn.dictation import USUAL_PATIENCE, Patience
-from agent.turn.turn import Apologies, Recording
+from agent.turn.turn import Apologies, Filler, Recording
 from agent.turn.voice_confirmation import VoiceConfirmation
 
 
@@ -116,5 +116,8 @@ class SessionDependencies:
     speak_degraded: bool
     log_transcripts: bool
     patience: Patience = USUAL_PATIENCE
+    early_replies: bool = False
     language: str = "en"
+    filler: Filler | None = None
+    goodbye: Recording | None = None
     confirmation: Callable[[], VoiceConfirmation | None] = lambda: None

@@ -37,6 +37,15 @@ class ReplyStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class FillerStarted:
+    """The next `audio_s` seconds of audio say no more than that a reply will come."""
+
+    turn: int
+    text: str
+    audio_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClauseStarted:
     """One clause of the reply, before its audio."""
 
@@ -160,6 +169,7 @@ SessionEvent = (
     TranscriptUpdated
     | TurnStarted
     | ReplyStarted
+    | FillerStarted
     | ClauseStarted
     | SpeechRequested
     | ReplyCompleted

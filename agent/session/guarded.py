@@ -14,7 +14,19 @@ from typing import Final
 from agent.billing.ceilings import Hold, Purse
 from agent.billing.prices import PriceBook
 from agent.billing.pricing import utc_now
-from agent.core.calls import Call, CallRecorder, ErrorKind, Fallback, FallbackObserver, ProviderError, Unit, Usage
+from agent.core.calls import (
+    Call,
+    CallRecorder,
+    ErrorKind,
+    Fallback,
+    FallbackObserver,
+    ListeningNote,
+    ListeningObserver,
+    ProviderError,
+    Unit,
+    Usage,
+    note,
+)
 from agent.providers.base import (
     Audio,
     ClientSpeech,
@@ -160,17 +172,16 @@ class _PayingRecorder:
 
 
 class _PayingObserver(_PayingRecorder):
-    """The same in front of a recorder that also wants to know of fallbacks."""
-
-    observer: FallbackObserver
+    """The same in front of a recorder that also wants to know of fallbacks, and of what listening noted."""
 
     def fell_back(self, fallback: Fallback) -> None:
-        self.observer.fell_back(fallback)
+        if isinstance(self._inner, FallbackObserver):
+            self._inner.fell_back(fallback)
+
+    def noted(self, what: ListeningNote) -> None:
+        note(self._inner, what)
 
 
 def _paying(recorder: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None = None) -> _PayingRecorder:
-    if isinstance(recorder, FallbackObserver):
-        paying = _PayingObserver(recorder, purse, prices, stream)
-        paying.observer = recorder
-        return paying
-    return _PayingRecorder(recorder, purse, prices, stream)
+    observes = isinstance(recorder, FallbackObserver | ListeningObserver)
+    return (_PayingObserver if observes else _PayingRecorder)(recorder, purse, prices, stream)

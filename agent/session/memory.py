@@ -53,18 +53,31 @@ class Memory:
         self._conversation.heard(text)
         self._store()
 
-    def answered(self, text: str, *, interrupted: bool) -> None:
-        """This much of the reply was heard; a second answer to the same turn changes nothing."""
+    def answered(self, text: str, *, interrupted: bool, acknowledged: bool = False) -> None:
+        """This much of the reply was heard; a second answer to the same turn changes nothing.
+
+        `acknowledged`: the caller said "uh-huh" or the like meanwhile.
+        """
         try:
-            self._conversation.answered(text, interrupted=interrupted)
+            self._conversation.answered(text, interrupted=interrupted, acknowledged=acknowledged)
         except OutOfTurnError:
             return
         self._store()
 
-    def recent(self) -> tuple[str, ...]:
-        """What the caller said in the turns before the current one, oldest first."""
+    def withdraw(self) -> None:
+        """A model has declined to answer what the caller said last: no model is shown it again."""
+        self._conversation.withdraw()
+        self._store()
+
+    def withdrawn(self) -> tuple[str, ...]:
+        """What no model is shown again, oldest first."""
+        return tuple(question.text for question in self._conversation.graph.questions if question.withdrawn)
+
+    def recent(self, *, heard: bool = True) -> tuple[str, ...]:
+        """What the caller said in the turns before the current one, oldest first. `heard`: it holds the current one."""
         questions = self._conversation.graph.questions
-        return tuple(question.text for question in questions[-ROUTED_TURNS - 1 : -1])
+        past = questions[:-1] if heard else questions
+        return tuple(question.text for question in past[-ROUTED_TURNS:])
 
     def prompt(
         self, system: str, utterance: str, budget_tokens: int, *, cache: bool, cacheable_from: int

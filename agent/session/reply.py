@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent.core import clock
+from agent.core.audio import duration_s
 from agent.session.commands import ReportPlayback
 from agent.session.events import (
     ClauseStarted,
+    FillerStarted,
     ReplyCleared,
     ReplyCompleted,
     ReplyPaused,
@@ -20,6 +22,7 @@ from agent.session.transport import ClientTransport
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
+from agent.turn.turn import CLIP_FRAME
 
 
 @dataclass(slots=True)
@@ -32,6 +35,10 @@ class Reply:
     client: ClientTransport | None  # None while the client is away
     cancelled_as: TurnOutcome | None = None
     running: bool = False  # its task has taken its first step
+    farewell: bool = False  # the service ends the call with it
+    over_at: float | None = None  # when its turn was over
+    acknowledged: bool = False  # the caller said "uh-huh" or the like while it played
+    echoes: bool = False  # what it answers was the loudspeaker's echo of the reply before
     ear_s: float | None = None  # voice-to-voice by the client's own clock
     _held: bool = field(default=False, init=False)
 
@@ -40,18 +47,28 @@ class Reply:
         return self.timeline.turn
 
     def clause(self, clause: Clause) -> None:
-        self.playback.clause(clause.written.strip())
+        self.playback.clause(clause.written.strip(), clause.spoken.strip())
         self._send(ClauseStarted(self.turn, clause.index, clause.written.strip()))
 
     async def audio(self, pcm: bytes) -> None:
-        first = not self.playback.begun
-        if first:
+        if not self.playback.begun:
             self._send(ReplyStarted(self.turn))
+        await self._sound(pcm, first=not self.playback.answered)
+        self.playback.audio(len(pcm), clock.now())
+
+    async def filler(self, text: str, pcm: bytes) -> None:
+        self._send(ReplyStarted(self.turn))
+        self._send(FillerStarted(self.turn, text, duration_s(len(pcm))))
+        for start in range(0, len(pcm), CLIP_FRAME):
+            await self._sound(pcm[start : start + CLIP_FRAME], first=start == 0)
+        self.playback.filler(len(pcm), clock.now())
+
+    async def _sound(self, pcm: bytes, *, first: bool) -> None:
+        """Sends a piece; the first one returns when it was written to the socket."""
         if self.client is not None:
             self.client.send_audio(pcm)
             if first:
                 await self.client.drained()
-        self.playback.audio(len(pcm), clock.now())
 
     def speak_yourself(self, clause: Clause) -> None:
         self._send(SpeechRequested(self.turn, clause.index, clause.spoken))
@@ -86,7 +103,7 @@ class Reply:
         if report.clause is not None:
             self.playback.clause_report(report.clause, finished=report.state == "finished", at=at)
             return
-        if report.state == "started":
+        if report.state == "started" and self.playback.answered:
             self.timeline.mark(Mark.PLAYBACK_STARTED, at)
         if report.state == "finished" and self.playback.sent_s > 0:
             self.playback.report(self.playback.sent_s, at, playing=True)

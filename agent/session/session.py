@@ -34,13 +34,20 @@ from agent.telemetry.events import (
     SessionEnded,
     SessionOutcome,
     SessionStarted,
+    TurnRecognised,
 )
-from agent.turn.listen import CallerListener, EndOfTurn, RecogniserLost, Words
+from agent.turn.listen import CallerListener
+from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, RecogniserLost, TurnResumed, Words
 from agent.turn.vad import VoiceStarted, VoiceStopped
 
 log = structlog.get_logger()
 
 CAP_EVERY_S = 1.0  # how often a session looks at what it has spent
+SAYS_GOODBYE = frozenset({SessionOutcome.IDLE, SessionOutcome.TOO_LONG})
+"""Ends of the service's own making at which a goodbye is said.
+
+The cost cap has a sentence of its own, and a client of a server that drains goes on elsewhere: nobody leaves.
+"""
 RECENT_VOICE_S = 5.0  # a text that the client's recogniser heard belongs to a voice of the last seconds
 
 
@@ -56,6 +63,9 @@ class _SessionRecorder:
 
     def noted(self, note: ListeningNote) -> None:
         self._parts.sink.handle(ListeningNoted(self._parts.info, note))
+
+    def recognised(self, provider: str, confidence: float) -> None:
+        self._parts.sink.handle(TurnRecognised(self._parts.info, provider, confidence))
 
     def fell_back(self, fallback: Fallback) -> None:
         self._parts.sink.handle(FellBack(self._parts.info, fallback))
@@ -183,6 +193,8 @@ class Session:
                 group.create_task(self._drain(turns)),
             ]
             outcome = await self._ending
+            if outcome in SAYS_GOODBYE:
+                await turns.hang_up()
             await turns.finish(clock.now())
             for task in background:
                 task.cancel()
@@ -203,6 +215,10 @@ class Session:
                     if sure:
                         turns.words(text, now)
                     self._send(TranscriptUpdated(text))
+                case LikelyEndOfTurn(text):
+                    turns.likely_over(text)
+                case TurnResumed():
+                    turns.resumed()
                 case EndOfTurn(text, speech_ended, ready):
                     if not turns.overheard(text, now):
                         turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)

@@ -7,35 +7,42 @@ are in order.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Final
 
 import structlog
 
 from agent.core import clock
-from agent.core.calls import Call, ErrorKind, Fallback, Service
+from agent.core.calls import Service
 from agent.memory import NotesRequest
-from agent.providers.anthropic.models import options_of
 from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
+from agent.session.early_reply import EarlyReplies
 from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnStarted
+from agent.session.model_request import ModelRequest, request_of
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
 from agent.session.transport import Capabilities, ClientTransport
+from agent.session.turn_recorders import NotesRecorder, TurnRecorder, waited_s
 from agent.session.withdrawn import Withdrawn, declined
 from agent.telemetry.events import (
-    CallFinished,
-    Cause,
     DeadAir,
     FellBack,
+    GuessOutcome,
     NotesTaken,
     PlaybackStarted,
     TurnFinished,
 )
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
+from agent.turn.dictation import goes_on
 from agent.turn.playback import Playback
+from agent.turn.repeat import asks_again
 from agent.turn.turn import Turn, play_recording, run_turn
 
 log = structlog.get_logger()
+
+LONGEST_GOODBYE_S: Final = 5.0  # a client that does not play it is not waited for
 
 
 class Turns:
@@ -56,7 +63,8 @@ class Turns:
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reporting: asyncio.Task[None] | None = None
         self._cut_off: str | None = None
-        self._withdrawn = Withdrawn()
+        self._withdrawn = Withdrawn(parts.memory.withdrawn())
+        self._early = EarlyReplies(parts.info, parts.sink, group, enabled=parts.early_replies)
         self.capped = asyncio.Event()
         self.count = parts.past.turns
         self.slow = parts.past.slow
@@ -78,6 +86,7 @@ class Turns:
         if self.running and self._reply is not None:
             self._cut_off = self._reply.text
         self.interrupt(now, TurnOutcome.ABANDONED)
+        self._early.drop(GuessOutcome.DROPPED)
         self._client = None
 
     async def quiet(self) -> None:
@@ -90,21 +99,39 @@ class Turns:
         """Whether a reply is owed or plays."""
         return self._task is not None and not self._task.done()
 
-    def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float) -> None:
-        """The caller has said something: a turn begins. Times are loop times."""
+    def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float, farewell: bool = False) -> None:
+        """The caller has said something: a turn begins. Times are loop times. A farewell is nobody's answer."""
         if self.running:
             self.interrupt(ready, TurnOutcome.SUPERSEDED)
         self.count += 1
-        timeline = Timeline(self.count, spoken, _TurnObserver(self._parts, self.count, self.disclosure))
+        timeline = Timeline(self.count, spoken, TurnRecorder(self._parts, self.count, self.disclosure))
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
+        timeline.asks_again = asks_again(text, self._parts.language)
         if text:
             self._send(TurnStarted(self.count, text, spoken))
         one_way = (self._network() or 0.0) / 2
         playback = Playback(reports=self._capabilities.playback_reports, one_way_s=one_way)
-        reply = Reply(text, timeline, playback, self._client)
+        reply = Reply(text, timeline, playback, self._client, farewell=farewell)
+        if spoken and self._reply is not None and self._overlaps.echo_of(self._reply, text, ready):
+            reply.echoes = True
+            self._overlaps.answered_echo()
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
+
+    def likely_over(self, text: str) -> None:
+        """The caller has probably ended with these words: the model may be asked before that is sure."""
+        spending = self._parts.spending
+        if self.running or self._client is None or spending.capped or self._early.asked_already(text):
+            return
+        if self._early.enabled and not goes_on(text):
+            self._settle()
+            request = self._request(text, heard=False)
+            self._early.guess(text, request.llm, request.prompt)
+
+    def resumed(self) -> None:
+        """The caller was not done."""
+        self._early.drop(GuessOutcome.RESUMED)
 
     def say_goodbye(self) -> None:
         """The session has spent what it may while nobody had a turn: it says so, and ends."""
@@ -113,6 +140,15 @@ class Turns:
             return
         at = clock.now()
         self.begin("", spoken=False, speech_ended=at, ready=at)
+
+    async def hang_up(self) -> None:
+        """The service ends the call: says goodbye to a client that is there; returns when that was heard, or soon."""
+        if self._client is None or self._parts.goodbye is None:
+            return
+        at = clock.now()
+        self.begin("", spoken=False, speech_ended=at, ready=at, farewell=True)
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=LONGEST_GOODBYE_S)
 
     def audible(self, now: float) -> bool:
         """Whether a reply plays."""
@@ -125,6 +161,7 @@ class Turns:
 
     def words(self, text: str, now: float) -> None:
         """The caller says words: whatever is being replied is over, unless they do not ask for the turn."""
+        self._early.heard(text)
         if not self.running:
             return
         if self._reply is None or not self.audible(now) or self._overlaps.words(self._reply, text, now):
@@ -140,7 +177,7 @@ class Turns:
         self._overlaps.drop()
         if reply is None or task is None or task.done() or reply.cancelled_as is not None:
             return
-        reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.begun else unbegun
+        reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.answered else unbegun
         if reply.playback.begun:
             reply.clear(now)
         if reply.running:  # a task that is cancelled before its first step would record no turn
@@ -158,6 +195,7 @@ class Turns:
     async def finish(self, now: float) -> None:
         """The session ends: stops what runs and waits until it is recorded."""
         self.interrupt(now, TurnOutcome.ABANDONED)
+        self._early.drop(GuessOutcome.DROPPED)
         if self._task is not None:
             await asyncio.wait({self._task})
         self._settle()
@@ -182,7 +220,8 @@ class Turns:
             reply.complete()
         self._overlaps.drop()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
-        record = self._finished(reply, outcome)
+        reply.over_at = clock.now()
+        record = self._finished(reply, TurnOutcome.ECHO if reply.echoes else outcome)
         self._record(record, reply.playback.gap_s)
         if self._parts.log_transcripts:
             log.info("transcript", caller=reply.text, agent=reply.playback.heard(clock.now()))
@@ -194,40 +233,42 @@ class Turns:
         self._settle()
         if reply.text:
             memory.heard(reply.text)
-        pipeline = self._step_down_pipeline if parts.spending.step_down else self._pipeline
-        choice = pipeline.router.route(reply.text, memory.recent())
-        llm = pipeline.models[choice.model]
-        prompt, tokens = memory.prompt(
-            parts.system_prompt,
-            reply.text,
-            parts.context_tokens,
-            cache=parts.prompt_cache,
-            cacheable_from=options_of(llm.model).cacheable_from_tokens,
-        )
+        request = self._request(reply.text, heard=True)
         turn = Turn(
             session=parts.info.session_id,
-            prompt=self._withdrawn.clean(prompt),
-            llm=llm,
-            tts=pipeline.tts,
+            prompt=request.prompt,
+            llm=request.llm,
+            tts=request.pipeline.tts,
             apologies=parts.apologies,
             caller=reply,
             playback=reply.playback,
             timeline=timeline,
             preface=self.disclosure.notice(),
             language=parts.language,
+            filler=parts.filler,
         )
+        if reply.farewell and parts.goodbye is not None:
+            await play_recording(turn, parts.goodbye)
+            return TurnOutcome.GOODBYE
         if parts.spending.capped or not reply.text:
             try:
                 await play_recording(turn, parts.cost_cap)
             finally:
                 self.capped.set()  # also when the caller speaks over the goodbye
             return TurnOutcome.CAPPED
-        timeline.model, timeline.rule, timeline.context_tokens = choice.model, choice.rule, tokens
+        timeline.model, timeline.rule = request.choice.model, request.choice.rule
+        timeline.context_tokens = request.tokens
+        llm = self._early.take(timeline.marks[Mark.TRANSCRIPT_READY], request.llm, request.prompt)
         try:
-            return await run_turn(turn)
+            return await run_turn(replace(turn, llm=llm))
         finally:
             if declined(timeline.calls):
                 self._withdrawn.add(reply.text)
+                memory.withdraw()
+
+    def _request(self, text: str, *, heard: bool) -> ModelRequest:
+        pipeline = self._step_down_pipeline if self._parts.spending.step_down else self._pipeline
+        return request_of(self._parts, pipeline, self._withdrawn, text, heard=heard)
 
     def _settle(self) -> None:
         """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""
@@ -235,7 +276,7 @@ class Turns:
             reply, interrupted = self._unsettled
             self._unsettled = None
             heard = reply.playback.heard(clock.now())
-            self._parts.memory.answered(heard, interrupted=interrupted)
+            self._parts.memory.answered(heard, interrupted=interrupted, acknowledged=reply.acknowledged)
 
     def _finished(self, reply: Reply, outcome: TurnOutcome) -> TurnRecord:
         latency = self._parts.budgets.latency
@@ -251,7 +292,7 @@ class Turns:
         for service in served - moved:
             self.disclosure.recovered(service)
         if record.owed:
-            sink.handle(DeadAir(info, _waited(record) + gap_s))
+            sink.handle(DeadAir(info, waited_s(record) + gap_s))
         sink.handle(TurnFinished(info, record))
 
     async def _report(self, record: TurnRecord) -> None:
@@ -273,7 +314,7 @@ class Turns:
 
     async def _note(self, request: NotesRequest) -> None:
         parts = self._parts
-        taken = await parts.memory.take_notes(request, parts.note_taker, _NotesRecorder(parts))
+        taken = await parts.memory.take_notes(request, parts.note_taker, NotesRecorder(parts))
         if taken is not None:
             parts.sink.handle(NotesTaken(parts.info, *taken))
 
@@ -291,42 +332,3 @@ class Turns:
     def _send(self, event: SessionEvent) -> None:
         if self._client is not None:
             self._client.send(event)
-
-
-class _TurnObserver:
-    """Charges each provider call of a turn when the call ends, and tells the client at once of moves along a chain."""
-
-    def __init__(self, parts: SessionDependencies, turn: int, disclosure: Disclosure) -> None:
-        self._parts = parts
-        self._turn = turn
-        self._disclosure = disclosure
-
-    def record(self, call: Call) -> None:
-        self._parts.sink.handle(CallFinished(self._parts.info, self._turn, call, _cause(call)))
-
-    def fell_back(self, fallback: Fallback) -> None:
-        self._disclosure.fell_back(fallback)
-
-
-class _NotesRecorder:
-    """Charges notes to the session, under their own cause, and tells memory what they cost."""
-
-    def __init__(self, parts: SessionDependencies) -> None:
-        self._parts = parts
-
-    def record(self, call: Call) -> None:
-        before = self._parts.spending.usd
-        self._parts.sink.handle(CallFinished(self._parts.info, None, call, Cause.SUMMARY))
-        self._parts.memory.notes_cost(max(0.0, self._parts.spending.usd - before))
-
-
-def _waited(record: TurnRecord) -> float:
-    """Seconds from the caller's last sound to the first of the reply, or to the turn's end where there was none."""
-    spoke = record.marks.get(Mark.SPEECH_ENDED, record.ended_at)
-    return max(0.0, record.marks.get(Mark.AUDIO_SENT, record.ended_at) - spoke)
-
-
-def _cause(call: Call) -> Cause:
-    if call.outcome == "ok":
-        return Cause.SERVED
-    return Cause.RETRY if isinstance(call.outcome, ErrorKind) else Cause.INTERRUPTED

@@ -6,6 +6,7 @@ Anthropic's documentation asks for it: after `stop_reason: refusal` the refused 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -24,10 +25,10 @@ def declined(calls: list[Call]) -> bool:
 
 
 class Withdrawn:
-    """The utterances of one session that no model is shown any more; in memory only, while it runs."""
+    """The utterances of one session that no model is shown any more. Memory keeps them for a session that goes on."""
 
-    def __init__(self) -> None:
-        self._texts: deque[str] = deque(maxlen=MOST)
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._texts: deque[str] = deque(texts, maxlen=MOST)
 
     def add(self, text: str) -> None:
         """Takes an utterance out of every prompt from now on."""

@@ -26,6 +26,7 @@ SESSION_BUCKETS: Final = (10.0, 30.0, 60.0, 300.0, 600.0)
 SKEW_BUCKETS: Final = (0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.4, 0.8)
 # An edge on each default budget and alert threshold of a session: 0.015, 0.10 and 0.20 dollars.
 COST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+CONFIDENCE_BUCKETS: Final = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
@@ -79,11 +80,27 @@ REPLY_LATENCY = _histogram(
     "tier",
     "policy",
 )
+FIRST_TURN_LATENCY = _histogram(
+    "first_turn_latency_seconds",
+    "Voice-to-voice of the first turn of a call, where it got a real reply: connections and caches are cold then.",
+    TURN_BUCKETS,
+    "tier",
+    "policy",
+)
 STAGE_SECONDS = _histogram(
     "stage_seconds", "Segments of the critical path of a spoken turn.", STAGE_BUCKETS, "stage", "tier", "policy"
 )
 BUDGET_BREACHES = _counter(
     "budget_breaches_total", "Spoken turns or sessions over a budget.", "budget", "tier", "policy"
+)
+NETWORK_SLOW = _counter(
+    "network_slow_turns_total",
+    "Owed turns over the voice-to-voice budget that were within it without their network time.",
+    "tier",
+    "policy",
+)
+REASKED = _counter(
+    "reasked_turns_total", "Spoken turns in which the caller asked to hear the last reply again.", "tier", "policy"
 )
 DEAD_AIR = _counter("dead_air_seconds_total", "Seconds in which a reply was owed and nothing played.", "tier")
 REPLY_AUDIO = _counter(
@@ -105,8 +122,30 @@ OVERLAPS = _counter(
 LISTENING_NOTES = _counter(
     "listening_notes_total",
     "What happened while callers were listened to, without being anybody's failure: turns that were ended here, streams"
-    " closed in silence, frames that stopped, words that nobody said, turns held open for the rest of a number.",
+    " closed in silence, frames that stopped, words that nobody said, voices without words, turns held open for the"
+    " rest of a number.",
     "note",
+)
+EARLY_REPLIES = _counter(
+    "early_replies_total",
+    "Replies that were begun before the turn was over, by what became of them: `taken`, `resumed`, `changed`, `failed`,"
+    " `dropped`; `switched_off` counts sessions that wasted most of theirs and make no more.",
+    "outcome",
+    "tier",
+    "policy",
+)
+EARLY_LEAD = _histogram(
+    "early_reply_lead_seconds",
+    "Seconds by which a reply that was taken was begun before the end of its turn.",
+    BARGE_IN_BUCKETS,
+    "tier",
+    "policy",
+)
+STT_CONFIDENCE = _histogram(
+    "stt_confidence_ratio",
+    "How sure a recogniser was of a turn's words on average, by its own estimate.",
+    CONFIDENCE_BUCKETS,
+    "provider",
 )
 PLAYBACK_SKEW = _histogram(
     "playback_skew_seconds",
@@ -142,6 +181,16 @@ MISCONFIGURED = _gauge(
     "provider",
     "model",
     "problem",
+)
+PLACES_LEFT = _gauge(
+    "provider_places_left_share", "Share of the places at a provider that this process has free.", "provider"
+)
+RATE_LIMIT_LEFT = _gauge(
+    "rate_limit_left_share",
+    "Share of a provider's own limit that is left, as its latest answer said.",
+    "provider",
+    "model",
+    "limit",
 )
 STOPPED = _counter("llm_stops_total", "Replies by the reason that their model gave for its stop.", "model", "reason")
 MODEL_END = _gauge(

@@ -34,6 +34,7 @@ class Cause(StrEnum):
     RETRY = "retry"  # failed, and something else was asked instead
     INTERRUPTED = "interrupted"  # cancelled: the caller barged in or left
     SUMMARY = "summary"
+    SPECULATION = "speculation"  # asked before the turn was over, and not taken
     PROBE = "probe"
     CLIP = "clip"
     WARMUP = "warmup"
@@ -158,6 +159,15 @@ class ListeningNoted:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnRecognised:
+    """A recogniser has ended a turn; `confidence` (0 to 1) is the mean of its words, by its own estimate."""
+
+    session: SessionInfo
+    provider: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackStarted:
     """The client says when a reply became audible. `ear_s` is voice-to-voice by the client's own clock."""
 
@@ -182,6 +192,26 @@ class NotesTaken:
     session: SessionInfo
     kept: int
     dropped: Mapping[str, int]
+
+
+class GuessOutcome(StrEnum):
+    """What became of a reply that was begun before its turn was over."""
+
+    TAKEN = "taken"
+    RESUMED = "resumed"  # the caller went on
+    CHANGED = "changed"  # the turn ended with other words, or the model would be asked something else
+    FAILED = "failed"  # the model failed before the turn was over: it is asked again
+    DROPPED = "dropped"  # the session or the connection ended first
+    SWITCHED_OFF = "switched_off"  # a session wasted most of its guesses and makes no more
+
+
+@dataclass(frozen=True, slots=True)
+class Guessed:
+    """A guess is over. `lead_s`: seconds from its beginning to the end of the turn that took it."""
+
+    session: SessionInfo
+    outcome: GuessOutcome
+    lead_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +243,10 @@ Event = (
     | PlaybackStarted
     | DeadAir
     | NotesTaken
+    | Guessed
     | QueueDropped
     | InputDropped
+    | TurnRecognised
 )
 
 

@@ -6,7 +6,7 @@ cached: looking one up with `.labels()` costs 3–4 µs each time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -56,6 +56,10 @@ class Metrics:
     def set(self, metric: Metric, *labels: str, value: float) -> None:
         """Sets a gauge."""
         self.child(metric, *labels).set(value)
+
+    def follow(self, metric: Metric, *labels: str, ask: Callable[[], float]) -> None:
+        """Has a gauge asked for its value at each scrape."""
+        self.child(metric, *labels).set_function(ask)
 
     def observe(self, metric: Metric, *labels: str, value: float, trace_id: str | None = None) -> None:
         """Puts a value into a histogram; with a trace id it becomes the bucket's exemplar."""

@@ -17,6 +17,8 @@ from agent.telemetry.events import (
     DeadAir,
     Event,
     FellBack,
+    Guessed,
+    GuessOutcome,
     InputDropped,
     ListeningNoted,
     NotesTaken,
@@ -30,9 +32,10 @@ from agent.telemetry.events import (
     SessionRefused,
     SessionStarted,
     TurnFinished,
+    TurnRecognised,
 )
 from agent.telemetry.exposition import Metrics
-from agent.telemetry.timeline import STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
+from agent.telemetry.timeline import FILLER, STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
 
 OTHER: Final = "other"  # a model that is not configured
 CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
@@ -56,7 +59,7 @@ BREAKER_CHANGES: Final = (
     ("closed", "recovered"),
 )
 CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting", "recovered")
-FREE_SOURCES: Final = ("cache", "recorded", "browser")
+FREE_SOURCES: Final = ("cache", "recorded", "browser", FILLER)
 INPUT_KINDS: Final = ("text", "control", "audio")
 SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
@@ -106,6 +109,8 @@ class MetricsSink:
                 self._metrics.add(catalog.OVERLAPS, kind, session.counted_tier)
             case ListeningNoted(note=noted):
                 self._metrics.add(catalog.LISTENING_NOTES, noted)
+            case TurnRecognised(_, provider, confidence):
+                self._metrics.observe(catalog.STT_CONFIDENCE, provider, value=confidence)
             case PlaybackStarted(session, _, ear_s, server_s):
                 self._metrics.observe(catalog.PLAYBACK_SKEW, session.counted_tier, value=abs(ear_s - server_s))
             case DeadAir(session, seconds):
@@ -114,6 +119,11 @@ class MetricsSink:
                 self._metrics.add(catalog.INPUT_DROPPED, kind)
             case QueueDropped(queue, items):
                 self._metrics.add(catalog.QUEUE_DROPS, queue, amount=items)
+            case Guessed(session, outcome, lead_s):
+                who = session.counted_tier, session.counted_policy
+                self._metrics.add(catalog.EARLY_REPLIES, outcome, *who)
+                if outcome is GuessOutcome.TAKEN:
+                    self._metrics.child(catalog.EARLY_LEAD, *who).observe(lead_s)
             case NotesTaken(_, kept, dropped):
                 for outcome, count in {"kept": kept, **dropped}.items():
                     known = outcome if outcome in NOTED_OUTCOMES else "malformed"
@@ -136,12 +146,18 @@ class MetricsSink:
         if not record.owed:
             return
         add(catalog.TURNS_OWED, tier, policy)
+        if record.slow_by_network:
+            add(catalog.NETWORK_SLOW, tier, policy)
+        if record.asks_again:
+            add(catalog.REASKED, tier, policy)
         breached = set(record.over_budget) | ({"voice_to_voice"} if record.slow else set())
         for budget in breached:
             add(catalog.BUDGET_BREACHES, budget, tier, policy)
         self._metrics.observe(catalog.TURN_LATENCY, tier, policy, value=_latency(record), trace_id=record.trace_id)
         if record.outcome not in WITHOUT_REPLY and record.voice_to_voice_s is not None:
             self._metrics.observe(catalog.REPLY_LATENCY, tier, policy, value=record.voice_to_voice_s)
+            if record.turn == 1:
+                self._metrics.observe(catalog.FIRST_TURN_LATENCY, tier, policy, value=record.voice_to_voice_s)
         for stage, seconds in record.stages.items():
             if seconds is not None:
                 self._metrics.observe(
@@ -154,6 +170,8 @@ class MetricsSink:
         self._metrics.add(catalog.API_CALLS, *labels, call.outcome)
         if call.first_output_at is not None and call.service != "stt":
             self._metrics.observe(catalog.API_LATENCY, *labels, value=call.first_output_at - call.started_at)
+        for limit, left in call.headroom.items():
+            self._metrics.set(catalog.RATE_LIMIT_LEFT, *labels[1:], limit, value=left)
         if call.stopped is not None:
             self._metrics.add(catalog.STOPPED, labels[2], call.stopped)
         for unit, quantity in call.usage.quantities.items():
@@ -223,6 +241,7 @@ class MetricsSink:
                 child(catalog.TTS_CHARACTERS, provider, _source(provider))
             else:
                 child(catalog.STT_AUDIO, provider)
+                child(catalog.STT_CONFIDENCE, provider)
         self._metrics.set(catalog.BUILD_INFO, version, value=1)
 
     def prepare(self, tier: Tier, policy: str, version: int) -> None:
@@ -232,6 +251,9 @@ class MetricsSink:
         child(catalog.TURNS_OWED, tier, policy)
         child(catalog.TURN_LATENCY, tier, policy)
         child(catalog.REPLY_LATENCY, tier, policy)
+        child(catalog.FIRST_TURN_LATENCY, tier, policy)
+        child(catalog.REASKED, tier, policy)
+        child(catalog.NETWORK_SLOW, tier, policy)
         child(catalog.SLOW_SESSIONS, tier, policy)
         child(catalog.SESSION_DURATION, tier, policy)
         for outcome in TurnOutcome:

@@ -38,6 +38,7 @@ RULE: Final = "voice_agent.route.rule"
 VOICE_TO_VOICE: Final = "voice_agent.voice_to_voice"  # seconds
 NETWORK: Final = "voice_agent.network"  # seconds, the session's measured round trip
 OVER_BUDGET: Final = "voice_agent.over_budget"
+COST: Final = "voice_agent.cost"  # dollars of a session
 STAGE: Final = "voice_agent.stage"
 CHARACTERS: Final = "voice_agent.usage.characters"
 AUDIO_SECONDS: Final = "voice_agent.usage.audio_seconds"

@@ -96,6 +96,7 @@ def session_draft(event: SessionEnded, ended_at: float) -> Draft:
         span_attributes.OUTCOME: event.outcome.value,
         span_attributes.TURNS: event.turns,
         span_attributes.SLOW_TURNS: event.slow_turns,
+        span_attributes.COST: event.cost_usd,
     }
     failed = event.outcome is SessionOutcome.FAILED
     return Draft("session", ended_at - event.duration_s, ended_at, attributes, failed=failed)

@@ -46,6 +46,8 @@ class TurnOutcome(StrEnum):
     CUT_SHORT = "cut_short"  # the reply began, and every provider failed before its end
     FAILED = "failed"  # nothing could be played at all
     CAPPED = "capped"  # the session had reached its cost cap: a recorded goodbye was played
+    GOODBYE = "goodbye"  # the service ends the call, and says so: nobody had asked anything
+    ECHO = "echo"  # the caller's loudspeaker, not the caller, was answered: no good turn, but it is paid for
     SUPERSEDED = "superseded"  # the caller spoke on before the reply began
     ABANDONED = "abandoned"  # the caller left before the reply began
     TYPED = "typed"  # a typed turn was answered; typed turns are not part of voice-to-voice
@@ -54,9 +56,11 @@ class TurnOutcome(StrEnum):
 
 WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
-NOT_OWED: Final = frozenset({TurnOutcome.CAPPED})
+NOT_OWED: Final = frozenset({TurnOutcome.CAPPED, TurnOutcome.GOODBYE, TurnOutcome.ECHO})
 NETWORK_CAP_S: Final = 0.25
 """So much of a round trip counts in voice-to-voice at the most: a client says how long it takes, by when it answers."""
+FILLER: Final = "filler"
+"""The source of audio that says no more than that a reply will come."""
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
 
 
@@ -80,6 +84,15 @@ class TurnRecord:
     fallbacks: tuple[Fallback, ...]
     audio_s: Mapping[str, float]  # of the reply that were sent, by whose voice it was
     context_tokens: Mapping[str, int]
+    asks_again: bool = False
+    """Whether the caller asked to hear the last reply again."""
+    slow_by_network: bool = False
+    """Whether it is over the voice-to-voice budget with its network time, and within it without."""
+
+    @property
+    def filler_s(self) -> float:
+        """Seconds of "one moment" that were played before the reply; they end no wait."""
+        return self.audio_s.get(FILLER, 0.0)
 
     @property
     def owed(self) -> bool:
@@ -115,12 +128,24 @@ class Timeline:
     audio_s: dict[str, float] = field(default_factory=dict[str, float])
     model: str | None = None
     rule: str | None = None
+    asks_again: bool = False
     context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
     trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    filler_ends: float | None = None
+    """When the "one moment" that was played before the reply is over; the reply is not heard before."""
 
     def mark(self, mark: Mark, at: float) -> None:
         """Sets a mark; the first call counts."""
         self.marks.setdefault(mark, at)
+
+    def answer_sent(self, at: float) -> None:
+        """Real audio of the reply was sent. It is heard behind a filler, and counts from then on."""
+        self.mark(Mark.AUDIO_SENT, max(at, self.filler_ends or at))
+
+    def filled(self, seconds: float, at: float) -> None:
+        """A filler of so many seconds was sent; it is no part of the reply."""
+        self.sounded(FILLER, seconds)
+        self.filler_ends = at + seconds
 
     def sounded(self, source: str, seconds: float) -> None:
         """So much of the reply was sent in this voice."""
@@ -163,6 +188,8 @@ class Timeline:
             fallbacks=tuple(self.fallbacks),
             audio_s=dict(self.audio_s),
             context_tokens=self.context_tokens,
+            asks_again=self.asks_again,
+            slow_by_network=_slow_by_network(server, total, outcome, budgets),
         )
 
 
@@ -187,6 +214,11 @@ def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: fl
     if began is None:
         return None
     return max(0.0, marks.get(Mark.AUDIO_SENT, ended_at) - began)
+
+
+def _slow_by_network(server: float | None, total: float | None, outcome: TurnOutcome, budgets: LatencyBudget) -> bool:
+    budget = budgets.seconds()["voice_to_voice"]
+    return server is not None and total is not None and server <= budget < total and outcome not in WITHOUT_REPLY
 
 
 def _over(stages: Mapping[str, float | None], total: float | None, budgets: LatencyBudget) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 People dictate in groups with pauses between them ("oh one seven … six five five …"); recognisers that go by silence cut
 there. Three single digits or letters in a row, a lead-in ("my number is"), or a last word that no sentence ends with
-ask for more patience. A number that is long enough to be whole asks for none.
+ask for more patience. A number that is long enough to be whole asks for none: ten digits for a telephone or an account,
+four for what a business numbers itself (an invoice, an order, a room), since every caller who says one would wait.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ _UNFINISHED: Final = frozenset(
 )
 _SHORTEST_GROUP: Final = 3  # digits or letters in a row
 _WHOLE_NUMBER: Final = 10  # digits after which nothing has to come
+_SHORT_NUMBERS: Final = re.compile(
+    r"\b(invoice|bill|order|room|booking|reservation|reference|ticket|table|flight|case|customer|member|membership|"
+    r"confirmation|house|pin|rechnungs|bestell|zimmer|buchungs|reservierungs|kunden|tisch|haus|commande|facture|"
+    r"chambre|réservation|pedido|factura|habitación|reserva)[ -]?(number|nummer|no|code)?\b"
+)
+_WHOLE_SHORT_NUMBER: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,12 @@ def goes_on(text: str) -> bool:
     if tokens[-1] in _UNFINISHED and not text.rstrip().endswith((".", "!")):
         return True
     digits, tokens_in_row, letters = _trailing_group(tokens)
-    introduced = _LEAD_INS.search(text.lower())
+    introduced = max(_LEAD_INS.finditer(text.lower()), key=lambda found: found.end(), default=None)
     if introduced is not None:
         after = text[introduced.end() :].strip(" .,:-")
-        return not after or (0 < digits < _WHOLE_NUMBER and not letters) or (letters > 0)
+        short = _SHORT_NUMBERS.search(text.lower()[: introduced.end()])
+        whole = _WHOLE_NUMBER if short is None else _WHOLE_SHORT_NUMBER
+        return not after or (0 < digits < whole and not letters) or (letters > 0)
     grouped = tokens_in_row >= 2 or tokens[-1].startswith("0")
     return (_SHORTEST_GROUP <= digits < _WHOLE_NUMBER and grouped) or letters >= _SHORTEST_GROUP
 

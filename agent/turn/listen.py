@@ -7,8 +7,7 @@ the audio just before it.
 
 `speech_ended` is the arrival of the caller's last voiced sample, less what a bad line held it back (`audio_clock`): the
 recogniser's end time of the last word where it gives one, mapped through the clock of that stream, else the last frame
-that was voiced here. It is never the moment at which the recogniser told us. Word times count the audio sent on one
-`SpeechStream`; a chain that reconnects below it keeps counting.
+that was voiced here. Word times count the audio sent on one `SpeechStream`; a chain that reconnects keeps counting.
 
 When the caller's frames stop (a microphone that is off, a phone that sleeps) silence goes up in their place for some
 seconds: recognisers move with the audio, and a turn that is open is to end. Then the stream is finished.
@@ -29,8 +28,10 @@ from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.turn.audio_clock import SampleClock
 from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
+from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, RecogniserLost, TurnResumed, Words
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 from agent.turn.voice_confirmation import LIKELY, VoiceConfirmation
+from agent.turn.wordless import WordlessVoice
 
 COALESCE_VOICE: Final = bytes_for(0.04)  # sent up together while somebody speaks: half of it is latency
 COALESCE_SILENCE: Final = bytes_for(0.10)
@@ -44,33 +45,6 @@ LONGEST_REOPEN_S: Final = 15.0
 STOPPED_S: Final = 1.0  # without a frame until silence is sent in its place; a bad line holds back for less
 LONGEST_HOLD_S: Final = 6.0  # for the rest of a number, from the end of its first part
 GONE_S: Final = 6.0  # without a frame until the stream is finished
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Words of the turn so far. `sure` once the recogniser stands by them: it may take tentative ones back."""
-
-    text: str
-    sure: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EndOfTurn:
-    """The caller is done. Times are loop times; `ready_at` is when the text was known here."""
-
-    text: str
-    speech_ended: float
-    ready_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RecogniserLost:
-    """The recogniser failed; the listener goes on trying to open a new stream. Told once until words come again."""
-
-    error: ProviderError
-
-
-ListenEvent = VoiceStarted | VoiceStopped | Words | EndOfTurn | RecogniserLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +80,7 @@ class CallerListener:
         self._dictation_s = patience.dictation_s
         self._confirmation = confirmation
         self._reply_plays = reply_plays
+        self._wordless = WordlessVoice(lambda: note(recorder, ListeningNote.NO_WORDS))
         self._doubted: VoiceStarted | None = None
         self._held: EndOfTurn | None = None  # the caller is in the middle of a number
         self._release: asyncio.TimerHandle | None = None
@@ -197,6 +172,7 @@ class CallerListener:
         try:
             await self._keep_open()
         finally:
+            self._wordless.close()
             if self._release is not None:
                 self._release.cancel()
 
@@ -272,10 +248,15 @@ class CallerListener:
         text = heard.text.strip()
         if not text:
             return
+        self._wordless.words()
         if self._held is not None:
             text = f"{self._held.text} {text}"
         if heard.kind is not SttEventKind.ENDED:
             self._put(Words(text, self._sure))
+            if heard.kind is SttEventKind.EAGER:
+                self._put(LikelyEndOfTurn(text))
+            elif heard.kind is SttEventKind.RESUMED:
+                self._put(TurnResumed())
             return
         ready = clock.now()
         self._end(EndOfTurn(text, min(self._speech_ended(heard, ready), ready), ready))
@@ -325,6 +306,7 @@ class CallerListener:
             self._stopped_end = self._voiced_end
         else:
             self._quiet_since = None
+        self._wordless.voice(event, self._activity.voiced_s, reply_plays=self._reply_plays())
         self._put(event)
 
     def _bound(self) -> None:
@@ -339,7 +321,7 @@ class CallerListener:
 
     def _put(self, event: ListenEvent) -> None:
         """Queues an event; partial words give way when the session does not keep up."""
-        if self.events.full() and isinstance(event, Words):
+        if self.events.full() and isinstance(event, Words | LikelyEndOfTurn):
             return
         if self.events.full():
             self.events.get_nowait()

@@ -17,7 +17,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ECHO_SHARE: Final = 0.7  # of the words heard that stand in the reply, in its order
 ECHO_SPAN_WORDS: Final = 40  # of the reply before what plays now: an echo is late by a second or so, not by ten
@@ -33,19 +33,29 @@ class Overheard(StrEnum):
     ECHO = "echo"
 
 
-def judge(text: str, said: str, language: str = "en") -> Overheard:
-    """What `text` is, heard while the reply plays; `said` is the reply's text up to what plays now."""
-    words = _words(text)
+def judge(text: str, said: str, language: str = "en", *, aloud: str = "") -> Overheard:
+    """What `text` is, heard while the reply plays; `said` is the reply's text up to what plays now.
+
+    `aloud` is the same as a voice says it: a recogniser writes an echoed number in either way.
+    """
+    words = words_of(text)
     if not words:
         return Overheard.TAKES_TURN
-    if len(words) <= LONGEST_BACKCHANNEL and _consists_of(words, _phrases("backchannels", language)):
+    if len(words) <= LONGEST_BACKCHANNEL and _consists_of(words, phrases_of("backchannels", language)):
         return Overheard.TAKES_TURN if asks(said) else Overheard.BACKCHANNEL
-    return Overheard.ECHO if _is_echo(words, _words(said)[-ECHO_SPAN_WORDS:], language) else Overheard.TAKES_TURN
+    forms = (words_of(form)[-ECHO_SPAN_WORDS:] for form in (said, aloud) if form)
+    return Overheard.ECHO if any(_is_echo(words, form, language) for form in forms) else Overheard.TAKES_TURN
 
 
 def word_count(text: str) -> int:
     """How many words a text has."""
-    return len(_words(text))
+    return len(words_of(text))
+
+
+def ends_alike(text: str, said: str, language: str = "en") -> bool:
+    """Whether both end with the same word."""
+    ends = [_with_digits(words_of(one)[-1:], language)[-1:] for one in (text, said)]
+    return bool(ends[0]) and ends[0] == ends[1]
 
 
 def asks(said: str) -> bool:
@@ -54,12 +64,20 @@ def asks(said: str) -> bool:
 
 
 def _is_echo(words: Sequence[str], said: Sequence[str], language: str) -> bool:
-    if set(words) & {word for phrase in _phrases("takes_turn", language) for word in phrase if len(phrase) == 1}:
+    if set(words) & {word for phrase in phrases_of("takes_turn", language) for word in phrase if len(phrase) == 1}:
         return False
+    words, said = _with_digits(words, language), _with_digits(said, language)
     blocks = SequenceMatcher(None, words, said, autojunk=False).get_matching_blocks()
     if len(words) < 3:
         return max(block.size for block in blocks) == len(words)
     return sum(block.size for block in blocks) >= ECHO_SHARE * len(words)
+
+
+def _with_digits(words: Sequence[str], language: str) -> list[str]:
+    """The words with every number as its digits, one by one, however it was written."""
+    digits = _digits(language)
+    parts = ([*written] if (written := digits.get(word, word)).isdigit() else [word] for word in words)
+    return [part for word in parts for part in word]
 
 
 def _consists_of(words: Sequence[str], phrases: frozenset[tuple[str, ...]]) -> bool:
@@ -72,11 +90,24 @@ def _consists_of(words: Sequence[str], phrases: frozenset[tuple[str, ...]]) -> b
     return len(words) in reachable
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a text, in lower case and without punctuation."""
     return [word for word in _SEPARATE.split(text.lower()) if word]
 
 
 @cache
-def _phrases(kind: str, language: str) -> frozenset[tuple[str, ...]]:
-    by_language = tomllib.loads(Path(__file__).with_name("overheard.toml").read_text(encoding="utf-8"))[kind]
-    return frozenset(tuple(_words(phrase)) for phrase in by_language.get(language, by_language["en"]))
+def phrases_of(kind: str, language: str) -> frozenset[tuple[str, ...]]:
+    """The phrases of a table of `overheard.toml`, as words; in English where a language has none."""
+    by_language = _document()[kind]
+    return frozenset(tuple(words_of(phrase)) for phrase in by_language.get(language, by_language["en"]))
+
+
+@cache
+def _digits(language: str) -> dict[str, str]:
+    pairs = (entry.partition("=") for entry in _document()["digits"].get(language, "").split())
+    return {word: digits for word, _, digits in pairs}
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("overheard.toml").read_text(encoding="utf-8"))

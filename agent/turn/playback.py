@@ -26,6 +26,7 @@ def seconds_by_browser(text: str) -> float:
 @dataclass(slots=True)
 class _Clause:
     text: str
+    spoken: str
     start_s: float
     end_s: float  # grows while its audio is sent
     whole: bool = True  # its audio came to its end, or still comes
@@ -46,13 +47,15 @@ class Playback:
         self._reported = False
         self._first_sent_at: float | None = None
         self._complete = False
+        self.answered = False
+        """Whether sound of the reply itself was sent: a filler before it is none."""
         self._changed = asyncio.Event()
         self.gap_s = 0.0
         """Silence inside the reply because its audio came too late, in seconds."""
 
     @property
     def begun(self) -> bool:
-        """Whether any sound of the reply was sent."""
+        """Whether any sound was sent, be it a filler."""
         return self._first_sent_at is not None
 
     @property
@@ -60,9 +63,9 @@ class Playback:
         """Seconds of audio sent so far."""
         return self._sent_s
 
-    def clause(self, text: str) -> None:
-        """A clause begins: audio that is added from now on is this text."""
-        self._clauses.append(_Clause(text, self._sent_s, self._sent_s))
+    def clause(self, text: str, spoken: str = "") -> None:
+        """A clause begins: audio that is added from now on is this text; `spoken` is how a voice says it."""
+        self._clauses.append(_Clause(text, spoken or text, self._sent_s, self._sent_s))
 
     def broke_off(self) -> None:
         """The audio of the last clause ends before its text does: what was not said cannot be heard."""
@@ -72,10 +75,20 @@ class Playback:
     def audio(self, size: int, at: float) -> None:
         """So many bytes of PCM s16le mono 16 kHz were sent at `at`."""
         self._extend(duration_s(size), at)
+        self.answered = True
 
     def by_client(self, text: str, at: float) -> None:
         """The client was asked to speak the clause itself; how long that takes is estimated until it reports."""
         self._extend(seconds_by_browser(text), at)
+        self.answered = True
+
+    def filler(self, size: int, at: float) -> None:
+        """So many bytes were sent that say nothing of the reply; a clause that waits for its audio comes after them."""
+        before = self._sent_s
+        waiting = [clause for clause in self._clauses if clause.start_s == before]
+        self._extend(duration_s(size), at)
+        for clause in waiting:
+            clause.start_s = clause.end_s = self._sent_s
 
     def complete(self, at: float) -> None:
         """No more audio comes."""
@@ -125,8 +138,11 @@ class Playback:
 
     def said(self, now: float) -> str:
         """The text of all clauses that have begun to play, the present one to its end."""
-        position = self.position(now)
-        return " ".join(clause.text for clause in self._clauses if clause.start_s <= position)
+        return " ".join(clause.text for clause in self._begun(now))
+
+    def said_aloud(self, now: float) -> str:
+        """The same in the words that a voice has for it: numbers are words."""
+        return " ".join(clause.spoken for clause in self._begun(now))
 
     def clause_start(self, index: int) -> float:
         """Where clause `index` begins, in seconds of the reply."""
@@ -142,6 +158,10 @@ class Playback:
         while self.playing(clock.now()):
             left = self._sent_s - self._position
             await self._wait_change(left + 1e-3 if self._running and not self._paused else None)
+
+    def _begun(self, now: float) -> list[_Clause]:
+        position = self.position(now)
+        return [clause for clause in self._clauses if clause.start_s <= position]
 
     def _silent_end(self, position: float) -> bool:
         return self._complete and position >= self._sent_s
@@ -179,7 +199,7 @@ class Playback:
         if self._running and not self._paused:
             elapsed = max(0.0, now - self._position_at)
             missing = self._position + elapsed - self._sent_s
-            if missing > 0 and not self._complete:
+            if missing > 0 and not self._complete and self.answered:
                 self.gap_s += missing
             self._position = min(self._sent_s, self._position + elapsed)
         self._position_at = max(self._position_at, now)

@@ -6,9 +6,10 @@ their provider calls report what they had used.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.core import clock
@@ -35,6 +36,10 @@ class ReplyListener(Protocol):
         """Sends PCM s16le mono 16 kHz; the first piece of a reply returns when it was written to the socket."""
         ...
 
+    async def filler(self, text: str, pcm: bytes) -> None:
+        """Sends what says no more than that a reply will come."""
+        ...
+
     def speak_yourself(self, clause: Clause) -> None:
         """Asks the client to speak a clause."""
         ...
@@ -50,6 +55,14 @@ class Recording:
 
     text: str
     pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """Said once when nothing of a spoken turn's reply was heard `after_s` seconds after its transcript."""
+
+    recording: Recording
+    after_s: float
 
 
 class Apologies(Protocol):
@@ -74,18 +87,45 @@ class Turn:
     timeline: Timeline
     preface: str | None = None  # said before the reply
     language: str = "en"
+    filler: Filler | None = None
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while audio goes out: nothing comes between the pieces of a filler."""
 
 
 async def run_turn(turn: Turn) -> TurnOutcome:
     """Replies to one utterance; returns when the reply was played. Never raises ProviderError."""
-    try:
-        await _reply(turn)
-        outcome = _replied(turn.timeline)
-    except ProviderError as error:
-        outcome = await _apologise(turn, error)
+    async with _filling(turn):
+        try:
+            await _reply(turn)
+            outcome = _replied(turn.timeline)
+        except ProviderError as error:
+            outcome = await _apologise(turn, error)
     turn.caller.complete()
     await turn.playback.finished()
     return outcome
+
+
+@asynccontextmanager
+async def _filling(turn: Turn) -> AsyncGenerator[None]:
+    """Says "one moment" while the block runs, where a spoken turn waits too long for its reply."""
+    waiting = asyncio.create_task(_one_moment(turn))
+    try:
+        yield
+    finally:
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+
+async def _one_moment(turn: Turn) -> None:
+    ready = turn.timeline.marks.get(Mark.TRANSCRIPT_READY)
+    if turn.filler is None or ready is None or not turn.timeline.spoken:
+        return
+    await asyncio.sleep(ready + turn.filler.after_s - clock.now())
+    async with turn.sending:
+        if not turn.playback.begun:
+            recording = turn.filler.recording
+            await turn.caller.filler(recording.text, recording.pcm)
+            turn.timeline.filled(duration_s(len(recording.pcm)), clock.now())
 
 
 def _replied(timeline: Timeline) -> TurnOutcome:
@@ -116,7 +156,7 @@ async def _reply(turn: Turn) -> None:
                         if clause is not None:
                             turn.caller.speak_yourself(clause)
                             turn.timeline.sounded("browser", seconds_by_browser(clause.spoken))
-                            turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
+                            turn.timeline.answer_sent(clock.now())
         except ProviderError as error:
             if error.service == "tts":
                 turn.playback.broke_off()
@@ -126,9 +166,10 @@ async def _reply(turn: Turn) -> None:
 
 
 async def _send(turn: Turn, pcm: bytes, source: str) -> None:
-    await turn.caller.audio(pcm)
+    async with turn.sending:
+        await turn.caller.audio(pcm)
     turn.timeline.sounded(source, duration_s(len(pcm)))
-    turn.timeline.mark(Mark.AUDIO_SENT, clock.now())
+    turn.timeline.answer_sent(clock.now())
 
 
 async def _apologise(turn: Turn, error: ProviderError) -> TurnOutcome:
@@ -136,7 +177,7 @@ async def _apologise(turn: Turn, error: ProviderError) -> TurnOutcome:
 
     Says nothing more when some of it was, unless the model broke off because it will not go on.
     """
-    begun = turn.playback.begun
+    begun = turn.playback.answered
     if not begun or error.kind is ErrorKind.DECLINED:
         await _play(turn, turn.apologies.next_for(error))
     if begun:

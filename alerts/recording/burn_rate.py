@@ -40,6 +40,7 @@ MIN_SLOW_TURNS: Final = 3
 BUDGET_LEFT = recorded(
     "slo:budget_left", "Share of the error budget of 28 days that is left; below 0 it is overdrawn.", "tier"
 )
+PERIOD_TURNS = recorded("slo:turns", "Turns of 28 days that were owed a reply.", "tier")
 BURN_RATE = recorded("slo:burn_rate", "How fast the error budget is used: at 1 it lasts 28 days.", "tier", "window")
 BURN = recorded("burn", "Share of slow turns in the long window, while it burns.", "speed", "tier", "policy")
 
@@ -54,6 +55,7 @@ def burns(budgets: Budgets, faster: float = 1.0) -> Iterator[RecordingRule]:
         total(catalog.TURNS_OWED, period, tier),
     )
     yield RecordingRule(BUDGET_LEFT, f"1 - ({used}) / {objective:g}")
+    yield RecordingRule(PERIOD_TURNS, total(catalog.TURNS_OWED, period, tier))
     for window in ("1h", "24h"):
         length = scaled(window, faster)
         burnt = share(total(catalog.BUDGET_BREACHES, length, tier, whole), total(catalog.TURNS_OWED, length, tier))

@@ -7,7 +7,7 @@ from typing import Any
 from agent.budgets import Budgets, load_budgets
 from agent.telemetry import recorded_metrics as verdict_metrics
 from agent.telemetry.catalog import Metric
-from alerts.recording import burn_rate, cost, outage, signals, verdict
+from alerts.recording import burn_rate, cost, network, outage, signals, verdict
 from alerts.recording.model import INTERVAL_S, Sample, seconds
 
 
@@ -20,6 +20,7 @@ def recording_groups(
         "voice-agent-counts": signals.counts(faster),
         "voice-agent-signals": signals.shares(signals.signals(budgets), least),
         "voice-agent-verdict": [*verdict.decision(), *verdict.verdict(), *burn_rate.burns(budgets, faster)],
+        "voice-agent-network": network.network(faster, least),
         "voice-agent-money": cost.money(faster, least),
         "voice-agent-providers": outage.outages(faster),
     }
@@ -32,6 +33,6 @@ def recording_groups(
 
 def recorded_metrics() -> tuple[Metric, ...]:
     """Everything that the rules record."""
-    modules = (verdict_metrics, signals, verdict, burn_rate, cost, outage)
+    modules = (verdict_metrics, signals, verdict, burn_rate, network, cost, outage)
     found = (value for module in modules for value in vars(module).values() if isinstance(value, Metric))
     return tuple(dict.fromkeys(found))

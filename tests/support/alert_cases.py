@@ -68,6 +68,17 @@ CASES = (
         "The llm stage takes 2.0 times its budget on average for free callers on haiku_first",
     ),
     Case(
+        "VoiceAgentNetworkSlow",
+        (
+            ('voice_agent:network:slow_share{tier="free",window="1h"}', "0.02x5 0.12x80"),
+            ('voice_agent:network:slow_lower{tier="free",window="1h"}', "0.01x5 0.07x80"),
+            ('voice_agent:network:slow_lower{tier="free",window="24h"}', "0.2x85"),
+            (f'voice_agent:sessions_slow:increase{{{WHO_TEXT},window="24h"}}', "4x85"),
+        ),
+        "18m", "40m", {"tier": "free"},
+        "12% of the turns of free callers took over 1.5 s by their network alone (objective 5%)",
+    ),
+    Case(
         "VoiceAgentRollBackExperience",
         ROLL_BACK,
         "8m", "20m", WHO,
@@ -270,7 +281,10 @@ CASES = (
     ),
     Case(
         "VoiceAgentErrorBudgetLow",
-        (('voice_agent:slo:budget_left{tier="free"}', "0.4x10 0.05x60"),),
+        (
+            ('voice_agent:slo:budget_left{tier="free"}', "0.4x10 0.05x60"),
+            ('voice_agent:slo:turns{tier="free"}', "500x70"),
+        ),
         "20m", "60m", {"tier": "free"},
         "5% of the error budget of 28 days is left for free callers",
     ),

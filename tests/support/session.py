@@ -30,7 +30,7 @@ from agent.session.registry import Registry
 from agent.session.transport import Capabilities
 from agent.telemetry.events import Event, SessionInfo, Sinks
 from agent.telemetry.exposition import Metrics
-from agent.turn.turn import Recording
+from agent.turn.turn import Filler, Recording
 from tests.support.direct_transport import DirectTransport
 from tests.support.factories import BUDGETS
 
@@ -92,6 +92,14 @@ class ScriptedRecognizer:
     def starts(self, text: str) -> None:
         """Is sure of words."""
         self.heard.put_nowait(SttEvent(SttEventKind.STARTED, text))
+
+    def likely(self, text: str) -> None:
+        """Says that the turn is probably over."""
+        self.heard.put_nowait(SttEvent(SttEventKind.EAGER, text))
+
+    def resumes(self, text: str) -> None:
+        """Says that it was not."""
+        self.heard.put_nowait(SttEvent(SttEventKind.RESUMED, text))
 
     def says(self, text: str) -> None:
         """Ends a turn."""
@@ -188,6 +196,9 @@ class SessionHarness:
     max_sessions: int = 10
     lag_s: float = 0.0
     show_cost: bool = True
+    early_replies: bool = False
+    filler: Filler | None = None
+    goodbye: Recording | None = None
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
     history_down: bool = False
     happened: list[Event] = field(default_factory=list[Event])
@@ -246,6 +257,9 @@ class SessionHarness:
             chains={"stt": ("deepgram",), "llm": ("haiku",), "tts": ("elevenlabs", "openai_tts")},
             speak_degraded=False,
             log_transcripts=False,
+            early_replies=self.early_replies,
+            filler=self.filler,
+            goodbye=self.goodbye,
         )
 
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from agent.budgets import load_budgets
 from agent.core.errors import ConfigurationError
 from agent.core.secrets import weakness
-from agent.settings import SANDBOX_SECRET, load_settings
+from agent.settings import SANDBOX_SECRET, load_settings, variables
 from tests.support.paths import ROOT
 
 
@@ -45,6 +45,24 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
     assert "\n" not in str(caught.value)
     if "SECRET" in name or "KEY" in name:
         assert value not in str(caught.value)
+
+
+def test_a_misspelt_name_in_the_file_is_refused_as_in_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("VOICE_AGENT_PROT=80\n")
+    with pytest.raises(ConfigurationError, match=r"^VOICE_AGENT_PROT is not a setting; did you mean VOICE_AGENT_PORT"):
+        load_settings()
+    file.write_text("voice_agent_port=8123\nSOMEBODY_ELSES=1\n")
+    assert load_settings().port == 8123
+
+
+def test_what_is_set_counts_from_either_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DEEPGRAM_API_KEY=of-the-file\nANTHROPIC_API_KEY=of-the-file\nELEVENLABS_API_KEY=\n")
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "of-the-environment")
+    found = variables()
+    assert (found["DEEPGRAM_API_KEY"], found["ANTHROPIC_API_KEY"]) == ("of-the-file", "of-the-environment")
+    assert "ELEVENLABS_API_KEY" not in found
 
 
 def test_an_empty_variable_means_not_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from tests.support.websocket_client import dial, token_of
 from voice_loadtest.audio import BYTES_PER_SECOND, FRAME_BYTES, FRAME_S, CallerRecording
 
 _SPEECH_S_PER_CHARACTER: Final = 0.06  # how long a browser takes to say a clause, about
+_REPORT_EVERY_S: Final = 0.05  # of playback: clients that report more often are told to slow down
 
 
 class CallerLine:
@@ -32,12 +33,17 @@ class CallerLine:
         self.silence_s = 0.0  # longest silence inside the answer
         self.audio_s = 0.0
         self.browser_clauses = 0
+        self.fillers = 0  # "one moment" was heard so often; it is no answer
+        self._filler_bytes = 0
         self.close_code: int | None = None
         self._audible_until = 0.0
         self._turn = 0
         self._played_bytes = 0
+        self._reporting: asyncio.Task[None] | None = None
         self._rest_of_before = False  # what is heard now still belongs to the reply before
         self._changed = asyncio.Event()
+        self.on_audio: Callable[[bytes], None] = lambda pcm: None  # for a loudspeaker
+        self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
 
     async def read(self) -> None:
         """Reads until the line closes."""
@@ -45,12 +51,17 @@ class CallerLine:
             while True:
                 frame = await self.socket.recv()
                 if isinstance(frame, bytes):
-                    if frame.count(0) < len(frame) and not self._rest_of_before:
+                    if self._filler_bytes > 0:
+                        self._filler_bytes -= len(frame)
+                    elif frame.count(0) < len(frame) and not self._rest_of_before:
                         self.audio_s += len(frame) / BYTES_PER_SECOND
                         self._sounds(len(frame) / BYTES_PER_SECOND)
-                    await self._played(len(frame))
+                    self._played(len(frame))
+                    self.on_audio(frame)
                 else:
-                    await self._message(json.loads(frame))
+                    message = json.loads(frame)
+                    await self._message(message)
+                    self.on_message(message)
                 self._changed.set()
         except ConnectionClosed as closed:
             self.close_code = closed.rcvd.code if closed.rcvd else 1006
@@ -61,7 +72,7 @@ class CallerLine:
 
     async def type(self, text: str) -> None:
         """Types a turn: an answer is owed from now on."""
-        self._owe()
+        self.owe()
         await self.send(type="text", text=text)
 
     async def say(self, clip: CallerRecording, quiet_s: float = 0.0) -> None:
@@ -73,7 +84,7 @@ class CallerLine:
             frame = sound[start : start + FRAME_BYTES]
             await self.socket.send(frame + bytes(FRAME_BYTES - len(frame)))
             if self.owed_at is None and start >= clip.voice_ends * 2:
-                self._owe()
+                self.owe()
 
     def fresh(self) -> None:
         """Forgets the answer before. What still comes of it does not count: the next one follows `transcript.final`."""
@@ -101,14 +112,27 @@ class CallerLine:
             return False
         return True
 
-    async def _played(self, size: int) -> None:
-        """Says that the audio so far was heard, where the client is as quick as that."""
-        if self._instant:
-            self._played_bytes += size
-            played_ms = self._played_bytes / BYTES_PER_SECOND * 1000
-            await self.send(type="playback", turn=self._turn, event="progress", played_ms=played_ms)
+    def stop_reporting(self) -> None:
+        """Says nothing more about what was played."""
+        if self._reporting is not None:
+            self._reporting.cancel()
 
-    def _owe(self) -> None:
+    def _played(self, size: int) -> None:
+        """Says soon that the audio so far was heard, where the client is as quick as that."""
+        self._played_bytes += size
+        if self._instant and (self._reporting is None or self._reporting.done()):
+            self._reporting = asyncio.create_task(self._report())
+
+    async def _report(self) -> None:
+        await asyncio.sleep(_REPORT_EVERY_S)
+        played_ms = self._played_bytes / BYTES_PER_SECOND * 1000
+        try:
+            await self.send(type="playback", turn=self._turn, event="progress", played_ms=played_ms)
+        except ConnectionClosed:
+            return  # the reader tells
+
+    def owe(self) -> None:
+        """The caller is done: an answer is owed from now on."""
         self.owed_at = time.perf_counter()
 
     def _forget_sound(self) -> None:
@@ -133,6 +157,9 @@ class CallerLine:
             case "transcript.final":  # what still came of the reply before does not answer this turn
                 self._forget_sound()
                 self._rest_of_before = False
+            case "filler":
+                self._filler_bytes = round(message["audio_ms"] * BYTES_PER_SECOND / 2000) * 2
+                self.fillers += 1
             case "audio.start":
                 self._turn, self._played_bytes = message["turn"], 0
             case "speech.browser" if not self._rest_of_before:
@@ -164,5 +191,6 @@ async def on_the_line(
                 await line.send(type="hangup")
                 await line.until(lambda: False, 10)
         finally:
+            line.stop_reporting()
             reading.cancel()
             await asyncio.wait({reading})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -13,7 +13,15 @@ from typing import Final
 
 from agent.policy.policies import DEFAULT_PATH
 from agent.providers.recorded import TEXTS
-from agent.telemetry.events import BreakerChanged, CallFinished, Event, FellBack, SessionEnded
+from agent.telemetry.events import (
+    BreakerChanged,
+    CallFinished,
+    Event,
+    FellBack,
+    ListeningNoted,
+    Overlapped,
+    SessionEnded,
+)
 from tests.support.stack import Stack, clip, running_stack, sample
 from tools.chaos.caller import CallerLine, on_the_line
 from tools.chaos.matrix import PLACES, Cell
@@ -35,8 +43,10 @@ class CellOutcome:
 
     calls: Counter[str] = field(default_factory=Counter[str])
     moves: Counter[str] = field(default_factory=Counter[str])
+    notes: Counter[str] = field(default_factory=Counter[str])  # sounds over replies, and what listening noted
     ended: str = ""
     usd: float = 0.0
+    usd_by_service: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class Witness:
@@ -58,6 +68,11 @@ class Witness:
             case SessionEnded():
                 self.of(event.session.session_id).ended = event.outcome.value
                 self.of(event.session.session_id).usd = event.cost_usd
+                self.of(event.session.session_id).usd_by_service = event.cost_by_service
+            case Overlapped(info, kind):
+                self.of(info.session_id).notes[kind.value] += 1
+            case ListeningNoted(info, noted):
+                self.of(info.session_id).notes[noted.value] += 1
             case BreakerChanged():
                 self.breakers.append(event)
             case _:
@@ -151,7 +166,8 @@ async def _typed(cell: Cell, stack: Stack, line: CallerLine) -> None:
     faults = stack.sandbox.world.faults
     if cell.moment == "idle":
         await line.type(SHORT)
-        await line.until(lambda: line.has("audio.end"), _PATIENCE_S)
+        # both: the report of this turn must not pass for that of the next
+        await line.until(lambda: line.has("audio.end") and line.has("turn.metrics"), _PATIENCE_S)
         line.fresh()
     rules = cell.rules(line.session)
     late = cell.moment == "mid-reply" and PLACES[cell.place].service == "tts" and rules[-1].after == 0

@@ -89,7 +89,7 @@ class Cell:
 def troubles(place: str) -> list[Trouble]:
     """Every fault that this place's protocol knows and that is counted; the others are cases of the field."""
     service = PLACES[place].service
-    others = VOICE_FAULTS | LANGUAGE_FAULTS
+    others = VOICE_FAULTS | LANGUAGE_FAULTS | {FaultKind.QUIRK}  # a quirk is one by its variant
     listed = [Trouble(kind) for kind in FaultKind if kind not in others]
     if service == "tts":
         listed.append(Trouble(FaultKind.EMPTY, "silence"))

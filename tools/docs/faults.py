@@ -15,19 +15,6 @@ curl -X DELETE http://127.0.0.1:8100/control/faults
 ```"""
 
 
-def kinds() -> dict[tuple[str, ...], str]:
-    """Kinds of faults → what a client sees, from the table in the docstring of `voice_sandbox/faults.py`."""
-    found: dict[tuple[str, ...], str] = {}
-    names: tuple[str, ...] = ()
-    for line in (faults.__doc__ or "").splitlines():
-        if not line.startswith("| ") or line.startswith(("| ---", "| kind")):
-            continue
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        names = tuple(cells[0].split(", ")) if cells[0] else names
-        found[names] = f"{found.get(names, '')} {cells[1]}".strip()
-    return found
-
-
 def reference() -> str:
     """The page."""
     intro = (
@@ -37,7 +24,9 @@ def reference() -> str:
     fields = {**field_texts(faults.Fault), **{k: v for k, v in field_texts(faults.FaultRule).items() if v}}
     order = list(faults.FaultRule.__dataclass_fields__)
     rule = section("Fields of a rule", (entry(name, sentence(_text(name, fields))) for name in order))
-    table = section("Kinds", (entry(", ".join(names), sentence(text)) for names, text in kinds().items()))
+    table = section(
+        "Kinds", (entry(", ".join(names), sentence(text)) for names, text in faults.kind_sentences().items())
+    )
     return page("Faults of the sandbox", intro, EXAMPLE, rule, table)
 
 

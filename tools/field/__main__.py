@@ -25,19 +25,21 @@ def main(only: str, side_by_side: int) -> None:
     """Play the cases of the field."""
     chosen = [case for case in CASES if only in f"{case.group}: {case.fault}"]
     began = time.perf_counter()
-    rows = asyncio.run(run_cases(chosen, side_by_side=side_by_side))
+    played = asyncio.run(run_cases(chosen, side_by_side=side_by_side))
     took = time.perf_counter() - began
     if not only:
-        PAGE.write_text(document(rows))
+        PAGE.write_text(document(played))
     wrong = 0
-    for row in rows:
+    for row in played.rows:
         problems = row.wrong(LIMIT_S)
         wrong += bool(problems)
         if only or problems:
             answer = "never" if row.answer_s is None else f"{row.answer_s:.2f} s"
-            click.echo(f"{row.case.fault}: {row.heard}; {answer}; {row.outcome}; {dict(row.counted)}; {row.others}")
+            measured = "" if row.measured_s is None else f" (measured {row.measured_s:.2f} s)"
+            click.echo(f"{row.case.fault}: {row.heard}; {answer}{measured}; {row.outcome}; {row.turns} turns;")
+            click.echo(f"  {dict(row.counted)}; {row.others}")
             click.echo(f"  WRONG: {'; '.join(problems)}" if problems else "  as it should be")
-    click.echo(f"{len(rows)} cases in {took:.0f} s, {wrong} wrong")
+    click.echo(f"{len(played.rows)} cases in {took:.0f} s, {wrong} wrong, {played.again} played again")
     sys.exit(bool(wrong))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
-from tests.support.stack import clip
+from tools.chaos.caller import CallerLine
 from tools.field.case import Rules, Scene, Script
+from tools.field.handset import BadLine, handset, say_all
 from voice_sandbox.faults import FaultKind, FaultRule
 
 QUESTION: Final = "what rooms do you have"
@@ -62,20 +62,40 @@ def types_before_and_in(before: str, text: str) -> Script:
     return script
 
 
-def speaks(name: str = "room_01", quiet_s: float = 6.0) -> Script:
-    """Says a bundled clip in real time, then is quiet, with the microphone open."""
+def speaks(*names: str, bad: BadLine | None = None, pause_s: float = 0.6) -> Script:
+    """Says these sounds in real time, with a pause between them, and waits for the answer; the microphone is open."""
+
+    async def script(scene: Scene) -> None:
+        scene.inject()
+        async with handset(scene.line, bad) as phone:
+            await say_all(phone, [scene.sounds[name] for name in names], pause_s)
+            await answered(scene.line)
+
+    return script
+
+
+def speaks_before_and_in(before: str, name: str, *, bad: BadLine | None = None) -> Script:
+    """Says one thing while all is well, then another under the faults."""
 
     async def script(scene: Scene) -> None:
         line = scene.line
-        scene.inject()
-        talking = asyncio.create_task(line.say(clip(name), quiet_s))
-        try:
-            await line.until(lambda: line.has("turn.metrics"), PATIENCE_S)
-        finally:
-            talking.cancel()
-            await asyncio.wait({talking})
+        async with handset(line, bad) as phone:
+            await phone.say(scene.sounds[before])
+            await answered(line)
+            scene.inject()
+            line.fresh()
+            await phone.say(scene.sounds[name])
+            await answered(line)
 
     return script
+
+
+async def answered(line: CallerLine) -> None:
+    """Waits until what was said was answered and the turn is over. The browser's recogniser helps when it is asked."""
+    await line.until(lambda: line.has("turn.metrics") or line.has("listen.browser"), PATIENCE_S)
+    if line.has("listen.browser") and not line.has("turn.metrics"):
+        await line.send(type="text", text="book a room", spoken=True)
+        await line.until(lambda: line.has("turn.metrics"), PATIENCE_S)
 
 
 async def _ask(scene: Scene, text: str) -> None:

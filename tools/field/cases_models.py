@@ -36,6 +36,7 @@ def _lasting(kind: FaultKind, words: str) -> Case:
         says="room",
         everybody=True,
         counted=("haiku → sonnet",),
+        once=("anthropic misconfigured",),
     )
 
 
@@ -157,6 +158,7 @@ CASES: Final = (
         rules=fault("anthropic", FaultKind.NO_USAGE),
         script=types(QUESTION),
         says="room",
+        charged=("llm",),
     ),
     Case(
         group="models",
@@ -164,5 +166,6 @@ CASES: Final = (
         rules=fault("anthropic", FaultKind.NO_USAGE, variant="zeros"),
         script=types(QUESTION),
         says="room",
+        charged=("llm",),
     ),
 )

@@ -32,7 +32,8 @@ def _lasting(kind: FaultKind, words: str) -> Case:
         script=types(QUESTION, QUESTION),
         says="room",
         everybody=True,
-        counted=("elevenlabs → deepgram_tts (breaker_open)",),
+        counted=("elevenlabs → deepgram_tts (misconfigured)",),
+        once=("elevenlabs misconfigured",),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -135,7 +136,8 @@ async def _let_be(sandbox_url: str, *, ill: bool) -> None:
 
 
 def _where_to_look(stack: LocalStack, database: str, since: float, until: float) -> None:
-    _say(f"the figures as text:  VOICE_AGENT_DATABASE_URL={database} voice-agent report")
+    program = sys.argv[0] if Path(sys.argv[0]).name == "voice-agent" else "voice-agent"  # it need not be on the PATH
+    _say(f"the figures as text:  VOICE_AGENT_DATABASE_URL={database} {program} report")
     if stack.prometheus_url is None:
         return
     _say(f"the verdict:          {stack.prometheus_url}/graph?g0.expr=voice_agent%3Averdict")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
 
 from voice_loadtest.gameday import queries
 from voice_loadtest.gameday.observer import WATCHDOG, Observer
 from voice_loadtest.gameday.scenario import BASELINE, FASTER, POLICY, TIER, Scenario
 
-CLOSE_S = 2.0
+SLOW_MS: Final = 1500.0
+CLOSE_S: Final = 2.0
 """An assignment reaches every process within this."""
 
 
@@ -26,8 +29,8 @@ class Milestones:
 
     injected: float = 0.0
     mended_under_fault: float | None = None
-    doubtless: float | None = None
-    """The lower end of the slow share when the fault ended, where it was significantly over its limit."""
+    bad_line_waits_ms: list[float] = field(default_factory=list[float])
+    """What the caller on the bad line waited at each turn, by its own ear."""
     removed: float = 0.0
     recovered: float | None = None
     calls: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
@@ -48,19 +51,12 @@ def pages_resolved(watch: Observer) -> bool:
     return not any(one.firing and one.severity == "page" for one in watch.fired.values())
 
 
-def beyond_doubt(watch: Observer) -> float | None:
-    """The lower end of the policy's slow share, where it is significantly over the limit; else None."""
-    lower, limit = watch.numbers[queries.SLOW_LOWER], watch.numbers[queries.SLOW_LIMIT]
-    judged = watch.numbers[queries.VERDICT] != queries.NOT_ENOUGH
-    return lower if judged and lower is not None and limit is not None and lower > limit else None
-
-
 def check(scenario: Scenario, watch: Observer, milestones: Milestones, names: frozenset[str]) -> list[Check]:
     """Every assertion, in the order in which a reader asks."""
     return [
         *(_fires(name, watch, milestones) for name in scenario.fires),
         _silent(scenario, watch, names),
-        *((_doubt(milestones),) if scenario.beyond_doubt else ()),
+        *((_waited(milestones),) if scenario.injection.bad_line_ms else ()),
         *(_rolled_back(scenario, watch, milestones) if scenario.rolled_back else _kept(watch)),
         _over(scenario, watch, milestones),
     ]
@@ -84,11 +80,12 @@ def _silent(scenario: Scenario, watch: Observer, names: frozenset[str]) -> Check
     return Check(not loud and bool(quiet), text)
 
 
-def _doubt(milestones: Milestones) -> Check:
-    lower = milestones.doubtless
-    if lower is None:
-        return Check(False, "the slow share must be significantly over its limit, and was not: nothing is shown")
-    return Check(True, f"the slow share is significantly over its limit: at least {lower:.1%}")
+def _waited(milestones: Milestones) -> Check:
+    waits = milestones.bad_line_waits_ms
+    if not waits or median(waits) <= SLOW_MS:
+        return Check(False, "the caller on the bad line must wait over 1.5 s in the median: nothing is shown")
+    seconds = median(waits) / 1000
+    return Check(True, f"the caller on the bad line waits {seconds:.1f} s in the median of {len(waits)} turns")
 
 
 def _kept(watch: Observer) -> list[Check]:

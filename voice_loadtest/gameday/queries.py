@@ -23,7 +23,6 @@ _COST: Final = "voice_agent_session_cost_usd"
 TURNS: Final = f"sum(voice_agent:turns_owed:increase{_RECENT})"
 SLOW_SHARE: Final = f"sum(voice_agent:turns_slow:increase{_RECENT}) / {TURNS}"
 VERDICT: Final = f"voice_agent:verdict{_ONE}"
-SLOW_LOWER: Final = f'voice_agent:decision:lower{{tier="{TIER}", policy="{POLICY}", signal="slow_turns"}}'
 SLOW_LIMIT: Final = 'voice_agent:signal:limit{signal="slow_turns"}'
 BASELINE_ENOUGH: Final = f'voice_agent:baseline:enough_data{{tier="{TIER}"}}'
 SESSION_USD: Final = (
@@ -31,7 +30,7 @@ SESSION_USD: Final = (
     f' sum(increase({_COST}_count{{tier="{TIER}"}}[{RECENT_S:g}s]))'
 )
 LIVE: Final = f'sum(voice_agent_active_sessions{{tier="{TIER}"}})'
-QUESTIONS: Final = (TURNS, SLOW_SHARE, VERDICT, SLOW_LOWER, SLOW_LIMIT, BASELINE_ENOUGH, SESSION_USD, LIVE)
+QUESTIONS: Final = (TURNS, SLOW_SHARE, VERDICT, SLOW_LIMIT, BASELINE_ENOUGH, SESSION_USD, LIVE)
 
 
 async def ask(client: httpx.AsyncClient, prometheus_url: str, expr: str) -> float | None:

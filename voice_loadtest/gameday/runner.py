@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from voice_loadtest.gameday import queries
-from voice_loadtest.gameday.assertions import Check, Milestones, beyond_doubt, check, pages_resolved, recovered
+from voice_loadtest.gameday.assertions import Check, Milestones, check, pages_resolved, recovered
 from voice_loadtest.gameday.observer import Observer
 from voice_loadtest.gameday.scenario import BASELINE, POLICY, TIER, Injection, Scenario
 from voice_loadtest.gameday.timeline import GameDayTimeline
@@ -117,10 +117,9 @@ class Play:
                 return False
             if scenario.rolled_back:
                 return self._mended()
-            return (bad is None or bad.done()) and (not scenario.beyond_doubt or beyond_doubt(self._watch) is not None)
+            return bad is None or bad.done()
 
         await self._until(scenario.fault_s, FAULT_MOST_S, seen)
-        self._moments.doubtless = beyond_doubt(self._watch)
 
     async def _recovery(self) -> None:
         self._more = False
@@ -190,8 +189,12 @@ class Play:
         dice = random.Random(0)
         while len(said) < _BAD_LINE_TURNS:
             said += conversation(dice, 3, 4)
-        async with switchboard(self._house, network_ms) as line:
+        async with switchboard(self._house, network_ms, self._bad_line_ended) as line:
             await line.call("bad line", said[:_BAD_LINE_TURNS], premium=False, gap_s=0.2)
+
+    def _bad_line_ended(self, _: float, record: CallRecord) -> None:
+        waits = (turn.voice_to_voice_ms for turn in record.turns)
+        self._moments.bad_line_waits_ms += [wait for wait in waits if wait is not None]
 
     def _ended(self, began: float, record: CallRecord) -> None:
         self._moments.calls.append((self._timeline.now() - (time.monotonic() - began), record.policy))

@@ -64,8 +64,6 @@ class Scenario:
     alert_usd: float | None = None
     """Where the tier's alert threshold lies, where it is not the shipped one."""
     measure: Measure = "slow"
-    beyond_doubt: bool = False
-    """The slow share must end up significantly over its limit, so that something holds the alerts back."""
     healthy_s: float = 15.0
     """How long callers call before the injection, at least."""
     judged_first: bool = True

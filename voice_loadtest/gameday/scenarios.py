@@ -120,13 +120,12 @@ SCENARIOS: Final = (
     Scenario(
         "bad-line",
         "One bad phone line in a low-traffic service",
-        "One caller of few has a round trip of 1.5 s and waits at every turn. The slow share is over its limit beyond"
-        " doubt, but it is one call: nothing fires, no rollback.",
+        "One caller of few has a round trip of 1.5 s and waits at every turn. It is one line, and what a client's"
+        " network adds is capped: nothing fires, no rollback.",
         Injection("one more caller, on a line with a round trip of 1500 ms", bad_line_ms=1500.0),
         fires=(),
         callers=3,
         weights={POLICY: 100},
-        beyond_doubt=True,
         judged_first=False,
     ),
 )

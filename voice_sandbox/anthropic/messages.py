@@ -118,7 +118,8 @@ async def messages(request: AnyRequest) -> ASGIApp:
     except InvalidRequestError as error:
         call.settle(error.kind)
         return _error(error.status, error.kind, error.message)
-    headers = {"request-id": identifier("req_")}
+    tokens = sum(block.tokens for block in blocks_of(body))
+    headers = {"request-id": identifier("req_"), **call.world.rates.anthropic(PROVIDER, tokens)}
     if body.get("stream"):
         headers |= {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
         return Streamed(call, _as_gateway(call, _events(call, body, model)), headers, _spoil)

@@ -8,6 +8,10 @@ from typing import Any, Final
 QUIRKS: Final = ("open_turn", "never_ends", "interim_only", "twice", "word_order")
 
 
+KEEP_OPEN: Final = {"v1": ("interim_only",), "v2": ("open_turn", "never_ends")}
+"""The quirks under which a turn goes on by itself for ever, by the version of the protocol."""
+
+
 def apply_quirk(variant: str, payload: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is sent in place of a message under a quirk; no message where it is left out."""
     message = dict(payload)

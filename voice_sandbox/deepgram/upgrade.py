@@ -7,7 +7,7 @@ header at the start is dropped.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -132,6 +132,10 @@ class Upgrade:
             self.world.counters.add(PROVIDER, self.model, self.session, requests_cancelled=1)
         elif outcome != "served":
             self.world.counters.add(PROVIDER, self.model, self.session, requests_failed=1)
+
+    def keeps_turns_open(self, variants: Collection[str]) -> bool:
+        """Whether a quirk among these lets no turn end by itself."""
+        return self.fault is not None and self.fault.kind is FaultKind.QUIRK and self.fault.variant in variants
 
     async def refused(self) -> bool:
         """Answers the upgrade with its fault, or with 401 where no key is sent; True when it did."""

@@ -20,9 +20,10 @@ from typing import Any, Final
 from litestar import WebSocket
 from litestar.handlers import websocket
 
+from voice_sandbox.deepgram.quirks import KEEP_OPEN
 from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
 from voice_sandbox.deepgram.upgrade import IDLE_S, NET_0001, PROVIDER, BadRequestError, Upgrade, number, pcm_source
-from voice_sandbox.recognizer.turns import LEAST_SILENCE_S, TurnEvent, TurnEventKind, TurnRules, TurnTracker
+from voice_sandbox.recognizer.turns import LEAST_SILENCE_S, TurnEvent, TurnEventKind, TurnRules, TurnTracker, endless
 from voice_sandbox.recognizer.words import RecognizedWord
 from voice_sandbox.state import SandboxState
 
@@ -46,6 +47,7 @@ async def listen_v1(socket: WebSocket[Any, Any, Any]) -> None:
             raise BadRequestError("Flux models are served on /v2/listen.")
         source = pcm_source(params)
         listener = NovaListener(upgrade.world, upgrade.model, upgrade.request_id, params)
+        listener.keep_open(upgrade.keeps_turns_open(KEEP_OPEN["v1"]))
     except BadRequestError as error:
         upgrade.settle("bad_request")
         await upgrade.answer(400, str(error))
@@ -80,6 +82,10 @@ class NovaListener:
         self._interim_at = 0.0
         self._last_word_end: float | None = None
         self._alive_at = 0.0
+
+    def keep_open(self, for_ever: bool) -> None:
+        """Lets no turn end by itself, where that is the fault."""
+        self._tracker.rules = endless() if for_ever else self._tracker.rules
 
     @property
     def deadline(self) -> float | None:

@@ -15,9 +15,10 @@ from typing import Any, Final, cast
 from litestar import WebSocket
 from litestar.handlers import websocket
 
+from voice_sandbox.deepgram.quirks import KEEP_OPEN
 from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
 from voice_sandbox.deepgram.upgrade import IDLE_S, NET_0001, PROVIDER, BadRequestError, Upgrade, number, pcm_source
-from voice_sandbox.recognizer.turns import USUAL_THRESHOLD, TurnEvent, TurnEventKind, TurnRules, TurnTracker
+from voice_sandbox.recognizer.turns import USUAL_THRESHOLD, TurnEvent, TurnEventKind, TurnRules, TurnTracker, endless
 from voice_sandbox.recognizer.words import RecognizedWord
 from voice_sandbox.state import SandboxState
 
@@ -49,6 +50,9 @@ async def listen_v2(socket: WebSocket[Any, Any, Any]) -> None:
             raise BadRequestError(f"No such Flux model: choose one of {', '.join(MODELS)}.")
         source = pcm_source(params)
         listener = FluxListener(upgrade.world, upgrade.model, upgrade.request_id, params)
+        listener.keep_open(
+            upgrade.keeps_turns_open(KEEP_OPEN["v2"]), even_if_asked=upgrade.keeps_turns_open(("never_ends",))
+        )
     except BadRequestError as error:
         upgrade.settle("bad_request")
         await upgrade.answer(400, str(error))
@@ -70,6 +74,7 @@ class FluxListener:
         self._tracker = TurnTracker(
             world.library, rules, lambda: world.latency.sample("stt", provider=PROVIDER, model=model)
         )
+        self._obeys = True
         self._request_id = request_id
         self._word_times = world.options.flux_word_times
         self._sequence = 0
@@ -77,6 +82,11 @@ class FluxListener:
         self._window_start = 0.0
         self._told_at = 0.0
         self._alive_at = 0.0
+
+    def keep_open(self, for_ever: bool, *, even_if_asked: bool = False) -> None:
+        """Lets no turn end by itself, nor by order of the client, where that is the fault."""
+        self._obeys = not even_if_asked
+        self._tracker.rules = endless() if for_ever else self._tracker.rules
 
     @property
     def deadline(self) -> float | None:
@@ -109,7 +119,7 @@ class FluxListener:
         if kind == "CloseStream":
             return [self._update(now), Close(1000)]
         if kind == "ForceEndTurn":
-            return [out for event in self._tracker.force(now) for out in self._tell(event)]
+            return [] if not self._obeys else [out for event in self._tracker.force(now) for out in self._tell(event)]
         if kind == "Configure":
             return [self._configure(cast("dict[str, Any]", message))]
         return self._fatal("UNPARSABLE_CLIENT_MESSAGE", "Unknown message type.")

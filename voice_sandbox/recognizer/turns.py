@@ -68,6 +68,11 @@ class TurnRules:
     least_silence_s: float = LEAST_SILENCE_S
 
 
+def endless() -> TurnRules:
+    """Rules by which no turn ends by itself."""
+    return TurnRules(end=1.0, timeout_s=math.inf)
+
+
 _NOTHING: Final = RecognizedWord((), complete=False)
 
 

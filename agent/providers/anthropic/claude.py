@@ -11,6 +11,7 @@ from agent.core.calls import CUT_REPLIES, CallRecorder, ErrorKind, StopReason, U
 from agent.providers.anthropic.models import options_of
 from agent.providers.base import Prompt, TextDelta
 from agent.providers.call import Failure, ProviderCall
+from agent.providers.headroom import headroom_of
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,
     KEEPALIVE_EXPIRY_S,
@@ -90,6 +91,7 @@ class Claude:
                 **request, stream=True, extra_headers=session_headers(session)
             ) as stream:
                 call.accepted = True
+                call.headroom = headroom_of(stream.response.headers)
                 async for event in cast("AsyncIterator[RawMessageStreamEvent]", stream):
                     text = tokens.text_of(event)
                     if text:
@@ -263,6 +265,7 @@ def _failure(error: Exception, call: ProviderCall) -> Failure:
 
     if isinstance(error, APIStatusError):
         status = _STATUS_BY_TYPE.get(error.type or "", error.status_code)
+        call.headroom = headroom_of(error.response.headers)
         refusal = refusal_of(status, error.body)
         return refusal.failure(kind_of_status(status), retry_after_s(error.response.headers))
     if isinstance(error, APIConnectionError) and isinstance(error.__cause__, Exception):

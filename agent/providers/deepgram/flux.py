@@ -113,11 +113,12 @@ class FluxReader:
     """Turns TurnInfo messages into `SttEvent`.
 
     PARTIAL can come before STARTED: Flux has words but is not sure yet. One without text takes them back. A turn ends
-    once, however often the recogniser says so (`turn_index`).
+    once, however often the recogniser says so (`turn_index`); one whose end was never told ends with the next turn.
     """
 
     def __init__(self) -> None:
         self._open: SttEvent | None = None
+        self._index = -1  # of the turn that is open
         self._ended = -1  # index of the last turn that is over
 
     def read(self, message: Any) -> Iterable[SttEvent]:
@@ -127,14 +128,22 @@ class FluxReader:
         if message.type != "TurnInfo":
             return []
         kind = _KINDS.get(message.event)
-        text: str = message.transcript.strip()
         if kind is None or message.turn_index <= self._ended:
             return []
+        untold = self.rest() if message.turn_index > self._index else []
+        self._open = None if untold else self._open
+        self._index = message.turn_index
+        return [*untold, *self._heard(kind, message)]
+
+    def _heard(self, kind: SttEventKind, message: Any) -> list[SttEvent]:
+        text: str = message.transcript.strip()
         if not text:
             taken_back = self._open is not None and kind is SttEventKind.PARTIAL
             self._open = None if taken_back else self._open
             return [SttEvent(SttEventKind.PARTIAL)] if taken_back else []
-        heard = SttEvent(kind, text, tuple(Word(word.word, word.start, word.end) for word in message.words))
+        heard = SttEvent(
+            kind, text, tuple(Word(word.word, word.start, word.end, word.confidence) for word in message.words)
+        )
         ended = kind is SttEventKind.ENDED
         self._open = None if ended else heard
         self._ended = message.turn_index if ended else self._ended

@@ -173,7 +173,9 @@ class NovaReader:
 
     def _new_words(self, alternative: Any) -> tuple[str, tuple[Word, ...]]:
         """Text and words of a segment, without the words of a turn that is over (UtteranceEnd can outrun a segment)."""
-        words = [Word(word.punctuated_word or word.word, word.start, word.end) for word in alternative.words]
+        words = [
+            Word(word.punctuated_word or word.word, word.start, word.end, word.confidence) for word in alternative.words
+        ]
         new = tuple(word for word in words if word.start_s is None or word.start_s >= self._ended_at_s)
         text: str = alternative.transcript.strip()
         return (text if len(new) == len(words) else " ".join(word.text for word in new)), new

@@ -12,6 +12,7 @@ from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import CallRecorder, ErrorKind, Unit
 from agent.providers.base import Audio
 from agent.providers.call import NO_RECORDER, Failure, ProviderCall, Quota
+from agent.providers.headroom import headroom_of
 from agent.providers.http import (
     CONNECT_TIMEOUT_S,
     KEEPALIVE_EXPIRY_S,
@@ -110,6 +111,7 @@ class ElevenLabs:
                 **self._asked(session),
             ) as response:
                 call.accepted = True
+                call.headroom = headroom_of(response.headers)
                 self._remember(session, text)
                 async with aclosing(audio_of(call, response.headers, response.data, SAMPLE_RATE)) as speech:
                     async for piece in speech:
@@ -159,7 +161,7 @@ def _classify(error: Exception, call: ProviderCall) -> Failure:
     from elevenlabs.core import ApiError
 
     if isinstance(error, ApiError):
-        status = error.status_code or 500
+        status, call.headroom = error.status_code or 500, headroom_of(error.headers)
         failure = refusal_of(status, error.body).failure(kind_of_status(status), retry_after_s(error.headers))
     else:
         failure = Failure(kind_of_transport_error(error, call))

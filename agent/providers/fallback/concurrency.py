@@ -26,6 +26,11 @@ class PriorityLimiter:
         """Slots that nobody has."""
         return self._limit - self._taken
 
+    @property
+    def free_share(self) -> float:
+        """The share of all slots that nobody has, 0 to 1."""
+        return self.free / self._limit
+
     async def take(self, *, first: bool, within_s: float) -> bool:
         """Takes a slot, waiting for at most `within_s` seconds. False when there was none; else `give` it back."""
         if self._open_to(first=first) and not self._waiting[True] and (first or not self._waiting[False]):

@@ -15,7 +15,8 @@ fresh connection and the same probe. There is no second opinion on the last step
 said before a pause, the stream fails, so that the client is asked, and nobody counts as failed.
 
 **A turn that does not end** is ended here with the words known, after the silence of `ListeningRules.patience`: the
-recogniser is asked first, and one that does not even answer to that is connected to anew.
+recogniser is asked first, and one that does not even answer to that is connected to anew. One that left out a good deal
+of what was said has stalled: the whole turn is told to the next step, or where there is none to a fresh connection.
 
 **A connection that was closed because we had no audio to send** is opened again with the next audio, and is nobody's
 failure.
@@ -33,7 +34,16 @@ from typing import Final
 
 from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
-from agent.core.calls import CallRecorder, ErrorKind, Fallback, FallbackObserver, ListeningNote, ProviderError, note
+from agent.core.calls import (
+    CallRecorder,
+    ErrorKind,
+    Fallback,
+    FallbackObserver,
+    ListeningNote,
+    ProviderError,
+    note,
+    note_confidence,
+)
 from agent.providers.base import EndsTurns, SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.replay_buffer import Unheard
@@ -216,6 +226,8 @@ class FallbackSttStream:
             step.breaker.succeeded(None)
         self._progress = True
         self._unheard.voiced_s = 0.0
+        if heard.kind is SttEventKind.ENDED:
+            note_confidence(self._recorder, step.provider.provider, (word.confidence for word in heard.words))
         if self._suspect is not None:
             if self._suspect is not step and self._suspect.breaker is not None:
                 self._suspect.breaker.failed(ErrorKind.EMPTY, session=self._session)
@@ -284,7 +296,12 @@ class FallbackSttStream:
             return
         self._asked_to_end_at = None
         if self._unheard.voiced_s > _SOME_VOICE_S and not self._retold:
-            self._retold = True  # it stalled in the middle: the whole turn is told to a fresh connection first
+            self._retold = True  # it stalled in the middle: the whole turn is told again before it is ended
+            if self._chain.after(step) is not None:
+                self._chain.rest(step)
+                if step.breaker is not None:
+                    step.breaker.failed(ErrorKind.STALLED, session=self._session)
+                raise StepSkippedError(ErrorKind.STALLED)
             note(self._recorder, ListeningNote.RECONNECTED)
             raise ReconnectError
         note(self._recorder, ListeningNote.TURN_ENDED_HERE)

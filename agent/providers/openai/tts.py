@@ -9,6 +9,7 @@ from typing import Final
 from agent.core.calls import CallRecorder, Unit
 from agent.providers.base import Audio
 from agent.providers.call import ProviderCall
+from agent.providers.headroom import headroom_of
 from agent.providers.http import READ_TIMEOUT_S, session_headers
 from agent.providers.openai.client import classify, connect, list_models
 from agent.providers.speech import audio_of
@@ -54,6 +55,7 @@ class OpenAISpeech:
                 extra_headers=session_headers(session),
             ) as response:
                 call.accepted = True
+                call.headroom = headroom_of(response.headers)
                 data = response.iter_bytes(_CHUNK_BYTES)
                 async with aclosing(audio_of(call, response.headers, data, _RATE)) as speech:
                     async for piece in speech:

@@ -131,6 +131,14 @@ class AudioStart(WireMessage, frozen=True, kw_only=True, tag="audio.start"):
     turn: int
 
 
+class FillerMessage(WireMessage, frozen=True, kw_only=True, tag="filler"):
+    """The next `audio_ms` of this turn's audio are no part of the reply: they say `text` while it takes longer."""
+
+    turn: int
+    text: str
+    audio_ms: float
+
+
 class AudioEnd(WireMessage, frozen=True, kw_only=True, tag="audio.end"):
     """All audio of the reply has been sent."""
 
@@ -243,6 +251,7 @@ ServerMessage = (
     | TranscriptFinal
     | ReplyText
     | AudioStart
+    | FillerMessage
     | AudioEnd
     | AudioPause
     | AudioResume

@@ -54,7 +54,13 @@ def message_of(event: events.SessionEvent) -> ServerMessage:
             return messages.TranscriptPartial(text=text)
         case events.TurnStarted(turn, text, spoken):
             return messages.TranscriptFinal(turn=turn, text=text, spoken=spoken)
-        case events.ReplyStarted() | events.ClauseStarted() | events.SpeechRequested() | events.ReplyCompleted():
+        case (
+            events.ReplyStarted()
+            | events.FillerStarted()
+            | events.ClauseStarted()
+            | events.SpeechRequested()
+            | events.ReplyCompleted()
+        ):
             return _speaking(event)
         case events.ReplyPaused(turn):
             return messages.AudioPause(turn=turn)
@@ -101,11 +107,17 @@ def turn_metrics(record: TurnRecord) -> messages.TurnMetrics:
 
 
 def _speaking(
-    event: events.ReplyStarted | events.ClauseStarted | events.SpeechRequested | events.ReplyCompleted,
+    event: events.ReplyStarted
+    | events.FillerStarted
+    | events.ClauseStarted
+    | events.SpeechRequested
+    | events.ReplyCompleted,
 ) -> ServerMessage:
     match event:
         case events.ReplyStarted(turn):
             return messages.AudioStart(turn=turn)
+        case events.FillerStarted(turn, text, audio_s):
+            return messages.FillerMessage(turn=turn, text=text, audio_ms=round(audio_s * 1000, 1))
         case events.ClauseStarted(turn, clause, text):
             return messages.ReplyText(turn=turn, clause=clause, text=text)
         case events.SpeechRequested(turn, clause, text):

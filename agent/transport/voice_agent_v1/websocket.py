@@ -42,6 +42,8 @@ PING_EVERY_S: Final = 5.0
 FIRST_PINGS_S: Final = (0.0, 0.2, 0.4)  # so that the first turn already has a round trip
 MAX_PINGS_OPEN: Final = 16
 LINGER_S: Final = 2.0  # for what is queued to leave after a close was decided
+ROUND_TRIP: Final = "voice_agent.round_trip"
+"""The extension of the ASGI scope by which the server says the round trip that its WebSocket layer measures."""
 CLOSE_S: Final = 5.0  # for the close frame itself
 NOT_READING: Final = "the client does not read what it is sent: read the socket all the time"
 
@@ -92,9 +94,18 @@ class RoundTrip:
 class WebSocketConnection:
     """Frames in, frames out: a `ClientTransport`. `read_start` comes first, then `run`."""
 
-    def __init__(self, socket: ReadWriteSocket, dropped: Callable[[str], None] = lambda _: None) -> None:
-        """`dropped` is told the kind of each thing that the client sent too fast."""
+    def __init__(
+        self,
+        socket: ReadWriteSocket,
+        dropped: Callable[[str], None] = lambda _: None,
+        layer_round_trip: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        """`dropped` is told the kind of each thing that the client sent too fast.
+
+        `layer_round_trip` is the round trip of the WebSocket layer's own pings in seconds, None until it is known.
+        """
         self._socket = socket
+        self._layer_round_trip = layer_round_trip
         self._pacer = Pacer(clock.now(), self.send_message, dropped)
         slow = encode(Error(code="slow_client", message=NOT_READING, fatal=True))
         self.queue = SendQueue(Overflow(slow, CloseCode.SLOW_CLIENT, "slow client"))
@@ -104,7 +115,9 @@ class WebSocketConnection:
 
     @property
     def round_trip_s(self) -> float | None:
-        return self.round_trip.seconds
+        """The smaller of the protocol's and the layer's: a page that answers `ping` late makes no line slow."""
+        known = (one for one in (self.round_trip.seconds, self._layer_round_trip()) if one is not None)
+        return min(known, default=None)
 
     def send(self, event: SessionEvent) -> None:
         self.send_message(message_of(event))

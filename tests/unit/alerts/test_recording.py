@@ -278,3 +278,15 @@ def lower_end(share: float, sample: int, z: float) -> float:
 def test_signals_are_named_as_the_board_names_them() -> None:
     assert [way.name for way in signals(load_budgets())] == ["slow_turns", "slow_sessions", "no_reply", "lost_sessions"]
     assert select(SHARE) == "voice_agent:signal:share"
+
+
+@needs_promtool
+def test_what_the_network_makes_slow_is_a_share_of_its_own(tmp_path: Path) -> None:
+    slow = {f"voice_agent_network_slow_turns_total{{{NEW}}}": 0.4}
+    per_minute = {**traffic(NEW, turns=2, sessions=0.4, slow=0.5), **traffic(OLD, turns=2, sessions=0.4), **slow}
+    share = "round(voice_agent:network:slow_share, 0.01)"
+    cases = {
+        ("100m", share): {f'{{tier="free", window="{window}"}}': 0.1 for window in ("1h", "6h", "24h")},
+        ("10m", share): {},
+    }
+    check(tmp_path, RULES, [*INFO, *counters(per_minute, MINUTES)], cases)

@@ -3,112 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
-from agent.billing.accounts import LeaseWish
-from agent.billing.ceilings import Payer, Scope, SpendingCeilings, Step
-from agent.billing.prices import NANO, load_prices
+from agent.billing.ceilings import Payer, Scope, Step
+from agent.billing.prices import NANO
 from agent.budgets import Tier
-from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver, ProviderError, Unit, Usage
-from agent.providers.base import Audio, Message, Prompt, SpeechStream, TextDelta
-from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
-from agent.telemetry.exposition import Metrics
+from agent.core.calls import CallRecorder, FallbackObserver, ListeningNote, ProviderError
+from agent.core.calls import note as tell
+from agent.providers.base import Audio, SpeechStream
+from agent.session.guarded import GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
+from tests.support.ceilings import (
+    PRICES,
+    PROMPT,
+    Clock,
+    Model,
+    Observer,
+    Process,
+    Recorder,
+    SharedLeases,
+    member,
+    stranger,
+)
 from tests.support.factories import BUDGETS, NOON, heard, said, thought
 from tests.support.virtual_time import run_virtual
-
-PRICES = CallPrices(load_prices())
-PROMPT = Prompt(system="You answer the phone. " * 40, memory="", messages=(Message("user", "x" * 1_990),))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
-
-
-class Process:
-    """One process with its ceilings."""
-
-    def __init__(self, clock: Clock | None = None) -> None:
-        self.clock = clock or Clock()
-        self.metrics = Metrics()
-        self.ceilings = SpendingCeilings(BUDGETS.ceilings, self.metrics, secret="s" * 32, now=self.clock)
-
-    def limited(self, scope: Scope, tier: Tier, action: str) -> float:
-        labels = {"scope": scope.value, "tier": tier.value, "action": action}
-        return self.metrics.registry.get_sample_value("voice_agent_spending_limited_total", labels) or 0.0
-
-
-class SharedLeases:
-    """The database of several processes, which may be down."""
-
-    def __init__(self) -> None:
-        self.leased: dict[object, int] = {}
-        self.down = False
-
-    async def lease(self, wishes: Sequence[LeaseWish]) -> Sequence[int]:
-        if self.down:
-            raise OSError
-        granted: list[int] = []
-        for wish in wishes:
-            before = self.leased.get(wish.key, 0)
-            got = max(wish.owed, min(wish.nano_usd, wish.limit - before)) if wish.nano_usd > 0 else wish.nano_usd
-            self.leased[wish.key] = before + got
-            granted.append(got)
-        return granted
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-
-    def record(self, call: Call) -> None:
-        self.calls.append(call)
-
-
-class Observer(Recorder):
-    def __init__(self) -> None:
-        super().__init__()
-        self.moves: list[Fallback] = []
-
-    def fell_back(self, fallback: Fallback) -> None:
-        self.moves.append(fallback)
-
-
-class Model:
-    """A model whose replies take as long as somebody lets them."""
-
-    provider = "anthropic"
-    model = "claude-sonnet-5-5"
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.told: list[CallRecorder] = []
-
-    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
-        self.asked += 1
-        self.told.append(recorder)
-        outcome = "cancelled"
-        try:
-            yield TextDelta("Hello.")
-            outcome = "ok"
-        finally:
-            usage = Usage({Unit.INPUT_TOKENS: 3_000, Unit.OUTPUT_TOKENS: 50}, estimated=outcome == "cancelled")
-            recorder.record(Call("llm", self.provider, self.model, "ok", 0.0, 0.1, 0.2, usage))
-
-
-def stranger(name: str = "free-1", address: str | None = "192.0.2.1") -> Payer:
-    return Payer(name, Tier.FREE, address)
-
-
-def member(name: str = "ada", address: str | None = "192.0.2.9") -> Payer:
-    return Payer(name, Tier.PREMIUM, address)
 
 
 async def test_a_hundred_superseded_texts_cost_a_stranger_no_more_than_a_session() -> None:
@@ -175,8 +96,6 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
         provider, model = "deepgram", "flux-general-en"
 
         def open(self, session: str, to: CallRecorder) -> object:
-            from contextlib import asynccontextmanager
-
             @asynccontextmanager
             async def opened() -> AsyncGenerator[SpeechStream]:
                 yield Stream()  # type: ignore[misc]
@@ -192,6 +111,26 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
         minute = PRICES.paid(heard(60)) / NANO
         assert purse.used_usd == pytest.approx(minute, rel=1e-3)
     assert purse.used_usd == pytest.approx(minute, rel=1e-9)
+
+
+async def test_what_listening_noted_reaches_the_recorder_behind_the_purse() -> None:
+    notes: list[ListeningNote] = []
+
+    class Noting(Recorder):
+        def noted(self, note: ListeningNote) -> None:
+            notes.append(note)
+
+    class Recogniser:
+        provider, model = "deepgram", "flux-general-en"
+
+        @asynccontextmanager
+        async def open(self, session: str, to: CallRecorder) -> AsyncGenerator[None]:
+            tell(to, ListeningNote.TURN_FORCED)
+            yield None
+
+    purse = Process().ceilings.purse(stranger())
+    async with GuardedSpeechToText(Recogniser(), purse, PRICES).open("s1", Noting()):  # type: ignore[arg-type]
+        assert notes == [ListeningNote.TURN_FORCED]
 
 
 async def test_a_voice_beyond_the_ceiling_is_not_asked() -> None:

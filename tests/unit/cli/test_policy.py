@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.cli.policy import decisions, policy
+from agent.cli.report import ledger
 from tests.support.policies import ALERT, EVIDENCE, decided
 from tests.support.policy_store import stored, watch_on
 
@@ -35,6 +37,7 @@ async def start_service(url: str) -> None:
 
 
 def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
+    run(ledger, "migrate")
     assert "never assigned: the service has not started yet" in run(policy, "list")
     assert "start the service once" in run(policy, "history")
     assert "no decision yet" in run(decisions)
@@ -42,7 +45,7 @@ def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
     made = run(policy, "assign", "free", "haiku_first=90", "economy=10", "--reason", "a canary")
     assert "free: new sessions get haiku_first 90 %, economy 10 % (revision 2)" in made
     assert "revision 2 since" in run(policy, "list")
-    rolled = run(policy, "rollback", "free")
+    rolled = run(policy, "rollback", "free", "--yes")
     assert "free: new sessions get haiku_first 95 %, sonnet_first 5 % (revision 3)" in rolled
     history = json.loads(run(policy, "history", "--tier", "free", "--json"))
     assert [(one["revision"], one["cause"], one["restores"]) for one in history] == [
@@ -60,7 +63,7 @@ def test_nothing_changes_that_the_operator_did_not_see(url: str) -> None:
     )
     shown = run(policy, "rollback", "free", typed="n\n", status=1)
     assert "free gets economy 100 %: revision 2 since" in shown and "somebody was faster" in shown
-    assert "nothing was changed; without a question: --revision 2" in shown
+    assert "nothing was changed; without a question: --yes, or --revision" in shown
     assert "nothing was changed" in run(policy, "assign", "free", "haiku_first=100", typed="", status=1)
     assert len(json.loads(run(policy, "history", "--tier", "free", "--json"))) == 2
     assert "revision 3" in run(policy, "rollback", "free", "--revision", "2", typed="")
@@ -88,9 +91,21 @@ def test_a_user_without_a_name_can_roll_back_too(url: str, monkeypatch: pytest.M
 
     monkeypatch.setattr("getpass.getuser", nameless)
     asyncio.run(start_service(url))
-    run(policy, "rollback", "free")
+    run(policy, "rollback", "free", "--yes")
     [rolled, _] = json.loads(run(policy, "history", "--tier", "free", "--json"))
     assert rolled["actor"].startswith("command (uid ")
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("", 1)])
+def test_a_rollback_asks_and_says_its_price(url: str, answer: str, status: int) -> None:
+    asyncio.run(start_service(url))
+    result = CliRunner().invoke(policy, ["rollback", "free"], input=answer, catch_exceptions=False)
+    assert result.exit_code == status
+    assert "new sessions get sonnet_first 100 % instead of haiku_first 95 %, sonnet_first 5 %" in result.output
+    assert re.search(r"costs about \$0\.\d{4} instead of \$0\.\d{4} \(\+\d+%\)", result.output)
+    assert ("nothing was changed; without a question: --yes" in result.output) is (status == 1)
+    history = json.loads(run(policy, "history", "--tier", "free", "--json"))
+    assert len(history) == (2 if status == 0 else 1)
 
 
 def test_every_knob_of_a_policy() -> None:

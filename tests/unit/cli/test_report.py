@@ -15,6 +15,8 @@ from click.testing import CliRunner
 
 from agent.billing.prices import load_prices
 from agent.cli.cost import cost, knobs_of
+from agent.cli.memory import memory
+from agent.cli.policy import decisions, policy
 from agent.cli.report import forget, ledger, report
 from agent.core.calls import Unit
 from agent.core.errors import ConfigurationError
@@ -138,6 +140,37 @@ def test_forget_and_prune() -> None:
     assert [part["total_usd"] for part in after["spending"]] == [part["total_usd"] for part in before]
     assert "charges                0" in run(ledger, "prune", "--days", "1")
     assert "revision 0004" in run(ledger, "migrate")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (report, []),
+        (report, ["session", "p3"]),
+        (memory, ["show", "p3"]),
+        (forget, ["ada"]),
+        (ledger, ["prune"]),
+        (ledger, ["revoke", "p3"]),
+        (policy, ["list"]),
+        (decisions, []),
+    ],
+)
+def test_a_command_of_another_folder_makes_no_empty_database(
+    command: click.Command, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VOICE_AGENT_DATABASE_URL", raising=False)
+    with pytest.raises(ConfigurationError, match=re.escape(f"no database {tmp_path}/var/voice-agent.db")):
+        CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_of_an_empty_database_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_DATABASE_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+    run(ledger, "migrate")
+    text = run(report)
+    assert "nothing happened in this time" in text
+    assert str(tmp_path / "ledger.db") in text
 
 
 @pytest.mark.parametrize("period", ["24", "1w", "-1h", ""])

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as models
 
-from agent.telemetry import catalog
+from agent.budgets import load_budgets
+from agent.telemetry import catalog, span_attributes
+from alerts.groups import all_alerts
+from alerts.model import RuleContext, RunbookLinks
 from alerts.recording.groups import recorded_metrics, recording_groups
 from dashboards import model as shared
 from dashboards.__main__ import files
@@ -86,7 +91,7 @@ def test_every_panel_says_what_it_is_and_why_it_may_be_empty(board: dict[str, An
     for panel in panels(board):
         assert len(panel["description"]) > 60, panel["title"]
         assert len(panel["fieldConfig"]["defaults"]["noValue"]) > 15, panel["title"]
-        assert panel["fieldConfig"]["defaults"]["unit"] in {"none", "short", "s", "percentunit", "currencyUSD"}
+        assert panel["fieldConfig"]["defaults"]["unit"] in {"none", "short", "s", "percentunit", "currencyUSD", "bytes"}
 
 
 def test_both_boards_have_the_variables_annotations_and_a_link_that_keeps_them(board: dict[str, Any]) -> None:
@@ -142,3 +147,28 @@ def test_every_metric_is_on_a_board_or_deliberately_not() -> None:
     missing = {metric.name for metric in catalog.all_metrics()} - shown
     assert missing == {metric.name for metric in NOT_ON_A_BOARD}
     assert all(NOT_ON_A_BOARD.values())
+
+
+def test_a_panel_leads_to_the_runbooks_of_its_alerts() -> None:
+    links = {
+        (uid.removeprefix("voice-agent-"), panel["id"]): [link["url"] for link in panel.get("links", [])]
+        for uid, board in boards().items()
+        for panel in panels(board)
+    }
+    alerts = [alert for group in all_alerts(RuleContext(load_budgets())).values() for alert in group]
+    for alert in alerts:
+        assert f"{RunbookLinks().runbooks}/{alert.name}.md" in links[alert.panel.board, alert.panel.id]
+
+
+def test_a_panel_leads_to_the_sessions_behind_it() -> None:
+    attributes = {value for name, value in vars(span_attributes).items() if name.isupper() and isinstance(value, str)}
+    found = [link["url"] for board in boards().values() for panel in panels(board) for link in panel.get("links", [])]
+    explored = [url for url in found if url.startswith("/explore?")]
+    assert len(explored) > 15
+    for url in explored:
+        pane = json.loads(unquote(parse_qs(urlsplit(url).query)["panes"][0]))["a"]
+        assert pane["range"] == {"from": "${__from}", "to": "${__to}"}
+        query = pane["queries"][0]["query"]
+        assert set(re.findall(r"span\.([\w.]+)", query)) <= attributes, query
+        assert "${tier:percentencode}" in query
+        assert "${policy:percentencode}" in query

@@ -157,6 +157,26 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
             "haiku_last = 95",
             "assignments.free.haiku_last: unknown key; takes haiku_first | sonnet_first | economy",
         ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nearly_replies = { threshold_percent = 20 }',
+            "policy haiku_first.early_replies.threshold_percent: takes a whole number from 30 to 90, got 20",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nearly_replies = { threshold_percent = 95 }',
+            "policy haiku_first.early_replies.threshold_percent: takes a whole number from 30 to 90, got 95",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nendpointing = { flux_threshold_percent = 99 }',
+            "policy haiku_first.endpointing.flux_threshold_percent: takes a whole number from 50 to 90, got 99",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "nova-3"\nearly_replies = { threshold_percent = 50 }',
+            "policy haiku_first.early_replies: takes stt_model = 'flux'",
+        ),
         ("[assignments.free]", "[assignments.gold]", "assignments.gold: unknown key; takes free | premium"),
         (
             "[assignments.premium]\nhaiku_first = 95\nsonnet_first = 5",

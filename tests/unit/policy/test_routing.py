@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.policy.policies import Policy, load_policies
@@ -97,6 +97,7 @@ def test_plural_and_singular() -> None:
 
 
 @given(st.lists(st.text(st.characters(categories=("Ll", "Lu", "Nd")), min_size=1, max_size=8), min_size=1, max_size=4))
+@example(["0", "İ0", "İ0", "İ0"])
 def test_every_term_finds_itself(words: list[str]) -> None:
     term = " ".join(words)
     terms = TermList([term])

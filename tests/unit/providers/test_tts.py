@@ -58,6 +58,8 @@ async def test_a_clause_is_streamed_and_counted(name: str, recorder: RecordingRe
     assert counted == len(CLAUSE)
     assert not call.usage.estimated
     assert call.first_output_at is not None
+    assert set(call.headroom) == ({"concurrency"} if name == "elevenlabs" else {"requests"})
+    assert all(0.9 < left < 1 for left in call.headroom.values())
 
 
 async def test_24_khz_comes_out_as_long_as_16_khz(recorder: RecordingRecorder) -> None:

@@ -1,4 +1,4 @@
-"""How many connections a process takes: descriptors stay free, and somebody is told before there are none."""
+"""Connections are counted from the accept on: every address has its share, and files and providers theirs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,39 @@ import pytest
 from agent.server import connections
 from agent.server.connections import ConnectionGate
 from agent.telemetry.exposition import Metrics
+from tests.support.raw_server import (
+    raw_server,
+)
+
+
+async def test_connections_are_counted_from_the_accept_on() -> None:
+    async with raw_server(limit=5) as at:
+        pairs = [await at.connect() for _ in range(5)]
+        await asyncio.sleep(0.05)
+        assert at.gate.open == 5
+        reader, writer = await at.connect()
+        answer = await reader.read()
+        assert b" 503 " in answer and b"retry-after: 10" in answer
+        assert at.counted("connections_refused_total", "full") == 1
+        for _, one in [*pairs, (reader, writer)]:
+            one.close()
+        await asyncio.sleep(0.05)
+        assert at.gate.open == 0
+
+
+async def test_one_address_has_its_share_and_proxies_have_none() -> None:
+    async with raw_server(per_address=2) as at:
+        pairs = [await at.connect() for _ in range(3)]
+        assert b" 503 " in await pairs[2][0].read()
+        assert at.counted("connections_refused_total", "address") == 1
+        for _, writer in pairs:
+            writer.close()
+    async with raw_server(per_address=2, exempt=("127.0.0.0/8",)) as at:
+        pairs = [await at.connect() for _ in range(5)]
+        await asyncio.sleep(0.05)
+        assert at.gate.open == 5
+        for _, writer in pairs:
+            writer.close()
 
 
 async def test_descriptors_are_left_for_files_and_providers(monkeypatch: pytest.MonkeyPatch) -> None:

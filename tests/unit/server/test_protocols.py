@@ -3,126 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import os
-import struct
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from agent.core.addresses import Networks
-from agent.server.connections import ConnectionGate
-from agent.server.protocols import MAX_FRAME, PIECE, guarded
-from agent.telemetry.exposition import Metrics
-
-DEADLINE_S = 0.3
-UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: " + base64.b64encode(bytes(16)) + b"\r\n"
+from agent.server.protocols import MAX_FRAME, PIECE
+from tests.support.raw_server import (
+    DEADLINE_S,
+    HEARD,
+    ROUND_TRIPS,
+    UPGRADE,
+    close_code,
+    frame,
+    raw_server,
+    upgraded,
 )
-
-
-async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers HTTP after the body has come; a WebSocket is accepted and read to its end."""
-    if scope["type"] == "http":
-        while (await receive()).get("more_body"):
-            pass
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
-        return
-    await receive()
-    await send({"type": "websocket.accept"})
-    while (message := await receive())["type"] != "websocket.disconnect":
-        if message.get("text") == "fill":
-            FILLING.append(asyncio.create_task(fill(send)))
-        elif message.get("text") == "heard?":
-            HEARD.set()
-    while FILLING:
-        FILLING.pop().cancel()
-
-
-FILLING: list[asyncio.Task[None]] = []
-HEARD = asyncio.Event()
-
-
-async def fill(send: Any) -> None:
-    """A long reply to a client that does not read, or whose line is slow: more than the system buffers."""
-    while True:
-        await send({"type": "websocket.send", "bytes": bytes(100_000)})
-
-
-@dataclass(frozen=True)
-class Running:
-    port: int
-    gate: ConnectionGate
-    metrics: Metrics
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.port)
-
-    def counted(self, name: str, reason: str) -> float:
-        return self.metrics.registry.get_sample_value(f"voice_agent_{name}", {"reason": reason}) or 0.0
-
-
-@asynccontextmanager
-async def server(limit: int = 100, per_address: int = 100, exempt: tuple[str, ...] = ()) -> AsyncGenerator[Running]:
-    metrics = Metrics()
-    gate = ConnectionGate(limit, per_address, (Networks.parse(exempt),), metrics)
-    http, websocket = guarded(gate, DEADLINE_S)
-    config = uvicorn.Config(
-        app, port=0, http=http, ws=websocket, ws_max_size=MAX_FRAME, ws_per_message_deflate=False, log_config=None,
-        lifespan="off", loop="asyncio", timeout_graceful_shutdown=1,
-    )  # fmt: skip
-    running = uvicorn.Server(config)
-    running.capture_signals = _no_signals  # type: ignore[method-assign]
-    task = asyncio.create_task(running.serve())
-    async with asyncio.timeout(10):
-        while not running.started:  # noqa: ASYNC110  uvicorn has no event for it
-            await asyncio.sleep(0.005)
-    try:
-        yield Running(running.servers[0].sockets[0].getsockname()[1], gate, metrics)
-    finally:
-        running.should_exit = True
-        await task
-
-
-@contextmanager
-def _no_signals() -> Any:
-    yield
-
-
-def frame(opcode: int, payload: bytes = b"", *, final: bool = True) -> bytes:
-    length = len(payload)
-    head = bytes([opcode | (0x80 if final else 0)])
-    if length < 126:
-        head += bytes([0x80 | length])
-    elif length < 65_536:
-        head += bytes([0x80 | 126]) + struct.pack("!H", length)
-    else:
-        head += bytes([0x80 | 127]) + struct.pack("!Q", length)
-    return head + bytes(4) + payload  # a mask of zeros
-
-
-async def upgraded(at: Running) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    reader, writer = await at.connect()
-    writer.write(UPGRADE + b"\r\n")
-    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
-    return reader, writer
-
-
-async def close_code(reader: asyncio.StreamReader) -> int:
-    async with asyncio.timeout(5):
-        data = await reader.read()
-    position = data.rindex(b"\x88")
-    return struct.unpack("!H", data[position + 2 : position + 4])[0]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +37,7 @@ async def close_code(reader: asyncio.StreamReader) -> int:
     ],
 )
 async def test_what_never_arrives_is_not_waited_for(part: bytes) -> None:
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await at.connect()
         writer.write(part)
         async with asyncio.timeout(5):
@@ -150,7 +50,7 @@ async def test_what_never_arrives_is_not_waited_for(part: bytes) -> None:
 
 
 async def test_single_bytes_do_not_prolong_the_deadline() -> None:
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await at.connect()
         began = asyncio.get_running_loop().time()
         answer = asyncio.create_task(reader.read())
@@ -165,7 +65,7 @@ async def test_single_bytes_do_not_prolong_the_deadline() -> None:
 
 
 async def test_slow_but_complete_requests_are_answered_and_keep_alive_goes_on() -> None:
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await at.connect()
         for _ in range(3):
             writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
@@ -177,7 +77,7 @@ async def test_slow_but_complete_requests_are_answered_and_keep_alive_goes_on() 
 
 
 async def test_an_upgrade_with_an_over_long_header_is_answered() -> None:
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await at.connect()
         writer.write(UPGRADE + b"X-Long: " + b"x" * 9_000 + b"\r\n\r\n")
         async with asyncio.timeout(5):
@@ -190,7 +90,7 @@ async def test_an_upgrade_with_an_over_long_header_is_answered() -> None:
 
 
 async def test_a_frame_over_the_limit_is_refused_before_it_has_arrived() -> None:
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await upgraded(at)
         writer.write(frame(2, bytes(MAX_FRAME)))
         writer.write(frame(2, bytes(MAX_FRAME + 1))[:200])  # the header says how long it will be
@@ -199,7 +99,7 @@ async def test_a_frame_over_the_limit_is_refused_before_it_has_arrived() -> None
 
 
 async def test_fragments_count_together_and_empty_ones_count_too() -> None:
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await upgraded(at)
         writer.write(frame(2, bytes(100_000), final=False) + frame(0, bytes(40_000), final=False))
         assert await close_code(reader) == 1009
@@ -211,7 +111,7 @@ async def test_fragments_count_together_and_empty_ones_count_too() -> None:
 
 
 async def test_a_flood_of_pings_is_cut_and_some_are_answered() -> None:
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await upgraded(at)
         writer.write(frame(9, b"a"))
         assert (await reader.readexactly(3)) == b"\x8a\x01a"
@@ -222,7 +122,7 @@ async def test_a_flood_of_pings_is_cut_and_some_are_answered() -> None:
 
 
 async def test_text_that_is_not_utf8_is_refused_and_is_nobodys_fault(caplog: pytest.LogCaptureFixture) -> None:
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await upgraded(at)
         writer.write(frame(1, b"caf\xc3", final=False) + frame(0, b"\xa9"))  # a character in two fragments
         writer.write(frame(1, b'{"type": "\xff\xfe"}'))
@@ -232,9 +132,25 @@ async def test_text_that_is_not_utf8_is_refused_and_is_nobodys_fault(caplog: pyt
     assert [record for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
 
 
+async def test_the_layers_own_pings_measure_the_line_and_forged_pongs_do_not() -> None:
+    async with raw_server() as at:
+        reader, writer = await upgraded(at)
+        async with asyncio.timeout(5):
+            ping = await reader.readexactly(6)  # 4 bytes that nobody can guess
+            assert ping[:2] == b"\x89\x04"
+            writer.write(frame(10, b"a guess"))
+            await asyncio.sleep(0.15)
+            assert ROUND_TRIPS[-1]() is None
+            writer.write(frame(10, ping[2:]))
+            while ROUND_TRIPS[-1]() is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        assert 0.15 <= (ROUND_TRIPS[-1]() or 0.0) < 1.0
+        writer.close()
+
+
 async def test_a_caller_whose_line_down_is_full_is_heard_all_the_same() -> None:
     HEARD.clear()
-    async with server() as at:
+    async with raw_server() as at:
         _, writer = await upgraded(at)
         writer.write(frame(1, b"fill"))
         await asyncio.sleep(0.3)
@@ -268,7 +184,7 @@ async def test_tiny_frames_and_chunks_leave_everybody_else_a_turn(
             turns[0] += 1
 
     monkeypatch.setattr(parent, "data_received", note)
-    async with server() as at:
+    async with raw_server() as at:
         reader, writer = await at.connect()
         writer.write(head)
         if parent is WebSocketsSansIOProtocol:
@@ -292,33 +208,3 @@ def _push(writer: asyncio.StreamWriter, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[file.write(view) :]
-
-
-async def test_connections_are_counted_from_the_accept_on() -> None:
-    async with server(limit=5) as at:
-        pairs = [await at.connect() for _ in range(5)]
-        await asyncio.sleep(0.05)
-        assert at.gate.open == 5
-        reader, writer = await at.connect()
-        answer = await reader.read()
-        assert b" 503 " in answer and b"retry-after: 10" in answer
-        assert at.counted("connections_refused_total", "full") == 1
-        for _, one in [*pairs, (reader, writer)]:
-            one.close()
-        await asyncio.sleep(0.05)
-        assert at.gate.open == 0
-
-
-async def test_one_address_has_its_share_and_proxies_have_none() -> None:
-    async with server(per_address=2) as at:
-        pairs = [await at.connect() for _ in range(3)]
-        assert b" 503 " in await pairs[2][0].read()
-        assert at.counted("connections_refused_total", "address") == 1
-        for _, writer in pairs:
-            writer.close()
-    async with server(per_address=2, exempt=("127.0.0.0/8",)) as at:
-        pairs = [await at.connect() for _ in range(5)]
-        await asyncio.sleep(0.05)
-        assert at.gate.open == 5
-        for _, writer in pairs:
-            writer.close()

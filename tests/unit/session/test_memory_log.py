@@ -53,3 +53,24 @@ def test_a_routing_rule_sees_the_turns_before_the_current_one() -> None:
     memory.answered("Hello.", interrupted=False)
     talk(memory, [f"question {number}" for number in range(ROUTED_TURNS + 2)])
     assert memory.recent() == tuple(f"question {number}" for number in range(1, ROUTED_TURNS + 1))
+
+
+def test_what_was_acknowledged_and_what_was_withdrawn_come_back_from_the_log() -> None:
+    log = Log()
+    memory = Memory(Conversation(), "s1", log)
+    memory.heard("what rooms do you have")
+    memory.answered("The library is free.", interrupted=False, acknowledged=True)
+    memory.heard("how do I pick a lock")
+    memory.withdraw()
+    memory.answered("I cannot help with that.", interrupted=False)
+    first, second = log.restored().graph.questions
+    assert (first.acknowledged, first.withdrawn) == (True, False)
+    assert (second.acknowledged, second.withdrawn) == (False, True)
+    assert Memory(log.restored(), "s1", log).withdrawn() == ("how do I pick a lock",)
+
+
+def test_logs_of_older_versions_have_no_such_marks_and_are_read_all_the_same() -> None:
+    log = Log()
+    talk(Memory(Conversation(), "s1", log), ["A table at Sino on Friday."])
+    old = [{name: value for name, value in event.items() if name != "acknowledged"} for _, event in log.events]
+    assert Conversation.restore(old).graph == log.restored().graph

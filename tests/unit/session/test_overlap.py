@@ -129,3 +129,114 @@ def test_noise_resumes_and_is_counted() -> None:
             caller.hang_up()
 
     run_virtual(scenario())
+
+
+def test_a_reply_that_was_held_in_vain_twice_plays_on_until_words_come() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for _ in range(4):  # a telephone rings, or an echo is cut off by each hold
+                await caller.speak(voice(0.3) + silence(0.7))
+            assert len(caller.all(ReplyPaused)) == len(caller.all(ReplyResumed)) == 2
+            await _over(harness, caller, "please cancel my reservation")
+            assert caller.all(TurnStarted)[-1].text == "please cancel my reservation"
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_the_next_reply_is_held_again() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for _ in range(3):
+                await caller.speak(voice(0.3) + silence(0.7))
+            caller.type("and what else")
+            await caller.speak(silence(1.5))
+            await caller.speak(voice(0.3) + silence(0.7))
+            assert len(caller.all(ReplyPaused)) == 3
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_an_echo_of_a_number_is_known_in_words_and_in_digits() -> None:
+    async def scenario(echoed: str) -> None:
+        async with running(harness := _house("I have noted it on invoice 4417, which is due on Tuesday. ")):
+            caller = await _playing(harness)
+            await _over(harness, caller, echoed)
+            assert len(caller.all(TurnStarted)) == 1
+            assert [event.kind for event in harness.all(Overlapped)] == [OverlapKind.ECHO]
+            caller.hang_up()
+
+    run_virtual(scenario("on invoice 4417"))
+    run_virtual(scenario("on invoice four four one seven"))
+
+
+async def _late(harness: SessionHarness, caller: DirectTransport, text: str) -> TurnOutcome:
+    """Something is heard, and becomes a turn, just after the reply."""
+    await caller.speak(silence(5.0))
+    assert not caller.all(ReplyPaused)
+    await caller.speak(voice(0.3))
+    harness.stt.says(text)
+    await caller.speak(silence(8.0))
+    return caller.all(TurnMeasured)[-1].record.outcome
+
+
+def test_an_echo_that_is_known_too_late_is_charged_and_no_good_turn() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            assert await _late(harness, caller, "and it costs ninety dollars") is TurnOutcome.ECHO
+            record = caller.all(TurnMeasured)[-1].record
+            assert not record.owed
+            assert not record.slow
+            assert [call.service for call in record.calls] == ["llm", "tts"]
+            assert caller.session.parts.spending.usd > 0
+            assert [event.kind for event in harness.all(Overlapped)] == [OverlapKind.ECHO]
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("text", ["what does the mountain view room cost", "ninety dollars", "the room is free"])
+def test_a_caller_who_repeats_some_words_has_a_turn_like_any_other(text: str) -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            assert await _late(harness, caller, text) is TurnOutcome.REPLIED
+            assert caller.all(TurnMeasured)[-1].record.owed
+            assert not harness.all(Overlapped)
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_where_the_line_echoes_for_sure_the_end_of_an_echo_is_no_turn() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for text in ("the mountain view", "room is free"):
+                await _over(harness, caller, text)
+            await caller.speak(silence(5.0))
+            harness.stt.says("and it costs ninety dollars")
+            await caller.speak(silence(1.0))
+            assert len(caller.all(TurnStarted)) == len(harness.llm.prompts) == 1
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_a_backchannel_is_remembered_as_such() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            await _over(harness, caller, "uh-huh")
+            await caller.get(TurnMeasured)
+            caller.type("book it")
+            await caller.speak(silence(1.0))
+            _, told, _ = harness.llm.prompts[-1].messages
+            assert told.text == f"{STATEMENT.strip()} [the caller acknowledged this while listening]"
+            caller.hang_up()
+
+    run_virtual(scenario())

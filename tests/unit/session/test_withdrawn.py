@@ -74,3 +74,9 @@ def test_each_apology_says_what_is_wrong_and_is_said_once() -> None:
     ]
     wanted = (Sentence.CANNOT_ANSWER, Sentence.STILL_NOT, Sentence.CANNOT_SPEAK, Sentence.STILL_NOT)
     assert said == [TEXTS[sentence] for sentence in (*wanted, Sentence.DECLINED, Sentence.DECLINED)]
+
+
+def test_what_was_withdrawn_stays_withdrawn_when_the_session_goes_on_elsewhere() -> None:
+    withdrawn = Withdrawn((REFUSED,))
+    prompt = withdrawn.clean(_prompt("Hello.", "Hi.", REFUSED, "I cannot.", "a room"))
+    assert [message.text for message in prompt.messages] == ["Hello.", "Hi.", "a room"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.budgets import Tier, load_budgets
@@ -17,6 +19,7 @@ from agent.telemetry.events import (
     SessionRefused,
     SessionStarted,
     TurnFinished,
+    TurnRecognised,
 )
 from agent.telemetry.exposition import MAX_SERIES, Metrics
 from agent.telemetry.metrics import Configured, MetricsSink
@@ -89,6 +92,40 @@ def test_a_replied_turn_is_in_the_histogram_with_its_trace_as_exemplar() -> None
     assert event.record.trace_id not in plain.decode()
 
 
+def test_a_first_turn_is_apart_and_a_caller_who_asks_again_is_counted() -> None:
+    metrics, counted = sink()
+    first = finished(TurnOutcome.REPLIED, 1.0)
+    later = TurnFinished(INFO, replace(first.record, turn=2, asks_again=True))
+    counted.handle(first)
+    counted.handle(later)
+    counted.handle(finished(TurnOutcome.APOLOGY, 1.0))
+    who = {"tier": "free", "policy": "haiku_first"}
+    assert value(metrics, "first_turn_latency_seconds_count", **who) == 1
+    assert value(metrics, "reply_latency_seconds_count", **who) == 2
+    assert value(metrics, "reasked_turns_total", **who) == 1
+
+
+def test_the_headroom_of_an_answer_and_a_recognisers_confidence_are_shown() -> None:
+    metrics, counted = sink()
+    call = Call("llm", "anthropic", "claude-of-tomorrow", "ok", 1.0, 1.5, 2.0, Usage({}), headroom={"requests": 0.25})
+    counted.handle(CallFinished(INFO, 1, call, Cause.SERVED))
+    assert value(metrics, "rate_limit_left_share", provider="anthropic", model="other", limit="requests") == 0.25
+    counted.handle(TurnRecognised(INFO, "deepgram", 0.72))
+    assert value(metrics, "stt_confidence_ratio_bucket", provider="deepgram", le="0.7") == 0
+    assert value(metrics, "stt_confidence_ratio_bucket", provider="deepgram", le="0.8") == 1
+
+
+def test_a_turn_that_is_slow_by_its_network_alone_is_counted_apart() -> None:
+    metrics, counted = sink()
+    counted.handle(finished(TurnOutcome.REPLIED, 1.4))  # within the budget
+    counted.handle(finished(TurnOutcome.REPLIED, 1.48))  # 1.53 s with a round trip of 50 ms
+    counted.handle(finished(TurnOutcome.REPLIED, 1.6))  # slow by itself
+    counted.handle(finished(TurnOutcome.APOLOGY, 1.48))  # no reply at all
+    who = {"tier": "free", "policy": "haiku_first"}
+    assert value(metrics, "budget_breaches_total", budget="voice_to_voice", **who) == 3
+    assert value(metrics, "network_slow_turns_total", **who) == 1
+
+
 def test_an_apology_is_a_breach_and_at_the_top_of_the_histogram() -> None:
     metrics, counted = sink()
     counted.handle(finished(TurnOutcome.APOLOGY, 0.3))
@@ -103,6 +140,16 @@ def test_typed_turns_are_counted_apart() -> None:
     assert value(metrics, "turns_total", tier="free", policy="haiku_first", outcome="typed") == 1
     assert value(metrics, "turns_owed_total", tier="free", policy="haiku_first") == 0
     assert value(metrics, "turn_latency_seconds_count", tier="free", policy="haiku_first") == 0
+
+
+def test_an_answer_to_an_echo_is_counted_apart_and_by_no_objective() -> None:
+    metrics, counted = sink()
+    counted.handle(finished(TurnOutcome.ECHO, 9.0))
+    labels = {"tier": "free", "policy": "haiku_first"}
+    assert value(metrics, "turns_total", outcome="echo", **labels) == 1
+    assert value(metrics, "turns_owed_total", **labels) == 0
+    assert value(metrics, "turn_latency_seconds_count", **labels) == 0
+    assert value(metrics, "budget_breaches_total", budget="voice_to_voice", **labels) == 0
 
 
 def test_a_session_with_two_slow_turns_is_a_slow_session() -> None:

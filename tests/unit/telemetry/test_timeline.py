@@ -77,6 +77,12 @@ def test_a_turn_that_was_taken_back_counts_only_when_it_was_already_late(outcome
     assert late.slow
 
 
+def test_an_answer_to_an_echo_is_neither_owed_nor_slow() -> None:
+    slow = record(TurnOutcome.ECHO, 10.0, 10.1, 10.2, 10.3, 12.4)
+    assert not slow.owed
+    assert not slow.slow
+
+
 def test_typed_and_capped_turns_stay_out_of_voice_to_voice() -> None:
     typed = record(TurnOutcome.TYPED, 10.0, 10.0, 12.0, 13.0, 13.1, spoken=False)
     assert not typed.owed

@@ -18,7 +18,7 @@ from agent.transport.voice_agent_v1.messages import ClientMessage, ServerMessage
 from tests.support.paths import ROOT
 from tools.docs import faults, markdown, settings
 from tools.docs.__main__ import DOCUMENTS, main
-from voice_sandbox.faults import FaultKind, FaultRule
+from voice_sandbox.faults import FaultKind, FaultRule, kind_sentences
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -83,7 +83,7 @@ def test_every_command_and_option_has_a_sentence() -> None:
 
 
 def test_every_fault_stands_in_the_table_and_every_field_of_a_rule_has_a_sentence() -> None:
-    told = [name for names in faults.kinds() for name in names]
+    told = [name for names in kind_sentences() for name in names]
     assert sorted(told) == sorted(kind.value for kind in FaultKind)
     page = faults.reference()
     lines = {name: re.search(rf"^- \*\*`{name}`\*\* \w", page, re.MULTILINE) for name in FaultRule.__dataclass_fields__}

@@ -18,9 +18,13 @@ from agent.turn.dictation import Patience, goes_on
         "My email is",
         "J O H",
         "My name is spelled M U",
+        "My name is spelled",
+        "My email address is spelt",
         "meine Nummer ist null eins",
         "I want to book a room and",
         "can you send it to the",
+        "The invoice number is four four",
+        "My account number is four four one seven",
     ],
 )
 def test_more_is_to_come(text: str) -> None:
@@ -40,6 +44,9 @@ def test_more_is_to_come(text: str) -> None:
         "What is your number?",
         "Book it for two people",
         "at five thirty",
+        "The invoice number is four four one seven.",
+        "Die Rechnungsnummer ist 4417",
+        "My room number is 1204.",
         "",
     ],
 )

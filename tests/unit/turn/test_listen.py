@@ -222,7 +222,7 @@ def test_when_frames_stop_silence_goes_up_for_some_seconds_and_the_stream_is_fin
     assert isinstance(found[-1], VoiceStopped)  # nobody speaks for ever because the line is gone
     assert silent_s == pytest.approx(6.0, abs=0.3)
     assert opened == 2
-    assert notes == [ListeningNote.FRAMES_STOPPED]
+    assert notes == [ListeningNote.FRAMES_STOPPED, ListeningNote.NO_WORDS]  # a voice, and nobody heard a word
 
 
 def test_a_line_that_holds_frames_back_for_less_gets_no_silence_between_them() -> None:

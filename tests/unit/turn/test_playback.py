@@ -145,3 +145,15 @@ def test_a_reply_without_sound_is_finished_at_once() -> None:
         return clock.now()
 
     assert run_virtual(scenario()) == 0.0
+
+
+def test_a_filler_moves_a_clause_that_waits_for_its_audio_behind_it() -> None:
+    playback = Playback(reports=False)
+    playback.clause("One two three four.")
+    playback.filler(bytes_for(1.0), 0.0)
+    assert (playback.begun, playback.answered, playback.clause_start(0)) == (True, False, 1.0)
+    playback.audio(bytes_for(2.0), 3.0)  # two seconds after the filler: waiting for the reply is no gap within it
+    assert (playback.answered, playback.gap_s, playback.heard(3.0)) == (True, 0.0, "")
+    assert playback.heard(4.0) == "One two"
+    playback.complete(3.0)
+    assert playback.heard(5.0) == "One two three four."

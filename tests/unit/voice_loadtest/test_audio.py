@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
 import struct
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
 from voice_loadtest.audio import FRAME_BYTES, CallerRecording, CallerRecordingError, frames, load_wav, save_wav
@@ -57,6 +59,24 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     data = encode(np.column_stack((left, right)).reshape(-1), 16, 1)
     (tmp_path / "c.wav").write_bytes(riff(data, rate=16_000, channels=2, bits=16))
     assert np.frombuffer(load_wav(tmp_path / "c.wav").pcm, dtype="<i2").mean() == pytest.approx(0.3 * 32768, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype", "loudest"),
+    [(7, "ULAW", 32_124), (6, "ALAW", 32_256)],
+)
+def test_a_telephone_s_codes_are_read_as_another_program_reads_them(
+    tmp_path: Path, kind: int, subtype: str, loudest: int
+) -> None:
+    every_code = bytes(range(256)) * 4
+    path = tmp_path / "phone.wav"
+    path.write_bytes(riff(every_code, rate=16_000, channels=1, bits=8, kind=kind))
+    decoded = np.frombuffer(load_wav(path).pcm, dtype="<i2")
+    expected, _ = soundfile.read(
+        io.BytesIO(every_code), format="RAW", subtype=subtype, samplerate=16_000, channels=1, dtype="int16"
+    )
+    assert decoded.tolist() == expected.tolist()
+    assert (decoded.max(), decoded.min()) == (loudest, -loudest)
 
 
 def test_a_length_that_is_too_large_reads_what_is_there(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -21,7 +22,13 @@ def wav(tmp_path: Path) -> Path:
     return path
 
 
-async def run(behaviour: Behaviour, *arguments: str, status: int = 201, key: str = "") -> tuple[int, str, str]:
+async def run(
+    behaviour: Behaviour,
+    *arguments: str,
+    status: int = 201,
+    key: str = "",
+    started: list[asyncio.subprocess.Process] | None = None,
+) -> tuple[int, str, str]:
     """The command in a process of its own: exit status, standard output, standard error."""
     async with service(behaviour, status=status, body=None if status == 201 else {"title": "Refused"}) as running:
         process = await asyncio.create_subprocess_exec(
@@ -34,6 +41,8 @@ async def run(behaviour: Behaviour, *arguments: str, status: int = 201, key: str
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "VOICE_AGENT_API_KEY": key, "COLUMNS": "140"},
         )
+        if started is not None:
+            started.append(process)
         async with asyncio.timeout(60):
             out, err = await process.communicate()
         assert process.returncode is not None
@@ -83,6 +92,32 @@ async def test_an_unanswered_call_exits_with_1(wav: Path) -> None:
     assert status == 1
     assert "no real reply to: hello.wav" in out
     assert "apology" in out
+
+
+@pytest.mark.parametrize(("times", "summary"), [(1, True), (2, False)])
+async def test_ctrl_c_hangs_up_and_shows_the_summary_and_a_second_one_does_not_wait(
+    wav: Path, times: int, summary: bool
+) -> None:
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def answers_and_is_interrupted(talk: Talk) -> None:
+        await talk.ready()
+        await talk.answer(1, "book a room")
+        await talk.voice()
+        processes[0].send_signal(signal.SIGINT)
+        await talk.get("hangup")
+        if times == 1:
+            await talk.goodbye()
+        else:
+            processes[0].send_signal(signal.SIGINT)
+            await talk.until(lambda: talk.closed)
+
+    save_wav(speech := wav.parent / "speech.wav", [clip(voice_s=20).pcm])
+    said = ("--wav", str(wav), "--wav", str(speech), "--gap", "0.05")
+    status, out, err = await run(answers_and_is_interrupted, *said, started=processes)
+    assert status == 130
+    assert err == "hanging up; Ctrl+C again does not wait\n"
+    assert ("1 of 2 answered by a real reply" in out) is summary
 
 
 @pytest.mark.parametrize(("http_status", "exit_status"), [(401, 2), (429, 1), (503, 1)])

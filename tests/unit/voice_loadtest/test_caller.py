@@ -5,7 +5,7 @@ import pytest
 from tests.support.calls import answers, play
 from tests.support.scripted_service import Talk, clip, service
 from voice_loadtest.audio import FRAME_BYTES
-from voice_loadtest.caller import CallOptions, call
+from voice_loadtest.caller import Caller, CallOptions, call
 from voice_loadtest.pacing import now
 from voice_loadtest.protocol import CallRefusedError, ConnectError
 from voice_loadtest.script import Drop, HangUp, Listen, Speak, Type, Wait
@@ -40,9 +40,11 @@ async def test_voice_to_voice_agrees_with_the_servers_clock() -> None:
 
 async def test_the_network_is_delayed_both_ways_and_keeps_its_order() -> None:
     trips: list[float] = []
+    layer: list[float] = []
 
     async def measures(talk: Talk) -> None:
         await talk.ready()
+        layer.append(await (await talk.socket.ping()))  # of the WebSocket layer, which answers by itself
         for number in range(5):
             began = now()
             await talk.send("ping", id=number)
@@ -53,6 +55,7 @@ async def test_the_network_is_delayed_both_ways_and_keeps_its_order() -> None:
     record, running = await play(measures, [Speak(clip())], network_ms=120)
 
     assert min(trips) >= 0.12
+    assert 0.12 <= layer[0] < 1.0
     assert [message["id"] for message in running.talks[0].all("pong")] == [0, 1, 2, 3, 4]
     turn = record.turns[0]
     assert turn.voice_to_voice_ms is not None
@@ -123,6 +126,28 @@ async def test_success_without_sound_is_not_an_answer(silence: bytes) -> None:
     record, _ = await play(mute, [Speak(clip())])
 
     assert not record.all_answered
+
+
+async def test_a_filler_is_no_answer_and_the_answer_is_heard_behind_it() -> None:
+    async def late(talk: Talk) -> None:
+        await talk.ready()
+        await talk.hear()
+        await talk.send("transcript.final", turn=1, text="hello", spoken=True)
+        await talk.send("audio.start", turn=1)
+        await talk.send("filler", turn=1, text="One moment, please.", audio_ms=1_000.0)
+        await talk.socket.send(b"\x01" * 32_000)
+        await talk.send("reply.text", turn=1, clause=0, text="Hello.")
+        await talk.socket.send(b"\x01" * 3_200)
+        await talk.send("audio.end", turn=1, audio_ms=1_100.0)
+        await talk.metrics(1)
+        await talk.goodbye()
+
+    record, _ = await play(late, [Speak(clip())])
+
+    (turn,) = record.turns
+    assert turn.answered
+    assert turn.voice_to_voice_ms is not None
+    assert turn.voice_to_voice_ms > 900
 
 
 async def test_an_utterance_that_nobody_answers_is_a_turn_without_number() -> None:
@@ -279,3 +304,31 @@ async def test_a_token_leaves_the_session_request_out() -> None:
     assert running.asked == []
     assert running.talks[0].protocols[1] == "bearer.made-elsewhere"
     assert record.all_answered
+
+
+async def test_a_call_that_is_interrupted_hangs_up_and_returns_what_there_was() -> None:
+    callers: list[Caller] = []
+
+    async def answers_once(talk: Talk) -> None:
+        await talk.ready()
+        await talk.answer(1)
+        await talk.voice()
+        callers[0].interrupt()
+        await talk.goodbye()
+
+    async with service(answers_once) as running:
+        options = CallOptions(running.url, gap_s=0.05)
+        record = await call(options, [Speak(clip("one")), Speak(clip("two", voice_s=20))], on_caller=callers.append)
+    assert running.talks[0].all("hangup")
+    assert [turn.transcript for turn in record.turns] == ["hello", None]
+    assert (record.end_reason, record.close_code, record.errors) == ("hangup", 1000, [])
+
+
+async def test_a_call_that_is_interrupted_before_it_began_says_nothing() -> None:
+    async def waits(talk: Talk) -> None:
+        await talk.ready()
+        await talk.goodbye()
+
+    async with service(waits) as running:
+        record = await call(CallOptions(running.url), [Type("hello")], on_caller=lambda caller: caller.interrupt())
+    assert (record.utterances, record.close_code) == ([], 1000)

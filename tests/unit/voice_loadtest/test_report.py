@@ -66,6 +66,21 @@ def test_both_clocks_and_their_difference_are_in_the_summary() -> None:
     assert any(line.split()[-3:] == ["3", "3", "3"] for line in lines if "difference" in line)
 
 
+def typed(first_word_ms: float) -> CallerTurn:
+    said = Utterance("text", "typed", ended_at=10.0, turns=[1])
+    turn = CallerTurn(1, said, spoken=False, transcript="hello", first_text_at=10.0 + first_word_ms / 1000)
+    turn.clauses[0], turn.outcome, turn.measured = "Hello.", "typed", True
+    return turn
+
+
+def test_a_typed_call_shows_its_own_wait_and_no_table_of_dashes() -> None:
+    text = shown(typed(320))
+    assert "voice to voice" not in text
+    line = next(line for line in text.splitlines() if "as the caller reads it" in line)
+    assert line.split()[-4:] == ["1", "320", "320", "320"]
+    assert "–" not in text
+
+
 def test_words_of_the_server_cannot_drive_the_terminal() -> None:
     turn = spoken(900, stt=300, llm=300, tts=300, send=0, network=0)
     turn.transcript = "hello\x1b[2J[bold]"

@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from voice_sandbox.faults import PROVIDERS, FaultKind
+from voice_sandbox.latency import PROFILES
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
@@ -26,6 +28,22 @@ async def control() -> AsyncGenerator[httpx.AsyncClient]:
 async def ask(client: httpx.AsyncClient, session: str) -> int:
     headers = {**HEADERS, "x-client-session": session}
     return (await client.post("/v1/messages", json=ASKED, headers=headers)).status_code
+
+
+async def test_the_root_answers_what_there_is() -> None:
+    async with control() as client:
+        answer = await client.get("/control")
+        assert answer.status_code == 200
+        found = answer.json()
+        assert set(found["fault_kinds"]) == {kind.value for kind in FaultKind}
+        assert found["fault_kinds"]["refuse"] == "the connection closes without an answer"
+        assert found["providers"] == list(PROVIDERS)
+        assert found["profiles"] == list(PROFILES)
+        assert "kind" in found["fault_fields"]
+        assert found["routes"]["POST /control/faults"].startswith("Puts one fault rule in force")
+        for route in found["routes"]:
+            method, path = route.split()
+            assert (await client.request(method, path)).status_code not in (404, 405)
 
 
 async def test_state_shows_what_is_set() -> None:

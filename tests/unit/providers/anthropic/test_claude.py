@@ -51,6 +51,15 @@ async def test_a_reply_is_streamed_and_counted(recorder: RecordingRecorder) -> N
         assert call.started_at <= call.first_output_at <= call.ended_at
 
 
+async def test_a_call_says_what_is_left_of_the_rate_limits(recorder: RecordingRecorder) -> None:
+    async with instant_sandbox() as sandbox:
+        claude = _claude(sandbox)
+        await _say(claude, recorder)
+        await claude.close()
+    assert set(recorder.only.headroom) == {"requests", "input_tokens"}
+    assert all(0.9 < left <= 1 for left in recorder.only.headroom.values())
+
+
 async def test_system_prompt_and_history_are_marked_for_the_cache_and_the_memory_is_not(
     recorder: RecordingRecorder,
 ) -> None:

@@ -67,8 +67,10 @@ async def test_every_event_has_its_kind(recorder: RecordingRecorder) -> None:
         SttEventKind.PARTIAL,
         SttEventKind.ENDED,
     ]
-    assert heard[0] == SttEvent(SttEventKind.STARTED, "Hello", (Word("Hello", 0.1, 0.4),))
-    assert heard[-1] == SttEvent(SttEventKind.ENDED, "Hello there", (Word("Hello"), Word("there")))
+    assert heard[0] == SttEvent(SttEventKind.STARTED, "Hello", (Word("Hello", 0.1, 0.4, 0.9),))
+    assert heard[-1] == SttEvent(
+        SttEventKind.ENDED, "Hello there", (Word("Hello", confidence=0.9), Word("there", confidence=0.9))
+    )
     assert peer.headers["x-client-session"] == "s1"
     assert peer.headers["authorization"] == "Token k"
 
@@ -189,9 +191,23 @@ async def test_a_turn_ends_once_however_often_it_is_said(recorder: RecordingReco
     assert [one.kind for one in heard].count(SttEventKind.ENDED) == 2
 
 
+async def test_a_turn_whose_end_was_not_told_ends_with_the_next_one(recorder: RecordingRecorder) -> None:
+    heard, _ = await _replay(
+        [_info("StartOfTurn", "Book it"), _info("Update", "", turn=1), _info("EndOfTurn", "Yes", turn=1)], recorder
+    )
+    assert [(one.kind, one.text) for one in heard] == [
+        (SttEventKind.STARTED, "Book it"),
+        (SttEventKind.ENDED, "Book it"),
+        (SttEventKind.ENDED, "Yes"),
+    ]
+
+
 async def test_words_taken_back_are_told_as_such_and_come_back_in_no_rest(recorder: RecordingRecorder) -> None:
     heard, _ = await _replay([_info("Update", "Ye"), _info("Update", ""), _info("Update", "")], recorder)
-    assert heard == [SttEvent(SttEventKind.PARTIAL, "Ye", (Word("Ye"),)), SttEvent(SttEventKind.PARTIAL)]
+    assert heard == [
+        SttEvent(SttEventKind.PARTIAL, "Ye", (Word("Ye", confidence=0.9),)),
+        SttEvent(SttEventKind.PARTIAL),
+    ]
 
 
 async def test_a_turn_can_be_ended_by_us(recorder: RecordingRecorder) -> None:

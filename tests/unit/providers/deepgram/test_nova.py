@@ -86,7 +86,7 @@ async def test_segments_add_up_to_one_turn(recorder: RecordingRecorder) -> None:
         (ENDED, "I would like a room, please."),
     ]
     assert [word.text for word in heard[-1].words] == ["I", "would", "like", "a", "room,", "please."]
-    assert heard[-1].words[-1] == Word("please.", 3.0, 3.4)
+    assert heard[-1].words[-1] == Word("please.", 3.0, 3.4, 1.0)
 
 
 async def test_utterance_end_ends_a_turn_that_noise_kept_open(recorder: RecordingRecorder) -> None:

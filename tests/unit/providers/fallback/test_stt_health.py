@@ -131,6 +131,17 @@ def test_a_stream_that_stalls_in_the_middle_of_a_turn_is_replaced_and_the_turn_t
     assert call.recorder.notes == [ListeningNote.RECONNECTED]
 
 
+def test_what_a_stalled_stream_left_out_is_heard_by_the_next_step() -> None:
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((QUIET, 1), (LOUD, 1.5), (QUIET, 2.5))
+
+    breaker = stt_breaker("deepgram")
+    call = stt_call(scenario, stt_step(Recogniser("deepgram", mute_after=5), breaker), stt_step(Recogniser("whisper")))
+    assert [len(turn.words) for turn in call.turns] == [15]
+    assert call.recorder.path[0] == ("deepgram", "whisper", "stalled")
+    assert breaker.state is BreakerState.CLOSED  # one caller proves nothing
+
+
 def test_words_that_are_taken_back_make_no_turn() -> None:
     async def scenario(call: RecordedCall) -> None:
         await call.say((QUIET, 1), (LOUD, 0.2))

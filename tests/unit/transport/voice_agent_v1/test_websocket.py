@@ -184,3 +184,20 @@ def test_the_round_trip_is_measured_before_the_first_turn_and_bounded_without_an
             socket.says(None)
 
     run_virtual(scenario())
+
+
+@pytest.mark.parametrize(("layer_s", "known_s"), [(0.03, 0.03), (0.5, 0.08), (None, 0.08)])
+def test_the_smaller_round_trip_counts_so_that_late_answers_make_no_line_slow(
+    layer_s: float | None, known_s: float
+) -> None:
+    async def scenario() -> None:
+        socket = ScriptedSocket(round_trip_s=0.08)
+        connection = WebSocketConnection(socket, layer_round_trip=lambda: layer_s)
+        assert connection.round_trip_s == layer_s  # the layer may know before the protocol does
+        async with asyncio.TaskGroup() as group:
+            group.create_task(connection.run(RecordingSession()))
+            await asyncio.sleep(1.0)
+            assert connection.round_trip_s == pytest.approx(known_s)
+            socket.says(None)
+
+    run_virtual(scenario())

@@ -1,0 +1,195 @@
+"""Early replies: the model is asked when the turn is probably over, and what it answers waits unheard.
+
+The recogniser says that a turn is probably over before it is sure. From then on its last doubt and the model's first
+words run side by side instead of one after the other. A guess is taken when the turn ends with the same words and the
+model would be asked the same; else it is cancelled, its call is charged as `speculation`, and the model is asked anew.
+Nothing of a guess is heard, shown, remembered or routed on before its turn has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from agent.core import clock
+from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver, ProviderError
+from agent.providers.base import LanguageModel, Prompt, TextDelta
+from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, SessionInfo, Sink
+
+FILLERS: Final = frozenset("um uh uhm erm er hm hmm mm äh ähm öh euh eh ehm".split())
+"""Sounds of hesitation, which recognisers add and take back; a question is the same with and without them."""
+LEAST_GUESSES: Final = 4
+"""Before so many of a session were wasted, it goes on guessing."""
+
+
+def same_words(one: str, other: str) -> bool:
+    """Whether two transcripts say the same: without case, punctuation and fillers."""
+    return _words(one) == _words(other)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.findall(r"\w+(?:['’]\w+)*", text.casefold()) if word not in FILLERS]
+
+
+def same_request(one: Prompt, other: Prompt) -> bool:
+    """Whether a model would be asked the same. The caller's last words may differ in what `same_words` leaves out."""
+    if not same_words(one.messages[-1].text, other.messages[-1].text):
+        return False
+    return replace(one, messages=one.messages[:-1]) == replace(other, messages=other.messages[:-1])
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The recorder of a guess: keeps what is known of its calls until it is clear whose they are."""
+
+    heard: list[Call | Fallback] = field(default_factory=list[Call | Fallback])
+    owner: CallRecorder | None = None
+
+    def record(self, call: Call) -> None:
+        if self.owner is None:
+            self.heard.append(call)
+        else:
+            self.owner.record(call)
+
+    def fell_back(self, fallback: Fallback) -> None:
+        if self.owner is None:
+            self.heard.append(fallback)
+        elif isinstance(self.owner, FallbackObserver):
+            self.owner.fell_back(fallback)
+
+    def hand_over(self, owner: CallRecorder) -> None:
+        """Everything belongs to `owner`, what was kept and what still comes."""
+        self.owner = owner
+        kept, self.heard = self.heard, []
+        for one in kept:
+            if isinstance(one, Call):
+                self.record(one)
+            else:
+                self.fell_back(one)
+
+
+class _Guess:
+    """One call of a model whose turn may not be over. Holds at most the tokens that the prompt allows."""
+
+    def __init__(self, text: str, model: LanguageModel, session: str, prompt: Prompt) -> None:
+        self.text, self.model, self.prompt = text, model, prompt
+        self.began = clock.now()
+        self.calls = _Kept()
+        self.failure: ProviderError | None = None
+        self.pieces: asyncio.Queue[TextDelta | None] = asyncio.Queue()
+        self._session = session
+        self.task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Asks the model and keeps what it answers; never raises ProviderError."""
+        try:
+            async with aclosing(self.model.reply(self._session, self.prompt, self.calls)) as deltas:
+                async for delta in deltas:
+                    self.pieces.put_nowait(delta)
+        except ProviderError as error:
+            self.failure = error
+        finally:
+            self.pieces.put_nowait(None)
+
+    async def stop(self) -> None:
+        """Ends the generation; returns when its call is recorded."""
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            await asyncio.wait({self.task})
+
+
+class _Taken:
+    """A guess in the place of the model that it asked: the first reply is what it got, from its beginning on."""
+
+    def __init__(self, guess: _Guess) -> None:
+        self.provider, self.model = guess.model.provider, guess.model.model
+        self._guess = guess
+
+    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
+        """Streams the reply of the guess. Raises ProviderError. Closing it stops the generation."""
+        guess = self._guess
+        guess.calls.hand_over(recorder)
+        try:
+            while (piece := await guess.pieces.get()) is not None:
+                yield piece
+            if guess.failure is not None:
+                raise guess.failure
+        finally:
+            await guess.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wasted:
+    """The recorder of guesses that were not taken: they belong to no turn."""
+
+    session: SessionInfo
+    sink: Sink
+
+    def record(self, call: Call) -> None:
+        self.sink.handle(CallFinished(self.session, None, call, Cause.SPECULATION))
+
+
+class EarlyReplies:
+    """The guesses of one session, at most one at a time. Its tasks run in `group`; its methods never wait."""
+
+    def __init__(self, session: SessionInfo, sink: Sink, group: asyncio.TaskGroup, *, enabled: bool) -> None:
+        self._session, self._sink, self._group = session, sink, group
+        self._enabled = enabled
+        self._guess: _Guess | None = None
+        self._taken_count = self._wasted_count = 0
+
+    @property
+    def enabled(self) -> bool:
+        """Whether a guess may be made: not where most of this session's guesses were wasted."""
+        return self._enabled
+
+    def asked_already(self, text: str) -> bool:
+        """Whether the open guess is about these words."""
+        return self._guess is not None and same_words(self._guess.text, text)
+
+    def guess(self, text: str, model: LanguageModel, prompt: Prompt) -> None:
+        """Asks a model before it is sure that the caller is done."""
+        self.drop(GuessOutcome.CHANGED)
+        if not self._enabled:
+            return
+        self._guess = guess = _Guess(text, model, self._session.session_id, prompt)
+        guess.task = self._group.create_task(guess.run())
+
+    def heard(self, text: str) -> None:
+        """The caller is heard to say this so far: other words take the guess back."""
+        if not self.asked_already(text):
+            self.drop(GuessOutcome.RESUMED)
+
+    def take(self, ready: float, model: LanguageModel, prompt: Prompt) -> LanguageModel:
+        """The turn is over, since loop time `ready`: the guess in the place of `model`, or `model` itself."""
+        guess = self._guess
+        if guess is None:
+            return model
+        if guess.failure is not None or guess.model is not model or not same_request(guess.prompt, prompt):
+            self.drop(GuessOutcome.FAILED if guess.failure is not None else GuessOutcome.CHANGED)
+            return model
+        self._guess = None
+        self._taken_count += 1
+        self._tell(GuessOutcome.TAKEN, max(0.0, ready - guess.began))
+        return _Taken(guess)
+
+    def drop(self, outcome: GuessOutcome) -> None:
+        """The open guess, if there is one, is not taken."""
+        guess, self._guess = self._guess, None
+        if guess is None:
+            return
+        guess.calls.hand_over(_Wasted(self._session, self._sink))
+        if guess.task is not None:
+            guess.task.cancel()
+        self._tell(outcome, 0.0)
+        self._wasted_count += 1
+        if self._enabled and self._wasted_count >= max(LEAST_GUESSES, self._taken_count + 1):
+            self._enabled = False
+            self._tell(GuessOutcome.SWITCHED_OFF, 0.0)
+
+    def _tell(self, outcome: GuessOutcome, lead_s: float) -> None:
+        self._sink.handle(Guessed(self._session, outcome, lead_s))

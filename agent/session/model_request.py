@@ -1,0 +1,39 @@
+"""What would be asked of which model, for the words that a caller has said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent.policy.routing import Route
+from agent.providers.anthropic.models import options_of
+from agent.providers.base import LanguageModel, Prompt
+from agent.session.dependencies import Pipeline, SessionDependencies
+from agent.session.withdrawn import Withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call of a model: who is asked, by which rule, and what. `tokens` are those of the prompt's parts."""
+
+    pipeline: Pipeline
+    choice: Route
+    llm: LanguageModel
+    prompt: Prompt
+    tokens: Mapping[str, int]
+
+
+def request_of(
+    parts: SessionDependencies, pipeline: Pipeline, withdrawn: Withdrawn, text: str, *, heard: bool
+) -> ModelRequest:
+    """The request that answers these words. `heard`: memory has been told of them."""
+    choice = pipeline.router.route(text, parts.memory.recent(heard=heard))
+    llm = pipeline.models[choice.model]
+    prompt, tokens = parts.memory.prompt(
+        parts.system_prompt,
+        text,
+        parts.context_tokens,
+        cache=parts.prompt_cache,
+        cacheable_from=options_of(llm.model).cacheable_from_tokens,
+    )
+    return ModelRequest(pipeline, choice, llm, withdrawn.clean(prompt), tokens)

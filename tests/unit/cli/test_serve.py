@@ -1,0 +1,162 @@
+"""What `voice-agent run` says before it serves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.cli import serve as serving
+from agent.cli.console import program
+from agent.core.errors import ConfigurationError
+from agent.settings import Settings
+
+KEYS = {name: f"a-key-of-{name.partition('_')[0].lower()}" for name in serving.KEYS}
+
+
+class FakeSandbox:
+    """Stands where the sandbox's process would."""
+
+    started: list[list[str]]
+
+    def __init__(self, command: list[str], **_options: Any) -> None:
+        FakeSandbox.started.append(command)
+
+    def poll(self) -> None:
+        return None
+
+    def terminate(self) -> None:
+        """There is nothing to end."""
+
+    def wait(self, _seconds: float) -> int:
+        return 0
+
+
+def nothing(*_arguments: object) -> None:
+    """Stands for what is not tried here."""
+
+
+def installed(_name: str) -> str:
+    return "/usr/local/bin/voice-agent"
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder without settings; nothing is served and no process is started."""
+    monkeypatch.chdir(tmp_path)
+    for name in (*serving.KEYS, "VOICE_AGENT_SANDBOX_URL"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("VOICE_AGENT_PORT", "0")
+    monkeypatch.setenv("VOICE_AGENT_OPS_PORT", "0")
+    FakeSandbox.started = []
+    monkeypatch.setattr(subprocess, "Popen", FakeSandbox)
+    monkeypatch.setattr("agent.cli.serve._wait_for", nothing)
+    monkeypatch.setattr("agent.cli.serve.signal.signal", nothing)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+    """The settings that something was served with."""
+    found: list[Settings] = []
+    monkeypatch.setattr("agent.cli.serve.run_server", found.append)
+    return found
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(serving.run, ["--sandbox-port", "0", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that another program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.usefixtures("served")
+def test_without_keys_everything_is_simulated() -> None:
+    said = run().stderr
+    assert "simulated" in said
+    assert all(name in said for name in KEYS)
+
+
+@pytest.mark.usefixtures("served")
+def test_a_key_in_the_file_counts_as_one_in_the_environment() -> None:
+    Path(".env").write_text(f"VOICE_AGENT_TOKEN_SECRET={os.urandom(16).hex()}\nANTHROPIC_API_KEY=sk-real\n")
+    simulated = run().stderr.partition("to make them real set")[2]
+    assert "DEEPGRAM_API_KEY" in simulated
+    assert "ELEVENLABS_API_KEY" in simulated
+    assert "ANTHROPIC_API_KEY" not in simulated
+
+
+def test_with_every_key_in_the_file_there_is_no_sandbox(served: list[Settings]) -> None:
+    Path(".env").write_text("".join(f"{name}={key}\n" for name, key in KEYS.items()))
+    assert "simulated" not in run().stderr
+    assert FakeSandbox.started == []
+    assert not served[0].provider("deepgram").simulated
+
+
+def test_a_sandbox_that_the_file_names_is_the_one_that_is_used(served: list[Settings]) -> None:
+    Path(".env").write_text("VOICE_AGENT_SANDBOX_URL=http://127.0.0.1:8199\n")
+    said = run().stderr
+    assert FakeSandbox.started == []
+    assert served[0].sandbox_url == "http://127.0.0.1:8199"
+    assert "simulated" in said
+
+
+@pytest.mark.parametrize("name", ["PORT", "OPS_PORT"])
+def test_a_port_that_is_taken_is_said_first_and_names_its_setting(
+    name: str, taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], served: list[Settings]
+) -> None:
+    monkeypatch.setenv(f"VOICE_AGENT_{name}", str(taken))
+    with pytest.raises(
+        ConfigurationError, match=rf"VOICE_AGENT_{name}: 127\.0\.0\.1:{taken} cannot be used: .* in use"
+    ):
+        run()
+    assert (served, FakeSandbox.started, capsys.readouterr().err) == ([], [], "")
+
+
+def test_serve_names_the_setting_of_a_taken_port_too(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_PORT", str(taken))
+    monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", "http://127.0.0.1:8199")
+    with pytest.raises(ConfigurationError, match="VOICE_AGENT_PORT"):
+        CliRunner().invoke(serving.serve, [], catch_exceptions=False)
+
+
+def test_two_listeners_on_one_port_are_refused(monkeypatch: pytest.MonkeyPatch, served: list[Settings]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free = str(listener.getsockname()[1])
+    monkeypatch.setenv("VOICE_AGENT_PORT", free)
+    monkeypatch.setenv("VOICE_AGENT_OPS_PORT", free)
+    with pytest.raises(ConfigurationError, match="VOICE_AGENT_OPS_PORT"):
+        run()
+    assert served == []
+
+
+@pytest.mark.usefixtures("served")
+def test_the_command_that_is_printed_is_one_that_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", nothing)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/voice-agent", "run"])
+    assert "  .venv/bin/voice-agent call http://127.0.0.1:0 " in run().stderr
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / ".venv/bin/voice-agent"), "run"])
+    assert program() == ".venv/bin/voice-agent"
+    monkeypatch.setattr(sys, "argv", ["/opt/own place/voice-agent", "run"])
+    assert program() == "'/opt/own place/voice-agent'"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/agent/__main__.py", "run"])
+    assert program() == f"{sys.executable} -m agent"
+
+
+def test_a_command_on_the_path_is_named_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", installed)
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/voice-agent", "run"])
+    assert program() == "voice-agent"
+    monkeypatch.setattr(sys, "argv", ["/other/bin/voice-agent", "run"])  # another one is on the path
+    assert program() == "/other/bin/voice-agent"

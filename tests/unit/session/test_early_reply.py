@@ -1,0 +1,228 @@
+"""Replies that are begun before the turn is over: when they are taken, what a wasted one costs, what it may not do."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+
+import pytest
+
+from agent.core import clock
+from agent.core.calls import ErrorKind
+from agent.providers.base import Message, Prompt
+from agent.session.early_reply import LEAST_GUESSES, same_request, same_words
+from agent.session.events import ClauseStarted, ReplyStarted, TurnMeasured, TurnStarted
+from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, TurnFinished
+from agent.telemetry.timeline import TurnOutcome
+from tests.support.direct_transport import DirectTransport
+from tests.support.session import ScriptedModel, SessionHarness, running, silence, voice
+from tests.support.virtual_time import run_virtual
+
+THINKS_S, LEAD_S = 0.4, 0.25
+TURNS = 10  # of a session: more could spend what it may
+
+
+def guessing(*replies: str, thinks_s: float = THINKS_S) -> SessionHarness:
+    """A session that guesses; each reply takes the model so long."""
+    return SessionHarness(llm=ScriptedModel([[thinks_s, reply] for reply in replies]), early_replies=True)
+
+
+def became(harness: SessionHarness) -> list[GuessOutcome]:
+    return [event.outcome for event in harness.all(Guessed)]
+
+
+def causes(harness: SessionHarness) -> list[Cause]:
+    return [event.cause for event in harness.all(CallFinished) if event.call.service == "llm"]
+
+
+def clauses(caller: DirectTransport) -> list[str]:
+    return [event.text.strip() for event in caller.all(ClauseStarted)]
+
+
+async def likely(harness: SessionHarness, caller: DirectTransport, text: str) -> None:
+    """The caller speaks, and the recogniser thinks that this was all."""
+    await caller.speak(voice(0.6))
+    await caller.speak(silence(0.2))
+    harness.stt.likely(text)
+    await asyncio.sleep(LEAD_S)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("book a room", "Book a room.", True),
+        ("Um, book a room", "book a room", True),
+        ("book a room", "book two rooms", False),
+        ("I'd like that", "I’d like that", False),
+        ("", "", True),
+        ("não", "nao", False),
+    ],
+)
+def test_case_punctuation_and_fillers_make_no_other_words(one: str, other: str, same: bool) -> None:
+    assert same_words(one, other) is same
+
+
+def test_the_same_words_after_another_conversation_are_another_request() -> None:
+    asked = Message("user", "what does it cost")
+    prompt = Prompt("system", "", (asked,))
+    assert same_request(prompt, Prompt("system", "", (Message("user", "What does it cost?"),)))
+    assert not same_request(prompt, Prompt("system", "notes", (asked,)))
+    assert not same_request(prompt, Prompt("system", "", (Message("user", "hi"), Message("assistant", "hello"), asked)))
+
+
+@pytest.mark.parametrize(("early", "waited_s"), [(False, THINKS_S), (True, THINKS_S - LEAD_S)])
+def test_a_guess_runs_beside_the_recognisers_doubt(early: bool, waited_s: float) -> None:
+    async def scenario() -> None:
+        harness = guessing("We have two rooms. ")
+        harness.early_replies = early
+        async with running(harness):
+            caller = await harness.call()
+            await likely(harness, caller, "which rooms")
+            assert caller.all(ClauseStarted) == caller.all(TurnStarted) == []
+            ended = clock.now()
+            harness.stt.says("Which rooms?")
+            await caller.get(ReplyStarted)
+            started = clock.now()
+            await caller.get(TurnMeasured)
+            caller.hang_up()
+        assert started - ended == pytest.approx(waited_s + harness.tts.delay_s, abs=0.02)
+        assert len(harness.llm.prompts) == 1
+        assert causes(harness) == [Cause.SERVED]
+        assert became(harness) == ([GuessOutcome.TAKEN] if early else [])
+        [turn] = harness.all(TurnFinished)
+        assert turn.record.stages["llm"] == pytest.approx(waited_s, abs=0.02)
+        if early:
+            assert harness.all(Guessed)[0].lead_s == pytest.approx(LEAD_S, abs=0.01)
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("taken_back", ["resumed", "other words", "another end"])
+def test_who_goes_on_is_answered_by_what_was_said_in_all(taken_back: str) -> None:
+    async def scenario() -> None:
+        async with running(guessing("For one. ", "For two. ")) as harness:
+            caller = await harness.call()
+            await likely(harness, caller, "a room")
+            if taken_back == "resumed":
+                harness.stt.resumes("a room")
+            elif taken_back == "other words":
+                harness.stt.starts("a room for")
+            await asyncio.sleep(THINKS_S)
+            assert caller.all(ClauseStarted) == []
+            harness.stt.says("a room for two")
+            await caller.get(TurnMeasured)
+            caller.hang_up()
+        assert clauses(caller) == ["For two."]
+        assert causes(harness) == [Cause.SPECULATION, Cause.SERVED]
+        assert became(harness) == [GuessOutcome.CHANGED if taken_back == "another end" else GuessOutcome.RESUMED]
+        assert [event.turn for event in harness.all(CallFinished) if event.cause is Cause.SPECULATION] == [None]
+        assert [message.text for message in harness.llm.prompts[-1].messages] == ["a room for two"]
+
+    run_virtual(scenario())
+
+
+def test_a_guess_that_failed_is_asked_again() -> None:
+    async def scenario() -> None:
+        llm = ScriptedModel([[ErrorKind.OVERLOADED], ["We have two. "]])
+        async with running(SessionHarness(llm=llm, early_replies=True)) as harness:
+            caller = await harness.call()
+            await likely(harness, caller, "which rooms")
+            harness.stt.says("which rooms")
+            await caller.get(TurnMeasured)
+            caller.hang_up()
+        assert clauses(caller) == ["We have two."]
+        assert became(harness) == [GuessOutcome.FAILED]
+
+    run_virtual(scenario())
+
+
+def test_nobody_guesses_while_a_reply_plays_or_in_the_middle_of_a_number() -> None:
+    async def scenario() -> None:
+        async with running(guessing("We have two rooms with a view of the sea. ")) as harness:
+            caller = await harness.call()
+            harness.stt.likely("my number is four one")
+            caller.type("which rooms")
+            await caller.get(ReplyStarted)
+            harness.stt.likely("uh huh")
+            await caller.get(TurnMeasured)
+            caller.hang_up()
+        assert became(harness) == []
+        assert len(harness.llm.prompts) == 1
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_guess_ends_with_its_call(leaves: bool) -> None:
+    async def scenario() -> None:
+        async with running(guessing("We have two. ", thinks_s=30.0)) as harness:
+            caller = await harness.call()
+            await likely(harness, caller, "which rooms")
+            if leaves:
+                caller.lose()
+                await asyncio.sleep(harness.limits.grace_s + 1)
+            else:
+                caller.hang_up()
+        assert became(harness) == [GuessOutcome.DROPPED]
+        assert causes(harness) == [Cause.SPECULATION]
+
+    run_virtual(scenario())
+
+
+def test_a_session_that_wastes_most_of_its_guesses_makes_no_more() -> None:
+    async def scenario() -> None:
+        async with running(guessing("Of course. ")) as harness:
+            caller = await harness.call()
+            for number in range(LEAST_GUESSES + 2):
+                await likely(harness, caller, f"room {number}")
+                harness.stt.resumes(f"room {number}")
+                harness.stt.says(f"room {number} with a view")
+                await caller.get(TurnMeasured, number + 1)
+            caller.hang_up()
+        assert Counter(became(harness)) == {GuessOutcome.RESUMED: LEAST_GUESSES, GuessOutcome.SWITCHED_OFF: 1}
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_whatever_comes_in_whatever_order_there_is_one_reply_to_what_was_said(seed: int) -> None:
+    """Turns of random eager ends, resumptions, ends, interruptions and failures, at random moments."""
+    dice = random.Random(seed)
+
+    async def scenario() -> None:
+        kinds = (ErrorKind.OVERLOADED, ErrorKind.DISCONNECTED)
+        replies = [
+            [dice.uniform(0, 0.6), dice.choice(kinds) if dice.random() < 0.05 else f"Reply {number}. "]
+            for number in range(8 * TURNS)
+        ]
+        async with running(SessionHarness(llm=ScriptedModel(replies), early_replies=True)) as harness:
+            caller = await harness.call()
+            said: list[str] = []
+            for number in range(TURNS):
+                text = f"question {number}"
+                await caller.speak(voice(0.2) + silence(0.1))
+                while dice.random() < 0.6:
+                    await asyncio.sleep(dice.uniform(0, 0.5))
+                    dice.choice((harness.stt.likely, harness.stt.resumes, harness.stt.starts))(
+                        text if dice.random() < 0.7 else f"{text} and"
+                    )
+                await asyncio.sleep(dice.uniform(0, 0.5))
+                harness.stt.says(text)
+                said.append(text)
+                await asyncio.sleep(dice.choice((0.0, 0.3, 1.0, 4.0)))
+            await asyncio.sleep(10)
+            caller.hang_up()
+        assert [event.text for event in caller.all(TurnStarted)] == said
+        records = [event.record for event in harness.all(TurnFinished)]
+        assert [record.turn for record in records] == list(range(1, TURNS + 1))
+        assert TurnOutcome.FAILED not in {record.outcome for record in records}
+        heard = Counter(clause.turn for clause in caller.all(ClauseStarted))
+        assert set(heard.values()) == {1}
+        for clause in caller.all(ClauseStarted):
+            if clause.text.startswith("Reply"):  # its number is that of the prompt: it answers its turn's words
+                prompt = harness.llm.prompts[int(clause.text.split()[1].rstrip("."))]
+                assert prompt.messages[-1].text.splitlines()[-1] == said[clause.turn - 1]
+        assert len(causes(harness)) == len(harness.llm.prompts)
+
+    run_virtual(scenario())
