@@ -50,6 +50,7 @@ def run_server(settings: Settings) -> None:
         ws_max_size=MAX_FRAME,
         ws_per_message_deflate=False,  # PCM does not shrink, and trying costs 17 to 36 µs a frame
         access_log=False,
+        server_header=False,  # which program answers is nobody's business
         log_config=None,
         lifespan="on",
     )

@@ -237,9 +237,9 @@ async def wants_first_message(by: Attacker) -> AttackResult:
     asked = json.loads(START) | {"tier": "premium", "limit_usd": 99, "policy": "sonnet_first", "subject": "admin"}
     async with by.call(await by.token(), start=False) as socket:
         await socket.send(json.dumps(asked))
-        ready = json.loads(await socket.recv())
-    tier = ready.get("tier")
-    return AttackResult(f"the session is {tier}", tier == "free")
+        answer = json.loads(await socket.recv())
+    said = answer.get("tier") or answer.get("code")
+    return AttackResult(f"answered with {answer['type']}: {said}", said in ("free", "bad_message"))
 
 
 PRIVILEGED = (
