@@ -35,7 +35,9 @@ async def books_of(stack: Stack) -> Books:
 
 @pytest.mark.slow
 async def test_a_premium_caller_sees_what_the_session_costs_where_that_is_on(tmp_path: Path) -> None:
-    async with running_stack(budgets_file=budgets_with(tmp_path, premium="show_cost = true")) as stack:
+    async with running_stack(
+        budgets_file=budgets_with(tmp_path, premium="show_cost = true", free="show_cost = false")
+    ) as stack:
         async with dial(stack, await token_of(stack, premium=True)) as socket:
             await say(socket, {"type": "start"})
             await until(socket, "session.ready")
@@ -58,11 +60,12 @@ async def test_a_premium_caller_sees_what_the_session_costs_where_that_is_on(tmp
 
 
 @pytest.mark.slow
-async def test_nothing_is_shown_or_limited_by_default() -> None:
+async def test_nothing_is_limited_by_default_and_the_cost_is_shown_while_all_is_simulated() -> None:
     async with running_stack() as stack:
         record = await stack.call([Type(TECHNICAL)] * 4, premium=True)
         books = await books_of(stack)
-    assert record.cost_usd is None
+    # the last notes are taken after the last turn told its cost
+    assert record.cost_usd == pytest.approx(books.sessions[0].cost_nano_usd / NANO, rel=0.05)
     assert [turn.model for turn in record.turns] == ["sonnet"] * 4
     assert books.sessions[0].cost_nano_usd / NANO > 0.015 / 2
     assert record.end_reason == "completed"

@@ -34,7 +34,7 @@ async def test_forgetting_a_caller_leaves_the_money(database_url: str) -> None:
         stored = await stack.rows(charges)
         assert sorted(str(row["session_id"]) for row in stored) == ["None", "None", "None", "s2"]
         assert sum(row["nano_usd"] for row in stored) == 4 * 4_480_000
-        assert stack.sample("ledger_dropped_total", table="turns") == 1
+        assert stack.sample("ledger_dropped_total", table="turns") == 0  # lost rows page somebody; these are none
         assert (await forget(stack.ledger.engine, "nobody"))["sessions"] == 0
 
 
