@@ -1,4 +1,4 @@
-"""Game days: the names that they rest on, their judgement, and two scenarios on the real thing."""
+"""Game days: the names that they rest on, their judgement, and one scenario on the real thing."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def _waits(text: str) -> list[float]:
 
 @pytest.mark.timing
 @pytest.mark.skipif(not installed, reason="Prometheus or Alertmanager is not installed")
-@pytest.mark.parametrize("name", ["haiku-slow", "bad-line"])
+@pytest.mark.parametrize("name", ["haiku-slow"])  # `make gameday` plays them all
 async def test_a_game_day(name: str) -> None:
     game = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "agent", "gameday", name),
