@@ -112,7 +112,6 @@ class _Taken:
     async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
         """Streams the reply of the guess. Raises ProviderError. Closing it stops the generation."""
         guess = self._guess
-        guess.calls.hand_over(recorder)
         try:
             while (piece := await guess.pieces.get()) is not None:
                 yield piece
@@ -140,6 +139,7 @@ class EarlyReplies:
         self._session, self._sink, self._group = session, sink, group
         self._enabled = enabled
         self._guess: _Guess | None = None
+        self._taken: _Guess | None = None
         self._taken_count = self._wasted_count = 0
 
     @property
@@ -164,18 +164,29 @@ class EarlyReplies:
         if not self.asked_already(text):
             self.drop(GuessOutcome.RESUMED)
 
-    def take(self, ready: float, model: LanguageModel, prompt: Prompt) -> LanguageModel:
-        """The turn is over, since loop time `ready`: the guess in the place of `model`, or `model` itself."""
+    def take(self, ready: float, model: LanguageModel, prompt: Prompt, recorder: CallRecorder) -> LanguageModel:
+        """The turn is over, since loop time `ready`: the guess in the place of `model`, or `model` itself.
+
+        The calls of a guess that is taken are `recorder`'s from now on, also when nobody comes to read the reply. The
+        turn ends with `release`.
+        """
         guess = self._guess
         if guess is None:
             return model
         if guess.failure is not None or guess.model is not model or not same_request(guess.prompt, prompt):
             self.drop(GuessOutcome.FAILED if guess.failure is not None else GuessOutcome.CHANGED)
             return model
-        self._guess = None
+        self._guess, self._taken = None, guess
+        guess.calls.hand_over(recorder)
         self._taken_count += 1
         self._tell(GuessOutcome.TAKEN, max(0.0, ready - guess.began))
         return _Taken(guess)
+
+    async def release(self) -> None:
+        """The turn that took a guess is over: what still runs of it ends, and its call is recorded."""
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            await taken.stop()
 
     def drop(self, outcome: GuessOutcome) -> None:
         """The open guess, if there is one, is not taken."""

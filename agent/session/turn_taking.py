@@ -247,6 +247,8 @@ class Turns:
             language=parts.language,
             filler=parts.filler,
         )
+        if reply.farewell or parts.spending.capped or not reply.text:
+            self._early.drop(GuessOutcome.DROPPED)  # nobody will be answered
         if reply.farewell and parts.goodbye is not None:
             await play_recording(turn, parts.goodbye)
             return TurnOutcome.GOODBYE
@@ -258,10 +260,11 @@ class Turns:
             return TurnOutcome.CAPPED
         timeline.model, timeline.rule = request.choice.model, request.choice.rule
         timeline.context_tokens = request.tokens
-        llm = self._early.take(timeline.marks[Mark.TRANSCRIPT_READY], request.llm, request.prompt)
+        llm = self._early.take(timeline.marks[Mark.TRANSCRIPT_READY], request.llm, request.prompt, timeline)
         try:
             return await run_turn(replace(turn, llm=llm))
         finally:
+            await self._early.release()
             if declined(timeline.calls):
                 self._withdrawn.add(reply.text)
                 memory.withdraw()

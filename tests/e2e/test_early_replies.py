@@ -9,30 +9,16 @@ import pytest
 from sqlalchemy import select
 
 from agent.ledger.tables import charges
-from agent.policy.policies import DEFAULT_PATH
 from tests.support.stack import clip, running_stack, sample
+from tools.bench.bench_latency import policies
 from voice_loadtest.script import Speak, Wait
 
 SAID = ("room_01", "room_02", "room_03", "smalltalk_01", "order_01", "order_04")
 
 
-def early_policies(folder: Path, percent: int) -> Path:
-    """The shipped policies; `haiku_first` serves everybody and begins its replies early."""
-    made = folder / "policies.toml"
-    policy = 'name = "haiku_first"\nversion = 2'
-    shipped = DEFAULT_PATH.read_text()
-    assert policy in shipped
-    made.write_text(
-        shipped.replace(policy, f"{policy}\nearly_replies = {{ threshold_percent = {percent} }}").replace(
-            "haiku_first = 95\nsonnet_first = 5", "haiku_first = 100"
-        )
-    )
-    return made
-
-
 @pytest.mark.slow
 async def test_early_replies_are_taken_and_every_call_is_charged_once(tmp_path: Path) -> None:
-    async with running_stack("measured", policies_file=early_policies(tmp_path, 40)) as stack:
+    async with running_stack("measured", policies_file=policies(tmp_path, 40)) as stack:
         record = await stack.call([Wait(0.5), *(Speak(clip(name)) for name in SAID)])
         await stack.quiet()
         assert await stack.wiring.ledger.flush(timeout_s=10)

@@ -8,13 +8,14 @@ from collections import Counter
 
 import pytest
 
+from agent.budgets import Tier
 from agent.core import clock
 from agent.core.calls import ErrorKind
 from agent.providers.base import Message, Prompt
-from agent.session.early_reply import LEAST_GUESSES, same_request, same_words
+from agent.session.early_reply import LEAST_GUESSES, EarlyReplies, same_request, same_words
 from agent.session.events import ClauseStarted, ReplyStarted, TurnMeasured, TurnStarted
-from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, TurnFinished
-from agent.telemetry.timeline import TurnOutcome
+from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, SessionInfo, TurnFinished
+from agent.telemetry.timeline import Timeline, TurnOutcome
 from tests.support.direct_transport import DirectTransport
 from tests.support.session import ScriptedModel, SessionHarness, running, silence, voice
 from tests.support.virtual_time import run_virtual
@@ -149,6 +150,24 @@ def test_nobody_guesses_while_a_reply_plays_or_in_the_middle_of_a_number() -> No
             caller.hang_up()
         assert became(harness) == []
         assert len(harness.llm.prompts) == 1
+
+    run_virtual(scenario())
+
+
+def test_a_guess_that_was_taken_and_never_read_is_charged_to_its_turn() -> None:
+    """The caller speaks on in the moment between the end of the turn and the first look at the reply."""
+
+    async def scenario() -> None:
+        harness, timeline = guessing(), Timeline(1, spoken=True)
+        model, prompt = ScriptedModel([[30.0, "Never heard. "]]), Prompt("system", "", (Message("user", "which"),))
+        async with asyncio.TaskGroup() as group:
+            early = EarlyReplies(SessionInfo("s", "ada", Tier.PREMIUM, "p", 1), harness.sinks, group, enabled=True)
+            early.guess("which", model, prompt)
+            await asyncio.sleep(LEAD_S)
+            assert early.take(clock.now(), model, prompt, timeline) is not model
+            await early.release()
+        assert [call.outcome for call in timeline.calls] == ["cancelled"]
+        assert causes(harness) == []  # the timeline's observer charges it, once
 
     run_virtual(scenario())
 
