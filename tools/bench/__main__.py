@@ -15,12 +15,9 @@ import asyncio
 import json
 import os
 import platform
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -33,6 +30,7 @@ from rich.table import Table
 
 from agent.policy.policies import DEFAULT_PATH
 from tests.support.paths import CLIPS
+from tools.bench.processes import busy, free_port, start, wait_for
 from voice_loadtest.audio import CallerRecording, load_wav
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.quantiles import nearest_rank
@@ -40,7 +38,6 @@ from voice_loadtest.run import LoadResult, run_load
 from voice_loadtest.script import Interrupt, Speak, Step, Type
 
 SPOKEN = ("room_01", "room_03", "smalltalk_01", "order_04")
-STARTUP_S = 40.0
 CPU_WINDOW_S = 2.0
 FULL = 0.9  # of the cores that sandbox and callers share
 LATE_MS = 25.0  # more than a frame
@@ -63,36 +60,6 @@ class BenchRow:
     def believed(self) -> bool:
         """Whether the service is what was measured."""
         return self.others_share < FULL and self.caller_late_ms < LATE_MS
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start(command: Sequence[str], cores: set[int], **environment: str) -> psutil.Popen:
-    """Starts a program of ours on some cores."""
-    process = psutil.Popen(
-        [sys.executable, "-m", "agent", *command],
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    process.cpu_affinity(sorted(cores))
-    return process
-
-
-def wait_for(url: str) -> None:
-    deadline = time.monotonic() + STARTUP_S
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except (urllib.error.URLError, OSError):
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{url} did not answer within {STARTUP_S:g} s") from None
-            time.sleep(0.2)
 
 
 def overheads(load: LoadResult, moments: list[list[Any]]) -> list[float]:
@@ -132,12 +99,6 @@ class Bench:
     service: psutil.Process
     sandbox: psutil.Process
     shared_cores: int  # that the sandbox and the callers have
-
-
-def busy(process: psutil.Process) -> float:
-    """CPU seconds that a process has used."""
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 class ProcessWatch:

@@ -1,0 +1,59 @@
+"""The programs that are measured, each a process of its own on cores of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from tests.support.paths import ROOT
+
+STARTUP_S: Final = 40.0
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens to."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(command: Sequence[str], cores: set[int], checkout: Path = ROOT, **environment: str) -> psutil.Popen:
+    """Starts a program of a checkout, by default of this one, on some cores."""
+    process = psutil.Popen(
+        [sys.executable, "-m", "agent", *command],
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": str(checkout)} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    process.cpu_affinity(sorted(cores))
+    return process
+
+
+def wait_for(url: str) -> None:
+    """Returns when it answers. Raises SystemExit after 40 s."""
+    deadline = time.monotonic() + STARTUP_S
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{url} did not answer within {STARTUP_S:g} s") from None
+            time.sleep(0.2)
+
+
+def busy(process: psutil.Process) -> float:
+    """CPU seconds that a process has used."""
+    times = process.cpu_times()
+    return times.user + times.system
