@@ -12,6 +12,7 @@ clients send it while they are muted.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -30,7 +31,8 @@ from agent.core.audio import (
 
 FRAME_MS: Final = 20
 FRAME_S: Final = FRAME_MS / 1000
-FRAME_BYTES: Final = SAMPLE_RATE * FRAME_MS // 1000 * SAMPLE_WIDTH
+FRAME_SAMPLES: Final = SAMPLE_RATE * FRAME_MS // 1000
+FRAME_BYTES: Final = FRAME_SAMPLES * SAMPLE_WIDTH
 ONSET_FRAMES: Final = 3  # voiced frames of the last four that make an onset: 60 ms
 ONSET_WINDOW: Final = 4
 RELEASE_FRAMES: Final = 15  # unvoiced frames that end a voice: 300 ms
@@ -46,6 +48,8 @@ DC_SHARE: Final = 0.1  # of a frame's mean that the offset follows
 PEAK_DECAY: Final = 0.97  # per frame: a loud moment is forgotten within some seconds of quieter speech
 
 _LEAST_FLOOR: Final = 1e-5
+_DIGITAL_SILENCE: Final = bytes(FRAME_BYTES)
+_MEAN: Final = np.full(FRAME_SAMPLES, 1 / FRAME_SAMPLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +122,22 @@ class VoiceActivity:
         return VoiceStarted(onset[0])
 
     def _voiced(self, frame: bytes) -> bool:
-        samples = np.frombuffer(frame, dtype="<i2").astype(np.float32)
-        if not samples.any():
+        if frame == _DIGITAL_SILENCE:
             self._floor.begin(0.0)
             return False
-        mean = float(samples.mean())
+        # sums as products of BLAS: numpy's own reductions cost ten times as much on so few samples
+        samples = np.frombuffer(frame, dtype="<i2").astype(np.float64)
+        mean = float(samples.dot(_MEAN))
         self._dc += DC_SHARE * (mean - self._dc) if self._floor.begun else mean
         samples -= self._dc
-        level = float(np.sqrt(samples.dot(samples) / samples.size)) / 32768.0
+        level = math.sqrt(float(samples.dot(samples)) / FRAME_SAMPLES) / 32768.0
         gate = max(MIN_RMS, self._floor.learn(level) * ABOVE_NOISE, self._peak * BELOW_PEAK)
         self._peak = max(level, self._peak * PEAK_DECAY)
         if level <= gate:
             return False
         if abs(self._dc) > 1.0:
-            frame = np.clip(samples, -32768, 32767).astype("<i2").tobytes()
+            np.minimum(np.maximum(samples, -32768.0, out=samples), 32767.0, out=samples)
+            frame = samples.astype("<i2").tobytes()
         return self._webrtc.is_speech(frame, SAMPLE_RATE)
 
 
