@@ -148,24 +148,31 @@ class DeepgramStream:
             yield heard
 
     async def _receive(self) -> Any:
-        from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
-
         try:
             async with asyncio.timeout_at(self._deadline()) as self._patience:
-                return await self._socket.recv()
+                return await self._message()
         except TimeoutError as error:
             if await self._waited_enough():
                 raise self._failed(error) from None
             return _NOTHING
-        except ConnectionClosed as error:
-            answered = self._finish_by is not None and isinstance(error, ConnectionClosedOK)
-            if answered or self._closed_for_silence(error):
-                return _END
-            raise self._failed(error) from None
         except Exception as error:
+            if self._closed_well(error):
+                return _END
             raise self._failed(error) from None
         finally:
             self._patience = None
+
+    async def _message(self) -> Any:
+        """The next message, as the reader takes it."""
+        return await self._socket.recv()
+
+    def _closed_well(self, error: Exception) -> bool:
+        from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
+
+        if not isinstance(error, ConnectionClosed):
+            return False
+        answered = self._finish_by is not None and isinstance(error, ConnectionClosedOK)
+        return answered or self._closed_for_silence(error)
 
     def _closed_for_silence(self, error: ConnectionClosed) -> bool:
         """Whether the connection was closed because we had nothing to send."""
@@ -228,7 +235,7 @@ async def connected(
     try:
         yield socket, call
     finally:
-        await _leave(connecting, _websocket(socket))
+        await _leave(connecting, websocket_of(socket))
 
 
 async def _enter(connecting: AbstractAsyncContextManager[Any]) -> Any:
@@ -255,11 +262,11 @@ async def _give_up(entering: asyncio.Future[Any], connecting: AbstractAsyncConte
     entering.cancel()
     await asyncio.wait({entering})
     if not entering.cancelled() and entering.exception() is None:
-        await _leave(connecting, _websocket(entering.result()))
+        await _leave(connecting, websocket_of(entering.result()))
 
 
-def _websocket(socket: Any) -> WebSocketClientProtocol:
-    """The connection under the SDK's socket, which has no public way to break it off."""
+def websocket_of(socket: Any) -> WebSocketClientProtocol:
+    """The connection under the SDK's socket, which has no public way to it."""
     return cast("WebSocketClientProtocol", vars(socket)["_websocket"])
 
 

@@ -314,10 +314,11 @@ class FallbackSttStream:
     def _over(self, now: float) -> bool:
         """Whether the caller has been silent for long enough, or the line has been loud without a new word."""
         rules, unchanged_s = self._chain.rules, now - self._heard_at
-        patience = rules.patience(self._words.text)
         settled = unchanged_s >= (rules.retold_s if self._retold else rules.settle_s)
-        silent = self._unheard.quiet_s >= patience and settled
-        return silent or unchanged_s >= patience + rules.noise_s
+        if not settled and unchanged_s < rules.noise_s:
+            return False  # whatever the words are: they are looked through only where it matters
+        patience = rules.patience(self._words.text)
+        return (settled and self._unheard.quiet_s >= patience) or unchanged_s >= patience + rules.noise_s
 
     def _seems_deaf(self, step: ChainStep[SpeechToText]) -> bool:
         """Whether voiced audio brought no words."""

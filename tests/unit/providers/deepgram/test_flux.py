@@ -6,11 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from deepgram.listen.v2.socket_client import AsyncV2SocketClient
 from websockets.asyncio.server import ServerConnection
 
 from agent.core.calls import ErrorKind, ProviderError
 from agent.providers.base import SttEvent, SttEventKind, Word
-from agent.providers.deepgram.flux import DeepgramFlux
+from agent.providers.deepgram.flux import DeepgramFlux, FluxReader, turn_info
 from tests.support.providers import Peer, RecordingRecorder, deepgram_peer, recorded
 
 
@@ -105,6 +106,25 @@ async def test_recorded_traffic_of_the_real_service(name: str, text: str, record
     assert heard[-1].kind is SttEventKind.ENDED
     assert heard[-1].text.endswith(text)
     assert [word.text for word in heard[-1].words]
+
+
+@pytest.mark.parametrize("name", ["yes-deepgram-flux", "not_so_sure-deepgram-flux", "vad-deepgram-flux"])
+async def test_a_turn_is_read_as_the_sdk_reads_it(name: str) -> None:
+    class Socket:
+        async def recv(self) -> str:
+            return text
+
+    ours, theirs = FluxReader(), FluxReader()
+    read = 0
+    for message in recorded(name):
+        text = json.dumps(message)
+        by_sdk = await AsyncV2SocketClient(websocket=Socket()).recv()  # type: ignore[arg-type]
+        turn = turn_info(text)
+        assert (turn is not None) == (by_sdk.type == "TurnInfo")
+        if turn is not None:
+            read += 1
+            assert ours.read(turn) == theirs.read(by_sdk)
+    assert read > 3
 
 
 async def test_a_recorded_stream_may_have_words_before_it_is_sure(recorder: RecordingRecorder) -> None:
