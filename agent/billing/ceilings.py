@@ -22,6 +22,7 @@ from typing import Final
 import structlog
 
 from agent.billing.accounts import Account, AccountKey, LeaseStore, LeaseWish, Scope
+from agent.billing.holds import Hold, StreamHold
 from agent.billing.prices import NANO, usd
 from agent.billing.pricing import utc_now
 from agent.budgets import Tier, TierCeilings
@@ -70,28 +71,6 @@ class CeilingReached:
     retry_after_s: float
 
 
-class Hold:
-    """A reservation; `release` it when its call has ended. It may grow with a stream."""
-
-    __slots__ = ("_accounts", "nano_usd")
-
-    def __init__(self, accounts: tuple[Account, ...], nano_usd: int) -> None:
-        self._accounts = accounts
-        self.nano_usd = 0
-        self.grow(nano_usd)
-
-    def grow(self, nano_usd: int) -> None:
-        """Reserves more, or less where it is negative; never less than nothing."""
-        change = max(nano_usd, -self.nano_usd)
-        self.nano_usd += change
-        for account in self._accounts:
-            account.reserved += change
-
-    def release(self) -> None:
-        """Gives the rest back; a second time changes nothing."""
-        self.grow(-self.nano_usd)
-
-
 class Purse:
     """What one session spends from."""
 
@@ -100,10 +79,12 @@ class Purse:
         self._payer = payer
         self._session = session
         self._told: set[Step] = set()
+        self._streams: set[StreamHold] = set()
 
     @property
     def used_usd(self) -> float:
         """Dollars spent and reserved by this session."""
+        self._settle()
         return usd(self._session.used)
 
     @property
@@ -114,6 +95,7 @@ class Purse:
     @property
     def step(self) -> Step:
         """What the ceilings ask of the session now."""
+        self._settle()
         accounts = self._accounts()
         need = self._ceilings.turn_nano(self._payer.tier)
         short = next((account for account in accounts if account.room < need), None)
@@ -124,6 +106,7 @@ class Purse:
 
     def reserve(self, nano_usd: int) -> Hold | None:
         """Reserves the expected price of a call; None when a ceiling has no room for it."""
+        self._settle()
         accounts = self._accounts()
         short = next((account for account in accounts if account.room < nano_usd), None)
         if short is not None:
@@ -131,14 +114,18 @@ class Purse:
             return None
         return Hold(accounts, nano_usd)
 
-    def stream(self) -> Hold:
-        """An empty reservation for a stream, which grows with what is sent."""
-        return Hold(self._accounts(), 0)
+    def stream(self) -> StreamHold:
+        """An empty reservation for a stream, which follows what is sent."""
+        return StreamHold(self._accounts(), self._streams)
 
     def spend(self, nano_usd: int) -> None:
         """Counts the price of a call that has ended; it is never refused, since the provider was paid."""
         for account in self._accounts():
             account.spent += nano_usd
+
+    def _settle(self) -> None:
+        for hold in self._streams:
+            hold.settle()
 
     def _accounts(self) -> tuple[Account, ...]:
         return (self._session, *self._ceilings.accounts(self._payer))

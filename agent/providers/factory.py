@@ -101,7 +101,7 @@ class ProviderFactory:
         priority: bool,
         rules: ListeningRules | None = None,
         knobs: RecogniserKnobs = USUAL_KNOBS,
-    ) -> SpeechToText:
+    ) -> SttFallback:
         """The recognisers in this order, then the client's own, where it has one."""
         steps: list[ChainStep[SpeechToText]] = []
         for name in order:

@@ -19,9 +19,9 @@ from agent.memory.flows import Flows
 from agent.policy.policies import MODELS, Policy
 from agent.policy.routing import PolicyRouter, TermList
 from agent.policy.watcher import AssignmentWatcher
-from agent.providers.base import SpeechToText
 from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
+from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.session.apologies import SessionApologies
@@ -110,7 +110,7 @@ class SessionFactory:
             log.warning("memory damaged", session_id=session_id)
             return Conversation(self.flows)
 
-    def _recogniser(self, policy: Policy, tier: Tier, client: Capabilities, patience: Patience) -> SpeechToText:
+    def _recogniser(self, policy: Policy, tier: Tier, client: Capabilities, patience: Patience) -> SttFallback:
         return self.providers.listening(
             policy.chains.stt,
             self.settings.stt_model or policy.stt_model,

@@ -6,14 +6,16 @@ call ends, and the reservation is given back. Where there is no room for a call 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from agent.billing.ceilings import Hold, Purse
+from agent.billing.ceilings import Purse
+from agent.billing.holds import Hold, StreamHold
 from agent.billing.prices import PriceBook
 from agent.billing.pricing import utc_now
+from agent.core.audio import SAMPLE_WIDTH
 from agent.core.calls import (
     Call,
     CallRecorder,
@@ -33,8 +35,6 @@ from agent.providers.base import (
     LanguageModel,
     Prompt,
     SpeechStream,
-    SpeechToText,
-    SttEvent,
     TextDelta,
     TextToSpeech,
 )
@@ -65,7 +65,7 @@ class CallPrices:
         usage = Usage({Unit.CHARACTERS: characters})
         return self.paid(Call("tts", voice.provider, voice.model, "ok", 0.0, None, 0.0, usage))
 
-    def listening(self, recogniser: SpeechToText, samples: int) -> int:
+    def listening(self, recogniser: CountedSpeechToText, samples: int) -> int:
         """What it takes to listen to so many samples at 16 kHz."""
         usage = Usage({Unit.AUDIO_SAMPLES: samples})
         return self.paid(Call("stt", recogniser.provider, recogniser.model, "ok", 0.0, None, 0.0, usage))
@@ -109,10 +109,30 @@ class GuardedTextToSpeech:
             hold.release()
 
 
+class CountedStream(SpeechStream, Protocol):
+    """A stream that knows how much it has taken."""
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of PCM s16le mono 16 kHz so far."""
+        ...
+
+
+class CountedSpeechToText(Protocol):
+    """A recogniser with such streams."""
+
+    provider: str
+    model: str
+
+    def open(self, session: str, recorder: CallRecorder) -> AbstractAsyncContextManager[CountedStream]:
+        """As `SpeechToText.open`."""
+        ...
+
+
 class GuardedSpeechToText:
     """A recogniser whose streams reserve what they are sent; the session looks at its purse and ends them."""
 
-    def __init__(self, inner: SpeechToText, purse: Purse, prices: CallPrices) -> None:
+    def __init__(self, inner: CountedSpeechToText, purse: Purse, prices: CallPrices) -> None:
         self.provider, self.model = inner.provider, inner.model
         self._inner, self._purse, self._prices = inner, purse, prices
 
@@ -120,31 +140,14 @@ class GuardedSpeechToText:
     async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[SpeechStream]:
         """Opens a stream for one session. Raises ProviderError."""
         hold = self._purse.stream()
+        million = self._prices.listening(self._inner, 1_000_000)
         try:
             paying = _paying(recorder, self._purse, self._prices, hold)
             async with self._inner.open(session, paying) as stream:
-                yield _PaidStream(stream, hold, self._prices.listening(self._inner, 1_000_000))
+                hold.follow(lambda: stream.sent_bytes // SAMPLE_WIDTH * million // 1_000_000)
+                yield stream
         finally:
             hold.release()
-
-
-class _PaidStream:
-    """A stream that counts what it is sent: the price of a call is known only every ten seconds."""
-
-    def __init__(self, inner: SpeechStream, hold: Hold, nano_per_million: int) -> None:
-        self._inner = inner
-        self._hold = hold
-        self._rate = nano_per_million
-
-    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
-        self._hold.grow(len(pcm) // 2 * self._rate // 1_000_000)
-        await self._inner.send(pcm, voiced_s=voiced_s)
-
-    async def finish(self) -> None:
-        await self._inner.finish()
-
-    def __aiter__(self) -> AsyncIterator[SttEvent]:
-        return self._inner.__aiter__()
 
 
 def _reserved(purse: Purse, nano_usd: int) -> Hold:
@@ -157,7 +160,7 @@ def _reserved(purse: Purse, nano_usd: int) -> Hold:
 class _PayingRecorder:
     """Counts the price of each call in the purse, and hands it on, as all that is told of listening."""
 
-    def __init__(self, inner: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None) -> None:
+    def __init__(self, inner: CallRecorder, purse: Purse, prices: CallPrices, stream: StreamHold | None) -> None:
         self._inner = inner
         self._purse = purse
         self._prices = prices
@@ -166,7 +169,7 @@ class _PayingRecorder:
     def record(self, call: Call) -> None:
         paid = self._prices.paid(call)
         if self._stream is not None:
-            self._stream.grow(-paid)  # it was reserved when it was sent
+            self._stream.pay(paid)
         self._purse.spend(paid)
         self._inner.record(call)
 
@@ -185,6 +188,8 @@ class _PayingObserver(_PayingRecorder):
             self._inner.fell_back(fallback)
 
 
-def _paying(recorder: CallRecorder, purse: Purse, prices: CallPrices, stream: Hold | None = None) -> _PayingRecorder:
+def _paying(
+    recorder: CallRecorder, purse: Purse, prices: CallPrices, stream: StreamHold | None = None
+) -> _PayingRecorder:
     observes = isinstance(recorder, FallbackObserver)
     return (_PayingObserver if observes else _PayingRecorder)(recorder, purse, prices, stream)

@@ -16,7 +16,7 @@ from agent.core.addresses import Networks
 from agent.server.connections import ConnectionGate
 from agent.server.protocols import MAX_FRAME, guarded
 from agent.telemetry.exposition import Metrics
-from agent.transport.voice_agent_v1.websocket import ROUND_TRIP
+from agent.transport.voice_agent_v1.websocket import AUDIO, ROUND_TRIP
 
 DEADLINE_S = 0.3
 UPGRADE = (
@@ -36,7 +36,14 @@ async def raw_app(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "websocket.accept"})
     ROUND_TRIPS.append(scope["extensions"][ROUND_TRIP]["seconds"])
+    hand_over = scope["extensions"][AUDIO]["to"]
     while (message := await receive())["type"] != "websocket.disconnect":
+        if message.get("bytes"):
+            TOOK.append(("message", len(message["bytes"])))
+        elif message.get("text") == "hand over":
+            hand_over(take)
+        elif message.get("text") == "mark":
+            TOOK.append(("mark", 0))
         if message.get("text") == "fill":
             FILLING.append(asyncio.create_task(fill(send)))
         elif message.get("text") == "heard?":
@@ -48,6 +55,15 @@ async def raw_app(scope: Any, receive: Any, send: Any) -> None:
 FILLING: list[asyncio.Task[None]] = []
 ROUND_TRIPS: list[Callable[[], float | None]] = []
 HEARD = asyncio.Event()
+TOOK: list[tuple[str, int]] = []
+
+
+def take(audio: bytes) -> bool:
+    """Takes audio that is handed over, but for frames of 999 bytes."""
+    if len(audio) == 999:
+        return False
+    TOOK.append(("handed", len(audio)))
+    return True
 
 
 async def fill(send: Any) -> None:

@@ -102,6 +102,11 @@ class FallbackSttStream:
         self._unheard.add(pcm, voiced_s=voiced_s, turn_open=self._turn_open or self._unheard.voiced_s > _SOME_VOICE_S)
         self._audio.set()
 
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of audio that were taken so far."""
+        return self._unheard.end
+
     async def finish(self) -> None:
         """Says that no more audio comes."""
         self._finishing = True

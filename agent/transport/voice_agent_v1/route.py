@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Any, Final
@@ -22,7 +22,7 @@ from agent.telemetry.events import InputDropped, QueueDropped, SessionOutcome, S
 from agent.transport.voice_agent_v1.errors import ProtocolError
 from agent.transport.voice_agent_v1.messages import SUBPROTOCOL, CloseCode, SessionReady
 from agent.transport.voice_agent_v1.translation import capabilities_of
-from agent.transport.voice_agent_v1.websocket import ROUND_TRIP, WebSocketConnection
+from agent.transport.voice_agent_v1.websocket import AUDIO, ROUND_TRIP, WebSocketConnection
 
 BEARER: Final = "bearer."
 
@@ -47,7 +47,13 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
     offered: list[str] = socket.scope["subprotocols"]
     # A refusal before the accept would hide its reason from browsers.
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    connection = WebSocketConnection(socket, lambda kind: route.sink.handle(InputDropped(kind)), _layer(socket))
+    round_trip, audio = _extension(socket, ROUND_TRIP), _extension(socket, AUDIO)
+    connection = WebSocketConnection(
+        socket,
+        lambda kind: route.sink.handle(InputDropped(kind)),
+        **({"layer_round_trip": round_trip["seconds"]} if round_trip else {}),
+        **({"hand_audio_to": audio["to"]} if audio else {}),
+    )
     session: Session | None = None
     try:
         address = _address(route, socket)
@@ -80,10 +86,10 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
             session.detach(connection)
 
 
-def _layer(socket: WebSocket[Any, Any, State]) -> Callable[[], float | None]:
-    """The round trip that the server's WebSocket layer measures; a server without the extension knows none."""
-    extension: Any = (socket.scope.get("extensions") or {}).get(ROUND_TRIP, {})
-    return extension.get("seconds", lambda: None)
+def _extension(socket: WebSocket[Any, Any, State], name: str) -> dict[str, Any]:
+    """What the server's WebSocket layer offers beyond ASGI; a server without the extension offers nothing."""
+    extensions: Any = socket.scope.get("extensions") or {}
+    return extensions.get(name, {})
 
 
 def _address(route: VoiceRoute, socket: WebSocket[Any, Any, State]) -> str | None:

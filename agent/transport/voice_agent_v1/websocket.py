@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from statistics import median
 from typing import Any, Final, Protocol
 
@@ -44,6 +45,8 @@ MAX_PINGS_OPEN: Final = 16
 LINGER_S: Final = 2.0  # for what is queued to leave after a close was decided
 ROUND_TRIP: Final = "voice_agent.round_trip"
 """The extension of the ASGI scope by which the server says the round trip that its WebSocket layer measures."""
+AUDIO: Final = "voice_agent.audio"
+"""The extension by which the server hands over audio as it arrives, past the queue and the task that messages take."""
 CLOSE_S: Final = 5.0  # for the close frame itself
 NOT_READING: Final = "the client does not read what it is sent: read the socket all the time"
 
@@ -54,6 +57,13 @@ class ReadWriteSocket(Socket, Protocol):
     def receive(self) -> Awaitable[Any]: ...
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None: ...
+
+
+HandOver = Callable[[Callable[[bytes], bool] | None], None]
+"""Tells the server who takes the audio from now on; None: nobody, it comes as messages do.
+
+Audio that is not taken (False) comes as a message, too; none overtakes a message that came before it.
+"""
 
 
 class Conversationalist(Protocol):
@@ -99,13 +109,17 @@ class WebSocketConnection:
         socket: ReadWriteSocket,
         dropped: Callable[[str], None] = lambda _: None,
         layer_round_trip: Callable[[], float | None] = lambda: None,
+        hand_audio_to: HandOver = lambda _: None,
     ) -> None:
         """`dropped` is told the kind of each thing that the client sent too fast.
 
         `layer_round_trip` is the round trip of the WebSocket layer's own pings in seconds, None until it is known.
+        `hand_audio_to` is the server's way to hand over audio as it arrives, where it has one.
         """
         self._socket = socket
         self._layer_round_trip = layer_round_trip
+        self._hand_audio_to = hand_audio_to
+        self._fault: Exception | None = None  # of a frame that was handed over
         self._pacer = Pacer(clock.now(), self.send_message, dropped)
         slow = encode(Error(code="slow_client", message=NOT_READING, fatal=True))
         self.queue = SendQueue(Overflow(slow, CloseCode.SLOW_CLIENT, "slow client"))
@@ -200,13 +214,34 @@ class WebSocketConnection:
             return
 
     async def _read(self, session: Conversationalist) -> None:
+        self._hand_audio_to(partial(self._taken, session))
+        try:
+            await self._read_messages(session)
+        finally:
+            self._hand_audio_to(None)
+
+    def _taken(self, session: Conversationalist, frame: bytes) -> bool:
+        """Takes audio as it arrives; False where it is at fault, which the reader raises when it gets it."""
+        try:
+            self._audio(session, frame)
+        except Exception as error:
+            self._fault = error
+            return False
+        return True
+
+    def _audio(self, session: Conversationalist, frame: bytes) -> None:
+        at, pcm = clock.now(), _checked(frame)
+        if self._pacer.takes_audio(len(pcm), at):
+            session.audio(pcm, at)
+
+    async def _read_messages(self, session: Conversationalist) -> None:
         while (frame := await self._receive()) is not None:
-            at = clock.now()
+            if self._fault is not None:
+                raise self._fault
             if isinstance(frame, bytes):
-                pcm = _checked(frame)
-                if self._pacer.takes_audio(len(pcm), at):
-                    session.audio(pcm, at)
+                self._audio(session, frame)
                 continue
+            at = clock.now()
             message = self._decode(frame)
             if not self._pacer.takes(message, at):
                 continue

@@ -88,7 +88,10 @@ async def test_a_stream_counts_while_it_is_sent_and_is_not_counted_twice() -> No
     purse = process.ceilings.purse(stranger())
 
     class Stream:
-        async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None: ...
+        sent_bytes = 0
+
+        async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
+            self.sent_bytes += len(pcm)
 
         async def finish(self) -> None: ...
 

@@ -17,6 +17,7 @@ from tests.support.raw_server import (
     DEADLINE_S,
     HEARD,
     ROUND_TRIPS,
+    TOOK,
     UPGRADE,
     close_code,
     frame,
@@ -96,6 +97,30 @@ async def test_a_frame_over_the_limit_is_refused_before_it_has_arrived() -> None
         writer.write(frame(2, bytes(MAX_FRAME + 1))[:200])  # the header says how long it will be
         assert await close_code(reader) == 1009
         writer.close()
+
+
+async def test_audio_is_handed_over_in_order_and_tiny_frames_are_not() -> None:
+    async def marked(count: int) -> None:
+        async with asyncio.timeout(5):
+            while TOOK.count(("mark", 0)) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    TOOK.clear()
+    mark = frame(1, b"mark")
+    async with raw_server() as at:
+        _, writer = await upgraded(at)
+        writer.write(frame(2, bytes(640)) + frame(1, b"hand over") + mark)
+        await marked(1)
+        writer.write(frame(2, bytes(640)) + frame(2, bytes(300)) + frame(2, bytes(999)) + mark)
+        await marked(2)
+        writer.write(frame(2, bytes(640)) + mark + frame(2, bytes(700)))
+        await marked(3)
+        writer.write(mark)
+        await marked(4)
+        writer.close()
+    assert [size for kind, size in TOOK if kind != "mark"] == [640, 640, 300, 999, 640, 700]
+    assert [kind for kind, size in TOOK if size in (640, 999)] == ["message", "handed", "message", "handed"]
+    assert TOOK[-3:] == [("mark", 0), ("message", 700), ("mark", 0)]  # it did not overtake the message before it
 
 
 async def test_fragments_count_together_and_empty_ones_count_too() -> None:

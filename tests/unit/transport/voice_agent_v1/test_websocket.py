@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,74 @@ def test_frames_of_a_client_become_audio_and_commands_until_it_leaves() -> None:
         assert session.audio_bytes == 640
         played = ReportPlayback(1, "started", 0.02, None, 0.6)
         assert session.commands == [SayText("hi"), played, EndCall()]
+
+    run_virtual(scenario())
+
+
+@dataclass
+class HandingServer:
+    """A server that hands over audio; what is not taken comes as a message."""
+
+    socket: ScriptedSocket
+    take: Callable[[bytes], bool] | None = None
+
+    def to(self, take: Callable[[bytes], bool] | None) -> None:
+        self.take = take
+
+    def arrived(self, frame: bytes) -> None:
+        if self.take is None or not self.take(frame):
+            self.socket.says(frame)
+
+
+def test_audio_that_the_server_hands_over_needs_no_task() -> None:
+    async def scenario() -> None:
+        socket, session = ScriptedSocket(), RecordingSession()
+        server = HandingServer(socket)
+        connection = WebSocketConnection(socket, hand_audio_to=server.to)
+        server.arrived(bytes(640))
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(connection.run(session))
+            await asyncio.sleep(0.1)
+            assert session.audio_bytes == 640
+            server.arrived(bytes(320))
+            assert session.audio_bytes == 960
+            socket.says(None)
+        assert running.result() is True
+        assert server.take is None
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize(("size", "code"), [(641, "odd_audio"), (MAX_BINARY_FRAME + 2, "too_large")])
+def test_audio_at_fault_ends_the_connection_also_when_it_was_handed_over(size: int, code: str) -> None:
+    async def scenario() -> None:
+        socket = ScriptedSocket()
+        server = HandingServer(socket)
+        running = asyncio.ensure_future(WebSocketConnection(socket, hand_audio_to=server.to).run(RecordingSession()))
+        await asyncio.sleep(0.1)
+        server.arrived(bytes(size))
+        with pytest.raises(ProtocolError) as caught:
+            await running
+        assert caught.value.code == code
+
+    run_virtual(scenario())
+
+
+def test_audio_that_is_handed_over_keeps_its_pace() -> None:
+    async def scenario() -> None:
+        socket, session = ScriptedSocket(), RecordingSession()
+        dropped: list[str] = []
+        server = HandingServer(socket)
+        running = asyncio.ensure_future(
+            WebSocketConnection(socket, dropped.append, hand_audio_to=server.to).run(session)
+        )
+        await asyncio.sleep(0.1)
+        for _ in range(12):
+            server.arrived(bytes(32_000))
+        assert session.audio_bytes == 320_000
+        assert dropped == ["audio", "audio"]
+        socket.says(None)
+        assert await running is True
 
     run_virtual(scenario())
 
