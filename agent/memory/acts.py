@@ -77,8 +77,12 @@ def acts_in(answer: str, flows: Flows, *, interrupted: bool) -> list[Act]:
         told.pop()  # what would have followed could have turned it round
     found: list[Act] = []
     end = 0
-    for sentence in told:
+    for place, sentence in enumerate(told):
         act = act_in(sentence, flows.acts)
+        if act is not None and place and _only_points(act.text, flows) and told[place - 1].start >= end:
+            before = told[place - 1]
+            if _plain(before.text):  # "The report LF-300 is closed. I have cancelled it."
+                act = Act(act.kind, answer[before.start : sentence.end], before.start)
         if act is not None:
             found.append(act)
             end = sentence.end
@@ -91,8 +95,18 @@ def acts_in(answer: str, flows: Flows, *, interrupted: bool) -> list[Act]:
     return [act for act in found if len(act.text) <= MAX_ACT]
 
 
+def _plain(text: str) -> bool:
+    return not (asks(text) or supposes(text) or denies(text) or bad_news(text) or promises(text) or offers(text))
+
+
+def _only_points(text: str, flows: Flows) -> bool:
+    """Whether an act says "it" or "that" and nothing of what that is."""
+    verbs = {stem(word) for cue in flows.acts for word in cue.split()}
+    return bool(_POINTS.search(text)) and not values_in(text) and not stems_in(text) - EMPTY - FILLERS - verbs
+
+
 def _adds(text: str, act: Act, answer: str, end: int) -> bool:
-    if asks(text) or supposes(text) or denies(text) or bad_news(text) or promises(text) or offers(text):
+    if not _plain(text):
         return False
     return end - act.start <= MAX_ACT and any(value.kind in _TELLING for value in values_in(text))
 

@@ -16,6 +16,10 @@ _CODE = re.compile(r"\b[A-Za-z]{1,5}-?\d[\w-]*|\b\d+-\d[\w-]*")
 _TOTAL = re.compile(
     r"\b(?:that (?:makes|comes to|leaves)|in total|in all|altogether|all together|the (?:new )?total)\b", re.IGNORECASE
 )
+_TOGETHER = re.compile(
+    r"\b(?:all(?: of (?:it|them))?|both|everything|each|together|the (?:two|three|four|five|six|whole|lot))\b", re.IGNORECASE
+)
+_WHOLES = frozenset(content_stems("order bill invoice booking basket cart purchase receipt total account"))
 _LOOK_BACK = 6  # utterances
 _GENERIC = frozenset(
     content_stems(
@@ -39,17 +43,59 @@ def belongs(
         if _holds(graph, state, question, by, span):
             return False
     clause = next(_backwards(graph, question, by, span), "")
-    if _TOTAL.search(clause) and sum(state.merged is None for state in graph.states) > 1:
-        return False  # "that makes $61": of the whole, whatever was named last
+    every_name = tuple(dict.fromkeys((*names, *_names(graph))))
+    if _TOTAL.search(clause) and (len(every_name) > 1 or sum(state.merged is None for state in graph.states) > 1):
+        return _is_whole(thing, every_name)  # "that makes $61": of the whole, whatever was named last
     if not others:
         return True
-    called, others_called = _words(Graph(), thing, [*names, *_names(graph)], flows)
+    called, others_called = _words(Graph(), thing, every_name, flows)
+    if not called:
+        return _named_alone(graph, question, by, span, thing, every_name, others_called)
     for text in _backwards(graph, question, by, span):
         said = _stems(text)
         for mine, theirs in ((called, others_called), (own, others)):  # names tell more than the values held so far
             hits, other_hits = len(said & mine), max((len(said & words) for words in theirs), default=0)
             if hits or other_hits:
                 return bool(hits) and hits >= other_hits
+        if _TOGETHER.search(text):
+            return _is_whole(thing, every_name)
+    return False
+
+
+def _is_whole(thing: str, names: Sequence[str]) -> bool:
+    """Whether a name stands for several things at once, and no other name of the call does.
+
+    "cakes" beside "plum cake"; "the twins"; the order or bill itself.
+    """
+    return [name.casefold() for name in names if _plural(name, names)] == [thing.casefold()]
+
+
+def _plural(name: str, names: Sequence[str]) -> bool:
+    last = name.casefold().split()[-1]
+    if set(content_stems(name)) & _WHOLES:
+        return True
+    return last.endswith("s") and not last.endswith(("ss", "'s"))
+
+
+def _named_alone(
+    graph: Graph,
+    question: Question,
+    by: Speaker,
+    span: tuple[int, int],
+    thing: str,
+    names: Sequence[str],
+    others: Sequence[frozenset[str]],
+) -> bool:
+    """Whether a thing whose every word is in another's name too ("room" beside "room 5") is the one named last."""
+    key = _stems(thing) - _GENERIC
+    for text in _backwards(graph, question, by, span):
+        said = _stems(text)
+        if any(said & words for words in others):
+            return False
+        if _TOGETHER.search(text):
+            return _is_whole(thing, names)
+        if said & key:
+            return True
     return False
 
 

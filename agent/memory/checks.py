@@ -18,7 +18,7 @@ from agent.memory.belonging import belongs
 from agent.memory.claims import Claim, Reason
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.nodes import AGREED, ENDED, OPEN, STATUS, Graph, Slot, State
+from agent.memory.nodes import AGREED, CHANGED, ENDED, OPEN, STATUS, Graph, Slot, State
 from agent.memory.said import fits, status_problem, value_problem
 from agent.memory.sentences import (
     SpokenSentence,
@@ -115,6 +115,9 @@ def _placed(
         meant = cast("State", state or act)
         if _stale(meant, slot, plain(claim.supersedes).lower()):
             return (_retold(meant, thing) if state is None and attribute == STATUS else None) or "stale"
+        told = meant.slot(STATUS)
+        if attribute == STATUS and told is not None and told.turn == claim.turn and find_verbatim(told.value, value):
+            kind = kind or (meant.state if meant.state != OPEN else "")  # it quotes the act that said so
         if (
             attribute == STATUS
             and meant.state == ENDED
@@ -124,7 +127,8 @@ def _placed(
             return "ended"
         number = meant.id
         replaces = _replaced(meant, slot, _canonical(claim.supersedes) if claim.supersedes else "", kind)
-        absorbs = act.id if act is not None and act is not meant and attribute == STATUS else -1
+        explained = attribute == STATUS or _explains(graph, meant, act, slot)
+        absorbs = act.id if act is not None and act is not meant and explained else -1
     return {
         "state": number,
         "name": thing if state is None or not state.name else state.name,
@@ -192,6 +196,15 @@ def _act_of(graph: Graph, claim: Claim, value: str) -> State | None:
             if told.name == STATUS and told.turn == claim.turn and find_verbatim(told.value, value) is not None:
                 return state
     return None
+
+
+def _explains(graph: Graph, meant: State, act: State | None, slot: Slot) -> bool:
+    """Whether a value says what a change of its turn has changed of a thing ("I've corrected it to Garza")."""
+    told = meant.slot(STATUS)
+    asked = graph.question(slot.turn)
+    if act is None or act.state != CHANGED or told is None or asked is None or asked.intent == "cancel":
+        return False
+    return bool(meant.name) and not _contradicted_kinds(told.value, slot.value)
 
 
 def _retold(state: State, thing: str) -> dict[str, Any] | None:

@@ -101,6 +101,8 @@ def _noted(graph: Graph, event: Event) -> Graph:
         if slot.name == STATUS:
             state = replace(state, doubts=tuple(doubt for doubt in state.doubts if doubt > slot.turn))
             state = _moved(state, fact["kind"], slot.value, slot.turn) if fact["kind"] else state
+        elif fact["absorbs"] >= 0:  # the value is what the act of that turn changed: nothing else is in doubt by it
+            state = replace(state, doubts=tuple(doubt for doubt in state.doubts if doubt != slot.turn))
         states[state.id] = state
         if fact["absorbs"] >= 0:
             states[fact["absorbs"]] = replace(states[fact["absorbs"]], merged=state.id)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from agent.memory.index import Index
 from agent.memory.nodes import AGREED, STATUS, Graph, Question, Slot, State, Topic
+from agent.memory.values import values_in
 from agent.memory.words import STOP_WORDS, tokens_of, words_of
 
 NOTES_TOKENS: Final = 500
@@ -25,6 +26,8 @@ BRIDGED_TURNS: Final = 12
 """A thing without a name is told of for so many turns, and later when the utterance describes it."""
 MAX_REQUEST_TOKENS: Final = 1_500
 NAME_WORDS: Final = 3  # of the caller's that name a topic nobody declared
+_MOVABLE = frozenset({"date", "time", "month", "count", "address"})
+_IDENTIFIERS = frozenset({"reference", "code", "number", "ticket", "id", "phone", "report", "plate"})
 _HEADER: Final = (
     "What was said so far (C: caller, A: you, with the turn). Later turns may say more; only what you confirmed is"
     " settled."
@@ -144,9 +147,16 @@ def thing_lines(state: State) -> list[str]:
     claimed = [slot for slot in state.slots if slot.by == "caller"]
     doubt = "" if state.doubt is None else f"(may have changed at turn {state.doubt + 1}) "
     name = f"{state.name}: " if state.name else ""
+    told.sort(key=lambda slot: slot.name != STATUS)
+    firm = [slot for slot in told if _firm(slot, state.doubt)] if state.name else []
+    if state.doubt is not None and len(firm) == len(told):
+        doubt = ""
     lines: list[str] = []
-    if told:
-        lines.append(f"- {doubt}{name}" + "; ".join(map(_told, sorted(told, key=lambda slot: slot.name != STATUS))))
+    if told and not doubt:
+        lines.append(f"- {name}" + "; ".join(map(_told, told)))
+    elif told:
+        lines.append(f"- {doubt}{name}" + "; ".join(_told(slot) for slot in told if slot not in firm))
+        lines += [f"  {name}" + "; ".join(map(_told, firm))] if firm else []
     if claimed:
         words = "; ".join(f"{slot.name} {_quoted(slot)}" for slot in claimed)
         lines.append(f"{'  ' if told else '- '}{'' if told else doubt + name}the caller said: {words}")
@@ -154,6 +164,16 @@ def thing_lines(state: State) -> list[str]:
         gone = "; ".join(f"{_told(slot)} until turn {(slot.replaced or 0) + 1}" for slot in state.past[-4:])
         lines.append(f"  no longer: {gone}")
     return lines
+
+
+def _firm(slot: Slot, doubt: int | None) -> bool:
+    """Whether a value holds whatever put its thing in doubt: it was said after that, or it is an identifier."""
+    if doubt is None or slot.turn > doubt:
+        return True
+    kinds = {value.kind for value in values_in(slot.value)}
+    if slot.turn == doubt:
+        return slot.name not in (STATUS, AGREED) and not kinds & _MOVABLE
+    return slot.name.rsplit(" ", 1)[-1] in _IDENTIFIERS
 
 
 def _told(slot: Slot) -> str:
