@@ -146,6 +146,9 @@ class Settings(ProviderSettings, DoorSettings):
         "sqlite+aiosqlite:///var/voice-agent.db",
         description="database of the ledger: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://host/name`",
     )
+    session_lease_s: float = Field(
+        45.0, ge=2, le=600, description="a process that gives no sign for so long has lost its calls"
+    )
     retention_days: int = Field(30, ge=1, le=3650, description="days that sessions, turns and charges are kept")
 
     # Who operates it

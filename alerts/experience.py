@@ -262,7 +262,7 @@ def _lost() -> Alert:
         "VoiceAgentCallsLost",
         _significant("lost_sessions"),
         "ticket",
-        f"{_SHARE} of the calls of {_WHO} vanished or failed (limit {LOST_SESSION_SHARE:.0%})",
+        f"{_SHARE} of the calls of {_WHO} vanished, failed or crashed (limit {LOST_SESSION_SHARE:.0%})",
         "Sessions that were not completed, significantly over the limit in the shortest of 1, 6 and 24 hours with"
         " enough turns and sessions.",
         PanelLink("ux", 25, "How sessions end"),
@@ -270,6 +270,7 @@ def _lost() -> Alert:
             "Connections are lost and nobody comes back, or sessions end in an error.",
             (
                 "`failed`: an error of the service; read its log and Sentry.",
+                "`crashed`: a process was killed, or gave no sign for VOICE_AGENT_SESSION_LEASE_S; look for restarts.",
                 "`vanished` after a deploy of the edge or a load balancer: idle timeouts, WebSocket upgrades.",
                 "`vanished` on one policy only: callers give up; look at the latency and the dead air.",
             ),

@@ -46,7 +46,9 @@ SESSION_OUTCOMES: Final = {
     "cost_cap": "super-light-purple",
     "refused": "yellow",
     "vanished": "orange",
+    "moved": "super-light-blue",
     "failed": "red",
+    "crashed": "dark-red",
 }
 RULES: Final = {"policy": "purple", "length": "blue", "term": "orange", "system": "green"}
 CAUSES: Final = {

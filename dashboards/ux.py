@@ -206,7 +206,7 @@ def _policies() -> BoardRow:
     owed = total(catalog.TURNS_OWED, day, who, TIER)
     sessions = total(catalog.SESSIONS, day, who, TIER)
     slow_turns = total(catalog.BUDGET_BREACHES, day, who, (*TIER, WHOLE))
-    lost = total(catalog.SESSIONS, day, who, (*TIER, like("outcome", "vanished", "failed")))
+    lost = total(catalog.SESSIONS, day, who, (*TIER, like("outcome", "vanished", "failed", "crashed")))
     seconds = PanelStyle("s", steps=((None, "green"), (load_budgets().latency.voice_to_voice / 1000, "red")))
     slow_sessions = total(catalog.SLOW_SESSIONS, day, who, TIER)
     objective = load_budgets().objective.slow_turn_share

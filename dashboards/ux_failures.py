@@ -141,7 +141,8 @@ def _session_outcomes() -> Panel:
         25,
         "How sessions end",
         "Shares. Completed: the caller hung up. Vanished: the line dropped and nobody came back. Failed: a fault of"
-        " ours; read its log line. Vanished rising with slow turns: callers give up waiting.",
+        " ours; read its log line. Crashed: its process was killed. Moved: another process has it."
+        " Vanished rising with slow turns: callers give up waiting.",
         NO_SESSIONS,
         8,
         8,

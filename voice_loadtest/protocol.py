@@ -35,6 +35,7 @@ CLOSE_MEANINGS: Final[Mapping[int, str]] = {
     4408: "no `start` came within 10 seconds",
     4409: "a newer connection of the same caller took over",
     4410: "the client did not read what it was sent",
+    4411: "another process of the service has the call: it goes on where the client came back",
     4413: "a frame was too large (64 KiB of audio, 16 KiB of JSON)",
     NO_CAPACITY: "the server has no capacity: try later",
 }

@@ -28,6 +28,7 @@ def run_server(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises ConfigurationError before it listens."""
     import uvicorn
 
+    from agent.ledger.database import only_process
     from agent.server.app import create_app
     from agent.server.connections import raise_descriptor_limit
     from agent.server.drain import DrainingServer
@@ -55,7 +56,8 @@ def run_server(settings: Settings) -> None:
         lifespan="on",
     )
     operations = serving_operations(app.state["operations_app"], listener)
-    DrainingServer(config, app.state["wiring"].registry, settings.drain_s, operations).run()
+    with only_process(settings.database_url):
+        DrainingServer(config, app.state["wiring"].registry, settings.drain_s, operations).run()
 
 
 @click.command()

@@ -15,4 +15,6 @@ class ResumedState:
     slow: int = 0  # turns over the budget
     nano_usd: int = 0  # what it has cost
     policy: str | None = None  # which it keeps to its end
+    cut_off: str | None = None  # what the caller said last, where no reply to it was over
+    generation: int = 1  # of the process that has it now
     over: bool = False  # it has ended for good, or was revoked: nobody goes on with it

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -68,6 +71,29 @@ def sqlite_file(url: URL) -> Path | None:
     """The file of an SQLite database; None for one in memory, and for a server."""
     in_file = url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:"
     return Path(str(url.database)) if in_file else None
+
+
+@contextmanager
+def only_process(url: str) -> Generator[None]:
+    """Keeps other services away from an SQLite file while the block runs; commands may read and write it.
+
+    Two processes would each believe that its calls are its own. Raises ConfigurationError where one has it already.
+    """
+    file = sqlite_file(parse_url(url))
+    if file is None:
+        yield
+        return
+    _make_writable(file)
+    # a file of its own: to close any descriptor of the database's would end the locks that SQLite holds on it
+    with file.with_name(f"{file.name}.lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigurationError(
+                f"VOICE_AGENT_DATABASE_URL: another process of the service uses {file}: SQLite is for one process,"
+                " several take PostgreSQL"
+            ) from None
+        yield
 
 
 def _make_writable(file: Path) -> None:

@@ -15,7 +15,7 @@ from agent.policy.evidence import CallCounts
 from agent.telemetry.events import SessionOutcome
 from agent.telemetry.timeline import TurnOutcome
 
-_LOST: Final = (SessionOutcome.VANISHED, SessionOutcome.FAILED)
+_LOST: Final = (SessionOutcome.VANISHED, SessionOutcome.FAILED, SessionOutcome.CRASHED)
 _NO_REPLY: Final = (TurnOutcome.APOLOGY, TurnOutcome.FAILED, TurnOutcome.CUT_SHORT)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ SPOOL_ROWS: Final = 50_000  # about 100 MB when every row is a turn; hours of a 
 BATCH_ROWS: Final = 500
 FLUSH_S: Final = 2.0  # how long `turn.metrics` may wait for its turn's commit; nobody's voice waits for it
 DRAIN_S: Final = 5.0
+LEASE_S: Final = 45.0
 _COMMIT_S: Final = 10.0  # a database that takes longer for a batch is as good as down
 _GATHER_S: Final = 0.05  # between the beginnings of two commits: one costs about as much for ten rows as for one
 _FIRST_RETRY_S: Final = 0.1
@@ -54,12 +56,19 @@ class Ledger:
         retention_days: int | None = None,
         spool_rows: int = SPOOL_ROWS,
         drain_s: float = DRAIN_S,
+        lease_s: float = LEASE_S,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Raises ConfigurationError when the URL cannot be used; a database that is down is waited for."""
+        """Raises ConfigurationError when the URL cannot be used; a database that is down is waited for.
+
+        A session whose owner gives no sign for `lease_s` seconds is anybody's.
+        """
         self.engine: AsyncEngine = create_engine(url)
         self.reachable = True
         """False from a failed write to the next good one."""
+        self.owner = secrets.token_hex(8)
+        """The name of this process: whose sessions are written here."""
+        self.lease = timedelta(seconds=lease_s)
         self.migrated = asyncio.Event()
         """Set once the schema is up to date: nothing can be read before."""
         self._metrics = metrics
@@ -75,6 +84,7 @@ class Ledger:
         self._committed_to = 0
         for table in TABLES:
             metrics.child(catalog.LEDGER_DROPPED, table)
+            metrics.child(catalog.LEDGER_FENCED, table)
 
     async def __aenter__(self) -> Self:
         self._spool.wake()  # the schema is brought up to date before the first row comes
@@ -114,9 +124,9 @@ class Ledger:
             self._turns.pop(row.session_id, None)
         return number
 
-    def record_memory(self, session_id: str, seq: int, event: bytes) -> None:
+    def record_memory(self, session_id: str, seq: int, event: bytes, generation: int = 1) -> None:
         """Appends an event of a conversation graph: one JSON document, numbered from 0 within its session."""
-        self.record(rows.memory_event(session_id, seq, msgspec.Raw(event), self._clock()))
+        self.record(rows.memory_event(session_id, seq, msgspec.Raw(event), self._clock(), generation))
 
     async def flush_turn(self, session_id: str, turn: int, timeout_s: float = FLUSH_S) -> bool:
         """Waits until a recorded turn of the session and all that was recorded before it are committed.
@@ -214,10 +224,13 @@ class Ledger:
     async def _commit(self, batch: list[LedgerRow]) -> None:
         began = now()
         async with asyncio.timeout(_COMMIT_S), self.engine.begin() as connection:
-            left_out = await writer.write(connection, batch)
+            left_out = await writer.write(connection, batch, writer.Owner(self.owner, utc_now() + self.lease))
         self._metrics.observe(catalog.LEDGER_COMMIT, value=now() - began)
-        for table, count in left_out.items():
+        for table, count in (+left_out.gone).items():
             self._drop(table, "session_gone", count)
+        for table, count in (+left_out.fenced).items():
+            self._metrics.add(catalog.LEDGER_FENCED, table, amount=count)
+            _log.warning("ledger rows of a session that another process has", table=table, rows=count)
         self._settle(len(batch))
 
     def _settle(self, count: int) -> None:

@@ -62,7 +62,7 @@ async def forget(engine: AsyncEngine, subject: str) -> Counts:
     """
     async with engine.begin() as connection:
         await lock_for_writing(connection)
-        found = select(sessions.c.id).where(sessions.c.subject == subject).with_for_update()
+        found = select(sessions.c.id).where(sessions.c.subject == subject).order_by(sessions.c.id).with_for_update()
         ids = list((await connection.execute(found)).scalars())
         await bury_subject(connection, subject, ids, utc_now())
         steps: dict[TableName, Executable] = {

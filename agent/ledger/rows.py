@@ -23,13 +23,15 @@ TABLES: Final[tuple[TableName, ...]] = ("sessions", "turns", "charges", "fallbac
 class LedgerRow:
     """One row on its way to a table. `session_id` is None for charges of no session.
 
-    A session's end is a row of `sessions` with `update` set: it changes the row that its start made.
+    A session's end is a row of `sessions` with `update` set: it changes the row that its start made. `generation` is
+    that of the session's owner when it was made; it is stored only while that one has the session.
     """
 
     table: TableName
     session_id: str | None
     values: Mapping[str, Any]
     update: bool = False
+    generation: int = 1
 
 
 def session_started(session: SessionInfo, at: datetime) -> LedgerRow:
@@ -49,6 +51,7 @@ def session_started(session: SessionInfo, at: datetime) -> LedgerRow:
             "cost_nano_usd": 0,
             "origin": session.origin,
         },
+        generation=session.generation,
     )
 
 
@@ -66,6 +69,7 @@ def session_ended(event: SessionEnded, at: datetime) -> LedgerRow:
             "slow": event.slow_turns,
         },
         update=True,
+        generation=event.session.generation,
     )
 
 
@@ -94,6 +98,7 @@ def turn_finished(session: SessionInfo, record: TurnRecord, at: datetime, count:
             "over_budget": list(record.over_budget),
             "timeline": msgspec.Raw(msgspec.json.encode(timeline)),
         },
+        generation=session.generation,
     )
 
 
@@ -191,9 +196,11 @@ def fell_back(event: FellBack, at: datetime) -> LedgerRow:
             "to_provider": move.to_provider,
             "reason": move.reason,
         },
+        generation=session.generation,
     )
 
 
-def memory_event(session_id: str, seq: int, event: msgspec.Raw, at: datetime) -> LedgerRow:
+def memory_event(session_id: str, seq: int, event: msgspec.Raw, at: datetime, generation: int = 1) -> LedgerRow:
     """One event of a conversation graph, already encoded as JSON."""
-    return LedgerRow("memory_events", session_id, {"session_id": session_id, "seq": seq, "at": at, "event": event})
+    values = {"session_id": session_id, "seq": seq, "at": at, "event": event}
+    return LedgerRow("memory_events", session_id, values, generation=generation)

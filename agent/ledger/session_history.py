@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.resumed_state import ResumedState
 from agent.ledger.ledger import Ledger
-from agent.ledger.tables import charges, sessions, turns
+from agent.ledger.owners import SessionOwners, take
+from agent.ledger.tables import charges, memory_events, sessions, turns
 from agent.ledger.tombstones import has_tombstone
+from agent.ledger.writer import lock_for_writing
 from agent.telemetry.events import SessionOutcome
 
 WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database
@@ -19,21 +23,23 @@ FINAL: Final = frozenset({SessionOutcome.COMPLETED, SessionOutcome.COST_CAP, Ses
 
 
 class SessionHistory:
-    """Reads `ResumedState` from a ledger; what this process has recorded is committed first."""
+    """Reads `ResumedState` from a ledger, and takes sessions; what this process has recorded is committed first."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, owners: SessionOwners) -> None:
         self._ledger = ledger
+        self._owners = owners
         self._late: set[asyncio.Task[ResumedState | None]] = set()
 
-    async def past(self, session_id: str) -> ResumedState | None:
+    async def past(self, session_id: str, *, take_over: bool) -> ResumedState | None:
         """What a session was so far; None for one that the ledger has never seen.
 
-        Raises SQLAlchemyError, OSError, and TimeoutError after a second: a query that hangs is cancelled, and how long
-        the driver takes for that is nobody's business.
+        `take_over` makes this process its owner, unless it is over for good. Raises SQLAlchemyError, OSError, and
+        TimeoutError after a second: a query that hangs is cancelled, and how long the driver takes for that is nobody's
+        business.
         """
         if not self._ledger.reachable:
             raise TimeoutError
-        reading = asyncio.create_task(self._read(session_id))
+        reading = asyncio.create_task(self._read(session_id, take_over=take_over))
         self._late.add(reading)
         reading.add_done_callback(self._late.discard)
         try:
@@ -44,25 +50,50 @@ class SessionHistory:
         finally:
             reading.cancel()
 
-    async def _read(self, session_id: str) -> ResumedState | None:
+    async def holds(self, session_id: str, generation: int) -> bool:
+        """Whether a session that is open here has no newer owner. Never raises."""
+        return await self._owners.holds(session_id, generation)
+
+    async def _read(self, session_id: str, *, take_over: bool) -> ResumedState | None:
         await self._ledger.migrated.wait()
         await self._ledger.flush(WAIT_S / 2)
-        async with self._ledger.engine.connect() as connection:
+        async with self._ledger.engine.begin() as connection:
+            if take_over:
+                await lock_for_writing(connection)
             if await has_tombstone(connection, session_id):
                 return ResumedState(over=True)
             kept = select(sessions.c.policy, sessions.c.outcome).where(sessions.c.id == session_id)
             found = (await connection.execute(kept)).one_or_none()
             if found is None:
                 return None
-            mine = turns.c.session_id == session_id
-            last, slow = (
-                await connection.execute(
-                    select(func.coalesce(func.max(turns.c.turn), 0), func.count().filter(turns.c.slow)).where(mine)
-                )
-            ).one()
-            spent = select(func.coalesce(func.sum(charges.c.nano_usd), 0)).where(charges.c.session_id == session_id)
-            nano_usd = int((await connection.execute(spent)).scalar_one())
-        over = found.outcome in FINAL
-        return ResumedState(
-            tuple(await self._ledger.memory_events(session_id)), last, slow, nano_usd, found.policy, over
-        )
+            if found.outcome in FINAL:
+                return ResumedState(over=True)
+            if not take_over:
+                return ResumedState()
+            # first of all it is taken: what is read then is all that will ever be stored of the owners before
+            generation = await take(connection, session_id, self._ledger.owner, self._ledger.lease)
+            return await _read_all(connection, session_id, found.policy, generation)
+
+
+async def _read_all(connection: AsyncConnection, session_id: str, policy: str, generation: int) -> ResumedState:
+    mine = turns.c.session_id == session_id
+    count = func.coalesce(func.max(turns.c.turn), 0), func.count().filter(turns.c.slow), func.max(turns.c.ended_at)
+    last, slow, ended_at = (await connection.execute(select(*count).where(mine))).one()
+    spent = select(func.coalesce(func.sum(charges.c.nano_usd), 0)).where(charges.c.session_id == session_id)
+    nano_usd = int((await connection.execute(spent)).scalar_one())
+    remembered = select(memory_events.c.event, memory_events.c.at).where(memory_events.c.session_id == session_id)
+    memory = (await connection.execute(remembered.order_by(memory_events.c.seq))).all()
+    cut_off = _cut_off([(row.event, row.at) for row in memory], ended_at)
+    events = tuple(row.event for row in memory)
+    return ResumedState(events, last, slow, nano_usd, policy, cut_off, generation)
+
+
+def _cut_off(events: list[tuple[dict[str, object], datetime]], turn_ended_at: datetime | None) -> str | None:
+    """What the caller said last, where neither an answer to it nor the end of its turn was stored."""
+    for event, at in reversed(events):
+        if event.get("kind") == "answered":
+            return None
+        if event.get("kind") == "heard":
+            over = turn_ended_at is not None and turn_ended_at >= at
+            return None if over else str(event.get("text", "")) or None
+    return None

@@ -53,6 +53,9 @@ sessions: Final = Table(
     Column("slow_turns", Integer, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),  # always the sum of the session's charges
     _word("origin", nullable=True),  # a keyed hash of the caller's network, where the subject is nobody's own
+    _word("owner", nullable=True),  # the process that has it; null in rows of releases that knew no owners
+    Column("generation", Integer, nullable=True),  # counts its owners: rows of an older one are not stored
+    Column("lease_until", DateTimeUTC(), nullable=True),  # when an owner that gives no sign has lost it
 )
 
 turns: Final = Table(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Insert, bindparam, func, select, update
@@ -31,6 +33,7 @@ _END: Final = (
         duration_s=bindparam("seconds"),
         turns=bindparam("count"),
         slow_turns=bindparam("slow"),
+        lease_until=None,
     )
 )
 _COST: Final = (
@@ -43,9 +46,10 @@ _COST: Final = (
     )
 )
 _KNOWN: Final = (
-    select(sessions.c.id)
+    select(sessions.c.id, sessions.c.owner, sessions.c.generation)
     .where(sessions.c.id.in_(bindparam("ids", expanding=True)))
-    .with_for_update(read=True)  # nobody forgets them before this batch is committed
+    .order_by(sessions.c.id)  # everybody locks them in this order
+    .with_for_update(key_share=True)  # nobody forgets or takes them before this batch is committed
 )
 
 
@@ -55,35 +59,67 @@ async def lock_for_writing(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-async def write(connection: AsyncConnection, rows: Sequence[LedgerRow]) -> Counter[TableName]:
-    """Writes the rows and returns how many of each table were lost because their session is not there.
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that writes: its name, and until when the sessions that it begins are its own without a sign."""
 
-    What is left out because its caller was forgotten is not lost: nobody is to be called for it. Charges of such a
-    session are kept without it. The cost in the rows of `sessions` is made of all their charges, again with each batch.
-    Raises SQLAlchemyError, OSError.
+    name: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many rows of each table were not stored."""
+
+    gone: Counter[TableName] = field(default_factory=Counter[TableName])  # their session is not there: they are lost
+    fenced: Counter[TableName] = field(default_factory=Counter[TableName])  # another process has their session
+
+
+async def write(connection: AsyncConnection, rows: Sequence[LedgerRow], owner: Owner) -> LeftOut:
+    """Writes the rows of an owner and returns what was left out.
+
+    A row is stored only while `owner` has its session in the generation of the row; charges always are, since they
+    were paid. What is left out because its caller was forgotten is not lost: nobody is to be called for it. Charges of
+    such a session are kept without it. The cost in the rows of `sessions` is made of all their charges, again with each
+    batch. Raises SQLAlchemyError, OSError.
     """
     await lock_for_writing(connection)
     inserts = _INSERTS[connection.dialect.name]
-    left_out: Counter[TableName] = Counter()
+    left_out = LeftOut()
     started = [row for row in rows if row.table == "sessions" and not row.update]
     if started:
         allowed = await without_buried(connection, started)
         if allowed:
-            await connection.execute(inserts["sessions"], [row.values for row in allowed])
+            first = [{**row.values, "generation": row.generation} | _owned_by(owner) for row in allowed]
+            await connection.execute(inserts["sessions"], first)
     touched = sorted({row.session_id for row in rows if row.session_id is not None})
-    known: set[str] = set((await connection.execute(_KNOWN, {"ids": touched})).scalars()) if touched else set()
+    found = (await connection.execute(_KNOWN, {"ids": touched})).all() if touched else []
+    known: set[str] = {row.id for row in found}
+    # what an older release wrote has no owner
+    owned = {row.id: (row.owner, row.generation) for row in found if row.generation is not None}
+
+    def fenced(row: LedgerRow) -> bool:
+        return row.session_id in owned and owned[row.session_id] != (owner.name, row.generation)
+
     buried = await buried_of(connection, [name for name in touched if name not in known])
     for table in _NEED_A_SESSION:
         group = [row for row in rows if row.table == table]
-        kept = [row.values for row in group if row.session_id in known]
-        left_out[table] += sum(row.session_id not in known and row.session_id not in buried for row in group)
+        kept = [row.values for row in group if row.session_id in known and not fenced(row)]
+        left_out.gone[table] += sum(row.session_id not in known and row.session_id not in buried for row in group)
+        left_out.fenced[table] += sum(map(fenced, group))
         if kept:
             await connection.execute(inserts[table], kept)
     await _write_charges(connection, inserts["charges"], [row for row in rows if row.table == "charges"], known)
-    ended = [row.values for row in rows if row.update]
+    ends = [row for row in rows if row.update]
+    left_out.fenced["sessions"] += sum(map(fenced, ends))
+    ended = [row.values for row in ends if not fenced(row)]
     if ended:
         await connection.execute(_END, ended)
-    return +left_out
+    return left_out
+
+
+def _owned_by(owner: Owner) -> dict[str, Any]:
+    return {"owner": owner.name, "lease_until": owner.lease_until}
 
 
 async def _write_charges(

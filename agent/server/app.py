@@ -15,12 +15,15 @@ from agent.api.sessions import router
 from agent.api.talk_page import web_routes
 from agent.auth.tokens import TokenBook
 from agent.ledger.leases import SqlLeases
+from agent.ledger.owners import Crashed, LiveSessions
 from agent.ledger.withdrawals import WithdrawalWatch
 from agent.providers.factory import ProviderFactory
 from agent.server.application import application
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
 from agent.server.wiring import Wiring, wire
 from agent.settings import Settings
+from agent.telemetry import catalog
+from agent.telemetry.events import SessionOutcome
 from agent.telemetry.export import exporting
 from agent.transport.voice_agent_v1.route import VoiceRoute, voice
 
@@ -68,10 +71,11 @@ def create_app(settings: Settings) -> Litestar:
         sharing = _alongside("ceilings", wiring.ceilings.run(SqlLeases(wiring.ledger)))
         withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where)
         ending = _alongside("withdrawals", withdrawals.follow())
+        owning = _alongside("owners", wiring.owners.follow(_live(wiring)))
         watching, running = gate.watched(), wiring.registry.running()
-        around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing, running, ending)
+        around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing)
         async with AsyncExitStack() as stack:
-            for part in around:
+            for part in (*around, owning, running, ending):
                 await stack.enter_async_context(part)
             yield
         await wiring.providers.close()
@@ -101,6 +105,13 @@ def described(app: Litestar) -> Litestar:
     wiring: Wiring = app.state["wiring"]
     routes = [router, *public_health(wiring.registry, wiring.providers)]
     return application(routes, app.state.dict(), openapi=openapi_config(None))
+
+
+def _live(wiring: Wiring) -> LiveSessions:
+    def crashed(one: Crashed) -> None:
+        wiring.metrics.add(catalog.SESSIONS, one.tier, one.policy, SessionOutcome.CRASHED)
+
+    return LiveSessions(wiring.registry.generations, wiring.registry.lose, crashed)
 
 
 def _details(wiring: Wiring) -> Mapping[str, Any]:

@@ -70,7 +70,14 @@ class SessionFactory:
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         return SessionDependencies(
             info=SessionInfo(
-                session_id, claims.subject, tier, policy.name, policy.version, claims.origin, claims.probe
+                session_id,
+                claims.subject,
+                tier,
+                policy.name,
+                policy.version,
+                claims.origin,
+                claims.probe,
+                past.generation,
             ),
             past=past,
             stt=GuardedSpeechToText(self._recogniser(policy, tier, client, patience), purse, self.prices),
@@ -78,7 +85,11 @@ class SessionFactory:
             step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier, purse),
             note_taker=GuardedLanguageModel(self.providers.model("haiku"), purse, self.prices),
             memory=Memory(
-                self._remembered(session_id, past.events), session_id, self.ledger, notes_share=settings.notes_share
+                self._remembered(session_id, past.events),
+                session_id,
+                self.ledger,
+                notes_share=settings.notes_share,
+                generation=past.generation,
             ),
             system_prompt=self.prompt.text,
             context_tokens=settings.context_tokens,

@@ -12,6 +12,7 @@ from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, load_budgets
 from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.ledger import Ledger
+from agent.ledger.owners import SessionOwners
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.ledger.session_history import SessionHistory
 from agent.ledger.sink import LedgerSink
@@ -62,6 +63,7 @@ class Wiring:
     lag: LoopLag
     registry: Registry
     ceilings: SpendingCeilings
+    owners: SessionOwners
 
 
 def wire(settings: Settings) -> Wiring:
@@ -72,7 +74,8 @@ def wire(settings: Settings) -> Wiring:
     metrics, clips, sinks = Metrics(), load_clips(settings.clips_dir), Sinks([])
     providers = ProviderFactory(settings, budgets.deadlines, provider_hooks(sinks, clips))
     known = configured(policies, providers)
-    ledger = Ledger(settings.database_url, metrics, retention_days=settings.retention_days)
+    lease_s, days = settings.session_lease_s, settings.retention_days
+    ledger = Ledger(settings.database_url, metrics, retention_days=days, lease_s=lease_s)
     recorder = LedgerSink(ledger)
     names = {model for _, _, model in known.models}
     prices = load_prices(settings.prices_file)
@@ -93,9 +96,10 @@ def wire(settings: Settings) -> Wiring:
     )
     lag = LoopLag(metrics)
     place = admission(settings, lag, lambda claims: ceiling_refusal(ceilings, claims))
-    registry = Registry(sessions.make, sinks, place, SessionHistory(ledger))
+    owners = SessionOwners(ledger, settings.resume_grace_s)
+    registry = Registry(sessions.make, sinks, place, SessionHistory(ledger, owners))
     calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
     operations = Operations(settings, watch, store, calls, allowed, metrics)
     return Wiring(
-        settings, budgets, watch, operations, providers, metrics, ledger, sinks, clips, lag, registry, ceilings
+        settings, budgets, watch, operations, providers, metrics, ledger, sinks, clips, lag, registry, ceilings, owners
     )

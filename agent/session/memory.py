@@ -29,8 +29,11 @@ ROUTED_TURNS: Final = 8  # turns before the current one that a routing rule may 
 class MemoryLog(Protocol):
     """Where the events of a conversation graph are kept."""
 
-    def record_memory(self, session_id: str, seq: int, event: bytes) -> None:
-        """Appends an event (JSON), numbered from 0 within its session; must not wait and must not raise."""
+    def record_memory(self, session_id: str, seq: int, event: bytes, generation: int) -> None:
+        """Appends an event (JSON), numbered from 0 within its session; must not wait and must not raise.
+
+        `generation` is that of the session's owner, as in `SessionInfo`.
+        """
         ...
 
 
@@ -38,10 +41,17 @@ class Memory:
     """What a session remembers. Every change goes to the log at once."""
 
     def __init__(
-        self, conversation: Conversation, session_id: str, log: MemoryLog, *, notes_share: float = NOTES_SHARE
+        self,
+        conversation: Conversation,
+        session_id: str,
+        log: MemoryLog,
+        *,
+        notes_share: float = NOTES_SHARE,
+        generation: int = 1,
     ) -> None:
         self._conversation = conversation
         self._session_id = session_id
+        self._generation = generation
         self._log = log
         self._stored = conversation.event_count
         self._notes_share = notes_share
@@ -139,6 +149,6 @@ class Memory:
 
     def _store(self) -> None:
         for event in self._conversation.events_since(self._stored):
-            self._log.record_memory(self._session_id, self._stored, msgspec.json.encode(event))
+            self._log.record_memory(self._session_id, self._stored, msgspec.json.encode(event), self._generation)
             self._stored += 1
         self._conversation.forget_events(self._stored)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -29,8 +30,15 @@ log = structlog.get_logger()
 class History(Protocol):
     """Where sessions are kept that may go on in another process."""
 
-    async def past(self, session_id: str) -> ResumedState | None:
-        """None for a session that never was. Raises, after a second at most, when it cannot be told."""
+    async def past(self, session_id: str, *, take_over: bool) -> ResumedState | None:
+        """None for a session that never was. `take_over` makes this process its owner, unless it is over for good.
+
+        Raises, after a second at most, when it cannot be told.
+        """
+        ...
+
+    async def holds(self, session_id: str, generation: int) -> bool:
+        """Whether a session that is open here has no newer owner; must not raise."""
         ...
 
 
@@ -48,6 +56,7 @@ class Registry:
         self._by_subject: dict[str, Session] = {}
         self._addresses: dict[Session, str | None] = {}
         self._began: dict[Session, datetime] = {}
+        self._joining: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def count(self) -> int:
@@ -69,6 +78,17 @@ class Registry:
         for session in found:
             session.end(SessionOutcome.COMPLETED)
         return len(found)
+
+    def generations(self) -> dict[str, int]:
+        """Session → generation, of every session that is open now."""
+        return {name: session.parts.info.generation for name, session in self._by_id.items()}
+
+    def lose(self, session_id: str, outcome: SessionOutcome) -> None:
+        """Ends a session that this process no longer has: another one took it, or it was taken for lost."""
+        session = self._by_id.get(session_id)
+        if session is not None:
+            log.warning("session lost to another process", session_id=session_id, outcome=outcome.value)
+            session.end(outcome)
 
     async def empty(self) -> None:
         """Waits until every session that is open now has ended."""
@@ -109,16 +129,30 @@ class Registry:
         It takes commands when this returns. Raises AdmissionError when there is no room, and SessionOverError for a
         session that is over for good.
         """
-        known = self.find(claims)
-        session, resumed = (known, True) if known is not None else await self._open_or_restore(claims, capabilities)
+        # two connections that come back at once would take the session from each other
+        async with self._joining.setdefault(claims.session_id or new_session_id(), asyncio.Lock()):
+            known = await self._find_own(claims)
+            session, resumed = (known, True) if known is not None else await self._open_or_restore(claims, capabilities)
         await session.started.wait()
         return session, resumed
+
+    async def _find_own(self, claims: Claims) -> Session | None:
+        """The live session of these claims, unless its client has been elsewhere and another process has it now."""
+        session = self.find(claims)
+        if session is None:
+            return None
+        info = session.parts.info
+        if await self._history.holds(info.session_id, info.generation):
+            return self.find(claims)
+        self.lose(info.session_id, SessionOutcome.MOVED)
+        await session.ended.wait()
+        return None
 
     async def _open_or_restore(self, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
         if claims.session_id is None:
             return self.open(claims, capabilities), False
         try:
-            past = await self._history.past(claims.session_id)
+            past = await self._history.past(claims.session_id, take_over=claims.resume)
         except Exception:
             log.warning("history not restored", session_id=claims.session_id)
             if not claims.resume:

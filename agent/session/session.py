@@ -173,6 +173,8 @@ class Session:
                 self.parts.info, outcome, clock.now() - began, count, slow, spent.usd, dict(spent.by_service)
             )
             self.parts.sink.handle(ended)
+            if outcome is SessionOutcome.DRAINED:  # whoever goes on with it should find all of it
+                await self.parts.ledger.turn_committed(self.parts.info.session_id, count)
             self.started.set()
             self.ended.set()
             if self._client is not None:

@@ -35,6 +35,8 @@ class CloseReason(StrEnum):
     REFUSED = "refused"
     COST_CAP = "cost_cap"
     FAILED = "failed"
+    MOVED = "moved"
+    CRASHED = "crashed"
     TAKEN_OVER = "taken_over"  # a newer connection carries the session from now on
 
 

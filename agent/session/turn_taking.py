@@ -62,9 +62,11 @@ class Turns:
         self._notes: asyncio.Task[None] | None = None
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reporting: asyncio.Task[None] | None = None
-        self._cut_off: str | None = None
+        self._cut_off: str | None = parts.past.cut_off
         self._withdrawn = Withdrawn(parts.memory.withdrawn())
         self._early = EarlyReplies(parts.info, parts.sink, group, enabled=parts.early_replies)
+        if self._cut_off is not None:
+            parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
         self.capped = asyncio.Event()
         self.count = parts.past.turns
         self.slow = parts.past.slow
@@ -221,6 +223,8 @@ class Turns:
         self._overlaps.drop()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
         reply.over_at = clock.now()
+        if reply.cancelled_as is None:  # it was heard to its end: stored with its turn, it outlives this process
+            self._settle()
         record = self._finished(reply, TurnOutcome.ECHO if reply.echoes else outcome)
         self._record(record, reply.playback.gap_s)
         if self._parts.log_transcripts:

@@ -294,6 +294,9 @@ SPENDING_LEASES = _counter(
 )
 SPENDING_ACCOUNTS = _gauge("spending_accounts", "Accounts of ceilings in memory.")
 LEDGER_DROPPED = _counter("ledger_dropped_total", "Rows of the ledger that were lost, by table.", "table")
+LEDGER_FENCED = _counter(
+    "ledger_fenced_total", "Rows that were not stored because another process has their session, by table.", "table"
+)
 LEDGER_QUEUE = _gauge("ledger_queue_rows", "Rows that wait to be written to the ledger.")
 LEDGER_COMMIT = _histogram("ledger_commit_seconds", "Time to write and commit one batch of rows.", COMMIT_BUCKETS)
 LEDGER_FAILURES = _counter("ledger_write_failures_total", "Batches that could not be written and are tried again.")

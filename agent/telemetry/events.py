@@ -25,6 +25,8 @@ class SessionOutcome(StrEnum):
     REFUSED = "refused"  # the client broke the protocol
     COST_CAP = "cost_cap"  # the hard cap of the session's budget was reached
     FAILED = "failed"  # a fault of ours
+    MOVED = "moved"  # another process has it: it goes on there
+    CRASHED = "crashed"  # its process gave no sign any more, and nobody came back
 
 
 class Cause(StrEnum):
@@ -51,6 +53,7 @@ class SessionInfo:
     policy_version: int
     origin: str | None = None
     probe: bool = False
+    generation: int = 1  # how often the session was opened, by whichever process: what an older one writes is refused
 
     @property
     def counted_tier(self) -> str:

@@ -30,7 +30,7 @@ TURNS_SLOW = recorded("turns_slow:increase", "Owed turns over the voice-to-voice
 TURNS_WITHOUT_REPLY = recorded("turns_without_reply:increase", "Apologies, failures, replies cut short.", *COUNTED)
 SESSIONS = recorded("sessions:increase", "Sessions that ended.", *COUNTED)
 SESSIONS_SLOW = recorded("sessions_slow:increase", "Sessions with two slow turns or more.", *COUNTED)
-SESSIONS_LOST = recorded("sessions_lost:increase", "Sessions that vanished or failed.", *COUNTED)
+SESSIONS_LOST = recorded("sessions_lost:increase", "Sessions that vanished, failed or crashed.", *COUNTED)
 SESSION_COST = recorded("session_cost_usd:avg", "Average cost of the sessions that ended, in dollars.", *COUNTED)
 
 SHARE = recorded("signal:share", "A signal: bad ones of all.", "signal", *COUNTED)
@@ -69,7 +69,7 @@ def counts(faster: float) -> Iterator[RecordingRule]:
         (TURNS_WITHOUT_REPLY, catalog.TURNS, (like("outcome", "apology", "failed", "cut_short"),)),
         (SESSIONS, catalog.SESSIONS, ()),
         (SESSIONS_SLOW, catalog.SLOW_SESSIONS, ()),
-        (SESSIONS_LOST, catalog.SESSIONS, (like("outcome", "vanished", "failed"),)),
+        (SESSIONS_LOST, catalog.SESSIONS, (like("outcome", "vanished", "failed", "crashed"),)),
     )
     for window in (*WINDOWS, BASELINE_WINDOW):
         length = scaled(window, faster)

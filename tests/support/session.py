@@ -201,6 +201,7 @@ class SessionHarness:
     goodbye: Recording | None = None
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
     history_down: bool = False
+    generation: int = 1  # that of the latest owner
     happened: list[Event] = field(default_factory=list[Event])
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -217,7 +218,7 @@ class SessionHarness:
     def all(self, kind: type[E]) -> list[E]:
         return [event for event in self.happened if isinstance(event, kind)]
 
-    def record_memory(self, session_id: str, seq: int, event: bytes) -> None: ...
+    def record_memory(self, session_id: str, seq: int, event: bytes, generation: int) -> None: ...
 
     async def turn_committed(self, session_id: str, turn: int) -> None:
         await asyncio.sleep(0.01)
@@ -234,7 +235,7 @@ class SessionHarness:
         """What `agent.server.session_factory` makes of a policy, made of the scripts."""
         self.money.resume(session_id, past.nano_usd)
         return SessionDependencies(
-            info=SessionInfo(session_id, claims.subject, claims.tier, "haiku_first", 1),
+            info=SessionInfo(session_id, claims.subject, claims.tier, "haiku_first", 1, generation=past.generation),
             past=past,
             stt=self.stt,
             pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.llm}, self.tts),
@@ -277,10 +278,13 @@ class OneApology:
 class _History:
     harness: SessionHarness
 
-    async def past(self, session_id: str) -> ResumedState | None:
+    async def past(self, session_id: str, *, take_over: bool) -> ResumedState | None:
         if self.harness.history_down:
             raise ConnectionError
         return self.harness.past.get(session_id)
+
+    async def holds(self, session_id: str, generation: int) -> bool:
+        return generation >= self.harness.generation
 
 
 @asynccontextmanager

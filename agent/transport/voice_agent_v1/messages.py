@@ -25,6 +25,7 @@ class CloseCode:
     TIMEOUT: Final = 4408  # no `start` in time
     REPLACED: Final = 4409  # a newer connection of the same session or subject took over
     SLOW_CLIENT: Final = 4410  # the client does not read what is sent to it
+    MOVED: Final = 4411  # another process has the session: whoever came back there goes on
     TOO_LARGE: Final = 4413
     TOO_FAST: Final = 4420  # the client went on when what it sent too fast was dropped: it does not come back
     OVERLOADED: Final = 4429

@@ -20,6 +20,8 @@ _CLOSE_CODES: Final = {
     CloseReason.TAKEN_OVER: CloseCode.REPLACED,
     CloseReason.DRAINED: CloseCode.GOING_AWAY,
     CloseReason.FAILED: CloseCode.INTERNAL,
+    CloseReason.CRASHED: CloseCode.INTERNAL,
+    CloseReason.MOVED: CloseCode.MOVED,
     CloseReason.REFUSED: CloseCode.BAD_MESSAGE,
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.billing.pricing import utc_now
 from agent.ledger.ledger import Ledger
+from agent.ledger.owners import SessionOwners
 from agent.ledger.retention import forget, revoke
 from agent.ledger.session_history import SessionHistory
 from agent.ledger.sink import LedgerSink
@@ -53,12 +54,12 @@ async def test_rows_that_were_under_way_are_not_stored(database_url: str) -> Non
         ledger.record_memory("late-0001", 0, b'{"said": "x"}')
         assert await ledger.flush(20)
         assert await ledger.memory_events("late-0001") == []
-        past = await SessionHistory(ledger).past("late-0001")
+        past = await SessionHistory(ledger, SessionOwners(ledger, 30)).past("late-0001", take_over=True)
         assert past is not None and past.over
         after = LedgerSink(ledger, clock=lambda: utc_now() + timedelta(seconds=5))
         after.handle(SessionStarted(session("new-00001", subject=WHO)))  # a new call is a new call
         assert await ledger.flush(20)
-        new = await SessionHistory(ledger).past("new-00001")
+        new = await SessionHistory(ledger, SessionOwners(ledger, 30)).past("new-00001", take_over=True)
         assert new is not None and not new.over
 
 
@@ -71,7 +72,7 @@ async def test_an_old_resume_token_brings_nothing_back(database_url: str) -> Non
         ledger.record_memory("call-0001", 0, b'{"said": "x"}')
         assert await ledger.flush(20)
         await forget(ledger.engine, WHO)
-        past = await SessionHistory(ledger).past("call-0001")
+        past = await SessionHistory(ledger, SessionOwners(ledger, 30)).past("call-0001", take_over=True)
         assert past is not None and past.over and past.events == ()
         sink.handle(SessionStarted(who))  # somebody goes on all the same
         ledger.record_memory("call-0001", 1, b'{"said": "x"}')
@@ -91,18 +92,18 @@ def lost_rows(metrics: Metrics) -> float:
 
 async def test_a_hang_up_and_a_revocation_end_a_call_for_good(database_url: str) -> None:
     async with Ledger(database_url, Metrics()) as ledger:
-        sink, history = LedgerSink(ledger), SessionHistory(ledger)
+        sink, history = LedgerSink(ledger), SessionHistory(ledger, SessionOwners(ledger, 30))
         over: dict[str, bool] = {}
         for outcome in (SessionOutcome.COMPLETED, SessionOutcome.COST_CAP, SessionOutcome.VANISHED, None):
             who = session(f"call-{outcome}")
             sink.handle(SessionStarted(who))
             if outcome is not None:
                 sink.handle(SessionEnded(who, outcome, 10.0, 1, 0))
-            past = await history.past(who.session_id)
+            past = await history.past(who.session_id, take_over=True)
             assert past is not None
             over[str(outcome)] = past.over
         assert over == {"completed": True, "cost_cap": True, "vanished": False, "None": False}
         await revoke(ledger.engine, "call-vanished")
-        past = await history.past("call-vanished")
+        past = await history.past("call-vanished", take_over=True)
         assert past is not None and past.over
     await asyncio.sleep(0)

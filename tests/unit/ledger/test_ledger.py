@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent.billing.pricing import utc_now
 from agent.core.calls import Fallback, Unit
 from agent.ledger.database import create_engine, migrate
 from agent.ledger.rows import LedgerRow
@@ -127,7 +128,7 @@ async def test_a_batch_that_is_written_twice_changes_nothing(database_url: str) 
         assert await stack.ledger.flush(timeout_s=20)
         before = [await stack.rows(table) for table in metadata.sorted_tables]
         async with stack.ledger.engine.begin() as connection:
-            await writer.write(connection, kept)
+            await writer.write(connection, kept, writer.Owner(stack.ledger.owner, utc_now()))
         assert [await stack.rows(table) for table in metadata.sorted_tables] == before
 
 

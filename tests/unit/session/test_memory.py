@@ -23,7 +23,7 @@ SYSTEM = build_prompt("the Harbour Inn", "Rooms cost $90.").text
 
 
 class NoLog:
-    def record_memory(self, session_id: str, seq: int, event: bytes) -> None:
+    def record_memory(self, session_id: str, seq: int, event: bytes, generation: int) -> None:
         """Stores nothing."""
 
 

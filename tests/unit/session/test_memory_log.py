@@ -17,7 +17,7 @@ class Log:
     events: list[tuple[int, dict[str, object]]] = field(default_factory=list[tuple[int, dict[str, object]]])
     calls: list[Call] = field(default_factory=list[Call])
 
-    def record_memory(self, session_id: str, seq: int, event: bytes) -> None:
+    def record_memory(self, session_id: str, seq: int, event: bytes, generation: int) -> None:
         self.events.append((seq, msgspec.json.decode(event)))
 
     def record(self, call: Call) -> None:

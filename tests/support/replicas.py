@@ -1,0 +1,211 @@
+"""Several processes of the service on one PostgreSQL, as they are started in production, and callers who come back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+from websockets.typing import Subprotocol
+
+from tests.support.paths import ROOT
+from tests.support.websocket_client import START
+from voice_sandbox.server import run_sandbox
+from voice_sandbox.state import SandboxOptions
+
+LOST = (ConnectionClosed, OSError, InvalidHandshake, InvalidMessage, TimeoutError)
+
+
+@dataclass
+class Replica:
+    """One process of the service."""
+
+    environment: dict[str, str]
+    port: int
+    ops_port: int
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Returns when it takes sessions."""
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "agent", "serve", cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+        async with asyncio.timeout(90), httpx.AsyncClient() as client:
+            while True:
+                assert self.process.returncode is None, self.log.read_text()[-2000:]
+                try:
+                    if (await client.get(f"{self.url}/health/ready")).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.1)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        assert self.process is not None
+        return await self.process.wait()
+
+    async def sample(self, name: str) -> str:
+        async with httpx.AsyncClient() as client:
+            text = (await client.get(f"http://127.0.0.1:{self.ops_port}/metrics")).text
+        return "\n".join(line for line in text.splitlines() if line.startswith(f"voice_agent_{name}"))
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+def environment(url: str, sandbox_url: str, port: int, ops_port: int, **settings: object) -> dict[str, str]:
+    """The environment of one process."""
+    given = {
+        "DATABASE_URL": url,
+        "SANDBOX_URL": sandbox_url,
+        "PORT": port,
+        "OPS_PORT": ops_port,
+        "UNLIMITED_ADDRESSES": "127.0.0.1",
+        "FREE_LAG_S": 10,
+        "ANY_LAG_S": 10,
+        "TOKENS_PER_MINUTE": 100_000,
+        "LOG_LEVEL": "warning",
+    } | {name.upper(): value for name, value in settings.items()}
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("VOICE_AGENT_")},
+        **{f"VOICE_AGENT_{name}": str(value) for name, value in given.items()},
+    }
+
+
+@asynccontextmanager
+async def running_replicas(
+    count: int, url: str, folder: Path, profile: str = "instant", **settings: object
+) -> AsyncGenerator[list[Replica]]:
+    """`count` processes on one database, with one sandbox; they are killed at the end."""
+    async with run_sandbox(SandboxOptions(port=0, profile=profile)) as sandbox:
+        ports = free_ports(2 * count)
+        replicas = [
+            Replica(
+                environment(url, sandbox.url, ports[2 * n], ports[2 * n + 1], **settings),
+                ports[2 * n],
+                ports[2 * n + 1],
+                folder / f"replica{n}.log",
+            )
+            for n in range(count)
+        ]
+        try:
+            await asyncio.gather(*(replica.start() for replica in replicas))
+            yield replicas
+        finally:
+            for replica in replicas:
+                if replica.process is not None and replica.process.returncode is None:
+                    replica.process.kill()
+                    await replica.process.wait()
+
+
+def dial_to(url: str, token: str, **options: Any) -> connect:
+    """A connection to one process, or to a proxy."""
+    offered = [Subprotocol("voice-agent.v1"), Subprotocol(f"bearer.{token}")]
+    return connect(
+        url.replace("http", "ws", 1) + "/v1/voice", subprotocols=offered, max_size=None, proxy=None, **options
+    )
+
+
+@dataclass
+class Returning:
+    """A caller who types turns one after the other, and comes back when the line is lost."""
+
+    urls: Sequence[str]
+    seed: int
+    session_id: str = ""
+    told: list[int] = field(default_factory=list[int])
+    """Numbers of the turns whose `turn.metrics` came: they are stored."""
+    returns: int = 0
+    silences: list[float] = field(default_factory=list[float])
+    """Seconds from each loss of the line until the call was open again."""
+    faults: list[str] = field(default_factory=list[str])
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    pause_s: float = 0.0
+
+    async def talk(self, done: asyncio.Event) -> None:
+        """Talks until `done`, and hangs up."""
+        chosen = random.Random(self.seed)
+        token = await self.token(chosen)
+        lost_at: float | None = None
+        loop = asyncio.get_running_loop()
+        while True:
+            if lost_at is not None and loop.time() - lost_at > 60:
+                self.faults.append("a caller could not come back for a minute")
+                return
+            try:
+                async with dial_to(chosen.choice(self.urls), token, **self.options) as line:
+                    ready = await self._open(line)
+                    if ready is None:
+                        await asyncio.sleep(0.1)
+                        continue
+                    if lost_at is not None:
+                        self.returns += 1
+                        self.silences.append(loop.time() - lost_at)
+                        lost_at = None
+                        if not ready["resumed"] or ready["session_id"] != self.session_id:
+                            self.faults.append(f"came back as another call: {ready['session_id']}")
+                    self.session_id, token = ready["session_id"], ready["resume_token"]
+                    await self._turns(line, done)
+                    await line.send('{"type": "hangup"}')
+                    return
+            except LOST:
+                lost_at = loop.time() if lost_at is None else lost_at
+                await asyncio.sleep(0.1)
+
+    async def token(self, chosen: random.Random) -> str:
+        transport = httpx.AsyncHTTPTransport(verify=self.options.get("ssl", True))
+        async with httpx.AsyncClient(transport=transport, timeout=20) as client:
+            return (await client.post(f"{chosen.choice(self.urls)}/v1/sessions")).raise_for_status().json()["token"]
+
+    async def _open(self, line: ClientConnection) -> dict[str, Any] | None:
+        await line.send(START)
+        async with asyncio.timeout(10):
+            message = json.loads(await line.recv())
+        return message if message["type"] == "session.ready" else None
+
+    async def _turns(self, line: ClientConnection, done: asyncio.Event) -> None:
+        while not done.is_set():
+            await line.send(json.dumps({"type": "text", "text": f"what rooms do you have, number {len(self.told)}"}))
+            while True:
+                async with asyncio.timeout(30):
+                    frame = await line.recv()
+                if isinstance(frame, bytes):
+                    continue
+                message = json.loads(frame)
+                if message["type"] == "ping":
+                    await line.send(json.dumps({"type": "pong", "id": message["id"]}))
+                if message["type"] == "turn.metrics":
+                    self.told.append(message["turn"])
+                    break
+            await asyncio.sleep(self.pause_s)
