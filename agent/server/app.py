@@ -55,7 +55,7 @@ def create_app(settings: Settings) -> Litestar:
     tokens = TokenBook(settings.session_secret(), settings.token_minutes, settings.previous_secrets())
     simulated = wiring.providers.simulated()
     addresses = client_addresses(settings)
-    sessions_api = sessions_api_of(settings, wiring.sinks, tokens, wiring.ceilings, addresses)
+    sessions_api = sessions_api_of(settings, wiring.sinks, tokens, wiring.ceilings, addresses, wiring.agents)
     voice_route = VoiceRoute(
         tokens, wiring.registry, wiring.sinks, settings.start_timeout_s, settings.max_session_s, simulated, addresses
     )
@@ -68,8 +68,20 @@ def create_app(settings: Settings) -> Litestar:
         sharing = _alongside("ceilings", wiring.ceilings.run(SqlLeases(wiring.ledger)))
         withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where)
         ending = _alongside("withdrawals", withdrawals.follow())
+        agents = _alongside("agents", wiring.agents.follow())
         watching, running = gate.watched(), wiring.registry.running()
-        around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing, running, ending)
+        around = (
+            wiring.lag.watched(),
+            watching,
+            wiring.ledger,
+            sharing,
+            operating,
+            outside,
+            probing,
+            running,
+            ending,
+            agents,
+        )
         async with AsyncExitStack() as stack:
             for part in around:
                 await stack.enter_async_context(part)

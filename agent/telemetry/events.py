@@ -51,6 +51,8 @@ class SessionInfo:
     policy_version: int
     origin: str | None = None
     probe: bool = False
+    agent: str = ""
+    agent_version: int = 0
 
     @property
     def counted_tier(self) -> str:
