@@ -133,6 +133,10 @@ class Settings(ProviderSettings, DoorSettings):
     extra_prompt: str = Field(
         "", max_length=20_000, description="text that is added to the system prompt: facts, opening hours, tone"
     )
+    agent: str = Field("receptionist", description="the agent that answers where a session request names none")
+    agents_dir: Path | None = Field(
+        None, description="folder of own agents (`name.toml`); one with a shipped name stands in its place"
+    )
     clips_dir: Path | None = Field(None, description="recordings of `voice-agent clips make`; else the shipped ones")
     terms_file: Path | None = Field(
         None, description="more technical terms, one a line, that send a turn to the larger model"

@@ -24,6 +24,7 @@ TURN_OUTCOMES: Final = {
     "abandoned": "yellow",
     "capped": "super-light-purple",
     "goodbye": "light-purple",
+    "greeting": "light-purple",
     "cut_short": "light-orange",
     "apology": "orange",
     "typed_failed": "light-red",

@@ -16,19 +16,22 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from pydantic import SecretStr
 
 from agent.api.hosts import Hosts
+from agent.api.openapi import takes
+from agent.api.session_request import SessionRequest, asked_for, check_allowed
 from agent.auth.tokens import TokenBook, verify_membership
 from agent.budgets import Tier
 from agent.core import clock
 from agent.core.addresses import ClientAddresses
 from agent.core.errors import TokenError
 from agent.core.pace import KeyedBuckets
+from agent.definitions.book import AgentBook
 from agent.session.admission import Refusal
 from agent.session.claims import Claims
 from agent.telemetry.catalog import PROBE
 from agent.telemetry.events import SessionRefused, Sink
 
 COOKIE = "premium_token"
-MAX_BODY = 16 * 1024  # bytes; nothing of it is read
+MAX_BODY = 16 * 1024  # bytes
 
 
 class NewSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,15 +63,24 @@ class SessionsApi:
     refusal: Callable[[Claims], Refusal | None]
     """Whether a ceiling on money is reached."""
     limit_usd: Callable[[Tier], float]
+    agents: AgentBook
     probe_key: SecretStr | None = None
 
 
-@post("/v1/sessions", summary="Get a token for one voice session", request_max_body_size=MAX_BODY)
+@post(
+    "/v1/sessions",
+    summary="Get a token for one voice session",
+    request_max_body_size=MAX_BODY,
+    operation_class=takes(SessionRequest),
+)
 async def new_session(
     request: Request[Any, Any, State],
     state: State,
 ) -> NewSession:
-    """Premium with a membership cookie or an API key, free without; a wrong credential is refused, never ignored."""
+    """Premium with a membership cookie or an API key, free without; a wrong credential is refused, never ignored.
+
+    The body may name the agent that is to answer, and the variables of its prompt.
+    """
     api: SessionsApi = state.sessions_api
     peer = request.client.host if request.client is not None else None
     address = api.addresses.of(peer, request.headers.get("x-forwarded-for"))
@@ -89,13 +101,17 @@ async def new_session(
         api.sink.handle(SessionRefused(tier, "host"))
         detail = "this Host is not known here: set VOICE_AGENT_PUBLIC_URL or VOICE_AGENT_ALLOWED_HOSTS"
         raise ProblemDetailsException(status_code=421, title="Misdirected Request", detail=detail)
+    asked = asked_for(await request.body(), api.agents)
+    check_allowed(asked, tier, has_key=key is not None)
     _paced(api, tier, api.by_subject.take(subject, clock.now()))
     key_name = None if key is None else api.tokens.key_name(key)
     refusal = api.refusal(Claims(subject, tier, None, address=address, key=key_name))
     if refusal is not None:
         api.sink.handle(SessionRefused(tier, refusal.reason))
         raise _too_many(refusal.text, refusal.retry_after_s)
-    token, session_id, expires = api.tokens.issue(subject, tier, probe=_is_probe(api, key), key=key_name)
+    token, session_id, expires = api.tokens.issue(
+        subject, tier, probe=_is_probe(api, key), key=key_name, agent=asked.name, variables=asked.variables
+    )
     return NewSession(
         session_id=session_id,
         token=token,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, cast
 
 import jwt
 from jwt.types import Options
@@ -24,6 +25,8 @@ OWN_SCOPES: Final = frozenset({SCOPE, RESUME_SCOPE})
 ALGORITHM: Final = "HS256"
 MAX_TOKEN: Final = 4096  # characters; a longer one is refused unread
 MAX_SUBJECT: Final = 256
+Variable = str | int | float | bool
+NO_VARIABLES: Final[Mapping[str, Variable]] = MappingProxyType({})
 LEEWAY_S: Final = 5  # between the clocks of two issuers
 
 
@@ -36,11 +39,19 @@ class TokenBook:
         self._lifetime = timedelta(minutes=minutes)
 
     def issue(
-        self, subject: str, tier: Tier, *, probe: bool = False, key: str | None = None
+        self,
+        subject: str,
+        tier: Tier,
+        *,
+        probe: bool = False,
+        key: str | None = None,
+        agent: str | None = None,
+        variables: Mapping[str, Variable] = NO_VARIABLES,
     ) -> tuple[str, str, datetime]:
         """A new token, the session id in it, and when it ends. `probe` marks the synthetic caller's.
 
-        `key` names the API key that it is given for: what its callers spend is counted together.
+        `key` names the API key that it is given for: what its callers spend is counted together. `agent` and
+        `variables` say who is to answer.
         """
         session_id = new_session_id()
         now = datetime.now(UTC)
@@ -57,6 +68,7 @@ class TokenBook:
             claims["probe"] = True
         if key is not None:
             claims["key"] = key
+        claims |= _asked_for(agent, variables)
         return jwt.encode(claims, self._secret, ALGORITHM), session_id, expires
 
     def key_name(self, api_key: str) -> str:
@@ -79,6 +91,7 @@ class TokenBook:
             "exp": now + timedelta(seconds=lifetime_s),
             "probe": claims.probe,
         } | ({} if claims.key is None else {"key": claims.key})
+        body |= _asked_for(claims.agent, dict(claims.variables))
         return jwt.encode(body, self._secret, ALGORITHM)
 
     def verify(self, token: str) -> Claims:
@@ -99,6 +112,8 @@ class TokenBook:
             resume=scope == RESUME_SCOPE,
             probe=claims.get("probe") is True,
             key=_key(claims.get("key")),
+            agent=_key(claims.get("agent")),
+            variables=_variables(claims.get("vars")),
         )
 
 
@@ -129,6 +144,16 @@ def _is_session_id(value: object) -> bool:
 
 def _key(value: object) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT else None
+
+
+def _asked_for(agent: str | None, variables: Mapping[str, Variable]) -> dict[str, Any]:
+    return ({} if agent is None else {"agent": agent}) | ({"vars": dict(variables)} if variables else {})
+
+
+def _variables(value: object) -> tuple[tuple[str, Variable], ...]:
+    """What fills the places of a prompt; anything else that somebody has signed is left out."""
+    given = cast("dict[Any, Any]", value) if isinstance(value, dict) else {}
+    return tuple((str(name), one) for name, one in given.items() if isinstance(one, str | int | float | bool))
 
 
 def _tier(value: object) -> Tier:

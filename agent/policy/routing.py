@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from agent.core.errors import ConfigurationError
 from agent.policy.policies import Model, Policy
@@ -89,7 +89,25 @@ def load_terms(extra: Path | None = None) -> TermList:
     return TermList(terms if extra is None else [*terms, *_read(extra)])
 
 
-def route(policy: Policy, *, text: str, recent_turns: Sequence[str], system_escalates: bool, terms: TermList) -> Route:
+class Terms(Protocol):
+    """Terms that send a turn to the larger model."""
+
+    def found_in(self, text: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MoreTerms:
+    """The service's terms, and those of one agent."""
+
+    usual: Terms
+    own: Terms
+
+    def found_in(self, text: str) -> bool:
+        """Whether a term of either stands in the text."""
+        return self.usual.found_in(text) or self.own.found_in(text)
+
+
+def route(policy: Policy, *, text: str, recent_turns: Sequence[str], system_escalates: bool, terms: Terms) -> Route:
     """Chooses the model of a turn.
 
     text: what the caller just said. recent_turns: what the caller said in the turns before, oldest first, without
@@ -114,7 +132,7 @@ class PolicyRouter:
     """The routing rule of one policy, as a session asks it."""
 
     policy: Policy
-    terms: TermList
+    terms: Terms
     system_escalates: bool
 
     def route(self, text: str, recent: Sequence[str]) -> Route:

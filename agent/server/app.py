@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> Litestar:
     tokens = TokenBook(settings.session_secret(), settings.token_minutes, settings.previous_secrets())
     simulated = wiring.providers.simulated()
     addresses = client_addresses(settings)
-    sessions_api = sessions_api_of(settings, wiring.sinks, tokens, wiring.ceilings, addresses)
+    sessions_api = sessions_api_of(settings, wiring.sinks, tokens, wiring.ceilings, addresses, wiring.agents)
     voice_route = VoiceRoute(
         tokens, wiring.registry, wiring.sinks, settings.start_timeout_s, settings.max_session_s, simulated, addresses
     )
@@ -72,10 +72,11 @@ def create_app(settings: Settings) -> Litestar:
         withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where)
         ending = _alongside("withdrawals", withdrawals.follow())
         owning = _alongside("owners", wiring.owners.follow(_live(wiring)))
+        agents = _alongside("agents", wiring.agents.follow())
         watching, running = gate.watched(), wiring.registry.running()
         around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing)
         async with AsyncExitStack() as stack:
-            for part in (*around, owning, running, ending):
+            for part in (*around, owning, running, ending, agents):
                 await stack.enter_async_context(part)
             yield
         await wiring.providers.close()

@@ -10,6 +10,7 @@ from agent.auth.tokens import TokenBook
 from agent.billing.ceilings import CeilingReached, Payer, SpendingCeilings
 from agent.core.addresses import ClientAddresses, Networks
 from agent.core.pace import KeyedBuckets, Rate
+from agent.definitions.book import AgentBook
 from agent.server.connections import ConnectionGate
 from agent.session.admission import Refusal
 from agent.session.claims import Claims
@@ -42,7 +43,12 @@ def ceiling_refusal(ceilings: SpendingCeilings, claims: Claims) -> Refusal | Non
 
 
 def sessions_api_of(
-    settings: Settings, sink: Sink, tokens: TokenBook, ceilings: SpendingCeilings, addresses: ClientAddresses
+    settings: Settings,
+    sink: Sink,
+    tokens: TokenBook,
+    ceilings: SpendingCeilings,
+    addresses: ClientAddresses,
+    agents: AgentBook,
 ) -> SessionsApi:
     """The door at which tokens are given."""
     rate = Rate(settings.tokens_per_minute / 60, settings.tokens_per_minute)
@@ -60,4 +66,5 @@ def sessions_api_of(
         refusal=lambda claims: ceiling_refusal(ceilings, claims),
         limit_usd=ceilings.session_usd,
         probe_key=settings.probe_key,
+        agents=agents,
     )

@@ -13,11 +13,13 @@ from agent.billing.ceilings import Payer, Purse, SpendingCeilings
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier
 from agent.core.resumed_state import ResumedState
+from agent.definitions.book import AgentBook
+from agent.definitions.definition import AgentDefinition, Value, VariableError
 from agent.ledger.ledger import Ledger
 from agent.memory import BadEventError, Conversation
 from agent.memory.flows import Flows
 from agent.policy.policies import MODELS, Policy
-from agent.policy.routing import PolicyRouter, TermList
+from agent.policy.routing import PolicyRouter, TermList, Terms
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
@@ -33,11 +35,18 @@ from agent.session.transport import Capabilities
 from agent.settings import Settings
 from agent.telemetry.events import SessionInfo, Sink
 from agent.turn.dictation import Patience
-from agent.turn.prompt import VoicePrompt
 from agent.turn.turn import Filler, Recording
 from agent.turn.voice_confirmation import load_confirmation
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Routing:
+    """What of an agent decides about the model of a turn."""
+
+    terms: Terms
+    escalates: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class SessionFactory:
     watch: AssignmentWatcher
     flows: Flows
     terms: TermList
-    prompt: VoicePrompt
+    agents: AgentBook
     providers: ProviderFactory
     ledger: Ledger
     money: PricingSink
@@ -67,7 +76,10 @@ class SessionFactory:
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
         self.providers.warm_soon()
+        agent, variables = self._agent(claims)
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
+        prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
+        routing = _Routing(agent.terms(self.terms), prompt.escalates)
         return SessionDependencies(
             info=SessionInfo(
                 session_id,
@@ -78,11 +90,15 @@ class SessionFactory:
                 claims.origin,
                 claims.probe,
                 past.generation,
+                agent.name,
+                agent.version,
             ),
             past=past,
             stt=GuardedSpeechToText(self._recogniser(policy, tier, client, patience), purse, self.prices),
-            pipeline=partial(self._pipeline, policy, tier, purse),
-            step_down_pipeline=partial(self._pipeline, book.policies[budget.governor.step_down_policy], tier, purse),
+            pipeline=partial(self._pipeline, policy, tier, purse, routing),
+            step_down_pipeline=partial(
+                self._pipeline, book.policies[budget.governor.step_down_policy], tier, purse, routing
+            ),
             note_taker=GuardedLanguageModel(self.providers.model("haiku"), purse, self.prices),
             memory=Memory(
                 self._remembered(session_id, past.events),
@@ -91,7 +107,7 @@ class SessionFactory:
                 notes_share=settings.notes_share,
                 generation=past.generation,
             ),
-            system_prompt=self.prompt.text,
+            system_prompt=prompt.text,
             context_tokens=settings.context_tokens,
             prompt_cache=policy.prompt_cache,
             apologies=SessionApologies(self.clips),
@@ -111,7 +127,21 @@ class SessionFactory:
             filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
             goodbye=_recording(self.clips[Sentence.GOODBYE]),
             confirmation=load_confirmation,
+            greeting=agent.said(agent.file.greeting, settings.business_name, variables),
+            hang_up=agent.said(agent.file.hang_up, settings.business_name, variables),
         )
+
+    def _agent(self, claims: Claims) -> tuple[AgentDefinition, Mapping[str, Value]]:
+        """Who answers, with the variables of its prompt. A definition may have changed since the token was made."""
+        agent, given = self.agents.find(claims.agent), dict(claims.variables)
+        if agent is None:
+            log.warning("agent unknown", agent=claims.agent)
+            return self.agents.usual, {}
+        try:
+            return agent, agent.fill(given)
+        except VariableError as error:
+            log.warning("variables not taken", agent=agent.name, problem=str(error))
+            return agent, given
 
     def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:
         """The conversation of these events; a damaged log costs the memory, never the call."""
@@ -131,7 +161,7 @@ class SessionFactory:
             knobs=_knobs(policy),
         )
 
-    def _pipeline(self, policy: Policy, tier: Tier, purse: Purse, client: Capabilities) -> Pipeline:
+    def _pipeline(self, policy: Policy, tier: Tier, purse: Purse, routing: _Routing, client: Capabilities) -> Pipeline:
         first = tier is Tier.PREMIUM
         models = {
             name: GuardedLanguageModel(
@@ -148,7 +178,7 @@ class SessionFactory:
             priority=first,
         )
         guarded = GuardedTextToSpeech(voice, purse, self.prices)
-        return Pipeline(PolicyRouter(policy, self.terms, self.prompt.escalates), models, guarded)
+        return Pipeline(PolicyRouter(policy, routing.terms, routing.escalates), models, guarded)
 
 
 def _knobs(policy: Policy) -> RecogniserKnobs:

@@ -10,6 +10,7 @@ from agent.billing.ceilings import SpendingCeilings
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, load_budgets
+from agent.definitions.book import AgentBook
 from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.ledger import Ledger
 from agent.ledger.owners import SessionOwners
@@ -44,7 +45,6 @@ from agent.telemetry.events import Sinks
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.log import LogSink
 from agent.telemetry.metrics import MetricsSink
-from agent.turn.prompt import build_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Wiring:
     registry: Registry
     ceilings: SpendingCeilings
     owners: SessionOwners
+    agents: AgentBook
 
 
 def wire(settings: Settings) -> Wiring:
@@ -88,11 +89,11 @@ def wire(settings: Settings) -> Wiring:
     show_places(metrics, known, providers.places)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
-    terms, prompt = load_terms(settings.terms_file), build_prompt(settings.business_name, settings.extra_prompt)
+    terms, agents = load_terms(settings.terms_file), AgentBook(settings.agents_dir, settings.agent)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     guard = (ceilings, CallPrices(prices))
     sessions = SessionFactory(
-        settings, budgets, watch, load_flows(), terms, prompt, providers, ledger, money, sinks, clips, *guard
+        settings, budgets, watch, load_flows(), terms, agents, providers, ledger, money, sinks, clips, *guard
     )
     lag = LoopLag(metrics)
     place = admission(settings, lag, lambda claims: ceiling_refusal(ceilings, claims))
@@ -101,5 +102,18 @@ def wire(settings: Settings) -> Wiring:
     calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
     operations = Operations(settings, watch, store, calls, allowed, metrics)
     return Wiring(
-        settings, budgets, watch, operations, providers, metrics, ledger, sinks, clips, lag, registry, ceilings, owners
+        settings,
+        budgets,
+        watch,
+        operations,
+        providers,
+        metrics,
+        ledger,
+        sinks,
+        clips,
+        lag,
+        registry,
+        ceilings,
+        owners,
+        agents,
     )

@@ -15,6 +15,7 @@ class Claims:
     `resume`: the credential opens a session again that was opened before. `address` is what the transport knows: under
     which name the client is limited, None where it is not; `origin` is a keyed hash of it. `probe`: the
     synthetic caller, who proved it with a key of its own. `key` names the API key that the credential was given for.
+    `agent` is who was asked for (None: the usual one), and `variables` fill the places of its prompt.
     """
 
     subject: str
@@ -25,6 +26,8 @@ class Claims:
     probe: bool = False
     address: str | None = None
     key: str | None = None
+    agent: str | None = None
+    variables: tuple[tuple[str, str | int | float | bool], ...] = ()
 
 
 def new_session_id() -> str:

@@ -120,4 +120,8 @@ class SessionDependencies:
     language: str = "en"
     filler: Filler | None = None
     goodbye: Recording | None = None
+    greeting: str | None = None
+    """Said to a caller who has just come, before anything was asked."""
+    hang_up: str | None = None
+    """Said in the place of `goodbye`, in the voice of the session."""
     confirmation: Callable[[], VoiceConfirmation | None] = lambda: None

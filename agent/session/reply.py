@@ -34,6 +34,7 @@ class Reply:
     client: ClientTransport | None  # None while the client is away
     cancelled_as: TurnOutcome | None = None
     running: bool = False  # its task has taken its first step
+    says: str | None = None  # a fixed sentence in the place of an answer
     farewell: bool = False  # the service ends the call with it
     over_at: float | None = None  # when its turn was over
     acknowledged: bool = False  # the caller said "uh-huh" or the like while it played

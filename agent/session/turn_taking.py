@@ -13,27 +13,21 @@ from typing import Final
 import structlog
 
 from agent.core import clock
-from agent.core.calls import Service
-from agent.memory import NotesRequest
+from agent.core.resumed_state import ResumedState
 from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
 from agent.session.early_reply import EarlyReplies
-from agent.session.events import CostUpdated, SessionEvent, TurnMeasured, TurnStarted
+from agent.session.events import SessionEvent, TurnStarted
+from agent.session.fixed_reply import FixedReply
 from agent.session.model_request import ModelRequest, request_of
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
 from agent.session.transport import Capabilities, ClientTransport
-from agent.session.turn_recorders import NotesRecorder, TurnRecorder, waited_s
+from agent.session.turn_recorders import TurnRecorder
+from agent.session.turn_reports import TurnReports
 from agent.session.withdrawn import Withdrawn, declined
-from agent.telemetry.events import (
-    DeadAir,
-    FellBack,
-    GuessOutcome,
-    NotesTaken,
-    PlaybackStarted,
-    TurnFinished,
-)
+from agent.telemetry.events import GuessOutcome, PlaybackStarted
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 from agent.turn.dictation import goes_on
 from agent.turn.playback import Playback
@@ -59,12 +53,12 @@ class Turns:
         self._task: asyncio.Task[None] | None = None
         self._overlaps = Overlaps(parts, group, self._send)
         self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
-        self._notes: asyncio.Task[None] | None = None
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
-        self._reporting: asyncio.Task[None] | None = None
+        self._reports = TurnReports(parts, group, self._send, self.disclosure)
         self._cut_off: str | None = parts.past.cut_off
         self._withdrawn = Withdrawn(parts.memory.withdrawn())
         self._early = EarlyReplies(parts.info, parts.sink, group, enabled=parts.early_replies)
+        self._greeting = parts.greeting if parts.past == ResumedState() else None
         if self._cut_off is not None:
             parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
         self.capped = asyncio.Event()
@@ -82,10 +76,13 @@ class Turns:
             text, self._cut_off = self._cut_off, None
             at = clock.now()
             self.begin(text, spoken=False, speech_ended=at, ready=at)
+        elif self._greeting is not None:
+            greeting, self._greeting = self._greeting, None
+            self._say_unasked(greeting, number=0)
 
     def disconnected(self, now: float) -> None:
         """The connection is lost: a reply that was still owed or playing is kept for the next one."""
-        if self.running and self._reply is not None:
+        if self.running and self._reply is not None and self._reply.says is None:
             self._cut_off = self._reply.text
         self.interrupt(now, TurnOutcome.ABANDONED)
         self._early.drop(GuessOutcome.DROPPED)
@@ -93,7 +90,7 @@ class Turns:
 
     async def quiet(self) -> None:
         """Waits until no turn runs and its metrics were sent."""
-        while (busy := self._task if self.running else self._reporting) is not None and not busy.done():
+        while (busy := self._task if self.running else self._reports.last) is not None and not busy.done():
             await asyncio.wait({busy})
 
     @property
@@ -103,18 +100,36 @@ class Turns:
 
     def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float, farewell: bool = False) -> None:
         """The caller has said something: a turn begins. Times are loop times. A farewell is nobody's answer."""
+        self.count += 1
+        says = self._parts.hang_up if farewell else None
+        self._begin(text, self.count, spoken, speech_ended, ready, says=says, farewell=farewell)
+
+    def _say_unasked(self, text: str, *, number: int) -> None:
+        at = clock.now()
+        self._begin("", number, False, at, at, says=text)
+
+    def _begin(
+        self,
+        text: str,
+        number: int,
+        spoken: bool,
+        speech_ended: float,
+        ready: float,
+        *,
+        says: str | None = None,
+        farewell: bool = False,
+    ) -> None:
         if self.running:
             self.interrupt(ready, TurnOutcome.SUPERSEDED)
-        self.count += 1
-        timeline = Timeline(self.count, spoken, TurnRecorder(self._parts, self.count, self.disclosure))
+        timeline = Timeline(number, spoken, TurnRecorder(self._parts, number, self.disclosure))
         timeline.mark(Mark.SPEECH_ENDED, speech_ended)
         timeline.mark(Mark.TRANSCRIPT_READY, ready)
         timeline.asks_again = asks_again(text, self._parts.language)
         if text:
-            self._send(TurnStarted(self.count, text, spoken))
+            self._send(TurnStarted(number, text, spoken))
         one_way = (self._network() or 0.0) / 2
         playback = Playback(reports=self._capabilities.playback_reports, one_way_s=one_way)
-        reply = Reply(text, timeline, playback, self._client, farewell=farewell)
+        reply = Reply(text, timeline, playback, self._client, says=says, farewell=farewell)
         if spoken and self._reply is not None and self._overlaps.echo_of(self._reply, text, ready):
             reply.echoes = True
             self._overlaps.answered_echo()
@@ -145,7 +160,7 @@ class Turns:
 
     async def hang_up(self) -> None:
         """The service ends the call: says goodbye to a client that is there; returns when that was heard, or soon."""
-        if self._client is None or self._parts.goodbye is None:
+        if self._client is None or (self._parts.goodbye is None and self._parts.hang_up is None):
             return
         at = clock.now()
         self.begin("", spoken=False, speech_ended=at, ready=at, farewell=True)
@@ -201,8 +216,7 @@ class Turns:
         if self._task is not None:
             await asyncio.wait({self._task})
         self._settle()
-        if self._notes is not None:
-            self._notes.cancel()
+        self._reports.stop()
 
     async def _turn(self, reply: Reply, before: asyncio.Task[None] | None) -> None:
         structlog.contextvars.bind_contextvars(turn=reply.turn, trace_id=reply.timeline.trace_id)
@@ -213,7 +227,7 @@ class Turns:
             outcome = reply.cancelled_as or await self._answer(reply)
         except asyncio.CancelledError:
             if reply.cancelled_as is None:  # not barge-in: the whole session is being torn down
-                self._record(self._finished(reply, TurnOutcome.ABANDONED), reply.playback.gap_s)
+                self._reports.record(self._finished(reply, TurnOutcome.ABANDONED), reply.playback.gap_s)
                 raise
             outcome = reply.cancelled_as
         except Exception:
@@ -226,11 +240,10 @@ class Turns:
         if reply.cancelled_as is None:  # it was heard to its end: stored with its turn, it outlives this process
             self._settle()
         record = self._finished(reply, TurnOutcome.ECHO if reply.echoes else outcome)
-        self._record(record, reply.playback.gap_s)
+        self._reports.record(record, reply.playback.gap_s)
         if self._parts.log_transcripts:
             log.info("transcript", caller=reply.text, agent=reply.playback.heard(clock.now()))
-        self._reporting = self._group.create_task(self._report(record))
-        self._take_notes()
+        self._reports.finished(record)
 
     async def _answer(self, reply: Reply) -> TurnOutcome:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline
@@ -253,6 +266,8 @@ class Turns:
         )
         if reply.farewell or parts.spending.capped or not reply.text:
             self._early.drop(GuessOutcome.DROPPED)  # nobody will be answered
+        if reply.says is not None and not parts.spending.capped:
+            return await self._say_fixed(turn, reply)
         if reply.farewell and parts.goodbye is not None:
             await play_recording(turn, parts.goodbye)
             return TurnOutcome.GOODBYE
@@ -273,6 +288,12 @@ class Turns:
                 self._withdrawn.add(reply.text)
                 memory.withdraw()
 
+    async def _say_fixed(self, turn: Turn, reply: Reply) -> TurnOutcome:
+        outcome = await run_turn(replace(turn, llm=FixedReply(reply.says or ""), filler=None))
+        if outcome is not TurnOutcome.TYPED:
+            return outcome
+        return TurnOutcome.GOODBYE if reply.farewell else TurnOutcome.GREETING
+
     def _request(self, text: str, *, heard: bool) -> ModelRequest:
         pipeline = self._step_down_pipeline if self._parts.spending.step_down else self._pipeline
         return request_of(self._parts, pipeline, self._withdrawn, text, heard=heard)
@@ -287,43 +308,9 @@ class Turns:
 
     def _finished(self, reply: Reply, outcome: TurnOutcome) -> TurnRecord:
         latency = self._parts.budgets.latency
-        return reply.timeline.finish(outcome, ended_at=clock.now(), network_s=self._network(), budgets=latency)
-
-    def _record(self, record: TurnRecord, gap_s: float) -> None:
-        info, sink = self._parts.info, self._parts.sink
+        record = reply.timeline.finish(outcome, ended_at=clock.now(), network_s=self._network(), budgets=latency)
         self.slow += record.slow
-        for fallback in record.fallbacks:
-            sink.handle(FellBack(info, fallback))
-        moved: set[Service] = {fallback.service for fallback in record.fallbacks}
-        served: set[Service] = {call.service for call in record.calls if call.outcome == "ok"}
-        for service in served - moved:
-            self.disclosure.recovered(service)
-        if record.owed:
-            sink.handle(DeadAir(info, waited_s(record) + gap_s))
-        sink.handle(TurnFinished(info, record))
-
-    async def _report(self, record: TurnRecord) -> None:
-        parts = self._parts
-        await parts.ledger.turn_committed(parts.info.session_id, record.turn)
-        self._send(TurnMeasured(record))
-        self._send(parts.memory.view())
-        if parts.show_cost:
-            spent = parts.spending
-            self._send(CostUpdated(spent.usd, spent.by_service, spent.tokens))
-
-    def _take_notes(self) -> None:
-        """Has the new turns noted, one request at a time, while the caller listens or speaks."""
-        parts = self._parts
-        request = parts.memory.notes_due(parts.spending.usd)
-        if request is None or (self._notes is not None and not self._notes.done()):
-            return
-        self._notes = self._group.create_task(self._note(request))
-
-    async def _note(self, request: NotesRequest) -> None:
-        parts = self._parts
-        taken = await parts.memory.take_notes(request, parts.note_taker, NotesRecorder(parts))
-        if taken is not None:
-            parts.sink.handle(NotesTaken(parts.info, *taken))
+        return record
 
     def _note_ear(self, reply: Reply, ear_s: float) -> None:
         marks, network = reply.timeline.marks, self._network()

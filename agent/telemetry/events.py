@@ -54,6 +54,8 @@ class SessionInfo:
     origin: str | None = None
     probe: bool = False
     generation: int = 1  # how often the session was opened, by whichever process: what an older one writes is refused
+    agent: str = ""
+    agent_version: int = 0
 
     @property
     def counted_tier(self) -> str:

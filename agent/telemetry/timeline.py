@@ -48,6 +48,7 @@ class TurnOutcome(StrEnum):
     FAILED = "failed"  # nothing could be played at all
     CAPPED = "capped"  # the session had reached its cost cap: a recorded goodbye was played
     GOODBYE = "goodbye"  # the service ends the call, and says so: nobody had asked anything
+    GREETING = "greeting"  # the service spoke first
     ECHO = "echo"  # the caller's loudspeaker, not the caller, was answered: no good turn, but it is paid for
     SUPERSEDED = "superseded"  # the caller spoke on before the reply began
     ABANDONED = "abandoned"  # the caller left before the reply began
@@ -57,7 +58,7 @@ class TurnOutcome(StrEnum):
 
 WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
-NOT_OWED: Final = frozenset({TurnOutcome.CAPPED, TurnOutcome.GOODBYE, TurnOutcome.ECHO})
+NOT_OWED: Final = frozenset({TurnOutcome.CAPPED, TurnOutcome.GOODBYE, TurnOutcome.GREETING, TurnOutcome.ECHO})
 NETWORK_CAP_S: Final = 0.25
 """So much of a round trip counts in voice-to-voice at the most: a client says how long it takes, by when it answers."""
 FILLER: Final = "filler"

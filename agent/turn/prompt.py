@@ -59,10 +59,16 @@ def build_prompt(business: str, extra: str = "") -> VoicePrompt:
         raise ValueError(f"business name: takes one line of 1 to {BUSINESS_LIMIT} characters")
     if len(extra) > EXTRA_LIMIT:
         raise ValueError(f"extra prompt: takes at most {EXTRA_LIMIT} characters, has {len(extra)}")
-    lines = extra.splitlines()
+    text, escalates = without_marker(extra)
+    own = "\n\n".join(part for part in (f"You answer the telephone of {name}.", text) if part)
+    return VoicePrompt(f"{VOICE_RULES}\n\n{own}", escalates)
+
+
+def without_marker(text: str) -> tuple[str, bool]:
+    """An operator's text without the marker and blank ends, and whether the marker stood in it."""
+    lines = text.splitlines()
     kept = [line.rstrip() for line in lines if not _is_marker(line)]
-    parts = [VOICE_RULES, f"You answer the telephone of {name}.", "\n".join(kept).strip()]
-    return VoicePrompt("\n\n".join(part for part in parts if part), escalates=len(kept) < len(lines))
+    return "\n".join(kept).strip(), len(kept) < len(lines)
 
 
 def _is_marker(line: str) -> bool:

@@ -199,6 +199,8 @@ class SessionHarness:
     early_replies: bool = False
     filler: Filler | None = None
     goodbye: Recording | None = None
+    greeting: str | None = None
+    hang_up: str | None = None
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
     history_down: bool = False
     generation: int = 1  # that of the latest owner
@@ -261,6 +263,8 @@ class SessionHarness:
             early_replies=self.early_replies,
             filler=self.filler,
             goodbye=self.goodbye,
+            greeting=self.greeting,
+            hang_up=self.hang_up,
         )
 
 

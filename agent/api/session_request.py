@@ -1,0 +1,62 @@
+"""The body of `POST /v1/sessions`: who is to answer, and what fills the places of its prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+from litestar.plugins.problem_details import ProblemDetailsException
+
+from agent.budgets import Tier
+from agent.definitions.book import AgentBook
+from agent.definitions.definition import AgentDefinition, Value, VariableError
+
+
+class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `POST /v1/sessions`. All of it may be left out, and so may the body."""
+
+    agent: str | None = None
+    """The name of an agent; the usual one answers where it is left out."""
+    variables: dict[str, str | int | float | bool] = {}
+    """What fills the named places of its prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """A request that is fine. `name` is None where the request names no agent."""
+
+    name: str | None
+    agent: AgentDefinition
+    variables: dict[str, Value]
+
+
+def asked_for(body: bytes, agents: AgentBook) -> AskedFor:
+    """Reads a request. Raises ProblemDetailsException (400, 404) that says what is wrong, and repeats no value."""
+    try:
+        request = msgspec.json.decode(body, type=SessionRequest) if body.strip() else SessionRequest()
+    except msgspec.ValidationError as error:
+        raise _problem(400, "Bad Request", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _problem(400, "Bad Request", "the body takes a JSON object, or nothing") from None
+    agent = agents.find(request.agent)
+    if agent is None:
+        known = ", ".join(sorted(agents.agents))
+        raise _problem(404, "Not Found", f"there is no agent of that name: agent takes one of {known}")
+    try:
+        agent.fill(request.variables)
+    except VariableError as error:
+        raise _problem(400, "Bad Request", f"variables: {error}") from None
+    return AskedFor(request.agent, agent, dict(request.variables))
+
+
+def check_allowed(asked: AskedFor, tier: Tier, *, has_key: bool) -> None:
+    """Whether this caller may have what was asked for. Raises ProblemDetailsException (403)."""
+    if tier not in asked.agent.file.tiers:
+        raise _problem(403, "Forbidden", f"{asked.agent.name} answers no callers of the tier {tier.value}")
+    kept = asked.agent.needs_key(asked.variables)
+    if kept and not has_key:
+        raise _problem(403, "Forbidden", f"variables: {', '.join(kept)} can be set with an API key only")
+
+
+def _problem(status: int, title: str, detail: str) -> ProblemDetailsException:
+    return ProblemDetailsException(status_code=status, title=title, detail=detail)

@@ -1,0 +1,112 @@
+"""All agents of a process: the shipped ones and the operator's, read again when their files change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from agent.core.errors import ConfigurationError
+from agent.definitions.definition import AgentDefinition, DefinitionError, read_definition
+
+SHIPPED: Final = Path(__file__).with_name("agents")
+AGENTS_LIMIT: Final = 16
+"""Agents of a process at most."""
+EVERY_S: Final = 1.0
+"""How often the files are looked at."""
+
+Stamp = dict[Path, tuple[int, int]]
+
+log = structlog.get_logger()
+
+
+def files_in(folder: Path | None) -> list[Path]:
+    """The definitions of the shipped folder and of an operator's, whose files stand in front of those of one name.
+
+    Raises DefinitionError where the folder cannot be read.
+    """
+    found = {path.name: path for path in sorted(SHIPPED.glob("*.toml"))}
+    if folder is not None:
+        if not folder.is_dir():
+            raise DefinitionError([f"{folder}:1: is not a folder"])
+        found |= {path.name: path for path in sorted(folder.glob("*.toml"))}
+    return list(found.values())
+
+
+def read_all(paths: Iterable[Path]) -> dict[str, AgentDefinition]:
+    """Name → definition. Raises DefinitionError with the problems of all files."""
+    agents: dict[str, AgentDefinition] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            agent = read_definition(path)
+        except DefinitionError as error:
+            problems.extend(error.problems)
+            continue
+        agents[agent.name] = agent
+    if len(agents) > AGENTS_LIMIT:
+        problems.append(f"{next(iter(agents.values())).path.parent}:1: holds more than {AGENTS_LIMIT} agents")
+    if problems:
+        raise DefinitionError(problems)
+    return agents
+
+
+class AgentBook:
+    """The agents that new sessions get. Sessions keep the definition that they began with."""
+
+    def __init__(self, folder: Path | None, usual: str) -> None:
+        """`usual` answers where a session names none. Raises ConfigurationError."""
+        self._folder = folder
+        self._usual = usual
+        self._stamp = self._look()
+        self.agents: Mapping[str, AgentDefinition] = read_all(self._stamp)
+        self._check_usual(self.agents)
+
+    def find(self, name: str | None) -> AgentDefinition | None:
+        """The agent of this name, or the usual one; None where there is none of that name."""
+        return self.agents.get(name or self._usual)
+
+    @property
+    def usual(self) -> AgentDefinition:
+        """The agent that answers where nothing else is asked for."""
+        return self.agents[self._usual]
+
+    async def follow(self) -> None:
+        """Takes changed files for new sessions; a file that is wrong changes nothing. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self.refresh()
+
+    async def refresh(self) -> bool:
+        """Looks at the files once; whether other definitions are in force now."""
+        try:
+            stamp = await asyncio.to_thread(self._look)
+            if stamp == self._stamp:
+                return False
+            self._stamp = stamp  # what is wrong with these files is told once
+            agents = await asyncio.to_thread(read_all, stamp)
+            self._check_usual(agents)
+        except ConfigurationError as error:
+            log.warning("agents not changed", problem=str(error))
+            return False
+        self.agents = agents
+        log.info("agents changed", agents={name: agent.version for name, agent in agents.items()})
+        return True
+
+    def _look(self) -> Stamp:
+        found: Stamp = {}
+        for path in files_in(self._folder):
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # it went a moment ago
+            found[path] = (status.st_mtime_ns, status.st_size)
+        return found
+
+    def _check_usual(self, agents: Mapping[str, AgentDefinition]) -> None:
+        if self._usual not in agents:
+            known = ", ".join(agents)
+            raise ConfigurationError(f"VOICE_AGENT_AGENT: takes one of {known}; not {self._usual}")

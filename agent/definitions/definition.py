@@ -1,0 +1,236 @@
+"""One agent, as its file describes it. Reading checks everything; whatever is wrong is told with file and line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from agent.budgets import Tier
+from agent.core.errors import ConfigurationError
+from agent.definitions.lines import line_of
+from agent.policy.routing import MoreTerms, TermList, Terms
+from agent.turn.prompt import EXTRA_LIMIT, VOICE_RULES, VoicePrompt, without_marker
+
+FILE_LIMIT: Final = 128 * 1024
+"""Bytes of a definition at most."""
+VARIABLES_LIMIT: Final = 1_500
+"""Characters that names and values of a session's variables take together at most: they travel in its token."""
+BUILT_IN: Final = ("business", "extra")
+"""What every prompt may name: settings of the operator."""
+_PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
+_BRACES: Final = re.compile(r"\{\{|\}\}")
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^\r\n]*$")]
+Value = str | int | float | bool
+
+
+class VariableError(ValueError):
+    """A variable of a session request that its agent does not take; the message names it, and not its value."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Variable(_Part):
+    """A named place of the prompt that a session request fills.
+
+    `public`: any caller may set it. Else it takes an API key: what stands in a prompt is the operator's word.
+    """
+
+    type: Literal["text", "integer", "number", "boolean", "choice"] = "text"
+    max_length: int = Field(80, ge=1, le=1000)
+    min: float | None = None
+    max: float | None = None
+    choices: tuple[Line, ...] = Field((), max_length=50)
+    default: Value | None = None
+    public: bool = False
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError("`choices` belongs to the type `choice`, which needs some")
+        if (self.min is not None or self.max is not None) and self.type not in ("integer", "number"):
+            raise ValueError("`min` and `max` belong to numbers")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("`min` is larger than `max`")
+        if self.default is not None:
+            self.checked("default", self.default)
+        return self
+
+    def checked(self, name: str, value: object) -> Value:
+        """The value, where it is one that this variable takes. Raises VariableError."""
+        if self.type == "boolean":
+            if isinstance(value, bool):
+                return value
+            raise VariableError(f"{name}: takes true or false")
+        if self.type in ("integer", "number"):
+            return self._number(name, value)
+        if not isinstance(value, str):
+            raise VariableError(f"{name}: takes a text")
+        if self.type == "choice":
+            if value in self.choices:
+                return value
+            raise VariableError(f"{name}: takes one of {', '.join(self.choices)}")
+        if not value.isprintable() or len(value) > self.max_length:
+            raise VariableError(f"{name}: takes one printable line of at most {self.max_length} characters")
+        return value
+
+    def _number(self, name: str, value: object) -> Value:
+        kinds = (int,) if self.type == "integer" else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or value != value or abs(value) > 1e15:
+            raise VariableError(f"{name}: takes {'a whole number' if self.type == 'integer' else 'a number'}")
+        if (self.min is not None and value < self.min) or (self.max is not None and value > self.max):
+            low, high = ("…" if end is None else f"{end:g}" for end in (self.min, self.max))
+            raise VariableError(f"{name}: takes a number from {low} to {high}")
+        return value
+
+
+class AgentFile(_Part):
+    """The keys of a definition."""
+
+    name: Name
+    version: int = Field(ge=1, le=1_000_000)
+    title: Line | None = None
+    prompt: str = Field(min_length=1, max_length=EXTRA_LIMIT)
+    greeting: Line | None = None
+    hang_up: Line | None = None
+    tiers: tuple[Tier, ...] = Field(tuple(Tier), min_length=1)
+    routing_terms: tuple[Line, ...] = Field((), max_length=200)
+    variables: dict[Name, Variable] = Field(default_factory=dict[str, Variable], max_length=20)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDefinition:
+    """An agent that can be called. A session keeps the one that it began with."""
+
+    file: AgentFile
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    @property
+    def version(self) -> int:
+        return self.file.version
+
+    def fill(self, given: Mapping[str, object]) -> dict[str, Value]:
+        """The variables of a session: what was given, checked, and the defaults of the rest. Raises VariableError."""
+        known = self.file.variables
+        for name in given:
+            if name not in known:
+                taken = f"takes {', '.join(known)}" if known else "takes none"
+                raise VariableError(f"{name[:40]!r} is not a variable of {self.name}, which {taken}")
+        filled: dict[str, Value] = {}
+        for name, variable in known.items():
+            if name in given:
+                filled[name] = variable.checked(name, given[name])
+            elif variable.default is not None:
+                filled[name] = variable.default
+            else:
+                raise VariableError(f"{name}: is missing")
+        if sum(len(name) + len(str(value)) for name, value in filled.items()) > VARIABLES_LIMIT:
+            raise VariableError(f"names and values take more than {VARIABLES_LIMIT} characters together")
+        return filled
+
+    def needs_key(self, given: Iterable[str]) -> list[str]:
+        """Which of these variables only a request with an API key may set."""
+        return [name for name in given if (one := self.file.variables.get(name)) is not None and not one.public]
+
+    def prompt(self, business: str, extra: str, variables: Mapping[str, Value]) -> VoicePrompt:
+        """The system prompt of a session. What fills a variable cannot ask for the larger model."""
+        (extra, also), values = without_marker(extra), {name: str(value) for name, value in variables.items()}
+        own, escalates = without_marker(self.file.prompt)
+        text = _filled(own, {**values, "business": business.strip(), "extra": extra}).strip()
+        return VoicePrompt(f"{VOICE_RULES}\n\n{text}", escalates or also)
+
+    def terms(self, usual: Terms) -> Terms:
+        """The terms that send a turn to the larger model: the service's, and its own."""
+        own = self.file.routing_terms
+        return MoreTerms(usual, TermList(own)) if own else usual
+
+    def said(self, text: str | None, business: str, variables: Mapping[str, Value]) -> str | None:
+        """A fixed sentence with its places filled; None where there is none."""
+        values = {"business": business.strip(), **{name: str(value) for name, value in variables.items()}}
+        return None if text is None else _filled(text, values)
+
+
+class DefinitionError(ConfigurationError):
+    """A definition that cannot be used. `problems` are lines of `file:line: what is wrong`."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems[0])
+
+
+def read_definition(path: Path) -> AgentDefinition:
+    """Reads and checks one file. Raises DefinitionError with every problem that it has."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_LIMIT + 1)
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise DefinitionError([f"{path}:1: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise DefinitionError([f"{path}:1: is not UTF-8 text"]) from None
+    if len(content) > FILE_LIMIT:
+        raise DefinitionError([f"{path}:1: takes at most {FILE_LIMIT} bytes"])
+    try:
+        declared = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"line (\d+)", str(error))
+        line = int(at[1]) if at else len(text.splitlines())
+        raise DefinitionError([f"{path}:{line}: {str(error).split(' (at')[0]}"]) from None
+    try:
+        made = AgentFile.model_validate(declared)
+    except ValidationError as errors:
+        raise DefinitionError(
+            f"{path}:{line_of(text, error['loc'])}: {_words(error)}"
+            for error in errors.errors(include_url=False, include_input=False)
+        ) from None
+    problems = [f"{path}:{line_of(text, where)}: {words}" for where, words in _problems(made)]
+    if path.stem != made.name:
+        problems.append(f"{path}:{line_of(text, ('name',))}: name: is {made.name!r}, so the file is {made.name}.toml")
+    if problems:
+        raise DefinitionError(problems)
+    return AgentDefinition(made, path)
+
+
+def _problems(made: AgentFile) -> Iterable[tuple[tuple[str, ...], str]]:
+    """What no single key can say."""
+    known = {*BUILT_IN, *made.variables}
+    for name in sorted(known & made.variables.keys() & set(BUILT_IN)):
+        yield ("variables", name), f"variables.{name}: is a name that every prompt has already"
+    for number, term in enumerate(made.routing_terms):
+        try:
+            TermList([term])
+        except ValueError as error:
+            yield ("routing_terms", str(number)), f"routing_terms: {error}"
+    places = {"prompt": known, "greeting": known - {"extra"}, "hang_up": known - {"extra"}}
+    for key, allowed in places.items():
+        text = getattr(made, key)
+        if text is None:
+            continue
+        for name in sorted({found[1] for found in _PLACEHOLDER.finditer(text)} - allowed):
+            yield (key,), f"{key}: {{{{{name}}}}} is not one of {', '.join(sorted(allowed))}"
+        if _BRACES.search(_PLACEHOLDER.sub("", text)):
+            yield (key,), f"{key}: takes {{{{name}}}} with one of {', '.join(sorted(allowed))} between double braces"
+
+
+def _words(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {said[:1].lower()}{said[1:]}" if where else said
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    """Replaces once: a value that looks like a place stays as it is."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)

@@ -1,0 +1,1 @@
+"""What an agent can do in a turn: tools, their rules, and how they run."""
