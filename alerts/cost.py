@@ -15,6 +15,7 @@ from alerts.recording.model import IN_FORCE, WHO, baseline
 _ROLL_BACK: Final = 'voice-agent policy rollback TIER --reason "WHY"'
 _USD: Final = '${{ $value | printf "%.3f" }}'
 CEILING_MINIMUM: Final = 5  # calls in 10 minutes: one stranger at a ceiling is nobody's concern
+KNOB_OFF_SHARE: Final = 0.5  # of an hour: switched off again as soon as it was tried
 _AVERAGE: Final = PanelLink("cost", 11, "Average session by policy")
 
 
@@ -24,6 +25,7 @@ def costs(setting: RuleContext) -> Iterator[Alert]:
     yield _session_cost()
     yield _unpriced(setting)
     yield _ceiling(setting)
+    yield _knob_off(setting)
 
 
 def _roll_back() -> Alert:
@@ -127,4 +129,32 @@ def _unpriced(setting: RuleContext) -> Alert:
         ),
         by,
         keep_firing_minutes=30,
+    )
+
+
+def _knob_off(setting: RuleContext) -> Alert:
+    by = ("policy", "knob")
+    off = f"max by ({', '.join(by)}) (avg_over_time({select(catalog.KNOB_OFF)}[{setting.span(60)}]))"
+    return Alert(
+        "VoiceAgentKnobStaysOff",
+        f"{off} > {KNOB_OFF_SHARE:g}",
+        "ticket",
+        "{{ $labels.knob }} of {{ $labels.policy }} was off for {{ $value | humanizePercentage }} of the last hour",
+        "Its governor switches a knob off for 15 minutes when more of what it guessed was in vain than the policy"
+        " allows, or cost more. It has done so again and again.",
+        PanelLink("ux", 71, "Knobs switched off by their governor"),
+        Runbook(
+            "A policy's way to answer sooner wastes more than it may. Callers wait longer, and nothing else is wrong.",
+            (
+                "Reason `share`, early_replies: do callers pause more than before (panel “What became of early"
+                " replies”)? Give the policy a higher `threshold_percent`.",
+                "Reason `share`, hedging: do first calls answer after all (panel “What became of late calls”)? Give the"
+                " policy a higher `quantile_percent`.",
+                "Reason `dollars`: more calls than the budget was made for. Raise `waste_cents_hour`, or take the knob"
+                " out of the policy.",
+            ),
+            ("voice-agent policy show POLICY", "voice-agent report --since 6h"),
+            "One bad hour of a provider: the knob comes back by itself when it is over.",
+        ),
+        by,
     )

@@ -11,6 +11,7 @@ from dashboards.panels import Column, Panel, PanelSpec, PanelStyle, Query, graph
 USD = "currencyUSD"
 RANGE = "$__range"
 NO_SPECULATION = "No reply was begun early in this range: no policy in force has `early_replies`."
+NO_HEDGES = "No call was made a second time in this range: no policy in force has `hedging`, or none was late."
 
 
 def reliability() -> BoardRow:
@@ -24,6 +25,7 @@ def reliability() -> BoardRow:
         _ceilings(),
         _limited(),
         _speculation(),
+        _hedges(),
     )
     return BoardRow("What does reliability cost?", panels)
 
@@ -33,8 +35,8 @@ def _causes() -> Panel:
         20,
         "Spend that was not a reply",
         "Share of the spend: retry (failed, and something else was asked), interrupted (the caller barged in), summary,"
-        " probe, warmup, clip. Retry above 5 %: a provider fails often, see the experience board. Interrupted above"
-        " 20 %: replies are too long.",
+        " speculation (a reply begun early, in vain), hedge (a second call for the same), probe, warmup, clip. Retry"
+        " above 5 %: a provider fails often, see the experience board. Interrupted above 20 %: replies are too long.",
         NO_CALLS,
         10,
         8,
@@ -147,3 +149,23 @@ def _speculation() -> Panel:
     spent = total(catalog.COST, WINDOW, ("policy",), (*PAID, equal("cause", "speculation")))
     ended = total(catalog.SESSIONS, WINDOW, ("policy",), PAID)
     return graph(panel, PanelStyle("currencyUSD", 5), Query(share(spent, ended), "{{policy}}"))
+
+
+def _hedges() -> Panel:
+    panel = PanelSpec(
+        69,
+        "Share of second calls in the spend",
+        "What calls cost that were made beside another one for the same output and not heard, as a share of the spend"
+        " on the same service, by policy. More than the budget of the policy says: the second model is dearer than the"
+        " first.",
+        NO_HEDGES,
+        8,
+        8,
+    )
+    by = ("service", "policy")
+    spent = total(catalog.COST, WINDOW, by, (*PAID, equal("cause", "hedge")))
+    return graph(
+        panel,
+        PanelStyle("percentunit", 2),
+        Query(share(spent, total(catalog.COST, WINDOW, by, PAID)), "{{service}} {{policy}}"),
+    )

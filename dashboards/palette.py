@@ -56,6 +56,8 @@ CAUSES: Final = {
     "retry": "red",
     "interrupted": "orange",
     "summary": "blue",
+    "speculation": "yellow",
+    "hedge": "light-orange",
     "probe": "purple",
     "warmup": "light-blue",
     "clip": "green",

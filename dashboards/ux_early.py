@@ -1,20 +1,23 @@
-"""The row of the UX board about early replies: what they win, and how often they were in vain. What they cost stands on
-the cost board.
+"""The row of the UX board about what is done to answer sooner: what it wins, and how often it was in vain. What it
+costs stands on the cost board.
 """
 
 from __future__ import annotations
 
 from agent.telemetry import catalog
-from alerts.promql import quantile, share, total
+from alerts.promql import quantile, share, total, value
 from dashboards.model import WHO, WINDOW, BoardRow
-from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph
+from dashboards.palette import NO_TURNS
+from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, states, words
 
 NONE_MADE = "No reply was begun early in this range: no policy in force has `early_replies`."
 
 
 def early() -> BoardRow:
-    """What do early replies win?"""
-    return BoardRow("What do early replies win?", (_lead(), _outcomes()))
+    """What do early replies and second calls win?"""
+    return BoardRow(
+        "What do early replies and second calls win?", (_lead(), _outcomes(), _late(), _talked_over(), _switched_off())
+    )
 
 
 def _lead() -> Panel:
@@ -48,3 +51,52 @@ def _outcomes() -> Panel:
     return graph(
         panel, PanelStyle("percentunit", 0, None, 1, colours=colours), Query(share(each, of, ()), "{{outcome}}")
     )
+
+
+def _late() -> Panel:
+    panel = PanelSpec(
+        68,
+        "What became of late calls",
+        "Calls of the model and the voice that took longer than most before them, where a policy has `hedging`. Won:"
+        " the second call was heard. Lost: the first one answered after all; many of them say that the quantile is too"
+        " low. Over budget: more are late than second calls are allowed, so the provider is slower than it was. Unwell:"
+        " its breaker or a rate limit forbids it.",
+        "No call was late in this range, or no policy in force has `hedging`.",
+        12,
+        8,
+    )
+    each = total(catalog.HEDGES, WINDOW, ("service", "outcome"), WHO)
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(each, "{{service}}: {{outcome}}"))
+
+
+def _talked_over() -> Panel:
+    panel = PanelSpec(
+        70,
+        "Turns that ended too early",
+        "Share of the turns that were owed a reply in which the caller spoke on within 0.3 s of its first sound: the"
+        " end of the turn was a mistake, and a false one is worse than a slow one. Higher for a policy than for the"
+        " others: raise its `flux_threshold_percent` or `nova_silence_ms`.",
+        NO_TURNS,
+        12,
+        8,
+    )
+    expr = share(
+        total(catalog.TALKED_OVER, WINDOW, ("policy",), WHO), total(catalog.TURNS_OWED, WINDOW, ("policy",), WHO)
+    )
+    return graph(panel, PanelStyle("percentunit", 1, 0), Query(expr, "{{policy}}"))
+
+
+def _switched_off() -> Panel:
+    panel = PanelSpec(
+        71,
+        "Knobs switched off by their governor",
+        "Red: guesses or second calls of this policy were in vain more often than it allows, or cost more than it"
+        " allows in an hour, so no new ones are made for 15 minutes. Then it is tried again. Again and again: give the"
+        " policy a higher threshold or quantile, or take the knob out of it.",
+        "No knob was switched off since the processes started.",
+        24,
+        5,
+    )
+    shown = {0: ("on", "green"), 1: ("off", "red")}
+    look = PanelStyle("none", None, None, mappings=words(shown), steps=((None, "green"),))
+    return states(panel, look, Query(value(catalog.KNOB_OFF, ("policy", "knob")), "{{policy}} {{knob}}"))

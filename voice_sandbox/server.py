@@ -14,6 +14,7 @@ import click
 import uvicorn
 
 from voice_sandbox.latency import PROFILES
+from voice_sandbox.recognizer.early_end import EarlyEnds
 from voice_sandbox.state import SandboxOptions, SandboxState
 from voice_sandbox.voice import VoiceChoice
 
@@ -157,12 +158,35 @@ def _banner(world: SandboxState) -> None:
     help="What speaks; auto takes espeak-ng where it is installed.",
 )
 @click.option("--flux-word-times/--no-flux-word-times", default=True, show_default=True, help="Word times on v2.")
+@click.option("--early-lead", type=click.FloatRange(0), help="Seconds of an early end; else by the threshold.")
+@click.option(
+    "--early-taken-back",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of turns in which Flux takes an early end back.",
+)
 def sandbox(
-    host: str, port: int, profile: str, seed: int, clips: tuple[Path, ...], voice: VoiceChoice, flux_word_times: bool
+    host: str,
+    port: int,
+    profile: str,
+    seed: int,
+    clips: tuple[Path, ...],
+    voice: VoiceChoice,
+    flux_word_times: bool,
+    early_lead: float | None,
+    early_taken_back: float,
 ) -> None:
     """Run the simulated providers on one port."""
     options = SandboxOptions(
-        host=host, port=port, profile=profile, seed=seed, clips=clips, voice=voice, flux_word_times=flux_word_times
+        host=host,
+        port=port,
+        profile=profile,
+        seed=seed,
+        clips=clips,
+        voice=voice,
+        flux_word_times=flux_word_times,
+        early_ends=EarlyEnds(early_lead, early_taken_back),
     )
     try:
         serve(options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from voice_sandbox.counters import Counters, RequestLog, Timings
 from voice_sandbox.faults import Faults
 from voice_sandbox.latency import SimulatedLatency
 from voice_sandbox.rate_limits import RateLimits
+from voice_sandbox.recognizer.early_end import DOCUMENTED, EarlyEnds
 from voice_sandbox.voice import SimulatedVoice, VoiceChoice
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class SandboxOptions:
     clips: tuple[Path, ...] = ()
     voice: VoiceChoice = "auto"
     flux_word_times: bool = True
+    early_ends: EarlyEnds = DOCUMENTED
 
 
 class _ClosableSocket(Protocol):
@@ -78,6 +81,7 @@ class SandboxState:
     prompt_cache: PromptCache = field(default_factory=PromptCache)
     wire: RawSocket = field(default_factory=RawSocket)
     rates: RateLimits = field(default_factory=RateLimits)
+    early_dice: random.Random = field(default_factory=lambda: random.Random(0))
 
     @staticmethod
     def create(options: SandboxOptions) -> SandboxState:
@@ -94,6 +98,7 @@ class SandboxState:
             log=RequestLog(),
             library=ClipLibrary.load([BUNDLED_CLIPS, *options.clips]),
             voice=SimulatedVoice.create(options.voice),
+            early_dice=random.Random(f"{options.seed}:early"),
         )
 
     @staticmethod

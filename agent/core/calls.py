@@ -150,6 +150,8 @@ class Call:
     """Why a model stopped, where it said so."""
     headroom: Mapping[str, float] = field(default_factory=dict[str, float])
     """Limit → the share of it that is left, where the provider's answer said so."""
+    spare: bool = False
+    """Whether it was one of two for the same output, and the other was heard."""
 
 
 class CallRecorder(Protocol):

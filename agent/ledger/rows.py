@@ -106,7 +106,7 @@ def timeline_of(record: TurnRecord) -> dict[str, Any]:
     """The turn for the waterfall: milliseconds since its first mark, or its first call where no mark was reached.
 
     `marks` name → ms; `calls` with service, provider, model, outcome, start, first output and end in ms and usage;
-    `fallbacks` with their ms; `context_tokens`. No text.
+    `fallbacks` with their ms; `context_tokens`; `talked_over` where the caller was not done. No text.
     """
     starts = [*record.marks.values(), *(call.started_at for call in record.calls), record.ended_at]
     zero = min(record.marks.values(), default=min(starts))
@@ -131,6 +131,7 @@ def timeline_of(record: TurnRecord) -> dict[str, Any]:
             for move in record.fallbacks
         ],
         "context_tokens": dict(record.context_tokens),
+        **({"talked_over": True} if record.talked_over else {}),
     }
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeGuard, TypeVar, get_args
+from typing import Any, Final, Literal, get_args
 
 from agent.budgets import Tier
 from agent.core.calls import Service
 from agent.core.errors import ConfigurationError
+from agent.policy.fields import MOST, as_table, chain, is_whole, one_of, only, switch, whole, words
+from agent.policy.speed import EarlyReplyRule, HedgingRule, early_replies_of, hedging_of
 
 Model = Literal["haiku", "sonnet"]
 SttModel = Literal["flux", "nova-3", "nova-2"]
@@ -31,9 +33,7 @@ POLICY_LIMIT: Final = 8
 """Policies at most: the name is a metric label, and the number of series has a bound."""
 DEFAULT_PATH: Final = Path(__file__).with_name("policies.toml")
 
-_Name = TypeVar("_Name", bound=str)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_MOST: Final = 1_000_000
 _KNOBS: Final = {
     "flux_threshold_percent": (50, 90), "flux_timeout_ms": (500, 60_000), "nova_silence_ms": (10, 5_000),
 }  # fmt: skip
@@ -93,17 +93,6 @@ USUAL_ENDPOINTING: Final = Endpointing()
 
 
 @dataclass(frozen=True, slots=True)
-class EarlyReplyRule:
-    """When the model is asked before the end of a turn is certain.
-
-    threshold_percent: how sure Flux is then (`eager_eot_threshold`, 30 to 90). Lower is earlier, and more often in
-    vain.
-    """
-
-    threshold_percent: int
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """A named, versioned bundle of knobs. A session keeps its policy to the end; `name` is a metric label."""
 
@@ -119,6 +108,7 @@ class Policy:
     chains: Chains
     endpointing: Endpointing = USUAL_ENDPOINTING
     early_replies: EarlyReplyRule | None = None
+    hedging: HedgingRule | None = None
 
     def first_providers(self) -> tuple[tuple[Service, str], ...]:
         """(service, provider) that serves while all is well; both models of the language model are Anthropic's."""
@@ -176,22 +166,22 @@ def load_policies(path: Path = DEFAULT_PATH) -> PolicyBook:
 
 
 def _book(document: dict[str, Any]) -> PolicyBook:
-    _only(document, "", ("policy", "baseline", "assignments"))
+    only(document, "", ("policy", "baseline", "assignments"))
     tables = document.get("policy")
     if not isinstance(tables, list) or not 1 <= len(tables) <= POLICY_LIMIT:
         raise ValueError(f"policy: takes 1 to {POLICY_LIMIT} tables [[policy]]")
     policies: dict[str, Policy] = {}
     for number, table in enumerate(tables, start=1):
-        policy = _policy(_table(table, f"policy {number}"), f"policy {number}")
+        policy = _policy(as_table(table, f"policy {number}"), f"policy {number}")
         if policy.name in policies:
             raise ValueError(f"policy {number}: name {policy.name!r} is taken; takes one version of a policy at a time")
         policies[policy.name] = policy
-    baseline = _one_of(document, "", "baseline", tuple(policies))
-    tiers = _table(document.get("assignments"), "assignments")
-    _only(tiers, "assignments", TIERS)
+    baseline = one_of(document, "", "baseline", tuple(policies))
+    tiers = as_table(document.get("assignments"), "assignments")
+    only(tiers, "assignments", TIERS)
     assignments: dict[Tier, Assignment] = {}
     for tier in TIERS:
-        weights = _table(tiers.get(tier), f"assignments.{tier}")
+        weights = as_table(tiers.get(tier), f"assignments.{tier}")
         assignments[tier] = Assignment(tier, _checked_weights(f"assignments.{tier}", weights, policies))
     return PolicyBook(MappingProxyType(policies), baseline, MappingProxyType(assignments))
 
@@ -201,20 +191,21 @@ def _policy(table: dict[str, Any], where: str) -> Policy:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{where}.name: takes lower-case letters, digits and _, at most 32, got {name!r}")
     where = f"policy {name}"
-    _only(table, where, Policy.__dataclass_fields__)
+    only(table, where, Policy.__dataclass_fields__)
     policy = Policy(
         name=name,
-        version=_whole(table, where, "version", least=1),
-        description=_text(table, where, "description"),
-        first_model=_one_of(table, where, "first_model", MODELS),
-        escalation=_escalation(_table(table.get("escalation"), f"{where}.escalation"), f"{where}.escalation"),
-        stt_model=_one_of(table, where, "stt_model", get_args(SttModel)),
-        voice_model=_one_of(table, where, "voice_model", get_args(VoiceModel)),
-        audio_cache=_switch(table, where, "audio_cache"),
-        prompt_cache=_switch(table, where, "prompt_cache"),
-        chains=_chains(_table(table.get("chains"), f"{where}.chains"), f"{where}.chains"),
+        version=whole(table, where, "version", least=1),
+        description=words(table, where, "description"),
+        first_model=one_of(table, where, "first_model", MODELS),
+        escalation=_escalation(as_table(table.get("escalation"), f"{where}.escalation"), f"{where}.escalation"),
+        stt_model=one_of(table, where, "stt_model", get_args(SttModel)),
+        voice_model=one_of(table, where, "voice_model", get_args(VoiceModel)),
+        audio_cache=switch(table, where, "audio_cache"),
+        prompt_cache=switch(table, where, "prompt_cache"),
+        chains=_chains(as_table(table.get("chains"), f"{where}.chains"), f"{where}.chains"),
         endpointing=_endpointing(table.get("endpointing"), f"{where}.endpointing"),
-        early_replies=_early_replies(table, where),
+        early_replies=early_replies_of(table, where),
+        hedging=hedging_of(table, where),
     )
     needed: set[Model] = {policy.first_model, "sonnet"} if policy.escalation.enabled else {policy.first_model}
     for model in sorted(needed):
@@ -224,11 +215,11 @@ def _policy(table: dict[str, Any], where: str) -> Policy:
 
 
 def _escalation(table: dict[str, Any], where: str) -> Escalation:
-    _only(table, where, Escalation.__dataclass_fields__)
+    only(table, where, Escalation.__dataclass_fields__)
     return Escalation(
-        enabled=_switch(table, where, "enabled"),
-        char_threshold=_whole(table, where, "char_threshold", least=0),
-        term_turns=_whole(table, where, "term_turns", least=0),
+        enabled=switch(table, where, "enabled"),
+        char_threshold=whole(table, where, "char_threshold", least=0),
+        term_turns=whole(table, where, "term_turns", least=0),
     )
 
 
@@ -236,100 +227,29 @@ def _endpointing(value: object, where: str) -> Endpointing:
     """What a policy says of it; the usual where it says nothing."""
     if value is None:
         return USUAL_ENDPOINTING
-    table = _table(value, where)
-    _only(table, where, Endpointing.__dataclass_fields__)
+    table = as_table(value, where)
+    only(table, where, Endpointing.__dataclass_fields__)
     least = {"silence_ms": 300, "dictation_ms": 0, **{key: bounds[0] for key, bounds in _KNOBS.items()}}
-    given = {key: _whole(table, where, key, least=least[key], most=_KNOBS.get(key, (0, _MOST))[1]) for key in table}
+    given = {key: whole(table, where, key, least=least[key], most=_KNOBS.get(key, (0, MOST))[1]) for key in table}
     return replace(USUAL_ENDPOINTING, **given)
 
 
-def _early_replies(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
-    """None where a policy does not name it: replies then begin when the turn is over."""
-    value = policy.get("early_replies")
-    if value is None:
-        return None
-    where += ".early_replies"
-    table = _table(value, where)
-    _only(table, where, EarlyReplyRule.__dataclass_fields__)
-    percent = _whole(table, where, "threshold_percent", least=30, most=90)
-    if policy.get("stt_model") != "flux":
-        raise ValueError(f"{where}: takes stt_model = 'flux', which says early that a turn is probably over")
-    return EarlyReplyRule(percent)
-
-
 def _chains(table: dict[str, Any], where: str) -> Chains:
-    _only(table, where, Chains.__dataclass_fields__)
+    only(table, where, Chains.__dataclass_fields__)
     return Chains(
-        stt=_chain(table, where, "stt", get_args(SttProvider)),
-        llm=_chain(table, where, "llm", get_args(LlmProvider)),
-        tts=_chain(table, where, "tts", get_args(TtsProvider)),
+        stt=chain(table, where, "stt", get_args(SttProvider)),
+        llm=chain(table, where, "llm", get_args(LlmProvider)),
+        tts=chain(table, where, "tts", get_args(TtsProvider)),
     )
 
 
 def _checked_weights(
     where: str, weights: Mapping[str, Any], policies: Mapping[str, Policy]
 ) -> tuple[tuple[str, int], ...]:
-    _only(weights, where, policies)
+    only(weights, where, policies)
     for name, weight in weights.items():
-        if not _is_whole(weight) or not 0 <= weight <= 100:
+        if not is_whole(weight) or not 0 <= weight <= 100:
             raise ValueError(f"{where}.{name}: takes a whole number from 0 to 100 (percent), got {weight!r}")
     if (total := sum(weights.values())) != 100:
         raise ValueError(f"{where}: takes weights that sum to 100, these sum to {total}")
     return tuple((name, weights[name]) for name in policies if name in weights)  # in the order of the file
-
-
-def _only(table: Mapping[str, Any], where: str, known: Iterable[str]) -> None:
-    for key in table:
-        if key not in (takes := tuple(known)):
-            raise ValueError(f"{where + '.' if where else ''}{key}: unknown key; takes {_choice(takes)}")
-
-
-def _table(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{where}: takes a table, got {'nothing' if value is None else repr(value)}")
-    return value
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _whole(table: dict[str, Any], where: str, key: str, least: int, most: int = _MOST) -> int:
-    value = table.get(key)
-    if not _is_whole(value) or not least <= value <= most:
-        raise ValueError(f"{where}.{key}: takes a whole number from {least} to {most}, got {value!r}")
-    return value
-
-
-def _switch(table: dict[str, Any], where: str, key: str) -> bool:
-    value = table.get(key)
-    if not isinstance(value, bool):
-        raise ValueError(f"{where}.{key}: takes true or false, got {value!r}")
-    return value
-
-
-def _text(table: dict[str, Any], where: str, key: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{where}.{key}: takes a text, got {value!r}")
-    return value
-
-
-def _one_of(table: dict[str, Any], where: str, key: str, known: tuple[_Name, ...]) -> _Name:
-    value = table.get(key)
-    if value not in known:
-        raise ValueError(f"{where + '.' if where else ''}{key}: takes {_choice(known)}, got {value!r}")
-    return value
-
-
-def _chain(table: dict[str, Any], where: str, key: str, known: tuple[Any, ...]) -> tuple[Any, ...]:
-    value = table.get(key)
-    if not isinstance(value, list) or not value or any(name not in known for name in value):
-        raise ValueError(f"{where}.{key}: takes a list of {_choice(known)}, got {value!r}")
-    if len(set(value)) < len(value):
-        raise ValueError(f"{where}.{key}: names a provider twice: {value!r}")
-    return tuple(value)
-
-
-def _choice(names: Iterable[str]) -> str:
-    return " | ".join(names)

@@ -23,6 +23,8 @@ from agent.providers.deepgram.build import USUAL_KNOBS, RecogniserKnobs, build_r
 from agent.providers.fallback.breaker import Breaker, Breakers, OnChange, Probe
 from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
+from agent.providers.fallback.hedge import HedgeBook
+from agent.providers.fallback.hedged import HedgePlan
 from agent.providers.fallback.llm_tts import LlmFallback, Paces, TtsFallback
 from agent.providers.fallback.places import Places
 from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
@@ -76,15 +78,14 @@ class ProviderFactory:
     """Everything that talks to providers. Raises ConfigurationError where a first place has no key."""
 
     def __init__(self, settings: Settings, deadlines: Deadlines, links: ProviderHooks) -> None:
-        self._settings = settings
-        self._links = links
+        self._settings, self._links = settings, links
         self._recognisers: dict[tuple[str, RecogniserKnobs], SpeechToText] = {}
         self._transcriber: Transcriber | None = None
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[str, TextToSpeech] = {}
         self.places = Places(settings.provider_calls, settings.deepgram_streams)
         self._cache = AudioCache()
-        self._paces: Paces = {}
+        self._paces, self._hedges = Paces(), HedgeBook()
         self._warm_wanted = asyncio.Event()
         self._open: list[_Closes] = []
         self._stt_s = deadlines.stt / 1000
@@ -115,17 +116,26 @@ class ProviderFactory:
                 steps.append(replace(step, slots=None))  # each segment takes its own
         return SttFallback(steps, last="browser" if client_listens else "none", rules=rules, priority=priority)
 
-    def language(self, order: Sequence[str], *, priority: bool) -> LanguageModel:
+    def language(self, order: Sequence[str], *, priority: bool, hedging: HedgePlan | None = None) -> LanguageModel:
         """The models in this order (`sonnet`, `haiku`); `recorded`, the apology, is the turn's business."""
         steps = [
             replace(self._step(name, model := self.model(name), probe_model(model), self._llm.first_s), second_try=True)
             for name in order
             if name != "recorded"
         ]
+        if hedging is not None:
+            steps = hedging.models(steps, self._hedges, priority=priority)
         return LlmFallback(steps, self._llm, priority=priority)
 
     def speaking(
-        self, order: Sequence[str], model: str, *, cached: bool, client_speaks: bool, priority: bool
+        self,
+        order: Sequence[str],
+        model: str,
+        *,
+        cached: bool,
+        client_speaks: bool,
+        priority: bool,
+        hedging: HedgePlan | None = None,
     ) -> TextToSpeech:
         """The voices in this order; `browser` where the client can speak itself."""
         steps: list[ChainStep[TextToSpeech]] = []
@@ -142,8 +152,10 @@ class ProviderFactory:
             else:
                 continue
             step = self._step(name, voice, probe_voice(voice), self._tts.first_s)
-            if cached:
-                step = ChainStep(name, CachedVoice(voice, self._cache, voice=speaker), step.breaker, step.slots)
+            if hedging is not None:
+                step = hedging.voice(step, self._hedges, priority=priority)
+            if cached:  # in front of the hedge: what is in memory is never late
+                step = replace(step, provider=CachedVoice(step.provider, self._cache, voice=speaker))
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from agent.billing.budget_guard import SessionSpending
 from agent.billing.ceilings import Payer, Purse, SpendingCeilings
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier
+from agent.core.calls import Service
 from agent.core.resumed_state import ResumedState
 from agent.definitions.book import AgentBook
 from agent.definitions.definition import AgentDefinition, Value, VariableError
@@ -23,17 +25,19 @@ from agent.policy.routing import PolicyRouter, TermList, Terms
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
+from agent.providers.fallback.hedged import HedgePlan
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
+from agent.session.governor import Governors, WasteBudget, WasteGovernor
 from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.settings import Settings
-from agent.telemetry.events import SessionInfo, Sink
+from agent.telemetry.events import Hedged, HedgeOutcome, Knob, SessionInfo, Sink
 from agent.turn.dictation import Patience
 from agent.turn.turn import Filler, Recording
 from agent.turn.voice_confirmation import load_confirmation
@@ -66,6 +70,7 @@ class SessionFactory:
     clips: Mapping[Sentence, RecordedClip]
     ceilings: SpendingCeilings
     prices: CallPrices
+    governors: Governors
 
     def make(self, claims: Claims, session_id: str, client: Capabilities, past: ResumedState) -> SessionDependencies:
         """Everything that the session of these claims needs. A session that goes on keeps its policy and its cost."""
@@ -80,25 +85,25 @@ class SessionFactory:
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
         routing = _Routing(agent.terms(self.terms), prompt.escalates)
+        info = SessionInfo(
+            session_id,
+            claims.subject,
+            tier,
+            policy.name,
+            policy.version,
+            claims.origin,
+            claims.probe,
+            past.generation,
+            agent.name,
+            agent.version,
+        )
+        cheaper = book.policies[budget.governor.step_down_policy]
         return SessionDependencies(
-            info=SessionInfo(
-                session_id,
-                claims.subject,
-                tier,
-                policy.name,
-                policy.version,
-                claims.origin,
-                claims.probe,
-                past.generation,
-                agent.name,
-                agent.version,
-            ),
+            info=info,
             past=past,
             stt=GuardedSpeechToText(self._recogniser(policy, tier, client, patience), purse, self.prices),
-            pipeline=partial(self._pipeline, policy, tier, purse, routing),
-            step_down_pipeline=partial(
-                self._pipeline, book.policies[budget.governor.step_down_policy], tier, purse, routing
-            ),
+            pipeline=partial(self._pipeline, policy, info, purse, routing),
+            step_down_pipeline=partial(self._pipeline, cheaper, info, purse, routing),
             note_taker=GuardedLanguageModel(self.providers.model("haiku"), purse, self.prices),
             memory=Memory(
                 self._remembered(session_id, past.events),
@@ -122,7 +127,8 @@ class SessionFactory:
             speak_degraded=settings.speak_degraded,
             log_transcripts=settings.log_transcripts,
             patience=patience,
-            early_replies=policy.early_replies is not None,
+            early_replies=policy.early_replies is not None and tier in policy.early_replies.tiers,
+            early_governor=self._early_governor(policy),
             language=settings.language,
             filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
             goodbye=_recording(self.clips[Sentence.GOODBYE]),
@@ -151,6 +157,37 @@ class SessionFactory:
             log.warning("memory damaged", session_id=session_id)
             return Conversation(self.flows)
 
+    def _early_governor(self, policy: Policy) -> WasteGovernor | None:
+        rule = policy.early_replies
+        if rule is None:
+            return None
+        budget = WasteBudget(rule.waste_percent / 100, rule.waste_cents_hour / 100)
+        return self.governors.of(policy.name, Knob.EARLY_REPLIES, budget)
+
+    def _hedging(self, policy: Policy, info: SessionInfo, purse: Purse) -> HedgePlan | None:
+        rule = policy.hedging
+        if rule is None or info.tier not in rule.tiers:
+            return None
+        prices = self.prices
+        governor = self.governors.of(policy.name, Knob.HEDGING, WasteBudget(rule.waste_percent / 100, math.inf))
+
+        def tell(service: Service, outcome: HedgeOutcome) -> None:
+            self.sink.handle(Hedged(info, service, outcome))
+            if outcome in (HedgeOutcome.WON, HedgeOutcome.LOST, HedgeOutcome.FAILED):
+                governor.attempt(outcome is HedgeOutcome.WON)
+
+        return HedgePlan(
+            policy=policy.name,
+            quantile=rule.quantile_percent / 100,
+            model_percent=rule.model_percent,
+            voice_percent=rule.voice_percent,
+            second=rule.second,
+            tell=tell,
+            switched_on=lambda: governor.allows,
+            reserve_reply=lambda model, prompt: purse.reserve(prices.model_call(model, prompt)),
+            reserve_speech=lambda voice, characters: purse.reserve(prices.speech(voice, characters)),
+        )
+
     def _recogniser(self, policy: Policy, tier: Tier, client: Capabilities, patience: Patience) -> SttFallback:
         return self.providers.listening(
             policy.chains.stt,
@@ -158,14 +195,19 @@ class SessionFactory:
             client_listens=client.browser_recogniser,
             priority=tier is Tier.PREMIUM,
             rules=ListeningRules(patience=patience),
-            knobs=_knobs(policy),
+            knobs=_knobs(policy, tier),
         )
 
-    def _pipeline(self, policy: Policy, tier: Tier, purse: Purse, routing: _Routing, client: Capabilities) -> Pipeline:
+    def _pipeline(
+        self, policy: Policy, info: SessionInfo, purse: Purse, routing: _Routing, client: Capabilities
+    ) -> Pipeline:
+        tier, hedging = info.tier, self._hedging(policy, info, purse)
         first = tier is Tier.PREMIUM
         models = {
             name: GuardedLanguageModel(
-                self.providers.language(policy.chains.llm_from(name), priority=first), purse, self.prices
+                self.providers.language(policy.chains.llm_from(name), priority=first, hedging=hedging),
+                purse,
+                self.prices,
             )
             for name in MODELS
             if name in policy.chains.llm
@@ -176,15 +218,16 @@ class SessionFactory:
             cached=policy.audio_cache,
             client_speaks=client.browser_speech,
             priority=first,
+            hedging=hedging,
         )
         guarded = GuardedTextToSpeech(voice, purse, self.prices)
         return Pipeline(PolicyRouter(policy, routing.terms, routing.escalates), models, guarded)
 
 
-def _knobs(policy: Policy) -> RecogniserKnobs:
+def _knobs(policy: Policy, tier: Tier) -> RecogniserKnobs:
     early, end = policy.early_replies, policy.endpointing
     return RecogniserKnobs(
-        eager_threshold=None if early is None else early.threshold_percent / 100,
+        eager_threshold=None if early is None or tier not in early.tiers else early.threshold_percent / 100,
         threshold=None if end.flux_threshold_percent is None else end.flux_threshold_percent / 100,
         timeout_ms=end.flux_timeout_ms,
         nova_silence_ms=end.nova_silence_ms,

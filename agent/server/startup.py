@@ -37,8 +37,8 @@ log = structlog.get_logger()
 END_WARNING_DAYS: Final = 60
 USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
     "stt": (Cause.SERVED,),
-    "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY, Cause.SPECULATION),
-    "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY),
+    "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY, Cause.SPECULATION, Cause.HEDGE),
+    "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.HEDGE),
 }
 
 

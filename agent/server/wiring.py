@@ -38,6 +38,7 @@ from agent.server.startup import (
     show_places,
     warn_of_ends,
 )
+from agent.session.governor import Governors
 from agent.session.guarded import CallPrices
 from agent.session.registry import Registry
 from agent.settings import Settings
@@ -91,7 +92,8 @@ def wire(settings: Settings) -> Wiring:
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, agents = load_terms(settings.terms_file), AgentBook(settings.agents_dir, settings.agent)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
-    guard = (ceilings, CallPrices(prices))
+    call_prices = CallPrices(prices)
+    guard = (ceilings, call_prices, Governors(sinks, call_prices.paid))
     sessions = SessionFactory(
         settings, budgets, watch, load_flows(), terms, agents, providers, ledger, money, sinks, clips, *guard
     )

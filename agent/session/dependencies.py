@@ -11,6 +11,7 @@ from agent.core.resumed_state import ResumedState
 from agent.policy.routing import Route
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.session.degradation import Chains
+from agent.session.governor import WasteGovernor
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
@@ -117,6 +118,7 @@ class SessionDependencies:
     log_transcripts: bool
     patience: Patience = USUAL_PATIENCE
     early_replies: bool = False
+    early_governor: WasteGovernor | None = None
     language: str = "en"
     filler: Filler | None = None
     goodbye: Recording | None = None

@@ -18,6 +18,7 @@ from typing import Final
 from agent.core import clock
 from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver, ProviderError
 from agent.providers.base import LanguageModel, Prompt, TextDelta
+from agent.session.governor import WasteGovernor
 from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, SessionInfo, Sink
 
 FILLERS: Final = frozenset("um uh uhm erm er hm hmm mm äh ähm öh euh eh ehm".split())
@@ -127,25 +128,37 @@ class _Wasted:
 
     session: SessionInfo
     sink: Sink
+    governor: WasteGovernor | None
 
     def record(self, call: Call) -> None:
-        self.sink.handle(CallFinished(self.session, None, call, Cause.SPECULATION))
+        if self.governor is not None:
+            self.governor.wasted(call)
+        cause = Cause.HEDGE if call.spare else Cause.SPECULATION
+        self.sink.handle(CallFinished(self.session, None, call, cause))
 
 
 class EarlyReplies:
     """The guesses of one session, at most one at a time. Its tasks run in `group`; its methods never wait."""
 
-    def __init__(self, session: SessionInfo, sink: Sink, group: asyncio.TaskGroup, *, enabled: bool) -> None:
+    def __init__(
+        self,
+        session: SessionInfo,
+        sink: Sink,
+        group: asyncio.TaskGroup,
+        enabled: bool,
+        governor: WasteGovernor | None = None,
+    ) -> None:
+        """`governor` hears of what was wasted, and may forbid new guesses for a while."""
         self._session, self._sink, self._group = session, sink, group
-        self._enabled = enabled
+        self._enabled, self._governor = enabled, governor
         self._guess: _Guess | None = None
         self._taken: _Guess | None = None
         self._taken_count = self._wasted_count = 0
 
     @property
     def enabled(self) -> bool:
-        """Whether a guess may be made: not where most of this session's guesses were wasted."""
-        return self._enabled
+        """Whether a guess may be made: not where most of this session's, or too many of its policy's, were wasted."""
+        return self._enabled and (self._governor is None or self._governor.allows)
 
     def asked_already(self, text: str) -> bool:
         """Whether the open guess is about these words."""
@@ -154,7 +167,7 @@ class EarlyReplies:
     def guess(self, text: str, model: LanguageModel, prompt: Prompt) -> None:
         """Asks a model before it is sure that the caller is done."""
         self.drop(GuessOutcome.CHANGED)
-        if not self._enabled:
+        if not self.enabled:
             return
         self._guess = guess = _Guess(text, model, self._session.session_id, prompt)
         guess.task = self._group.create_task(guess.run())
@@ -179,6 +192,7 @@ class EarlyReplies:
         self._guess, self._taken = None, guess
         guess.calls.hand_over(recorder)
         self._taken_count += 1
+        self._judge(useful=True)
         self._tell(GuessOutcome.TAKEN, max(0.0, ready - guess.began))
         return _Taken(guess)
 
@@ -193,14 +207,19 @@ class EarlyReplies:
         guess, self._guess = self._guess, None
         if guess is None:
             return
-        guess.calls.hand_over(_Wasted(self._session, self._sink))
+        guess.calls.hand_over(_Wasted(self._session, self._sink, self._governor))
         if guess.task is not None:
             guess.task.cancel()
         self._tell(outcome, 0.0)
         self._wasted_count += 1
+        self._judge(useful=False)
         if self._enabled and self._wasted_count >= max(LEAST_GUESSES, self._taken_count + 1):
             self._enabled = False
             self._tell(GuessOutcome.SWITCHED_OFF, 0.0)
+
+    def _judge(self, *, useful: bool) -> None:
+        if self._governor is not None:
+            self._governor.attempt(useful)
 
     def _tell(self, outcome: GuessOutcome, lead_s: float) -> None:
         self._sink.handle(Guessed(self._session, outcome, lead_s))

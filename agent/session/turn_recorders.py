@@ -43,6 +43,8 @@ def waited_s(record: TurnRecord) -> float:
 
 
 def cause_of(call: Call) -> Cause:
+    if call.spare:
+        return Cause.HEDGE
     if call.outcome == "ok":
         return Cause.SERVED
     return Cause.RETRY if isinstance(call.outcome, ErrorKind) else Cause.INTERRUPTED

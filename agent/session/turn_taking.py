@@ -56,8 +56,9 @@ class Turns:
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reports = TurnReports(parts, group, self._send, self.disclosure)
         self._cut_off: str | None = parts.past.cut_off
+        self._voice_at = 0.0  # arrival of the first sample of the latest voice
         self._withdrawn = Withdrawn(parts.memory.withdrawn())
-        self._early = EarlyReplies(parts.info, parts.sink, group, enabled=parts.early_replies)
+        self._early = EarlyReplies(parts.info, parts.sink, group, parts.early_replies, parts.early_governor)
         self._greeting = parts.greeting if parts.past == ResumedState() else None
         if self._cut_off is not None:
             parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
@@ -173,6 +174,7 @@ class Turns:
 
     def voice(self, began: float, now: float) -> None:
         """Somebody is heard. While a reply plays it is held until it is known what that was."""
+        self._voice_at = began
         if self._reply is not None and self.audible(now):
             self._overlaps.voice(self._reply, began, now)
 
@@ -195,6 +197,10 @@ class Turns:
         if reply is None or task is None or task.done() or reply.cancelled_as is not None:
             return
         reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.answered else unbegun
+        if reply.playback.answered and unbegun is TurnOutcome.SUPERSEDED:
+            ready = reply.timeline.marks[Mark.TRANSCRIPT_READY]
+            began = self._voice_at if self._voice_at >= ready else now  # without an onset of its own
+            reply.timeline.interrupted(began, self._network() or 0.0)
         if reply.playback.begun:
             reply.clear(now)
         if reply.running:  # a task that is cancelled before its first step would record no turn

@@ -102,6 +102,12 @@ NETWORK_SLOW = _counter(
 REASKED = _counter(
     "reasked_turns_total", "Spoken turns in which the caller asked to hear the last reply again.", "tier", "policy"
 )
+TALKED_OVER = _counter(
+    "talked_over_turns_total",
+    "Turns that ended too early: the caller spoke on within 0.3 s of the reply's first sound, and took the turn back.",
+    "tier",
+    "policy",
+)
 DEAD_AIR = _counter("dead_air_seconds_total", "Seconds in which a reply was owed and nothing played.", "tier")
 REPLY_AUDIO = _counter(
     "reply_audio_seconds_total",
@@ -140,6 +146,26 @@ EARLY_LEAD = _histogram(
     BARGE_IN_BUCKETS,
     "tier",
     "policy",
+)
+HEDGES = _counter(
+    "hedges_total",
+    "Calls that were late, by what became of their second one: `won`, `lost`, `failed`, `cancelled`; or why there was"
+    " none: `over_budget`, `unwell`, `busy`, `ceiling`.",
+    "service",
+    "outcome",
+    "tier",
+    "policy",
+)
+KNOB_OFF = _gauge(
+    "knob_off", "1 while the governor of this process keeps a knob of a policy switched off.", "knob", "policy"
+)
+KNOB_SWITCHES = _counter(
+    "knob_switches_total",
+    "Times that a governor has switched a knob off (`share`, `dollars`: what was wasted too much of) or on again"
+    " (`cooled_down`).",
+    "knob",
+    "policy",
+    "reason",
 )
 STT_CONFIDENCE = _histogram(
     "stt_confidence_ratio",

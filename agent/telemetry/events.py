@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from agent.budgets import Tier
-from agent.core.calls import Call, Fallback, ListeningNote, Misconfiguration
+from agent.core.calls import Call, Fallback, ListeningNote, Misconfiguration, Service
 from agent.telemetry.catalog import PROBE
 from agent.telemetry.timeline import TurnRecord
 
@@ -37,6 +37,7 @@ class Cause(StrEnum):
     INTERRUPTED = "interrupted"  # cancelled: the caller barged in or left
     SUMMARY = "summary"
     SPECULATION = "speculation"  # asked before the turn was over, and not taken
+    HEDGE = "hedge"  # one of two calls for the same output: the one that was not heard
     PROBE = "probe"
     CLIP = "clip"
     WARMUP = "warmup"
@@ -219,6 +220,46 @@ class Guessed:
     lead_s: float
 
 
+class HedgeOutcome(StrEnum):
+    """What became of a call that was late: of its second call, or why there was none."""
+
+    WON = "won"  # the second call was heard
+    LOST = "lost"  # the first one answered after all
+    FAILED = "failed"  # neither answered
+    CANCELLED = "cancelled"  # the caller spoke or left, or the chain moved on, before one had answered
+    OVER_BUDGET = "over_budget"  # none: the share of second calls is used up
+    UNWELL = "unwell"  # none: the provider asks for patience, or its breaker is not closed
+    BUSY = "busy"  # none: no place was free
+    CEILING = "ceiling"  # none: a ceiling had no room for it
+    SWITCHED_OFF = "switched_off"  # none: too many were in vain, and the governor allows none for a while
+
+
+@dataclass(frozen=True, slots=True)
+class Hedged:
+    """A provider was late, and this is what was done about it. `service` is `llm` or `tts`."""
+
+    session: SessionInfo
+    service: Service
+    outcome: HedgeOutcome
+
+
+class Knob(StrEnum):
+    """What a policy may do to answer sooner, and what a governor switches off."""
+
+    EARLY_REPLIES = "early_replies"
+    HEDGING = "hedging"
+
+
+@dataclass(frozen=True, slots=True)
+class KnobSwitched:
+    """A knob has wasted more than it may (`share`, `dollars`) and is off in this process, or is on again."""
+
+    policy: str
+    knob: Knob
+    on: bool
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class InputDropped:
     """A client sent something faster than it is taken: `text`, `control` or `audio`."""
@@ -249,6 +290,8 @@ Event = (
     | DeadAir
     | NotesTaken
     | Guessed
+    | Hedged
+    | KnobSwitched
     | QueueDropped
     | InputDropped
     | TurnRecognised

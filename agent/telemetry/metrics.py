@@ -19,7 +19,9 @@ from agent.telemetry.events import (
     FellBack,
     Guessed,
     GuessOutcome,
+    Hedged,
     InputDropped,
+    KnobSwitched,
     ListeningNoted,
     NotesTaken,
     OverlapKind,
@@ -124,6 +126,12 @@ class MetricsSink:
                 self._metrics.add(catalog.EARLY_REPLIES, outcome, *who)
                 if outcome is GuessOutcome.TAKEN:
                     self._metrics.child(catalog.EARLY_LEAD, *who).observe(lead_s)
+            case Hedged(session, service, outcome):
+                who = session.counted_tier, session.counted_policy
+                self._metrics.add(catalog.HEDGES, service, outcome, *who)
+            case KnobSwitched(policy, knob, on, reason):
+                self._metrics.set(catalog.KNOB_OFF, knob, policy, value=float(not on))
+                self._metrics.add(catalog.KNOB_SWITCHES, knob, policy, reason)
             case NotesTaken(_, kept, dropped):
                 for outcome, count in {"kept": kept, **dropped}.items():
                     known = outcome if outcome in NOTED_OUTCOMES else "malformed"
@@ -150,6 +158,8 @@ class MetricsSink:
             add(catalog.NETWORK_SLOW, tier, policy)
         if record.asks_again:
             add(catalog.REASKED, tier, policy)
+        if record.talked_over:
+            add(catalog.TALKED_OVER, tier, policy)
         breached = set(record.over_budget) | ({"voice_to_voice"} if record.slow else set())
         for budget in breached:
             add(catalog.BUDGET_BREACHES, budget, tier, policy)
@@ -253,6 +263,7 @@ class MetricsSink:
         child(catalog.REPLY_LATENCY, tier, policy)
         child(catalog.FIRST_TURN_LATENCY, tier, policy)
         child(catalog.REASKED, tier, policy)
+        child(catalog.TALKED_OVER, tier, policy)
         child(catalog.NETWORK_SLOW, tier, policy)
         child(catalog.SLOW_SESSIONS, tier, policy)
         child(catalog.SESSION_DURATION, tier, policy)

@@ -63,6 +63,8 @@ NETWORK_CAP_S: Final = 0.25
 """So much of a round trip counts in voice-to-voice at the most: a client says how long it takes, by when it answers."""
 FILLER: Final = "filler"
 """The source of audio that says no more than that a reply will come."""
+TALKED_OVER_S: Final = 0.3
+"""A caller who speaks within so many seconds of a reply's first sound was not done."""
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
 
 
@@ -90,6 +92,8 @@ class TurnRecord:
     """Whether the caller asked to hear the last reply again."""
     slow_by_network: bool = False
     """Whether it is over the voice-to-voice budget with its network time, and within it without."""
+    talked_over: bool = False
+    """Whether the caller spoke on as the reply began: a false end of turn."""
 
     @property
     def filler_s(self) -> float:
@@ -136,6 +140,7 @@ class Timeline:
     model: str | None = None
     rule: str | None = None
     asks_again: bool = False
+    talked_over: bool = False
     context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
     trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
     filler_ends: float | None = None
@@ -153,6 +158,12 @@ class Timeline:
         """So many seconds of a filler were sent; they are no part of the reply."""
         self.sounded(FILLER, seconds)
         self.filler_ends = max(at, self.filler_ends or at) + seconds
+
+    def interrupted(self, voice_at: float, round_trip_s: float) -> None:
+        """The caller has taken the turn with a voice that arrived at `voice_at`, a round trip after it was answered."""
+        sent = self.marks.get(Mark.AUDIO_SENT)
+        if self.spoken and sent is not None:
+            self.talked_over = voice_at - sent - min(NETWORK_CAP_S, round_trip_s) <= TALKED_OVER_S
 
     def sounded(self, source: str, seconds: float) -> None:
         """So much of the reply was sent in this voice."""
@@ -197,6 +208,7 @@ class Timeline:
             context_tokens=self.context_tokens,
             asks_again=self.asks_again,
             slow_by_network=_slow_by_network(server, total, outcome, budgets),
+            talked_over=self.talked_over,
         )
 
 

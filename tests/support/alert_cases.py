@@ -50,6 +50,12 @@ BUDGETS = tuple((f'voice_agent_budget_seconds{{budget="{name}"}}', "0.4x90") for
 
 CASES = (
     Case(
+        "VoiceAgentKnobStaysOff",
+        (('voice_agent_knob_off{knob="hedging",policy="haiku_first"}', "0x30 1x15 0x2 1x15 0x2 1x20"),),
+        "45m", "80m", {"knob": "hedging", "policy": "haiku_first"},
+        "hedging of haiku_first was off for 72.13% of the last hour",
+    ),
+    Case(
         "VoiceAgentLatencyFastBurn",
         ((f'voice_agent:burn{{speed="fast",{WHO_TEXT}}}', "_x5 0.24x40"),),
         "6m", "12m", WHO,

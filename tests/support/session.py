@@ -25,6 +25,7 @@ from agent.providers.base import Audio, ClientSpeech, Prompt, SttEvent, SttEvent
 from agent.session.admission import Admission
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
+from agent.session.governor import WasteGovernor
 from agent.session.memory import Memory
 from agent.session.registry import Registry
 from agent.session.transport import Capabilities
@@ -197,6 +198,7 @@ class SessionHarness:
     lag_s: float = 0.0
     show_cost: bool = True
     early_replies: bool = False
+    early_governor: WasteGovernor | None = None
     filler: Filler | None = None
     goodbye: Recording | None = None
     greeting: str | None = None
@@ -261,6 +263,7 @@ class SessionHarness:
             speak_degraded=False,
             log_transcripts=False,
             early_replies=self.early_replies,
+            early_governor=self.early_governor,
             filler=self.filler,
             goodbye=self.goodbye,
             greeting=self.greeting,

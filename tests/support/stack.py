@@ -28,6 +28,7 @@ from voice_loadtest.caller import CallOptions
 from voice_loadtest.records import CallRecord
 from voice_loadtest.run import run_load
 from voice_loadtest.script import Step
+from voice_sandbox.recognizer.early_end import DOCUMENTED, EarlyEnds
 from voice_sandbox.server import RunningSandbox, run_sandbox
 from voice_sandbox.state import SandboxOptions
 
@@ -97,10 +98,13 @@ async def running_stack(
     word_times: bool = True,
     seed: int = 1,
     send_buffer: int | None = None,
+    early_ends: EarlyEnds = DOCUMENTED,
     **settings: Any,
 ) -> AsyncGenerator[Stack]:
     """A service whose providers are all simulated. `settings` are those of `agent.settings.Settings`."""
-    options = SandboxOptions(port=0, profile=profile, clips=tuple(clips), flux_word_times=word_times, seed=seed)
+    options = SandboxOptions(
+        port=0, profile=profile, clips=tuple(clips), flux_word_times=word_times, seed=seed, early_ends=early_ends
+    )
     with tempfile.TemporaryDirectory() as folder:
         async with run_sandbox(options) as sandbox:
             given: dict[str, Any] = {

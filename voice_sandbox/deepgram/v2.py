@@ -72,7 +72,11 @@ class FluxListener:
             timeout_s=number(params, "eot_timeout_ms", 5_000, *_LIMITS["eot_timeout_ms"]) / 1000,
         )
         self._tracker = TurnTracker(
-            world.library, rules, lambda: world.latency.sample("stt", provider=PROVIDER, model=model)
+            world.library,
+            rules,
+            lambda: world.latency.sample("stt", provider=PROVIDER, model=model),
+            world.options.early_ends,
+            world.early_dice,
         )
         self._obeys = True
         self._request_id = request_id

@@ -11,11 +11,13 @@ a chunk count as silence.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from voice_sandbox.recognizer.early_end import DOCUMENTED, LEAST_WORDS, EarlyEnds
 from voice_sandbox.recognizer.library import ClipLibrary
 from voice_sandbox.recognizer.recognizer import StreamingRecogniser
 from voice_sandbox.recognizer.words import RecognizedWord
@@ -79,9 +81,19 @@ _NOTHING: Final = RecognizedWord((), complete=False)
 class TurnTracker:
     """One connection's turns. Feed `audio`, and call `check` when `deadline` has come."""
 
-    def __init__(self, library: ClipLibrary, rules: TurnRules, latency: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        library: ClipLibrary,
+        rules: TurnRules,
+        latency: Callable[[], float],
+        early: EarlyEnds = DOCUMENTED,
+        dice: random.Random | None = None,
+    ) -> None:
         """`latency` gives the seconds from the end of speech to the end of the turn, once per turn."""
         self.rules = rules
+        self._early = early
+        self._dice = dice or random.Random(0)
+        self._mistaken = False
         self.recogniser = StreamingRecogniser(library)
         self.started = False
         self._latency = latency
@@ -176,11 +188,15 @@ class TurnTracker:
             events.append(TurnEvent(TurnEventKind.VOICE, heard))
         if heard.words and not self.started:
             events.append(self._start(heard))
+        if self._mistaken and len(heard.words) >= LEAST_WORDS and not heard.complete:
+            self._mistaken, self._eager = False, heard.text  # the next voice takes it back
+            events.append(TurnEvent(TurnEventKind.EAGER, heard, self.rules.eager or 0.0))
         return events
 
     def _start(self, heard: RecognizedWord) -> TurnEvent:
         self.started = True
         self._delay = self._latency()
+        self._mistaken = self.rules.eager is not None and self._early.mistaken(self._dice)
         return TurnEvent(TurnEventKind.START, heard, 0.02)
 
     def _resumed(self) -> TurnEvent:
@@ -231,5 +247,4 @@ class TurnTracker:
         return (wait, "model") if wait <= self.rules.timeout_s else (self.rules.timeout_s, "timeout")
 
     def _eager_after(self, end_after: float) -> float:
-        share = min(1.0, (self.rules.eager or 0.0) / min(self.rules.end, 0.95))
-        return max(LEAST_SILENCE_S, min(end_after, 60.0) * share)
+        return max(LEAST_SILENCE_S, min(end_after, 60.0) - self._early.lead(self.rules.eager or 1.0))

@@ -20,6 +20,7 @@ from agent.policy.policies import (
     PolicyFileError,
     load_policies,
 )
+from agent.policy.speed import HedgingRule
 
 GOOD = DEFAULT_PATH.read_text(encoding="utf-8")
 
@@ -213,6 +214,21 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
             'stt_model = "nova-3"\nearly_replies = { threshold_percent = 50 }',
             "policy haiku_first.early_replies: takes stt_model = 'flux'",
         ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nhedging = { model_percent = 60 }',
+            "policy haiku_first.hedging.model_percent: takes a whole number from 0 to 50, got 60",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nhedging = { second = "other" }',
+            "policy haiku_first.hedging.second: takes same | fallback, got 'other'",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nhedging = { tiers = ["gold"] }',
+            "policy haiku_first.hedging.tiers: takes a list of free | premium, got ['gold']",
+        ),
         ("[assignments.free]", "[assignments.gold]", "assignments.gold: unknown key; takes free | premium"),
         (
             "[assignments.premium]\nhaiku_first = 95\nsonnet_first = 5",
@@ -249,3 +265,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# caf\xe9")
     with pytest.raises(PolicyFileError, match=r"latin\.toml: is not UTF-8 text \(byte 5\)"):
         load_policies(tmp_path / "latin.toml")
+
+
+def test_the_knobs_of_speed_are_off_until_a_policy_names_them(tmp_path: Path) -> None:
+    shipped = load_policies()
+    assert all(one.early_replies is None and one.hedging is None for one in shipped.policies.values())
+    named = 'name = "haiku_first"\nhedging = { voice_percent = 0, tiers = ["premium"] }'
+    made = tmp_path / "policies.toml"
+    made.write_text(DEFAULT_PATH.read_text().replace('name = "haiku_first"', named, 1))
+    rule = load_policies(made).policies["haiku_first"].hedging
+    assert rule == HedgingRule(95, 5, 0, "same", 90, (Tier.PREMIUM,))

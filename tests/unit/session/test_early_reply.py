@@ -161,7 +161,7 @@ def test_a_guess_that_was_taken_and_never_read_is_charged_to_its_turn() -> None:
         harness, timeline = guessing(), Timeline(1, spoken=True)
         model, prompt = ScriptedModel([[30.0, "Never heard. "]]), Prompt("system", "", (Message("user", "which"),))
         async with asyncio.TaskGroup() as group:
-            early = EarlyReplies(SessionInfo("s", "ada", Tier.PREMIUM, "p", 1), harness.sinks, group, enabled=True)
+            early = EarlyReplies(SessionInfo("s", "ada", Tier.PREMIUM, "p", 1), harness.sinks, group, True)
             early.guess("which", model, prompt)
             await asyncio.sleep(LEAD_S)
             assert early.take(clock.now(), model, prompt, timeline) is not model

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from voice_sandbox.recognizer.early_end import EarlyEnds
 from voice_sandbox.recognizer.library import ClipLibrary
 from voice_sandbox.recognizer.turns import TurnEvent, TurnEventKind, TurnRules, TurnTracker
 from voice_sandbox.recognizer.unknown import TEXT
@@ -164,3 +165,20 @@ def test_what_is_told_early_depends_on_nothing_that_comes_later(bundled: ClipLib
         run.play(rest)
         assert [(at, event.kind, event.heard.text) for at, event in run.events][: len(early)] == early
     assert runs[0].events[0] == runs[1].events[0]
+
+
+@pytest.mark.parametrize(("threshold", "lead_s"), [(0.3, 0.25), (0.5, 0.15), (0.7, 0.05)])
+def test_an_early_end_comes_as_early_as_is_documented(threshold: float, lead_s: float, bundled: ClipLibrary) -> None:
+    run = played(bundled, 0.48, eager=threshold)
+    run.play(clip("room_04.wav") + silence(1.5))
+    assert run.the(END)[0] - run.the(EAGER)[0] == pytest.approx(lead_s, abs=0.021)
+
+
+def test_an_early_end_too_many_is_taken_back_by_the_next_voice(bundled: ClipLibrary) -> None:
+    early = EarlyEnds(lead_s=0.0, taken_back=1.0)
+    run = PlayedClip(TurnTracker(bundled, TurnRules(eager=0.5), lambda: 0.28, early))
+    run.play(clip("room_04.wav") + silence(1.5))
+    assert run.kinds == [START, EAGER, RESUMED, EAGER, END]
+    first, last = (event.heard.text for _, event in run.events if event.kind is EAGER)
+    assert last == "Actually, make it seven people."
+    assert last != first

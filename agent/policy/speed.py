@@ -1,0 +1,97 @@
+"""The knobs of a policy that buy time: what each may do, what it may cost, and for which tiers it is on.
+
+Off where a policy does not name them. docs/latency.md tells what each wins and costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal, get_args
+
+from agent.budgets import Tier
+from agent.policy.fields import as_table, one_of, only, some_of, whole
+
+Second = Literal["same", "fallback"]
+ALL_TIERS: Final = tuple(Tier)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyReplyRule:
+    """When the model is asked before the end of a turn is certain.
+
+    threshold_percent: how sure Flux is then (`eager_eot_threshold`, 30 to 90). Lower is earlier, and more often in
+    vain.
+    waste_percent: of the latest guesses in vain, and waste_cents_hour: paid for those in an hour by one process; above
+    either the governor switches the knob off for a while.
+    tiers: the callers for whom it is on.
+    """
+
+    threshold_percent: int
+    waste_percent: int = 60
+    waste_cents_hour: int = 100
+    tiers: tuple[Tier, ...] = ALL_TIERS
+
+
+@dataclass(frozen=True, slots=True)
+class HedgingRule:
+    """When a call that is late is made a second time beside the first.
+
+    quantile_percent: a call is late when it takes longer than so many of its model's or voice's latest did (50 to 99).
+    model_percent, voice_percent: second calls at most, for each hundred first ones (0 to 50; 0: none).
+    second: whom the second call of a model goes to: `same`, or `fallback`, the next model of the chain. A voice is
+    always asked itself: a reply does not change its voice for being late.
+    waste_percent: of the latest second calls in vain; above, the governor switches the knob off for a while.
+    tiers: the callers for whom it is on.
+    """
+
+    quantile_percent: int = 95
+    model_percent: int = 5
+    voice_percent: int = 2
+    second: Second = "same"
+    waste_percent: int = 90
+    tiers: tuple[Tier, ...] = ALL_TIERS
+
+
+def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
+    """What a policy's table says of early replies; None where it says nothing. Raises ValueError."""
+    value = policy.get("early_replies")
+    if value is None:
+        return None
+    where += ".early_replies"
+    table = as_table(value, where)
+    only(table, where, _names(EarlyReplyRule))
+    percent = whole(table, where, "threshold_percent", least=30, most=90)
+    if policy.get("stt_model") != "flux":
+        raise ValueError(f"{where}: takes stt_model = 'flux', which says early that a turn is probably over")
+    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
+    for key, (least, most) in _WASTE.items():
+        if key in table:
+            given[key] = whole(table, where, key, least=least, most=most)
+    return EarlyReplyRule(percent, **given)
+
+
+def hedging_of(policy: dict[str, Any], where: str) -> HedgingRule | None:
+    """What a policy's table says of second calls; None where it says nothing. Raises ValueError."""
+    value = policy.get("hedging")
+    if value is None:
+        return None
+    where += ".hedging"
+    table = as_table(value, where)
+    only(table, where, _names(HedgingRule))
+    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
+    for key, (least, most) in _HEDGING.items():
+        if key in table:
+            given[key] = whole(table, where, key, least=least, most=most)
+    if "second" in table:
+        given["second"] = one_of(table, where, "second", get_args(Second))
+    return HedgingRule(**given)
+
+
+_WASTE: Final = {"waste_percent": (1, 100), "waste_cents_hour": (0, 100_000)}
+_HEDGING: Final = {
+    "quantile_percent": (50, 99), "model_percent": (0, 50), "voice_percent": (0, 50), "waste_percent": (1, 100),
+}  # fmt: skip
+
+
+def _names(rule: type[EarlyReplyRule] | type[HedgingRule]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(rule))
