@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from agent.policy.evidence import LOST_SESSION_SHARE, NO_REPLY_SHARE
+from agent.policy.signal_tests import LOST_SESSION_SHARE, NO_REPLY_SHARE
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import DECISION_LOWER, DECISION_SCORE, DECISION_SHARE, LIMIT, ROLL_BACK, VERDICT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from agent.budgets import load_budgets
-from agent.policy.evidence import LOST_SESSION_SHARE, SLOW_SESSION_SHARE
+from agent.policy.signal_tests import LOST_SESSION_SHARE, SLOW_SESSION_SHARE
 from agent.telemetry import catalog, recorded_metrics
 from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
 from alerts.promql import Match, equal, like, quantile, share, total, unequal, value

@@ -35,11 +35,15 @@ OnCall = Callable[[float, CallRecord], None]
 
 @dataclass(frozen=True, slots=True)
 class CallerPool:
-    """So many callers at a time; `premium` is the share of them that has an API key."""
+    """So many callers at a time; `premium` is the share of them that has an API key.
+
+    Each waits `pause_s` on average before the next call.
+    """
 
     callers: int
     make_call: MakeCall
     premium: float = 0.5
+    pause_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -76,6 +80,8 @@ class TrafficGenerator:
             kind, script = crowd.make_call(dice)
             if not await self.call(kind, script, premium=premium, gap_s=dice.uniform(0.2, 0.6)):
                 await asyncio.sleep(1.0)
+            if crowd.pause_s:
+                await asyncio.sleep(dice.uniform(0.5, 1.5) * crowd.pause_s)
 
     async def call(self, kind: str, script: Sequence[Step], *, premium: bool, gap_s: float) -> bool:
         """One call; False when it was refused."""

@@ -44,6 +44,7 @@ class SqlEndedCalls:
                 latest.c.origin,
                 latest.c.tier,
                 latest.c.policy,
+                latest.c.policy_version,
                 latest.c.ended_at,
                 latest.c.outcome,
                 func.count(turns.c.turn).label("owed"),
@@ -71,4 +72,5 @@ def _call(row: Row[Any]) -> CallCounts:
             "no_reply": (row.without_reply, row.owed),
             "lost_sessions": (int(row.outcome in _LOST), 1),
         },
+        version=row.policy_version,
     )

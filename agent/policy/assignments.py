@@ -110,6 +110,23 @@ def chosen(history: Sequence[Revision]) -> Revision:
     return next((one for one in reversed(history) if one.change.cause not in FOR_A_WHILE), history[0])
 
 
+def returned_at(history: Sequence[Revision]) -> dict[str, datetime]:
+    """When each policy last came back to new sessions that had not got it: what was seen before is another time's.
+
+    Policies that were there from the first are not named. A holdout that is raised for a while brings nothing back.
+    """
+    found: dict[str, datetime] = {}
+    before: Mapping[str, int] = {}
+    for revision in history:
+        if revision.change.cause in FOR_A_WHILE:
+            continue
+        now = _shares(revision.weights)
+        if before:
+            found.update((name, revision.at) for name in now if name not in before)
+        before = now
+    return found
+
+
 def described(weights: Mapping[str, int]) -> str:
     """Weights for a person: `haiku_first 95 %, sonnet_first 5 %`."""
     return ", ".join(f"{name} {percent} %" for name, percent in weights.items() if percent)

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from agent.budgets import Tier
 from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, chosen, rollback
-from agent.policy.evidence import Comparison
+from agent.policy.comparison import Comparison
 from agent.policy.policies import PolicyBook
 from agent.telemetry.recorded_metrics import ROLL_BACK
 

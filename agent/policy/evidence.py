@@ -5,18 +5,16 @@ policy that is bad (`rejected`) than one at its limit (`limit`), and never falls
 
     S = max(0, S + ln P(k of n | rejected) - ln P(k of n | limit))
 
-P is beta-binomial: `k` of the `n` turns of a call are bad with a chance of the call's own, because turns of one call
-share its line, its caller and its minute; `correlation` is that of two turns of one call. The policy is in breach from
-S >= h. By Lorden (1971) a service that stays at its limit is in breach by chance once in e^h calls or less often, so
-that h = ln(calls in `false_alarm_days`) - OVERSHOOT makes that about once in so many days, whatever the traffic.
+P is beta-binomial (`agent.policy.signal_tests`): turns of one call share its line, its caller and its minute. The
+policy is in breach from S >= h. By Lorden (1971) a service that stays at its limit is in breach by chance once in e^h
+calls or less often. h = ln(calls in `false_alarm_days`) - OVERSHOOT is fitted to simulated services: it lets some be
+suspected by chance, and the comparison with the baseline keeps nearly all of those from being rolled back.
 
-**The baseline.** From h / 2 on (WATCH) the calls of the baseline policy in the same time are read by a sequential
-probability ratio test (Wald 1945) of "as bad as the policy is now" against "at its limit": a common cause, or the
-policy alone. Its two bounds stand for an error of 5 % each; the sum turns around at them, so that a common cause that
-passes hides no fault that comes after it.
+**The baseline.** From `WATCH` on the calls of the baseline policy in the same time are compared with the policy's
+(`agent.policy.comparison`): a common cause, or the policy alone.
 
-One caller's weight is bounded in both: nobody adds more than a part of the way to a bound. All of it is a function of
-the stored calls, in their order: it survives restarts, and every replica comes to the same numbers.
+One caller's weight is bounded in both, whichever way it pulls. All of it is a function of the stored calls, in their
+order: it survives restarts, and every replica comes to the same numbers.
 """
 
 from __future__ import annotations
@@ -25,81 +23,27 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import IntEnum
-from functools import lru_cache
 from typing import Final
 
-SLOW_SESSION_SHARE: Final = 0.10
-NO_REPLY_SHARE: Final = 0.02
-LOST_SESSION_SHARE: Final = 0.15
-"""What the signals besides slow turns, whose limit is an objective of `budgets.toml`, may be."""
+from agent.policy.comparison import COMMON, ArmComparison, Comparison
+from agent.policy.signal_tests import SignalTest
 
 SINCE: Final = timedelta(hours=72)
 """Older calls are not read."""
 MAX_CALLS: Final = 5_000
 """The latest calls that are read of a tier."""
-OVERSHOOT: Final = 3.1
-LEAST_BOUND: Final = 4.2
+OVERSHOOT: Final = 4.1
+LEAST_BOUND: Final = 3.2
 DAY: Final = timedelta(days=1)
-WATCH_SHARE: Final = 0.5
-CAP_SHARE: Final = 1.5
+WATCH: Final = 3.0
+"""The score from which on a policy is watched, and compared with the baseline; the bound, where that is lower."""
+CAP_SHARE: Final = 2.0
 """The score ends there: a service that recovers is soon seen to."""
-MIN_CALLERS: Final = 5
-"""So many callers at least it takes to reach the bound: each adds a fifth of it at the most."""
-DECIDED: Final = math.log(0.97 / 0.03)
-MIN_BASELINE_CALLERS: Final = 2
-LIKE: Final = 0.8
-"""A baseline whose calls are suspect so often, as a share of how often the policy's are, suffers as well."""
-PRIOR: Final = 4
-"""Calls' worth of what is thought of the policy before it is watched: twice the share at the limit."""
-SPREAD: Final = 1.6
-"""Times the share at the limit: less often suspect, the bad turns are those of a few callers."""
+MIN_CALLERS: Final = 4
+"""So many callers at least it takes to reach the bound: each adds a quarter of it at the most."""
 PATIENCE: Final = timedelta(hours=24)
 """How long a breach waits for callers of the baseline before a person is asked without them."""
 _LEAST_SPAN: Final = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class SignalTest:
-    """What a CUSUM tells apart: shares of bad ones at the limit and where it must be found, and the correlation."""
-
-    name: str
-    limit: float
-    rejected: float
-    correlation: float
-
-    def weight(self, bad: int, of: int) -> float:
-        """How much `bad` of `of` speak for the rejected share against the limit."""
-        if of <= 0:
-            return 0.0
-        bad = min(bad, of)
-        return _log_chance(bad, of, self.rejected, self.correlation) - _log_chance(
-            bad, of, self.limit, self.correlation
-        )
-
-    def expected(self, of: int) -> float:
-        """How likely a call with so many turns is to speak for the rejected share at the limit."""
-        return _suspect_share(self, of)
-
-
-def signal_tests(slow_turn_share: float) -> tuple[SignalTest, ...]:
-    """The tests of the service. Slow calls follow from slow turns and have none of their own."""
-    return (
-        SignalTest("slow_turns", slow_turn_share, 3 * slow_turn_share, 0.1),
-        SignalTest("no_reply", NO_REPLY_SHARE, 4 * NO_REPLY_SHARE, 0.1),
-        SignalTest("lost_sessions", LOST_SESSION_SHARE, 2 * LOST_SESSION_SHARE, 0.0),
-    )
-
-
-class Comparison(IntEnum):
-    """What the baseline's calls of the same time say. The numbers are those of the metric."""
-
-    NONE = 0  # nothing is suspected
-    COMPARING = 1  # not enough callers of the baseline yet
-    ALONE = 2  # the baseline is fine: it is the policy
-    COMMON_CAUSE = 3  # the baseline suffers as well
-    TOO_FEW_CALLERS = 4  # the baseline had too few callers for too long
-    FEW_SUFFER = 5  # the baseline is fine, but the policy's bad turns are those of a few callers
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +56,13 @@ class CallCounts:
     policy: str
     caller: str
     counts: Mapping[str, tuple[int, int]]
+    version: int = 1
+    """Of the policy."""
+
+    @property
+    def spoken(self) -> bool:
+        """Whether a reply was owed at all."""
+        return self.counts.get("no_reply", (0, 0))[1] > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,83 +99,69 @@ class _Suspicion:
     test: SignalTest
     score: float = 0.0
     added: dict[str, float] = field(default_factory=dict[str, float])  # by caller, since the score was last 0
-    calls: int = 0  # since then, and those that spoke for the rejected share
-    suspect: int = 0
-    expected: float = 0.0  # how many would be, at the limit
+    net: dict[str, float] = field(default_factory=dict[str, float])  # by caller, of all calls
     since: datetime | None = None  # watched from then on
     breached_at: datetime | None = None
-    balance: float = 0.0  # of the baseline: towards a common cause above 0
-    compared: dict[str, float] = field(default_factory=dict[str, float])
-    comparison: Comparison = Comparison.NONE
+    arms: ArmComparison = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arms = ArmComparison(self.test)
 
     def add(self, call: CallCounts, bound: float) -> None:
         """A call of the policy."""
         bad, of = call.counts.get(self.test.name, (0, 0))
-        weight = self.test.weight(bad, of)
-        if weight > 0:
-            allowed = bound / MIN_CALLERS - self.added.get(call.caller, 0.0)
-            weight = max(0.0, min(weight, allowed))
+        weight = self._bounded(self.test.weight(bad, of), call.caller, bound / MIN_CALLERS)
         self.score = min(CAP_SHARE * bound, self.score + weight)
         if self.score <= 0:
             self._clear()
             return
-        self.added[call.caller] = self.added.get(call.caller, 0.0) + max(0.0, weight)
         if self.since is not None:
-            self._count(bad, of)
-        if self.since is None and self.score >= WATCH_SHARE * bound:
-            self.since, self.comparison = call.ended_at, Comparison.COMPARING
-            self._decide()
+            self.arms.add(False, call.caller, bad, of)
+        elif self.score >= min(WATCH, bound):
+            self.since = call.ended_at
+            self.arms.begin()
         if self.breached_at is None and self.score >= bound:
             self.breached_at = call.ended_at
 
-    def _count(self, bad: int, of: int) -> None:
-        if of > 0:
-            self.calls += 1
-            self.suspect += self.test.weight(bad, of) > 0
-            self.expected += self.test.expected(of)
+    def _bounded(self, weight: float, caller: str, most: float) -> float:
+        """What is left of a weight: the calls of one caller add and take away at most so much, all together.
 
-    @property
-    def spread(self) -> bool:
-        """Whether more callers suffer than at the limit, rather than a few of them much."""
-        usual = PRIOR * self.expected / max(1, self.calls)
-        return self.suspect + usual >= SPREAD * (self.expected + usual)
+        What they took away is not forgotten when the score is 0: many good calls of one hide nobody else's bad ones.
+        """
+        net, added = self.net.get(caller, 0.0), self.added.get(caller, 0.0)
+        weight = max(0.0, min(weight, most - max(net, added))) if weight > 0 else min(0.0, max(weight, -most - net))
+        self.net[caller] = net + weight
+        self.added[caller] = added + weight
+        return weight
 
     def compare(self, call: CallCounts) -> None:
-        """A call of the baseline: is it suspect as often as the policy's calls are, or as calls at the limit?
-
-        While nothing is suspected, only what speaks against the baseline is kept: a common cause that began before the
-        policy was watched is known already.
-        """
+        """A call of the baseline."""
         bad, of = call.counts.get(self.test.name, (0, 0))
-        if of <= 0:
-            return
-        fine = self.test.expected(of)
-        policy = (self.suspect + PRIOR * min(0.9, 2 * fine)) / (self.calls + PRIOR)
-        as_bad = min(0.9, max(LIKE * policy, 1.5 * fine))
-        suspect = self.test.weight(bad, of) > 0
-        weight = math.log(as_bad / fine) if suspect else math.log((1 - as_bad) / (1 - fine))
         if self.since is None:
-            self.balance = max(0.0, min(DECIDED, self.balance + weight))
-            return
-        room, used = DECIDED / MIN_BASELINE_CALLERS, self.compared.get(call.caller, 0.0)
-        weight = max(-room - used, min(room - used, weight))
-        self.compared[call.caller] = used + weight
-        self.balance = max(-DECIDED, min(DECIDED, self.balance + weight))
-        self._decide()
+            self.arms.before(bad, of)
+        else:
+            self.arms.add(True, call.caller, bad, of)
 
-    def _decide(self) -> None:
-        if self.balance >= DECIDED - 1e-9:
-            self.comparison = Comparison.COMMON_CAUSE
-        elif self.balance <= -DECIDED + 1e-9:
-            self.comparison = Comparison.ALONE
+    @property
+    def callers(self) -> int:
+        """Those who suffer."""
+        return sum(added > 0 for added in self.added.values())
+
+    def comparison(self, at: datetime) -> Comparison:
+        if self.since is None:
+            return Comparison.NONE
+        answer = self.arms.answer
+        if answer is Comparison.COMPARING and self.breached_at and at - self.breached_at >= PATIENCE:
+            return Comparison.TOO_FEW_CALLERS
+        if answer is Comparison.ALONE and not self.arms.worse:
+            return Comparison.FEW_SUFFER
+        return answer
 
     def _clear(self) -> None:
-        self.score, self.calls, self.suspect, self.expected = 0.0, 0, 0, 0.0
-        self.balance = max(0.0, self.balance)
-        self.since = self.breached_at = None
-        self.comparison = Comparison.NONE
+        if self.since is not None:
+            self.arms = ArmComparison(self.test, head_start=max(0.0, min(COMMON, self.arms.balance)))
+        self.score, self.since, self.breached_at = 0.0, None, None
         self.added.clear()
-        self.compared.clear()
 
 
 class TierEvidence:
@@ -244,8 +181,10 @@ class TierEvidence:
                 for suspicion in suspicions.values():
                     suspicion.compare(call)
             return
-        known = self._policies.setdefault(call.policy, {test.name: _Suspicion(test) for test in self._tests})
-        bound = self._bound(call.policy, call.ended_at)
+        if call.policy not in self._policies:
+            self._policies[call.policy] = {test.name: _Suspicion(test) for test in self._tests}
+        known = self._policies[call.policy]
+        bound = self._bound(call.policy, call.ended_at, count=call.spoken)
         for suspicion in known.values():
             suspicion.add(call, bound)
 
@@ -262,13 +201,8 @@ class TierEvidence:
         if not watched:
             return Finding(scores, Comparison.NONE, 0, 0, None)
         worst = max(watched, key=lambda one: one.score)
-        comparison = worst.comparison
-        if comparison is Comparison.COMPARING and worst.breached_at and at - worst.breached_at >= PATIENCE:
-            comparison = Comparison.TOO_FEW_CALLERS
-        if comparison is Comparison.ALONE and not worst.spread:
-            comparison = Comparison.FEW_SUFFER
         since = min(one.since for one in watched if one.since is not None)
-        return Finding(scores, comparison, len(worst.added), len(worst.compared), since)
+        return Finding(scores, worst.comparison(at), worst.callers, worst.arms.baseline_callers, since)
 
     def _bound(self, policy: str, at: datetime, *, count: bool = True) -> float:
         """h, by the calls of the last 24 hours, or of the time since the first of them."""
@@ -282,26 +216,3 @@ class TierEvidence:
         span = max(at - ends[0], _LEAST_SPAN)
         expected = len(ends) / (span / DAY) * self._days
         return max(LEAST_BOUND, math.log(max(1.0, expected)) - OVERSHOOT)
-
-
-@lru_cache(maxsize=1_000)
-def _suspect_share(test: SignalTest, of: int) -> float:
-    """How likely a call with `of` turns is to speak for the rejected share while its policy is at the limit."""
-    likely = 0.0
-    for bad in range(of + 1):
-        if test.weight(bad, of) > 0:
-            likely += math.comb(of, bad) * math.exp(_log_chance(bad, of, test.limit, test.correlation))
-    return min(0.5, max(0.02, likely))
-
-
-@lru_cache(maxsize=20_000)
-def _log_chance(bad: int, of: int, share: float, correlation: float) -> float:
-    """ln of the beta-binomial chance, without the binomial coefficient, which every ratio cancels."""
-    if correlation <= 0:
-        return bad * math.log(share) + (of - bad) * math.log(1 - share)
-    strength = 1 / correlation - 1
-    a, b = share * strength, (1 - share) * strength
-    return (
-        math.lgamma(bad + a) + math.lgamma(of - bad + b) - math.lgamma(of + a + b)
-        - math.lgamma(a) - math.lgamma(b) + math.lgamma(a + b)
-    )  # fmt: skip

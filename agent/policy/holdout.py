@@ -8,8 +8,9 @@ from typing import Final
 
 from agent.budgets import Tier
 from agent.policy.assignments import Change, ChangeCause, Revision, chosen
+from agent.policy.comparison import Comparison
 from agent.policy.decisions import ACTOR
-from agent.policy.evidence import DAY, Comparison, Finding
+from agent.policy.evidence import DAY, Finding
 from agent.policy.policies import PolicyBook
 
 HOLDOUT: Final = 45

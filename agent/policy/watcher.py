@@ -67,6 +67,10 @@ class AssignmentWatcher:
         """Seconds since this process last put in force what the database says; from its start where it has not."""
         return clock.now() - self._read_at[tier]
 
+    def revision(self, tier: Tier) -> int:
+        """The number of the revision that was read last; 0 before the first."""
+        return self._numbers.get(tier, 0)
+
     def weighs_for_a_while(self, tier: Tier) -> bool:
         """Whether what is in force is a holdout that was raised for a while."""
         return self._causes.get(tier) is ChangeCause.HOLDOUT

@@ -12,9 +12,12 @@ import structlog
 
 from agent.budgets import Tier
 from agent.core import clock
+from agent.policy.assignments import returned_at
+from agent.policy.comparison import Comparison
 from agent.policy.decisions import Decision, Mode, Outcome, Reason, RollbackAlert
-from agent.policy.evidence import MAX_CALLS, SINCE, CallCounts, Finding, SignalTest, TierEvidence
+from agent.policy.evidence import MAX_CALLS, SINCE, CallCounts, Finding, TierEvidence
 from agent.policy.holdout import plan_holdout
+from agent.policy.signal_tests import SignalTest
 from agent.policy.store import PolicyStore, PolicyTransaction
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Tell
@@ -25,6 +28,7 @@ POLL_S: Final = 5.0
 READ_S: Final = 10.0  # a database that takes longer is as good as down
 OVERLAP: Final = timedelta(minutes=2)  # of two readings: other processes write their calls a little later
 MANY: Final = 100  # calls that are counted between two audio frames; more of them beside the event loop
+STALE_S: Final = 60.0  # what cannot be read for so long says nothing any more
 PROPOSAL: Final = "HoldoutProposed"
 
 log = structlog.get_logger()
@@ -56,6 +60,7 @@ class EvidenceWatcher:
         self._watch = watch
         self._store = store
         self._tests = tests
+        self._names = [test.name for test in tests]
         self._mode: Mode = mode
         self._days = false_alarm_days
         self._metrics = metrics
@@ -63,6 +68,8 @@ class EvidenceWatcher:
         self._known: dict[str, CallCounts] = {}
         self._evidence: dict[str, TierEvidence] = {}
         self._newest: datetime | None = None
+        self._revisions: dict[Tier, int] = {}
+        self._returned: dict[tuple[str, str], datetime] = {}
         self._read_at = 0.0
         self._failing = False
 
@@ -86,12 +93,21 @@ class EvidenceWatcher:
         """Reads what is new, shows it, and plans the holdout. Raises what the stores raise, and TimeoutError."""
         async with asyncio.timeout(READ_S):
             since = at - SINCE if self._newest is None else self._newest - OVERLAP
-            await self._take(await self._calls.ended_since(since, MAX_CALLS), at)
+            changed = await self._follow_assignments()
+            calls = await self._calls.ended_since(since, MAX_CALLS)
+            # what a clock that is ahead has written waits: it must not move the time from which on calls are read
+            await self._take([call for call in calls if call.ended_at <= at], at, again=changed)
             self._read_at = clock.now()
             self._show(at)
             if self._mode != "off":
                 for tier in Tier:
                     await self._plan(tier, at)
+
+    def stale(self) -> None:
+        """Takes back what is shown, until calls can be read again: rules go by the worst of all processes."""
+        for tier in Tier:
+            for policy in self.findings(tier, datetime.now(UTC)):
+                self._set(tier, policy, Finding(dict.fromkeys(self._names, 0.0), Comparison.NONE, 0, 0, None))
 
     async def _follow(self) -> None:
         while True:
@@ -101,15 +117,37 @@ class EvidenceWatcher:
                 if not self._failing:
                     log.warning("evidence cannot be read", error=type(error).__name__)
                 self._failing = True
+                if clock.now() - self._read_at >= STALE_S:
+                    self.stale()
             else:
                 self._failing = False
             self._metrics.set(catalog.EVIDENCE_AGE, value=clock.now() - self._read_at)
             await asyncio.sleep(POLL_S)
 
-    async def _take(self, calls: Sequence[CallCounts], at: datetime) -> None:
+    async def _follow_assignments(self) -> bool:
+        """Whether there are other assignments than before: then a policy may have come back."""
+        numbers = {tier: self._watch.revision(tier) for tier in Tier}
+        if numbers == self._revisions:
+            return False
+        async with self._store.reading() as reader:
+            returned = {
+                (tier.value, policy): at
+                for tier in Tier
+                for policy, at in returned_at(await reader.history(tier)).items()
+            }
+        self._revisions, before, self._returned = numbers, self._returned, returned
+        return before != returned
+
+    def _counts(self, call: CallCounts) -> bool:
+        """Whether a call is one of the policy as it is: of its version, and since it last came back to new sessions."""
+        known = self._watch.book.policies.get(call.policy)
+        returned = self._returned.get((call.tier, call.policy))
+        return known is not None and known.version == call.version and (returned is None or call.ended_at > returned)
+
+    async def _take(self, calls: Sequence[CallCounts], at: datetime, *, again: bool = False) -> None:
         """Adds what is new in its order; a call that came late, or ended again, has all of them counted again."""
         new = [call for call in calls if self._known.get(call.session_id) != call]
-        again = len(new) > MANY or any(call.session_id in self._known or _before(call, self._newest) for call in new)
+        again |= len(new) > MANY or any(call.session_id in self._known or _before(call, self._newest) for call in new)
         self._known.update((call.session_id, call) for call in new)
         if len(self._known) > 2 * MAX_CALLS:
             kept = sorted(self._known.values(), key=_order)[-MAX_CALLS:]
@@ -128,23 +166,22 @@ class EvidenceWatcher:
         return evidence
 
     def _add(self, evidence: dict[str, TierEvidence], calls: Sequence[CallCounts]) -> None:
-        for call in calls:
+        for call in filter(self._counts, calls):
             if call.tier not in evidence:
                 evidence[call.tier] = TierEvidence(self._tests, self._watch.book.baseline, self._days)
             evidence[call.tier].add(call)
 
     def _show(self, at: datetime) -> None:
-        known = self._watch.book.policies
         for tier in Tier:
             for policy, finding in self.findings(tier, at).items():
-                if policy not in known:  # of another version: its name must not become a label
-                    continue
-                for signal, score in finding.scores.items():
-                    self._metrics.set(catalog.EVIDENCE_SCORE, signal, tier, policy, value=score)
-                self._metrics.set(catalog.EVIDENCE_COMPARISON, tier, policy, value=finding.comparison)
-                sides = {"policy": finding.callers, "baseline": finding.baseline_callers}
-                for side, callers in sides.items():
-                    self._metrics.set(catalog.EVIDENCE_CALLERS, side, tier, policy, value=callers)
+                self._set(tier, policy, finding)
+
+    def _set(self, tier: Tier, policy: str, finding: Finding) -> None:
+        for signal, score in finding.scores.items():
+            self._metrics.set(catalog.EVIDENCE_SCORE, signal, tier, policy, value=score)
+        self._metrics.set(catalog.EVIDENCE_COMPARISON, tier, policy, value=finding.comparison)
+        for side, callers in {"policy": finding.callers, "baseline": finding.baseline_callers}.items():
+            self._metrics.set(catalog.EVIDENCE_CALLERS, side, tier, policy, value=callers)
 
     async def _plan(self, tier: Tier, at: datetime) -> None:
         """Raises the baseline's holdout in mode auto, once for all replicas; in mode recommend it is proposed."""

@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol
 import httpx
 
 from agent.core.errors import AgentError
+from agent.policy.comparison import Comparison
 from agent.policy.decisions import Evidence, RollbackAlert
-from agent.policy.evidence import Comparison
 from agent.telemetry import recorded_metrics
 from agent.telemetry.catalog import Metric
 

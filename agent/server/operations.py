@@ -12,8 +12,8 @@ from litestar.types import ControllerRouterHandler
 from agent.api.alertmanager_webhook import AlertmanagerWebhook
 from agent.api.policies import PoliciesApi
 from agent.policy.decisions import RollbackLimits
-from agent.policy.evidence import signal_tests
 from agent.policy.service import PolicyService
+from agent.policy.signal_tests import signal_tests
 from agent.policy.store import PolicyStore
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Decider

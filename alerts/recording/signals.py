@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agent.budgets import Budgets
-from agent.policy.evidence import LOST_SESSION_SHARE, NO_REPLY_SHARE, SLOW_SESSION_SHARE
+from agent.policy.signal_tests import LOST_SESSION_SHARE, NO_REPLY_SHARE, SLOW_SESSION_SHARE
 from agent.telemetry import catalog
 from agent.telemetry.catalog import Metric
 from agent.telemetry.recorded_metrics import BASELINE_ENOUGH, LIMIT, recorded

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from agent.policy.evidence import Comparison
+from agent.policy.comparison import Comparison
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import (
     BASELINE_SHARE,

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
-from agent.policy.evidence import Comparison
+from agent.policy.comparison import Comparison
 from agent.telemetry import recorded_metrics
 from agent.telemetry.catalog import Metric
 

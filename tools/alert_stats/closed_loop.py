@@ -14,9 +14,10 @@ from typing import Final
 
 from agent.budgets import Tier, load_budgets
 from agent.policy.assignments import Change, ChangeCause, Revision
-from agent.policy.evidence import CallCounts, Finding, TierEvidence, signal_tests
+from agent.policy.evidence import CallCounts, Finding, TierEvidence
 from agent.policy.holdout import plan_holdout
 from agent.policy.policies import load_policies
+from agent.policy.signal_tests import signal_tests
 
 BOOK: Final = load_policies()
 JUDGED: Final = "haiku_first"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.budgets import Tier
+from agent.policy.comparison import Comparison
 from agent.policy.decisions import Evidence, Outcome, RollbackAlert, RollbackLimits, judge
-from agent.policy.evidence import Comparison
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import ROLL_BACK
 from alerts.groups import alert_groups

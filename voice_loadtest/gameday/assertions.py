@@ -11,6 +11,8 @@ from voice_loadtest.gameday.observer import WATCHDOG, Observer
 from voice_loadtest.gameday.scenario import BASELINE, FASTER, POLICY, TIER, Scenario
 
 SLOW_MS: Final = 1500.0
+FOR_A_WHILE: Final = ("holdout", "holdout_over")
+"""Why the service changes an assignment by itself to compare policies, which is no rollback."""
 CLOSE_S: Final = 2.0
 """An assignment reaches every process within this."""
 
@@ -56,6 +58,7 @@ def check(scenario: Scenario, watch: Observer, milestones: Milestones, names: fr
     return [
         *(_fires(name, watch, milestones) for name in scenario.fires),
         _silent(scenario, watch, names),
+        *((_held(scenario, watch, milestones),) if scenario.held else ()),
         *((_waited(milestones),) if scenario.injection.bad_line_ms else ()),
         *(_rolled_back(scenario, watch, milestones) if scenario.rolled_back else _kept(watch)),
         _over(scenario, watch, milestones),
@@ -88,9 +91,18 @@ def _waited(milestones: Milestones) -> Check:
     return Check(True, f"the caller on the bad line waits {seconds:.1f} s in the median of {len(waits)} turns")
 
 
+def _held(scenario: Scenario, watch: Observer, milestones: Milestones) -> Check:
+    since = watch.held.get(scenario.held)
+    if since is None:
+        return Check(False, f"{scenario.held} must be named as what holds a rollback and was not")
+    return Check(True, f"a rollback is held by {scenario.held}, {after(since - milestones.injected)} after the fault")
+
+
 def _kept(watch: Observer) -> list[Check]:
+    """A holdout that was raised for a while is no rollback."""
     shares = ", ".join(f"{name} {percent} %" for name, percent in watch.weights.items() if percent)
-    return [Check(watch.revision == 1 and watch.rollback is None, f"no rollback: {TIER} callers are on {shares}")]
+    kept = watch.rollback is None and not {*watch.causes} - {*FOR_A_WHILE}
+    return [Check(kept and bool(watch.weights.get(POLICY)), f"no rollback: {TIER} callers are on {shares}")]
 
 
 def _rolled_back(scenario: Scenario, watch: Observer, milestones: Milestones) -> list[Check]:

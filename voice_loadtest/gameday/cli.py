@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from voice_loadtest.gameday.assertions import after
-from voice_loadtest.gameday.runner import Play, PlayedGameDay
+from voice_loadtest.gameday.runner import PROBE_KEY, Play, PlayedGameDay
 from voice_loadtest.gameday.scenario import FASTER, TIER, Scenario
 from voice_loadtest.gameday.scenarios import SCENARIOS
 from voice_loadtest.gameday.timeline import GameDayTimeline
@@ -107,6 +107,7 @@ def _settings(scenario: Scenario, folder: Path) -> dict[str, str]:
         "ROLLBACK_DWELL_S": f"{DWELL_S / FASTER:g}",
         "RESUME_GRACE_S": "3",
         "LOG_LEVEL": "error",
+        **({"PROBE_KEY": PROBE_KEY} if scenario.probed else {}),
         **scenario.settings,
     }
     if scenario.prices:

@@ -57,6 +57,10 @@ class Observer:
     decisions: list[Decided] = field(default_factory=list[Decided])
     weights: Mapping[str, int] = field(default_factory=dict[str, int])
     revision: int = 0
+    causes: list[str] = field(default_factory=list[str])
+    """Of the changes of the assignment."""
+    held: dict[str, float] = field(default_factory=dict[str, float])
+    """What held a rollback, by name, and when it first did."""
     numbers: dict[str, float | None] = field(default_factory=dict[str, "float | None"])
     _pending: set[_Key] = field(default_factory=set[_Key])
     _inhibited: set[_Key] = field(default_factory=set[_Key])
@@ -71,6 +75,7 @@ class Observer:
         await self._policies()
         for expr in queries.QUESTIONS:
             self.numbers[expr] = await queries.ask(self.client, self._prometheus_url, expr)
+        await self._holding()
         now = self.timeline.now()
         if now - self._told_at >= _TOLD_EVERY_S:
             self._told_at = now
@@ -150,11 +155,17 @@ class Observer:
                 self._inhibited.add(key)
                 self.timeline.add("inhibited", _named(key))
 
+    async def _holding(self) -> None:
+        for reason in sorted(await queries.held_by(self.client, self._prometheus_url) - self.held.keys()):
+            self.held[reason] = self.timeline.now()
+            self.timeline.add("held", f"by {reason}")
+
     async def _policies(self) -> None:
         found = await self._get(f"{self.stack.ops_url}/v1/ops/policies", operator=True)
         current = found["assignments"][TIER]
         if current["revision"] != self.revision:
             if self.revision:
+                self.causes.append(current["cause"])
                 shares = ", ".join(f"{name} {percent} %" for name, percent in current["weights"].items() if percent)
                 self.timeline.add("assigned", f"{TIER}: {shares} ({current['cause']}, by {current['actor']})")
             self.revision, self.weights = current["revision"], current["weights"]

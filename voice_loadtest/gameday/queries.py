@@ -4,7 +4,7 @@ since callers import nothing of the service.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
@@ -31,14 +31,25 @@ SESSION_USD: Final = (
 )
 LIVE: Final = f'sum(voice_agent_active_sessions{{tier="{TIER}"}})'
 QUESTIONS: Final = (TURNS, SLOW_SHARE, VERDICT, SLOW_LIMIT, BASELINE_ENOUGH, SESSION_USD, LIVE)
+HELD: Final = f"voice_agent:decision:held{_ONE} == 1"
+"""What holds a rollback, by its label `reason`."""
 
 
 async def ask(client: httpx.AsyncClient, prometheus_url: str, expr: str) -> float | None:
     """The value of an expression with one series; None for nothing, for 0 / 0, and while nobody answers."""
+    values = [float(one["value"][1]) for one in await _series(client, prometheus_url, expr)]
+    return next((value for value in values if value == value), None)
+
+
+async def held_by(client: httpx.AsyncClient, prometheus_url: str) -> frozenset[str]:
+    """What holds a rollback of the policy now, by name; nothing while nobody answers."""
+    return frozenset(one["metric"]["reason"] for one in await _series(client, prometheus_url, HELD))
+
+
+async def _series(client: httpx.AsyncClient, prometheus_url: str, expr: str) -> list[Any]:
     try:
         answer = await client.post(f"{prometheus_url}/api/v1/query", data={"query": expr})
         answer.raise_for_status()
     except httpx.HTTPError:
-        return None  # asked again half a second later
-    values = [float(one["value"][1]) for one in answer.json()["data"]["result"]]
-    return next((value for value in values if value == value), None)
+        return []  # asked again half a second later
+    return answer.json()["data"]["result"]

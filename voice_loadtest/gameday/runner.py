@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
 import httpx
@@ -16,17 +17,18 @@ from voice_loadtest.gameday.assertions import Check, Milestones, check, pages_re
 from voice_loadtest.gameday.observer import Observer
 from voice_loadtest.gameday.scenario import BASELINE, POLICY, TIER, Injection, Scenario
 from voice_loadtest.gameday.timeline import GameDayTimeline
+from voice_loadtest.gameday.trouble import Way, keep_probing, stand_still, way_to
 from voice_loadtest.records import CallRecord
 from voice_loadtest.script import Interrupt, Speak, Step
 from voice_loadtest.stack.processes import LocalStack
-from voice_loadtest.traffic import CallerPool, Tally, TrafficGenerator, conversation, switchboard
+from voice_loadtest.traffic import CallerPool, MakeCall, Tally, TrafficGenerator, conversation, switchboard
 
 LOOK_S: Final = 0.5
 START_MOST_S: Final = 30.0
 HEALTHY_MOST_S: Final = 120.0
-FAULT_MOST_S: Final = 150.0
 RECOVERY_LEAST_S: Final = 5.0
 RECOVERY_MOST_S: Final = 120.0
+PROBE_KEY: Final = "the-synthetic-caller-of-a-game-day"
 FORGED_MS: Final = 4_000.0
 _BAD_LINE_TURNS: Final = 12
 
@@ -62,19 +64,28 @@ class Play:
         self._watch = Observer(stack, client, timeline)
         self._moments = Milestones()
         self._more = True
+        self._way: Way | None = None
+        self._stalling: asyncio.Task[None] | None = None
 
     async def run(self, seed: int) -> PlayedGameDay:
         """Plays it to its end, or as long as the slowest that could still pass."""
         scenario = self._scenario
-        crowd = CallerPool(scenario.callers, _call, premium=0.0)
+        crowd = CallerPool(scenario.callers, _talk(scenario.turns), premium=0.0, pause_s=scenario.pause_s)
         await self._watch.at_rest(START_MOST_S)
         self._timeline.begin()
-        async with switchboard(self._house, on_call=self._ended) as line, asyncio.TaskGroup() as calls:
-            calling = calls.create_task(line.keep_calling(crowd, str(seed), lambda: True))
+        async with (
+            self._door() as door,
+            switchboard(door, on_call=self._ended) as line,
+            asyncio.TaskGroup() as calls,
+        ):
+            calling = [calls.create_task(line.keep_calling(crowd, str(seed), lambda: True))]
+            if scenario.probed:
+                calling.append(calls.create_task(keep_probing(door.url, PROBE_KEY)))
             await self._healthy()
             await self._fault(line, calls, seed)
             await self._recovery()
-            calling.cancel()
+            for task in calling:
+                task.cancel()
             checks = check(scenario, self._watch, self._moments, await self._watch.alert_names())
         seen = [fired.at for fired in map(self._watch.first, scenario.fires) if fired is not None]
         detected, decision = min(seen, default=None), self._watch.rollback
@@ -106,23 +117,29 @@ class Play:
         self._moments.injected = self._timeline.now()
         self._timeline.add("injected", injection.text)
         if injection.more_callers:
-            more = CallerPool(injection.more_callers, _call, premium=0.0)
+            more = CallerPool(injection.more_callers, _talk(4), premium=0.0)
             calls.create_task(line.keep_calling(more, f"{seed}:more", lambda: self._more))
         if injection.forged_callers:
             calls.create_task(self._forged(injection.forged_callers, seed))
+        if injection.stall_s:
+            self._stalling = calls.create_task(stand_still(self._house, injection.stall_s))
         bad = calls.create_task(self._bad_line(injection.bad_line_ms)) if injection.bad_line_ms else None
 
         def seen() -> bool:
             if any(self._watch.first(name) is None for name in scenario.fires):
                 return False
+            if scenario.held and scenario.held not in self._watch.held:
+                return False
             if scenario.rolled_back:
                 return self._mended()
             return bad is None or bad.done()
 
-        await self._until(scenario.fault_s, FAULT_MOST_S, seen)
+        await self._until(scenario.fault_s, scenario.fault_most_s, seen)
 
     async def _recovery(self) -> None:
         self._more = False
+        if self._stalling is not None:
+            self._stalling.cancel()
         await self._inject(Injection(""))
         self._moments.removed = self._timeline.now()
         self._timeline.add("taken back", self._scenario.injection.text)
@@ -166,7 +183,18 @@ class Play:
 
     # What is injected
 
+    @asynccontextmanager
+    async def _door(self) -> AsyncGenerator[LocalStack]:
+        """The stack as callers reach it."""
+        if not self._scenario.injection.cut_off:
+            yield self._house
+            return
+        async with way_to(self._house) as self._way:
+            yield replace(self._house, url=self._way.url)
+
     async def _inject(self, injection: Injection) -> None:
+        if self._way is not None:
+            await (self._way.cut() if injection.cut_off else self._way.open())
         sandbox = self._house.sandbox_url
         (await self._client.put(f"{sandbox}/control/latency", json=dict(injection.latency))).raise_for_status()
         (await self._client.delete(f"{sandbox}/control/faults")).raise_for_status()
@@ -182,7 +210,7 @@ class Play:
 
     async def _forged(self, callers: int, seed: int) -> None:
         async with switchboard(self._house, FORGED_MS) as line:
-            await line.keep_calling(CallerPool(callers, _call, premium=0.0), f"{seed}:forged", lambda: self._more)
+            await line.keep_calling(CallerPool(callers, _talk(4), premium=0.0), f"{seed}:forged", lambda: self._more)
 
     async def _bad_line(self, network_ms: float) -> None:
         said: list[Speak] = []
@@ -200,7 +228,11 @@ class Play:
         self._moments.calls.append((self._timeline.now() - (time.monotonic() - began), record.policy))
 
 
-def _call(dice: random.Random) -> tuple[str, Sequence[Step]]:
-    """Four turns of an impatient caller, who cuts all replies but the last short: more turns within a minute."""
-    first, *others = conversation(dice, 4, 4)
-    return "spoken", [first, *(Interrupt(step.clip, dice.uniform(0.6, 1.0)) for step in others)]
+def _talk(turns: int) -> MakeCall:
+    """Turns of an impatient caller, who cuts all replies but the last short: more turns within a minute."""
+
+    def call(dice: random.Random) -> tuple[str, Sequence[Step]]:
+        first, *others = conversation(dice, turns, turns)
+        return "spoken", [first, *(Interrupt(step.clip, dice.uniform(0.6, 1.0)) for step in others)]
+
+    return call

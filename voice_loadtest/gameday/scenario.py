@@ -17,6 +17,8 @@ BASELINE: Final = "sonnet_first"
 HAIKU: Final = "claude-haiku-5-5"
 SONNET: Final = "claude-sonnet-5-5"
 
+STALL_EVERY_S: Final = 3.0
+
 Measure = Literal["slow", "cost"]
 """What must recover: the share of slow turns, or the price of a session."""
 
@@ -37,6 +39,10 @@ class Injection:
     """More callers, who answer every ping four seconds late."""
     bad_line_ms: float = 0
     """The round trip of one more caller, who makes one long call."""
+    stall_s: float = 0.0
+    """The service's process stands still for so long, again and again, every `STALL_EVERY_S`."""
+    cut_off: bool = False
+    """No connection reaches the service any more, and those that are open are cut; it does not notice by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,15 @@ class Scenario:
     may_fire: tuple[str, ...] = ()
     """Alerts for which it is right to fire, and right to be too late for it."""
     rolled_back: bool = False
+    held: str = ""
+    """What must be named as holding the rollback; where it is empty, anything or nothing may."""
     callers: int = 12
+    turns: int = 4
+    """Of a call."""
+    pause_s: float = 0.0
+    """How long a caller waits on average before the next call."""
+    probed: bool = False
+    """Whether the synthetic caller calls as well."""
     weights: Mapping[str, int] = field(default_factory=lambda: {POLICY: 50, BASELINE: 50})
     """The assignment at first. The holdout is larger than the shipped 5 %: the baseline needs 60 turns and 10 sessions
     within a minute, not within a week.
@@ -70,3 +84,5 @@ class Scenario:
     """Whether the injection waits until there is enough data for a verdict."""
     fault_s: float = 30.0
     """How long the fault lasts, at least."""
+    fault_most_s: float = 150.0
+    """How long it lasts at most, while what must come of it has not come."""

@@ -21,6 +21,12 @@ REFUSED: Final = "VoiceAgentCallersRefused"
 SUSPECTED: Final = "VoiceAgentPolicySuspected"
 BUDGET_LOW: Final = "VoiceAgentErrorBudgetLow"
 
+UNREACHABLE: Final = "VoiceAgentCallersUnreachable"
+LOOP_LATE: Final = "VoiceAgentEventLoopLate"
+FALLBACK_OUT: Final = "VoiceAgentFallbackOut"
+
+_HAIKU_SLOW: Final = {HAIKU: {"p50_ms": 1100.0, "p95_ms": 1350.0}}
+_SPLIT: Final = {POLICY: 95, BASELINE: 5}
 _SLOW: Final = (FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, SUSPECTED, BUDGET_LOW)
 _DEAR_MODEL: Final = "claude-haiku-4-5"
 # 12 times what Haiku 5.5 costs, and no rebate for cached prompts.
@@ -42,7 +48,7 @@ SCENARIOS: Final = (
         " and calls are fine again while Haiku is still slow.",
         Injection(
             "Haiku's first words take 1100 ms (p95 1350)",
-            latency={HAIKU: {"p50_ms": 1100.0, "p95_ms": 1350.0}},
+            latency=_HAIKU_SLOW,
         ),
         fires=(ROLL_BACK, FAST_BURN, STAGE),
         may_fire=(SLOW_BURN, DEAD_AIR, SUSPECTED, BUDGET_LOW),
@@ -98,6 +104,7 @@ SCENARIOS: Final = (
         ),
         fires=(SUSPECTED,),
         may_fire=(FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, BUDGET_LOW, NO_REPLY),
+        held="common_cause",
     ),
     Scenario(
         "forged-slow",
@@ -127,5 +134,74 @@ SCENARIOS: Final = (
         callers=3,
         weights={POLICY: 100},
         judged_first=False,
+    ),
+    Scenario(
+        "fallback-blip",
+        "A fallback that nobody uses trips once",
+        "The second voice is asked six times and is late four times, once; then Haiku alone is slow. What nobody uses"
+        " first holds no rollback and wakes nobody.",
+        Injection(
+            "ElevenLabs fails 6 times, Deepgram's voice 4 of the 6 times that it speaks instead; Haiku takes 1100 ms",
+            latency=_HAIKU_SLOW,
+            faults=(
+                {"provider": "elevenlabs", "kind": "server_error", "probability": 0.2, "count": 6},
+                {"provider": "deepgram_tts", "kind": "stall", "count": 4},
+            ),
+        ),
+        fires=(ROLL_BACK,),
+        may_fire=(FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, SUSPECTED, BUDGET_LOW, FALLBACKS, FALLBACK_OUT),
+        rolled_back=True,
+    ),
+    Scenario(
+        "worker-stalls",
+        "A worker that stalls",
+        "The process stands still for 1.2 s of every 3. Everybody waits, and no policy is to blame: the process has an"
+        " alert of its own, and holds the rollback by name.",
+        Injection("the service's process stands still for 1.2 s of every 3", stall_s=1.2),
+        fires=(LOOP_LATE,),
+        may_fire=(*_SLOW, NO_REPLY, REFUSED, FALLBACKS, FALLBACK_OUT, OUTAGE),
+        held="event_loop_late",
+    ),
+    Scenario(
+        "unreachable",
+        "A service that nobody can reach",
+        "Two callers and the synthetic one; then no connection comes through, and the service does not notice. Too few"
+        " call for their silence to say anything: the probe's does.",
+        Injection("the way to the service is cut", cut_off=True),
+        fires=(UNREACHABLE,),
+        callers=2,
+        judged_first=False,
+        probed=True,
+    ),
+    Scenario(
+        "split-60",
+        "Haiku slow, one call a minute, 95 % of them",
+        "As shipped: 5 % of about 60 calls an hour are on the baseline. Haiku alone is slow: the policy is suspected,"
+        " the baseline gets more callers for a while, the policy is rolled back.",
+        Injection("Haiku's first words take 1100 ms (p95 1350)", latency=_HAIKU_SLOW),
+        fires=(SUSPECTED, ROLL_BACK),
+        may_fire=(FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, BUDGET_LOW),
+        rolled_back=True,
+        turns=2,
+        weights=_SPLIT,
+        judged_first=False,
+        healthy_s=30.0,
+        fault_most_s=240.0,
+    ),
+    Scenario(
+        "split-3",
+        "Haiku slow, three calls an hour, 95 % of them",
+        "As shipped: 5 % of about three calls an hour are on the baseline. It takes the rules hours, and it comes to"
+        " the same: suspected, compared, rolled back.",
+        Injection("Haiku's first words take 1100 ms (p95 1350)", latency=_HAIKU_SLOW),
+        fires=(SUSPECTED, ROLL_BACK),
+        may_fire=(FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, BUDGET_LOW),
+        rolled_back=True,
+        callers=2,
+        pause_s=20.0,
+        weights=_SPLIT,
+        judged_first=False,
+        healthy_s=20.0,
+        fault_most_s=1500.0,
     ),
 )

@@ -18,6 +18,7 @@ KINDS: Final = {
     "FIRING": "bold red",
     "inhibited": "yellow",
     "resolved": "green",
+    "held": "cyan",
     "decided": "bold cyan",
     "assigned": "cyan",
     "now": "dim",

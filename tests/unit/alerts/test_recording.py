@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.budgets import load_budgets
-from agent.policy.evidence import Comparison
+from agent.policy.comparison import Comparison
 from agent.policy.policies import load_policies
 from agent.telemetry.recorded_metrics import DECISION_HELD, KEEP, NOT_ENOUGH, ROLL_BACK, VERDICT, WATCH
 from alerts.__main__ import files, rule_file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,16 +12,18 @@ from agent.budgets import Tier
 from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.ledger.tables import sessions
-from agent.policy.assignments import ChangeCause
+from agent.policy.assignments import Change, ChangeCause
+from agent.policy.comparison import Comparison
 from agent.policy.decisions import Decision, Mode, Outcome, Reason
 from agent.policy.describe import headline, next_step
-from agent.policy.evidence import CallCounts, Comparison, signal_tests
+from agent.policy.evidence import CallCounts
+from agent.policy.signal_tests import signal_tests
 from agent.rollback.evidence import EvidenceWatcher
 from agent.telemetry.events import SessionStarted, TurnFinished
 from agent.telemetry.timeline import TurnOutcome
 from tests.support.factories import NOON, ended, session, turn
 from tests.support.ledger_setup import LedgerSetup, open_setup
-from tests.support.policies import A
+from tests.support.policies import BASELINE, BOOK, A
 from tests.support.policy_store import watch_on
 
 HOUR = timedelta(hours=1)
@@ -44,7 +47,8 @@ class Service:
     async def call(self, policy: str, slow: int, *, turns: int = 6, count: int = 1) -> None:
         for _ in range(count):
             self.number += 1
-            who = session(f"s{self.number}", Tier.FREE, f"caller {self.number}", policy)
+            known = session(f"s{self.number}", Tier.FREE, f"caller {self.number}", policy)
+            who = replace(known, policy_version=BOOK.policies[policy].version)
             self.setup.sinks.handle(SessionStarted(who))
             for number in range(1, turns + 1):
                 took = 3.0 if number <= slow else 1.0
@@ -78,7 +82,7 @@ async def test_a_call_counts_as_it_was(database_url: str) -> None:
         assert await setup.ledger.flush(10)
         [found] = await service.calls.ended_since(NOON - HOUR, 10)
         counts = {"slow_turns": (2, 3), "no_reply": (1, 3), "lost_sessions": (0, 1)}
-        assert found == CallCounts("s", NOON, "free", "haiku_first", "ada", counts)
+        assert found == CallCounts("s", NOON, "free", "haiku_first", "ada", counts, who.policy_version)
         assert await service.calls.ended_since(NOON, 10) == []
 
 
@@ -150,3 +154,67 @@ async def test_in_whatever_parts_calls_are_read_they_are_judged_alike(database_u
         await fresh.watch.refresh()
         await fresh.evidence.refresh(NOON)
         assert score == fresh.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first")
+
+
+async def test_a_policy_that_somebody_brings_back_is_judged_by_its_calls_from_then_on(database_url: str) -> None:
+    """Else a canary with the mended policy would be rolled back for what it was before."""
+    async with open_setup(database_url) as setup:
+        service = Service(setup)
+        await service.watch.refresh()
+        await service.call("haiku_first", 2, count=25)
+        await service.spread()
+        for weights in (BASELINE, A):
+            change = Change(Tier.FREE, weights, ChangeCause.ASSIGN, "me", "")
+            async with service.store.transaction() as transaction:
+                await transaction.change(change, NOON - HOUR + timedelta(seconds=20))
+        for process in (service, Service(setup)):
+            await process.watch.refresh()
+            await process.evidence.refresh(NOON)
+            score = process.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first")
+            assert 0 < (score or 0) < 1  # five of the 25 calls ended since then
+
+
+async def test_a_new_version_of_a_policy_is_judged_by_its_own_calls(database_url: str) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup)
+        await service.watch.refresh()
+        await service.call("haiku_first", 2, count=25)
+        await service.spread()
+        async with setup.ledger.engine.begin() as connection:
+            await connection.execute(update(sessions).values(policy_version=1))
+        await service.evidence.refresh(NOON)
+        assert service.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first") is None
+
+
+async def test_a_call_of_a_clock_that_is_ahead_hides_none_of_those_that_come(database_url: str) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup)
+        await service.watch.refresh()
+        await service.call("haiku_first", 0)
+        async with setup.ledger.engine.begin() as connection:
+            await connection.execute(update(sessions).values(ended_at=NOON + 24 * HOUR))
+        await service.evidence.refresh(NOON)
+        await service.call("haiku_first", 2, count=25)
+        async with setup.ledger.engine.begin() as connection:
+            for number in range(2, service.number + 1):
+                at = NOON - HOUR + timedelta(seconds=number)
+                await connection.execute(update(sessions).where(sessions.c.id == f"s{number}").values(ended_at=at))
+        await service.evidence.refresh(NOON)
+        assert (service.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first") or 0) > 1
+
+
+async def test_what_cannot_be_read_any_more_asks_for_no_rollback(database_url: str) -> None:
+    """Rules take the worst of all processes: one that is cut off must not stand by what it knew for ever."""
+    async with open_setup(database_url) as setup:
+        service = Service(setup)
+        await service.watch.refresh()
+        await service.call("haiku_first", 2, count=25)
+        await service.spread()
+        await service.evidence.refresh(NOON)
+        score = {"signal": "slow_turns", "tier": "free", "policy": "haiku_first"}
+        assert (service.shown("evidence_score", **score) or 0) > 1
+        service.evidence.stale()
+        assert service.shown("evidence_score", **score) == 0
+        assert service.shown("evidence_comparison", tier="free", policy="haiku_first") == Comparison.NONE
+        await service.evidence.refresh(NOON)
+        assert (service.shown("evidence_score", **score) or 0) > 1

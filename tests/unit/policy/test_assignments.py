@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.policy.assignments import AssignmentError, described
+from agent.budgets import Tier
+from agent.policy.assignments import AssignmentError, Change, ChangeCause, described, returned_at
 from tests.support.policies import BASELINE, A, B, C, TierHistory
 
 
@@ -63,3 +64,15 @@ def test_a_policy_that_is_gone_does_not_come_back() -> None:
 
 def test_weights_in_words() -> None:
     assert described({"haiku_first": 95, "economy": 0, "sonnet_first": 5}) == "haiku_first 95 %, sonnet_first 5 %"
+
+
+def test_a_policy_is_there_since_it_last_came_back_whatever_was_raised_for_a_while() -> None:
+    past = TierHistory()
+    assert returned_at(past.revisions) == {}
+    back = past.assign(BASELINE).assign(A).revisions[-1].at
+    assert returned_at(past.revisions) == {"haiku_first": back}
+    past.take(Change(Tier.FREE, {"haiku_first": 55, "sonnet_first": 45}, ChangeCause.HOLDOUT, "automatic", ""))
+    past.take(Change(Tier.FREE, A, ChangeCause.HOLDOUT_OVER, "automatic", ""))
+    assert returned_at(past.revisions) == {"haiku_first": back}
+    again = past.assign(C).roll_back().revisions[-1].at
+    assert returned_at(past.revisions)["haiku_first"] == again

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agent.budgets import load_budgets
-from agent.policy.evidence import DAY, PATIENCE, CallCounts, Comparison, Finding, SignalTest, TierEvidence, signal_tests
+from agent.policy.comparison import Comparison
+from agent.policy.evidence import DAY, PATIENCE, CallCounts, Finding, TierEvidence
+from agent.policy.signal_tests import SignalTest, signal_tests
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -122,6 +124,29 @@ def test_hostile_callers_who_cannot_choose_their_policy_are_a_common_cause() -> 
         assert not (calls.found.breach and calls.found.comparison is Comparison.ALONE)
 
 
+def test_a_policy_whose_callers_all_wait_throughout_is_found_all_the_same() -> None:
+    """Up to three callers in ten may play a trick; where nearly all suffer throughout, it is none."""
+    calls = Calls().take("haiku_first", 0, count=30)
+    for _ in range(20):
+        calls.take("haiku_first", 6).take("sonnet_first", 0)
+    assert calls.found.breach
+    assert calls.found.comparison is Comparison.ALONE
+
+
+def test_a_baseline_that_suffers_somewhat_less_suffers_as_well() -> None:
+    """A slow recogniser adds the same to both, and the quicker model has more room for it."""
+    calls = Calls().take("haiku_first", 0, count=30)
+    for number in range(60):
+        calls.take("haiku_first", 1 if number % 2 else 0).take("sonnet_first", 1 if number % 5 < 2 else 0)
+        assert calls.found.comparison is not Comparison.ALONE
+
+
+def test_three_calls_of_a_caller_are_compared_and_not_more() -> None:
+    calls = Calls().take("haiku_first", 2, count=40)
+    few = calls.take("sonnet_first", 0, count=3, caller="eve").take("sonnet_first", 0, caller="bob").found
+    assert calls.take("sonnet_first", 0, count=200, caller="eve").found.comparison is few.comparison
+
+
 def test_without_callers_of_the_baseline_a_person_is_asked_after_a_day() -> None:
     calls = Calls().take("haiku_first", 3, count=40)
     assert calls.found.comparison is Comparison.COMPARING
@@ -133,6 +158,26 @@ def test_a_service_that_recovers_is_soon_seen_to() -> None:
     calls = Calls().take("haiku_first", 4, count=500)
     assert calls.found.breach
     assert not calls.take("haiku_first", 0, count=60).found.watched
+
+
+def test_one_caller_whose_calls_are_fine_hides_nobody_elses_wait() -> None:
+    """A monitor, or somebody who wants the fault to stay: three good calls of his for each of another's bad ones."""
+    calls = Calls()
+    for _ in range(20):
+        calls.take("haiku_first", 2).take("haiku_first", 0, count=3, caller="mallory")
+    assert calls.found.breach
+
+
+def test_calls_without_turns_do_not_raise_the_bound() -> None:
+    """Nobody has the policy judged later by opening calls and hanging up."""
+    usual, flooded = Calls(), Calls()
+    usual.take("haiku_first", 0, count=30)
+    for _ in range(30):
+        flooded.take("haiku_first", 0).take("haiku_first", 0, count=50, turns=0)
+        flooded.at -= 50 * MINUTE
+    for calls in (usual, flooded):
+        calls.take("haiku_first", 2, count=3)
+    assert flooded.found.scores["slow_turns"] == pytest.approx(usual.found.scores["slow_turns"])
 
 
 def test_a_busy_service_is_asked_for_more() -> None:

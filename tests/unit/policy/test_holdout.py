@@ -10,7 +10,8 @@ import pytest
 
 from agent.budgets import Tier
 from agent.policy.assignments import Change, ChangeCause, chosen
-from agent.policy.evidence import DAY, Comparison, Finding
+from agent.policy.comparison import Comparison
+from agent.policy.evidence import DAY, Finding
 from agent.policy.holdout import plan_holdout
 from tests.support.policies import BASELINE, BEGAN, BOOK, A, B, TierHistory
 

@@ -23,6 +23,7 @@ from agent.telemetry.recorded_metrics import NOT_ENOUGH
 from alerts.groups import all_alerts
 from alerts.model import RuleContext
 from alerts.recording.groups import recorded_metrics
+from alerts.recording.verdict import HELD_BY
 from tests.support.virtual_time import run_virtual
 from voice_loadtest.errors import StackError
 from voice_loadtest.gameday import cli, queries
@@ -39,12 +40,13 @@ from voice_loadtest.traffic import Tally
 ALERTS = frozenset(alert.name for group in all_alerts(RuleContext(load_budgets())).values() for alert in group)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 SLOW = BY_NAME["haiku-slow"]
+HELD = {*HELD_BY, "provider_out", "event_loop_late"}
 installed = shutil.which("prometheus") and any(map(shutil.which, ALERTMANAGERS))
 
 
 def test_what_is_asked_of_prometheus_is_exported_or_recorded() -> None:
     known = {metric.name for metric in (*all_metrics(), *recorded_metrics())}
-    for expr in queries.QUESTIONS:
+    for expr in (*queries.QUESTIONS, queries.HELD):
         asked = {re.sub("_(sum|count)$", "", name) for name in re.findall(r"voice_agent[\w:]+", expr)}
         assert asked
         assert asked <= known
@@ -70,6 +72,8 @@ def watched(scenario: Scenario) -> tuple[Observer, Milestones]:
         watch.revision, watch.weights = 2, {BASELINE: 100}
         watch.decisions = [Decided("rolled_back", "verdict", scenario.fires[0], 21.0, 1.0)]
         milestones.mended_under_fault = 40.0
+    if scenario.held:
+        watch.held[scenario.held] = 20.0
     if scenario.injection.bad_line_ms:
         milestones.bad_line_waits_ms = [2300.0, 2500.0]
     return watch, milestones
@@ -137,6 +141,28 @@ def test_a_rollback_that_must_not_be_is_told() -> None:
     watch.decisions = [Decided("rolled_back", "verdict", "VoiceAgentRollBackExperience", 21.0, 1.0)]
     [told] = failed(check(spike, watch, milestones, ALERTS))
     assert told.startswith("no rollback")
+
+
+def test_a_holdout_that_was_raised_for_a_while_is_no_rollback_and_a_persons_change_is_none_either_way() -> None:
+    stalls = BY_NAME["worker-stalls"]
+    watch, milestones = watched(stalls)
+    watch.revision, watch.causes = 3, ["holdout", "holdout_over"]
+    assert failed(check(stalls, watch, milestones, ALERTS)) == []
+    watch.causes.append("rollback")
+    [told] = failed(check(stalls, watch, milestones, ALERTS))
+    assert told.startswith("no rollback")
+
+
+def test_what_holds_a_rollback_must_be_named() -> None:
+    common = BY_NAME["common-cause"]
+    watch, milestones = watched(common)
+    watch.held = {"comparing": 15.0}
+    [told] = failed(check(common, watch, milestones, ALERTS))
+    assert told == "common_cause must be named as what holds a rollback and was not"
+
+
+def test_what_holds_is_a_reason_that_the_rules_have() -> None:
+    assert {scenario.held for scenario in SCENARIOS if scenario.held} <= HELD
 
 
 def test_a_bad_line_that_is_none_is_told() -> None:
