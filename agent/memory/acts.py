@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from agent.memory.confirmed import Act, act_in
 from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
 from agent.memory.flows import ActKind, Flows
 from agent.memory.index import Index
 from agent.memory.nodes import AGREED, CHANGED, STATUS, Graph, Question, State
 from agent.memory.sentences import (
-    Act,
-    act_in,
     agrees,
     asks,
     bad_news,

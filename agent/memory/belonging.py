@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from agent.memory.flows import Flows
 from agent.memory.nodes import STATUS, Graph, Question, Speaker, State
 from agent.memory.sentences import clauses, sentences
-from agent.memory.words import content_stems
+from agent.memory.words import content_stems, words_of
 from agent.memory.words import stem as stem_of
 
 _CODE = re.compile(r"\b[A-Za-z]{1,5}-?\d[\w-]*|\b\d+-\d[\w-]*")
@@ -20,14 +20,21 @@ _TOGETHER = re.compile(
     r"\b(?:all(?: of (?:it|them))?|both|everything|each|together|the (?:two|three|four|five|six|whole|lot))\b",
     re.IGNORECASE,
 )
+_SELF_NAMED = re.compile(r"^(?:your|my|own|the caller's)\b", re.IGNORECASE)
+_SELF_SAID: Mapping[Speaker, re.Pattern[str]] = {
+    "agent": re.compile(r"\b(?:you|yours)\b", re.IGNORECASE),
+    "caller": re.compile(r"\b(?:mine|myself)\b", re.IGNORECASE),
+}
+_SHIFTS = re.compile(
+    r"^(?:\w+[,.!]? )?(?:and|also|what about|how about)\b[^?]*\b(?:the|my|our|your|another|a|an) \w+[^?]*[?]",
+    re.IGNORECASE,
+)
+_POINTS_BACK = re.compile(
+    r"\b(?:it|its|it's|that|this|them|they|these|those|he|him|his|she|her|hers|there|same)\b", re.IGNORECASE
+)
+_PLACING = frozenset({"to", "at", "in", "on", "from", "with", "near", "beside"})
 _WHOLES = frozenset(content_stems("order bill invoice booking basket cart purchase receipt total account"))
 _LOOK_BACK = 6  # utterances
-_GENERIC = frozenset(
-    content_stems(
-        "appointment booking reservation order number reference code done yours mine please time day date"
-        " free shall book send move add cost costs price new old first second one ones am pm"
-    )
-)
 
 
 def belongs(
@@ -43,24 +50,61 @@ def belongs(
     for state in acts:
         if _holds(graph, state, question, by, span):
             return False
-    clause = next(_backwards(graph, question, by, span), "")
+    _, clause = next(_backwards(graph, question, by, span), (by, ""))
     every_name = tuple(dict.fromkeys((*names, *_names(graph))))
     if _TOTAL.search(clause) and (len(every_name) > 1 or sum(state.merged is None for state in graph.states) > 1):
         return _is_whole(thing, every_name)  # "that makes $61": of the whole, whatever was named last
     if not others:
-        return True
+        return not _shifted(graph, question, by, span, thing)
     called, others_called = _words(Graph(), thing, every_name, flows)
+    if _TOGETHER.search(clause) and called & _said(_sentence(question, by, span)):
+        return True  # "pitch 9 for you and pitch 10 for Nils, both from Monday"
     if not called:
         return _named_alone(graph, question, by, span, thing, every_name, others_called)
-    for text in _backwards(graph, question, by, span):
-        said = _stems(text)
+    for side, text in _backwards(graph, question, by, span):
+        said = _said(text)
         for mine, theirs in ((called, others_called), (own, others)):  # names tell more than the values held so far
             hits, other_hits = len(said & mine), max((len(said & words) for words in theirs), default=0)
             if hits or other_hits:
-                return bool(hits) and hits >= other_hits
+                return bool(hits) and (hits > other_hits or (hits == other_hits and not _aside(text, mine, theirs)))
+        if side == "caller" and _shifts(text):
+            return False
+        if _SELF_SAID[side].search(text):
+            to_self = [name for name in every_name if _SELF_NAMED.search(name)]
+            if to_self:
+                return to_self == [thing]
         if _TOGETHER.search(text):
             return _is_whole(thing, every_name)
     return False
+
+
+def _shifts(text: str) -> bool:
+    """Whether the caller goes on to something else than what was named before ("And is the date in your calendar?")."""
+    return bool(_SHIFTS.search(text)) and not _POINTS_BACK.search(text) and bool(_stems(text) - _GENERIC)
+
+
+def _shifted(graph: Graph, question: Question, by: Speaker, span: tuple[int, int], thing: str) -> bool:
+    """Whether the caller went on to something else since the only thing of a call was named."""
+    key = _stems(thing) - _GENERIC
+    for side, text in _backwards(graph, question, by, span):
+        if not key or key & _stems(text):
+            return False
+        if side == "caller" and _shifts(text):
+            return True
+    return False
+
+
+def _sentence(question: Question, by: Speaker, span: tuple[int, int]) -> str:
+    words = question.text if by == "caller" else question.answer or ""
+    return " ".join(one.text for one in sentences(words) if one.start < span[1] and span[0] < one.end)
+
+
+def _aside(text: str, mine: frozenset[str], theirs: Sequence[frozenset[str]]) -> bool:
+    """Whether another thing is what a clause is about, and this one only its place ("wood is brought to pitch 30")."""
+    words = words_of(text)
+    places = [place for place, word in enumerate(words) if _said(word) & mine]
+    other = [place for place, word in enumerate(words) if any(_said(word) & held for held in theirs)]
+    return bool(places) and bool(other) and other[0] < places[0] and words[places[0] - 1] in _PLACING
 
 
 def _is_whole(thing: str, names: Sequence[str]) -> bool:
@@ -68,13 +112,12 @@ def _is_whole(thing: str, names: Sequence[str]) -> bool:
 
     "cakes" beside "plum cake"; "the twins"; the order or bill itself.
     """
-    return [name.casefold() for name in names if _plural(name, names)] == [thing.casefold()]
+    wholes = [name for name in names if set(content_stems(name)) & _WHOLES] or list(filter(_plural, names))
+    return [name.casefold() for name in wholes] == [thing.casefold()]
 
 
-def _plural(name: str, names: Sequence[str]) -> bool:
+def _plural(name: str) -> bool:
     last = name.casefold().split()[-1]
-    if set(content_stems(name)) & _WHOLES:
-        return True
     return last.endswith("s") and not last.endswith(("ss", "'s"))
 
 
@@ -89,14 +132,16 @@ def _named_alone(
 ) -> bool:
     """Whether a thing whose every word is in another's name too ("room" beside "room 5") is the one named last."""
     key = _stems(thing) - _GENERIC
-    for text in _backwards(graph, question, by, span):
-        said = _stems(text)
+    for side, text in _backwards(graph, question, by, span):
+        said = _said(text)
         if any(said & words for words in others):
             return False
+        if _SELF_NAMED.search(thing) and _SELF_SAID[side].search(text):
+            return True
+        if said & key:
+            return not _SELF_NAMED.search(thing)
         if _TOGETHER.search(text):
             return _is_whole(thing, names)
-        if said & key:
-            return True
     return False
 
 
@@ -135,15 +180,22 @@ def _names(graph: Graph) -> list[str]:
 def _words(graph: Graph, thing: str, names: Sequence[str], flows: Flows) -> tuple[frozenset[str], list[frozenset[str]]]:
     """The stems that tell a thing from every other, and those of each other thing that tell it from this one."""
     key = thing.casefold()
-    told: dict[str, set[str]] = {name.casefold(): set(content_stems(name)) for name in (thing, *names)}
+    told: dict[str, set[str]] = {name.casefold(): set(_stems(name)) for name in (thing, *names)}
     for state in graph.states:
         if state.merged is None and state.name:
             told.setdefault(state.name.casefold(), set()).update(_told(state))
-    dull = _GENERIC | {stem_of(word) for word in flows.acts}
-    own = told.pop(key) - dull
-    others = [words - dull for words in told.values()]
+    dull = _GENERIC | {_root(stem_of(word)) for word in flows.acts}
+    named = {name.casefold(): name for name in (thing, *names)}
+    told = {name: words - dull or _forms_of(named.get(name, name)) for name, words in told.items()}
+    own = told.pop(key)
+    others = list(told.values())
     shared = frozenset[str]().union(*others) if others else frozenset[str]()
     return frozenset(own - shared), [frozenset(words - own) for words in others]
+
+
+def _forms_of(name: str) -> set[str]:
+    """The words of a name that has no others than those of acts: "enrolment", which "is enrolled" does not name."""
+    return {f"={_root(stem)}" for stem in content_stems(name)}
 
 
 def _told(state: State) -> set[str]:
@@ -151,27 +203,45 @@ def _told(state: State) -> set[str]:
     return set(_stems(held))
 
 
-def _backwards(graph: Graph, question: Question, by: Speaker, span: tuple[int, int]) -> Iterator[str]:
+def _backwards(graph: Graph, question: Question, by: Speaker, span: tuple[int, int]) -> Iterator[tuple[Speaker, str]]:
     """The clause of a span, then what was said before it, clause by clause and utterance by utterance."""
     words = question.text if by == "caller" else question.answer or ""
     parts = [(sentence.start + start, text) for sentence in sentences(words) for start, text in clauses(sentence.text)]
     touched = [text for start, text in parts if start < span[1] and span[0] < start + len(text)]
-    yield " ".join(touched)
+    yield by, " ".join(touched)
     for start, text in reversed(parts):
         if start + len(text) <= span[0]:
-            yield text
+            yield by, text
     left = _LOOK_BACK
     turn, side = question.id, by
+    other: Mapping[Speaker, Speaker] = {"agent": "caller", "caller": "agent"}
     while left:
-        turn, side = (turn, "caller") if side == "agent" else (turn - 1, "agent")
+        turn, side = turn - (side == "caller"), other[side]
         before = graph.question(turn)
         if before is None:
             return
-        yield before.text if side == "caller" else before.answer or ""
+        yield side, before.text if side == "caller" else before.answer or ""
         left -= 1
 
 
 @lru_cache(maxsize=2_000)
 def _stems(text: str) -> frozenset[str]:
     whole = _CODE.sub(lambda found: found.group().replace("-", ""), text)  # "LF-300" and "LF-301" share nothing
-    return frozenset(stem for stem in content_stems(whole) if len(stem) > 1)
+    return frozenset(_root(stem) for stem in content_stems(whole) if len(stem) > 1)
+
+
+def _root(word: str) -> str:
+    """The beginning that forms of a word share: "deliver", "delivered" and "delivery" meet."""
+    return word[: max(5, len(word) - 3)] if word.isascii() and word.isalpha() else word
+
+
+@lru_cache(maxsize=2_000)
+def _said(text: str) -> frozenset[str]:
+    """The stems of a text, and again those of words that are no participles."""
+    return _stems(text) | {f"={_root(stem_of(word))}" for word in words_of(text) if not word.endswith("ed")}
+
+
+_GENERIC = _stems(
+    "appointment booking reservation order number reference code done yours mine please time day date"
+    " free shall book send move add cost costs price pay owe fee charge new old first second one ones am pm"
+)

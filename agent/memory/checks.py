@@ -16,13 +16,13 @@ from typing import Any, cast
 from agent.memory.acts import contradicted
 from agent.memory.belonging import belongs
 from agent.memory.claims import Claim, Reason
+from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
 from agent.memory.nodes import AGREED, CHANGED, ENDED, OPEN, STATUS, Graph, Slot, State
 from agent.memory.said import fits, status_problem, value_problem
 from agent.memory.sentences import (
     SpokenSentence,
-    act_in,
     denies,
     sentences,
 )
@@ -81,7 +81,7 @@ def _check(graph: Graph, flows: Flows, claim: Claim, names: Sequence[str]) -> di
     span = find_verbatim(words, claim.value)
     if span is None:
         return "not_said"
-    if not _name_said(graph, thing, claim.turn):
+    if not _name_said(graph, thing):
         return "name_not_said"
     value = words[span[0] : span[1]]
     status = attribute == STATUS
@@ -156,13 +156,13 @@ def _well_formed(thing: str, attribute: str, value: str, flows: Flows) -> bool:
     return attribute != AGREED and not said & flows.acts.keys()
 
 
-def _name_said(graph: Graph, name: str, turn: int) -> bool:
-    """Whether every word of a thing's name was said in the call up to a turn (a greeting's words count as said)."""
+def _name_said(graph: Graph, name: str) -> bool:
+    """Whether every word of a thing's name was said in the call, in some form (a greeting's words count as said)."""
     wanted = set(content_stems(name)) or {name.casefold()}
-    for question in reversed(graph.questions[: turn - graph.folded + 1]):
+    for question in reversed(graph.questions):
         told = f"{question.text} {question.answer or ''}"
         wanted -= set(content_stems(told))
-        wanted = {word for word in wanted if word not in told.casefold()}
+        wanted = {word for word in wanted if word[: max(4, len(word) - 2)] not in told.casefold()}
         if not wanted:
             return True
     return False

@@ -129,7 +129,7 @@ class Conversation:
                 ],
                 "doubts": sorted(doubts),
                 "unsure": list(unsure),
-                "settled": leaves_all(text),
+                "settled": leaves_all(text) and not any(deed.doubts for deed in deeds),
             }
         )
 

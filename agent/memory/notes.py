@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agent.memory.index import Index
-from agent.memory.nodes import AGREED, STATUS, Graph, Question, Slot, State, Topic
+from agent.memory.nodes import AGREED, STATUS, Graph, Question, Slot, State
 from agent.memory.values import values_in
-from agent.memory.words import STOP_WORDS, tokens_of, words_of
+from agent.memory.words import tokens_of
 
 NOTES_TOKENS: Final = 500
 """Estimated tokens of the notes at most."""
@@ -25,7 +25,6 @@ MAX_TOLD: Final = 8
 BRIDGED_TURNS: Final = 12
 """A thing without a name is told of for so many turns, and later when the utterance describes it."""
 MAX_REQUEST_TOKENS: Final = 1_500
-NAME_WORDS: Final = 3  # of the caller's that name a topic nobody declared
 _MOVABLE = frozenset({"date", "time", "month", "count", "address"})
 _IDENTIFIERS = frozenset({"reference", "code", "number", "ticket", "id", "phone", "report", "plate"})
 _HEADER: Final = (
@@ -188,10 +187,10 @@ def _quoted(slot: Slot) -> str:
     return f'"{slot.value}" ({"A" if slot.by == "agent" else "C"}{slot.turn + 1})'
 
 
-def describe_state(state: State) -> str:
+def describe_state(state: State, title: str) -> str:
     """One line for people: what it is, where it stands, and every current value verbatim with its turn."""
     values = "; ".join(f"{slot.name}: {slot.value} (turn {slot.turn + 1}, {slot.by})" for slot in state.slots)
-    told = f"#{state.id + 1} {state.name or 'unnamed'}, {state.state}" + (f": {values}" if values else "")
+    told = f"#{state.id + 1} {title}, {state.state}" + (f": {values}" if values else "")
     return told + ("" if state.doubt is None else f" [in doubt since turn {state.doubt + 1}]")
 
 
@@ -212,15 +211,6 @@ def lexical_summary(graph: Graph, questions: Sequence[int]) -> str:
     if last is None or last is turns[0]:
         return first
     return f'{first} Last answer: "{clip(last.answer or "", 100)}" (turn {last.id + 1}).'
-
-
-def topic_name(graph: Graph, topic: Topic) -> str:
-    """What a topic is called: its declared subject, else the first words of content that the caller said in it."""
-    if topic.subject is not None:
-        return topic.subject
-    said = (question.text for turn in topic.questions if (question := graph.question(turn)) is not None)
-    words = [word for text in said for word in words_of(text) if word not in STOP_WORDS and len(word) > 2]
-    return " ".join(words[:NAME_WORDS]) or "open"
 
 
 def clip(text: str, most: int) -> str:

@@ -10,7 +10,8 @@ from xml.sax.saxutils import escape
 
 from agent.memory.conversation import Conversation
 from agent.memory.nodes import Graph, State, Topic
-from agent.memory.notes import clip, describe_past, describe_state, lexical_summary, topic_name
+from agent.memory.notes import clip, describe_past, describe_state, lexical_summary
+from agent.memory.titles import state_title, topic_title
 from agent.memory.words import plain
 
 _TOPIC_WIDTH, _STATE_WIDTH, _GAP, _MARGIN = 320, 360, 24, 20
@@ -36,7 +37,7 @@ def render_text(conversation: Conversation) -> str:
             lines.append(f"  [{turn + 1}] {question.intent}{points}: {question.text or '(the call starts)'}")
             lines.append(f"       {heard}{cut}")
         for state in graph.states_of(topic):
-            lines += [f"  {line}" for line in _state_lines(state)]
+            lines += [f"  {line}" for line in _state_lines(graph, state)]
     return "\n".join(lines)
 
 
@@ -44,11 +45,11 @@ def _topic_line(graph: Graph, topic: Topic) -> str:
     marks = ["open" if topic.open else "closed", f"since turn {topic.opened + 1}"]
     marks += [f"re-opened at {', '.join(str(turn + 1) for turn in topic.reopened)}"] if topic.reopened else []
     current = "*" if topic.id == graph.current else " "
-    return f"{current}topic {topic.id + 1}: {topic_name(graph, topic)} ({'; '.join(marks)})"
+    return f"{current}topic {topic.id + 1}: {topic_title(graph, topic)} ({'; '.join(marks)})"
 
 
-def _state_lines(state: State) -> list[str]:
-    lines = [f"state {describe_state(state)}"]
+def _state_lines(graph: Graph, state: State) -> list[str]:
+    lines = [f"state {describe_state(state, state_title(graph, state))}"]
     lines += [f"  replaced: {describe_past(state.past)}"] if state.past else []
     lines += [f'  turn {step.turn + 1}: {step.origin} -> {step.to} ("{step.cue}")' for step in state.transitions]
     return lines
@@ -64,7 +65,7 @@ def graph_view(conversation: Conversation) -> dict[str, Any]:
         "topics": [
             {
                 "id": topic.id,
-                "subject": topic_name(graph, topic),
+                "subject": topic_title(graph, topic),
                 "open": topic.open,
                 "reopened": len(topic.reopened),
                 "questions": len(topic.questions) + len(topic.gist),
@@ -76,7 +77,7 @@ def graph_view(conversation: Conversation) -> dict[str, Any]:
             {
                 "id": state.id,
                 "topic": state.topic,
-                "flow": state.name,
+                "flow": state_title(graph, state),
                 "state": state.state,
                 "slots": [
                     {"name": slot.name, "value": slot.value, "turn": slot.turn, "by": slot.by} for slot in state.slots
@@ -110,7 +111,7 @@ def render_svg(conversation: Conversation) -> str:
 
 def _topic_row(graph: Graph, topic: Topic, top: int) -> tuple[int, list[str]]:
     """The height of a topic's row and its shapes."""
-    title = f"{topic_name(graph, topic)} · {len(topic.questions) + len(topic.gist)} questions"
+    title = f"{topic_title(graph, topic)} · {len(topic.questions) + len(topic.gist)} questions"
     lines = [f"since turn {topic.opened + 1}"]
     lines += [f"re-opened at {', '.join(str(turn + 1) for turn in topic.reopened[-6:])}"] if topic.reopened else []
     for turn in topic.questions[-4:]:
@@ -121,7 +122,7 @@ def _topic_row(graph: Graph, topic: Topic, top: int) -> tuple[int, list[str]]:
     below, state_left = top, _MARGIN + _TOPIC_WIDTH + 3 * _GAP
     for state in graph.states_of(topic):
         slots = [f"{slot.name}: {clip(slot.value, 40)} (turn {slot.turn + 1})" for slot in state.slots]
-        heading = f"#{state.id + 1} {state.name or 'unnamed'}: {state.state}"
+        heading = f"#{state.id + 1} {state_title(graph, state)}: {state.state}"
         shapes.append(_box(state_left, below, _STATE_WIDTH, heading, slots, state is graph.state))
         from_x, from_y, to_y = _MARGIN + _TOPIC_WIDTH, top + 20, below + 20
         shapes.append(

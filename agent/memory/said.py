@@ -6,17 +6,19 @@ import re
 from collections.abc import Collection
 
 from agent.memory.claims import Reason
+from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
+from agent.memory.heads import plainly_said
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import (
     SpokenSentence,
-    act_in,
     agrees,
     asks,
     bad_news,
     clauses,
     denies,
     offers,
+    plain_words,
     promises,
     refuses,
     sentences,
@@ -31,6 +33,8 @@ from agent.memory.words import content_stems, words_of
 _NUMERIC = frozenset(
     {"price", "amount", "total", "balance", "deposit", "phone", "number", "code", "reference", "quantity", "time"}
 )
+_PRICES = frozenset({"price", "amount", "total", "balance", "deposit"})
+_FREE = re.compile(r"\b(?:nothing|free|no charge|without charge|included)\b", re.IGNORECASE)
 _NUMBERS = frozenset(
     "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty"
     " forty fifty sixty seventy eighty ninety hundred thousand half quarter noon midday midnight a an both double pair"
@@ -39,8 +43,18 @@ _NUMBERS = frozenset(
 _UNKNOWN = re.compile(
     r"\b(?:I|we) (?:don't|do not|didn't|did not) (?:know|recogni[sz]e|understand|mind)\b", re.IGNORECASE
 )
+_ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"^(?:the|an?|your|our|my|his|her|their|its?|this|that|these|those|both|all|i|we|you|he|she|they|there|room|[A-Z]\w+"
+    r"|\w+(?: \w+)? (?:is|are|has|have|was|were))\b"
+    r"|^(?:i|we|you|he|she|it|they|that|there)'",
+    re.IGNORECASE,
+)
+_OTHER_SUBJECT = re.compile(r"^(?:there|i|we|the|your|you|an?|nothing|nobody|no one)\b", re.IGNORECASE)
 _ID_DIGITS = 5  # a value with so many digits is an identifier
 _KEEPS_ID = frozenset({"code", "phone", "email"})
+_COULD = re.compile(r"\b(?:i|we|you)(?: could|'d| would)\b", re.IGNORECASE)
+_IS_VALUE = re.compile(r"^(?!(?:it|that|this|there|they|those|these)\b)\S.*?\b(?:is|are|costs?)\s+$", re.IGNORECASE)
 _OFFERED_KINDS = frozenset({"date", "time", "month"})
 
 
@@ -75,22 +89,41 @@ def status_problem(question: Question, flows: Flows, by: Speaker, words: str, sp
             return "denied"
         clause = _clause(sentence, span)
         outside = clause.replace(value, " ") if value in clause else text.replace(value, " ")
-        if (
-            denies(outside)
-            or (denies(text.replace(value, " ")) and not denies(value))
-            or _cut_denial(words[sentence.start : span[0]])
-        ):
+        if denies(_ANSWERED.sub("", outside)) or _denied_elsewhere(sentence, span) or _cut_denial(sentence, span):
             return "denied"
         if bad_news(text.replace(value, " ")) and not denies(value):
             return "denied"
-        if promises(clause) or (offers(text) and act_in(sentence, flows.acts) is None):
+        if not plainly_said(text, max(0, span[0] - sentence.start), span[1] - sentence.start):
+            return "unconfirmed"
+        if promises(clause) or (offers(clause) and act_in(sentence, flows.acts) is None):
             return "unconfirmed"
     return None
 
 
-def _cut_denial(before: str) -> bool:
+def _cut_denial(sentence: SpokenSentence, span: tuple[int, int]) -> bool:
     """Whether the words of a sentence right before a value deny it ("I have not | booked it")."""
+    before = _ANSWERED.sub("", plain_words(sentence.text[: max(0, span[0] - sentence.start)]))
     return any(denies(word) for word in before[-12:].split()[-2:])
+
+
+def _denied_elsewhere(sentence: SpokenSentence, span: tuple[int, int]) -> bool:
+    """Whether another clause of the sentence denies what a value states.
+
+    A denial that begins an answer ("No, it is here"), or that has a subject of its own beside a value that has one too
+    ("… is renewed, so there's nothing to pay"), is about something else.
+    """
+    start, end = max(0, span[0] - sentence.start), span[1] - sentence.start
+    parts = clauses(sentence.text)
+    own = [text for at, text in parts if at < end and start < at + len(text)]
+    for at, text in parts:
+        if at < end and start < at + len(text):
+            continue
+        rest = _ANSWERED.sub("", text) if at == 0 else text
+        if not denies(rest):
+            continue
+        if not own or not _SUBJECT.search(plain_words(own[0])) or not _OTHER_SUBJECT.search(plain_words(rest)):
+            return True
+    return False
 
 
 def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
@@ -102,9 +135,9 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
         return "not_said"  # the end of a value may have been cut off
     kinds = frozenset(found.kind for found in values_in(value))
     for sentence in _within(words, span):
-        if supposes(sentence.text):
+        if supposes(sentence.text) and not (by == "agent" and _offer_taken(graph, question, sentence)):
             return "condition"
-        if _denied(_clause(sentence, span), value) or taken(sentence.text):
+        if _denied(_clause(sentence, span), value) or taken(_clause(sentence, span)):
             return "denied"
         if by == "caller":
             if asks(sentence.text):
@@ -114,6 +147,18 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
         if problem is not None:
             return problem
     return None
+
+
+def _offer_taken(graph: Graph, question: Question, sentence: SpokenSentence) -> bool:
+    """Whether "I could make you a bouquet for $38" was taken by the caller's next words."""
+    reply = graph.question(question.id + 1)
+    first = sentences(reply.text)[:1] if reply is not None else ()
+    return (
+        bool(_COULD.search(sentence.text))
+        and not supposes(_COULD.sub(" ", sentence.text))
+        and bool(first)
+        and agrees(first[0].text)
+    )
 
 
 def _denied(clause: str, value: str) -> bool:
@@ -129,6 +174,9 @@ def _offer_problem(
     told = sentences(question.answer or "")
     asked = asks(sentence.text)
     choices = bool(kinds & _OFFERED_KINDS) and offers(sentence.text)
+    before, found, _ = sentence.text.partition(value)
+    if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):
+        return None  # "a zip is $35": so it is, whatever is asked next and answered
     if not asked and not choices and not (told and asks(told[-1].text)):
         return None
     reply = graph.question(question.id + 1)
@@ -160,6 +208,10 @@ def _mentions(text: str, value: str) -> bool:
 def fits(attribute: str, value: str) -> bool:
     """Whether a value has the form that its attribute's name promises."""
     last = attribute.rsplit(" ", 1)[-1]
+    if last == "time" and {found.kind for found in values_in(value)} & {"date", "month"}:
+        return True
+    if last in _PRICES and _FREE.search(value):
+        return True
     if last in _NUMERIC and value.isascii():
         return any(char.isdigit() for char in value) or bool(set(words_of(value)) & _NUMBERS)
     if last == "email":

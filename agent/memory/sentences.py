@@ -7,14 +7,11 @@ as anything else is not one. The words are English; in other languages a questio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from agent.memory.flows import ActKind
-
 _END = re.compile(r"[.?!…]+[\"”')\]]*(?=\s|$)|[。？！؟।]+")
-_ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|Nr|Prof|vs|approx|e\.g|i\.e)|\b[A-Z])\.$")
+_ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|Nr|Prof|vs|approx|e\.g|i\.e)|(?<!\b[A-Z] )\b[A-Z])\.$")
 _HALF_DAY = re.compile(r"\b[ap]\.\s?m\.$", re.IGNORECASE)
 _QUESTION_END = re.compile(r"[?？؟][\"”')\]]*$")
 _CLAUSE_END = re.compile(r"[,;:]\s+|\s[–—-]\s|,?\s+(?:and|but|so|then|while)\s+", re.IGNORECASE)
@@ -27,20 +24,34 @@ _OPENING = re.compile(
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|once|when|whenever|as soon as|as long as|provid(?:ed|ing)|assum(?:e|ing)|suppos(?:e|ing|ed)"
     r"|in case|in the event|the moment|whether|would|'d|could|might|may(?! \d)|either|depending|on condition|otherwise"
-    r"|imagine|let's say|subject to|pending|tentatively|provisionally|unconfirmed)\b",
+    r"|where|wherever|imagine|let's say|i promise|subject to|pending|tentatively|provisionally|unconfirmed)\b",
+    re.IGNORECASE,
+)
+_TO_DO = re.compile(  # "sign here and it is done", "one more click and the form is sent"
+    r"^(?:(?:just|simply|please|first|now|only)\s+)*(?:(?:one|another|a|your)(?: \w+){1,3}|(?:send|sign|pay|give|tell"
+    r"|call|click|press|confirm|reply|bring|fill|say|show|let|come|go|wait|use|enter|type|drop|hand|mail|email|e-mail|text"
+    r"|provide|transfer|complete|visit|log|write|return|answer|read|spell|open|choose|pick|select|accept|agree|do|take"
+    r"|put|ask|check|hold|stay|make|get|leave|swipe|scan|upload|deposit)\b[^.?!]*?),? and"
+    r" (?:then )?(?:it|that|this|they|everything|all|the|your|a|an|you|we|i)\b",
+    re.IGNORECASE,
+)
+_TO_COME = re.compile(  # "tomorrow the table is booked": a time at the head, then another subject
+    r"^(?:tomorrow|tonight|later|soon|next \w+|by \w+|from \w+ on|in (?:an?|the|\w+) (?:\w+ )?(?:seconds?|minutes?"
+    r"|hours?|moments?|days?|weeks?))(?: \w+)?,? (?:it|that|this|they|everything|the|your|a|an|we|i|you)\b",
     re.IGNORECASE,
 )
 _TIMED = re.compile(r"\b(?:after|before|until|till|only|by the time)\b", re.IGNORECASE)
 _FUTURE = re.compile(
     r"\b(?:will|'ll|won't|going to|gonna|shall|should|about to|let me|let's|want(?:s|ed)? to|try|tries|tried|trying"
-    r"|attempt\w*|plan\w*|intend\w*|must|can|can't|able to"
+    r"|attempt\w*|plan(?:s|ned|ning)?|intend\w*|must|can|can't|able to"
     r"|(?:need|have|has|had|ought|happy|glad|like|is|are|be|get|gets) to|wish\w*|want(?:s|ed)?)\b"
     r"|\b(?:is|are|was|were)\s+(?:being|to be)\b",
     re.IGNORECASE,
 )
 NEGATION = re.compile(
-    r"\b(?:not|\w+n't|never|no|nothing|none|neither|nor|nobody|no one|without|cannot|fail(?:ed|s|ure)?|unable"
-    r"|unsuccessful\w*|far from|yet to|hardly|barely|almost|nearly|as good as|declined|rejected|refused|bounced"
+    r"\b(?:not|\w+n't|never|no|nothing|nowhere|ceas(?:e|ed|es)|none|neither|nor|nobody|no one|without|cannot"
+    r"|fail(?:ed|s|ure)?|unable|unsuccessful\w*|far from|yet to|hardly|barely|almost|nearly|as good as"
+    r"|declined|rejected|refused|bounced"
     r"|instead of|rather than|supposed|impossible|undone|mistake\w*|error\w*|wrong\w*)\b",
     re.IGNORECASE,
 )
@@ -49,7 +60,8 @@ _HEDGE = re.compile(
     r"\b(?:seem\w*|appear\w*|looks? like|thinks?|thought|believes?|guess\w*|hop(?:e|es|ing)|probably|perhaps|maybe"
     r"|possibly|likely|apparently|allegedly|presumably|make sure|be sure|making sure|check (?:if|that|whether)"
     r"|see (?:if|that|it)|(?:you|they|he|she|it|who|somebody|someone|system|email|letter|note|page|screen) (?:\w+ )?"
-    r"(?:sa(?:y|ys|id)|told|tell|claim\w*|mention\w*|wrote|promised)|according to|heard|expect\w*|waiting for"
+    r"(?:sa(?:y|ys|id)|told|tell|claim\w*|mention\w*|wrote|promised)"
+    r"|says|tells|claims|reckons|insists|swears|assures|assumes|suggests?|according to|heard|expect\w*|waiting for"
     r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone"
     r"|everybody|anyone|somebody else|someone else|others?|most|another (?:caller|customer|guest))\b",
     re.IGNORECASE,
@@ -61,20 +73,26 @@ _QUESTION_START = re.compile(
 )
 _OFFER = re.compile(
     r"\b(?:free|available|availability|open slot|opening|on offer|to choose from|how about|what about"
-    r"|(?:we|i) (?:have|do|also have|still have|could|can)|there(?:'s| is| are)|either)\b",
+    r"|(?:we|i) (?:have(?! (?:now |just |already |also |both )*\w+(?:ed|en|ut|id|one|et|ent|ade)\b)|do"
+    r"|also have|still have|could|can)|there(?:'s| is| are)|either)\b",
     re.IGNORECASE,
 )
 _TAKEN = re.compile(
     r"\b(?:we|they|everything|all|every\w*|he|she|that (?:day|time|slot|one))(?:'re|'s| is| are) (?:all )?"
     r"(?:booked|reserved)\b(?! (?:for (?:you|your)|under|in your|on your))"
     r"|\b(?:fully|completely|already|solidly?|totally) (?:booked|reserved)\b"
-    r"|\b(?:booked|reserved|ordered|sold|sent|paid|done|cancelled|delivered) (?:out|up|solid|by|through|over)\b",
+    r"|\b(?:booked|reserved|ordered|sold|sent|paid|done|cancelled|delivered) (?:(?:out|up|solid|through|over)\b"
+    r"|by\b(?! (?:\d|noon|midday|midnight|tomorrow|tonight|today|then|now|the (?:\d|end)|next|half|mon|tue|wed|thu|fri"
+    r"|sat|sun|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec|one|two|three|four|five|six|seven|eight|nine|ten"
+    r"|eleven|twelve)))",
     re.IGNORECASE,
 )
 _AGREES = re.compile(
     r"^(?:(?:oh|ah|um|uh|well|okay|ok|great|perfect)[\s,.!]+)*(?:yes|yeah|yep|yup|sure|correct|exactly|right"
-    r"|that's right|that is right|ok|okay|go ahead|please do|do (?:it|that|so)|please|perfect|great|fine|sounds good"
-    r"|that works|works for me|good|absolutely|of course|si|sí|oui|ja|sim|да)\b",
+    r"|that's right|that is right|ok|okay|go ahead|please do|do (?:it|that|so)|please|perfect|great|fine"
+    r"|sounds (?:good|great|lovely|fine|perfect|nice)|that works|(?:that )?works for (?:me|us|both)|lovely|deal"
+    r"|that's (?:fine|good|great|perfect)|i'll take (?:it|that|this|them|the)|let's do (?:it|that)"
+    r"|good|absolutely|of course|si|sí|oui|ja|sim|да)\b",
     re.IGNORECASE,
 )
 _REFUSES = re.compile(
@@ -98,15 +116,6 @@ class SpokenSentence:
     def end(self) -> int:
         """The place behind its last character."""
         return self.start + len(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """A sentence in which the agent says that something was done."""
-
-    kind: ActKind
-    text: str
-    start: int
 
 
 @lru_cache(maxsize=2_000)
@@ -160,7 +169,7 @@ def asks(sentence: str) -> bool:
 def supposes(sentence: str) -> bool:
     """Whether a sentence tells of something that is so only under a condition, or is guessed or reported."""
     words = plain_words(sentence)
-    return bool(_HYPOTHETICAL.search(words) or _HEDGE.search(words))
+    return any(form.search(words) for form in (_HYPOTHETICAL, _HEDGE, _TO_DO, _TO_COME))
 
 
 def promises(clause: str) -> bool:
@@ -201,49 +210,3 @@ def agrees(reply: str) -> bool:
 def refuses(reply: str) -> bool:
     """Whether the caller says anything that could be a no, a wait or a change."""
     return bool(_REFUSES.search(reply.replace("’", "'")))
-
-
-def act_in(sentence: SpokenSentence, acts: Mapping[str, ActKind]) -> Act | None:
-    """The confirmed act that a sentence of the agent states, or None when it could mean anything else."""
-    text = sentence.text
-    if asks(text) or supposes(text) or denies(text) or bad_news(text) or timed(text):
-        return None
-    if taken(text):
-        return None
-    for _, clause in ((0, plain_words(text)), *clauses(text)):
-        found = _participle(plain_words(clause), tuple(acts))
-        if found is None:
-            continue
-        word, own = found
-        if not promises(own):
-            return Act(acts[word], text, sentence.start)
-    return None
-
-
-def _participle(clause: str, words: tuple[str, ...]) -> tuple[str, str] | None:
-    """The first participle of an act in a clause, and the clause up to its end."""
-    match = _forms(words).search(clause)
-    if match is None:
-        return None
-    word = next(group for group in match.groups() if group).lower()
-    if word not in words:  # "put you down"
-        first, *_, last = word.split()
-        word = f"{first} {last}"
-    return word, clause[: match.end()]
-
-
-_OBJECT = r"(?:\s+(?:it|that|this|them|you|him|her|everything|both))?\s+"
-
-
-@lru_cache(maxsize=16)
-def _forms(words: tuple[str, ...]) -> re.Pattern[str]:
-    """ "is booked", "has been booked", "I've booked", "I have put you down", and "Booked" at the head of a sentence."""
-    longest = sorted(words, key=len, reverse=True)
-    participles = "|".join(_OBJECT.join(re.escape(part) for part in word.split()) for word in longest)
-    adverbs = r"(?:(?:now|just|all|already|both|also|successfully|officially|herewith|hereby|duly|safely)\s+)*"
-    return re.compile(
-        rf"(?:\b(?:is|are|am)|'s|'re|'m|\b(?:has|have|'s|'ve)\s+{adverbs}been|\bwas|\bwere)\s+{adverbs}({participles})\b"
-        rf"|\b(?:i|we)(?:\s+have|'ve)?\s+{adverbs}({participles})\b"
-        rf"|^{adverbs}({participles})\b(?=\s*(?:[,.!;:]|$|for\b|at\b|on\b|under\b|and\b|to\b))",
-        re.IGNORECASE,
-    )

@@ -176,6 +176,7 @@ def note_sets(console: Console) -> dict[str, list[note_measures.NoteCase]]:
         "own, seen": [case for case in own if not case.held_out],
         "own, held out": [case for case in own if case.held_out],
         "own, third set": list(note_measures.own_cases(note_measures.THIRD)),
+        "own, fourth set": list(note_measures.own_cases(note_measures.FOURTH)),
     }
     reason = data.missing("calls/memory_cases.jsonl")
     if reason:
@@ -189,7 +190,7 @@ def phrasing_table(console: Console) -> None:
     table = Table(title="6. Words of an act", title_justify="left")
     for column in ("answers", "form", "answers", "lexical status", "claimed status taken"):
         table.add_column(column, justify="left" if column == "form" else "right")
-    for part in ("dev", "held_out"):
+    for part in note_measures.PHRASING_PARTS:
         answers = list(note_measures.phrasings(part))
         for form in dict.fromkeys(form for form, _ in answers):
             texts = [text for name, text in answers if name == form]

@@ -22,9 +22,11 @@ from tools.evals import data
 HERE = Path(__file__).parent
 CASES, PHRASINGS = HERE / "note_cases.toml", HERE / "status_phrasings.toml"
 THIRD = HERE / "note_cases_third.toml"  # written after the rules, first run after them
+FOURTH = HERE / "note_cases_fourth.toml"  # in five more subjects, first run after that
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 FILLER = HERE / "backref_templates.toml"
 OTHER_TURNS = 40
+PHRASING_PARTS = ("dev", "held_out", "second", "third")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ def _said(case: NoteCase, turn: int, by: str, value: str) -> bool:
 
 
 def _names(value: str, thing: str) -> bool:
-    return any(word in value.casefold() for word in thing.casefold().split() if len(word) > 3)
+    return any(word in value.casefold() for word in thing.casefold().split() if len(word) > 2)
 
 
 @dataclass(slots=True)

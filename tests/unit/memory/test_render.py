@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
+import pytest
+
 from agent.memory import Conversation, graph_view, render_svg, render_text
+from agent.memory.titles import topic_title
 
 
 def call() -> Conversation:
@@ -18,7 +21,7 @@ def call() -> Conversation:
 
 def test_text_shows_turns_states_and_what_was_cut_off() -> None:
     text = render_text(call())
-    assert "topic 1: table tom jerry (closed; since turn 1" in text
+    assert "topic 1: table at Tom Jerry's Bar (closed; since turn 1" in text
     assert "*topic 2: payment (open; since turn 2" in text
     assert "The reference is [interrupted]" in text
     assert "status: Tom & Jerry's <Bar> is booked on Friday. (turn 1, agent)" in text
@@ -47,3 +50,34 @@ def test_svg_is_well_formed_for_a_log_that_holds_what_xml_cannot() -> None:
     log = call().events_since(0)
     restored = Conversation.restore([{**log[0], "text": "a\x00b\x1b\ud800 table"}, *log[1:]])
     assert ElementTree.fromstring(render_svg(restored)).tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ("Hi, I'd like to book a room for two nights, can you book it?", "room for two nights"),
+        ("My line has been dead since Monday.", "line"),
+        ("Can you help me?", "“Can you help me?”"),
+        ("明日の三時に予約したいのですが、よろしいでしょうか", "“明日の三時に予約したいのですが、よろしいでしょうか”"),
+    ],
+)
+def test_a_topic_is_called_by_what_the_caller_named(said: str, title: str) -> None:
+    conversation = Conversation()
+    conversation.heard(said)
+    assert topic_title(conversation.graph, conversation.graph.topics[0]) == title
+
+
+@pytest.mark.parametrize(
+    ("said", "act", "title"),
+    [
+        ("Emma won't come today.", "Emma Brandt is reported sick for today.", "Emma Brandt"),
+        ("Oh, a haircut, please.", "Thursday at 4 pm is booked for you.", "haircut"),
+        ("Make it later.", "Okay, I've changed it.", "“Okay, I've changed it.”"),
+    ],
+)
+def test_a_thing_always_has_a_name(said: str, act: str, title: str) -> None:
+    conversation = Conversation()
+    conversation.heard(said)
+    conversation.answered(act, interrupted=False)
+    assert [state["flow"] for state in graph_view(conversation)["states"]] == [title]
+    assert "unnamed" not in render_text(conversation) + render_svg(conversation)

@@ -1,0 +1,119 @@
+"""Whether a statement begins plainly with what it is about: "The table is booked", and nothing before it.
+
+What can stand before a statement and turn it round has no end ("supposedly", "as far as I know", "your wife told us",
+"one click and"), so it is not listed: what may stand there is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import pairwise
+
+from agent.memory.sentences import clauses, plain_words, promises
+from agent.memory.words import words_of
+
+_FINITE = re.compile(
+    r"\b(?:is|are|(?<=i )am|was|were|has|have|had|stays?|stands?|remains?|starts?|begins?|continues?|goes|needs?|costs?"
+    r"|ends?|\w+n't)\b|\b(?:it|that|this|there|here|he|she|who|what|everything|i|you|we|they)'(?:s|re|ve|m|d)\b",
+    re.IGNORECASE,
+)
+_SHORTENED = re.compile(r"'s(?= )")  # "Leo's booked", unless another verb follows ("Leo's lesson is booked")
+_DETERMINERS = frozenset("the a an your our my his her their its this that these those".split())
+_PRONOUNS = frozenset("i we you he she it they us me him them there".split())
+_PLACING = frozenset(
+    "of for to at on in with from under by and or plus near between beside about over until till through per".split()
+)
+_NO_HEADS = frozenset(
+    "as in by on at from with without after before until till under to for like despite given since because where why"
+    " how who what which rumour rumor word while even though although sometimes often seldom not or but per via upon"
+    " tomorrow tonight later soon".split()
+)
+_UNFINISHED = frozenset({"to", "that", "whether", "if", "not"})
+_OF_DAYS = frozenset({"tomorrow", "tonight", "later"})
+_ADVERB = re.compile(r"(?<!fami)(?<!rep)(?<!ju)(?<!ear)(?<!dai)(?<!week)(?<!month)(?<!year)(?<!hour)ly$")
+_HEAD_WORDS = 14
+_ASIDE_WORDS = 5
+_SAYS_HOW = re.compile(
+    r"\b(?:is|are|was|were|has|have|been|got|\w{3,}ed|done|made|put|set)\b|'(?:s|re|ve|m)\b", re.IGNORECASE
+)
+_ORDERS = frozenset("you we they i he she one send sign pay say just".split())
+_AND = re.compile(r"\band(?: then)? $", re.IGNORECASE)
+_ORDERED = [["consider"], ["imagine"], ["take"], ["get"], ["have"], ["call"], ["mark"], ["make"]]
+_UNDONE = re.compile(r"^(?:\S+ ){1,4}had\b", re.IGNORECASE)  # "I had the seats reserved, and …"
+_AFTERWARDS = re.compile(r"^(?:then|later|afterwards|until)\b", re.IGNORECASE)
+_HABIT = re.compile(
+    r"\b(?:gets?|every (?:day|night|week|month|year|morning|evening|time|hour|\w+day)|each (?:day|night|week|month|year"
+    r"|morning|evening|time)|the same day)\b",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=2_000)
+def plainly_said(sentence: str, start: int = 0, end: int | None = None) -> bool:
+    """Whether the clause at `start` to `end` of a sentence begins with what it is about, and what stands before it is
+    a word or two, or a statement of how things are.
+    """
+    if _HABIT.search(sentence):
+        return False
+    end = len(sentence) if end is None else end
+    parts = clauses(sentence)
+    own = [place for place, (at, text) in enumerate(parts) if at < end and start < at + len(text)]
+    if not own:
+        return False
+    at, words = parts[own[0]]
+    clause = plain_words(words)
+    inside = max(0, start - at - (len(words) - len(clause)))
+    verbs = [place for place in _verbs(clause) if place < end - at]
+    if len(own) == 1 and sum(place < inside for place in verbs) + any(place >= inside for place in verbs) > 1:
+        return False  # "it's possible the invoice is paid"
+    if _UNDONE.search(clause) or any(_AFTERWARDS.search(text) for _, text in parts[own[-1] + 1 :]):
+        return False
+    if not verbs and (inside or words_of(clause)[:1] in _ORDERED):
+        return False  # "consider it booked"
+    before = [plain_words(text) for _, text in parts[: own[0]]]
+    if any(text and not _aside(text) for text in before):
+        return False
+    if before and _AND.search(sentence[:at]) and not _SAYS_HOW.search(before[-1]) and _begins(clause):
+        return _begins(before[-1])  # "one click and the table is booked", but "the suit and the dress are ready"
+    return _headed(clause)
+
+
+def _begins(clause: str) -> bool:
+    return bool(set(words_of(clause)[:1]) & (_DETERMINERS | _PRONOUNS))
+
+
+def _verbs(clause: str) -> list[int]:
+    """Where the finite verbs of a clause begin; a pronoun that one is joined to ("it's") stands before its place."""
+    told = clause.replace("’", "'")
+    found: list[int] = []
+    for verb in _FINITE.finditer(told):
+        joined = "'" in verb[0] and not verb[0].lower().endswith("n't")
+        found.append(verb.start() + verb[0].index("'") if joined else verb.start())
+    return found or [verb.start() for verb in _SHORTENED.finditer(told)][:1]
+
+
+def _aside(clause: str) -> bool:
+    words = words_of(clause)
+    if _SAYS_HOW.search(clause) or _verbs(clause):
+        return _headed(clause) and not promises(clause)
+    return len(words) <= _ASIDE_WORDS and bool(words) and words[0] not in _ORDERS
+
+
+def _headed(clause: str) -> bool:
+    """Whether a clause begins with one name for something ("the room for your son") up to its verb."""
+    verbs = _verbs(clause)
+    words = words_of(clause[: verbs[0]]) if verbs else words_of(clause)
+    if not verbs:
+        return not words or not (words[0] in _NO_HEADS or _ADVERB.search(words[0]))
+    if not words:
+        return True
+    if (
+        (len(words) > 1 and words[-1] in _UNFINISHED)
+        or len(words) > _HEAD_WORDS
+        or any(_ADVERB.search(word) for word in words)
+    ):
+        return False
+    if words[0] in _NO_HEADS and not (words[0] in _OF_DAYS and len(words) > 1 and words[1] in _PLACING):
+        return False
+    return not any(word in _DETERMINERS | _PRONOUNS and before not in _PLACING for before, word in pairwise(words))
