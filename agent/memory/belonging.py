@@ -17,7 +17,8 @@ _TOTAL = re.compile(
     r"\b(?:that (?:makes|comes to|leaves)|in total|in all|altogether|all together|the (?:new )?total)\b", re.IGNORECASE
 )
 _TOGETHER = re.compile(
-    r"\b(?:all(?: of (?:it|them))?|both|everything|each|together|the (?:two|three|four|five|six|whole|lot))\b", re.IGNORECASE
+    r"\b(?:all(?: of (?:it|them))?|both|everything|each|together|the (?:two|three|four|five|six|whole|lot))\b",
+    re.IGNORECASE,
 )
 _WHOLES = frozenset(content_stems("order bill invoice booking basket cart purchase receipt total account"))
 _LOOK_BACK = 6  # utterances
