@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -102,6 +102,20 @@ class Account:
         self.granted += granted
         self.answered = True
         self.refused = granted < wished
+
+
+@dataclass(slots=True)
+class Common:
+    """The common accounts of a payer until an hour ends. One that is too old to be used again is looked up anew."""
+
+    accounts: tuple[Account, ...]
+    until: datetime
+    used_at: float
+
+
+def hour_after(at: datetime) -> datetime:
+    """The end of the hour that a moment lies in."""
+    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)

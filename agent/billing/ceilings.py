@@ -15,13 +15,13 @@ import hmac
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import structlog
 
-from agent.billing.accounts import Account, AccountKey, LeaseStore, LeaseWish, Scope
+from agent.billing.accounts import Account, AccountKey, Common, LeaseStore, LeaseWish, Scope, hour_after
 from agent.billing.holds import Hold, StreamHold
 from agent.billing.prices import NANO, usd
 from agent.billing.pricing import utc_now
@@ -80,6 +80,7 @@ class Purse:
         self._session = session
         self._told: set[Step] = set()
         self._streams: set[StreamHold] = set()
+        self._common: Common | None = None
 
     @property
     def used_usd(self) -> float:
@@ -128,7 +129,9 @@ class Purse:
             hold.settle()
 
     def _accounts(self) -> tuple[Account, ...]:
-        return (self._session, *self._ceilings.accounts(self._payer))
+        if self._common is None or not self._ceilings.touch(self._common):
+            self._common = self._ceilings.common(self._payer)
+        return (self._session, *self._common.accounts)
 
     def _tell(self, step: Step, account: Account) -> Step:
         if step not in self._told:
@@ -154,7 +157,7 @@ class SpendingCeilings:
         self._now = now
         self._accounts: dict[AccountKey, Account] = {}
         self._digests: dict[tuple[str, str], str] = {}
-        self._touched: dict[AccountKey, Account] = {}  # since the last exchange
+        self._touched: set[Account] = set()  # since the last exchange
         self._swept_at = 0.0
         self._reachable = True
         for tier in Tier:
@@ -186,7 +189,7 @@ class SpendingCeilings:
     def reached(self, payer: Payer) -> CeilingReached | None:
         """Whether a new session of this payer would find no room; None when it would."""
         need = self.turn_nano(payer.tier)
-        for account in self.accounts(payer):
+        for account in self._accounts_of(payer):
             if account.room < need:
                 self.count(account.key.scope, payer.tier, "refused")
                 until = account.key.until
@@ -198,13 +201,26 @@ class SpendingCeilings:
         """Counts that a ceiling made a session cheaper, ended it, or refused it."""
         self._metrics.add(catalog.SPENDING_LIMITED, scope, tier, action)
 
-    def accounts(self, payer: Payer) -> tuple[Account, ...]:
+    def common(self, payer: Payer) -> Common:
         """The common accounts of a payer in the present hour and day."""
-        return tuple(self._accounts_of(payer))
+        accounts = tuple(self._accounts_of(payer))
+        kept = all(self._accounts.get(account.key) is account for account in accounts)
+        return Common(accounts, hour_after(self._now()) if kept else datetime.min.replace(tzinfo=UTC), clock.now())
+
+    def touch(self, common: Common) -> bool:
+        """Notes that these accounts are used again; False where they may have changed, or have been forgotten."""
+        now = clock.now()
+        if self._now() >= common.until or now - common.used_at > IDLE_S / 2:
+            return False
+        common.used_at = now
+        for account in common.accounts:
+            account.used_at = now
+        self._touched.update(common.accounts)
+        return True
 
     def _accounts_of(self, payer: Payer) -> Iterator[Account]:
         tier, now = payer.tier, self._now()
-        hour = _hour_after(now)
+        hour = hour_after(now)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         yield self._account(AccountKey(Scope.SUBJECT_DAY, tier, self._digest("s", payer.subject), day))
         if payer.key is not None:
@@ -228,7 +244,7 @@ class SpendingCeilings:
                 return account  # not kept: those of the tier and of the process, which were there first, hold
             self._accounts[key] = account
         account.used_at = clock.now()
-        self._touched[key] = account
+        self._touched.add(account)
         return account
 
     def _digest(self, kind: str, name: str) -> str:
@@ -255,12 +271,12 @@ class SpendingCeilings:
 
     async def exchange(self, store: LeaseStore) -> None:
         """Asks once for what is needed and gives back what is not. Never raises for a database that is down."""
-        touched, self._touched = self._touched, {}
+        touched, self._touched = self._touched, set()
         if clock.now() - self._swept_at >= SWEEP_EVERY_S:
             self._swept_at = clock.now()
             touched |= await self._sweep()
         wishes: list[tuple[Account, LeaseWish]] = []
-        for account in touched.values():
+        for account in touched:
             wish = account.wish(idle=_idle(account)) if account.shared else 0
             if wish:
                 owed = min(wish, account.spent - account.granted)
@@ -293,12 +309,12 @@ class SpendingCeilings:
         except TimeoutError:
             log.warning("leases not given back")
 
-    async def _sweep(self) -> dict[AccountKey, Account]:
+    async def _sweep(self) -> set[Account]:
         """Drops the accounts of windows that are over and those that nobody uses; returns what holds a lease in vain.
 
         Thousands of accounts are looked through in pieces, between which calls go on.
         """
-        returning: dict[AccountKey, Account] = {}
+        returning: set[Account] = set()
         for count, (key, account) in enumerate(list(self._accounts.items())):
             if count % SWEEP_PIECE == 0:
                 await asyncio.sleep(0)
@@ -307,14 +323,14 @@ class SpendingCeilings:
             if account.reserved == 0 and (over or settled):
                 del self._accounts[key]
             elif _idle(account):
-                returning[key] = account
+                returning.add(account)
         self._metrics.set(catalog.SPENDING_ACCOUNTS, value=len(self._accounts))
         return returning
 
     def _show(self) -> None:
         for tier in Tier:
             for scope in (Scope.TIER_HOUR, Scope.PROCESS_HOUR):
-                account = self._accounts.get(AccountKey(scope, tier, "", _hour_after(self._now())))
+                account = self._accounts.get(AccountKey(scope, tier, "", hour_after(self._now())))
                 share = 0.0 if account is None else account.used / account.limit
                 self._metrics.set(catalog.SPENDING_USED, scope, tier, value=share)
 
@@ -325,10 +341,6 @@ def _idle(account: Account) -> bool:
 
 def _limit_of(limits: TierCeilings, scope: Scope) -> float:
     return getattr(limits, f"{scope}_usd")
-
-
-def _hour_after(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def _nano(dollars: float) -> int:

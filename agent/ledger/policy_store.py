@@ -20,6 +20,16 @@ from agent.policy.store import LIMIT
 
 _ONE_AT_A_TIME: Final = 7_403_926_582  # any number that nobody else takes as a PostgreSQL advisory lock
 
+_newest: Final = (
+    select(assignments.c.tier, func.max(assignments.c.revision).label("revision"))
+    .group_by(assignments.c.tier)
+    .subquery()
+)
+_IN_FORCE: Final = select(assignments).join(
+    _newest, and_(assignments.c.tier == _newest.c.tier, assignments.c.revision == _newest.c.revision)
+)
+"""Asked every second: made once."""
+
 
 class SqlPolicyStore:
     """A `PolicyStore`. With `migrated` every call waits for the schema first."""
@@ -42,15 +52,9 @@ class SqlPolicyStore:
             yield SqlPolicyTransaction(connection)
 
     async def current(self) -> Sequence[Revision]:
-        newest = (
-            select(assignments.c.tier, func.max(assignments.c.revision).label("revision"))
-            .group_by(assignments.c.tier)
-            .subquery()
-        )
-        same = and_(assignments.c.tier == newest.c.tier, assignments.c.revision == newest.c.revision)
         await self._schema()
         async with self._engine.connect() as connection:
-            return [_revision(row) for row in await connection.execute(select(assignments).join(newest, same))]
+            return [_revision(row) for row in await connection.execute(_IN_FORCE)]
 
     async def _schema(self) -> None:
         if self._migrated is not None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Final
 
+from agent.core import clock
+from agent.core.audio import bytes_for, duration_s
 from agent.core.calls import ErrorKind
 from agent.providers.audio_format import SpeechDecoder, UnknownFormatError
 from agent.providers.base import Audio
 from agent.providers.call import ProviderCall
 from agent.providers.output_check import audible
+
+LONGEST_HELD_S: Final = 0.25  # of audio that waits for more of it
 
 
 async def audio_of(
@@ -16,21 +21,64 @@ async def audio_of(
 ) -> AsyncGenerator[Audio]:
     """Streams the audio of an answer; `rate` is that of the bare PCM that was asked for, in Hz.
 
+    Audio that comes faster than it is played is given out in larger pieces: each costs a walk through the whole service
+    and a frame to the caller, who has enough in hand meanwhile.
+
     Raises ProviderError: `malformed` for a format that is not known, before any of it is given out; `empty` for an
     answer that stays under -50 dBFS to its end.
     """
     try:
-        decoder = SpeechDecoder(rate, headers)
-        async for data in chunks:
-            if pcm := decoder.feed(data):
-                if call.first_output_at is None and audible(pcm):
-                    call.first_output()
-                yield Audio(pcm, call.provider)
-        if pcm := decoder.finish():
-            if call.first_output_at is None and audible(pcm):
-                call.first_output()
+        decoder, pieces = SpeechDecoder(rate, headers), _GrowingPieces()
+        try:
+            async for data in chunks:
+                if pcm := decoder.feed(data):
+                    _note_output(call, pcm)
+                    if piece := pieces.add(pcm, sounds=call.first_output_at is not None):
+                        yield Audio(piece, call.provider)
+        except UnknownFormatError:
+            raise
+        except Exception:
+            if piece := pieces.rest():
+                yield Audio(piece, call.provider)
+            raise
+        if pcm := pieces.rest() + decoder.finish():
+            _note_output(call, pcm)
             yield Audio(pcm, call.provider)
     except UnknownFormatError:
         raise call.error(ErrorKind.MALFORMED) from None
     if call.first_output_at is None:
         raise call.error(ErrorKind.EMPTY)
+
+
+def _note_output(call: ProviderCall, pcm: bytes) -> None:
+    if call.first_output_at is None and audible(pcm):
+        call.first_output()
+
+
+class _GrowingPieces:
+    """Holds audio back until there is half as much of it as the caller has in hand, but never much."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._given_s = 0.0
+        self._began = 0.0
+
+    def add(self, pcm: bytes, *, sounds: bool) -> bytes:
+        """Takes what has come; returns what is given out now. What comes before the first sound is not held back."""
+        self._held += pcm
+        if not sounds:
+            return self.rest()
+        now = clock.now()
+        if not self._given_s:
+            self._began = now
+        in_hand_s = self._given_s - (now - self._began)
+        if len(self._held) < bytes_for(min(in_hand_s / 2, LONGEST_HELD_S)):
+            return b""
+        self._given_s += duration_s(len(self._held))
+        return self.rest()
+
+    def rest(self) -> bytes:
+        """All that is held back."""
+        held = bytes(self._held)
+        self._held.clear()
+        return held

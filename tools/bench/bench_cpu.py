@@ -3,7 +3,8 @@
 Processor time (user and system, all threads) of the service alone; the sandbox and the callers are other processes. It
 is far steadier than waiting times on a machine that does something else as well, though not free of its neighbours:
 caches and the second thread of a core are shared. Every kind of call is played in turn, round after round, and the
-median of the rounds counts. `--against` plays the same to a second checkout, in the same rounds, for the ratio.
+median of the rounds counts. `--against` plays the same to a second checkout at the same time, on the same core, so that
+whatever the machine does besides slows both alike: the ratio is what to believe.
 
 What is left over between kinds is what the finer figures are made of: a turn is what typing callers cost beyond silent
 ones, since the microphones of both are on.
@@ -35,7 +36,7 @@ from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session
 from voice_loadtest.script import Speak, Step, Type, Wait
 
 SPOKEN: Final = ("room_01", "room_03", "smalltalk_01", "order_04")
-TYPED: Final = "tell me about the rooms"
+TYPED: Final = "thank you"
 STAGGER_S: Final = 0.1
 SETTLE_S: Final = 2.0  # from the last call's beginning to the measurement
 ROOM_RMS: Final = 20.0  # of 32,768: a quiet room
@@ -201,8 +202,10 @@ async def measure(options: argparse.Namespace) -> list[Subject]:
                 subject.memory = subject.process.memory_info().rss
             for number in range(options.rounds):
                 for kind in options.kinds:
-                    for subject in subjects:
-                        window = await play(subject, kind, options.calls, options.seconds)
+                    windows = await asyncio.gather(
+                        *(play(subject, kind, options.calls, options.seconds) for subject in subjects)
+                    )
+                    for subject, window in zip(subjects, windows, strict=True):
                         subject.windows.setdefault(kind, []).append(window)
                         print(
                             f"round {number + 1} {kind:8} {subject.name:6} {window.call_share:.3%} of a core a call,"

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from agent.billing.accounts import AccountKey
 from agent.billing.ceilings import Payer, Scope, Step
 from agent.billing.prices import NANO
 from agent.budgets import Tier
@@ -282,6 +283,37 @@ def test_idle_accounts_give_back_what_they_do_not_need() -> None:
         assert sum(database.leased.values()) == 4 * 3_000_000 + 2_000_000 * 4  # each of the four shared scopes
 
     run_virtual(scene())
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 600.0])
+def test_a_purse_spends_from_the_accounts_that_hold_now(pause_s: float) -> None:
+    """Also when the hour has ended since its last use, and when its accounts have been forgotten meanwhile."""
+
+    async def scene() -> None:
+        process, database = Process(), SharedLeases()
+        purse = process.ceilings.purse(stranger())
+        running = asyncio.create_task(process.ceilings.run(database))
+        for _ in range(3):
+            purse.spend(4_000_000)
+            await asyncio.sleep(1)
+        await asyncio.sleep(pause_s)
+        process.clock.at += timedelta(hours=1)
+        await asyncio.sleep(1)
+        purse.spend(1_000_000)
+        await asyncio.sleep(1)
+        running.cancel()
+        await asyncio.wait({running})
+        by_scope = {scope: spent for (scope, until), spent in _leased(database).items() if until == NOON.hour + 2}
+        assert by_scope == {Scope.ADDRESS_HOUR: 1_000_000, Scope.TIER_HOUR: 1_000_000}
+        assert sum(spent for (scope, _), spent in _leased(database).items() if scope is Scope.SUBJECT_DAY) == 13_000_000
+
+    run_virtual(scene())
+
+
+def _leased(database: SharedLeases) -> dict[tuple[Scope, int], int]:
+    """What is leased at the end, by scope and by the hour at which its window ends."""
+    keys = [key for key in database.leased if isinstance(key, AccountKey) and key.until is not None]
+    return {(key.scope, key.until.hour if key.until else 0): database.leased[key] for key in keys}
 
 
 async def test_thought_and_said_are_priced_as_the_ledger_prices_them() -> None:
