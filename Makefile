@@ -34,7 +34,12 @@ boards: $(STAMP) ## Make boards and rules again from their code
 docs: $(STAMP) ## Make the references and .env.example again from the declarations
 	@$(BIN)/python -m tools.docs
 
-test: $(STAMP) check ## Run all checks and tests
+EDGE := deploy/edge/node_modules/.installed
+$(EDGE): deploy/edge/package-lock.json
+	@if command -v npm >/dev/null; then cd deploy/edge && npm ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules/.installed; \
+	else echo "npm is not here: the tests of the edge are skipped"; fi
+
+test: $(STAMP) check $(EDGE) ## Run all checks and tests
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
 	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
@@ -68,6 +73,9 @@ chaos-subset: $(STAMP) ## The pairwise subset of it, as make test runs it (2 min
 
 attack: $(STAMP) ## Attack a service of its own as a stranger would, and write the list of docs/security.md
 	@$(BIN)/python -m tools.attack $(ARGS)
+
+kills: $(STAMP) ## Kill a process of two 100 times under 30 calls (needs PostgreSQL)
+	@KILLS=100 KILL_CALLS=30 $(BIN)/python -m pytest -q -s tests/e2e/test_owners.py -k kill_9 $(ARGS)
 
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 	@$(BIN)/python -m tools.chaos.outage $(ARGS)

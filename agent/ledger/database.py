@@ -25,6 +25,11 @@ _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+async
 _MIGRATION_LOCK: Final = 7_403_926_581  # any number that nobody else takes as a PostgreSQL advisory lock
 _BUSY_MS: Final = 5_000  # how long SQLite waits for another process that writes
 _CONNECT_S: Final = 3.0  # how long a connection attempt may take
+_LIMITS: Final = {
+    # a process that was suspended within a transaction must not keep its rows from who goes on with its calls
+    "idle_in_transaction_session_timeout": "3s",
+    "statement_timeout": "60s",
+}
 
 
 def parse_url(url: str) -> URL:
@@ -49,7 +54,9 @@ def create_engine(url: str) -> AsyncEngine:
     file = sqlite_file(parsed)
     if file is not None:
         _make_writable(file)
-    connect: dict[str, Any] = {"timeout": _BUSY_MS / 1000} if sqlite else {"timeout": _CONNECT_S}
+    connect: dict[str, Any] = (
+        {"timeout": _BUSY_MS / 1000} if sqlite else {"timeout": _CONNECT_S, "server_settings": _LIMITS}
+    )
     options = EngineConfig(
         connect_args=connect,
         json_serializer=_encode,
@@ -131,6 +138,8 @@ async def migrate(engine: AsyncEngine) -> str:
     one_at_a_time = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     async with one_at_a_time, engine.begin() as connection:
         if engine.dialect.name == "postgresql":
+            for name in _LIMITS:  # a step may take its time
+                await connection.execute(text(f"SET LOCAL {name} = 0"))
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         else:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -18,6 +18,7 @@ from agent.ledger.writer import lock_for_writing
 from agent.telemetry.events import SessionOutcome
 
 WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database
+TAKE_S: Final = 5.0  # who comes back does: a suspended owner may hold the row for 3 s
 FINAL: Final = frozenset({SessionOutcome.COMPLETED, SessionOutcome.COST_CAP, SessionOutcome.TOO_LONG})
 """How a session ends for good: its resume token opens nothing any more."""
 
@@ -34,8 +35,8 @@ class SessionHistory:
         """What a session was so far; None for one that the ledger has never seen.
 
         `take_over` makes this process its owner, unless it is over for good. Raises SQLAlchemyError, OSError, and
-        TimeoutError after a second: a query that hangs is cancelled, and how long the driver takes for that is nobody's
-        business.
+        TimeoutError after a second, or five: a query that hangs is cancelled, and how long the driver takes for that is
+        nobody's business.
         """
         if not self._ledger.reachable:
             raise TimeoutError
@@ -43,7 +44,7 @@ class SessionHistory:
         self._late.add(reading)
         reading.add_done_callback(self._late.discard)
         try:
-            await asyncio.wait({reading}, timeout=WAIT_S)
+            await asyncio.wait({reading}, timeout=TAKE_S if take_over else WAIT_S)
             if not reading.done():
                 raise TimeoutError
             return reading.result()

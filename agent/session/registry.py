@@ -33,7 +33,7 @@ class History(Protocol):
     async def past(self, session_id: str, *, take_over: bool) -> ResumedState | None:
         """None for a session that never was. `take_over` makes this process its owner, unless it is over for good.
 
-        Raises, after a second at most, when it cannot be told.
+        Raises, after a few seconds at most, when it cannot be told.
         """
         ...
 
@@ -153,8 +153,8 @@ class Registry:
             return self.open(claims, capabilities), False
         try:
             past = await self._history.past(claims.session_id, take_over=claims.resume)
-        except Exception:
-            log.warning("history not restored", session_id=claims.session_id)
+        except Exception as error:
+            log.warning("history not restored", session_id=claims.session_id, error=type(error).__name__)
             if not claims.resume:
                 return self.open(claims, capabilities), False
         else:

@@ -48,7 +48,7 @@ class Replica:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "agent", "serve", cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
-        async with asyncio.timeout(90), httpx.AsyncClient() as client:
+        async with asyncio.timeout(180), httpx.AsyncClient(trust_env=False) as client:
             while True:
                 assert self.process.returncode is None, self.log.read_text()[-2000:]
                 try:
@@ -153,6 +153,15 @@ class Returning:
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     pause_s: float = 0.0
 
+    def __post_init__(self) -> None:
+        self._finished = asyncio.Event()
+
+    async def finished_a_turn(self) -> None:
+        """Waits for the end of one more turn."""
+        self._finished.clear()
+        async with asyncio.timeout(120):
+            await self._finished.wait()
+
     async def talk(self, done: asyncio.Event) -> None:
         """Talks until `done`, and hangs up."""
         chosen = random.Random(self.seed)
@@ -207,5 +216,6 @@ class Returning:
                     await line.send(json.dumps({"type": "pong", "id": message["id"]}))
                 if message["type"] == "turn.metrics":
                     self.told.append(message["turn"])
+                    self._finished.set()
                     break
             await asyncio.sleep(self.pause_s)

@@ -12,7 +12,7 @@ from agent.ledger.database import only_process
 
 def test_a_second_service_on_the_same_file_says_what_to_do_and_a_later_one_may_have_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'folder' / 'ledger.db'}"
-    with only_process(url), pytest.raises(ConfigurationError, match="another process .* PostgreSQL"), only_process(url):
+    with only_process(url), pytest.raises(ConfigurationError, match="SQLite is for one process"), only_process(url):
         pass
     with only_process(url):
         assert (tmp_path / "folder" / "ledger.db").exists()
