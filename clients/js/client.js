@@ -11,8 +11,8 @@
  *     };
  *
  * Every message of the server is an event of its type; `detail` is the message with `epoch`, which grows
- * when turn numbers begin again: with a new session, and when another process goes on with one. `reply.text` also has `startMs`, where on the reply's time axis
- * the clause begins. The client adds these events:
+ * when turn numbers begin again: with a new session, and when another process goes on with one. `reply.text` also has
+ * `startMs`, where on the reply's time axis the clause begins. The client adds these events:
  *
  *     state       {state, reason}     "idle", "connecting", "open", "reconnecting", "ended"
  *     playback    {epoch, turn, event, playedMs, clause, earMs}   what was played, as it was reported to the server,
@@ -78,7 +78,8 @@ export class VoiceClient extends EventTarget {
   // Audio
 
   /**
-   * Opens the loudspeaker and finds the browser's own voice. Call it before `connect`, in the handler of a click or key.
+   * Opens the loudspeaker and finds the browser's own voice. Call it before `connect`, in the handler of a click or
+   * key.
    *
    * @param {AudioDevice} [device]
    * @throws {DOMException} where the browser has no audio; the client then works with text
@@ -113,7 +114,10 @@ export class VoiceClient extends EventTarget {
     this._emit("microphone", { open: false, lost: false });
   }
 
-  /** Uses the browser's own recogniser, after `listen.browser`. Ask the user first: most browsers send audio to their maker. */
+  /**
+   * Uses the browser's own recogniser, after `listen.browser`. Ask the user first: most browsers send audio to their
+   * maker.
+   */
   startRecogniser() {
     if (this._recogniser !== null) return;
     this._recogniser = new BrowserRecogniser({
@@ -274,7 +278,8 @@ export class VoiceClient extends EventTarget {
       this._speechEnded = null;
     }
     if (event !== "position") {
-      this._line.send({ type: "playback", turn, event, played_ms: Math.round(playedMs * 10) / 10, clause, ear_ms: earMs });
+      const playedTenths = Math.round(playedMs * 10) / 10;
+      this._line.send({ type: "playback", turn, event, played_ms: playedTenths, clause, ear_ms: earMs });
     }
     this._emit("playback", { epoch: this.epoch, turn, event, playedMs, clause, earMs });
   }

@@ -9,7 +9,9 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
 const RETRY_FOR_MS = 120_000;
 const CONNECT_MS = 10_000;
-/** The server pings every 5 s: after two that did not come, and a last look, the line is dead, whatever the socket says. */
+/**
+ * The server pings every 5 s: after two that did not come, and a last look, the line is dead, whatever the socket says.
+ */
 const SILENT_MS = 11_000;
 const LAST_LOOK_MS = 1_000;
 
@@ -18,8 +20,8 @@ const CLOSED = { normal: 1000, silent: 1006, token: 4401, replaced: 4409, busy: 
 const RETRIED = new Set([1001, 1005, 1006, 1011, 1012, 1013, 4410, CLOSED.busy]);
 
 /**
- * Why a session could not be opened, or was ended by the server. `code` is a problem's status, an error event's code or a
- * close code; `retryAfterMs` is how long to wait before it is worth trying again, or 0.
+ * Why a session could not be opened, or was ended by the server. `code` is a problem's status, an error event's code or
+ * a close code; `retryAfterMs` is how long to wait before it is worth trying again, or 0.
  */
 export class VoiceError extends Error {
   constructor(code, message, retryAfterMs = 0) {
@@ -60,7 +62,9 @@ export class Connection {
     return this._socket?.bufferedAmount ?? 0;
   }
 
-  /** Gets a token and opens a new session. Throws VoiceError when the service refuses, TypeError when nothing answers. */
+  /**
+   * Gets a token and opens a new session. Throws VoiceError when the service refuses, TypeError when nothing answers.
+   */
   async connect() {
     if (this.state !== "idle" && this.state !== "ended") return;
     this._resumeToken = null;
@@ -96,7 +100,9 @@ export class Connection {
     const answer = await fetch(`${this._baseUrl}/v1/sessions`, { method: "POST", headers, credentials: "same-origin" });
     const body = await answer.json().catch(() => ({}));
     if (drops !== this._drops) throw new VoiceError(CLOSED.normal, "hung up");
-    if (!answer.ok) throw new VoiceError(answer.status, body.detail ?? `the service answered with status ${answer.status}`);
+    if (!answer.ok) {
+      throw new VoiceError(answer.status, body.detail ?? `the service answered with status ${answer.status}`);
+    }
     // Behind a proxy that ends TLS the service does not see that the page came over HTTPS.
     this._url = globalThis.location?.protocol === "https:" ? body.url.replace(/^ws:/, "wss:") : body.url;
     return body.token;

@@ -3,7 +3,8 @@
  * was played. It runs inside the playback worklet and knows nothing of it, so that it can be tested without one.
  *
  * One reply is held at a time. It starts when `PREBUFFER_MS` have arrived (or its end, or `MAX_WAIT_MS` after its
- * first audio), and after it ran dry when `REBUFFER_MS` have. Stopping is a fade of 5 ms: instant to the ear, without a click.
+ * first audio), and after it ran dry when `REBUFFER_MS` have. Stopping is a fade of 5 ms: instant to the ear, without a
+ * click.
  */
 import { Resampler } from "./resampler.js";
 
@@ -171,7 +172,8 @@ export class PlayBuffer {
   }
 
   _finished() {
-    const over = this._ended && this._waiting === 0 && this._at >= this._ready.length && (this._flushed || this._received === 0);
+    const played = this._waiting === 0 && this._at >= this._ready.length;
+    const over = this._ended && played && (this._flushed || this._received === 0);
     if (over) {
       this._tell("finished");
       this._reset(null);

@@ -1,8 +1,8 @@
 /**
  * Plays the replies of one connection and tells what was really played of them.
  *
- * A reply is a row of segments: audio, which the device plays, and clauses that the browser speaks itself. They are played
- * one after another, on one time axis: that of the server, on which a clause that the browser speaks takes its
+ * A reply is a row of segments: audio, which the device plays, and clauses that the browser speaks itself. They are
+ * played one after another, on one time axis: that of the server, on which a clause that the browser speaks takes its
  * characters' time (docs/protocol.md).
  */
 
@@ -15,7 +15,8 @@ export class Replies {
   /**
    * @param {import("./audio.js").AudioDevice | null} device null: nothing is played
    * @param {import("./browser-speech.js").BrowserVoice | null} voice
-   * @param {(report: {event: string, turn: number, playedMs: number, clause: number | null, time: number | null}) => void} report
+   * @param {(report: {event: string, turn: number, playedMs: number, clause: number | null,
+   *   time: number | null}) => void} report
    *   gets the events of `playback`, and `position` ten times a second; `time` is the device's, in seconds
    */
   constructor(device, voice, report) {

@@ -1,9 +1,9 @@
 /**
  * Does somebody speak, and when did the last voiced sound end? An energy gate above the tracked noise floor.
  *
- * The gate's figures are those of the server's detector (agent/core/audio.py and agent/turn/vad.py), so that both ends mean the same
- * moment by "the caller's end of speech". An onset needs fewer frames here: a false alarm costs a pause of half a
- * second, a late one costs the caller's patience.
+ * The gate's figures are those of the server's detector (agent/core/audio.py and agent/turn/vad.py), so that both ends
+ * mean the same moment by "the caller's end of speech". An onset needs fewer frames here: a false alarm costs a pause
+ * of half a second, a late one costs the caller's patience.
  */
 
 export const FRAME_SAMPLES = 320; // 20 ms at 16 kHz

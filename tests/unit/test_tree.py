@@ -71,3 +71,17 @@ def test_no_test_imports_another_test() -> None:
         and node.module.split(".")[1] != "support"
     ]
     assert wrong == []
+
+
+def test_lines_of_javascript_fit_beside_each_other() -> None:
+    """As those of Python do, which the linter checks."""
+    scripts = [path for folder in ("clients", "agent/web", "examples") for path in (ROOT / folder).rglob("*.js")]
+    scripts = [path for path in scripts if "node_modules" not in path.parts]
+    assert len(scripts) > 20
+    long = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in scripts
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 120
+    ]
+    assert long == []

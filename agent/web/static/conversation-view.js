@@ -123,10 +123,13 @@ function describe({ metrics, earMs, budgetMs }) {
   if (metrics?.rule) facts.push({ text: metrics.rule, title: "routing rule" });
   if (metrics?.voice_to_voice_ms != null) {
     const over = metrics.voice_to_voice_ms > budgetMs;
-    facts.push({ text: `${whole(metrics.voice_to_voice_ms)} ms${over ? " over budget" : ""}`, class: over && "over", title: "voice-to-voice" });
+    const text = `${whole(metrics.voice_to_voice_ms)} ms${over ? " over budget" : ""}`;
+    facts.push({ text, class: over && "over", title: "voice-to-voice" });
   }
   if (unanswered(metrics)) facts.push({ text: "no reply", class: "over", title: "voice-to-voice" });
   else if (earMs != null) facts.push({ text: `ear ${whole(earMs)} ms`, title: "by this browser’s clock" });
-  if (metrics && !["replied", "typed"].includes(metrics.outcome)) facts.push({ text: metrics.outcome.replace("_", " ") });
+  if (metrics && !["replied", "typed"].includes(metrics.outcome)) {
+    facts.push({ text: metrics.outcome.replace("_", " ") });
+  }
   return facts;
 }

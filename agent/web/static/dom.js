@@ -2,8 +2,8 @@
  * Makes an element. Text is always text: nothing here parses HTML.
  *
  * @param {string} tag
- * @param {Record<string, unknown>} [attributes] `text` is the content, `on…` a listener, `class` and the others attributes;
- *   null and false leave an attribute out
+ * @param {Record<string, unknown>} [attributes] `text` is the content, `on…` a listener, `class` and the others
+ *   attributes; null and false leave an attribute out
  * @param {...(Node | string)} children
  */
 export function el(tag, attributes = {}, ...children) {

@@ -12,7 +12,12 @@ export function drawMemory(graph) {
     return el(
       "li",
       { class: current ? "topic current" : "topic", "aria-current": current && "true" },
-      el("p", { class: "node" }, el("strong", { text: topic.subject ?? "no subject yet" }), el("span", { class: "fact", text: count + again })),
+      el(
+        "p",
+        { class: "node" },
+        el("strong", { text: topic.subject ?? "no subject yet" }),
+        el("span", { class: "fact", text: count + again }),
+      ),
       topic.summary ? el("p", { class: "summary", text: topic.summary }) : "",
       states.length ? el("ul", {}, ...states.map((state) => drawState(state, graph.current_state))) : "",
     );
@@ -28,7 +33,12 @@ function drawState(state, current) {
   return el(
     "li",
     { class: state.id === current ? "state current" : "state" },
-    el("p", { class: "node" }, el("strong", { text: state.flow }), el("span", { class: "phase", text: state.state.replaceAll("_", " ") })),
+    el(
+      "p",
+      { class: "node" },
+      el("strong", { text: state.flow }),
+      el("span", { class: "phase", text: state.state.replaceAll("_", " ") }),
+    ),
     slots.length ? el("dl", {}, ...slots) : "",
   );
 }

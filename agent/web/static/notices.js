@@ -15,7 +15,9 @@ export class Notices {
   /** @param {string[]} services that talk to the sandbox, and the environment variables that make them real */
   simulated(services, keys) {
     const names = services.map((service) => SERVICE_NAMES[service] ?? service);
-    this._show("simulated", names.length ? `Simulated: ${list(names)}. Set ${list(keys)} to make ${names.length > 1 ? "them" : "it"} real.` : "");
+    const them = names.length > 1 ? "them" : "it";
+    const text = names.length ? `Simulated: ${list(names)}. Set ${list(keys)} to make ${them} real.` : "";
+    this._show("simulated", text);
   }
 
   degraded(service, message) {
@@ -41,7 +43,9 @@ export class Notices {
   askListen(reason) {
     byId("ask-listen").hidden = reason === null;
     if (reason === null) return;
-    byId("ask-listen-text").textContent = "The service cannot hear you at the moment. This browser can recognise speech itself; most browsers send the sound to their maker for that.";
+    byId("ask-listen-text").textContent =
+      "The service cannot hear you at the moment. This browser can recognise speech itself; most browsers send the " +
+      "sound to their maker for that.";
     byId("listen-here").hidden = !(globalThis.SpeechRecognition ?? globalThis.webkitSpeechRecognition);
   }
 

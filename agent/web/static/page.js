@@ -80,7 +80,8 @@ client.addEventListener("session.ready", ({ detail }) => {
 client.addEventListener("typed", ({ detail }) => {
   waiting = detail.waiting;
   byId("waiting").hidden = waiting.length === 0;
-  byId("waiting-text").textContent = waiting.length ? `Not taken yet: ${waiting.map((text) => `“${text}”`).join(", ")}` : "";
+  const quoted = waiting.map((text) => `“${text}”`).join(", ");
+  byId("waiting-text").textContent = waiting.length ? `Not taken yet: ${quoted}` : "";
   if (waiting.length === 0) byId("send-again").hidden = true;
 });
 byId("send-again").addEventListener("click", () => {
@@ -127,7 +128,9 @@ client.addEventListener("session.cost", ({ detail }) => {
   byId("tokens").textContent = `${detail.tokens.toLocaleString("en-US")} tokens`;
   const services = Object.entries(detail.by_service).sort(([, one], [, other]) => other - one);
   byId("by-service").replaceChildren(
-    ...services.map(([service, usd]) => el("div", {}, el("dt", { text: service }), el("dd", { text: `$${usd.toFixed(4)}` }))),
+    ...services.map(([service, usd]) =>
+      el("div", {}, el("dt", { text: service }), el("dd", { text: `$${usd.toFixed(4)}` })),
+    ),
   );
 });
 
@@ -159,7 +162,8 @@ function heardAgain() {
 
 client.addEventListener("level", ({ detail }) => {
   const decibels = 20 * Math.log10(Math.max(detail.level, 1e-5));
-  byId("meter").firstElementChild.style.transform = `scaleX(${Math.max(0, Math.min(1, (decibels + 60) / 55)).toFixed(3)})`;
+  const share = Math.max(0, Math.min(1, (decibels + 60) / 55));
+  byId("meter").firstElementChild.style.transform = `scaleX(${share.toFixed(3)})`;
   byId("meter").dataset.speaking = detail.speaking;
 });
 
@@ -174,11 +178,16 @@ async function open() {
   try {
     await client.connect();
   } catch (error) {
-    notices.problem(error instanceof TypeError ? "The service does not answer." : `The service opened no session: ${error.message}.`);
+    const unanswered = error instanceof TypeError;
+    notices.problem(
+      unanswered ? "The service does not answer." : `The service opened no session: ${error.message}.`,
+    );
     return false;
   }
   // Told last: an open session takes back what was told before.
-  if (silent) notices.problem(`No sound here (${silent.message}). You can type, and the agent’s words appear as text.`);
+  if (silent) {
+    notices.problem(`No sound here (${silent.message}). You can type, and the agent’s words appear as text.`);
+  }
   return true;
 }
 
@@ -216,7 +225,9 @@ byId("type").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = byId("text").value.trim();
   if (!text || !(await open())) return;
-  if (!client.sendText(text)) notices.problem("There is no connection at the moment. Your text is kept; send it again in a moment.");
+  if (!client.sendText(text)) {
+    notices.problem("There is no connection at the moment. Your text is kept; send it again in a moment.");
+  }
   else if (byId("text").value.trim() === text) byId("text").value = ""; // what was typed meanwhile stays
 });
 
@@ -227,7 +238,8 @@ byId("hangup").addEventListener("click", () => {
 
 function showMicrophone() {
   const on = Boolean(client.audio?.microphone);
-  byId("talk-text").textContent = on ? "Turn microphone off" : byId("status").dataset.state === "ended" ? "Call again" : "Start talking";
+  const start = byId("status").dataset.state === "ended" ? "Call again" : "Start talking";
+  byId("talk-text").textContent = on ? "Turn microphone off" : start;
   byId("talk").classList.toggle("on", on);
   // A screen reader that reads the reply aloud would be heard by an open microphone, and the agent speaks anyway.
   byId("turns").setAttribute("aria-live", on ? "off" : "polite");
@@ -248,7 +260,10 @@ async function showSamples() {
   byId("samples").hidden = told.calls.length === 0;
   byId("sample-hint").hidden = told.calls.length === 0;
   byId("sample-buttons").replaceChildren(
-    ...told.calls.map((call) => el("button", { type: "button", text: call.title, "data-call": call.name, onclick: (event) => runSample(call, event.currentTarget) })),
+    ...told.calls.map((call) => {
+      const onclick = (event) => runSample(call, event.currentTarget);
+      return el("button", { type: "button", text: call.title, "data-call": call.name, onclick });
+    }),
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Says a sample call: its clips go through the worklet of the microphone, one after another, each when the reply to the one
- * before has ended, or at its place in that reply.
+ * Says a sample call: its clips go through the worklet of the microphone, one after another, each when the reply to the
+ * one before has ended, or at its place in that reply.
  */
 
 const GAP_MS = 700; // from the end of a reply to the caller's next words
@@ -40,7 +40,8 @@ export class SampleCaller {
       this._heard += 1;
       this._changed();
     }, listening);
-    client.addEventListener("turn.metrics", ({ detail }) => (this._measured.add(detail.turn), this._changed()), listening);
+    const onMetrics = ({ detail }) => (this._measured.add(detail.turn), this._changed());
+    client.addEventListener("turn.metrics", onMetrics, listening);
     client.addEventListener("playback", ({ detail }) => {
       if (detail.event === "started") this._audible = detail.turn;
       this._changed();

@@ -19,7 +19,8 @@ const MAX_TURNS = 40; // bars of the history
  * @param {object | null} metrics a `turn.metrics` message
  * @param {Record<string, number>} budgets `session.ready`'s `budgets_ms`
  * @param {number | null} earMs the browser's own figure
- * @returns {{rows: {name: string, startMs: number, ms: number | null, budgetMs: number | null, over: boolean}[], spanMs: number}}
+ * @returns {{rows: {name: string, startMs: number, ms: number | null, budgetMs: number | null, over: boolean}[],
+ *   spanMs: number}}
  */
 export function layout(metrics, budgets, earMs) {
   const rows = [];
@@ -132,7 +133,12 @@ export class Waterfall {
       { class: `${isOver ? "over" : ""} ${STAGES.includes(name) ? "" : "whole"}` },
       el("th", { scope: "row", title: ROWS[name] }, name, el("span", { class: "sr", text: `, ${ROWS[name]}` })),
       el("td", { class: "bars", "aria-hidden": "true" }, track),
-      el("td", { class: "figure" }, ms === null ? "–" : whole(ms), el("span", { class: "sr", text: isOver ? " over" : "" })),
+      el(
+        "td",
+        { class: "figure" },
+        ms === null ? "–" : whole(ms),
+        el("span", { class: "sr", text: isOver ? " over" : "" }),
+      ),
       el("td", { class: "figure of", text: budgetMs === null ? "" : whole(budgetMs) }),
     );
   }
@@ -146,7 +152,8 @@ export class Waterfall {
       const lost = unanswered(entry.metrics);
       const bar = el("span", { class: lost || ms > budget ? "bar over" : "bar" });
       bar.style.height = lost ? "100%" : `${((ms ?? 0) / most) * 100}%`;
-      const said = lost ? "no reply" : ms === null ? "not measured" : `${whole(ms)} ms${ms > budget ? ", over budget" : ""}`;
+      const measured = ms === null ? "not measured" : `${whole(ms)} ms${ms > budget ? ", over budget" : ""}`;
+      const said = lost ? "no reply" : measured;
       return el(
         "button",
         {
@@ -168,7 +175,8 @@ export class Waterfall {
     const focused = history.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     history.style.setProperty("--limit", `${(budget / most) * 100}%`);
     history.replaceChildren(...bars);
-    // New bars take the old ones' place: the focus stays where it was, the newest bar in sight unless another is looked at.
+    // New bars take the old ones' place: the focus stays where it was, the newest bar in sight unless another is
+    // looked at.
     bars.find((bar) => bar.dataset.key === focused)?.focus({ preventScroll: true });
     history.scrollLeft = this._chosen === null ? history.scrollWidth : left;
   }
@@ -182,6 +190,7 @@ function note(metrics, budgets) {
   if (metrics.voice_to_voice_ms === null) return `Nothing was audible of this turn (${metrics.outcome}).`;
   const overall = metrics.voice_to_voice_ms > budgets.voice_to_voice;
   const stages = metrics.over_budget.filter((name) => name !== "voice_to_voice");
-  if (overall) return `Over the budget of ${whole(budgets.voice_to_voice)} ms${stages.length ? `: ${stages.join(", ")}` : ""}.`;
+  const where = stages.length ? `: ${stages.join(", ")}` : "";
+  if (overall) return `Over the budget of ${whole(budgets.voice_to_voice)} ms${where}.`;
   return stages.length ? `Within budget as a whole; over in ${stages.join(", ")}.` : "Within every budget.";
 }

@@ -16,7 +16,8 @@ beforeEach(() => {
   globalThis.WebSocket = FakeSocket;
   globalThis.fetch = async (url, options) => {
     requests.push({ url, ...options });
-    const { status, body } = answers.shift() ?? { status: 201, body: { token: `token-${requests.length}`, url: "ws://host/v1/voice" } };
+    const opened = { token: `token-${requests.length}`, url: "ws://host/v1/voice" };
+    const { status, body } = answers.shift() ?? { status: 201, body: opened };
     return { ok: status < 400, status, json: async () => body };
   };
   mock.timers.enable({ apis: ["setTimeout"] });
@@ -75,7 +76,10 @@ test("an API key opens a premium session", async () => {
 
 test("a refused token request is an error with the service's reason", async () => {
   answers.push({ status: 403, body: { detail: "free sessions are switched off" } });
-  await assert.rejects(client.connect(), (error) => error instanceof VoiceError && error.code === 403 && error.message === "free sessions are switched off");
+  await assert.rejects(client.connect(), (error) => {
+    const { code, message } = error;
+    return error instanceof VoiceError && code === 403 && message === "free sessions are switched off";
+  });
   assert.deepEqual(states, ["connecting", "ended"]);
 });
 
@@ -83,7 +87,8 @@ test("a refusal at the upgrade tells the server's reason and when to come back",
   const opening = client.connect();
   await settle();
   FakeSocket.last.onopen();
-  FakeSocket.last.tell({ type: "error", code: "full", message: "all sessions are taken", fatal: true, retry_after_s: 10 });
+  const full = { code: "full", message: "all sessions are taken", fatal: true, retry_after_s: 10 };
+  FakeSocket.last.tell({ type: "error", ...full });
   FakeSocket.last.drop(4429, "full");
   await assert.rejects(opening, (error) => error.code === "full" && error.retryAfterMs === 10_000);
 });
@@ -157,7 +162,8 @@ test("barge-in: what was played is reported when the buffer is dropped", async (
   device.tell("paused", 400.04);
   socket.tell({ type: "audio.clear", turn: 3, heard: "Sure." });
   device.tell("cleared", 400.04);
-  assert.deepEqual(socket.of("playback").map(({ event, played_ms }) => [event, played_ms]), [["started", 0], ["paused", 400], ["cleared", 400]]);
+  const reports = socket.of("playback").map(({ event, played_ms }) => [event, played_ms]);
+  assert.deepEqual(reports, [["started", 0], ["paused", 400], ["cleared", 400]]);
   assert.deepEqual(device.asked.slice(-2), ["pause", "clear"]);
 });
 

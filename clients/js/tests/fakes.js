@@ -25,7 +25,8 @@ export class FakeSocket {
 
   open(ready = {}) {
     this.onopen();
-    this.tell({ type: "session.ready", session_id: "s1", tier: "free", policy: "p", resume_token: "resume-1", resumed: false, budgets_ms: {}, ...ready });
+    const usual = { session_id: "s1", tier: "free", policy: "p", resume_token: "resume-1", resumed: false };
+    this.tell({ type: "session.ready", ...usual, budgets_ms: {}, ...ready });
   }
 
   tell(message) {

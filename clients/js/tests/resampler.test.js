@@ -3,7 +3,8 @@ import { test } from "node:test";
 
 import { Resampler } from "../resampler.js";
 
-const tone = (hz, rate, seconds) => Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
+const tone = (hz, rate, seconds) =>
+  Float32Array.from({ length: rate * seconds }, (_, i) => Math.sin((2 * Math.PI * hz * i) / rate));
 
 function run(from, to, input, block = 128) {
   const resampler = new Resampler(from, to);
@@ -25,7 +26,8 @@ function level(signal, hz, rate) {
   return (2 * Math.hypot(sine, cosine)) / part.length;
 }
 
-for (const [from, to] of [[48000, 16000], [44100, 16000], [16000, 48000], [16000, 44100], [96000, 16000], [16000, 16000]]) {
+const RATES = [[48000, 16000], [44100, 16000], [16000, 48000], [16000, 44100], [96000, 16000], [16000, 16000]];
+for (const [from, to] of RATES) {
   test(`${from} → ${to} Hz keeps length, level and time`, () => {
     const out = run(from, to, tone(1000, from, 0.5));
     assert.ok(Math.abs(out.length - to * 0.5) <= 1, `${out.length} samples`);
