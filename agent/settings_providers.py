@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
+VoiceName = Literal["elevenlabs", "deepgram_tts", "openai_tts"]
+"""What a policy's chain calls a voice; `agent/providers/voices.py` has an entry for each."""
+
 
 def named(variable: str) -> AliasChoices:
     """The name of a variable that does not begin with the service's prefix."""

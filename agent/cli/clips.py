@@ -72,7 +72,7 @@ async def _make(settings: Settings, folder: Path) -> int:
     voice_model = next(iter(book.policies.values())).voice_model
     async with ledger:
         try:
-            await record_clips(kit.voice(voice_model), folder, SESSION, recorder)
+            await record_clips(kit.voice("elevenlabs", voice_model), folder, SESSION, recorder)
         except (ProviderError, OSError) as error:
             raise click.ClickException(str(error)) from None
         finally:

@@ -17,6 +17,7 @@ from agent.cli.views.cost import article_view, bills_table
 from agent.core.errors import ConfigurationError
 from agent.policy.policies import DEFAULT_PATH, Policy, PolicyFileError, load_policies
 from agent.providers.deepgram.build import FLUX_MODEL
+from agent.providers.voices import VOICES
 from agent.reports import published_figures
 from agent.settings import Settings, load_settings
 
@@ -34,19 +35,15 @@ def knobs_of(policy: Policy, settings: Settings) -> PricedPolicy:
         "whisper": ("openai_stt", settings.openai_stt_model),
         "browser": ("browser", "recogniser"),
     }
-    voices = {
-        "elevenlabs": ("elevenlabs", policy.voice_model),
-        "deepgram_tts": ("deepgram_tts", settings.deepgram_voice),
-        "openai_tts": ("openai_tts", settings.openai_tts_model),
-        "browser": BROWSER_VOICE,
-    }
+    first = policy.chains.tts[0]
+    voice = BROWSER_VOICE if first == "browser" else (first, VOICES[first].model_of(settings, policy.voice_model))
     escalates = policy.first_model == "haiku" and policy.escalation.enabled
     return PricedPolicy(
         name=policy.name,
         stt=stt[policy.chains.stt[0]],
         first=haiku if policy.first_model == "haiku" else sonnet,
         escalated=sonnet if escalates else None,
-        voice=voices[policy.chains.tts[0]],
+        voice=voice,
         prompt_cache=policy.prompt_cache,
         audio_cache=policy.audio_cache,
     )

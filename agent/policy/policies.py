@@ -16,6 +16,7 @@ from agent.core.calls import Service
 from agent.core.errors import ConfigurationError
 from agent.policy.fields import MOST, as_table, chain, is_whole, one_of, only, switch, whole, words
 from agent.policy.speed import EarlyReplyRule, HedgingRule, early_replies_of, hedging_of
+from agent.settings_providers import VoiceName
 
 Model = Literal["haiku", "sonnet"]
 SttModel = Literal["flux", "nova-3", "nova-2"]
@@ -25,7 +26,7 @@ VoiceModel = Literal[
 ]  # fmt: skip
 SttProvider = Literal["deepgram", "whisper", "browser"]
 LlmProvider = Literal["sonnet", "haiku", "recorded"]
-TtsProvider = Literal["elevenlabs", "deepgram_tts", "openai_tts", "browser"]
+TtsProvider = Literal[VoiceName, "browser"]
 
 MODELS: Final[tuple[Model, ...]] = get_args(Model)
 TIERS: Final[tuple[Tier, ...]] = tuple(Tier)

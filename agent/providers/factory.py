@@ -32,11 +32,12 @@ from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
-from agent.settings import Endpoint, Settings
+from agent.providers.voices import VOICES, ProviderName, openai_end
+from agent.settings import Settings
+from agent.settings_providers import VoiceName
 
 WARM_S: Final = 60.0  # vendors' proxies close idle connections after one to five minutes
 
-ProviderName = Literal["deepgram", "anthropic", "elevenlabs", "openai"]
 BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
 
 
@@ -82,7 +83,7 @@ class ProviderFactory:
         self._recognisers: dict[tuple[str, RecogniserKnobs], SpeechToText] = {}
         self._transcriber: Transcriber | None = None
         self._models: dict[str, LanguageModel] = {}
-        self._voices: dict[str, TextToSpeech] = {}
+        self._voices: dict[tuple[VoiceName, str], TextToSpeech] = {}
         self.places = Places(settings.provider_calls, settings.deepgram_streams)
         self._cache = AudioCache()
         self._paces, self._hedges = Paces(), HedgeBook()
@@ -129,7 +130,7 @@ class ProviderFactory:
 
     def speaking(
         self,
-        order: Sequence[str],
+        order: Sequence[VoiceName | Literal["browser"]],
         model: str,
         *,
         cached: bool,
@@ -140,21 +141,18 @@ class ProviderFactory:
         """The voices in this order; `browser` where the client can speak itself."""
         steps: list[ChainStep[TextToSpeech]] = []
         for name in order:
-            if name == "elevenlabs":
-                voice, speaker = self.voice(model), self._settings.elevenlabs_voice
-            elif name == "deepgram_tts":
-                voice, speaker = self._deepgram_voice(), self._settings.deepgram_voice
-            elif name == "openai_tts" and self._served("openai"):
-                voice, speaker = self._openai_voice(), self._settings.openai_voice
-            elif name == "browser" and client_speaks:
-                steps.append(ChainStep(name, ClientVoice(), instant=True))
+            if name == "browser":
+                if client_speaks:
+                    steps.append(ChainStep(name, ClientVoice(), instant=True))
                 continue
-            else:
+            if name != order[0] and not self._served(VOICES[name].account):
                 continue
+            voice = self.voice(name, model)
             step = self._step(name, voice, probe_voice(voice), self._tts.first_s)
             if hedging is not None:
                 step = hedging.voice(step, self._hedges, priority=priority)
             if cached:  # in front of the hedge: what is in memory is never late
+                speaker = VOICES[name].speaker(self._settings)
                 step = replace(step, provider=CachedVoice(step.provider, self._cache, voice=speaker))
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
@@ -178,23 +176,14 @@ class ProviderFactory:
             self._models[name] = built
         return self._models[name]
 
-    def voice(self, model: str) -> TextToSpeech:
-        """ElevenLabs with one of its models."""
-        if model not in self._voices:
-            from agent.providers.elevenlabs.tts import ElevenLabs, VoiceOptions
-
-            end = self._settings.provider("elevenlabs")
-            voice = self._settings.elevenlabs_voice
-            key, settings = end.key.get_secret_value(), self._settings
-            options = VoiceOptions(
-                speed=settings.elevenlabs_speed,
-                context=settings.elevenlabs_context,
-                logging=settings.elevenlabs_logging,
-            )
-            built = ElevenLabs(api_key=key, base_url=end.base_url, model=model, voice=voice, options=options)
+    def voice(self, name: VoiceName, by_policy: str) -> TextToSpeech:
+        """A voice by its name in chains; `by_policy` is the `voice_model` of the policy that wants it."""
+        model = VOICES[name].model_of(self._settings, by_policy)
+        if (name, model) not in self._voices:
+            built = VOICES[name].build(self._settings, model)
             self._open.append(built)
-            self._voices[model] = built
-        return self._voices[model]
+            self._voices[name, model] = built
+        return self._voices[name, model]
 
     def build(self, used: Iterable[tuple[str, str]]) -> tuple[tuple[Service, str, str], ...]:
         """Builds what these (recogniser, voice) models and the later places need: no caller waits for an import.
@@ -203,13 +192,13 @@ class ProviderFactory:
         """
         for recogniser, voice in sorted(used):
             self.recogniser(self._settings.stt_model or recogniser)
-            self.voice(voice)
+            for name, entry in VOICES.items():
+                if name == BY_SERVICE["tts"] or self._served(entry.account):
+                    self.voice(name, voice)
         for name in ("haiku", "sonnet"):
             self.model(name)
-        self._deepgram_voice()
         if self._served("openai"):
             self._whisper()
-            self._openai_voice()
         by_service: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
             "stt": self._recognisers.values(),
             "llm": self._models.values(),
@@ -294,7 +283,7 @@ class ProviderFactory:
         if self._transcriber is None:
             from agent.providers.openai.whisper import Whisper
 
-            end, model = self._openai(), self._settings.openai_stt_model
+            end, model = openai_end(self._settings), self._settings.openai_stt_model
             key = end.key.get_secret_value()
             language = self._settings.language
             built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=self._stt_s)
@@ -302,32 +291,6 @@ class ProviderFactory:
             self._transcriber = built
             self._recognisers["whisper", USUAL_KNOBS] = SegmentedSpeech(built, self._links.detector)
         return self._transcriber
-
-    def _deepgram_voice(self) -> TextToSpeech:
-        if "deepgram_tts" not in self._voices:
-            from agent.providers.deepgram.tts import DeepgramSpeech
-
-            end, model = self._settings.provider("deepgram"), self._settings.deepgram_voice
-            built = DeepgramSpeech(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model)
-            self._open.append(built)
-            self._voices["deepgram_tts"] = built
-        return self._voices["deepgram_tts"]
-
-    def _openai_voice(self) -> TextToSpeech:
-        if "openai_tts" not in self._voices:
-            from agent.providers.openai.tts import OpenAISpeech
-
-            end, settings = self._openai(), self._settings
-            key, model, voice = end.key.get_secret_value(), settings.openai_tts_model, settings.openai_voice
-            built = OpenAISpeech(api_key=key, base_url=end.base_url, model=model, voice=voice)
-            self._open.append(built)
-            self._voices["openai_tts"] = built
-        return self._voices["openai_tts"]
-
-    def _openai(self) -> Endpoint:
-        """The sandbox serves OpenAI's protocol under /v1, as the vendor does."""
-        end = self._settings.provider("openai")
-        return Endpoint(end.key, f"{end.base_url}/v1", simulated=True) if end.simulated else end
 
     def _served(self, name: ProviderName) -> bool:
         try:

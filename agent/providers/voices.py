@@ -1,0 +1,83 @@
+"""The voices that a chain can name: an entry each, and nothing else of the service knows them apart.
+
+An SDK is imported when its voice is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from agent.providers.base import TextToSpeech
+from agent.settings import Endpoint, Settings
+from agent.settings_providers import VoiceName
+
+ProviderName = Literal["deepgram", "anthropic", "elevenlabs", "openai"]
+
+
+class BuiltVoice(TextToSpeech, Protocol):
+    """A voice with connections."""
+
+    async def close(self) -> None:
+        """Closes them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceEntry:
+    """How a voice is built and told apart. Where its account has no key and is not simulated, chains leave it out."""
+
+    account: ProviderName
+    build: Callable[[Settings, str], BuiltVoice]
+    """(settings, model) → the voice. Raises ConfigurationError without a key."""
+    speaker: Callable[[Settings], str]
+    """Who speaks: phrases in the audio cache belong to a speaker."""
+    model: Callable[[Settings], str] | None = None
+    """The model id; None where policies choose it (`voice_model`)."""
+
+    def model_of(self, settings: Settings, by_policy: str) -> str:
+        """The model that speaks for a policy whose `voice_model` is `by_policy`."""
+        return by_policy if self.model is None else self.model(settings)
+
+
+def openai_end(settings: Settings) -> Endpoint:
+    """Where OpenAI's protocol is spoken: the sandbox serves it under /v1, as the vendor does."""
+    end = settings.provider("openai")
+    return Endpoint(end.key, f"{end.base_url}/v1", simulated=True) if end.simulated else end
+
+
+def _elevenlabs(settings: Settings, model: str) -> BuiltVoice:
+    from agent.providers.elevenlabs.tts import ElevenLabs, VoiceOptions
+
+    end = settings.provider("elevenlabs")
+    options = VoiceOptions(
+        speed=settings.elevenlabs_speed, context=settings.elevenlabs_context, logging=settings.elevenlabs_logging
+    )
+    key, voice = end.key.get_secret_value(), settings.elevenlabs_voice
+    return ElevenLabs(api_key=key, base_url=end.base_url, model=model, voice=voice, options=options)
+
+
+def _deepgram(settings: Settings, model: str) -> BuiltVoice:
+    from agent.providers.deepgram.tts import DeepgramSpeech
+
+    end = settings.provider("deepgram")
+    return DeepgramSpeech(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model)
+
+
+def _openai(settings: Settings, model: str) -> BuiltVoice:
+    from agent.providers.openai.tts import OpenAISpeech
+
+    end, voice = openai_end(settings), settings.openai_voice
+    return OpenAISpeech(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, voice=voice)
+
+
+VOICES: Final[dict[VoiceName, VoiceEntry]] = {
+    "elevenlabs": VoiceEntry("elevenlabs", _elevenlabs, lambda settings: settings.elevenlabs_voice),
+    "deepgram_tts": VoiceEntry(
+        "deepgram", _deepgram, lambda settings: settings.deepgram_voice, lambda settings: settings.deepgram_voice
+    ),
+    "openai_tts": VoiceEntry(
+        "openai", _openai, lambda settings: settings.openai_voice, lambda settings: settings.openai_tts_model
+    ),
+}
