@@ -62,6 +62,9 @@ fix: $(STAMP) ## Format and repair what can be repaired
 bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machine
 	@$(BIN)/python -m tools.bench $(ARGS)
 
+bench-cpu: $(STAMP) ## Measure processor time of a frame, a turn and an idle call (ARGS=--help)
+	@$(BIN)/python -m tools.bench.bench_cpu $(ARGS)
+
 bench-latency: $(STAMP) ## What early replies win and cost, and write docs/latency.md (10 minutes)
 	@$(BIN)/python -m tools.bench.bench_latency --write $(ARGS)
 
