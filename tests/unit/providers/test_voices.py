@@ -37,9 +37,8 @@ def test_no_other_shared_place_tells_voices_apart(name: VoiceName) -> None:
 
 @pytest.mark.parametrize("name", VOICES)
 async def test_every_voice_is_built_priced_and_closed(name: VoiceName) -> None:
-    settings = Settings(  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
-        _env_file=None, sandbox_url="http://127.0.0.1:1"
-    )
+    url = "http://127.0.0.1:1"
+    settings = Settings(_env_file=None, sandbox_url=url)  # pyright: ignore[reportCallIssue]  pydantic-settings' own
     entry = VOICES[name]
     model = entry.model_of(settings, "eleven_flash_v2_5")
     voice = entry.build(settings, model)
