@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 from collections import Counter
 from typing import Any
 
@@ -99,28 +100,61 @@ async def test_a_frame_over_the_limit_is_refused_before_it_has_arrived() -> None
         writer.close()
 
 
-async def test_audio_is_handed_over_in_order_and_tiny_frames_are_not() -> None:
-    async def marked(count: int) -> None:
-        async with asyncio.timeout(5):
-            while TOOK.count(("mark", 0)) < count:  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+async def _marked(count: int) -> None:
+    async with asyncio.timeout(5):
+        while TOOK.count(("mark", 0)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
+
+async def test_audio_is_handed_over_in_order_and_tiny_frames_are_not() -> None:
     TOOK.clear()
     mark = frame(1, b"mark")
     async with raw_server() as at:
         _, writer = await upgraded(at)
         writer.write(frame(2, bytes(640)) + frame(1, b"hand over") + mark)
-        await marked(1)
-        writer.write(frame(2, bytes(640)) + frame(2, bytes(300)) + frame(2, bytes(999)) + mark)
-        await marked(2)
-        writer.write(frame(2, bytes(640)) + mark + frame(2, bytes(700)))
-        await marked(3)
+        await _marked(1)
+        for number, size in enumerate((640, 300, 999, 644), 2):
+            writer.write(frame(2, bytes(size)))
+            await asyncio.sleep(0.02)
+            writer.write(mark)
+            await _marked(number)
+        writer.write(mark + frame(2, bytes(700)))
+        await _marked(6)
         writer.write(mark)
-        await marked(4)
+        await _marked(7)
         writer.close()
-    assert [size for kind, size in TOOK if kind != "mark"] == [640, 640, 300, 999, 640, 700]
-    assert [kind for kind, size in TOOK if size in (640, 999)] == ["message", "handed", "message", "handed"]
+    assert [size for kind, size in TOOK if kind != "mark"] == [640, 640, 300, 999, 644, 700]
+    assert [kind for kind, size in TOOK if size in (640, 644, 999)] == ["message", "handed", "message", "handed"]
     assert TOOK[-3:] == [("mark", 0), ("message", 700), ("mark", 0)]  # it did not overtake the message before it
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_audio_arrives_the_same_however_its_frames_are_cut(seed: int) -> None:
+    """Whole frames, halves, several at once, pings and fragments between them: nothing is lost, doubled or moved."""
+    TOOK.clear()
+    chance = random.Random(seed)
+    sizes = [chance.choice([2, 100, 320, 640, 642, 1_280, 70_000]) for _ in range(60)]
+    async with raw_server() as at:
+        reader, writer = await upgraded(at)
+        answers = asyncio.create_task(reader.read())
+        writer.write(frame(1, b"hand over") + frame(1, b"mark"))
+        await _marked(1)
+        for size in sizes:
+            data = chance.choice([b"", frame(9, b"ping")])
+            if chance.random() < 0.2:
+                data += frame(2, bytes(size - 1), final=False) + frame(0, b"\0")
+            else:
+                data += frame(2, bytes(size))
+            cut = chance.choice([0, 1, 3, 7, len(data) // 2, len(data)])
+            for part in (data[:cut], data[cut:]):
+                writer.write(part)
+                await asyncio.sleep(chance.choice([0.0, 0.004]))
+        writer.write(frame(1, b"mark"))
+        await _marked(2)
+        writer.close()
+        await answers
+    assert [size for kind, size in TOOK if kind != "mark"] == sizes
+    assert {kind for kind, _ in TOOK} == {"handed", "message", "mark"}
 
 
 async def test_fragments_count_together_and_empty_ones_count_too() -> None:
