@@ -1,6 +1,8 @@
 # Two images: `service` (the default) and `sandbox`, the same with a voice for the simulated providers.
 
-FROM python:3.12-slim AS build
+ARG PYTHON_IMAGE=python:3.12-slim
+
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 RUN python -m venv /venv
 COPY requirements/runtime.txt requirements/runtime.txt
@@ -12,7 +14,7 @@ COPY voice_loadtest voice_loadtest
 COPY clients/js clients/js
 RUN /venv/bin/pip install --no-cache-dir --no-deps .
 
-FROM python:3.12-slim AS base
+FROM ${PYTHON_IMAGE} AS base
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/voice-agent agent
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1

@@ -26,6 +26,9 @@ class DoorSettings(BaseSettings):
         (), description="addresses or networks without a limit of their own: load tests, a telephone gateway"
     )
     tokens_per_minute: int = Field(30, ge=1, le=100_000, description="session tokens that one address gets in a minute")
+    tokens_per_minute_of_key: int = Field(
+        1200, ge=1, le=1_000_000, description="session tokens that one API key gets in a minute, whoever they are for"
+    )
     sessions_per_address: int = Field(20, ge=1, le=100_000, description="sessions that one address holds at once")
     connections_per_address: int = Field(
         60, ge=1, le=100_000, description="open connections of one address, of whatever kind"

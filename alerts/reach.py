@@ -8,9 +8,12 @@ from typing import Final
 from agent.telemetry import catalog
 from agent.telemetry.catalog import PROBE
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
-from alerts.promql import equal, like, total, unequal, value
+from alerts.promql import equal, grown, total, unequal, value
 
 REFUSED: Final = 3
+REFUSED_STRANGERS: Final = 10
+REFUSED_SHARE: Final = 0.2
+"""Of all free callers of ten minutes."""
 USUAL_SESSIONS: Final = 10
 PROBE_MINUTES: Final = 15
 REAL: Final = (unequal("tier", PROBE),)
@@ -20,19 +23,30 @@ REAL: Final = (unequal("tier", PROBE),)
 def reaching(setting: RuleContext) -> Iterator[Alert]:
     """Everything about the way to the service."""
     yield _refused(setting)
+    yield _strangers_refused(setting)
+    yield _key_paced(setting)
     yield _gone(setting)
     yield _unreachable(setting)
 
 
 def _refused(setting: RuleContext) -> Alert:
+    """Strangers can ask as often as they like: they page nobody by tries, and only where many others go without."""
+    span, tier = setting.span(10), ("tier",)
     by = ("tier", "reason")
-    refused = total(catalog.SESSIONS_REFUSED, setting.span(10), by, [like("reason", "full", "overloaded")])
+    members = f"{total(catalog.CALLERS_REFUSED, span, by, [equal('tier', 'premium')])} >= {REFUSED}"
+    free = [equal("tier", "free")]
+    refused = total(catalog.CALLERS_REFUSED, span, tier, free)
+    ended, active = total(catalog.SESSIONS, span, tier, free), value(catalog.ACTIVE_SESSIONS, tier, free, "sum")
+    many = f"{refused} / on (tier) ({refused} + on (tier) {ended} + on (tier) {active}) >= {REFUSED_SHARE:g}"
+    strangers = f"{total(catalog.CALLERS_REFUSED, span, by, free)} >= {REFUSED_STRANGERS} and on (tier) {many}"
     return Alert(
         "VoiceAgentCallersRefused",
-        f"{refused} >= {REFUSED}",
+        f"({members}) or ({strangers})",
         "page",
         '{{ $value | printf "%.0f" }} {{ $labels.tier }} callers were turned away in 10 minutes: {{ $labels.reason }}',
-        "The processes took no more sessions: all places are taken (full) or the event loop is late (overloaded).",
+        "The processes took no more sessions: all places are taken (full) or the event loop is late (overloaded). One"
+        f" caller counts once, however often it tries. Of free callers at least {REFUSED_STRANGERS} addresses and"
+        f" {REFUSED_SHARE:.0%} of all had to go.",
         PanelLink("ux", 51, "Sessions refused"),
         Runbook(
             "There are more callers than the processes can serve.",
@@ -47,6 +61,57 @@ def _refused(setting: RuleContext) -> Alert:
         by,
         for_minutes=1,
         keep_firing_minutes=10,
+    )
+
+
+def _strangers_refused(setting: RuleContext) -> Alert:
+    by = ("reason",)
+    refused = total(catalog.CALLERS_REFUSED, setting.span(10), by, [equal("tier", "free")])
+    return Alert(
+        "VoiceAgentFreeCallersRefused",
+        f"{refused} >= {REFUSED}",
+        "ticket",
+        '{{ $value | printf "%.0f" }} free callers were turned away in 10 minutes: {{ $labels.reason }}',
+        "Premium callers have places of their own and are taken while the event loop is later, so they notice nothing"
+        " yet.",
+        PanelLink("ux", 51, "Sessions refused"),
+        Runbook(
+            "Free callers do not get in: there are more of them than places, or the event loop is late.",
+            (
+                "Is it a rush of real callers? Add replicas before premium callers notice.",
+                "Are they few addresses with many sessions? Lower the sessions that one address holds.",
+            ),
+            ("docker compose up --scale agent=3 -d", "voice-agent report --since 1h"),
+            "It was one minute, and it is over.",
+        ),
+        by,
+        for_minutes=2,
+        keep_firing_minutes=10,
+    )
+
+
+def _key_paced(setting: RuleContext) -> Alert:
+    by = ("tier",)
+    return Alert(
+        "VoiceAgentKeyPaced",
+        grown(catalog.SESSIONS_REFUSED, setting.span(10), by, [equal("reason", "key_rate")]),
+        "ticket",
+        'An API key asked for too many tokens: {{ $value | printf "%.0f" }} of its {{ $labels.tier }} callers got none'
+        " in 10 minutes",
+        "Each key has a number of tokens a minute. Beyond it the answer is 429 with Retry-After; other keys notice"
+        " nothing.",
+        PanelLink("ux", 51, "Sessions refused"),
+        Runbook(
+            "A key is used more than anybody planned: it leaked, its program asks in a loop, or it has more callers.",
+            (
+                "Does its owner know of it? Raise VOICE_AGENT_TOKENS_PER_MINUTE_OF_KEY.",
+                "Does nobody? Take the key out of VOICE_AGENT_API_KEYS, and give its owner a new one.",
+            ),
+            ("voice-agent report --since 1h", "docker compose logs --tail 50 agent"),
+            "A load test is running.",
+        ),
+        by,
+        keep_firing_minutes=30,
     )
 
 

@@ -77,23 +77,27 @@ def _evidence_stale() -> Alert:
 _VALID: Final = ("decided", "repeated", "resolved", "not_for_us", "off")
 
 
+STRAY: Final = 1.5
+"""One wrong token is somebody who tried the address; an Alertmanager whose token is wrong comes every five minutes."""
+
+
 def _nothing_valid(setting: RuleContext) -> str:
     """The watchdog comes every five minutes: where nothing valid did in three times that, our token is wrong."""
     return f"{total(catalog.NOTIFICATIONS, setting.span(15), (), [like('result', *_VALID)])} == 0"
 
 
 def _not_taken(setting: RuleContext) -> Alert:
-    by, ten = ("result",), setting.span(10)
-    broken = grown(catalog.NOTIFICATIONS, ten, by, [like("result", "malformed", "unavailable")])
-    wrong = grown(catalog.NOTIFICATIONS, ten, by, [equal("result", "unauthorized")])
+    by, span = ("result",), setting.span(15)
+    broken = grown(catalog.NOTIFICATIONS, span, by, [like("result", "malformed", "unavailable")])
+    wrong = f"{total(catalog.NOTIFICATIONS, span, by, [equal('result', 'unauthorized')])} > {STRAY:g}"
     return Alert(
         "VoiceAgentAlertsNotTaken",
         f"({broken}) or ({wrong} and on () {_nothing_valid(setting)})",
         "page",
-        '{{ $value | printf "%.0f" }} notifications of Alertmanager were not taken in 10 minutes: {{ $labels.result }}',
-        "unauthorized: a wrong token, and no notification with the right one in 15 minutes. malformed: no webhook body"
-        " of version 4. unavailable: Prometheus or the database could not be asked; Alertmanager tries again. Nothing"
-        " was changed by any of them.",
+        '{{ $value | printf "%.0f" }} notifications of Alertmanager were not taken in 15 minutes: {{ $labels.result }}',
+        "unauthorized: wrong tokens, two at least, and no notification with the right one in 15 minutes. malformed: no"
+        " webhook body of version 4. unavailable: Prometheus or the database could not be asked; Alertmanager tries"
+        " again. Nothing was changed by any of them.",
         _VERDICT,
         Runbook(
             "Alerts that ask for a rollback reach nobody who decides.",

@@ -60,6 +60,7 @@ class SessionsApi:
     addresses: ClientAddresses
     by_address: KeyedBuckets
     by_subject: KeyedBuckets
+    by_key: KeyedBuckets
     refusal: Callable[[Claims], Refusal | None]
     """Whether a ceiling on money is reached."""
     limit_usd: Callable[[Tier], float]
@@ -86,7 +87,7 @@ async def new_session(
     address = api.addresses.of(peer, request.headers.get("x-forwarded-for"))
     authorization = request.headers.get("authorization")
     if address is not None and not _has_key(api, authorization):  # who has a key asks for all of its own callers
-        _paced(api, None, api.by_address.take(address, clock.now()))
+        _paced(api, None, "rate", api.by_address.take(address, clock.now()))
     try:
         subject, tier, key = _who(api, authorization, request.cookies.get(COOKIE))
     except TokenError as error:
@@ -103,8 +104,10 @@ async def new_session(
         raise ProblemDetailsException(status_code=421, title="Misdirected Request", detail=detail)
     asked = asked_for(await request.body(), api.agents)
     check_allowed(asked, tier, has_key=key is not None)
-    _paced(api, tier, api.by_subject.take(subject, clock.now()))
+    _paced(api, tier, "rate", api.by_subject.take(subject, clock.now()))
     key_name = None if key is None else api.tokens.key_name(key)
+    if key_name is not None:
+        _paced(api, tier, "key_rate", api.by_key.take(key_name, clock.now()))
     refusal = api.refusal(Claims(subject, tier, None, address=address, key=key_name))
     if refusal is not None:
         api.sink.handle(SessionRefused(tier, refusal.reason))
@@ -122,10 +125,10 @@ async def new_session(
     )
 
 
-def _paced(api: SessionsApi, tier: Tier | None, wait_s: float) -> None:
+def _paced(api: SessionsApi, tier: Tier | None, reason: str, wait_s: float) -> None:
     """Raises a 429 where there is something to wait for."""
     if wait_s > 0:
-        api.sink.handle(SessionRefused(tier, "rate"))
+        api.sink.handle(SessionRefused(tier, reason))
         raise _too_many("too many tokens were asked for: use the one you have, or wait", wait_s)
 
 

@@ -1,4 +1,4 @@
-"""Token buckets: how fast somebody may go on, and how much at once."""
+"""Token buckets: how fast somebody may go on, and how much at once; and who was there lately."""
 
 from __future__ import annotations
 
@@ -58,3 +58,23 @@ class KeyedBuckets:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(name)
         return 0.0 if bucket.take(1.0, now) else bucket.wait_s(1.0)
+
+
+class RecentNames:
+    """Tells names apart that have been there within a time; of too many the oldest are forgotten, and are new again."""
+
+    def __init__(self, period_s: float, most: int = MOST_NAMES) -> None:
+        self._period_s = period_s
+        self._most = most
+        self._since: OrderedDict[str, float] = OrderedDict()
+
+    def is_new(self, name: str, now: float) -> bool:
+        """Whether this name was not there in the `period_s` before `now`; from then on it was."""
+        since = self._since.get(name)
+        if since is not None and now - since < self._period_s:
+            return False
+        self._since[name] = now
+        self._since.move_to_end(name)
+        if len(self._since) > self._most:
+            self._since.popitem(last=False)
+        return True

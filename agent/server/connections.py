@@ -25,7 +25,7 @@ WATCH_S: Final = 2.0
 NEAR: Final = 0.8  # share of the descriptors from which somebody is told
 WELL: Final = 0.7
 REFUSALS: Final = ("full", "descriptors", "address")
-CUTS: Final = ("request_timeout", "handshake", "frames")
+CUTS: Final = ("request_timeout", "unread", "handshake", "frames")
 
 log = structlog.get_logger()
 

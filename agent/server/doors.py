@@ -63,6 +63,7 @@ def sessions_api_of(
         addresses=addresses,
         by_address=KeyedBuckets(rate),
         by_subject=KeyedBuckets(SUBJECT_TOKENS),
+        by_key=KeyedBuckets(Rate(settings.tokens_per_minute_of_key / 60, settings.tokens_per_minute_of_key)),
         refusal=lambda claims: ceiling_refusal(ceilings, claims),
         limit_usd=ceilings.session_usd,
         probe_key=settings.probe_key,

@@ -1,9 +1,9 @@
 """uvicorn's two protocols with what they lack against strangers: a gate, deadlines, bounded frames and answers.
 
-Tried with uvicorn 0.54: a request line that never ends, headers or a body that never come and a handshake that
-`websockets` refuses while it reads it stay open for ever; empty continuation frames and pings that nobody reads the
-answers of grow memory without a bound; 256 KiB of tiny frames or chunks that are read at once keep everybody waiting
-for 0.2 s.
+Tried with uvicorn 0.54: a request line that never ends, headers or a body that never come, an answer that nobody reads
+and a handshake that `websockets` refuses while it reads it stay open for ever; empty continuation frames and pings that
+nobody reads the answers of grow memory without a bound; 256 KiB of tiny frames or chunks that are read at once keep
+everybody waiting for 0.2 s.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ CONTROL_BURST: Final = 200.0
 PIECE: Final = 4_096  # bytes that are taken at once: 4 ms of the smallest frames or chunks
 DIRECT: Final = 328  # bytes of a frame with 10 ms of audio: a shorter one is not handed over directly
 AUDIO_FRAME: Final = b"\x82\xfe"  # the end of a binary message, masked, of 126 to 65,535 bytes
+LEAST_READ: Final = 16_384  # bytes of an answer that are read within a deadline, where so much waits
 FIRST_PINGS: Final = 3
 FIRST_PINGS_S: Final = 0.2
 PING_EVERY_S: Final = 5.0
@@ -113,7 +114,7 @@ class PatientFlow(FlowControl):
 
 
 class GuardedHttp(H11Protocol):
-    """HTTP with a gate and a deadline for each request's line and headers, and for its body."""
+    """HTTP with a gate and a deadline for each request's line and headers, for its body, and for reading the answer."""
 
     gate: ConnectionGate
     deadline_s: float
@@ -123,6 +124,7 @@ class GuardedHttp(H11Protocol):
         self._pieces = Pieces(self._take, lambda: not self.flow.read_paused)
         self._entered = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -133,7 +135,35 @@ class GuardedHttp(H11Protocol):
             transport.write(_BUSY + length + _BUSY_BODY)
             transport.close()
             return
+        transport.set_write_buffer_limits(
+            high=0
+        )  # so that `pause_writing` tells of every byte that waits for its reader
         self._mind()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._mind_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._cancel_unread()
+
+    def _mind_reader(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.deadline_s, self._not_read, waiting)
+
+    def _not_read(self, waiting: int) -> None:
+        """A reader who has taken enough since then has another deadline. The rest would wait even after a close."""
+        if self.transport.get_write_buffer_size() <= waiting - LEAST_READ:
+            self._mind_reader()
+            return
+        self.gate.cut("unread")
+        self.transport.abort()
+
+    def _cancel_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def data_received(self, data: bytes) -> None:
         if self._entered:
@@ -145,6 +175,7 @@ class GuardedHttp(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel()
+        self._cancel_unread()
         if self._entered:
             self._entered = False
             self.gate.leave(_address(self.client))
@@ -154,6 +185,8 @@ class GuardedHttp(H11Protocol):
         self._entered = False  # it goes on as a WebSocket, which leaves the gate when it ends
         self._pieces.forget()
         self._cancel()
+        self._cancel_unread()
+        self.transport.set_write_buffer_limits()
         super().handle_websocket_upgrade(event)
 
     def _mind(self) -> None:

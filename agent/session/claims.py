@@ -29,6 +29,11 @@ class Claims:
     agent: str | None = None
     variables: tuple[tuple[str, str | int | float | bool], ...] = ()
 
+    @property
+    def caller(self) -> str:
+        """Who this is, for counting callers: strangers are told apart by their address, who has a name by that."""
+        return self.address or self.subject if self.tier is Tier.FREE else self.subject
+
 
 def new_session_id() -> str:
     """An id that nobody can guess."""

@@ -210,5 +210,5 @@ class Registry:
             session.end(SessionOutcome.DRAINED)
 
     def _refused(self, claims: Claims, refusal: Refusal) -> AdmissionError:
-        self._sink.handle(SessionRefused(claims.tier, refusal.reason))
+        self._sink.handle(SessionRefused(claims.tier, refusal.reason, claims.caller))
         return AdmissionError(refusal)

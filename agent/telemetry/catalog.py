@@ -56,6 +56,12 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
 # Sessions
 SESSIONS = _counter("sessions_total", "Sessions that ended.", "tier", "policy", "outcome")
 SESSIONS_REFUSED = _counter("sessions_refused_total", "Sessions that were not opened.", "tier", "reason")
+CALLERS_REFUSED = _counter(
+    "callers_refused_total",
+    "Callers who were turned away for want of room, each once in ten minutes: strangers by address, others by subject.",
+    "tier",
+    "reason",
+)
 ACTIVE_SESSIONS = _gauge("active_sessions", "Sessions that are open now.", "tier")
 SESSION_DURATION = _histogram("session_duration_seconds", "Length of a session.", SESSION_BUCKETS, "tier", "policy")
 SLOW_SESSIONS = _counter("slow_sessions_total", "Ended sessions that had two slow turns or more.", "tier", "policy")

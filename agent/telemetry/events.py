@@ -89,10 +89,14 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class SessionRefused:
-    """No session was opened. `tier` is None where it is not known."""
+    """No session was opened. `tier` is None where it is not known.
+
+    `caller` tells callers apart, so that one who tries again and again is one; it stays out of labels and logs.
+    """
 
     tier: Tier | None
     reason: str
+    caller: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

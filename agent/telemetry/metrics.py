@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.budgets import Budgets, Tier
+from agent.core import clock
 from agent.core.calls import Call, ErrorKind, ListeningNote, Problem, Service, StopReason, Unit
+from agent.core.pace import RecentNames
 from agent.telemetry import catalog
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.events import (
@@ -42,8 +44,12 @@ from agent.telemetry.timeline import FILLER, STAGES, WITHOUT_REPLY, TurnOutcome,
 OTHER: Final = "other"  # a model that is not configured
 CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
 REFUSALS: Final = (
-    "full", "overloaded", "draining", "members_only", "credential", "address", "ceiling", "rate", "host", "ended"
+    "full", "overloaded", "draining", "members_only", "credential", "address", "ceiling", "rate", "key_rate", "host",
+    "ended",
 )  # fmt: skip
+NO_ROOM: Final = ("full", "overloaded")
+"""Refusals that are about the service, not about who asks."""
+SAME_CALLER_S: Final = 600.0
 SLOW_TURNS_OF_A_SLOW_SESSION: Final = 2
 TOKEN_KINDS: Final = {
     Unit.INPUT_TOKENS: "input",
@@ -88,6 +94,7 @@ class MetricsSink:
         self._metrics = metrics
         self._known = frozenset(configured.models)
         self._rules = configured.rules
+        self._turned_away = RecentNames(SAME_CALLER_S)
         self._initialise(budgets, configured, version)
 
     def handle(self, event: Event) -> None:
@@ -140,9 +147,16 @@ class MetricsSink:
                 self._metrics.add(catalog.ACTIVE_SESSIONS, session.counted_tier)
             case SessionEnded():
                 self._session_ended(event)
-            case SessionRefused(tier, reason):
-                known = reason if reason in REFUSALS else "credential"
-                self._metrics.add(catalog.SESSIONS_REFUSED, tier or NO_TIER, known)
+            case SessionRefused():
+                self._refused(event)
+
+    def _refused(self, event: SessionRefused) -> None:
+        known = event.reason if event.reason in REFUSALS else "credential"
+        self._metrics.add(catalog.SESSIONS_REFUSED, event.tier or NO_TIER, known)
+        if known not in NO_ROOM or event.tier is None or event.caller is None:
+            return
+        if self._turned_away.is_new(f"{event.tier} {event.caller}", clock.now()):
+            self._metrics.add(catalog.CALLERS_REFUSED, event.tier, known)
 
     def _turn(self, session: SessionInfo, record: TurnRecord) -> None:
         add, tier, policy = self._metrics.add, session.counted_tier, session.counted_policy
@@ -226,6 +240,9 @@ class MetricsSink:
         for tier in (*Tier, NO_TIER):
             for reason in REFUSALS:
                 child(catalog.SESSIONS_REFUSED, tier, reason)
+        for tier in Tier:
+            for reason in NO_ROOM:
+                child(catalog.CALLERS_REFUSED, tier, reason)
         for tier, policy, number in configured.policies:
             self.prepare(tier, policy, number)
         for service, from_provider, to_provider in configured.moves:

@@ -125,6 +125,28 @@ async def test_the_cost_is_shown_where_the_tier_may_see_it_and_by_itself_in_the_
         assert page.complaints == []
 
 
+async def test_what_is_said_while_the_reply_takes_longer_is_shown_once_and_is_no_part_of_the_reply() -> None:
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        await page.run(
+            """
+            const tell = (type, detail) =>
+              voiceAgent.dispatchEvent(new CustomEvent(type, { detail: { epoch: 9, turn: 1, ...detail } }));
+            tell("transcript.final", { text: "What rooms are there?", spoken: true });
+            for (let piece = 0; piece < 3; piece += 1) tell("filler", { text: "One moment, please.", audio_ms: 50 });
+            tell("reply.text", { clause: 0, text: "We have three.", startMs: 150 });
+            tell("reply.text", { clause: 1, text: "Which one?", startMs: 900 });
+            tell("audio.clear", { heard: "We have" });
+            """
+        )
+        assert await page.text(".turn .filler") == "One moment, please."
+        assert await page.run("document.querySelectorAll('.turn .filler').length") == 1
+        said = await page.run("document.querySelector('.turn .agent').textContent")
+        assert said.startswith("AgentOne moment, please. We have")
+        struck = await page.run("[...document.querySelectorAll('.turn del')].map((node) => node.textContent)")
+        assert struck == ["three.", "Which one?"]
+        assert page.complaints == []
+
+
 async def test_typing_interrupts_the_reply() -> None:
     async with calm_house() as stack, talk_page(stack.url) as page:
         await say(page, "what kind of rooms do you have")

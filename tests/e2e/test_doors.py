@@ -167,6 +167,25 @@ async def test_what_a_call_may_cost_is_said_before_it_and_429_says_when_to_come_
         assert (await client.post(f"{stack.url}/v1/sessions", headers=key)).status_code == 201
 
 
+async def test_the_tokens_of_one_api_key_have_a_pace_whatever_address_asks_for_them() -> None:
+    keys = ("leaked-key-0123456789", "other-key-0123456789")
+    paced = attacked(tokens_per_minute_of_key=3, trusted_proxies=("127.0.0.1",), api_keys=keys)
+    async with paced as (stack, _), httpx.AsyncClient() as client:
+
+        async def ask(key: str, caller: int) -> httpx.Response:
+            headers = {"authorization": f"Bearer {key}", "x-forwarded-for": f"192.0.2.{caller}"}
+            return await client.post(f"{stack.url}/v1/sessions", headers=headers)
+
+        answers = [await ask(keys[0], caller) for caller in range(5)]
+        assert [answer.status_code for answer in answers] == [201, 201, 201, 429, 429]
+        assert 1 <= int(answers[3].headers["retry-after"]) <= 20
+        assert answers[3].headers["content-type"].startswith("application/problem+json")
+        assert (await ask(keys[1], 6)).status_code == 201, "one key's callers are not another's"
+        assert (await client.post(f"{stack.url}/v1/sessions")).status_code == 201
+        metrics = await stack.metrics()
+    assert sample(metrics, "voice_agent_sessions_refused_total", tier="premium", reason="key_rate") == 2
+
+
 async def test_a_caller_behind_a_trusted_proxy_has_an_address_of_its_own() -> None:
     proxied = attacked(tokens_per_minute=1, trusted_proxies=("127.0.0.1",))
     async with proxied as (stack, _), httpx.AsyncClient() as client:

@@ -133,9 +133,21 @@ CASES = (
     ),
     Case(
         "VoiceAgentCallersRefused",
-        (('voice_agent_sessions_refused_total{tier="free",reason="full"}', "0x10 2+2x40"),),
-        "9m", "40m", {"tier": "free", "reason": "full"},
-        "20 free callers were turned away in 10 minutes: full",
+        (('voice_agent_callers_refused_total{tier="premium",reason="full"}', "0x10 2+2x40"),),
+        "9m", "40m", {"tier": "premium", "reason": "full"},
+        "20 premium callers were turned away in 10 minutes: full",
+    ),
+    Case(
+        "VoiceAgentFreeCallersRefused",
+        (('voice_agent_callers_refused_total{tier="free",reason="overloaded"}', "0x10 2+2x40"),),
+        "9m", "40m", {"reason": "overloaded"},
+        "20 free callers were turned away in 10 minutes: overloaded",
+    ),
+    Case(
+        "VoiceAgentKeyPaced",
+        (('voice_agent_sessions_refused_total{tier="premium",reason="key_rate"}', "0x10 5x40"),),
+        "10m", "15m", {"tier": "premium"},
+        "An API key asked for too many tokens: 5 of its premium callers got none in 10 minutes",
     ),
     Case(
         "VoiceAgentCallersGone",
@@ -259,7 +271,7 @@ CASES = (
             ('voice_agent_alert_notifications_total{result="not_for_us"}', "1x60"),
         ),
         "10m", "30m", {"result": "unauthorized"},
-        "10 notifications of Alertmanager were not taken in 10 minutes: unauthorized",
+        "15 notifications of Alertmanager were not taken in 15 minutes: unauthorized",
     ),
     Case(
         "VoiceAgentAlertsForged",

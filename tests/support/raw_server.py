@@ -19,6 +19,7 @@ from agent.telemetry.exposition import Metrics
 from agent.transport.voice_agent_v1.websocket import AUDIO, ROUND_TRIP
 
 DEADLINE_S = 0.3
+LARGE = 8_000_000  # bytes: more than the system buffers
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: " + base64.b64encode(bytes(16)) + b"\r\n"
@@ -30,8 +31,10 @@ async def raw_app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         while (await receive()).get("more_body"):
             pass
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+        body = bytes(LARGE) if scope["path"] == "/large" else b"ok"
+        length = str(len(body)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": body})
         return
     await receive()
     await send({"type": "websocket.accept"})
@@ -87,11 +90,11 @@ class RawServer:
 
 @asynccontextmanager
 async def raw_server(
-    limit: int = 100, per_address: int = 100, exempt: tuple[str, ...] = ()
+    limit: int = 100, per_address: int = 100, exempt: tuple[str, ...] = (), deadline_s: float = DEADLINE_S
 ) -> AsyncGenerator[RawServer]:
     metrics = Metrics()
     gate = ConnectionGate(limit, per_address, (Networks.parse(exempt),), metrics)
-    http, websocket = guarded(gate, DEADLINE_S)
+    http, websocket = guarded(gate, deadline_s)
     config = uvicorn.Config(
         raw_app, port=0, http=http, ws=websocket, ws_max_size=MAX_FRAME, ws_per_message_deflate=False, log_config=None,
         lifespan="off", loop="asyncio", timeout_graceful_shutdown=1,

@@ -10,7 +10,7 @@ export class ConversationView {
   constructor() {
     this._list = byId("turns");
     this._partial = byId("partial");
-    this._turns = new Map(); // "epoch.turn" → {node, agent, clauses, meta, facts}
+    this._turns = new Map(); // "epoch.turn" → {node, agent, clauses, fillers, meta, facts}
     this._pane = byId("transcript");
     this._following = true;
     this._pane.addEventListener("scroll", () => {
@@ -41,8 +41,18 @@ export class ConversationView {
     const entry = this._entry(epoch, turn);
     const node = el("span", { class: "clause upcoming", text });
     entry.agent.hidden = false;
-    entry.agent.append(entry.clauses.length ? " " : "", node);
+    entry.agent.append(entry.agent.childNodes.length > 1 ? " " : "", node);
     entry.clauses.push({ text, node, startMs });
+    this._scroll();
+  }
+
+  /** What is said while the reply takes longer. It comes before each piece of sound, and is no part of the reply. */
+  filler({ epoch, turn, text }) {
+    const entry = this._entry(epoch, turn);
+    if (entry.fillers.has(text)) return;
+    entry.fillers.add(text);
+    entry.agent.hidden = false;
+    entry.agent.append(entry.agent.childNodes.length > 1 ? " " : "", el("span", { class: "filler", text }));
     this._scroll();
   }
 
@@ -100,7 +110,7 @@ export class ConversationView {
     const agent = el("p", { class: "agent", hidden: true }, el("span", { class: "who", text: "Agent" }));
     const meta = el("p", { class: "meta", "aria-live": "off", hidden: true }); // figures are read on demand
     const node = el("li", { class: "turn", "data-turn": turn }, caller, agent, meta);
-    const entry = { node, caller, agent, meta, clauses: [], facts: {}, cut: false };
+    const entry = { node, caller, agent, meta, clauses: [], fillers: new Set(), facts: {}, cut: false };
     this._turns.set(key, entry);
     this._list.append(node);
     if (this._turns.size > MAX_TURNS) {

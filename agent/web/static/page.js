@@ -109,6 +109,7 @@ client.addEventListener("transcript.partial", ({ detail }) => {
 client.addEventListener("recognised", ({ detail }) => conversation.partial(detail.text));
 client.addEventListener("transcript.final", ({ detail }) => conversation.said(detail));
 client.addEventListener("reply.text", ({ detail }) => conversation.clause(detail));
+client.addEventListener("filler", ({ detail }) => conversation.filler(detail));
 client.addEventListener("audio.clear", ({ detail }) => conversation.cut(detail));
 client.addEventListener("playback", ({ detail }) => {
   conversation.played(detail);

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-import yaml
 
 from agent.budgets import load_budgets
 from agent.cli.main import cli
@@ -21,7 +19,7 @@ from alerts.model import PREFIX, Alert, RuleContext, RunbookLinks
 from dashboards.__main__ import files as board_files
 from tests.support.alert_cases import CASES, DEAR, ROLL_BACK, WHO_TEXT, Case
 from tests.support.boards import boards, panels
-from tests.support.promtool import needs_promtool
+from tests.support.promtool import needs_promtool, run_promtool
 
 ALERTS = {alert.name: alert for group in all_alerts(RuleContext(load_budgets())).values() for alert in group}
 
@@ -40,18 +38,9 @@ def expected(alert: Alert, case: Case) -> dict[str, Any]:
 
 
 def promtool(folder: Path, faster: float, series: Any, cases: list[dict[str, Any]]) -> None:
-    (folder / "rules.yml").write_text(rule_file(alert_groups(faster)), encoding="utf-8")
     given = [{"series": name, "values": values} for name, values in series]
-    test = {
-        "rule_files": ["rules.yml"],
-        "evaluation_interval": "1m",
-        "tests": [{"interval": "1m", "input_series": given, "alert_rule_test": cases}],
-    }
-    path = folder / "test.yml"
-    path.write_text(yaml.safe_dump(test, width=10_000), encoding="utf-8")
-    command = ["promtool", "test", "rules", str(path)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    rules = {"rules.yml": rule_file(alert_groups(faster))}
+    run_promtool(folder, rules, [{"interval": "1m", "input_series": given, "alert_rule_test": cases}])
 
 
 @needs_promtool
@@ -100,6 +89,30 @@ def test_one_wrong_token_wakes_nobody_while_alertmanager_is_heard(tmp_path: Path
     )
     silent = {"eval_time": "15m", "alertname": "VoiceAgentAlertsNotTaken", "exp_alerts": []}
     promtool(tmp_path, 1.0, forged, [silent])
+
+
+@needs_promtool
+@pytest.mark.parametrize(
+    ("refused", "served", "paged"),
+    [
+        ("0+0.9x40", "0+0x40", False),  # 9 addresses in ten minutes, and nobody else: it is they
+        ("0+3x40", "0+20x40", False),  # 30 addresses of 230 callers
+        ("0+3x40", "0+6x40", True),  # one caller in three
+    ],
+)
+def test_free_callers_page_only_where_many_of_them_go_without(
+    tmp_path: Path, refused: str, served: str, paged: bool
+) -> None:
+    who = {"tier": "free", "reason": "full"}
+    series = (
+        ('voice_agent_callers_refused_total{tier="free",reason="full"}', refused),
+        ('voice_agent_callers_refused_total{tier="premium",reason="full"}', "0x40"),
+        (f'voice_agent_sessions_total{{{WHO_TEXT},outcome="completed"}}', served),
+        ('voice_agent_active_sessions{tier="free"}', "0x40"),
+    )
+    case = Case("VoiceAgentCallersRefused", (), "", "", who, "30 free callers were turned away in 10 minutes: full")
+    fires = [expected(ALERTS[case.alert], case)] if paged else []
+    promtool(tmp_path, 1.0, series, [{"eval_time": "30m", "alertname": case.alert, "exp_alerts": fires}])
 
 
 @needs_promtool

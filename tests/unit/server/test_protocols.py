@@ -17,6 +17,7 @@ from agent.server.protocols import MAX_FRAME, PIECE
 from tests.support.raw_server import (
     DEADLINE_S,
     HEARD,
+    LARGE,
     ROUND_TRIPS,
     TOOK,
     UPGRADE,
@@ -49,6 +50,33 @@ async def test_what_never_arrives_is_not_waited_for(part: bytes) -> None:
         writer.close()
         await asyncio.sleep(0.01)
         assert at.gate.open == 0
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+async def test_who_reads_nothing_of_an_answer_is_cut(requests: int) -> None:
+    async with raw_server() as at:
+        reader, writer = await at.connect()
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0.05)
+            while at.gate.open:  # noqa: ASYNC110  the gate has no event for it
+                await asyncio.sleep(0.02)
+        assert at.counted("connections_cut_total", "unread") == 1
+        writer.transport.abort()
+
+
+async def test_who_reads_slowly_gets_all_of_it() -> None:
+    async with raw_server(deadline_s=1.0) as at:
+        reader, writer = await at.connect()
+        writer.write(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        got = 0
+        while piece := await reader.read(400_000):
+            got += len(piece)
+            await asyncio.sleep(0.04)  # several deadlines for all of it
+        assert got > LARGE
+        assert not at.counted("connections_cut_total", "unread")
+        writer.close()
 
 
 async def test_single_bytes_do_not_prolong_the_deadline() -> None:

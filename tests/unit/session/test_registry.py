@@ -60,7 +60,8 @@ def test_who_is_admitted(max_sessions: int, lag_s: float, tier: Tier, reason: st
                     await harness.call(claims)
                 assert refused.value.refusal.reason == reason
                 assert refused.value.refusal.retry_after_s > 0
-        assert [event.reason for event in harness.all(SessionRefused)] == ([reason] if reason else [])
+        expected = [(reason, "eve")] if reason else []
+        assert [(event.reason, event.caller) for event in harness.all(SessionRefused)] == expected
 
     run_virtual(scenario())
 
@@ -130,3 +131,10 @@ def test_a_session_of_another_process(known: bool, down: bool, resume: bool, kep
             caller.hang_up()
 
     run_virtual(scenario())
+
+
+def test_a_stranger_is_one_caller_with_any_number_of_tokens_and_a_member_is_one_at_any_address() -> None:
+    stranger, member = Claims("free-1", Tier.FREE, None, address="192.0.2.7"), Claims("eve", Tier.PREMIUM, None)
+    assert replace(stranger, subject="free-2").caller == stranger.caller == "192.0.2.7"
+    assert replace(stranger, address=None).caller == "free-1"
+    assert replace(member, address="192.0.2.7").caller == member.caller == "eve"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -24,6 +25,7 @@ from agent.telemetry.events import (
 from agent.telemetry.exposition import MAX_SERIES, Metrics
 from agent.telemetry.metrics import Configured, MetricsSink
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
+from tests.support.virtual_time import run_virtual
 
 BUDGETS = load_budgets()
 INFO = SessionInfo("s1", "somebody", Tier.FREE, "haiku_first", 1)
@@ -172,6 +174,24 @@ def test_an_unknown_model_and_an_unknown_reason_become_other_words() -> None:
     assert value(metrics, "llm_tokens_total", model="other", kind="input") == 7
     counted.handle(SessionRefused(None, "token_of_a_kind_nobody_knows"))
     assert value(metrics, "sessions_refused_total", tier="unknown", reason="credential") == 1
+
+
+def test_one_who_tries_again_and_again_is_one_caller_turned_away() -> None:
+    async def scenario() -> None:
+        metrics, counted = sink()
+        for _ in range(40):
+            counted.handle(SessionRefused(Tier.FREE, "overloaded", "192.0.2.7"))
+        counted.handle(SessionRefused(Tier.FREE, "overloaded", "192.0.2.8"))
+        counted.handle(SessionRefused(Tier.FREE, "rate", "192.0.2.9"))
+        counted.handle(SessionRefused(None, "token_expired"))
+        labels = {"tier": "free", "reason": "overloaded"}
+        assert value(metrics, "sessions_refused_total", **labels) == 41
+        assert value(metrics, "callers_refused_total", **labels) == 2
+        await asyncio.sleep(601)
+        counted.handle(SessionRefused(Tier.FREE, "overloaded", "192.0.2.7"))
+        assert value(metrics, "callers_refused_total", **labels) == 3
+
+    run_virtual(scenario())
 
 
 def test_a_breaker_shows_its_state() -> None:
