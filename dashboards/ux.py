@@ -94,8 +94,8 @@ def _baseline() -> Panel:
         3,
         "The baseline, same scale",
         f"What a rollback brings back: the same signals of {baseline()}, for the callers of the bar to the left and in"
-        " its window. Shorter bars: a rollback helps. Red as well: it does not, the cause lies elsewhere. Few calls: see"
-        " “What holds it”.",
+        " its window. Shorter bars: a rollback helps. Red as well: it does not, the cause lies elsewhere. Few calls:"
+        " see “What holds it”.",
         f"No caller on {baseline()} in the window that decides, or only {baseline()} is chosen.",
         9,
         7,

@@ -151,6 +151,24 @@ def test_of_two_tiers_the_one_that_suffers_is_compared(tmp_path: Path) -> None:
     check(tmp_path, "groups: []", series, {("2m", bar): {"{}": 2.0}})
 
 
+def _queries_of(title: str) -> list[str]:
+    return [asked.expr for asked in queries() if asked.title == title]
+
+
+def test_a_verdict_is_that_of_one_policy_of_one_tier() -> None:
+    """The worst of all would read NOT ENOUGH DATA for hours while a canary of another policy is to be rolled back."""
+    for title in ("Verdict", "Verdict over time"):
+        [expr] = _queries_of(title)
+        assert expr.startswith("max by (tier, policy) (")
+
+
+def test_an_apology_is_no_answer_that_money_was_spent_for() -> None:
+    """In an outage a session costs little, because callers get apologies."""
+    [turn], [call] = _queries_of("Per answered turn"), _queries_of("Per completed call")
+    assert 'outcome=~"replied|interrupted|typed"' in turn
+    assert 'outcome="completed"' in call
+
+
 def _named(text: str) -> set[str]:
     """Metrics in an expression, histograms without their parts."""
     known = {metric.name for metric in (*catalog.all_metrics(), *recorded_metrics())}
