@@ -8,7 +8,7 @@ from agent.budgets import load_budgets
 from agent.policy.signal_tests import LOST_SESSION_SHARE, SLOW_SESSION_SHARE
 from agent.telemetry import catalog, recorded_metrics
 from agent.telemetry.recorded_metrics import KEEP, NOT_ENOUGH, ROLL_BACK, WATCH
-from alerts.promql import Match, equal, like, quantile, share, total, unequal, value
+from alerts.promql import Match, equal, like, quantile, select, share, total, unequal, value
 from alerts.recording.model import MIN_SESSIONS, MIN_TURNS, baseline
 from alerts.recording.signals import signals
 from dashboards.links import SLOW
@@ -93,8 +93,9 @@ def _baseline() -> Panel:
     panel = PanelSpec(
         3,
         "The baseline, same scale",
-        f"What a rollback brings back: the same signals of {baseline()} in the same window as to the left. Shorter"
-        " bars: a rollback helps. Red as well: it does not, the cause lies elsewhere. Few calls: see “What holds it”.",
+        f"What a rollback brings back: the same signals of {baseline()}, for the callers of the bar to the left and in"
+        " its window. Shorter bars: a rollback helps. Red as well: it does not, the cause lies elsewhere. Few calls:"
+        " see “What holds it”.",
         f"No caller on {baseline()} in the window that decides, or only {baseline()} is chosen.",
         9,
         7,
@@ -102,8 +103,9 @@ def _baseline() -> Panel:
     queries: list[Query] = []
     for way in signals(load_budgets()):
         signal = equal("signal", way.name)
-        share = value(recorded_metrics.BASELINE_SHARE, (), (*WHO, signal))
-        of = f"{share} / {value(recorded_metrics.LIMIT, (), [signal])}"
+        shares = select(recorded_metrics.BASELINE_SHARE, (*WHO, signal))
+        worst = select(recorded_metrics.DECISION_SHARE, (*WHO, unequal("policy", baseline()), signal))
+        of = f"max ({shares} and on (tier, policy) topk(1, {worst})) / {value(recorded_metrics.LIMIT, (), [signal])}"
         queries.append(Query(of, way.title, instant=True))
     return bars(panel, PanelStyle("percentunit", 0, 0, 2, OF_LIMIT), *queries)
 

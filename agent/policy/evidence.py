@@ -10,7 +10,7 @@ policy is in breach from S >= h. By Lorden (1971) a service that stays at its li
 calls or less often. h = ln(calls in `false_alarm_days`) - OVERSHOOT is fitted to simulated services: it lets some be
 suspected by chance, and the comparison with the baseline keeps nearly all of those from being rolled back.
 
-**The baseline.** From `WATCH` on the calls of the baseline policy in the same time are compared with the policy's
+**The baseline.** From two thirds of h on the calls of the baseline policy in the same time are compared with the policy's
 (`agent.policy.comparison`): a common cause, or the policy alone.
 
 One caller's weight is bounded in both, whichever way it pulls. All of it is a function of the stored calls, in their
@@ -35,8 +35,8 @@ MAX_CALLS: Final = 5_000
 OVERSHOOT: Final = 4.1
 LEAST_BOUND: Final = 3.2
 DAY: Final = timedelta(days=1)
-WATCH: Final = 3.0
-"""The score from which on a policy is watched, and compared with the baseline; the bound, where that is lower."""
+WATCH_SHARE: Final = 0.65
+"""Of the bound: from there on a policy is watched, and compared with the baseline."""
 CAP_SHARE: Final = 2.0
 """The score ends there: a service that recovers is soon seen to."""
 MIN_CALLERS: Final = 4
@@ -117,7 +117,7 @@ class _Suspicion:
             return
         if self.since is not None:
             self.arms.add(False, call.caller, bad, of)
-        elif self.score >= min(WATCH, bound):
+        elif self.score >= WATCH_SHARE * bound:
             self.since = call.ended_at
             self.arms.begin()
         if self.breached_at is None and self.score >= bound:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from agent.budgets import Tier
@@ -13,10 +13,12 @@ from agent.policy.decisions import ACTOR
 from agent.policy.evidence import DAY, Finding
 from agent.policy.policies import PolicyBook
 
-HOLDOUT: Final = 45
+HOLDOUT: Final = 50
 """Percent of new sessions that the baseline gets while a policy is watched."""
 LONGEST: Final = DAY
 ONCE_IN: Final = DAY
+LEAST: Final = timedelta(hours=6)
+"""A suspicion that goes may come back, and the holdout is not raised twice a day: it stays for so long."""
 _UNDECIDED: Final = (Comparison.COMPARING, Comparison.TOO_FEW_CALLERS)
 
 
@@ -41,9 +43,12 @@ def _over(
     book: PolicyBook, tier: Tier, history: Sequence[Revision], findings: Mapping[str, Finding], at: datetime
 ) -> Change | None:
     current, before = history[-1], chosen(history)
-    if at - current.at < LONGEST and _watched(book, before.weights, findings, (*_UNDECIDED, Comparison.ALONE)):
+    raised = at - current.at
+    undecided = _watched(book, before.weights, findings, (*_UNDECIDED, Comparison.ALONE))
+    decided = _watched(book, before.weights, findings, (Comparison.COMMON_CAUSE, Comparison.FEW_SUFFER))
+    if (raised < LONGEST and undecided) or (raised < LEAST and not decided):
         return None
-    reason = "a day is over" if at - current.at >= LONGEST else "there is nothing more to compare"
+    reason = "a day is over" if raised >= LONGEST else "there is nothing more to compare"
     return Change(tier, before.weights, ChangeCause.HOLDOUT_OVER, ACTOR, reason, restores=before.number)
 
 

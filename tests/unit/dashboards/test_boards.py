@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -13,6 +14,7 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from agent.budgets import load_budgets
 from agent.telemetry import catalog, span_attributes
+from agent.telemetry.recorded_metrics import BASELINE_SHARE, DECISION_SHARE, LIMIT
 from alerts.groups import all_alerts
 from alerts.model import RuleContext, RunbookLinks
 from alerts.recording.groups import recorded_metrics, recording_groups
@@ -20,6 +22,7 @@ from dashboards import model as shared
 from dashboards.__main__ import files
 from tests.support.boards import METRIC, boards, panels, queries
 from tests.support.paths import ROOT
+from tests.support.promtool import check, needs_promtool
 
 UIDS = ("voice-agent-ux", "voice-agent-cost")
 GENERATED = ROOT / "dashboards" / "generated"
@@ -117,6 +120,54 @@ def test_experience_and_cost_share_no_board() -> None:
         words = {word for name in METRIC.findall(asked.expr) for word in name.replace(":", "_").split("_")}
         foreign = MONEY if asked.board == "voice-agent-ux" else LATENCY
         assert not words & foreign, (asked.title, words & foreign)
+
+
+def test_the_baseline_beside_a_bar_is_that_of_its_own_tier() -> None:
+    """With all tiers chosen, free callers who wait must not be compared with the premium callers' baseline."""
+    compared = [asked for asked in queries() if BASELINE_SHARE.name in asked.expr]
+    assert len(compared) == 4
+    for asked in compared:
+        [signal] = re.findall(rf'{BASELINE_SHARE.name}{{[^}}]*signal="(\w+)"', asked.expr)
+        worst = rf"and on \(tier, policy\) topk\(1, {DECISION_SHARE.name}{{([^}}]*)}}\)"
+        [chosen] = re.findall(worst, asked.expr)
+        assert {'tier=~"$tier"', 'policy=~"$policy"', f'signal="{signal}"'} <= set(chosen.split(", "))
+
+
+@needs_promtool
+def test_of_two_tiers_the_one_that_suffers_is_compared(tmp_path: Path) -> None:
+    """Free callers of the policy wait, their baseline does not; premium callers' baseline does."""
+    [bar] = [one.expr for one in queries() if BASELINE_SHARE.name in one.expr and '"slow_turns"' in one.expr]
+    for variable in ("$tier", "$policy"):
+        bar = bar.replace(variable, ".*")
+    shares = {"free": (0.25, 0.125), "premium": (0.0625, 0.5)}
+    series = [
+        {
+            "series": f'{metric.name}{{signal="slow_turns", tier="{tier}", policy="haiku_first"}}',
+            "values": f"{both[side]}x5",
+        }
+        for tier, both in shares.items()
+        for side, metric in enumerate((DECISION_SHARE, BASELINE_SHARE))
+    ]
+    series.append({"series": f'{LIMIT.name}{{signal="slow_turns"}}', "values": "0.0625x5"})
+    check(tmp_path, "groups: []", series, {("2m", bar): {"{}": 2.0}})
+
+
+def _queries_of(title: str) -> list[str]:
+    return [asked.expr for asked in queries() if asked.title == title]
+
+
+def test_a_verdict_is_that_of_one_policy_of_one_tier() -> None:
+    """The worst of all would read NOT ENOUGH DATA for hours while a canary of another policy is to be rolled back."""
+    for title in ("Verdict", "Verdict over time"):
+        [expr] = _queries_of(title)
+        assert expr.startswith("max by (tier, policy) (")
+
+
+def test_an_apology_is_no_answer_that_money_was_spent_for() -> None:
+    """In an outage a session costs little, because callers get apologies."""
+    [turn], [call] = _queries_of("Per answered turn"), _queries_of("Per completed call")
+    assert 'outcome=~"replied|interrupted|typed"' in turn
+    assert 'outcome="completed"' in call
 
 
 def _named(text: str) -> set[str]:

@@ -16,7 +16,7 @@ from agent.policy.holdout import plan_holdout
 from tests.support.policies import BASELINE, BEGAN, BOOK, A, B, TierHistory
 
 NOW = BEGAN + 10 * DAY
-RAISED = {"haiku_first": 55, "sonnet_first": 45}
+RAISED = {"haiku_first": 50, "sonnet_first": 50}
 
 
 def watched(comparison: Comparison = Comparison.COMPARING, policy: str = "haiku_first") -> dict[str, Finding]:
@@ -47,7 +47,7 @@ def test_several_policies_share_what_is_left_as_they_did() -> None:
     past = TierHistory().assign({"economy": 1, "haiku_first": 94, "sonnet_first": 5})
     change = plan(past, watched(policy="economy"))
     assert change is not None
-    assert change.weights == {"economy": 1, "haiku_first": 54, "sonnet_first": 45}
+    assert change.weights == {"economy": 1, "haiku_first": 49, "sonnet_first": 50}
 
 
 @pytest.mark.parametrize("comparison", [Comparison.NONE, Comparison.ALONE, Comparison.COMMON_CAUSE])
@@ -62,12 +62,18 @@ def test_a_policy_that_nobody_gets_raises_nothing() -> None:
 
 
 def test_it_ends_when_the_question_is_answered_and_what_was_before_comes_back() -> None:
-    for answer in (watched(Comparison.COMMON_CAUSE), watched(Comparison.NONE), {}):
-        over = plan(raised(), answer, NOW + timedelta(hours=1))
+    for answer, hours in ((watched(Comparison.COMMON_CAUSE), 1), (watched(Comparison.NONE), 6), ({}, 6)):
+        over = plan(raised(), answer, NOW + timedelta(hours=hours))
         assert over is not None
         assert (over.weights, over.cause) == (A, ChangeCause.HOLDOUT_OVER)
     assert plan(raised(), watched(), NOW + timedelta(hours=23)) is None
     assert plan(raised(), watched(Comparison.ALONE), NOW + timedelta(hours=23)) is None  # a rollback is next
+
+
+def test_a_suspicion_that_goes_and_comes_back_finds_it_still_raised() -> None:
+    past = raised()
+    assert plan(past, watched(Comparison.NONE), NOW + timedelta(hours=5)) is None
+    assert plan(past, watched(), NOW + timedelta(hours=7)) is None
 
 
 def test_it_ends_after_a_day_and_does_not_come_back_on_the_same_day() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agent.policy.assignments import ChangeCause
+from agent.policy.comparison import Comparison
 from tests.support.promtool import needs_promtool
 from tests.support.traffic_model import JUDGED, SimulatedService
 from tools.alert_stats.closed_loop import Traffic, play
@@ -70,6 +71,15 @@ def test_a_bad_policy_is_suspected_and_rolled_back_and_a_common_cause_is_not() -
         assert one.found
         assert one.common_cause
         assert not one.rolled_back
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.1])
+def test_a_service_at_its_limit_is_not_rolled_back(correlation: float) -> None:
+    """Suspected by chance now and then, which makes nobody the policy's judge."""
+    traffic = Traffic(60.0, 96.0, correlation=correlation)
+    for seed in range(6):
+        found = [moment.finding for moment in play(traffic, seed).moments]
+        assert not any(one.breach and one.comparison is Comparison.ALONE for one in found)
 
 
 @needs_promtool
