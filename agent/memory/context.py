@@ -21,14 +21,17 @@ from agent.memory.words import plain, tokens_of
 
 Part = Literal["topics", "notes", "recall", "whole"]
 LAST_TURNS: Final = 6
-CHUNK_TURNS: Final = 8
-"""The last turns begin at a multiple of this, so that the messages keep one beginning for as many turns."""
+WINDOW_TOKENS: Final = 800
+"""What a window of last turns that the provider's cache holds has at least."""
+WINDOW_STEP_TOKENS: Final = 2_000
+"""How far such a window grows before its beginning moves: the turns in between share one cached beginning."""
 WHOLE_TOKENS: Final = 1_200
 """A call of at most so many tokens is sent whole: about what its parts would cost."""
 CACHE_READ_SHARE: Final = 0.1
 """What a cached token costs, as a share of one that is not: all models of the price book are at or below it."""
-RECALL_TOKENS: Final = 2_000
+RECALL_TOKENS: Final = 1_000
 """Recalled turns of one live call at most."""
+_CACHE_MARGIN = 1.1  # tokens are estimated: so much more than the shortest cached prefix
 _RECENT_SHARE, _NOTES_SHARE = 0.25, 0.125  # at most, of what system prompt and utterance leave
 _INTERRUPTED = "[the caller interrupted here]"
 _ACKNOWLEDGED = "[the caller acknowledged this while listening]"
@@ -97,8 +100,12 @@ def context(
         cached = cache_from_tokens is not None and tokens["system"] + history >= cache_from_tokens
         if history <= WHOLE_TOKENS or (cached and history * CACHE_READ_SHARE <= WHOLE_TOKENS / 2):
             return _whole(system, past, utterance, tokens)
-    steady = cache_from_tokens is not None and tokens["system"] >= cache_from_tokens // 2
-    return _selected(conversation, system, past, utterance, left, tokens, recall_tokens, without, steady=steady)
+    window = (
+        None
+        if cache_from_tokens is None or graph.folded
+        else max(WINDOW_TOKENS, int(cache_from_tokens * _CACHE_MARGIN) - tokens["system"])
+    )
+    return _selected(conversation, system, past, utterance, left, tokens, recall_tokens, without, window=window)
 
 
 def _whole(system: str, past: tuple[Question, ...], utterance: str, tokens: dict[str, int]) -> MemoryContext:
@@ -118,10 +125,12 @@ def _selected(
     recall_tokens: int | None,
     without: Collection[Part],
     *,
-    steady: bool,
+    window: int | None,
 ) -> MemoryContext:
     left -= tokens_of(_OPENING + _CLOSING) + 2
-    recent = _recent(past, int(left * _RECENT_SHARE), steady=steady)
+    besides = NOTES_TOKENS + (recall_tokens or 0)
+    recent = _window(past, window, left - besides) if window is not None and recall_tokens is not None else ()
+    recent = recent or _recent(past, int(left * _RECENT_SHARE))
     messages = _messages(recent, utterance)
     tokens["recent"] = sum(tokens_of(message.text) for message in messages[:-1])
     left -= tokens["recent"]
@@ -133,7 +142,9 @@ def _selected(
     if "recall" not in without:
         room = left if recall_tokens is None else min(left, recall_tokens)
         before = len(past) - len(recent)
-        recalled = _recalled(conversation, utterance, before, room, without, matching=recall_tokens is not None)
+        recalled = _recalled(
+            conversation, utterance, before, len(past), room, without, matching=recall_tokens is not None
+        )
         parts["recalled"] = _transcript(recalled)
     tokens |= {name: tokens_of(text) for name, text in parts.items()}
     body = "\n\n".join(_TAG.sub("call-memory", text) for text in parts.values() if text)
@@ -142,21 +153,29 @@ def _selected(
     return MemoryContext(system, memory, messages, False, tokens, parts, turns)
 
 
-def _recent(past: tuple[Question, ...], most: int, *, steady: bool) -> tuple[Question, ...]:
-    """The last six turns, fewer when they would take over `most` tokens.
+def _window(past: tuple[Question, ...], least: int, most: int) -> tuple[Question, ...]:
+    """The last turns that take at least `least` tokens, beginning where the calls of many turns before began as well.
 
-    With `steady` (a long system prompt stands before them in the cache) they begin at a multiple of the chunk, where
-    that fits: one beginning for several turns.
+    Then the provider's cache holds all but the newest of them. Empty when they could take over `most` tokens.
     """
-    costs = [tokens_of(q.text) + tokens_of(_heard(q)) + 1 for q in past[-LAST_TURNS - CHUNK_TURNS :]]
-    if steady and past:
-        first = max(0, past[-1].id + 1 - LAST_TURNS) // CHUNK_TURNS * CHUNK_TURNS
-        chunked = tuple(question for question in past[-LAST_TURNS - CHUNK_TURNS :] if question.id >= first)
-        if sum(costs[len(costs) - len(chunked) :]) <= most:
-            return chunked
+    costs = [tokens_of(question.text) + tokens_of(_heard(question)) for question in past]
+    if least + WINDOW_STEP_TOKENS > most:
+        return ()
+    skipped = max(0, sum(costs) - least) // WINDOW_STEP_TOKENS * WINDOW_STEP_TOKENS
+    first, before = 0, 0
+    while before < skipped:  # a long turn at the edge stays in
+        before += costs[first]
+        first += 1
+    first = max(0, min(first - (before > skipped), len(past) - LAST_TURNS))
+    kept = past[first:]
+    return kept if sum(costs[first:]) <= most else ()
+
+
+def _recent(past: tuple[Question, ...], most: int) -> tuple[Question, ...]:
+    """The last six turns, fewer when they would take over `most` tokens."""
     count = 0
-    for cost in reversed(costs[-LAST_TURNS:]):
-        most -= cost
+    for question in reversed(past[-LAST_TURNS:]):
+        most -= tokens_of(question.text) + tokens_of(_heard(question)) + 1
         if most < 0:
             break
         count += 1
@@ -193,7 +212,14 @@ def _heard(question: Question) -> str:
 
 
 def _recalled(
-    conversation: Conversation, utterance: str, before: int, left: int, without: Collection[Part], *, matching: bool
+    conversation: Conversation,
+    utterance: str,
+    before: int,
+    told: int,
+    left: int,
+    without: Collection[Part],
+    *,
+    matching: bool,
 ) -> list[Question]:
     graph = conversation.graph
     sources: set[int] = set()
@@ -206,7 +232,15 @@ def _recalled(
     taken: list[Question] = []
     most, left = left, left - tokens_of(_TRANSCRIPT)
     misfits = 0
-    order = recall_order(conversation.index, utterance, topic=topic, sources=sources, upto=upto, matching=matching)
+    order = recall_order(
+        conversation.index,
+        utterance,
+        topic=topic,
+        sources=sources,
+        upto=upto,
+        told=graph.folded + told,
+        matching=matching,
+    )
     for turn in order:
         question = graph.question(turn)
         if question is None:

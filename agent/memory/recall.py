@@ -16,26 +16,38 @@ from agent.memory.words import content_stems
 
 # Tuned on QMSum validation and SGD dev (tools/evals).
 WINDOWS = (3, 5, 9, 27)
-_SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 0.9  # BM25's k1 and b, and an exponent on its idf
+_SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 1.5  # BM25's k1 and b, and an exponent on its idf
 _MOST_WORDS = 24
 TOPIC, SOURCE, RECENCY = 0.1, 0.1, 0.001
-LEAST_MATCH = 0.6
+LEAST_MATCH = 0.5
+LEAST_NEW = 0.2
+NEWEST = 6  # turns whose words an utterance most likely goes on with
 _COST = 0.25  # how much a question's length counts against it
 
 
 def recall_order(
-    index: Index, utterance: str, *, topic: int | None, sources: Collection[int], upto: int, matching: bool = False
+    index: Index,
+    utterance: str,
+    *,
+    topic: int | None,
+    sources: Collection[int],
+    upto: int,
+    told: int,
+    matching: bool = False,
 ) -> list[int]:
-    """Turns before `upto` in the order they should be recalled.
+    """Turns before `upto` in the order they should be recalled, scored among the turns before `told`.
 
-    `topic` is the topic whose questions are favoured (None for no favour), `sources` the turns that the values in focus
+    The turn that asks is none of them: its own words would be the best match of all. `topic` is the topic whose questions are favoured (None for no favour), `sources` the turns that the values in focus
     came from. Turns come with falling score per cost, so a caller takes from the front what fits. With `matching` only
-    turns come whose words match at least `LEAST_MATCH` as well as the best one's, and none when no word matches.
+    turns come whose words match at least `LEAST_MATCH` as well as the best one's, and none when no word matches or the
+    newest turns have the words as well.
     """
     held = upto - index.first
     if held <= 0:
         return []
-    score = lexical_scores(index, utterance)[:held] / len(WINDOWS)
+    if matching and _new_words(index, utterance, held, told - index.first) < LEAST_NEW:
+        return []  # it goes on with what the newest turns are about
+    score = lexical_scores(index, utterance, told - index.first)[:held] / len(WINDOWS)
     best = float(score.max())
     matched = score >= LEAST_MATCH * best if best > 0 else np.zeros(held, dtype=bool)
     score += RECENCY * np.linspace(0.0, 1.0, held)
@@ -49,12 +61,30 @@ def recall_order(
     return [int(place) + index.first for place in order if not matching or matched[place]]
 
 
-def lexical_scores(index: Index, utterance: str) -> Floats:
-    """The summed window scores of every question held for the words of an utterance; shape (questions,)."""
+def _new_words(index: Index, utterance: str, held: int, count: int) -> float:
+    """The share of an utterance's words, by their rarity, that three old turns together have and none of the newest does.
+
+    Old are the first `held` turns of the `count` ones that were told.
+    """
     words = [word for word in dict.fromkeys(content_stems(utterance)) if word in index.postings][:_MOST_WORDS]
     if not words:
-        return np.zeros(len(index))
-    return _windowed(index.frequencies(words), np.array(index.lengths))
+        return 0.0
+    said = index.frequencies(words)[:, :count] > 0
+    holding = said.sum(axis=1)
+    rarity = np.log1p((count - holding + 0.5) / (holding + 0.5)) * (holding > 0)
+    old = said[:, :held].copy()
+    old[:, 1:] |= said[:, : held - 1]
+    old[:, :-1] |= said[:, 1:held]
+    new = (rarity * ~said[:, max(held, count - NEWEST) :].any(axis=1)) @ old
+    return float(new.max()) / max(float(rarity.sum()), 1e-9)
+
+
+def lexical_scores(index: Index, utterance: str, count: int) -> Floats:
+    """The summed window scores of the first `count` questions held for the words of an utterance; shape (count,)."""
+    words = [word for word in dict.fromkeys(content_stems(utterance)) if word in index.postings][:_MOST_WORDS]
+    if not words:
+        return np.zeros(count)
+    return _windowed(index.frequencies(words)[:, :count], np.array(index.lengths[:count]))
 
 
 def _windowed(frequencies: Floats, lengths: Floats) -> Floats:

@@ -27,15 +27,15 @@ _ENDS = STOP_WORDS | frozenset(
 _VERBS = frozenset(
     stem(word)
     for word in "book reserve order find look make get need want like change move cancel check help ask know see try"
-    " take give tell pay send buy rent call speak talk come go say do have be start stop use put keep show bring open close"
-    " arrange schedule search suggest recommend confirm work seem happen wonder hope leave lose lost break broke came"
-    " went said got did forgot paid sound".split()
+    " take give tell pay send buy rent call speak talk come go say do have be start stop use put keep show bring open"
+    " close arrange schedule search suggest recommend confirm work seem happen wonder hope leave lose lost break"
+    " broke came went said got did forgot paid sound".split()
 )
 _EMPTY = frozenset(
     stem(word)
     for word in "one question thing minute moment second way bit lot favour favor problem kind sort number time day"
-    " date same other hello hi hey morning afternoon evening okay yes yeah yep no good great fine perfect sure right sorry"
-    " wait hold oh uh um hmm thanks name order something anything help information idea case".split()
+    " date same other hello hi hey morning afternoon evening okay yes yeah yep no good great fine perfect sure right"
+    " sorry wait hold oh uh um hmm thanks name order something anything help information idea case".split()
 )
 _WEAK = frozenset(content_stems("appointment booking reservation ticket tickets number total"))
 
