@@ -62,7 +62,7 @@ fix: $(STAMP) ## Format and repair what can be repaired
 bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machine
 	@$(BIN)/python -m tools.bench $(ARGS)
 
-bench-latency: $(STAMP) ## What early replies win and cost, and write docs/latency.md (10 minutes)
+bench-latency: $(STAMP) ## What early replies and second calls win and cost, and write docs/latency.md (8 minutes)
 	@$(BIN)/python -m tools.bench.bench_latency --write $(ARGS)
 
 chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md (ARGS=--help)
