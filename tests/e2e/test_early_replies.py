@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from agent.ledger.tables import charges
 from tests.support.stack import clip, running_stack, sample
-from tools.bench.bench_latency import policies
+from tools.bench.latency_scenes import policies
 from voice_loadtest.script import Speak, Wait
 
 SAID = ("room_01", "room_02", "room_03", "smalltalk_01", "order_01", "order_04")
@@ -18,7 +18,9 @@ SAID = ("room_01", "room_02", "room_03", "smalltalk_01", "order_01", "order_04")
 
 @pytest.mark.slow
 async def test_early_replies_are_taken_and_every_call_is_charged_once(tmp_path: Path) -> None:
-    async with running_stack("measured", policies_file=policies(tmp_path, 40)) as stack:
+    async with running_stack(
+        "measured", policies_file=policies(tmp_path, "early_replies = { threshold_percent = 40 }")
+    ) as stack:
         record = await stack.call([Wait(0.5), *(Speak(clip(name)) for name in SAID)])
         await stack.quiet()
         assert await stack.wiring.ledger.flush(timeout_s=10)

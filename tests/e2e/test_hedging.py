@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from agent.ledger.tables import charges
-from agent.policy.policies import DEFAULT_PATH
 from tests.support.stack import running_stack, sample
+from tools.bench.latency_scenes import policies
 from voice_loadtest.script import Type
 from voice_sandbox.faults import FaultKind, FaultRule
 
@@ -19,10 +19,7 @@ LEARNT, TURNS = 24, 4
 
 @pytest.mark.slow
 async def test_a_model_that_stalls_is_asked_again_and_each_call_is_charged_once(tmp_path: Path) -> None:
-    knob = 'name = "haiku_first"\nhedging = { model_percent = 20, voice_percent = 0 }'
-    file = tmp_path / "policies.toml"
-    shipped = DEFAULT_PATH.read_text().replace("haiku_first = 95\nsonnet_first = 5", "haiku_first = 100")
-    file.write_text(shipped.replace('name = "haiku_first"', knob, 1))
+    file = policies(tmp_path, "hedging = { model_percent = 20, voice_percent = 0 }")
     async with running_stack(policies_file=file) as stack:
         await stack.call([Type("hello")] * LEARNT)  # the latency of the model is learnt
         stack.sandbox.world.faults.add(FaultRule(provider="anthropic", kind=FaultKind.STALL, count=1))

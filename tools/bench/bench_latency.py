@@ -1,9 +1,10 @@
-"""`make bench-latency`: what early replies win at the caller's ear, and what they cost; writes the table of
+"""`make bench-latency`: what the knobs of speed win at the caller's ear, and what they cost; writes the tables of
 docs/latency.md.
 
-Each variant of `haiku_first` plays the same calls against a service of its own with the sandbox's profile `measured`
-and 70 ms of network, one variant after the other, round after round, so that a machine that grows slower is slower for
-all of them. Times are the caller's own: its last voiced sample to the first audible one of the reply.
+The scenes of a group play the same calls, each against a service and a sandbox of its own that stay for the whole
+group, one after the other, round after round, so that a machine that grows slower is slower for all of them. Times are
+the caller's own: its last voiced sample to the first audible one of the reply. What is under way when `--minutes` have
+passed is finished, and nothing more is begun.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import asyncio
 import os
 import platform
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,123 +25,151 @@ from typing import Final
 from sqlalchemy import func, select
 
 from agent.ledger.tables import sessions
-from agent.policy.policies import DEFAULT_PATH
 from tests.support.paths import ROOT
-from tests.support.stack import clip, running_stack, sample
+from tests.support.stack import Stack, clip, running_stack, sample
+from tools.bench.latency_scenes import GROUPS, Scene, SceneGroup, policies, said
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.quantiles import nearest_rank
 from voice_loadtest.run import run_load
 from voice_loadtest.script import Speak
+from voice_sandbox.faults import FaultKind, FaultRule
 
-VARIANTS: Final[tuple[int | None, ...]] = (None, 70, 50, 30)
-"""Thresholds in percent at which the model is asked early; None: when the turn is over."""
-CALLS: Final = (
-    ("room_01", "room_02", "room_03", "room_05"),
-    ("order_01", "order_02", "order_03", "order_04"),
-    ("billing_01", "billing_02", "billing_04", "billing_05"),
-    ("smalltalk_01", "smalltalk_02", "smalltalk_03", "smalltalk_04"),
-)
 NETWORK_MS: Final = 70.0
+LEARNING_CALLS: Final = 24  # before stalls begin: what a model usually takes is known in a service that runs
 TABLE: Final = ROOT / "docs" / "latency.md"
 BEGIN, END = "<!-- early replies -->", "<!-- end of early replies -->"
+GUESSES: Final = ("taken", "resumed", "changed", "failed", "dropped")
+MADE: Final = ("won", "lost", "failed", "cancelled")
+HEAD: Final = (
+    "| {} | turns | caller waits, ms p50 / p95 / p99 | stt / llm / tts, ms p50 | llm, ms p99 | guesses taken |"
+    " second calls won | too early | a call |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+)
 
 
 @dataclass
-class Variant:
-    """What one threshold came to. Milliseconds."""
+class Measured:
+    """What one scene came to. Milliseconds."""
 
-    percent: int | None
+    scene: Scene
     waited: list[float] = field(default_factory=list[float])
     stages: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
-    became: Counter[str] = field(default_factory=Counter[str])
+    counted: Counter[str] = field(default_factory=Counter[str])
     calls: int = 0
     usd: float = 0.0
     unanswered: int = 0
+    too_early: int = 0
 
     def row(self) -> str:
         """A line of the table."""
-        p50, p95, p99 = nearest_rank(self.waited, 0.5, 0.95, 0.99)
+        p50, p95, p99 = nearest_rank(self.waited or [0.0], 0.5, 0.95, 0.99)
         stages = [f"{nearest_rank(self.stages.get(name) or [0.0], 0.5)[0]:.0f}" for name in ("stt", "llm", "tts")]
-        guesses = sum(self.became[name] for name in ("taken", "resumed", "changed", "failed", "dropped"))
-        name = "off" if self.percent is None else f"{self.percent} %"
+        worst = nearest_rank(self.stages.get("llm") or [0.0], 0.99)[0]
+        turns = len(self.waited) + self.unanswered
         return (
-            f"| {name} | {len(self.waited)} | {p50:.0f} / {p95:.0f} / {p99:.0f} | {' / '.join(stages)} |"
-            f" {self.became['taken']} of {guesses} | ${self.usd / max(1, self.calls):.5f} |"
+            f"| {self.scene.name} | {len(self.waited)} | {p50:.0f} / {p95:.0f} / {p99:.0f} | {' / '.join(stages)} |"
+            f" {worst:.0f} | {self._of('early_replies', ('taken',), GUESSES)} | {self._of('hedges', ('won',), MADE)} |"
+            f" {self.too_early} of {turns} | ${self.usd / max(1, self.calls):.5f} |"
         )
 
-
-def policies(folder: Path, percent: int | None) -> Path:
-    """The shipped policies, everybody on `haiku_first`, which begins its replies at this threshold."""
-    name = 'name = "haiku_first"'
-    knob = "" if percent is None else f"\nearly_replies = {{ threshold_percent = {percent} }}"
-    made = folder / "policies.toml"
-    shipped = DEFAULT_PATH.read_text().replace("haiku_first = 95\nsonnet_first = 5", "haiku_first = 100")
-    made.write_text(shipped.replace(name, name + knob, 1))
-    return made
+    def _of(self, metric: str, good: Iterable[str], every: Iterable[str]) -> str:
+        part, whole = (sum(self.counted[f"{metric} {name}"] for name in names) for names in (good, every))
+        return f"{part} of {whole}" if whole else "none"
 
 
-async def play(variant: Variant, callers: int, seed: int) -> None:
+async def play(stack: Stack, measured: Measured, callers: int, number: int) -> None:
     """One round: every caller makes one call."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = policies(Path(folder), variant.percent)
-        async with running_stack("measured", seed=seed, policies_file=file) as stack:
-            load = await run_load(
-                callers,
-                lambda number: [Speak(clip(name)) for name in CALLS[(number + seed) % len(CALLS)]],
-                CallOptions(url=stack.url, gap_s=0.3),
-                network_ms=NETWORK_MS,
-                stagger_s=0.4,
-            )
-            await stack.quiet()
-            await stack.wiring.ledger.flush(timeout_s=10)
-            text = await stack.metrics()
-            async with stack.wiring.ledger.engine.connect() as connection:
-                spent = (await connection.execute(select(func.sum(sessions.c.cost_nano_usd)))).scalar_one()
-    variant.calls += callers
-    variant.usd += (spent or 0) / 1e9
+    scene = measured.scene
+    load = await run_load(
+        callers,
+        lambda caller: [Speak(one) for one in said(scene, caller + number)],
+        CallOptions(url=stack.url, gap_s=0.3),
+        network_ms=NETWORK_MS,
+        stagger_s=0.2,
+    )
+    await stack.quiet()
+    measured.calls += callers
     for turn in load.turns:
+        measured.too_early += turn.outcome in ("superseded", "interrupted")
         if not turn.answered or turn.voice_to_voice_ms is None:
-            variant.unanswered += 1
+            measured.unanswered += 1
             continue
-        variant.waited.append(turn.voice_to_voice_ms)
+        measured.waited.append(turn.voice_to_voice_ms)
         for name, value in turn.stages.items():
             if value is not None:
-                variant.stages.setdefault(name, []).append(value)
-    for outcome in ("taken", "resumed", "changed", "failed", "dropped", "switched_off"):
-        variant.became[outcome] += int(sample(text, "voice_agent_early_replies_total", outcome=outcome))
+                measured.stages.setdefault(name, []).append(value)
 
 
-def table(variants: Sequence[Variant]) -> str:
-    """The table and where it was measured."""
-    lines = [
-        "| asked at | turns | caller waits, ms p50 / p95 / p99 | stt / llm / tts, ms p50 | guesses taken | a call |",
-        "|---|--:|--:|--:|--:|--:|",
-        *(variant.row() for variant in variants),
-        "",
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; sandbox, profile"
-        f" `measured`, network {NETWORK_MS:.0f} ms; {sum(variant.unanswered for variant in variants)} turns without"
-        " an answer.",
+async def spent(stack: Stack) -> float:
+    """Dollars of all calls so far."""
+    await stack.wiring.ledger.flush(timeout_s=10)
+    async with stack.wiring.ledger.engine.connect() as connection:
+        nano = (await connection.execute(select(func.sum(sessions.c.cost_nano_usd)))).scalar_one()
+    return (nano or 0) / 1e9
+
+
+async def measure(group: SceneGroup, callers: int, deadline: float) -> list[Measured]:
+    """All scenes of a group, round after round."""
+    found = [Measured(scene) for scene in group.scenes]
+    async with AsyncExitStack() as open_stacks:
+        stacks: list[Stack] = []
+        before: list[float] = []
+        for scene in group.scenes:
+            folder = open_stacks.enter_context(tempfile.TemporaryDirectory())
+            file = policies(Path(folder), scene.knobs, scene.stt_model)
+            running = running_stack(scene.profile, seed=1, policies_file=file, early_ends=scene.early)
+            stacks.append(stack := await open_stacks.enter_async_context(running))
+            if scene.stalls:
+                await run_load(
+                    LEARNING_CALLS, lambda _: [Speak(clip("room_01"))], CallOptions(url=stack.url), stagger_s=0.1
+                )
+                await stack.quiet()
+                rule = FaultRule(provider="anthropic", kind=FaultKind.STALL, probability=scene.stalls)
+                stack.sandbox.world.faults.add(rule)
+            before.append(await spent(stack))
+        for number in range(group.rounds):
+            for stack, measured in zip(stacks, found, strict=True):
+                if time.monotonic() < deadline:
+                    await play(stack, measured, callers, number)
+        for stack, measured, earlier in zip(stacks, found, before, strict=True):
+            measured.usd = await spent(stack) - earlier
+            text = await stack.metrics()
+            for metric, names in (("early_replies", GUESSES), ("hedges", MADE)):
+                for name in names:
+                    count = sample(text, f"voice_agent_{metric}_total", outcome=name)
+                    measured.counted[f"{metric} {name}"] += int(count)
+    return found
+
+
+def tables(results: list[tuple[SceneGroup, list[Measured]]]) -> str:
+    """The tables and where they were measured."""
+    parts = [
+        f"{HEAD.format(group.title)}\n" + "\n".join(one.row() for one in measured if one.waited)
+        for group, measured in results
+        if any(one.waited for one in measured)
     ]
-    return "\n".join(lines)
+    unanswered = sum(one.unanswered for _, measured in results for one in measured)
+    parts.append(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; sandbox, network"
+        f" {NETWORK_MS:.0f} ms; {unanswered} turns without an answer."
+    )
+    return "\n\n".join(parts)
 
 
-async def measure(rounds: int, callers: int) -> list[Variant]:
-    """All variants, round after round."""
-    variants = [Variant(percent) for percent in VARIANTS]
-    for seed in range(1, rounds + 1):
-        for variant in variants:
-            await play(variant, callers, seed)
-    return variants
+async def measure_all(callers: int, deadline: float, only: str) -> list[tuple[SceneGroup, list[Measured]]]:
+    """The groups one after the other."""
+    return [(group, await measure(group, callers, deadline)) for group in GROUPS if only.lower() in group.title.lower()]
 
 
 def main() -> None:
-    """Measures and prints; `--write` puts the table into docs/latency.md."""
+    """Measures and prints; `--write` puts the tables into docs/latency.md."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=13, help="of every variant")
-    parser.add_argument("--callers", type=int, default=4, help="at a time; each makes one call of four turns")
+    parser.add_argument("--callers", type=int, default=20, help="at a time; each makes one call of four turns")
+    parser.add_argument("--minutes", type=float, default=7.0, help="after these no further round is begun")
+    parser.add_argument("--only", default="", help="groups with this in their title")
     parser.add_argument("--write", action="store_true", help="write docs/latency.md")
     options = parser.parse_args()
-    text = table(asyncio.run(measure(options.rounds, options.callers)))
+    deadline = time.monotonic() + 60 * options.minutes
+    text = tables(asyncio.run(measure_all(options.callers, deadline, options.only)))
     print(text)
     if options.write:
         page = TABLE.read_text()

@@ -8,7 +8,7 @@ from typing import Final
 
 from agent.cli import schemas
 from agent.telemetry.log import configure_logging
-from tools.docs import alerts, cli, faults, metrics, protocol, settings
+from tools.docs import alerts, cli, faults, metrics, overlap, protocol, settings
 
 ROOT: Final = Path(__file__).parents[2]
 REFERENCE: Final = "docs/reference"
@@ -20,6 +20,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {
     f"{REFERENCE}/cli.md": cli.reference,
     f"{REFERENCE}/alerts.md": alerts.reference,
     f"{REFERENCE}/faults.md": faults.reference,
+    f"{REFERENCE}/overlap.svg": overlap.picture,
     f"{REFERENCE}/protocol.md": protocol.reference,
     f"{REFERENCE}/openapi.json": schemas.openapi_document,
     f"{REFERENCE}/asyncapi.json": schemas.asyncapi_document,

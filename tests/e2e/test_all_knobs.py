@@ -1,0 +1,55 @@
+"""Every knob of speed at once while providers fail: each turn ends, and the ledger has what the sandbox served."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from agent.ledger.tables import charges
+from tests.support.stack import clip, running_stack
+from tools.bench.latency_scenes import policies
+from voice_loadtest.script import Speak
+from voice_sandbox.faults import FaultKind, FaultRule
+from voice_sandbox.recognizer.early_end import EarlyEnds
+
+KNOBS = """early_replies = { threshold_percent = 30, waste_percent = 100 }
+hedging = { quantile_percent = 50, model_percent = 50, voice_percent = 50, waste_percent = 100 }"""
+SAID = ("room_01", "order_01", "smalltalk_01")
+CALLS = 8
+FAULTS = (
+    FaultRule(provider="anthropic", kind=FaultKind.STALL, probability=0.1),
+    FaultRule(provider="anthropic", kind=FaultKind.CUT, probability=0.1, after=2),
+    FaultRule(provider="anthropic", kind=FaultKind.OVERLOADED, probability=0.05),
+    FaultRule(provider="elevenlabs", kind=FaultKind.STALL, probability=0.1),
+    FaultRule(provider="elevenlabs", kind=FaultKind.CUT, probability=0.05, after=1),
+)
+
+
+@pytest.mark.slow
+async def test_with_every_knob_on_and_providers_failing_the_books_hold(tmp_path: Path) -> None:
+    file = policies(tmp_path, KNOBS)
+    async with running_stack("measured", policies_file=file, early_ends=EarlyEnds(taken_back=0.5)) as stack:
+        script = [Speak(clip(name)) for name in SAID]
+        await asyncio.gather(*(stack.call(script) for _ in range(CALLS)))  # what is usual is learnt
+        for rule in FAULTS:
+            stack.sandbox.world.faults.add(rule)
+        records = await asyncio.gather(*(stack.call(script) for _ in range(CALLS)))
+        await stack.quiet()
+        assert await stack.wiring.ledger.flush(timeout_s=10)
+        text = await stack.metrics()
+        async with stack.wiring.ledger.engine.connect() as connection:
+            rows = (await connection.execute(select(charges))).all()
+        counters = stack.sandbox.world.counters
+    outcomes = [turn.outcome for record in records for turn in record.turns]
+    assert len(outcomes) == CALLS * len(SAID)
+    assert "failed" not in outcomes and None not in outcomes
+    causes = {row.cause for row in rows}
+    assert {"served", "speculation", "hedge"} <= causes
+    for provider, unit in (("anthropic", "output_tokens"), ("elevenlabs", "characters")):
+        exact = sum(row.quantity for row in rows if row.provider == provider and row.unit == unit and not row.estimated)
+        every = sum(row.quantity for row in rows if row.provider == provider and row.unit == unit)
+        assert exact <= counters.total(provider, unit) <= every * 1.1, (provider, exact, every)
+    assert "voice_agent_hedges_total" in text
