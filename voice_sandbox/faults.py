@@ -18,6 +18,8 @@
 |       | twice), `word_order` (the last word comes first); openai_stt: `phantom` (words that nobody said) |
 | stop | anthropic: the reply ends after `after` deltas with the stop reason of `variant`, such as `refusal` |
 | no_usage | anthropic: `usage` is left out, as gateways do; `variant`: `zeros` fills it with zeros instead |
+| tool_use | anthropic: what is asked of a tool is wrong: `variant` `bad_arguments` (one that nobody declared), |
+|       | `broken_json`, or `unknown_tool` |
 | wrong_format | voices: `variant` instead of what was asked for: `wav`, `mp3`, `ogg`, `flac`, `ulaw`, `unknown`, |
 |       | `json`, `html`, or a rate in Hz; with `silently_` before it the content type does not say so |
 | odd_byte | voices: one byte too many at the end |
@@ -59,6 +61,7 @@ class FaultKind(StrEnum):
     QUIRK = "quirk"
     STOP = "stop"
     NO_USAGE = "no_usage"
+    TOOL_USE = "tool_use"
     WRONG_FORMAT = "wrong_format"
     ODD_BYTE = "odd_byte"
     HALF = "half"
@@ -80,7 +83,7 @@ def kind_sentences() -> dict[tuple[str, ...], str]:
     return found
 
 
-LANGUAGE_FAULTS: Final = frozenset({FaultKind.STOP, FaultKind.NO_USAGE})
+LANGUAGE_FAULTS: Final = frozenset({FaultKind.STOP, FaultKind.NO_USAGE, FaultKind.TOOL_USE})
 """Faults that only a language model has."""
 VOICE_FAULTS: Final = frozenset(
     {FaultKind.WRONG_FORMAT, FaultKind.ODD_BYTE, FaultKind.HALF, FaultKind.SLOW_VOICE, FaultKind.LATE_VOICE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from agent.budgets import Tier
 from agent.core.errors import ConfigurationError
 from agent.definitions.lines import line_of
+from agent.definitions.tools import TOOLS_LIMIT, ToolFile, build_tools
 from agent.policy.routing import MoreTerms, TermList, Terms
+from agent.tools.tool import Tool
 from agent.turn.prompt import EXTRA_LIMIT, VOICE_RULES, VoicePrompt, without_marker
 
 FILE_LIMIT: Final = 128 * 1024
@@ -104,6 +106,7 @@ class AgentFile(_Part):
     hang_up: Line | None = None
     tiers: tuple[Tier, ...] = Field(tuple(Tier), min_length=1)
     routing_terms: tuple[Line, ...] = Field((), max_length=200)
+    tools: tuple[ToolFile, ...] = Field((), max_length=TOOLS_LIMIT)
     variables: dict[Name, Variable] = Field(default_factory=dict[str, Variable], max_length=20)
 
 
@@ -113,6 +116,7 @@ class AgentDefinition:
 
     file: AgentFile
     path: Path
+    tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
 
     @property
     def name(self) -> str:
@@ -196,12 +200,13 @@ def read_definition(path: Path) -> AgentDefinition:
             f"{path}:{line_of(text, error['loc'])}: {_words(error)}"
             for error in errors.errors(include_url=False, include_input=False)
         ) from None
-    problems = [f"{path}:{line_of(text, where)}: {words}" for where, words in _problems(made)]
+    tools, wrong = build_tools(made.tools, path.parent)
+    problems = [f"{path}:{line_of(text, where)}: {words}" for where, words in (*_problems(made), *wrong)]
     if path.stem != made.name:
         problems.append(f"{path}:{line_of(text, ('name',))}: name: is {made.name!r}, so the file is {made.name}.toml")
     if problems:
         raise DefinitionError(problems)
-    return AgentDefinition(made, path)
+    return AgentDefinition(made, path, tools)
 
 
 def _problems(made: AgentFile) -> Iterable[tuple[tuple[str, ...], str]]:

@@ -14,7 +14,7 @@ Failures raise `ProviderError` (agent.core.calls, where its kinds and what follo
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,13 +103,52 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it. `schema` is the JSON schema of its arguments, an object."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """A model asks for a tool. `arguments` is JSON as the model wrote it, unchecked."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool returned: data, whatever stands in it. `failed`: why there is none."""
+
+    use_id: str
+    content: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRound:
+    """What a model said and asked for, and what came of it. `thoughts` are blocks that only `model` can read."""
+
+    text: str
+    uses: tuple[ToolUse, ...]
+    results: tuple[ToolResult, ...]
+    thoughts: tuple[Mapping[str, Any], ...] = ()
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """One model call. `system` is the operator's words alone, and the same at every turn.
 
     `messages` alternate, begin and end with the user: current models refuse a reply that was begun for them. They
     grow at their end, so that all but the last can be cached. `memory` (notes and old turns: words of the call, which
     are data) changes from turn to turn and goes into the last message, before the caller's words. `schema` asks for
-    an answer in JSON of that shape.
+    an answer in JSON of that shape. `rounds` of tools follow on the last message; with `may_use_tools` off the model
+    has to answer with what it knows.
     """
 
     system: str
@@ -118,17 +157,37 @@ class Prompt:
     max_tokens: int = 400
     cache: bool = True
     schema: Mapping[str, Any] | None = None
+    tools: tuple[ToolSpec, ...] = ()
+    rounds: tuple[ToolRound, ...] = ()
+    may_use_tools: bool = True
+
+    def texts(self) -> Iterator[str]:
+        """Everything that a model reads: what its price is estimated from."""
+        yield from (self.system, self.memory)
+        yield from (message.text for message in self.messages)
+        for tool in self.tools:
+            yield from (tool.name, tool.description, str(tool.schema))
+        for done in self.rounds:
+            yield done.text
+            yield from (use.arguments for use in done.uses)
+            yield from (result.content for result in done.results)
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
     """A piece of the reply as the model wrote it. `cut`: the reply stopped here, perhaps within a sentence.
 
-    Never empty, but where it is the last one and `cut`.
+    Its text is empty only where something else is told: `cut`; `calling`, the model writes down a call of a tool;
+    `uses`, the tools that it asks for, which end its reply, with its `thoughts`; `ends`, nothing that follows belongs
+    to the sentence before.
     """
 
     text: str
     cut: bool = False
+    calling: bool = False
+    uses: tuple[ToolUse, ...] = ()
+    thoughts: tuple[Mapping[str, Any], ...] = ()
+    ends: bool = False
 
 
 class LanguageModel(Protocol):

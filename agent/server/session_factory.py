@@ -38,6 +38,7 @@ from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.settings import Settings
 from agent.telemetry.events import Hedged, HedgeOutcome, Knob, SessionInfo, Sink
+from agent.tools.runner import TOOL_BREAKER, TOOL_PROVIDER, SessionToolSet
 from agent.turn.dictation import Patience
 from agent.turn.turn import Filler, Recording
 from agent.turn.voice_confirmation import load_confirmation
@@ -133,6 +134,7 @@ class SessionFactory:
             filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
             goodbye=_recording(self.clips[Sentence.GOODBYE]),
             confirmation=load_confirmation,
+            tools=self._tools(agent, tier),
             greeting=agent.said(agent.file.greeting, settings.business_name, variables),
             hang_up=agent.said(agent.file.hang_up, settings.business_name, variables),
         )
@@ -148,6 +150,10 @@ class SessionFactory:
         except VariableError as error:
             log.warning("variables not taken", agent=agent.name, problem=str(error))
             return agent, given
+
+    def _tools(self, agent: AgentDefinition, tier: Tier) -> SessionToolSet:
+        allowed = {name: tool for name, tool in agent.tools.items() if tier.value in tool.rules.tiers}
+        return SessionToolSet(allowed, lambda name: self.providers.breakers.of(TOOL_PROVIDER, name, TOOL_BREAKER))
 
     def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:
         """The conversation of these events; a damaged log costs the memory, never the call."""

@@ -15,6 +15,7 @@ from agent.session.governor import WasteGovernor
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
+from agent.tools.runner import NO_TOOLS, SessionToolSet
 from agent.turn.dictation import USUAL_PATIENCE, Patience
 from agent.turn.turn import Apologies, Filler, Recording
 from agent.turn.voice_confirmation import VoiceConfirmation
@@ -122,6 +123,7 @@ class SessionDependencies:
     language: str = "en"
     filler: Filler | None = None
     goodbye: Recording | None = None
+    tools: SessionToolSet = NO_TOOLS
     greeting: str | None = None
     """Said to a caller who has just come, before anything was asked."""
     hang_up: str | None = None

@@ -158,6 +158,20 @@ class EndingSoon:
 
 
 @dataclass(frozen=True, slots=True)
+class TextShown:
+    """The caller should see this text: a reference, an address."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequested:
+    """The caller wants a person: the client connects them, and tells the person `summary`."""
+
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionClosed:
     """The session is over; nothing follows."""
 
@@ -185,5 +199,7 @@ SessionEvent = (
     | CostUpdated
     | MemoryUpdated
     | EndingSoon
+    | TextShown
+    | TransferRequested
     | SessionClosed
 )

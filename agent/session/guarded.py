@@ -55,8 +55,7 @@ class CallPrices:
 
     def model_call(self, model: LanguageModel, prompt: Prompt) -> int:
         """What a reply may take: the whole prompt, nothing of it cached, and all of the output that is allowed."""
-        texts = (prompt.system, prompt.memory, *(message.text for message in prompt.messages))
-        tokens = sum(map(len, texts)) // CHARACTERS_A_TOKEN
+        tokens = sum(map(len, prompt.texts())) // CHARACTERS_A_TOKEN
         quantities = {Unit.INPUT_TOKENS: tokens, Unit.OUTPUT_TOKENS: prompt.max_tokens}
         return self.paid(Call("llm", model.provider, model.model, "ok", 0.0, None, 0.0, Usage(quantities)))
 

@@ -193,6 +193,7 @@ class Session:
                 group.create_task(self._watch()),
                 group.create_task(self._watch_cost_cap(turns)),
                 group.create_task(self._drain(turns)),
+                group.create_task(self._end_with(turns)),
             ]
             outcome = await self._ending
             if outcome in SAYS_GOODBYE:
@@ -262,6 +263,11 @@ class Session:
         await self._leaving.wait()
         await turns.quiet()
         self.end(SessionOutcome.DRAINED)
+
+    async def _end_with(self, turns: Turns) -> None:
+        """The agent has said goodbye."""
+        await turns.hung_up.wait()
+        self.end(SessionOutcome.COMPLETED)
 
     async def _watch_cost_cap(self, turns: Turns) -> None:
         """Reads what was spent on a timer, too: listening costs money while nobody has a turn."""

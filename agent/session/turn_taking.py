@@ -14,6 +14,7 @@ import structlog
 
 from agent.core import clock
 from agent.core.resumed_state import ResumedState
+from agent.session.call_actions import SessionActions
 from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
@@ -23,6 +24,7 @@ from agent.session.fixed_reply import FixedReply
 from agent.session.model_request import ModelRequest, request_of
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
+from agent.session.tool_use import ANSWERED, SessionTools, ToolUsingModel
 from agent.session.transport import Capabilities, ClientTransport
 from agent.session.turn_recorders import TurnRecorder
 from agent.session.turn_reports import TurnReports
@@ -62,6 +64,10 @@ class Turns:
         self._greeting = parts.greeting if parts.past == ResumedState() else None
         if self._cut_off is not None:
             parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
+        self._actions = SessionActions(self._send)
+        self._tools = SessionTools(parts.info, parts.sink, group, parts.tools, self._actions)
+        self.hung_up = asyncio.Event()
+        """The agent has ended the call, and its goodbye was heard."""
         self.capped = asyncio.Event()
         self.count = parts.past.turns
         self.slow = parts.past.slow
@@ -141,6 +147,8 @@ class Turns:
         """The caller has probably ended with these words: the model may be asked before that is sure."""
         spending = self._parts.spending
         if self.running or self._client is None or spending.capped or self._early.asked_already(text):
+            return
+        if self._tools.awaits_yes:  # a guess runs nothing, and what is asked next depends on the yes
             return
         if self._early.enabled and not goes_on(text):
             self._settle()
@@ -245,6 +253,10 @@ class Turns:
         reply.over_at = clock.now()
         if reply.cancelled_as is None:  # it was heard to its end: stored with its turn, it outlives this process
             self._settle()
+        self._tools.turn_over(reply.turn, outcome)
+        if self._actions.ending and outcome in ANSWERED:
+            self.hung_up.set()
+        self._actions.ending = False  # who speaks over a goodbye stays
         record = self._finished(reply, TurnOutcome.ECHO if reply.echoes else outcome)
         self._reports.record(record, reply.playback.gap_s)
         if self._parts.log_transcripts:
@@ -256,6 +268,7 @@ class Turns:
         self._settle()
         if reply.text:
             memory.heard(reply.text)
+            self._tools.caller_said(reply.text)
         request = self._request(reply.text, heard=True)
         turn = Turn(
             session=parts.info.session_id,
@@ -287,7 +300,8 @@ class Turns:
         timeline.context_tokens = request.tokens
         llm = self._early.take(timeline.marks[Mark.TRANSCRIPT_READY], request.llm, request.prompt, timeline)
         try:
-            return await run_turn(replace(turn, llm=llm))
+            using = ToolUsingModel(llm, request.llm, self._tools, timeline) if parts.tools.tools else llm
+            return await run_turn(replace(turn, llm=using))
         finally:
             await self._early.release()
             if declined(timeline.calls):
@@ -302,7 +316,8 @@ class Turns:
 
     def _request(self, text: str, *, heard: bool) -> ModelRequest:
         pipeline = self._step_down_pipeline if self._parts.spending.step_down else self._pipeline
-        return request_of(self._parts, pipeline, self._withdrawn, text, heard=heard)
+        request = request_of(self._parts, pipeline, self._withdrawn, text, heard=heard)
+        return replace(request, prompt=self._tools.dress(request.prompt))
 
     def _settle(self) -> None:
         """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""
@@ -310,6 +325,7 @@ class Turns:
             reply, interrupted = self._unsettled
             self._unsettled = None
             heard = reply.playback.heard(clock.now())
+            self._tools.heard(heard)
             self._parts.memory.answered(heard, interrupted=interrupted, acknowledged=reply.acknowledged)
 
     def _finished(self, reply: Reply, outcome: TurnOutcome) -> TurnRecord:

@@ -173,6 +173,13 @@ KNOB_SWITCHES = _counter(
     "policy",
     "reason",
 )
+TOOL_CALLS = _counter("tool_calls_total", "Tools that models asked for, by how it ended.", "tool", "outcome")
+TOOL_SECONDS = _histogram("tool_seconds", "Time that tools took which were run.", TURN_BUCKETS, "tool")
+TOOL_ROUNDS = _counter("tool_rounds_total", "Times that a model was asked again with results.", "tier", "policy")
+_ANSWER = "Voice-to-voice of turns that used tools, up to the answer: a filler or a lead-in does not end it."
+TOOL_TURN_LATENCY = _histogram("tool_turn_latency_seconds", _ANSWER, TURN_BUCKETS, "tier", "policy")
+_SOUND = "The caller's last voiced sample to the first sound of the service, be it a filler or a lead-in."
+FIRST_SOUND = _histogram("first_sound_seconds", _SOUND, TURN_BUCKETS, "tier", "policy")
 STT_CONFIDENCE = _histogram(
     "stt_confidence_ratio",
     "How sure a recogniser was of a turn's words on average, by its own estimate.",

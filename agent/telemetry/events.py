@@ -10,7 +10,7 @@ from typing import Protocol
 from agent.budgets import Tier
 from agent.core.calls import Call, Fallback, ListeningNote, Misconfiguration, Service
 from agent.telemetry.catalog import PROBE
-from agent.telemetry.timeline import TurnRecord
+from agent.telemetry.timeline import ToolCall, TurnRecord
 
 
 class SessionOutcome(StrEnum):
@@ -272,6 +272,15 @@ class InputDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool that a model asked for has come to its end, or was not run."""
+
+    session: SessionInfo
+    turn: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class DeadAir:
     """Seconds in which a reply was owed and nothing played."""
 
@@ -299,6 +308,7 @@ Event = (
     | QueueDropped
     | InputDropped
     | TurnRecognised
+    | ToolFinished
 )
 
 

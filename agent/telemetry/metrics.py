@@ -35,6 +35,7 @@ from agent.telemetry.events import (
     SessionOutcome,
     SessionRefused,
     SessionStarted,
+    ToolFinished,
     TurnFinished,
     TurnRecognised,
 )
@@ -71,6 +72,7 @@ FREE_SOURCES: Final = ("cache", "recorded", "browser", FILLER)
 INPUT_KINDS: Final = ("text", "control", "audio")
 SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
+RUN_TOOLS: Final = frozenset({"ok", "failed", "refused", "timeout", "cancelled"})
 NOTED_OUTCOMES: Final = (
     *("kept", "malformed", "unknown_turn", "not_said", "name_not_said", "question", "condition", "denied", "refused"),
     *("unconfirmed", "ended", "other_thing", "stale", "wrong_kind", "too_many"),
@@ -139,6 +141,10 @@ class MetricsSink:
             case KnobSwitched(policy, knob, on, reason):
                 self._metrics.set(catalog.KNOB_OFF, knob, policy, value=float(not on))
                 self._metrics.add(catalog.KNOB_SWITCHES, knob, policy, reason)
+            case ToolFinished(call=tool):
+                self._metrics.add(catalog.TOOL_CALLS, tool.name, tool.outcome)
+                if tool.outcome in RUN_TOOLS:
+                    self._metrics.observe(catalog.TOOL_SECONDS, tool.name, value=tool.ended_at - tool.started_at)
             case NotesTaken(_, kept, dropped):
                 for outcome, count in {"kept": kept, **dropped}.items():
                     known = outcome if outcome in NOTED_OUTCOMES else "malformed"
@@ -165,8 +171,14 @@ class MetricsSink:
             add(catalog.REPLY_AUDIO, source, tier, amount=seconds)
         if record.model is not None and record.rule is not None:
             add(catalog.ROUTED_TURNS, record.model, record.rule, tier, policy)
+        if record.tool_rounds:
+            add(catalog.TOOL_ROUNDS, tier, policy, amount=record.tool_rounds)
         if not record.owed:
             return
+        if record.first_sound_s is not None:
+            self._metrics.observe(catalog.FIRST_SOUND, tier, policy, value=record.first_sound_s)
+        if record.tools and record.outcome not in WITHOUT_REPLY and record.voice_to_voice_s is not None:
+            self._metrics.observe(catalog.TOOL_TURN_LATENCY, tier, policy, value=record.voice_to_voice_s)
         add(catalog.TURNS_OWED, tier, policy)
         if record.slow_by_network:
             add(catalog.NETWORK_SLOW, tier, policy)
@@ -281,6 +293,9 @@ class MetricsSink:
         child(catalog.FIRST_TURN_LATENCY, tier, policy)
         child(catalog.REASKED, tier, policy)
         child(catalog.TALKED_OVER, tier, policy)
+        child(catalog.TOOL_ROUNDS, tier, policy)
+        child(catalog.TOOL_TURN_LATENCY, tier, policy)
+        child(catalog.FIRST_SOUND, tier, policy)
         child(catalog.NETWORK_SLOW, tier, policy)
         child(catalog.SLOW_SESSIONS, tier, policy)
         child(catalog.SESSION_DURATION, tier, policy)

@@ -7,7 +7,10 @@ Stages are segments of the critical path, so they add up. With
     b3 = max(b2, first_audio)
     b4 = audio_sent
 
-    stt = b1 - speech_ended    llm = b2 - b1    tts = b3 - b2    send = b4 - b3
+    stt = b1 - speech_ended    llm + tool = b2 - b1    tts = b3 - b2    send = b4 - b3
+
+of which `tool` is the time in which the turn waited for tools; a turn without any has no such stage. What a model says
+before it asks for a tool is no answer: the marks are set again by what comes after the tool. Budgets leave `tool` out.
 
 their sum is the server's part of voice-to-voice. With `network`, the session's measured round trip up to a cap, it is
 the caller's.
@@ -18,7 +21,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -65,7 +68,18 @@ FILLER: Final = "filler"
 """The source of audio that says no more than that a reply will come."""
 TALKED_OVER_S: Final = 0.3
 """A caller who speaks within so many seconds of a reply's first sound was not done."""
+TOOL_STAGE: Final = "tool"
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that was asked for in a turn. `outcome` is a bounded word. Times are of `agent.core.clock`."""
+
+    name: str
+    outcome: str
+    started_at: float
+    ended_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,12 @@ class TurnRecord:
     context_tokens: Mapping[str, int]
     asks_again: bool = False
     """Whether the caller asked to hear the last reply again."""
+    tools: tuple[ToolCall, ...] = ()
+    tool_rounds: int = 0
+    """How often a model was asked again with the results of tools."""
+    first_sound_s: float | None = None
+    """From the caller's last sound to the first of the service, be it a filler: what voice-to-voice does not end with.
+    """
     slow_by_network: bool = False
     """Whether it is over the voice-to-voice budget with its network time, and within it without."""
     talked_over: bool = False
@@ -144,20 +164,56 @@ class Timeline:
     context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
     trace_id: str = field(default_factory=lambda: secrets.token_hex(16))
     filler_ends: float | None = None
-    """When the "one moment" that was played before the reply is over; the reply is not heard before."""
+    """When what was played before the reply (a "one moment", a lead-in) is over; the reply is not heard before."""
+    clauses: int = 0
+    """Clauses of the reply so far."""
+    lead: int = 0
+    """So many of them were said before a tool was asked for, and are no answer."""
+    tools: list[ToolCall] = field(default_factory=list[ToolCall])
+    tool_rounds: int = 0
+    waits: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
+    """When the turn waited for tools, from and to."""
+    first_sound_at: float | None = None
 
     def mark(self, mark: Mark, at: float) -> None:
         """Sets a mark; the first call counts."""
         self.marks.setdefault(mark, at)
 
-    def answer_sent(self, at: float) -> None:
-        """Real audio of the reply was sent. It is heard behind a filler, and counts from then on."""
-        self.mark(Mark.AUDIO_SENT, max(at, self.filler_ends or at))
+    def clause_written(self, at: float) -> None:
+        """The model has written a clause."""
+        self.clauses += 1
+        self.mark(Mark.FIRST_CLAUSE, at)
+
+    def clause_sounds(self, clause: int, at: float) -> None:
+        """Audio of a clause came from the voice."""
+        if clause >= self.lead:
+            self.mark(Mark.FIRST_AUDIO, at)
+
+    def reply_sent(self, clause: int, seconds: float, at: float) -> None:
+        """So much real audio of a clause was sent. It is heard behind what was sent before, and counts from then on."""
+        if clause >= self.lead:
+            self.mark(Mark.AUDIO_SENT, max(at, self.filler_ends or at))
+        self._plays(seconds, at)
+
+    def tools_asked(self) -> None:
+        """The model asks for tools: what it said so far was no answer."""
+        self.lead = self.clauses
+        for mark in (Mark.FIRST_CLAUSE, Mark.FIRST_AUDIO, Mark.AUDIO_SENT, Mark.PLAYBACK_STARTED):
+            self.marks.pop(mark, None)
+
+    @property
+    def only_led_in(self) -> bool:
+        """Whether nothing of the answer itself was sent, although something was said before a tool was asked for."""
+        return self.lead > 0 and Mark.AUDIO_SENT not in self.marks
+
+    def _plays(self, seconds: float, at: float) -> None:
+        self.first_sound_at = at if self.first_sound_at is None else self.first_sound_at
+        self.filler_ends = max(at, self.filler_ends or at) + seconds
 
     def filled(self, seconds: float, at: float) -> None:
         """So many seconds of a filler were sent; they are no part of the reply."""
         self.sounded(FILLER, seconds)
-        self.filler_ends = max(at, self.filler_ends or at) + seconds
+        self._plays(seconds, at)
 
     def interrupted(self, voice_at: float, round_trip_s: float) -> None:
         """The caller has taken the turn with a voice that arrived at `voice_at`, a round trip after it was answered."""
@@ -185,9 +241,11 @@ class Timeline:
         self, outcome: TurnOutcome, *, ended_at: float, network_s: float | None, budgets: LatencyBudget
     ) -> TurnRecord:
         """Closes the timeline. A turn without audio counts the time it waited as voice-to-voice so far."""
-        stages = derive_stages(self.marks)
+        stages = derive_stages(self.marks, self.waits)
         server = _server_part(self.marks, outcome, ended_at)
         total = None if server is None else server + min(NETWORK_CAP_S, network_s or 0.0)
+        tool_s = stages.get(TOOL_STAGE) or 0.0  # of the tool's, and not of ours
+        judged = None if total is None else total - tool_s
         stages["network"] = network_s
         return TurnRecord(
             turn=self.turn,
@@ -201,19 +259,22 @@ class Timeline:
             network_s=network_s,
             stages=stages,
             voice_to_voice_s=total if self.spoken else None,
-            over_budget=_over(stages, total, budgets, outcome) if self.spoken else (),
+            over_budget=_over(stages, judged, budgets, outcome) if self.spoken else (),
             calls=tuple(self.calls),
             fallbacks=tuple(self.fallbacks),
             audio_s=dict(self.audio_s),
             context_tokens=self.context_tokens,
             asks_again=self.asks_again,
-            slow_by_network=_slow_by_network(server, total, outcome, budgets),
             talked_over=self.talked_over,
+            tools=tuple(self.tools),
+            tool_rounds=self.tool_rounds,
+            first_sound_s=_since_speech(self.marks, self.first_sound_at) if self.spoken else None,
+            slow_by_network=_slow_by_network(None if server is None else server - tool_s, judged, outcome, budgets),
         )
 
 
-def derive_stages(marks: Mapping[Mark, float]) -> dict[str, float | None]:
-    """Stage → seconds on the critical path; None from the first mark that is missing."""
+def derive_stages(marks: Mapping[Mark, float], waits: Sequence[tuple[float, float]] = ()) -> dict[str, float | None]:
+    """Stage → seconds on the critical path; None from the first mark that is missing. `waits` are those for tools."""
     path = (Mark.SPEECH_ENDED, Mark.TRANSCRIPT_READY, Mark.FIRST_CLAUSE, Mark.FIRST_AUDIO, Mark.AUDIO_SENT)
     stages: dict[str, float | None] = {}
     before = marks.get(path[0])
@@ -225,7 +286,17 @@ def derive_stages(marks: Mapping[Mark, float]) -> dict[str, float | None]:
             reached = max(before, at)
             stages[name] = reached - before
             before = reached
+    ready, llm = marks.get(Mark.TRANSCRIPT_READY), stages["llm"]
+    if waits and llm is not None and ready is not None:
+        end = max(ready, marks[Mark.FIRST_CLAUSE])
+        tool = min(llm, sum(max(0.0, min(end, ended) - max(ready, began)) for began, ended in waits))
+        stages |= {"llm": llm - tool, TOOL_STAGE: tool}
     return stages
+
+
+def _since_speech(marks: Mapping[Mark, float], at: float | None) -> float | None:
+    began = marks.get(Mark.SPEECH_ENDED)
+    return None if began is None or at is None else max(0.0, at - began)
 
 
 def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: float) -> float | None:

@@ -50,8 +50,10 @@ class ClauseCutter:
     """Takes the deltas of one reply and returns its clauses; one object per reply."""
 
     def __init__(self, language: str = "en") -> None:
+        self._language = language
         self._speakable = Speakable(language)
         self._index = 0
+        self._opening = True  # somebody waits for the next clause
         self._pieces: list[TextPiece] = []
         self._length = 0  # of what is spoken in the pieces
 
@@ -73,10 +75,19 @@ class ClauseCutter:
         last = self._cut(end)
         return [*clauses, last] if last else clauses
 
+    def end_sentence(self) -> list[Clause]:
+        """Nothing that follows belongs to what was written so far; returns the clauses that were held back.
+
+        What follows is waited for as the beginning was: its first clause leaves as early.
+        """
+        clauses = self.finish()
+        self._speakable, self._opening = Speakable(self._language), True
+        return clauses
+
     def _add(self, pieces: list[TextPiece]) -> list[Clause]:
         clauses: list[Clause] = []
         for piece in pieces:
-            limit = LATER_LIMIT if self._index else FIRST_LIMIT
+            limit = FIRST_LIMIT if self._opening else LATER_LIMIT
             if self._length + len(piece.spoken) > limit and (clause := self._cut(self._best_end())):
                 clauses.append(clause)
             self._pieces.append(piece)
@@ -88,9 +99,9 @@ class ClauseCutter:
     def _ends(self, piece: TextPiece) -> bool:
         """Whether the clause may end with this piece, which was just added."""
         if piece.spoken.endswith(tuple(SENTENCE_MARKS)):
-            return self._index == 0 or self._length >= LATER_LENGTH
+            return self._opening or self._length >= LATER_LENGTH
         pauses = piece.spoken.endswith(tuple(PAUSE_MARKS))
-        return pauses and self._index == 0 and self._length >= FIRST_PAUSE_LENGTH
+        return pauses and self._opening and self._length >= FIRST_PAUSE_LENGTH
 
     def _best_end(self) -> int:
         """Where a full clause ends: at its last sentence end, a pause in its second half, or its end."""
@@ -114,6 +125,7 @@ class ClauseCutter:
         self._pieces = self._pieces[end:]
         self._length = sum(len(piece.spoken) for piece in self._pieces)
         self._index += 1
+        self._opening = False
         return Clause(self._index - 1, "".join(piece.written for piece in taken), spoken)
 
 
@@ -129,7 +141,7 @@ async def speakable_clauses(deltas: AsyncIterator[TextDelta], language: str = "e
     try:
         async for delta in deltas:
             cut = delta.cut
-            for clause in cutter.feed(delta.text):
+            for clause in cutter.end_sentence() if delta.ends else cutter.feed(delta.text):
                 yield clause
         for clause in cutter.finish(cut=cut):
             yield clause

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from agent.core import clock
 from agent.providers.base import Audio, ClientSpeech, TextToSpeech
-from agent.telemetry.timeline import Mark, Timeline
+from agent.telemetry.timeline import Timeline
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
 
@@ -39,5 +39,5 @@ async def speak(
         spoken += 1
         async with aclosing(tts.speak(session, clause.spoken, timeline)) as sound:
             async for piece in sound:
-                timeline.mark(Mark.FIRST_AUDIO, clock.now())
+                timeline.clause_sounds(clause.index, clock.now())
                 yield piece

@@ -14,7 +14,7 @@ from typing import Final
 
 from agent.core import clock
 from agent.providers.base import LanguageModel, Prompt
-from agent.telemetry.timeline import Mark, Timeline
+from agent.telemetry.timeline import Timeline
 from agent.turn.clauses import Clause, speakable_clauses
 
 CLAUSES_AHEAD: Final = 64  # more than the longest reply has
@@ -37,10 +37,10 @@ async def think(
     """
     ready: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
     writer = asyncio.create_task(_write(llm, session, prompt, timeline, ready, language))
-    shift = 0
+    shift = 0 if preface is None else 1
+    timeline.clauses += shift
     try:
         if preface is not None:
-            shift = 1
             yield Clause(0, f"{preface} ", preface)
         while (clause := await ready.get()) is not None:
             yield replace(clause, index=clause.index + shift) if shift else clause
@@ -67,7 +67,7 @@ async def _write(
             aclosing(speakable_clauses(deltas, language)) as clauses,
         ):
             async for clause in clauses:
-                timeline.mark(Mark.FIRST_CLAUSE, clock.now())
+                timeline.clause_written(clock.now())
                 await ready.put(clause)
     finally:
         if ready.full():

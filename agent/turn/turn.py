@@ -156,12 +156,13 @@ async def _reply(turn: Turn) -> None:
                     case ClauseBegins(clause):
                         turn.caller.clause(clause)
                     case Audio(pcm, source):
-                        await _send(turn, pcm, source)
+                        await _send(turn, pcm, source, clause.index if clause is not None else 0)
                     case ClientSpeech():
                         if clause is not None:
                             turn.caller.speak_yourself(clause)
-                            turn.timeline.sounded("browser", seconds_by_browser(clause.spoken))
-                            turn.timeline.answer_sent(clock.now())
+                            seconds = seconds_by_browser(clause.spoken)
+                            turn.timeline.sounded("browser", seconds)
+                            turn.timeline.reply_sent(clause.index, seconds, clock.now())
         except ProviderError as error:
             if error.service == "tts":
                 turn.playback.broke_off()
@@ -170,11 +171,11 @@ async def _reply(turn: Turn) -> None:
             raise
 
 
-async def _send(turn: Turn, pcm: bytes, source: str) -> None:
+async def _send(turn: Turn, pcm: bytes, source: str, clause: int) -> None:
     async with turn.sending:
         await turn.caller.audio(pcm)
     turn.timeline.sounded(source, duration_s(len(pcm)))
-    turn.timeline.answer_sent(clock.now())
+    turn.timeline.reply_sent(clause, duration_s(len(pcm)), clock.now())
 
 
 async def _apologise(turn: Turn, error: ProviderError) -> TurnOutcome:
@@ -182,7 +183,7 @@ async def _apologise(turn: Turn, error: ProviderError) -> TurnOutcome:
 
     Says nothing more when some of it was, unless the model broke off because it will not go on.
     """
-    begun = turn.playback.answered
+    begun = turn.playback.answered and not turn.timeline.only_led_in
     if not begun or error.kind is ErrorKind.DECLINED:
         await _play(turn, turn.apologies.next_for(error))
     if begun:
@@ -198,6 +199,7 @@ async def play_recording(turn: Turn, recording: Recording) -> None:
 
 
 async def _play(turn: Turn, recording: Recording) -> None:
-    turn.caller.clause(Clause(0, recording.text, recording.text))
+    index = turn.timeline.clauses
+    turn.caller.clause(Clause(index, recording.text, recording.text))
     for start in range(0, len(recording.pcm), CLIP_FRAME):
-        await _send(turn, recording.pcm[start : start + CLIP_FRAME], "recorded")
+        await _send(turn, recording.pcm[start : start + CLIP_FRAME], "recorded", index)

@@ -31,6 +31,7 @@ from agent.session.registry import Registry
 from agent.session.transport import Capabilities
 from agent.telemetry.events import Event, SessionInfo, Sinks
 from agent.telemetry.exposition import Metrics
+from agent.tools.runner import NO_TOOLS, SessionToolSet
 from agent.turn.turn import Filler, Recording
 from tests.support.direct_transport import DirectTransport
 from tests.support.factories import BUDGETS
@@ -202,6 +203,7 @@ class SessionHarness:
     early_governor: WasteGovernor | None = None
     filler: Filler | None = None
     goodbye: Recording | None = None
+    tools: SessionToolSet = NO_TOOLS
     greeting: str | None = None
     hang_up: str | None = None
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
@@ -267,6 +269,7 @@ class SessionHarness:
             early_governor=self.early_governor,
             filler=self.filler,
             goodbye=self.goodbye,
+            tools=self.tools,
             greeting=self.greeting,
             hang_up=self.hang_up,
         )

@@ -20,6 +20,7 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from voice_sandbox.anthropic.prompt_cache import InputUsage, blocks_of, estimate_tokens
+from voice_sandbox.anthropic.tool_use import ToolUseBlock, blocks_for
 from voice_sandbox.anthropic.validation import InvalidRequestError, Model, check_headers, parse, thinks
 from voice_sandbox.faults import FaultKind
 from voice_sandbox.http_response import (
@@ -63,10 +64,16 @@ class _Reply:
     stop_reason: str
     stop_sequence: str | None
     usage: InputUsage
+    uses: Sequence[ToolUseBlock] = ()
 
     def output_tokens(self, said: str) -> int:
         """Tokens generated up to the end of `said`. The API never reports 0 for a finished message."""
         return max(1, estimate_tokens(self.thought) + estimate_tokens(said))
+
+    @property
+    def written(self) -> str:
+        """The text and the arguments of tools: all that is billed as output."""
+        return "".join((*self.deltas, *(use.arguments for use in self.uses)))
 
 
 def _error(status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> Answer:
@@ -127,7 +134,7 @@ async def messages(request: AnyRequest) -> ASGIApp:
     reply = _reply(call, body, model)
     text = "".join(reply.deltas)
     await asyncio.sleep(call.world.latency.pace(_DELTA_PAUSE_S) * len(reply.deltas))
-    call.count(output_tokens=reply.output_tokens(text))
+    call.count(output_tokens=reply.output_tokens(reply.written))
     return await whole(call, Answer(200, _message(call, reply, text), headers))
 
 
@@ -140,15 +147,17 @@ def _reply(call: SimulatedCall, body: dict[str, Any], model: Model) -> _Reply:
         cache_write_tokens=usage.written_5m + usage.written_1h,
     )
     variant = call.fault.variant if call.fault is not None else ""
-    text = dialogue.answer(body, drop_value=call.applies(FaultKind.EMPTY) and variant == "drop_value")
+    decided = dialogue.answer(body, drop_value=call.applies(FaultKind.EMPTY) and variant == "drop_value")
+    text, uses = decided.text, blocks_for(decided.wishes, variant if call.applies(FaultKind.TOOL_USE) else "")
     if call.applies(FaultKind.EMPTY) and variant != "drop_value":
-        text = "  \n " if variant == "whitespace" else ""
+        text, uses = "  \n " if variant == "whitespace" else "", ()
     thought = _THOUGHT if thinks(body, model) else ""
     text, stop_reason, stop_sequence = _cut(text, body)
+    stop_reason = "tool_use" if uses and stop_reason == "end_turn" else stop_reason
     deltas = _deltas(text)
     if call.fault is not None and call.applies(FaultKind.STOP):
-        deltas, stop_reason, stop_sequence = deltas[: call.fault.after], call.fault.variant, None
-    return _Reply(deltas, thought, stop_reason, stop_sequence, usage)
+        deltas, stop_reason, stop_sequence, uses = deltas[: call.fault.after], call.fault.variant, None, ()
+    return _Reply(deltas, thought, stop_reason, stop_sequence, usage, uses if stop_reason == "tool_use" else ())
 
 
 def _cut(text: str, body: dict[str, Any]) -> tuple[str, str, str | None]:
@@ -199,6 +208,7 @@ def _message(call: SimulatedCall, reply: _Reply, text: str | None) -> dict[str, 
             content.append({"type": "thinking", "thinking": reply.thought, "signature": "c2FuZGJveA=="})
         if text:
             content.append({"type": "text", "text": text})
+        content += [use.block() for use in reply.uses]
     return {
         "id": identifier("msg_"),
         "type": "message",
@@ -207,7 +217,7 @@ def _message(call: SimulatedCall, reply: _Reply, text: str | None) -> dict[str, 
         "content": content,
         "stop_reason": None if text is None else reply.stop_reason,
         "stop_sequence": None if text is None else reply.stop_sequence,
-        "usage": _usage(reply.usage, 1 if text is None else reply.output_tokens(text), reply.thought),
+        "usage": _usage(reply.usage, 1 if text is None else reply.output_tokens(reply.written), reply.thought),
     }
 
 
@@ -260,6 +270,15 @@ async def _events(call: SimulatedCall, body: dict[str, Any], model: Model) -> As
             yield ResponsePiece(_event("content_block_delta", index=index, delta={"type": "text_delta", "text": delta}))
         if reply.deltas:
             yield ResponsePiece(_event("content_block_stop", index=index), useful=False)
+            index += 1
+        for number, use in enumerate(reply.uses, start=index):
+            yield ResponsePiece(_event("content_block_start", index=number, content_block=use.opening()), useful=False)
+            for part in use.parts():
+                await asyncio.sleep(latency.pace(_DELTA_PAUSE_S))
+                said += part
+                delta = {"type": "input_json_delta", "partial_json": part}
+                yield ResponsePiece(_event("content_block_delta", index=number, delta=delta))
+            yield ResponsePiece(_event("content_block_stop", index=number), useful=False)
         counted = reply.output_tokens(said)
         call.count(output_tokens=counted)
         ending = {"stop_reason": reply.stop_reason, "stop_sequence": reply.stop_sequence}

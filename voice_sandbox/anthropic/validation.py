@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from voice_sandbox.anthropic.prompt_cache import MAX_BREAKPOINTS
+from voice_sandbox.anthropic.tool_use import check_tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def parse(raw: bytes, *, counting: bool = False) -> tuple[dict[str, Any], Model]
         _check_max_tokens(body)
     model = MODELS[name]
     _check_messages(body.get("messages"), model)
+    check_tools(body, _invalid)
     _check_text(body.get("system"), "system")
     _check_thinking(body, model)
     _check_format(body)

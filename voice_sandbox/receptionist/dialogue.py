@@ -16,11 +16,12 @@ import functools
 import re
 import tomllib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from voice_sandbox.receptionist.front_desk import USUAL, Decision, after_results, holds_results, tools_of, wishes_for
 from voice_sandbox.receptionist.notes import caller_words, noted_values, text_of
 from voice_sandbox.receptionist.slots import SLOTS, Slot, as_slot, find_values, plain
 from voice_sandbox.receptionist.summary import wants_notes, write_notes
@@ -43,21 +44,36 @@ def _locations() -> list[str]:
     return _script()["booking"]["locations"]
 
 
-def answer(body: dict[str, Any], *, drop_value: bool = False) -> str:
-    """The reply to a validated Messages request. `drop_value` makes notes leave out their last fact."""
+def answer(body: dict[str, Any], *, drop_value: bool = False) -> Decision:
+    """The reply to a validated Messages request, with the tools that it asks for.
+
+    `drop_value` makes notes leave out their last fact.
+    """
     system = text_of(body.get("system"))
     last = text_of(body["messages"][-1]["content"])
     if wants_notes(body):
-        return write_notes(last, drop_value=drop_value)
-    dialogue = _Dialogue()
+        return Decision(write_notes(last, drop_value=drop_value))
+    tools, waited = tools_of(body), False
+    dialogue = _Dialogue(usual=USUAL if "book_room" in {tool["name"] for tool in body.get("tools") or []} else {})
     dialogue.read(noted_values(system, _locations()))
-    reply = ""
+    reply, words, notes = "", "", ""
     for message in body["messages"]:
-        if message["role"] == "user":
+        if message["role"] == "user" and not holds_results(message):
             words, notes = caller_words(message["content"])
             dialogue.read(noted_values(notes, _locations()))
+            waited = dialogue.booking is not None and dialogue.booking.confirming
             reply = _respond(dialogue, plain(words))
-    return reply
+    booking = dialogue.booking
+    slots: dict[Slot, str] = (
+        {} if booking is None else {slot: booking.slots[slot] for slot in SLOTS if slot in booking.slots}
+    )
+    if holds_results(body["messages"][-1]):
+        return after_results(body["messages"], slots, tools)
+    asks = booking is not None and booking.confirming
+    # a yes that has not booked anything: with a tool for it, only that tool does
+    ready = len(slots) == len(SLOTS) and (asks or (waited and reply.startswith("Your room is booked")))
+    decision = wishes_for(plain(words), slots, ready=ready, tools=tools, known=notes)
+    return Decision(reply) if decision is None else decision
 
 
 @dataclass(slots=True)
@@ -99,6 +115,12 @@ class _Dialogue:
     topic: str = ""
     item: dict[str, int] = field(default_factory=dict[str, int])
     """Per topic the item talked about: 0 is the newest, 1 the one before."""
+    usual: Mapping[Slot, str] = field(default_factory=dict[Slot, str])
+    """What a new booking holds before anything was said."""
+
+    def new_booking(self) -> _Booking:
+        """A booking of which nothing was said yet."""
+        return _Booking(dict(self.usual))
 
     @property
     def booking(self) -> _Booking | None:
@@ -108,7 +130,7 @@ class _Dialogue:
         """The booking talked about, started if there is none."""
         self.topic = "booking"
         if not self.bookings:
-            self.bookings.append(_Booking())
+            self.bookings.append(self.new_booking())
         return self.bookings[-1]
 
     def read(self, values: dict[Slot, str]) -> None:
@@ -225,7 +247,7 @@ def _booking(dialogue: _Dialogue, words: str) -> str | None:
     if not starts and not returns and not (found and (dialogue.booking or len(words.split()) <= 5)):
         return None
     if starts and "another" in words:
-        dialogue.bookings.append(_Booking())
+        dialogue.bookings.append(dialogue.new_booking())
     booking = dialogue.open_booking()
     for slot, value in found.items():
         booking.fill(slot, value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.core.calls import CUT_REPLIES, CallRecorder, ErrorKind, StopReason, Unit
 from agent.providers.anthropic.models import options_of
+from agent.providers.anthropic.tools import ToolUseReader, round_messages, tool_declarations
 from agent.providers.base import Prompt, TextDelta
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.headroom import headroom_of
@@ -85,7 +86,7 @@ class Claude:
         delta that says so. Usage that the provider did not report is estimated at four characters a token, and marked.
         """
         with ProviderCall("llm", self.provider, self.model, recorder, _classify) as call:
-            tokens = _TokenCount(call, prompt)
+            tokens, tools = _TokenCount(call, prompt), ToolUseReader()
             request: Any = self._request(prompt)
             async with await self._client.messages.create(
                 **request, stream=True, extra_headers=session_headers(session)
@@ -98,10 +99,17 @@ class Claude:
                         if speakable(text):
                             call.first_output()
                         yield TextDelta(text)
+                    elif tools.writes(event):
+                        call.first_output()
+                        yield TextDelta("", calling=True)
             if not tokens.complete:
                 raise call.error(ErrorKind.DISCONNECTED)
             self._check_end(call)
-            if call.stopped in CUT_REPLIES:
+            if call.stopped is StopReason.TOOL_USE and tools.uses:
+                yield TextDelta("", uses=tuple(tools.uses), thoughts=tuple(tools.thoughts))
+            elif tools.uses and not tokens.wrote:
+                raise call.error(ErrorKind.INCOMPLETE)  # it was cut off while it wrote down a call
+            elif call.stopped in CUT_REPLIES:
                 yield TextDelta("", cut=True)
 
     def _check_end(self, call: ProviderCall) -> None:
@@ -120,8 +128,12 @@ class Claude:
         request: dict[str, Any] = {
             "model": self.model,
             "max_tokens": max(prompt.max_tokens, options.least_output_tokens),
-            "messages": messages_of(prompt),
+            "messages": [*messages_of(prompt), *round_messages(prompt, self.model)],
         }
+        if prompt.tools:
+            request["tools"] = tool_declarations(prompt.tools)
+            if not prompt.may_use_tools:
+                request["tool_choice"] = {"type": "none"}
         if prompt.system:
             request["system"] = [_block(prompt.system, cached=prompt.cache)]
         if options.thinking is not None:
@@ -189,19 +201,27 @@ class _TokenCount:
     def __init__(self, call: ProviderCall, prompt: Prompt) -> None:
         self.complete = False
         self._call = call
-        self._characters = 0
+        self._characters = self._texts = 0
         self._input_reported = False
-        texts = [prompt.system, prompt.memory, *(message.text for message in prompt.messages)]
-        call.quantities[Unit.INPUT_TOKENS] = _estimate(sum(map(len, texts)))
+        call.quantities[Unit.INPUT_TOKENS] = _estimate(sum(map(len, prompt.texts())))
         call.estimated = True
+
+    @property
+    def wrote(self) -> bool:
+        """Whether there was any text."""
+        return self._texts > 0
 
     def text_of(self, event: RawMessageStreamEvent) -> str:
         """The text that an event carries; empty for events without."""
         quantities = self._call.quantities
         if event.type == "content_block_delta" and event.delta.type == "text_delta":
             self._characters += len(event.delta.text)
+            self._texts += 1
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
             return event.delta.text
+        if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
+            self._characters += len(event.delta.partial_json)
+            quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
         if event.type == "message_start":
             self._input_reported = self._take_input(event.message.usage)
         elif event.type == "message_delta":

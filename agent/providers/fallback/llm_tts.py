@@ -33,7 +33,7 @@ class LlmFallback:
             "llm",
             steps,
             deadlines,
-            lambda said: speakable(said.text),
+            lambda said: speakable(said.text) or said.calling or bool(said.uses),
             restarts=None,
             priority=priority,
             last="recorded",
@@ -53,9 +53,9 @@ class LlmFallback:
 
         async with aclosing(self._chain.run(start, recorder)) as reply:
             async for said in reply:
-                if taken_over and not (text[-1].isspace() or said.text[:1].isspace()):
+                if taken_over and said.text and not (text[-1].isspace() or said.text[:1].isspace()):
                     said = replace(said, text=f" {said.text}")
-                taken_over = False
+                taken_over = taken_over and not said.text
                 text += said.text
                 yield said
 

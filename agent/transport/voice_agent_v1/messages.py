@@ -204,6 +204,18 @@ class Echo(WireMessage, frozen=True, kw_only=True, tag="echo"):
     message: str
 
 
+class ShowText(WireMessage, frozen=True, kw_only=True, tag="text.show"):
+    """A text that the caller should see, such as a reference or an address. Plain text, and no markup."""
+
+    text: str
+
+
+class Transfer(WireMessage, frozen=True, kw_only=True, tag="transfer"):
+    """The caller wants a person: connect them. `summary` is for that person, and comes from the model."""
+
+    summary: str
+
+
 class TurnMetrics(WireMessage, frozen=True, kw_only=True, tag="turn.metrics"):
     """Where the time of a finished turn went. Milliseconds; null where it was not measured."""
 
@@ -265,6 +277,8 @@ ServerMessage = (
     | Degraded
     | Recovered
     | Echo
+    | ShowText
+    | Transfer
     | TurnMetrics
     | SessionCost
     | MemoryView

@@ -89,6 +89,10 @@ def message_of(event: events.SessionEvent) -> ServerMessage:
         case events.EndingSoon(limit_usd):
             text = f"this call ends when it has cost ${limit_usd:.2f}, which is soon: say what matters most"
             return messages.Error(code="ending_soon", message=text, fatal=False)
+        case events.TextShown(text):
+            return messages.ShowText(text=text)
+        case events.TransferRequested(summary):
+            return messages.Transfer(summary=summary)
         case events.SessionClosed(outcome, turns):
             return messages.SessionEndMessage(reason=outcome.value, turns=turns)
 

@@ -1,0 +1,120 @@
+"""What a tool is: a function that a model may ask for, and the rules under which the service runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from pydantic import BaseModel, ValidationError
+
+from agent.providers.base import ToolSpec
+
+CHARACTERS_A_TOKEN: Final = 4
+CUT: Final = " …[cut]"
+
+
+class ToolError(Exception):
+    """A tool cannot do what it was asked for. The message is for the model: say what is wrong, and what would work."""
+
+
+class ArgumentError(Exception):
+    """The arguments of a call do not fit; the message names them, for the model."""
+
+
+class CallActions(Protocol):
+    """What a tool may do with the call that it is used in. Nothing here waits."""
+
+    def end_call(self) -> None:
+        """Ends the call when what is being said was heard."""
+        ...
+
+    def transfer(self, summary: str) -> None:
+        """Asks the client to connect the caller with a person, and tells that person what it is about."""
+        ...
+
+    def show_text(self, text: str) -> None:
+        """Shows the caller a text: an address, a number, a link."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a tool knows of the call. A function takes it as a parameter of this type, which no model sees.
+
+    idempotency_key: the same for the same wish of the same call, also when it is tried again; a back end that keeps it
+    does nothing twice.
+    """
+
+    session_id: str
+    idempotency_key: str
+    actions: CallActions
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRules:
+    """How a tool is run.
+
+    read_only: it changes nothing, so several run at once, a barge-in stops it, and it may be tried again.
+    idempotent: it may be tried again with the same idempotency key.
+    confirm: what the caller is asked before it runs, with `{argument}` places. It runs after a yes, and never else.
+    """
+
+    read_only: bool = False
+    idempotent: bool = False
+    confirm: str | None = None
+    timeout_s: float = 5.0
+    result_tokens: int = 400
+    calls_per_session: int = 20
+    tiers: frozenset[str] = frozenset({"free", "premium"})
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether a call that failed may be made again."""
+        return self.read_only or self.idempotent
+
+
+Run = Callable[[Mapping[str, Any], ToolContext], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool: what a model is told of it, the shape of its arguments, and what runs."""
+
+    spec: ToolSpec
+    arguments: type[BaseModel]
+    rules: ToolRules
+    run: Run
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def read(self, arguments: str) -> dict[str, Any]:
+        """The checked arguments of a call, as plain data. Raises ArgumentError."""
+        try:
+            made = self.arguments.model_validate_json(arguments or "{}")
+        except ValidationError as errors:
+            found = errors.errors(include_url=False, include_input=False, include_context=False)[:5]
+            words = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in found)
+            raise ArgumentError(words[:400]) from None
+        return made.model_dump(mode="json")
+
+    def read_back(self, arguments: Mapping[str, Any]) -> str:
+        """What the caller is asked to say yes to."""
+        return (self.rules.confirm or "").format_map({name: _spoken(value) for name, value in arguments.items()})
+
+
+def _spoken(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    # what a model wrote is said once, and holds no further places
+    return str(value).replace("\n", " ")[:200]
+
+
+def as_content(result: object, most_tokens: int) -> str:
+    """What a model is given of a result: text or JSON, cut at its budget (four characters a token)."""
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+    most = most_tokens * CHARACTERS_A_TOKEN
+    return text if len(text) <= most else text[: most - len(CUT)] + CUT

@@ -1,0 +1,115 @@
+"""The back end of the front desk: rooms and bookings in one SQLite file, `FRONT_DESK_DB` or `var/front_desk.db`.
+
+`python examples/front_desk/tools.py` prints the bookings.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from agent.tools.tool import ToolContext, ToolError
+
+ROOMS = {"garden room": 6, "library": 12, "studio": 4}
+"""Room → how many people it seats; every location has these."""
+FIRST_REFERENCE = 4471
+
+_TABLE = """
+create table if not exists bookings (
+    reference integer primary key, location text not null, day text not null, time text not null,
+    duration text not null, people integer not null, room text not null,
+    wish text not null unique, cancelled integer not null default 0
+)
+"""
+
+Location = Annotated[str, Field(min_length=1, max_length=60, description="such as Mountain View")]
+Day = Annotated[str, Field(min_length=1, max_length=40, description="as the caller said it, such as Friday")]
+Time = Annotated[str, Field(min_length=1, max_length=20, description="such as 2:30 PM")]
+People = Annotated[int, Field(ge=1, le=12)]
+
+
+@contextmanager
+def _database() -> Generator[sqlite3.Connection]:
+    path = Path(os.environ.get("FRONT_DESK_DB", "var/front_desk.db"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # one writer at a time: `immediate` takes the lock before it looks whether a room is free
+    connection = sqlite3.connect(path, timeout=2.0, isolation_level=None)
+    try:
+        connection.execute(_TABLE)
+        connection.execute("begin immediate")
+        yield connection
+        connection.execute("commit")
+    finally:
+        connection.close()  # what was not committed is undone
+
+
+def check_availability(location: Location, day: Day, time: Time = "any time", people: People = 1) -> dict[str, object]:
+    """Which rooms are free at a location on a day, for so many people."""
+    with _database() as database:
+        return {"day": day, "free": _free(database, location, day, time, people)}
+
+
+def book_room(
+    call: ToolContext,
+    location: Location,
+    day: Day,
+    time: Time,
+    duration: Annotated[str, Field(min_length=1, max_length=40, description="such as two hours")],
+    people: People,
+) -> dict[str, object]:
+    """Book a room. Returns the reference that the caller needs."""
+    with _database() as database:
+        known = "select reference, room from bookings where wish = ?"
+        found = database.execute(known, (call.idempotency_key,)).fetchone()
+        if found is not None:  # the same wish again: it was fulfilled
+            return {"reference": found[0], "room": found[1]}
+        free = _free(database, location, day, time, people)
+        if not free:
+            raise ToolError(f"no room for {people} is free at {location} on {day} at {time}")
+        (last,) = database.execute("select max(reference) from bookings").fetchone()
+        reference = max(FIRST_REFERENCE, last or 0) + 1
+        values = (reference, location, day, time, duration, people, free[0], call.idempotency_key)
+        database.execute("insert into bookings values (?, ?, ?, ?, ?, ?, ?, ?, 0)", values)
+    call.actions.show_text(f"Booked: {free[0]}, {location}, {day} at {time}. Reference {reference}.")
+    return {"reference": reference, "room": free[0]}
+
+
+def cancel_booking(call: ToolContext, reference: Annotated[int, Field(ge=1, le=999_999)]) -> dict[str, object]:
+    """Cancel a booking by its reference."""
+    with _database() as database:
+        found = database.execute("select day, time from bookings where reference = ?", (reference,)).fetchone()
+        if found is None:
+            raise ToolError(f"there is no booking with the reference {reference}")
+        database.execute("update bookings set cancelled = 1 where reference = ?", (reference,))
+    call.actions.show_text(f"Cancelled: reference {reference}.")
+    return {"cancelled": reference, "day": found[0], "time": found[1]}
+
+
+def bookings() -> list[tuple[int, str, str, str, str, int, str, bool]]:
+    """Every booking: reference, location, day, time, duration, people, room, and whether it was cancelled."""
+    columns = "reference, location, day, time, duration, people, room, cancelled"
+    with _database() as database:
+        rows = database.execute(f"select {columns} from bookings order by reference").fetchall()  # noqa: S608
+    return [(*row[:-1], bool(row[-1])) for row in rows]
+
+
+def _free(database: sqlite3.Connection, location: str, day: str, time: str, people: int) -> list[str]:
+    taken = database.execute(
+        "select room from bookings where not cancelled and lower(location) = lower(?) and lower(day) = lower(?)"
+        " and (? = 'any time' or lower(time) = lower(?))",
+        (location, day, time, time),
+    )
+    busy = {room for (room,) in taken}
+    by_size = sorted(ROOMS.items(), key=lambda one: one[1])
+    return [room for room, seats in by_size if seats >= people and room not in busy]
+
+
+if __name__ == "__main__":
+    for row in bookings():
+        print(*row, sep="\t")  # noqa: T201
