@@ -11,6 +11,7 @@ import signal
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.slow, needs_haproxy]
 
 async def test_a_rolling_restart_loses_no_call(postgres: PostgresServer, tmp_path: Path) -> None:
     url, done = postgres.new_database(), asyncio.Event()
-    settings = {"trusted_proxies": "127.0.0.1", "unlimited_addresses": "127.0.0.0/8", "drain_s": 30}
+    settings: dict[str, Any] = {"trusted_proxies": "127.0.0.1", "unlimited_addresses": "127.0.0.0/8", "drain_s": 30}
     async with (
         running_replicas(REPLICAS, url, tmp_path, **settings) as replicas,
         proxied(tmp_path, *(replica.url for replica in replicas)) as proxy,
