@@ -28,8 +28,8 @@ demo: $(STAMP) ## Run everything under a load that goes bad in the middle, for t
 gameday: $(STAMP) ## Play bad days on everything; assert alerts, rollbacks and recovery
 	@$(BIN)/voice-agent gameday $(ARGS)
 
-boards: $(STAMP) ## Make boards and rules again from their code
-	@$(BIN)/python -m dashboards && $(BIN)/python -m alerts
+boards: $(STAMP) ## Make boards, rules and manifests again from their code
+	@$(BIN)/python -m dashboards && $(BIN)/python -m alerts && $(BIN)/python -m tools.kubernetes
 
 docs: $(STAMP) ## Make the references and .env.example again from the declarations
 	@$(BIN)/python -m tools.docs
@@ -76,6 +76,9 @@ chaos-subset: $(STAMP) ## The pairwise subset of it, as make test runs it (2 min
 
 attack: $(STAMP) ## Attack a service of its own as a stranger would, and write the list of docs/security.md
 	@$(BIN)/python -m tools.attack $(ARGS)
+
+rolling: $(STAMP) ## Restart three processes one after the other under 200 calls (needs PostgreSQL and HAProxy)
+	@ROLLING_CALLS=200 $(BIN)/python -m pytest -q -s tests/e2e/test_rolling_restart.py $(ARGS)
 
 kills: $(STAMP) ## Kill a process of two 100 times under 30 calls (needs PostgreSQL)
 	@KILLS=100 KILL_CALLS=30 $(BIN)/python -m pytest -q -s tests/e2e/test_owners.py -k kill_9 $(ARGS)

@@ -35,11 +35,14 @@ class Period(click.ParamType[timedelta]):
         return timedelta(minutes=int(found[1]) * _MINUTES[found[2]])
 
 
-def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]], *, create: bool = False) -> _T:
+def with_ledger(
+    work: Callable[[AsyncEngine, Settings], Awaitable[_T]], *, create: bool = False, upgrade: bool = True
+) -> _T:
     """Runs `work` on the configured ledger, its schema up to date.
 
     A database that is down ends the command, and so does a file that is not there: an empty one that is made by
-    looking would say that nothing ever happened. `create` makes it. Raises ConfigurationError.
+    looking would say that nothing ever happened. `create` makes it. Without `upgrade` the schema is left as it is.
+    Raises ConfigurationError.
     """
     settings = load_settings()
     if not create:
@@ -48,7 +51,8 @@ def with_ledger(work: Callable[[AsyncEngine, Settings], Awaitable[_T]], *, creat
     async def run() -> _T:
         engine = create_engine(settings.database_url)
         try:
-            await migrate(engine)
+            if upgrade:
+                await migrate(engine)
             return await work(engine, settings)
         finally:
             await engine.dispose()

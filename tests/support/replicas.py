@@ -193,7 +193,10 @@ class Returning:
                 await asyncio.sleep(0.1)
 
     async def token(self, chosen: random.Random) -> str:
-        transport = httpx.AsyncHTTPTransport(verify=self.options.get("ssl", True))
+        address = self.options.get("local_addr")
+        transport = httpx.AsyncHTTPTransport(
+            verify=self.options.get("ssl", True), local_address=address[0] if address else None
+        )
         async with httpx.AsyncClient(transport=transport, timeout=20) as client:
             return (await client.post(f"{chosen.choice(self.urls)}/v1/sessions")).raise_for_status().json()["token"]
 

@@ -70,9 +70,9 @@ async def ending(connection: ClientConnection) -> tuple[dict[str, Any], int]:
         return error, closed.rcvd.code if closed.rcvd else 1006
 
 
-async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
+async def until(socket: ClientConnection, kind: str, timeout_s: float = 15) -> dict[str, Any]:
     """The next message of this type."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(timeout_s):
         while True:
             frame = await socket.recv()
             if isinstance(frame, str):
