@@ -27,7 +27,7 @@ FEW_DESCRIPTORS = 256
 
 
 @asynccontextmanager
-async def _own(folder: Path, by: Attacker, **settings: str) -> AsyncGenerator[Attacker]:
+async def own_service(folder: Path, by: Attacker, **settings: str) -> AsyncGenerator[Attacker]:
     """The same stranger at a service with settings of its own."""
     given = {"UNLIMITED_ADDRESSES": "", **settings}
     async with local_stack(LocalOptions(folder, profile="instant", settings=given)) as house:
@@ -52,7 +52,7 @@ async def noise(by: Attacker) -> AttackResult:
     with tempfile.TemporaryDirectory() as folder:
         budgets = Path(folder) / "own.toml"
         budgets.write_text(text.replace("turn_usd = 0.006", "turn_usd = 0.0065", 1))
-        async with _own(Path(folder), by, BUDGETS_FILE=str(budgets)) as there:
+        async with own_service(Path(folder), by, BUDGETS_FILE=str(budgets)) as there:
             async with there.call(await there.token()) as socket:
                 closing = asyncio.create_task(close_code(socket, 70.0))
                 for second in range(300):
@@ -100,7 +100,7 @@ async def shut_by_env_file(by: Attacker) -> AttackResult:
     whole = re.search(r"env_file: \[\{ path: \.env", (ROOT / "docker-compose.yml").read_text()) is not None
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / ".env").write_text("VOICE_AGENT_FREE_SESSIONS=false\n")
-        async with _own(Path(folder), by) as there, there.client() as client:
+        async with own_service(Path(folder), by) as there, there.client() as client:
             answer = await client.post("/v1/sessions")
     said = "`.env` goes to the service whole" if whole else "compose names settings one by one"
     return AttackResult(f"{said}; {answer.status_code}", whole and answer.status_code == 403)

@@ -23,7 +23,7 @@ from voice_loadtest.errors import StackError
 from voice_loadtest.stack.monitoring import ROOT, alertmanager_command, prometheus_command, write_rules
 
 _T = TypeVar("_T")
-_START_S: Final = 40.0
+_START_S: Final = 90.0
 _STOP_S: Final = 15.0
 _PROVIDER_SETTINGS: Final = ("_API_KEY", "_BASE_URL")
 FALSE_ROLLBACK_DAYS: Final = 30.0
