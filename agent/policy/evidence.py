@@ -10,8 +10,8 @@ policy is in breach from S >= h. By Lorden (1971) a service that stays at its li
 calls or less often. h = ln(calls in `false_alarm_days`) - OVERSHOOT is fitted to simulated services: it lets some be
 suspected by chance, and the comparison with the baseline keeps nearly all of those from being rolled back.
 
-**The baseline.** From two thirds of h on the calls of the baseline policy in the same time are compared with the policy's
-(`agent.policy.comparison`): a common cause, or the policy alone.
+**The baseline.** From two thirds of h on the calls of the baseline policy in the same time are compared with those of
+the policy (`agent.policy.comparison`): a common cause, or the policy alone.
 
 One caller's weight is bounded in both, whichever way it pulls. All of it is a function of the stored calls, in their
 order: it survives restarts, and every replica comes to the same numbers.
