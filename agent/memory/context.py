@@ -23,8 +23,9 @@ Part = Literal["topics", "notes", "recall", "whole"]
 LAST_TURNS: Final = 6
 WINDOW_TOKENS: Final = 800
 """What a window of last turns that the provider's cache holds has at least."""
-WINDOW_STEP_TOKENS: Final = 2_000
-"""How far such a window grows before its beginning moves: the turns in between share one cached beginning."""
+WINDOW_STEPS: Final = (2_000, 1_000, 500)
+"""How many tokens such a window grows before its beginning moves, the first that has room: the turns in between share
+one cached beginning."""
 WHOLE_TOKENS: Final = 1_200
 """A call of at most so many tokens is sent whole: about what its parts would cost."""
 CACHE_READ_SHARE: Final = 0.1
@@ -159,9 +160,10 @@ def _window(past: tuple[Question, ...], least: int, most: int) -> tuple[Question
     Then the provider's cache holds all but the newest of them. Empty when they could take over `most` tokens.
     """
     costs = [tokens_of(question.text) + tokens_of(_heard(question)) for question in past]
-    if least + WINDOW_STEP_TOKENS > most:
+    step = next((step for step in WINDOW_STEPS if least + step <= most), 0)
+    if not step:
         return ()
-    skipped = max(0, sum(costs) - least) // WINDOW_STEP_TOKENS * WINDOW_STEP_TOKENS
+    skipped = max(0, sum(costs) - least) // step * step
     first, before = 0, 0
     while before < skipped:  # a long turn at the edge stays in
         before += costs[first]

@@ -37,10 +37,11 @@ def recall_order(
 ) -> list[int]:
     """Turns before `upto` in the order they should be recalled, scored among the turns before `told`.
 
-    The turn that asks is none of them: its own words would be the best match of all. `topic` is the topic whose questions are favoured (None for no favour), `sources` the turns that the values in focus
-    came from. Turns come with falling score per cost, so a caller takes from the front what fits. With `matching` only
-    turns come whose words match at least `LEAST_MATCH` as well as the best one's, and none when no word matches or the
-    newest turns have the words as well.
+    The turn that asks is none of them: its own words would be the best match of all. `topic` is the topic whose
+    questions are favoured (None for no favour), `sources` the turns that the values in focus came from. Turns come with
+    falling score per cost, so a caller takes from the front what fits. With `matching` only turns come whose words
+    match at least `LEAST_MATCH` as well as the best one's, and none when no word matches or the newest turns have the
+    words as well.
     """
     held = upto - index.first
     if held <= 0:
@@ -62,7 +63,7 @@ def recall_order(
 
 
 def _new_words(index: Index, utterance: str, held: int, count: int) -> float:
-    """The share of an utterance's words, by their rarity, that three old turns together have and none of the newest does.
+    """The share of an utterance's words, by their rarity, that three old turns together have and no newest one.
 
     Old are the first `held` turns of the `count` ones that were told.
     """

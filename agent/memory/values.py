@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from agent.memory.words import latin_apart
+
 MAX_VALUES = 12  # per utterance; a longer list of values is a recital, not a request
 MAX_SCANNED = 1_500  # characters of an utterance that are looked at
 MAX_LENGTH = 80  # characters of one value; anything longer is not one
@@ -111,6 +113,7 @@ def values_in(text: str, *, asked: str = "") -> list[Value]:
 
 @lru_cache(maxsize=1_000)
 def _found(text: str, asked: str) -> tuple[tuple[int, int, Value], ...]:
+    text = latin_apart(text)
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, int, Value]] = []
     for kind, finder in _FINDERS:

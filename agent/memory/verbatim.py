@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from agent.memory.words import UNSPACED
+
 # Scripts that are written without spaces have no word ends to look for.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_LETTER = rf"[^\W{UNSPACED}]"  # beside "KT-12" a letter of its own script makes it part of a longer word
 _EDGES = " \t\n\"'“”‘’.,;:!?"
 
 
@@ -23,10 +26,12 @@ def find_verbatim(text: str, words: str) -> tuple[int, int] | None:
 def _form(words: str) -> re.Pattern[str]:
     parts = [re.escape(part).replace("’", "'").replace("'", "['’]") for part in words.split()]
     # no number may be cut out of a longer one: "250" is not said in "2,500" or "$1.250"
-    before = r"(?<![\w$€£])(?<!\d[.,:])" if words[0].isalnum() and not _UNSPACED.match(words[0]) else r"(?<!\d)"
+    before = (
+        rf"(?<!{_LETTER})(?<![$€£])(?<!\d[.,:])" if words[0].isalnum() and not _UNSPACED.match(words[0]) else r"(?<!\d)"
+    )
     if words[0].isdigit():
-        before = r"(?<![\w])(?<!\d[.,:])"
+        before = rf"(?<!{_LETTER})(?<!\d[.,:])"
     if words[0] in "$€£":
         before = r"(?<!\w)"
-    after = "" if _UNSPACED.match(words[-1]) else r"(?!\w)(?![.,:]\d)"
+    after = "" if _UNSPACED.match(words[-1]) else rf"(?!{_LETTER})(?![.,:]\d)"
     return re.compile(before + r"\s+".join(parts) + after, re.IGNORECASE)

@@ -9,7 +9,9 @@ CHARACTERS_PER_TOKEN = 4  # the estimate used all over memory; Claude's own coun
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")
 # Scripts written without spaces: their runs are compared by pairs of characters.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Those scripts, as a range of a character class."""
+_UNSPACED = re.compile(f"[{UNSPACED}]+")
 # Line breaks would let quoted words pass for lines of the notes; PostgreSQL refuses NUL, XML refuses control
 # characters, and lone surrogates have no UTF-8 form.
 _UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
@@ -67,6 +69,11 @@ def _parted(word: str) -> list[str]:
     if not _UNSPACED.search(word):
         return [word]
     return [word[place : place + 2] for place in range(max(1, len(word) - 1))]
+
+
+def latin_apart(text: str) -> str:
+    """A text of the same length in which scripts without spaces are blank, so that "PE19" has ends in "PE19です"."""
+    return text if text.isascii() else _UNSPACED.sub(lambda run: " " * len(run[0]), text)
 
 
 def stems_of(text: str) -> list[str]:

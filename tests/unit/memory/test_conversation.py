@@ -234,3 +234,20 @@ def test_things_are_bounded() -> None:
         conversation.heard("Another one.")
         conversation.answered(f"Parcel QX-{number + 1000} is sent.", interrupted=False)
     assert len(conversation.graph.states) == MAX_STATES
+
+
+def test_a_call_that_changes_its_language_keeps_its_facts() -> None:
+    conversation = Conversation()
+    for caller, agent in (
+        ("I'd like a haircut on Thursday at 4.", "Thursday at 4 pm is booked for you, code PE19."),
+        ("¿Puedo pagar con tarjeta?", "Sí, claro."),
+        ("予約番号は？", "番号はPE19です。"),
+        ("Danke, und wann war das?", "Donnerstag um 16 Uhr."),
+    ):
+        conversation.heard(caller)
+        conversation.answered(agent, interrupted=False)
+    claims = [Claim("予約", "番号", "PE19", 2, "agent"), Claim("予約", "番号", "PE1", 2, "agent")]
+    assert conversation.noted(NotesRequest(3, ""), claims) == {"not_said": 1}
+    notes = conversation.notes("When was it?")
+    assert '"Thursday at 4 pm is booked for you, code PE19." (A1)' in notes
+    assert "may have changed" not in notes
