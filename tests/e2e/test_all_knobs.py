@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from agent.ledger.tables import charges
-from tests.support.stack import clip, running_stack
+from tests.support.stack import clip, running_stack, sample
 from tools.bench.latency_scenes import policies
 from voice_loadtest.script import Speak
 from voice_sandbox.faults import FaultKind, FaultRule
@@ -19,6 +19,7 @@ KNOBS = """early_replies = { threshold_percent = 30, waste_percent = 100 }
 hedging = { quantile_percent = 50, model_percent = 50, voice_percent = 50, waste_percent = 100 }"""
 SAID = ("room_01", "order_01", "smalltalk_01")
 CALLS = 8
+DELTA_TOKENS = 8
 FAULTS = (
     FaultRule(provider="anthropic", kind=FaultKind.STALL, probability=0.1),
     FaultRule(provider="anthropic", kind=FaultKind.CUT, probability=0.1, after=2),
@@ -48,8 +49,19 @@ async def test_with_every_knob_on_and_providers_failing_the_books_hold(tmp_path:
     assert "failed" not in outcomes and None not in outcomes
     causes = {row.cause for row in rows}
     assert {"served", "speculation", "hedge"} <= causes
-    for provider, unit in (("anthropic", "output_tokens"), ("elevenlabs", "characters")):
-        exact = sum(row.quantity for row in rows if row.provider == provider and row.unit == unit and not row.estimated)
-        every = sum(row.quantity for row in rows if row.provider == provider and row.unit == unit)
-        assert exact <= counters.total(provider, unit) <= every * 1.1, (provider, exact, every)
-    assert "voice_agent_hedges_total" in text
+
+    def booked(provider: str, unit: str, *, estimates: bool) -> int:
+        """What the ledger has of a unit, with or without what was estimated for calls that did not end."""
+        own = [row for row in rows if row.provider == provider and row.unit == unit]
+        return sum(row.quantity for row in own if estimates or not row.estimated)
+
+    for provider, unit in (("anthropic", "input_tokens"), ("anthropic", "output_tokens"), ("elevenlabs", "characters")):
+        assert booked(provider, unit, estimates=False) <= counters.total(provider, unit), (provider, unit)
+    # what was sent is billed whether it was heard or not, so nothing of it may be missing
+    assert booked("elevenlabs", "characters", estimates=True) >= counters.total("elevenlabs", "characters")
+    assert booked("anthropic", "input_tokens", estimates=True) >= counters.total("anthropic", "input_tokens")
+    # of each call that was broken off the sandbox has written a delta or two that never arrived
+    broken = counters.total("anthropic", "requests_cancelled") + counters.total("anthropic", "requests_failed")
+    missing = counters.total("anthropic", "output_tokens") - booked("anthropic", "output_tokens", estimates=True)
+    assert missing <= DELTA_TOKENS * broken
+    assert sample(text, "voice_agent_hedges_total") > 0

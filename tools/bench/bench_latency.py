@@ -26,8 +26,8 @@ from sqlalchemy import func, select
 
 from agent.ledger.tables import sessions
 from tests.support.paths import ROOT
-from tests.support.stack import Stack, clip, running_stack, sample
-from tools.bench.latency_scenes import GROUPS, Scene, SceneGroup, policies, said
+from tests.support.stack import Stack, running_stack, sample
+from tools.bench.latency_scenes import GROUPS, LatencyScene, SceneGroup, policies, said
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.quantiles import nearest_rank
 from voice_loadtest.run import run_load
@@ -35,7 +35,7 @@ from voice_loadtest.script import Speak
 from voice_sandbox.faults import FaultKind, FaultRule
 
 NETWORK_MS: Final = 70.0
-LEARNING_CALLS: Final = 24  # before stalls begin: what a model usually takes is known in a service that runs
+LEARNERS: Final = 6  # callers before stalls begin: what a model usually takes is known in a service that runs
 TABLE: Final = ROOT / "docs" / "latency.md"
 BEGIN, END = "<!-- early replies -->", "<!-- end of early replies -->"
 GUESSES: Final = ("taken", "resumed", "changed", "failed", "dropped")
@@ -50,7 +50,7 @@ HEAD: Final = (
 class Measured:
     """What one scene came to. Milliseconds."""
 
-    scene: Scene
+    scene: LatencyScene
     waited: list[float] = field(default_factory=list[float])
     stages: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     counted: Counter[str] = field(default_factory=Counter[str])
@@ -120,7 +120,10 @@ async def measure(group: SceneGroup, callers: int, deadline: float) -> list[Meas
             stacks.append(stack := await open_stacks.enter_async_context(running))
             if scene.stalls:
                 await run_load(
-                    LEARNING_CALLS, lambda _: [Speak(clip("room_01"))], CallOptions(url=stack.url), stagger_s=0.1
+                    LEARNERS,
+                    lambda caller: [Speak(one) for one in said(LatencyScene("learning"), caller)],
+                    CallOptions(url=stack.url, gap_s=0.3),
+                    stagger_s=0.3,
                 )
                 await stack.quiet()
                 rule = FaultRule(provider="anthropic", kind=FaultKind.STALL, probability=scene.stalls)

@@ -32,7 +32,7 @@ EARLY: Final = "early_replies = { threshold_percent = 30, waste_percent = 100 }"
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class LatencyScene:
     """One policy under one condition. `stalls` is the share of the model's calls that never answer."""
 
     name: str
@@ -50,7 +50,7 @@ class SceneGroup:
 
     title: str
     rounds: int
-    scenes: tuple[Scene, ...]
+    scenes: tuple[LatencyScene, ...]
 
 
 GROUPS: Final = (
@@ -58,36 +58,39 @@ GROUPS: Final = (
         "The knobs, with Flux",
         3,
         (
-            Scene("off"),
-            Scene("early, 50 %", "early_replies = { threshold_percent = 50, waste_percent = 100 }"),
-            Scene("early, 30 %", EARLY),
-            Scene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}"),
+            LatencyScene("off"),
+            LatencyScene("early, 50 %", "early_replies = { threshold_percent = 50, waste_percent = 100 }"),
+            LatencyScene("early, 30 %", EARLY),
+            LatencyScene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}"),
         ),
     ),
     SceneGroup(
         "Nova",
         1,
-        (Scene("off", stt_model="nova-3"), Scene("hedging", HEDGED, stt_model="nova-3")),
+        (LatencyScene("off", stt_model="nova-3"), LatencyScene("hedging", HEDGED, stt_model="nova-3")),
     ),
     SceneGroup(
         "A bad evening (profile `degraded`)",
         1,
-        (Scene("off", profile="degraded"), Scene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}", profile="degraded")),
+        (
+            LatencyScene("off", profile="degraded"),
+            LatencyScene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}", profile="degraded"),
+        ),
     ),
     SceneGroup(
         "One call of the model in twenty never answers",
         2,
         (
-            Scene("off", stalls=0.05),
-            Scene("hedging, as it comes", HEDGED, stalls=0.05),
-            Scene("hedging, 75 % and 30 %", WIDE, stalls=0.05),
+            LatencyScene("off", stalls=0.05),
+            LatencyScene("hedging, as it comes", HEDGED, stalls=0.05),
+            LatencyScene("hedging, 75 % and 30 %", WIDE, stalls=0.05),
         ),
     ),
     SceneGroup(
         "Early at 30 %: by how early the early end comes, and how often it is taken back",
         1,
         tuple(
-            Scene(
+            LatencyScene(
                 f"{lead * 1000:.0f} ms, {share:.0%} taken back".replace("%", " %"), EARLY, early=EarlyEnds(lead, share)
             )
             for lead in (0.0, 0.15, 0.25)
@@ -97,7 +100,7 @@ GROUPS: Final = (
     SceneGroup(
         "Callers who pause in the middle of what they say",
         1,
-        (Scene("off", pauses=True), Scene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}", pauses=True)),
+        (LatencyScene("off", pauses=True), LatencyScene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}", pauses=True)),
     ),
 )
 
@@ -112,7 +115,7 @@ def policies(folder: Path, knobs: str, stt_model: str = "flux") -> Path:
     return made
 
 
-def said(scene: Scene, caller: int) -> list[CallerRecording]:
+def said(scene: LatencyScene, caller: int) -> list[CallerRecording]:
     """What a caller says in its call."""
     clips = [clip(name) for name in CALLS[caller % len(CALLS)]]
     if not scene.pauses:
