@@ -19,6 +19,7 @@ from dashboards.ux_early import early
 from dashboards.ux_failures import trouble
 from dashboards.ux_latency import WHOLE, waiting
 from dashboards.ux_platform import process, providers
+from dashboards.ux_tools import tools
 from dashboards.ux_understanding import understanding
 
 UID: Final = "voice-agent-ux"
@@ -38,7 +39,7 @@ def board() -> Board:
         "Voice agent: experience",
         "Should I roll back? How long do callers wait, at which stage, and what goes wrong?",
         "now-6h",
-        (_verdict(), waiting(), early(), trouble(), understanding(), _policies(), providers(), process()),
+        (_verdict(), waiting(), early(), tools(), trouble(), understanding(), _policies(), providers(), process()),
     )
 
 

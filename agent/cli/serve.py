@@ -11,12 +11,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from types import FrameType
 from typing import Final, NoReturn
 
 import click
 
 from agent.cli.console import program
+from agent.cli.main import CHECKOUT, in_checkout
 from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
 
@@ -85,6 +87,8 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> N
         return
     port = _free_port(sandbox_port)
     os.environ[f"{PREFIX}SANDBOX_URL"] = f"http://127.0.0.1:{port}"
+    if "ANTHROPIC_API_KEY" in missing:
+        _take_front_desk(known)
     settings = load_settings()
     check_ports(settings)
     command = [sys.executable, "-m", "agent", "sandbox", "--port", str(port), "--profile", profile, "--seed", str(seed)]
@@ -100,6 +104,15 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> N
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _take_front_desk(known: Mapping[str, str]) -> None:
+    """In a checkout the simulated model answers as the example that does things, unless an agent was chosen."""
+    folder = CHECKOUT / "examples" / "front_desk"
+    chosen = f"{PREFIX}AGENT" in known or f"{PREFIX}AGENTS_DIR" in known
+    if not chosen and in_checkout() and (folder / "front_desk.toml").is_file():
+        os.environ[f"{PREFIX}AGENTS_DIR"] = str(folder)
+        os.environ[f"{PREFIX}AGENT"] = "front_desk"
 
 
 def check_ports(settings: Settings) -> None:
@@ -138,6 +151,8 @@ def _announce(settings: Settings, missing: list[str]) -> None:
         f"  call it      [green]{program()} call {base} --text 'I would like to book a room'[/green]", soft_wrap=True
     )
     console.print(f"  metrics      http://{settings.ops_host}:{settings.ops_port}/metrics")
+    if settings.agents_dir is not None:
+        console.print(f"  agent        {settings.agent}, of {settings.agents_dir}", soft_wrap=True)
     if missing:
         console.print("  [yellow]simulated[/yellow]    every provider without a key; to make them real set")
         console.print(f"               {', '.join(missing)}")

@@ -17,6 +17,7 @@ from tests.support.stack import Stack, clip, running_stack, sample
 from voice_loadtest.records import CallRecord
 from voice_loadtest.script import Speak, Type
 
+pytestmark = pytest.mark.slow  # replies are played at their own speed
 FRONT_DESK = ROOT / "examples" / "front_desk"
 BOOKS = ("I'd like to book a meeting room", "tomorrow at two thirty pm", "for five people")
 
@@ -101,7 +102,6 @@ async def test_a_model_that_is_out_is_replaced_within_a_tool_turn(
         assert len(bookings(tmp_path)) == 1, replies(record)
 
 
-@pytest.mark.slow
 async def test_the_sample_call_books_a_room_that_can_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with front_desk(tmp_path, monkeypatch, profile="measured") as stack:
         record = await stack.call([Speak(clip(f"room_0{number}")) for number in range(1, 7)])

@@ -17,7 +17,7 @@ def converse(*words: str, system: str = "") -> list[str]:
     replies: list[str] = []
     for said in words:
         messages.append({"role": "user", "content": said})
-        replies.append(answer({"system": system, "messages": messages}))
+        replies.append(answer({"system": system, "messages": messages}).text)
         messages.append({"role": "assistant", "content": replies[-1]})
     return replies
 
@@ -73,9 +73,9 @@ def test_several_topics_in_one_call() -> None:
 
 def test_it_knows_only_what_the_request_says() -> None:
     later = [{"role": "user", "content": "two people"}]
-    assert "Shall I book it?" not in answer({"messages": later})
+    assert "Shall I book it?" not in answer({"messages": later}).text
     state = "state: booking\nlocation: Mountain View\nday: today\ntime: 2:30 PM\nduration: half an hour"
-    with_notes = answer({"system": [{"type": "text", "text": state}], "messages": later})
+    with_notes = answer({"system": [{"type": "text", "text": state}], "messages": later}).text
     assert with_notes.startswith("So that is Mountain View, today at 2:30 PM. For half an hour, with two people.")
 
 
@@ -129,8 +129,8 @@ def test_notes_hold_the_acts_and_now_and_then_a_mistake() -> None:
     ]
     wanted = {"format": {"type": "json_schema", "schema": {"type": "object"}}}
     body = {"messages": [{"role": "user", "content": "\n".join(lines)}], "output_config": wanted}
-    facts = json.loads(answer(body))["facts"]
-    assert facts == json.loads(answer(body))["facts"]
+    facts = json.loads(answer(body).text)["facts"]
+    assert facts == json.loads(answer(body).text)["facts"]
     right = [fact for fact in facts if f"{fact['value']}" in lines[fact["turn"] - 1] and fact["by"] == "agent"]
     assert {"Your room 1 is booked", "4001"} <= {fact["value"] for fact in right}
     assert 0 < len(facts) - len(right) < len(right)

@@ -1,0 +1,66 @@
+"""The row of the UX board about tools: whether they work, and what callers wait for who need one."""
+
+from __future__ import annotations
+
+from agent.telemetry import catalog
+from alerts.promql import quantile, share, total
+from dashboards.model import WHO, WINDOW, BoardRow
+from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph
+
+NONE_USED = "No agent has used a tool in this range."
+
+
+def tools() -> BoardRow:
+    """Do tools work?"""
+    return BoardRow("Do tools work?", (_outcomes(), _seconds(), _waits()))
+
+
+def _outcomes() -> Panel:
+    panel = PanelSpec(
+        75,
+        "What became of calls of tools",
+        "Shares of all that models asked for. `failed` and `timeout` are the tool's, `unavailable` means that its"
+        " breaker is open, `bad_arguments` and `unknown` are the model's, `unconfirmed` waits for a caller's yes.",
+        NONE_USED,
+        8,
+        8,
+    )
+    each = total(catalog.TOOL_CALLS, WINDOW, ("outcome",))
+    colours = {
+        "ok": "green", "unconfirmed": "light-green", "refused": "yellow", "cancelled": "blue", "failed": "red",
+        "timeout": "red", "unavailable": "orange", "bad_arguments": "purple", "unknown": "purple", "limit": "purple",
+    }  # fmt: skip
+    look = PanelStyle("percentunit", 0, None, 1, stacked=True, colours=colours)
+    return graph(panel, look, Query(share(each, total(catalog.TOOL_CALLS, WINDOW), ()), "{{outcome}}"))
+
+
+def _seconds() -> Panel:
+    panel = PanelSpec(
+        76,
+        "Tools take (p95)",
+        "How long each tool takes. Callers wait for it; a turn's budget leaves it out, and `voice_agent_stage_seconds`"
+        " has it as a stage of its own.",
+        NONE_USED,
+        8,
+        8,
+    )
+    return graph(panel, PanelStyle("s"), Query(quantile(0.95, catalog.TOOL_SECONDS, WINDOW, ("tool",)), "{{tool}}"))
+
+
+def _waits() -> Panel:
+    panel = PanelSpec(
+        77,
+        "Waiting where a tool is used",
+        "Voice-to-voice of turns that used a tool, up to their answer, beside the first sound of all turns: a"
+        ' "one moment" ends no wait, but it is better than silence.',
+        NONE_USED,
+        8,
+        8,
+    )
+    queries = (
+        Query(quantile(0.5, catalog.TOOL_TURN_LATENCY, WINDOW, (), WHO), "answer p50"),
+        Query(quantile(0.95, catalog.TOOL_TURN_LATENCY, WINDOW, (), WHO), "answer p95"),
+        Query(quantile(0.95, catalog.FIRST_SOUND, WINDOW, (), WHO), "first sound p95"),
+    )
+    colours = {"answer p50": "green", "answer p95": "orange", "first sound p95": "blue"}
+    return graph(panel, PanelStyle("s", colours=colours), *queries)
