@@ -43,7 +43,7 @@ _BY_NAME: Final = {scenario.name: scenario for scenario in SCENARIOS}
 def gameday(names: Sequence[str], listed: bool, seed: int, keep: Path | None) -> None:
     """Plays bad days on service, sandbox, Prometheus and Alertmanager, and asserts alerts, rollbacks and recovery.
 
-    Without a SCENARIO all of them, one after the other, in about 15 minutes. The exit status is 1 when an assertion
+    Without a SCENARIO all of them, one after the other, in up to an hour. The exit status is 1 when an assertion
     failed.
     """
     end_on_sigterm()
