@@ -16,7 +16,6 @@ from statistics import median
 from typing import Any, Final
 
 import h11
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import (
@@ -28,6 +27,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from agent.server.connections import ConnectionGate
+from agent.server.pieces import PatientFlow, Pieces
 from agent.transport.voice_agent_v1.websocket import AUDIO, ROUND_TRIP
 
 MAX_FRAME: Final = (
@@ -36,7 +36,6 @@ MAX_FRAME: Final = (
 MAX_FRAGMENTS: Final = 1_024  # frames of one message
 CONTROL_FRAMES_S: Final = 20.0  # pings and pongs of the WebSocket layer, which no application sees
 CONTROL_BURST: Final = 200.0
-PIECE: Final = 4_096  # bytes that are taken at once: 4 ms of the smallest frames or chunks
 DIRECT: Final = 328  # bytes of a frame with 10 ms of audio: a shorter one is not handed over directly
 AUDIO_FRAME: Final = b"\x82\xfe"  # the end of a binary message, masked, of 126 to 65,535 bytes
 LEAST_READ: Final = 16_384  # bytes of an answer that are read within a deadline, where so much waits
@@ -52,65 +51,6 @@ _LATE: Final = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain\r\nx-content-type-options: nosniff\r\n"
     b"connection: close\r\ncontent-length: 34\r\n\r\nthe request did not arrive in time"
 )
-
-
-class Pieces:
-    """What has arrived on one connection: it is taken in pieces, between which everybody else has his turn.
-
-    Nothing is read meanwhile, whoever resumes reading; `may_read` says whether it goes on after the last piece.
-    """
-
-    def __init__(self, take: Callable[[bytes], None], may_read: Callable[[], bool]) -> None:
-        self._take = take
-        self._may_read = may_read
-        self._unread = bytearray()
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something has not been taken yet."""
-        return bool(self._unread)
-
-    def arrived(self, data: bytes, transport: asyncio.Transport) -> None:
-        """Takes the first piece at once, and each other one in a later round of the event loop."""
-        if self._unread:
-            self._unread += data
-        elif len(data) <= PIECE:
-            self._take(data)
-        else:
-            self._unread += data
-            self._next(transport)
-
-    def forget(self) -> None:
-        """Nothing more of it is taken."""
-        self._unread.clear()
-
-    def _next(self, transport: asyncio.Transport) -> None:
-        if transport.is_closing():
-            self.forget()
-        if not self._unread:
-            return
-        piece = bytes(self._unread[:PIECE])
-        del self._unread[:PIECE]
-        self._take(piece)
-        if self._unread:
-            transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._next, transport)
-        elif self._may_read():
-            transport.resume_reading()
-
-
-class PatientFlow(FlowControl):
-    """Does not resume reading while there is something to take."""
-
-    def __init__(self, transport: asyncio.Transport, pieces: Pieces) -> None:
-        super().__init__(transport)
-        self._pieces = pieces
-
-    def resume_reading(self) -> None:
-        """Reading goes on, now or after the last piece."""
-        super().resume_reading()
-        if self._pieces.waiting:
-            self._transport.pause_reading()
 
 
 class GuardedHttp(H11Protocol):

@@ -13,7 +13,8 @@ import pytest
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from agent.server.protocols import MAX_FRAME, PIECE
+from agent.server.pieces import PIECE
+from agent.server.protocols import MAX_FRAME
 from tests.support.raw_server import (
     DEADLINE_S,
     HEARD,
