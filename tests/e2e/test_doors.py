@@ -19,7 +19,7 @@ from tests.support.billing import say, until
 from tests.support.operations import ALERTS, OPERATOR
 from tests.support.stack import Stack, clip, running_stack, sample
 from tests.support.websocket_client import START, dial, ending, token_of
-from tools.attack import floods, forgeries, repeats, shapes
+from tools.attack import floods, forgeries
 from tools.attack.__main__ import ATTACKS
 from tools.attack.attacker import Attacker, Target
 
@@ -27,8 +27,7 @@ QUICK = (
     floods.small_texts, floods.pongs, floods.tiny_audio, floods.fast_audio, floods.forged_addresses, floods.fragments,
     floods.unfinished_frames, forgeries.operators_paths, forgeries.hosts, forgeries.session_as_membership,
     forgeries.resume_after_hang_up, forgeries.nosniff, forgeries.long_header, forgeries.two_rollbacks,
-    forgeries.deep_json, forgeries.compressed, shapes.hidden_requests, shapes.token_headers, shapes.split_letters,
-    shapes.odd_control_frames, repeats.comes_back, repeats.all_resume,
+    forgeries.deep_json, forgeries.compressed,
 )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 import httpx
 
 SCRAPES_S: Final = 2.5  # until what has happened was scraped and the rules were evaluated, with a scrape each second
+FIRING: Final = "firing"
+PENDING_S: Final = 75.0  # until what an attack has begun fires: alerts on callers who are refused wait for a minute
 QUIET: Final = ("none",)  # severities that tell nobody anything
 
 
@@ -20,22 +22,19 @@ class Pager:
     prometheus_url: str | None
 
     async def now(self) -> frozenset[str]:
-        """The alerts that page and are pending or fire."""
-        return frozenset(name for name, severity, _ in await self._alerts("ALERTS") if severity == "page")
+        """The alerts that page and fire."""
+        return _paging(await self._alerts("ALERTS"))
 
     async def since(self, began: float) -> frozenset[str]:
-        """The alerts that page and were pending or fired at any time since `began` (monotonic)."""
-        return frozenset(name for name, severity, _ in await self._over(began) if severity == "page")
+        """The alerts that page and fired at any time since `began` (monotonic)."""
+        return _paging(await self._over(began))
 
     async def told(self, began: float) -> Mapping[str, tuple[str, ...]]:
-        """Names by severity: `page` those that were pending or fired since `began`, the others those that fired."""
+        """Names by severity of the alerts that fired at any time since `began`."""
         found = await self._over(began)
-        severities = ("page", "ticket", "warning")
         return {
-            severity: tuple(
-                sorted({name for name, loud, state in found if loud == severity and _counts(severity, state)})
-            )
-            for severity in severities
+            severity: tuple(sorted({name for name, loud, state in found if (loud, state) == (severity, FIRING)}))
+            for severity in ("page", "ticket", "warning")
         }
 
     async def _over(self, began: float) -> list[tuple[str, str, str]]:
@@ -52,5 +51,5 @@ class Pager:
         return [one for one in known if one[1] not in QUIET]
 
 
-def _counts(severity: str, state: str) -> bool:
-    return severity == "page" or state == "firing"
+def _paging(found: list[tuple[str, str, str]]) -> frozenset[str]:
+    return frozenset(name for name, severity, state in found if (severity, state) == ("page", FIRING))
