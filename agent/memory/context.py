@@ -159,10 +159,10 @@ def _window(past: tuple[Question, ...], least: int, most: int) -> tuple[Question
 
     Then the provider's cache holds all but the newest of them. Empty when they could take over `most` tokens.
     """
-    costs = [tokens_of(question.text) + tokens_of(_heard(question)) for question in past]
     step = next((step for step in WINDOW_STEPS if least + step <= most), 0)
     if not step:
         return ()
+    costs = [tokens_of(question.text) + tokens_of(_heard(question)) for question in past]
     skipped = max(0, sum(costs) - least) // step * step
     first, before = 0, 0
     while before < skipped:  # a long turn at the edge stays in

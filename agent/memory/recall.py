@@ -46,9 +46,14 @@ def recall_order(
     held = upto - index.first
     if held <= 0:
         return []
-    if matching and _new_words(index, utterance, held, told - index.first) < LEAST_NEW:
+    count = told - index.first
+    words = [word for word in dict.fromkeys(content_stems(utterance)) if word in index.postings][:_MOST_WORDS]
+    said = index.frequencies(words)[:, :count]
+    if matching and _new_words(said, held) < LEAST_NEW:
         return []  # it goes on with what the newest turns are about
-    score = lexical_scores(index, utterance, told - index.first)[:held] / len(WINDOWS)
+    score = np.zeros(held)
+    if words:
+        score += _windowed(said, np.array(index.lengths[:count]))[:held] / len(WINDOWS)
     best = float(score.max())
     matched = score >= LEAST_MATCH * best if best > 0 else np.zeros(held, dtype=bool)
     score += RECENCY * np.linspace(0.0, 1.0, held)
@@ -62,15 +67,15 @@ def recall_order(
     return [int(place) + index.first for place in order if not matching or matched[place]]
 
 
-def _new_words(index: Index, utterance: str, held: int, count: int) -> float:
+def _new_words(frequencies: Floats, held: int) -> float:
     """The share of an utterance's words, by their rarity, that three old turns together have and no newest one.
 
-    Old are the first `held` turns of the `count` ones that were told.
+    `frequencies` has shape (words, turns); old are the first `held` turns.
     """
-    words = [word for word in dict.fromkeys(content_stems(utterance)) if word in index.postings][:_MOST_WORDS]
-    if not words:
+    if not frequencies.size:
         return 0.0
-    said = index.frequencies(words)[:, :count] > 0
+    said = frequencies > 0
+    count = said.shape[1]
     holding = said.sum(axis=1)
     rarity = np.log1p((count - holding + 0.5) / (holding + 0.5)) * (holding > 0)
     old = said[:, :held].copy()
@@ -78,14 +83,6 @@ def _new_words(index: Index, utterance: str, held: int, count: int) -> float:
     old[:, :-1] |= said[:, 1:held]
     new = (rarity * ~said[:, max(held, count - NEWEST) :].any(axis=1)) @ old
     return float(new.max()) / max(float(rarity.sum()), 1e-9)
-
-
-def lexical_scores(index: Index, utterance: str, count: int) -> Floats:
-    """The summed window scores of the first `count` questions held for the words of an utterance; shape (count,)."""
-    words = [word for word in dict.fromkeys(content_stems(utterance)) if word in index.postings][:_MOST_WORDS]
-    if not words:
-        return np.zeros(count)
-    return _windowed(index.frequencies(words)[:, :count], np.array(index.lengths[:count]))
 
 
 def _windowed(frequencies: Floats, lengths: Floats) -> Floats:
