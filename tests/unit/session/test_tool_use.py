@@ -4,124 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from agent.core import clock
-from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError, Unit, Usage
-from agent.providers.base import Prompt, TextDelta, ToolUse
-from agent.providers.fallback.breaker import Breakers
+from agent.core.calls import ErrorKind
 from agent.session.events import ClauseStarted, SessionClosed, TextShown, TransferRequested, TurnMeasured
-from agent.telemetry.events import SessionOutcome, ToolFinished, TurnFinished
+from agent.telemetry.events import SessionOutcome, TurnFinished
 from agent.telemetry.timeline import TurnOutcome
-from agent.tools.builtin import BUILT_IN
-from agent.tools.python_tool import tool_from
-from agent.tools.runner import TOOL_BREAKER, SessionToolSet
-from agent.tools.tool import ToolContext, ToolError, ToolRules
-from tests.support.direct_transport import DirectTransport
-from tests.support.providers import RecordingRecorder
-from tests.support.session import PREMIUM, SessionHarness, running, voice
-from tests.support.virtual_time import run_virtual
-
-
-def uses(*asked: tuple[str, dict[str, Any] | str]) -> TextDelta:
-    """What a model asks for."""
-    calls = tuple(
-        ToolUse(f"toolu_{number}", name, given if isinstance(given, str) else json.dumps(given))
-        for number, (name, given) in enumerate(asked)
-    )
-    return TextDelta("", uses=calls)
-
-
-Part = str | float | TextDelta | ErrorKind
-
-
-@dataclass
-class ToolModel:
-    """Answers each request with the next script; remembers what it was asked."""
-
-    scripts: list[Sequence[Part]]
-    provider: str = "anthropic"
-    model: str = "claude-haiku-5-5"
-    prompts: list[Prompt] = field(default_factory=list[Prompt])
-
-    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
-        self.prompts.append(prompt)
-        began = clock.now()
-        try:
-            for part in self.scripts[min(len(self.prompts), len(self.scripts)) - 1]:
-                if isinstance(part, ErrorKind):
-                    raise ProviderError(self.provider, part)
-                if isinstance(part, float | int):
-                    await asyncio.sleep(part)
-                else:
-                    yield TextDelta(part) if isinstance(part, str) else part
-        finally:
-            usage = Usage({Unit.INPUT_TOKENS: 10, Unit.OUTPUT_TOKENS: 1})
-            recorder.record(Call("llm", self.provider, self.model, "ok", began, began, clock.now(), usage))
-
-
-@dataclass
-class Desk:
-    """A back end that keeps what was done."""
-
-    takes_s: float = 0.3
-    fails: list[Exception] = field(default_factory=list[Exception])
-    booked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    asked: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
-
-    def tools(self, **rules: Any) -> SessionToolSet:
-        async def free_rooms(day: str) -> list[str]:
-            """Rooms that are free on a day."""
-            self.asked.append((day, clock.now()))
-            await asyncio.sleep(self.takes_s)
-            if self.fails:
-                raise self.fails.pop(0)
-            return [f"garden on {day}"]
-
-        async def book(call: ToolContext, room: str, guests: int = 2) -> dict[str, object]:
-            """Books a room."""
-            await asyncio.sleep(self.takes_s)
-            self.booked.append((room, call.idempotency_key))
-            return {"reference": 4472, "room": room, "guests": guests}
-
-        confirm = "So that is {room} for {guests}. Shall I book it?"
-        made = [
-            tool_from(free_rooms, ToolRules(read_only=True, **rules)),
-            tool_from(book, ToolRules(confirm=confirm)),
-            tool_from(book, ToolRules(), name="book_now"),
-            *(tool_from(one, ToolRules()) for one in BUILT_IN.values()),
-        ]
-        breakers = Breakers(RecordingRecorder(), lambda _: None)
-        return SessionToolSet({tool.name: tool for tool in made}, lambda name: breakers.of("tool", name, TOOL_BREAKER))
-
-
-def harness(desk: Desk, *scripts: Sequence[Part], **rules: Any) -> tuple[SessionHarness, ToolModel]:
-    model = ToolModel(list(scripts))
-    made = SessionHarness(llm=model, tools=desk.tools(**rules))  # pyright: ignore[reportArgumentType]  scripted too
-    made.tts.seconds = 1.0
-    return made, model
-
-
-def said(caller: DirectTransport) -> list[str]:
-    return [event.text for event in caller.all(ClauseStarted)]
-
-
-def outcomes(made: SessionHarness) -> list[tuple[str, str]]:
-    return [(event.call.name, event.call.outcome) for event in made.all(ToolFinished)]
-
-
-async def turn(caller: DirectTransport, text: str) -> None:
-    count = len(caller.all(TurnMeasured))
-    caller.type(text)
-    await caller.get(TurnMeasured, count + 1)
-
-
-def play(scenario: Callable[[], Any]) -> None:
-    run_virtual(scenario())
+from agent.tools.tool import ToolError
+from tests.support.session import PREMIUM, running, voice
+from tests.support.tools import Desk, harness, outcomes, play, said, turn, uses
 
 
 def test_a_model_gets_what_it_asks_for_and_answers_then() -> None:
