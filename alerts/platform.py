@@ -15,7 +15,7 @@ from alerts.recording.model import LATE_S
 JOB: Final = "voice-agent"
 
 UP: Final = Metric("up", "gauge", "Prometheus' own: 1 where the last scrape worked.", ("job", "instance"))
-_DROPS: Final = PanelLink("ux", 53, "Lost by full queues")
+_DROPS: Final = PanelLink("ux", 53, "Lost by full queues, or refused")
 _LOAD: Final = PanelLink("ux", 50, "Event-loop lag, by process")
 _VERDICT: Final = PanelLink("ux", 1, "Verdict")
 

@@ -39,7 +39,7 @@ def board() -> Board:
         "Voice agent: experience",
         "Should I roll back? How long do callers wait, at which stage, and what goes wrong?",
         "now-6h",
-        (_verdict(), waiting(), early(), tools(), trouble(), understanding(), _policies(), providers(), process()),
+        (_verdict(), waiting(), trouble(), understanding(), _policies(), providers(), process(), tools(), early()),
     )
 
 

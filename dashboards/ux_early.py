@@ -11,12 +11,14 @@ from dashboards.palette import NO_TURNS
 from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, states, words
 
 NONE_MADE = "No reply was begun early in this range: no policy in force has `early_replies`."
+NONE_SWITCHED = "No policy in force has a knob with a governor, or none was switched off since the processes started."
 
 
 def early() -> BoardRow:
     """What do early replies and second calls win?"""
     return BoardRow(
-        "What do early replies and second calls win?", (_lead(), _outcomes(), _late(), _talked_over(), _switched_off())
+        "What do early replies and second calls win?",
+        (_lead(), _outcomes(), _late(), _talked_over(), _switched_off(), _switches()),
     )
 
 
@@ -93,10 +95,24 @@ def _switched_off() -> Panel:
         "Red: guesses or second calls of this policy were in vain more often than it allows, or cost more than it"
         " allows in an hour, so no new ones are made for 15 minutes. Then it is tried again. Again and again: give the"
         " policy a higher threshold or quantile, or take the knob out of it.",
-        "No knob was switched off since the processes started.",
-        24,
-        5,
+        NONE_SWITCHED,
+        12,
+        6,
     )
     shown = {0: ("on", "green"), 1: ("off", "red")}
     look = PanelStyle("none", None, None, mappings=words(shown), steps=((None, "green"),))
     return states(panel, look, Query(value(catalog.KNOB_OFF, ("policy", "knob")), "{{policy}} {{knob}}"))
+
+
+def _switches() -> Panel:
+    panel = PanelSpec(
+        72,
+        "How often a governor switched",
+        "`share`: too many were in vain. `dollars`: they cost more than an hour may. `cooled_down`: tried again. The"
+        " first two over and over: see the panel beside.",
+        NONE_SWITCHED,
+        12,
+        6,
+    )
+    each = total(catalog.KNOB_SWITCHES, WINDOW, ("policy", "knob", "reason"))
+    return graph(panel, PanelStyle("none", 0, stacked=True), Query(each, "{{policy}} {{knob}}: {{reason}}"))

@@ -237,15 +237,19 @@ def _skew() -> Panel:
 def _lost_rows() -> Panel:
     panel = PanelSpec(
         53,
-        "Lost by full queues",
+        "Lost by full queues, or refused",
         "Rows of the ledger, and what other bounded queues had to drop: audio, spans, error reports. Above 0: whoever"
-        " reads that queue (the database, a provider, the trace collector, Sentry) is slow or gone; calls go on.",
+        " reads that queue (the database, a provider, the trace collector, Sentry) is slow or gone; calls go on."
+        " Fenced: this process wrote for sessions that another one has by now, and nothing of it was stored.",
         NO_PROCESS,
         12,
         7,
     )
     rows = Query(total(catalog.LEDGER_DROPPED, WINDOW), "ledger rows")
-    return graph(panel, PanelStyle("none", 0), rows, Query(total(catalog.QUEUE_DROPS, WINDOW, ("queue",)), "{{queue}}"))
+    fenced = Query(total(catalog.LEDGER_FENCED, WINDOW), "fenced")
+    return graph(
+        panel, PanelStyle("none", 0), rows, fenced, Query(total(catalog.QUEUE_DROPS, WINDOW, ("queue",)), "{{queue}}")
+    )
 
 
 def _connections() -> Panel:
