@@ -12,8 +12,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -22,26 +23,36 @@ from agent.cli.main import CHECKOUT, in_checkout
 from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
 
+if TYPE_CHECKING:
+    from agent.server.drain import DrainingServer
+
 SANDBOX_WAIT_S: Final = 20.0
 KEYS: Final = ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")
 
 
 def run_server(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises ConfigurationError before it listens."""
+    from agent.ledger.database import only_process
+    from agent.server.operations_listener import bind_operations
+
+    with only_process(settings.database_url):
+        make_server(settings, bind_operations(settings.ops_host, settings.ops_port)).run()
+
+
+def make_server(settings: Settings, operations: socket.socket) -> DrainingServer:
+    """The service under uvicorn, with its operators' listener. Raises ConfigurationError."""
     import uvicorn
 
-    from agent.ledger.database import only_process
     from agent.server.app import create_app
     from agent.server.connections import raise_descriptor_limit
     from agent.server.drain import DrainingServer
-    from agent.server.operations_listener import bind_operations, serving_operations
+    from agent.server.operations_listener import serving_operations
     from agent.server.protocols import MAX_FRAME, guarded
     from agent.telemetry.log import configure_logging
 
     configure_logging(settings.log_format, settings.log_level)
     app = create_app(settings)
     raise_descriptor_limit()
-    listener = bind_operations(settings.ops_host, settings.ops_port)
     http, websocket = guarded(app.state["gate"], settings.request_timeout_s)
     config = uvicorn.Config(
         app,
@@ -57,17 +68,39 @@ def run_server(settings: Settings) -> None:
         log_config=None,
         lifespan="on",
     )
-    operations = serving_operations(app.state["operations_app"], listener)
-    with only_process(settings.database_url):
-        DrainingServer(config, app.state["wiring"].registry, settings.drain_s, operations).run()
+    running = serving_operations(app.state["operations_app"], operations)
+    return DrainingServer(config, app.state["wiring"].registry, settings.drain_s, running)
+
+
+def _run(settings: Settings, workers: int, targets: Path) -> None:
+    if workers == 1:
+        run_server(settings)
+        return
+    from agent.server.workers import run_workers
+
+    run_workers(settings, workers, targets, make_server)
+
+
+WORKERS: Final = click.option(
+    "--workers", type=click.IntRange(1, 128), default=1, show_default=True, help="Processes; several take PostgreSQL."
+)
+TARGETS: Final = click.option(
+    "--targets",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var/targets"),
+    show_default=True,
+    help="Folder of a file for Prometheus for each of several processes: what to scrape.",
+)
 
 
 @click.command()
-def serve() -> None:
+@WORKERS
+@TARGETS
+def serve(workers: int, targets: Path) -> None:
     """Run the service. Settings come from the environment and `.env`."""
     settings = load_settings()
     check_ports(settings)
-    run_server(settings)
+    _run(settings, workers, targets)
 
 
 @click.command()
@@ -75,7 +108,9 @@ def serve() -> None:
 @click.option("--seed", default=1, show_default=True, help="Seed of the sandbox.")
 @click.option("--sandbox-port", default=8100, show_default=True, help="Port of the sandbox; another free one if taken.")
 @click.option("--clips", multiple=True, help="Folder of WAVs with transcripts.jsonl that the sandbox also understands.")
-def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> None:
+@WORKERS
+@TARGETS
+def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...], workers: int, targets: Path) -> None:
     """Run the service, with the sandbox for every provider that has no key."""
     known = variables()
     missing = [name for name in KEYS if name not in known]
@@ -83,7 +118,7 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> N
         settings = load_settings()
         check_ports(settings)
         _announce(settings, missing)
-        run_server(settings)
+        _run(settings, workers, targets)
         return
     port = _free_port(sandbox_port)
     os.environ[f"{PREFIX}SANDBOX_URL"] = f"http://127.0.0.1:{port}"
@@ -100,7 +135,7 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...]) -> N
     try:
         _wait_for(f"http://127.0.0.1:{port}/control/state", process)
         _announce(settings, missing)
-        run_server(settings)
+        _run(settings, workers, targets)
     finally:
         process.terminate()
         process.wait(10)

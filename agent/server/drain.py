@@ -32,6 +32,8 @@ class DrainingServer(uvicorn.Server):
         self._limit_s = limit_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drain: asyncio.Task[None] | None = None
+        self.leaves_port = False
+        """Whether it takes no connection any more once it drains: other processes listen on the same socket."""
 
     async def main_loop(self) -> None:
         """Serves until a drain has ended."""
@@ -53,6 +55,9 @@ class DrainingServer(uvicorn.Server):
     def _begin(self) -> None:
         if self._drain is None:
             log.info("draining", sessions=self._registry.count, limit_s=self._limit_s)
+            if self.leaves_port:
+                for server in self.servers:
+                    server.close()
             self._drain = asyncio.get_running_loop().create_task(self._drain_and_stop())
 
     async def _drain_and_stop(self) -> None:

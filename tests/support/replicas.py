@@ -36,6 +36,7 @@ class Replica:
     port: int
     ops_port: int
     log: Path
+    arguments: tuple[str, ...] = ()
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -45,8 +46,9 @@ class Replica:
     async def start(self) -> None:
         """Returns when it takes sessions."""
         with self.log.open("ab") as log:
+            command = (sys.executable, "-m", "agent", "serve", *self.arguments)
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "agent", "serve", cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                *command, cwd=ROOT, env=self.environment, stdout=log, stderr=log
             )
         async with asyncio.timeout(180), httpx.AsyncClient(trust_env=False) as client:
             while True:

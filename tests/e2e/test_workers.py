@@ -1,0 +1,107 @@
+"""`serve --workers`: one command, several processes; one that dies is started again, and its callers go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.databases import PostgresServer
+from tests.support.paths import ROOT
+from tests.support.replicas import Replica, Returning, environment, free_ports
+from voice_sandbox.server import run_sandbox
+from voice_sandbox.state import SandboxOptions
+
+pytestmark = pytest.mark.slow
+
+
+async def test_workers_share_a_port_have_their_own_metrics_and_are_replaced_without_a_lost_call(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    targets, done = tmp_path / "targets", asyncio.Event()
+    [port, ops_port] = free_ports(2)
+    async with run_sandbox(SandboxOptions(port=0, profile="instant")) as sandbox:
+        given = environment(postgres.new_database(), sandbox.url, port, ops_port, session_lease_s=5)
+        service = Replica(given, port, ops_port, tmp_path / "log", ("--workers", "2", "--targets", str(targets)))
+        try:
+            await service.start()
+            async with asyncio.timeout(240):
+                pids = await _until(targets, lambda found: len(found) == 2)
+            callers = [Returning([service.url], seed) for seed in range(4)]
+            async with asyncio.TaskGroup() as group:
+                for caller in callers:
+                    group.create_task(caller.talk(done))
+                await asyncio.gather(*(caller.finished_a_turn() for caller in callers))
+                os.kill(pids[0], signal.SIGKILL)
+                async with asyncio.timeout(240):
+                    now = await _until(targets, lambda found: pids[0] not in found and len(found) == 2)
+                await asyncio.gather(*(caller.finished_a_turn() for caller in callers))
+                service.signal(signal.SIGHUP)
+                async with asyncio.timeout(240):
+                    await _until(targets, lambda found: not set(now) & set(found) and len(found) == 2)
+                await asyncio.gather(*(caller.finished_a_turn() for caller in callers))
+                done.set()
+            assert [fault for caller in callers for fault in caller.faults] == []
+            service.signal(signal.SIGTERM)
+            assert await service.ended() == 0, service.log.read_text()[-2000:]
+            assert list(targets.glob("*.json")) == []
+        finally:
+            if service.process is not None and service.process.returncode is None:
+                service.signal(signal.SIGKILL)
+                await service.ended()
+
+
+async def _until(targets: Path, wanted: Callable[[list[int]], bool]) -> list[int]:
+    while True:
+        found = await _pids(targets)
+        if wanted(found):
+            return found
+        await asyncio.sleep(0.2)
+
+
+async def _pids(targets: Path) -> list[int]:
+    """The processes that answer on their operations ports, by what they tell of themselves."""
+    found: list[int] = []
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        for name, text in _files(targets).items():
+            [group] = json.loads(text)
+            try:
+                answer = await client.get(f"http://{group['targets'][0]}/metrics")
+            except httpx.TransportError:
+                continue
+            assert "voice_agent_active_sessions" in answer.text
+            found.append(_listener(int(name)))
+    return found
+
+
+def _files(targets: Path) -> dict[str, str]:
+    return {file.stem: file.read_text() for file in sorted(targets.glob("*.json"))}
+
+
+def _listener(port: int) -> int:
+    """The process that listens on a port."""
+    import psutil
+
+    for one in psutil.net_connections("tcp"):
+        if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port and one.pid is not None:
+            return one.pid
+    return -1
+
+
+async def test_several_processes_on_one_sqlite_file_are_refused(tmp_path: Path) -> None:
+    ports = free_ports(2)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agent", "serve", "--workers", "2",
+        cwd=ROOT, stderr=subprocess.PIPE,
+        env=environment(f"sqlite:///{tmp_path / 'ledger.db'}", "http://127.0.0.1:1", *ports),
+    )  # fmt: skip
+    _, said = await process.communicate()
+    assert process.returncode == 2 and b"several processes take PostgreSQL" in said
