@@ -21,7 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from voice_sandbox.receptionist.front_desk import USUAL, DeskAnswer, after_results, holds_results, tools_of, wishes_for
+from voice_sandbox.receptionist.front_desk import (
+    USUAL,
+    ReceptionistReply,
+    after_results,
+    holds_results,
+    tools_of,
+    wishes_for,
+)
 from voice_sandbox.receptionist.notes import caller_words, noted_values, text_of
 from voice_sandbox.receptionist.slots import SLOTS, Slot, as_slot, find_values, plain
 from voice_sandbox.receptionist.summary import wants_notes, write_notes
@@ -44,7 +51,7 @@ def _locations() -> list[str]:
     return _script()["booking"]["locations"]
 
 
-def answer(body: dict[str, Any], *, drop_value: bool = False) -> DeskAnswer:
+def answer(body: dict[str, Any], *, drop_value: bool = False) -> ReceptionistReply:
     """The reply to a validated Messages request, with the tools that it asks for.
 
     `drop_value` makes notes leave out their last fact.
@@ -52,7 +59,7 @@ def answer(body: dict[str, Any], *, drop_value: bool = False) -> DeskAnswer:
     system = text_of(body.get("system"))
     last = text_of(body["messages"][-1]["content"])
     if wants_notes(body):
-        return DeskAnswer(write_notes(last, drop_value=drop_value))
+        return ReceptionistReply(write_notes(last, drop_value=drop_value))
     tools, waited = tools_of(body), False
     dialogue = _Dialogue(usual=USUAL if "book_room" in {tool["name"] for tool in body.get("tools") or []} else {})
     dialogue.read(noted_values(system, _locations()))
@@ -73,7 +80,7 @@ def answer(body: dict[str, Any], *, drop_value: bool = False) -> DeskAnswer:
     # a yes that has not booked anything: with a tool for it, only that tool does
     ready = len(slots) == len(SLOTS) and (asks or (waited and reply.startswith("Your room is booked")))
     decision = wishes_for(plain(words), slots, ready=ready, tools=tools, known=notes)
-    return DeskAnswer(reply) if decision is None else decision
+    return ReceptionistReply(reply) if decision is None else decision
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ USUAL: Final[dict[Slot, str]] = {"location": "Harbour Street", "duration": "an h
 
 
 @dataclass(frozen=True, slots=True)
-class DeskAnswer:
+class ReceptionistReply:
     """What the model says, and which tools it asks for then."""
 
     text: str
@@ -52,7 +52,7 @@ def holds_results(message: Mapping[str, Any]) -> bool:
 
 def wishes_for(
     words: str, slots: Mapping[Slot, str], *, ready: bool, tools: frozenset[str], known: str
-) -> DeskAnswer | None:
+) -> ReceptionistReply | None:
     """What to ask for, for the caller's words; None where they need no tool.
 
     `ready`: all values of a booking are known. `known` is what the prompt holds of references.
@@ -60,26 +60,26 @@ def wishes_for(
     if "cancel_booking" in tools and _CANCEL.search(words):
         number = _digits(words) or _last_reference(known)
         if not number:
-            return DeskAnswer("What is the reference?")
-        return DeskAnswer("", (("cancel_booking", {"reference": int(number)}),))
+            return ReceptionistReply("What is the reference?")
+        return ReceptionistReply("", (("cancel_booking", {"reference": int(number)}),))
     if "end_call" in tools and _BYE.search(words):
-        return DeskAnswer("", (("end_call", {}),))
+        return ReceptionistReply("", (("end_call", {}),))
     days = list(dict.fromkeys(day.title() for day in _DAY.findall(words)))
     if "check_availability" in tools and _FREE.search(words) and days:
         place = slots.get("location", "Mountain View")
-        return DeskAnswer(
+        return ReceptionistReply(
             "Let me look.", tuple(("check_availability", {"location": place, "day": day}) for day in days)
         )
     if ready and "check_availability" in tools:
-        return DeskAnswer("", (("check_availability", _arguments(slots, "location", "day", "time", "people")),))
+        return ReceptionistReply("", (("check_availability", _arguments(slots, "location", "day", "time", "people")),))
     if ready and "book_room" in tools:
-        return DeskAnswer("", (("book_room", _arguments(slots, *slots)),))
+        return ReceptionistReply("", (("book_room", _arguments(slots, *slots)),))
     return None
 
 
 def after_results(
     messages: Sequence[Mapping[str, Any]], slots: Mapping[Slot, str], tools: frozenset[str]
-) -> DeskAnswer:
+) -> ReceptionistReply:
     """What follows on the results of the last message."""
     asked = {part["id"]: part["name"] for part in messages[-2]["content"] if part["type"] == "tool_use"}
     results = [
@@ -90,26 +90,30 @@ def after_results(
     if any(failed for _, _, failed in results):
         reason = next(content for _, content, failed in results if failed)
         # what a back end says in its own words is told; anything else is not repeated to a caller
-        return DeskAnswer(f"I am sorry, {reason}." if re.fullmatch(r"(?:no|there is no) [\w :]+", reason) else SORRY)
+        return ReceptionistReply(
+            f"I am sorry, {reason}." if re.fullmatch(r"(?:no|there is no) [\w :]+", reason) else SORRY
+        )
     name, content, _ = results[0]
     if name == "check_availability":
         return _availability([_parsed(content) for _, content, _ in results], slots, tools)
     made = _parsed(content)
     if name == "book_room":
-        return DeskAnswer(f"Your room is booked. The reference is {made.get('reference')}.")
+        return ReceptionistReply(f"Your room is booked. The reference is {made.get('reference')}.")
     if name == "cancel_booking":
-        return DeskAnswer(f"The booking {made.get('cancelled')} is cancelled. Is there anything else?")
-    return DeskAnswer("Thank you for calling. Goodbye." if name == "end_call" else "All right.")
+        return ReceptionistReply(f"The booking {made.get('cancelled')} is cancelled. Is there anything else?")
+    return ReceptionistReply("Thank you for calling. Goodbye." if name == "end_call" else "All right.")
 
 
-def _availability(found: Sequence[dict[str, Any]], slots: Mapping[Slot, str], tools: frozenset[str]) -> DeskAnswer:
+def _availability(
+    found: Sequence[dict[str, Any]], slots: Mapping[Slot, str], tools: frozenset[str]
+) -> ReceptionistReply:
     if len(found) == 1 and len(slots) == len(("location", "day", "time", "duration", "people")):
         if not found[0].get("free"):
-            return DeskAnswer("I am sorry, nothing is free then. Would another time do?")
+            return ReceptionistReply("I am sorry, nothing is free then. Would another time do?")
         if "book_room" in tools:
-            return DeskAnswer("", (("book_room", _arguments(slots, *slots)),))
+            return ReceptionistReply("", (("book_room", _arguments(slots, *slots)),))
     told = [f"On {one.get('day')} there is the {' and the '.join(one['free'])}." for one in found if one.get("free")]
-    return DeskAnswer(" ".join(told) or "I am sorry, nothing is free then.")
+    return ReceptionistReply(" ".join(told) or "I am sorry, nothing is free then.")
 
 
 def _arguments(slots: Mapping[Slot, str], *names: Slot) -> dict[str, Any]:
