@@ -67,7 +67,11 @@ def test_a_process_stands_still_again_and_again_and_goes_on_in_the_end(monkeypat
 
     async def stalls() -> None:
         clock = asyncio.get_running_loop()
-        monkeypatch.setattr("os.kill", lambda _, signal: sent.append((clock.time(), signal)))
+
+        def kill(_pid: int, signal: int) -> None:
+            sent.append((clock.time(), signal))
+
+        monkeypatch.setattr("os.kill", kill)
         process = cast("subprocess.Popen[bytes]", SimpleNamespace(pid=12))
         stack = LocalStack("", "", "", "", "", "", "", (("service", process),))
         stalling = asyncio.create_task(stand_still(stack, 1.2))
