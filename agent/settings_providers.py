@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 VoiceName = Literal["elevenlabs", "deepgram_tts", "openai_tts"]
 """What a policy's chain calls a voice; `agent/providers/voices.py` has an entry for each."""
+ProviderName = Literal["deepgram", "anthropic", "elevenlabs", "openai"]
+SERVICES: Final[Mapping[ProviderName, str]] = {
+    "deepgram": "stt", "anthropic": "llm", "elevenlabs": "tts", "openai": ""
+}  # fmt: skip
+CALLED: Final[Mapping[str, tuple[ProviderName, str]]] = {
+    "deepgram": ("deepgram", "stt"),
+    "deepgram_tts": ("deepgram", "tts"),
+    "anthropic": ("anthropic", "llm"),
+    "elevenlabs": ("elevenlabs", "tts"),
+    "openai_stt": ("openai", "stt"),
+    "openai_tts": ("openai", "tts"),
+}
+"""What calls name a provider → whose key and host it has, and its service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider is reached and with which key; `base_url` None is the provider's own."""
+
+    key: SecretStr
+    base_url: str | None
+    simulated: bool
+    """Whether the sandbox answers."""
+    local: bool = False
+    """Whether it runs on a machine of one's own: no simulation, and nobody is paid for it."""
 
 
 def named(variable: str) -> AliasChoices:
@@ -50,6 +77,12 @@ class ProviderSettings(BaseSettings):
         None, validation_alias=named("OPENAI_BASE_URL"), description="another host that speaks OpenAI's protocol"
     )
     sandbox_url: str | None = Field(None, description="a running sandbox; serves every provider that has no key")
+    sandbox_local: Annotated[tuple[Literal["stt", "tts"], ...], NoDecode] = Field(
+        (), description="comma-separated services (stt, tts) that the sandbox does not simulate: it runs them for real"
+    )
+    billed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="comma-separated hosts of one's own network behind which a vendor is paid, such as a gateway"
+    )
     stt_model: Literal["flux", "nova-3"] | None = Field(None, description="the recogniser, whatever the policy says")
     language: str = Field("en", pattern=r"^[a-z]{2}$", description="what callers speak (ISO 639-1)")
     keyterms: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -209,7 +209,7 @@ class CallConversation:
         record.ready = True
         record.session_id, record.tier, record.policy = message.session_id, str(message.tier or ""), message.policy
         record.resumed, record.resume_token = message.resumed, message.resume_token
-        record.simulated, record.budgets_ms = message.simulated, message.budgets_ms
+        record.simulated, record.local, record.budgets_ms = message.simulated, message.local, message.budgets_ms
 
     def _on_transcript(self, message: ServerEvent) -> None:
         self._turn(message.turn, spoken=message.spoken is not False).transcript = message.text

@@ -90,6 +90,7 @@ class ServerEvent(msgspec.Struct, frozen=True):
     resume_token: str | None = None
     resumed: bool = False
     simulated: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
     budgets_ms: dict[str, float] = {}
     outcome: str | None = None
     model: str | None = None

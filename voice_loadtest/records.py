@@ -144,6 +144,7 @@ class CallRecord:
     policy: str = ""
     resumed: bool = False
     simulated: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
     budgets_ms: dict[str, float] = field(default_factory=dict[str, float])
     resume_token: str | None = field(default=None, repr=False)
     ready: bool = False
@@ -183,6 +184,7 @@ class CallRecord:
                 "policy": self.policy,
                 "resumed": self.resumed,
                 "simulated": list(self.simulated),
+                "local": list(self.local),
                 "budgets_ms": self.budgets_ms,
                 "connect_ms": _rounded(self.connect_ms),
                 "cost_usd": self.cost_usd,

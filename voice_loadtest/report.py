@@ -71,6 +71,8 @@ class CallReport:
         text.append(f" · tier {_plain(record.tier)} · policy {_plain(record.policy)}", style="dim")
         if record.simulated:
             text.append(f" · simulated by the sandbox: {_plain(', '.join(record.simulated))}", style="yellow")
+        if record.local:
+            text.append(f" · local, at no cost: {_plain(', '.join(record.local))}", style="green")
         if self._network_ms:
             text.append(f" · network of {self._network_ms:g} ms added", style="dim")
         return text

@@ -34,6 +34,8 @@ def create_app(world: SandboxState) -> Litestar:
             listen_v2,
         ],
         state=State({"world": world}),
+        on_startup=[world.start],
+        on_shutdown=[world.close],
         openapi_config=None,
         logging_config=None,
         request_max_body_size=30_000_000,  # Whisper takes files of up to 25 MB

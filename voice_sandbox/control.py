@@ -55,6 +55,8 @@ async def state(request: AnyRequest) -> dict[str, Any]:
         "profile": world.latency.profile,
         "seed": world.options.seed,
         "voice": world.voice.name,
+        "hearing": world.hearing.name,
+        "local": world.local,
         "flux_word_times": world.options.flux_word_times,
         "network": None if spread is None else _plain(spread),
         "overrides": _plain(world.latency.overrides),

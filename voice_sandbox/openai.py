@@ -30,7 +30,6 @@ from voice_sandbox.http_response import (
     refused,
     whole,
 )
-from voice_sandbox.recognizer.recognizer import transcribe
 from voice_sandbox.speech_stream import spoken, streamed_speech, wav_header
 from voice_sandbox.voice import VoiceError, to_rate
 
@@ -157,7 +156,7 @@ async def transcriptions(request: AnyRequest) -> ASGIApp:
 async def _transcribed(call: SimulatedCall, pcm: bytes, seconds: float, wanted: str, *, streamed: bool) -> ASGIApp:
     loop = asyncio.get_running_loop()
     due = loop.time() + call.world.latency.sample("stt", provider=STT, model=call.model)
-    text = await asyncio.to_thread(transcribe, call.world.library, pcm)
+    text = await call.world.hearing.transcribe(pcm)
     await asyncio.sleep(max(0.0, due - loop.time()))
     if call.applies(FaultKind.EMPTY):
         text = "   " if call.fault is not None and call.fault.variant == "whitespace" else ""

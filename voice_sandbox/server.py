@@ -15,6 +15,7 @@ import uvicorn
 
 from voice_sandbox.latency import PROFILES
 from voice_sandbox.recognizer.early_end import EarlyEnds
+from voice_sandbox.recognizer.hearing import HearingChoice
 from voice_sandbox.state import SandboxOptions, SandboxState
 from voice_sandbox.voice import VoiceChoice
 
@@ -126,14 +127,18 @@ def _banner(world: SandboxState) -> None:
     from rich.panel import Panel
 
     options = world.options
-    voice = "espeak-ng" if world.voice.name == "espeak" else "plain tones, for espeak-ng is not installed"
-    if options.voice == "tones":
-        voice = "plain tones"
+    voices = {"piper": "Piper, on this machine", "espeak": "espeak-ng", "tones": "plain tones"}
+    voice = voices[world.voice.name]
+    if world.voice.name == "tones" and options.voice != "tones":
+        voice += ", for espeak-ng is not installed"
+    heard = f"{len(world.hearing.library)} known" + (
+        "" if world.hearing.name == "clips" else f"; other speech by {world.hearing.name}, on this machine"
+    )
     lines = [
         f"[bold]http://{options.host}:{options.port}[/]  Deepgram · Anthropic · ElevenLabs · OpenAI, simulated",
         f"latency  {options.profile}, seed {options.seed}",
         f"voice    {voice}",
-        f"clips    {len(world.library)} known",
+        f"clips    {heard}",
         f"control  http://{options.host}:{options.port}/control",
     ]
     Console().print(Panel("\n".join(lines), title="sandbox", title_align="left", expand=False))
@@ -154,8 +159,15 @@ def _banner(world: SandboxState) -> None:
     "--voice",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "espeak", "tones"]),
-    help="What speaks; auto takes espeak-ng where it is installed.",
+    type=click.Choice(["auto", "best", "piper", "espeak", "tones"]),
+    help="What speaks; auto takes espeak-ng where it is installed, best takes Piper before it.",
+)
+@click.option(
+    "--hearing",
+    default="clips",
+    show_default=True,
+    type=click.Choice(["clips", "auto", "model"]),
+    help="What is understood; auto takes the speech model where it is installed: any sentence.",
 )
 @click.option("--flux-word-times/--no-flux-word-times", default=True, show_default=True, help="Word times on v2.")
 @click.option("--early-lead", type=click.FloatRange(0), help="Seconds of an early end; else by the threshold.")
@@ -173,6 +185,7 @@ def sandbox(
     seed: int,
     clips: tuple[Path, ...],
     voice: VoiceChoice,
+    hearing: HearingChoice,
     flux_word_times: bool,
     early_lead: float | None,
     early_taken_back: float,
@@ -185,6 +198,7 @@ def sandbox(
         seed=seed,
         clips=clips,
         voice=voice,
+        hearing=hearing,
         flux_word_times=flux_word_times,
         early_ends=EarlyEnds(early_lead, early_taken_back),
     )

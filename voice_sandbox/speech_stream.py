@@ -29,10 +29,11 @@ _UNKNOWN: Final = b"\x00\x00\x00\x20ftypM4A " + bytes(range(256)) * 8  # an MPEG
 async def spoken(call: SimulatedCall, text: str, rate: int) -> bytes:
     """The text as PCM s16le mono at `rate` Hz, or what the call's fault makes of it: nothing, silence, half, more.
 
-    Returns when the first byte is due: a drawn `tts` latency after the call, or later if rendering takes longer. Raises
-    VoiceError when the voice cannot speak.
+    Returns when the first byte is due: a drawn `tts` latency after the call, or later if rendering takes longer; a real
+    voice takes the time it takes. Raises VoiceError when the voice cannot speak.
     """
-    due_s = call.world.latency.sample("tts", provider=call.provider, model=call.model)
+    drawn_s = call.world.latency.sample("tts", provider=call.provider, model=call.model)
+    due_s = 0.0 if call.world.voice.real else drawn_s
     loop = asyncio.get_running_loop()
     started = loop.time()
     pcm = await call.world.voice.render(text, rate)

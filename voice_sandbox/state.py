@@ -19,7 +19,7 @@ from voice_sandbox.voice import SimulatedVoice, VoiceChoice
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
 
-    from voice_sandbox.recognizer.library import ClipLibrary
+    from voice_sandbox.recognizer.hearing import Hearing, HearingChoice
 
 BUNDLED_CLIPS = Path(__file__).parent / "clips"
 SESSION_HEADER = "x-client-session"
@@ -35,6 +35,7 @@ class SandboxOptions:
     seed: int = 1
     clips: tuple[Path, ...] = ()
     voice: VoiceChoice = "auto"
+    hearing: HearingChoice = "clips"
     flux_word_times: bool = True
     early_ends: EarlyEnds = DOCUMENTED
 
@@ -75,7 +76,7 @@ class SandboxState:
     faults: Faults
     counters: Counters
     log: RequestLog
-    library: ClipLibrary
+    hearing: Hearing
     voice: SimulatedVoice
     timings: Timings = field(default_factory=Timings)
     prompt_cache: PromptCache = field(default_factory=PromptCache)
@@ -88,6 +89,7 @@ class SandboxState:
         """Loads the clips and finds the voice. Raises ValueError for an unknown profile or a voice that is not
         installed.
         """
+        from voice_sandbox.recognizer.hearing import Hearing
         from voice_sandbox.recognizer.library import ClipLibrary
 
         return SandboxState(
@@ -96,10 +98,24 @@ class SandboxState:
             faults=Faults(options.seed),
             counters=Counters(),
             log=RequestLog(),
-            library=ClipLibrary.load([BUNDLED_CLIPS, *options.clips]),
+            hearing=Hearing.create(ClipLibrary.load([BUNDLED_CLIPS, *options.clips]), options.hearing),
             voice=SimulatedVoice.create(options.voice),
             early_dice=random.Random(f"{options.seed}:early"),
         )
+
+    @property
+    def local(self) -> list[str]:
+        """What is no simulation, but runs on this machine's processor: `stt`, `tts`."""
+        return [*(["stt"] if self.hearing.name != "clips" else []), *(["tts"] if self.voice.real else [])]
+
+    async def start(self) -> None:
+        """Lets programs that speak load beside the event loop."""
+        await self.voice.start()
+
+    async def close(self) -> None:
+        """Ends programs and threads."""
+        self.hearing.close()
+        await self.voice.close()
 
     @staticmethod
     def of(connection: ASGIConnection[Any, Any, Any, Any]) -> SandboxState:

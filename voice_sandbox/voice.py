@@ -1,4 +1,4 @@
-"""The sandbox's voice: espeak-ng as a separate program, or plain tones where it is not installed.
+"""The sandbox's voice: Piper or espeak-ng as a separate program, or plain tones where none is installed.
 
 Everything comes out as PCM s16le mono at the wanted rate. Rendered texts are kept, the least recently used go first.
 """
@@ -16,7 +16,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-VoiceChoice = Literal["auto", "espeak", "tones"]
+from voice_sandbox.piper import Piper, PiperError, find_voice
+
+VoiceChoice = Literal["auto", "best", "piper", "espeak", "tones"]
 PROGRAM: Final = "espeak-ng"
 _SPEED_WPM: Final = "165"
 _TONE_RATE: Final = 16_000
@@ -28,30 +30,60 @@ _PROCESS_TIMEOUT_S: Final = 20.0
 
 
 class VoiceError(Exception):
-    """espeak-ng could not be run, took over 20 s, or wrote something that is not a WAV file."""
+    """A program that speaks could not be run, took too long, or wrote something that is not a WAV file."""
 
 
 class SimulatedVoice:
     """Renders text. At most four espeak-ng processes run at a time, and at most 32 MB of audio is kept."""
 
-    def __init__(self, program: str | None) -> None:
-        """`program` is the path of espeak-ng; None speaks in tones."""
+    def __init__(self, program: str | None, piper: Piper | None = None) -> None:
+        """`program` is the path of espeak-ng; without it and without `piper` it speaks in tones."""
         self._program = program
+        self._piper = piper
+        self._starting: asyncio.Task[None] | None = None
         self._cache: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._cached_bytes = 0
         self._turnstile = asyncio.Semaphore(_MAX_PROCESSES)
 
     @staticmethod
     def create(choice: VoiceChoice) -> SimulatedVoice:
-        """Finds the program. Raises ValueError when espeak is asked for and not installed."""
+        """Finds the program; `best` takes Piper where it is installed, `auto` does not: it is slower than many calls.
+
+        Raises ValueError when a program is asked for that is not installed.
+        """
+        natural = find_voice() if choice in ("best", "piper") else None
+        if choice == "piper" and natural is None:
+            raise ValueError("the voice piper was asked for, but it is not installed")
+        if natural is not None:
+            return SimulatedVoice(None, Piper(natural))
         program = None if choice == "tones" else shutil.which(PROGRAM)
         if choice == "espeak" and program is None:
             raise ValueError(f"the voice espeak was asked for, but {PROGRAM} is not installed")
         return SimulatedVoice(program)
 
     @property
-    def name(self) -> Literal["espeak", "tones"]:
+    def name(self) -> Literal["piper", "espeak", "tones"]:
+        if self._piper is not None:
+            return "piper"
         return "tones" if self._program is None else "espeak"
+
+    @property
+    def real(self) -> bool:
+        """Whether this is a voice as one would use it, whose speed is its own and no simulation."""
+        return self._piper is not None
+
+    async def start(self) -> None:
+        """Lets a program that stays up load beside the event loop."""
+        if self._piper is not None:
+            self._starting = asyncio.create_task(self._piper.start())
+
+    async def close(self) -> None:
+        """Ends a program that stays up."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
+        if self._piper is not None:
+            await self._piper.close()
 
     async def render(self, text: str, rate: int) -> bytes:
         """The text as PCM s16le mono at `rate` Hz; empty for a text without anything to say. Raises VoiceError.
@@ -66,7 +98,9 @@ class SimulatedVoice:
         if cached is not None:
             self._cache.move_to_end(key)
             return cached
-        if self._program is None:
+        if self._piper is not None:
+            pcm = await self._by_piper(self._piper, text, rate)
+        elif self._program is None:
             pcm = await asyncio.to_thread(tones, text, rate)
         else:
             async with self._turnstile:
@@ -74,6 +108,13 @@ class SimulatedVoice:
             pcm = await asyncio.to_thread(_from_wav, wav, rate)
         self._remember(key, pcm)
         return pcm
+
+    async def _by_piper(self, piper: Piper, text: str, rate: int) -> bytes:
+        try:
+            wav = await piper.speak(text)
+        except PiperError as error:
+            raise VoiceError(str(error)) from error
+        return await asyncio.to_thread(_from_wav, wav, rate) if wav else b""
 
     def _remember(self, key: tuple[str, int], pcm: bytes) -> None:
         replaced = self._cache.pop(key, b"")  # two requests may have rendered the same text side by side
@@ -118,11 +159,11 @@ def _from_wav(wav: bytes, rate: int) -> bytes:
     try:
         with wave.open(io.BytesIO(wav)) as reader:
             if reader.getsampwidth() != 2 or reader.getnchannels() != 1:
-                raise VoiceError(f"{PROGRAM} wrote something other than 16-bit mono")
+                raise VoiceError("the voice wrote something other than 16-bit mono")
             source_rate = reader.getframerate()
             data = reader.readframes(len(wav) // 2)
     except (wave.Error, EOFError) as error:
-        raise VoiceError(f"{PROGRAM} wrote no WAV file") from error
+        raise VoiceError("the voice wrote no WAV file") from error
     samples = np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2")
     return to_rate(samples, source_rate, rate)
 

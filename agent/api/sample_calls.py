@@ -1,7 +1,7 @@
 """Sample calls: clips of the sandbox, in an order in which a caller would say them.
 
 The talk page plays them into the path of the microphone. The sandbox's recogniser knows these clips; another one would
-cost money, so they are only offered while the recogniser is simulated.
+cost money, so they are only offered while the sandbox hears them.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def load_clips() -> dict[str, bytes]:
     return {f"{name}.wav": folder.joinpath(f"{name}.wav").read_bytes() for name in names}
 
 
-def sample_calls(simulated: Sequence[str]) -> dict[str, Any]:
-    """What the page is told: the simulated services, the keys that make them real, and the calls."""
+def sample_calls(simulated: Sequence[str], local: Sequence[str], *, offered: bool) -> dict[str, Any]:
+    """What the page is told: the simulated and the local services, the keys that make them real, and the calls."""
     known = _transcripts()
     calls = [
         {
@@ -97,6 +97,7 @@ def sample_calls(simulated: Sequence[str]) -> dict[str, Any]:
     ]
     return {
         "simulated": list(simulated),
+        "local": list(local),
         "keys": [KEY_OF[service] for service in simulated if service in KEY_OF],
-        "calls": calls if "stt" in simulated else [],
+        "calls": calls if offered else [],
     }

@@ -47,17 +47,23 @@ class _PageFile:
     etag: str
 
 
-def web_routes(*, simulated: Sequence[str], public_url: str | None = None) -> Router:
+def web_routes(
+    *,
+    simulated: Sequence[str],
+    local: Sequence[str] = (),
+    samples: bool = False,
+    public_url: str | None = None,
+) -> Router:
     """The router of the talk page, to be mounted at the root.
 
-    `simulated` are the services (`stt`, `llm`, `tts`) that talk to the sandbox; the sample calls are served while the
-    recogniser is one of them. `public_url` is the http(s) address that clients use, when it is not the Host header.
+    `simulated` are the services (`stt`, `llm`, `tts`) that the sandbox simulates, `local` those that run on a machine
+    of one's own. With `samples` the sample calls are served. `public_url` is the http(s) address that clients use,
+    when it is not the Host header.
     """
     static = {name: _file(name, body) for name, body in page_files().items()}
     known = {name: file for name, file in static.items() if file is not None}
-    understood = "stt" in simulated
-    clips = {name: _file(name, body) for name, body in load_clips().items()} if understood else {}
-    index = sample_calls(simulated)
+    clips = {name: _file(name, body) for name, body in load_clips().items()} if samples else {}
+    index = sample_calls(simulated, local, offered=samples)
 
     @get("/", sync_to_thread=False, include_in_schema=False)
     def page(request: AnyRequest) -> Response[bytes]:

@@ -30,6 +30,8 @@ SAMPLES_PER_MINUTE: Final = 16_000 * 60  # Unit.AUDIO_SAMPLES are samples at 16 
 ANY_MODEL: Final = "*"
 _PROMPT: Final = (Unit.INPUT_TOKENS, Unit.CACHE_WRITE_TOKENS, Unit.CACHE_READ_TOKENS)
 _DEAREST: Final = 10_000  # dollars for one of its units: more is a slip of the keyboard
+OWN: Final = "own machine"
+"""The version of the price of what runs on a machine of one's own: $0."""
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -71,24 +73,36 @@ class UnitPrice:
         return half_even(quantity * (self.long_numerator if long else self.numerator), self.denominator)
 
 
+_OWN_PRICE: Final = UnitPrice(
+    datetime.min.replace(tzinfo=UTC), _FOREVER, 0, 1, None, 0, OWN, "runs on a machine of one's own"
+)
+
 RateKey = tuple[str, str, Unit]
 
 
 class PriceBook:
     """All prices with their dates. Frozen after loading; `charge` is pure and safe to share."""
 
-    __slots__ = ("_ends", "_rates", "models")
+    __slots__ = ("_ends", "_rates", "_unpaid", "models")
 
-    def __init__(self, rates: Mapping[RateKey, tuple[UnitPrice, ...]]) -> None:
+    def __init__(self, rates: Mapping[RateKey, tuple[UnitPrice, ...]], unpaid: frozenset[str] = frozenset()) -> None:
+        """`unpaid` providers run on machines of one's own: whatever they are asked for costs $0."""
+        self._unpaid = unpaid
         self._ends = {key[:2]: rate.model_ends for key, held in rates.items() for rate in held if rate.model_ends}
         self._rates = dict(rates)
         self.models = frozenset((provider, model) for provider, model, _ in rates if model != ANY_MODEL)
+
+    def without_paying(self, providers: frozenset[str]) -> PriceBook:
+        """This book where these providers run on machines of one's own."""
+        return PriceBook(self._rates, self._unpaid | providers)
 
     def rate(self, provider: str, model: str, unit: Unit, at: datetime) -> UnitPrice | None:
         """The price in force at `at` (timezone-aware), or None.
 
         A dated model id (`…-20251001`) has the price of its family, where it has none of its own.
         """
+        if provider in self._unpaid:
+            return _OWN_PRICE
         for name in (model, _family(model), ANY_MODEL):
             found = self._rates.get((provider, name, unit))
             if found is not None:

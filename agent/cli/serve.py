@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -24,6 +25,8 @@ from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from agent.server.drain import DrainingServer
 
 SANDBOX_WAIT_S: Final = 20.0
@@ -108,9 +111,17 @@ def serve(workers: int, targets: Path) -> None:
 @click.option("--seed", default=1, show_default=True, help="Seed of the sandbox.")
 @click.option("--sandbox-port", default=8100, show_default=True, help="Port of the sandbox; another free one if taken.")
 @click.option("--clips", multiple=True, help="Folder of WAVs with transcripts.jsonl that the sandbox also understands.")
+@click.option(
+    "--local/--no-local",
+    default=True,
+    show_default=True,
+    help="Hear any speech and speak naturally, on this machine's processor, where `make local` installed that.",
+)
 @WORKERS
 @TARGETS
-def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...], workers: int, targets: Path) -> None:
+def run(
+    profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...], local: bool, workers: int, targets: Path
+) -> None:
     """Run the service, with the sandbox for every provider that has no key."""
     known = variables()
     missing = [name for name in KEYS if name not in known]
@@ -124,16 +135,19 @@ def run(profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...], work
     os.environ[f"{PREFIX}SANDBOX_URL"] = f"http://127.0.0.1:{port}"
     if "ANTHROPIC_API_KEY" in missing:
         _take_front_desk(known)
-    settings = load_settings()
-    check_ports(settings)
+    check_ports(load_settings())
     command = [sys.executable, "-m", "agent", "sandbox", "--port", str(port), "--profile", profile, "--seed", str(seed)]
     for folder in clips:
         command += ["--clips", folder]
+    if local:
+        command += ["--hearing", "auto", "--voice", "best"]
     signal.signal(signal.SIGTERM, _ends)  # also while it starts, and after uvicorn: the sandbox goes with it
     # a session of its own: Ctrl-C reaches only the service, which drains before the sandbox goes
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603  our own program
     try:
-        _wait_for(f"http://127.0.0.1:{port}/control/state", process)
+        state = _wait_for(f"http://127.0.0.1:{port}/control/state", process)
+        os.environ[f"{PREFIX}SANDBOX_LOCAL"] = ",".join(state["local"])
+        settings = load_settings()
         _announce(settings, missing)
         _run(settings, workers, targets)
     finally:
@@ -188,10 +202,26 @@ def _announce(settings: Settings, missing: list[str]) -> None:
     console.print(f"  metrics      http://{settings.ops_host}:{settings.ops_port}/metrics")
     if settings.agents_dir is not None:
         console.print(f"  agent        {settings.agent}, of {settings.agents_dir}", soft_wrap=True)
+    _say_what_runs_here(console, settings)
+    local = {"stt": "DEEPGRAM_API_KEY", "tts": "ELEVENLABS_API_KEY"}
+    missing = [name for name in missing if name not in {local[service] for service in settings.sandbox_local}]
     if missing:
-        console.print("  [yellow]simulated[/yellow]    every provider without a key; to make them real set")
+        which = "the other providers" if settings.sandbox_local else "every provider"
+        console.print(f"  [yellow]simulated[/yellow]    {which} without a key; to make them real set")
         console.print(f"               {', '.join(missing)}")
     console.print()
+
+
+def _say_what_runs_here(console: Console, settings: Settings) -> None:
+    local = settings.sandbox_local
+    if settings.sandbox_url is None:
+        return
+    if "stt" in local:
+        console.print("  [green]hears[/green]        any English sentence, on this machine's processor")
+    elif settings.provider("deepgram").simulated:
+        console.print("  [yellow]hears[/yellow]        the sample callers only: `make local` lets it hear you, too")
+    if "tts" in local:
+        console.print("  [green]speaks[/green]       with Piper, on this machine's processor")
 
 
 def _free_port(wanted: int) -> int:
@@ -206,14 +236,15 @@ def _free_port(wanted: int) -> int:
     raise ConfigurationError("no free port for the sandbox: give one with --sandbox-port")
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What the sandbox says of itself. Raises ConfigurationError."""
     deadline = time.monotonic() + SANDBOX_WAIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ConfigurationError("the sandbox stopped at its start: `voice-agent sandbox` says why")
         try:
-            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310  our own address
-            return
+            with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310  our own address
+                return json.load(answer)
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
     raise ConfigurationError(f"the sandbox did not answer within {SANDBOX_WAIT_S:g} s")

@@ -32,12 +32,13 @@ from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
-from agent.providers.voices import VOICES, ProviderName, openai_end
+from agent.providers.voices import VOICES, openai_end
 from agent.settings import Settings
-from agent.settings_providers import VoiceName
+from agent.settings_providers import ProviderName, VoiceName
 
 WARM_S: Final = 60.0  # vendors' proxies close idle connections after one to five minutes
 
+_OWN_MACHINE: Final = 4  # times the deadlines of a voice that runs on a machine of one's own
 BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
 
 
@@ -91,7 +92,11 @@ class ProviderFactory:
         self._open: list[_Closes] = []
         self._stt_s = deadlines.stt / 1000
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
-        self._tts = ChainDeadlines(deadlines.tts / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
+        # every voice of the chain would speak on the same processor: there is nobody to change to
+        patience = _OWN_MACHINE if "elevenlabs" in settings.unpaid() else 1
+        self._tts = ChainDeadlines(
+            deadlines.tts / 1000 * patience, deadlines.stall / 1000 * patience, deadlines.chain / 1000 * patience
+        )
         self.breakers = Breakers(links.probe_meter, links.on_breaker)
 
     def listening(
@@ -271,8 +276,13 @@ class ProviderFactory:
         ]
 
     def simulated(self) -> tuple[str, ...]:
-        """The services that talk to the sandbox."""
-        return tuple(service for service, name in BY_SERVICE.items() if self._settings.provider(name).simulated)
+        """The services that the sandbox simulates."""
+        ends = {service: self._settings.provider(name) for service, name in BY_SERVICE.items()}
+        return tuple(service for service, end in ends.items() if end.simulated and not end.local)
+
+    def local(self) -> tuple[str, ...]:
+        """The services that run on machines of one's own."""
+        return tuple(service for service, name in BY_SERVICE.items() if self._settings.provider(name).local)
 
     async def close(self) -> None:
         """Closes every adapter's connections."""

@@ -6,14 +6,12 @@ An SDK is imported when its voice is built.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from agent.providers.base import TextToSpeech
-from agent.settings import Endpoint, Settings
-from agent.settings_providers import VoiceName
-
-ProviderName = Literal["deepgram", "anthropic", "elevenlabs", "openai"]
+from agent.settings import Settings
+from agent.settings_providers import Endpoint, ProviderName, VoiceName
 
 
 class BuiltVoice(TextToSpeech, Protocol):
@@ -44,7 +42,7 @@ class VoiceEntry:
 def openai_end(settings: Settings) -> Endpoint:
     """Where OpenAI's protocol is spoken: the sandbox serves it under /v1, as the vendor does."""
     end = settings.provider("openai")
-    return Endpoint(end.key, f"{end.base_url}/v1", simulated=True) if end.simulated else end
+    return replace(end, base_url=f"{end.base_url}/v1") if end.simulated else end
 
 
 def _elevenlabs(settings: Settings, model: str) -> BuiltVoice:

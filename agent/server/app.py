@@ -56,11 +56,19 @@ def create_app(settings: Settings) -> Litestar:
     """
     wiring = wire(settings)
     tokens = TokenBook(settings.session_secret(), settings.token_minutes, settings.previous_secrets())
-    simulated = wiring.providers.simulated()
+    simulated, local = wiring.providers.simulated(), wiring.providers.local()
+    samples = settings.provider("deepgram").simulated  # the sandbox knows the clips, and nobody pays for them
     addresses = client_addresses(settings)
     sessions_api = sessions_api_of(settings, wiring.sinks, tokens, wiring.ceilings, addresses, wiring.agents)
     voice_route = VoiceRoute(
-        tokens, wiring.registry, wiring.sinks, settings.start_timeout_s, settings.max_session_s, simulated, addresses
+        tokens,
+        wiring.registry,
+        wiring.sinks,
+        settings.start_timeout_s,
+        settings.max_session_s,
+        simulated,
+        addresses,
+        local=local,
     )
     gate = connection_gate(settings, addresses, wiring.metrics)
 
@@ -85,7 +93,7 @@ def create_app(settings: Settings) -> Litestar:
         router,
         voice,
         *public_health(wiring.registry, wiring.providers),
-        web_routes(simulated=simulated, public_url=settings.public_url),
+        web_routes(simulated=simulated, local=local, samples=samples, public_url=settings.public_url),
     ]
     health = operators_health(wiring.registry, wiring.providers, wiring.metrics, lambda: _details(wiring))
     operations_app = application(
@@ -120,4 +128,5 @@ def _details(wiring: Wiring) -> Mapping[str, Any]:
         "database": "reachable" if wiring.ledger.reachable else "unreachable",
         "connections": wiring.metrics.registry.get_sample_value("voice_agent_connections"),
         "simulated": list(wiring.providers.simulated()),
+        "local": list(wiring.providers.local()),
     }

@@ -27,7 +27,7 @@ from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
 from agent.providers.fallback.hedged import HedgePlan
 from agent.providers.fallback.stt import SttFallback
-from agent.providers.fallback.stt_rules import ListeningRules
+from agent.providers.fallback.stt_rules import ListeningRules, local_rules
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
@@ -200,7 +200,7 @@ class SessionFactory:
             self.settings.stt_model or policy.stt_model,
             client_listens=client.browser_recogniser,
             priority=tier is Tier.PREMIUM,
-            rules=ListeningRules(patience=patience),
+            rules=local_rules(patience) if "stt" in self.providers.local() else ListeningRules(patience=patience),
             knobs=_knobs(policy, tier),
         )
 

@@ -80,7 +80,7 @@ def wire(settings: Settings) -> Wiring:
     ledger = Ledger(settings.database_url, metrics, retention_days=days, lease_s=lease_s)
     recorder = LedgerSink(ledger)
     names = {model for _, _, model in known.models}
-    prices = load_prices(settings.prices_file)
+    prices = load_prices(settings.prices_file).without_paying(settings.unpaid())
     warn_of_ends(prices, known, policies, metrics)
     money = PricingSink(prices, metrics, budgets, recorder, configured_models=names)
     money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)

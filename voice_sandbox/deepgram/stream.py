@@ -5,7 +5,7 @@ What is said is a `SpeechListener`'s."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -49,6 +49,10 @@ class SpeechListener(Protocol):
     def command(self, text: str, now: float) -> Sequence[Out]: ...
 
     def check(self, now: float) -> Sequence[Out]: ...
+
+    def wake_by(self, wake: Callable[[], None]) -> None: ...
+
+    def close(self) -> None: ...
 
     @property
     def deadline(self) -> float | None: ...
@@ -121,12 +125,14 @@ async def serve(upgrade: Upgrade, listener: SpeechListener, source: PcmInput) ->
     meter = AudioMeter(upgrade.world, upgrade.model, upgrade.session, 2 * source.rate * source.channels)
     queue: asyncio.Queue[Out] = asyncio.Queue(_MAX_QUEUE)
     connection = _Connection(upgrade, listener, source, meter, queue)
+    listener.wake_by(connection.wake)
     receiver = asyncio.create_task(connection.receive())
     sender = asyncio.create_task(_Sender(upgrade).run(queue))
     try:
         await asyncio.wait({receiver, sender}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         connection.stop()
+        listener.close()
         meter.close()
         receiver.cancel()
         sender.cancel()
@@ -152,6 +158,7 @@ class _Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = 0.0
         self._mute = upgrade.fault is not None and upgrade.fault.kind is FaultKind.EMPTY
+        self._stopped = False
         self.closing = False
         self.gone = False
 
@@ -173,8 +180,14 @@ class _Connection:
             pcm = self._source.convert(data)
             self._put(self._listener.audio(bytes(len(pcm)) if self._mute else pcm, now))
 
+    def wake(self) -> None:
+        """Asks the listener what it has to tell now."""
+        if not self.closing and not self._stopped:
+            self._put(self._listener.check(self._loop.time()))
+
     def stop(self) -> None:
         """Lets no timer fire any more."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
 

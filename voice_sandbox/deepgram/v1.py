@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,7 +23,8 @@ from litestar.handlers import websocket
 from voice_sandbox.deepgram.quirks import KEEP_OPEN
 from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
 from voice_sandbox.deepgram.upgrade import IDLE_S, NET_0001, PROVIDER, BadRequestError, Upgrade, number, pcm_source
-from voice_sandbox.recognizer.turns import LEAST_SILENCE_S, TurnEvent, TurnEventKind, TurnRules, TurnTracker, endless
+from voice_sandbox.recognizer.spoken_turns import MakeTurns
+from voice_sandbox.recognizer.turns import LEAST_SILENCE_S, TurnEvent, TurnEventKind, TurnRules, endless
 from voice_sandbox.recognizer.words import RecognizedWord
 from voice_sandbox.state import SandboxState
 
@@ -46,7 +47,8 @@ async def listen_v1(socket: WebSocket[Any, Any, Any]) -> None:
         if upgrade.model.startswith("flux"):
             raise BadRequestError("Flux models are served on /v2/listen.")
         source = pcm_source(params)
-        listener = NovaListener(upgrade.world, upgrade.model, upgrade.request_id, params)
+        turns = await upgrade.world.hearing.turns()
+        listener = NovaListener(upgrade.world, upgrade.model, upgrade.request_id, params, turns)
         listener.keep_open(upgrade.keeps_turns_open(KEEP_OPEN["v1"]))
     except BadRequestError as error:
         upgrade.settle("bad_request")
@@ -62,7 +64,9 @@ def _flag(params: Mapping[str, str], name: str) -> bool:
 class NovaListener:
     """Speaks Nova about one stream of audio."""
 
-    def __init__(self, world: SandboxState, model: str, request_id: str, params: Mapping[str, str]) -> None:
+    def __init__(
+        self, world: SandboxState, model: str, request_id: str, params: Mapping[str, str], turns: MakeTurns
+    ) -> None:
         """Raises BadRequestError for a parameter that is out of range."""
         self._endpointing = params.get("endpointing", "").lower() != "false"
         given = self._endpointing and params.get("endpointing", "true").lower() != "true"
@@ -71,13 +75,12 @@ class NovaListener:
         self._interim = _flag(params, "interim_results")
         self._vad_events = _flag(params, "vad_events")
         rules = TurnRules(timeout_s=60.0, least_silence_s=max(least_s, LEAST_SILENCE_S))
-        self._tracker = TurnTracker(
-            world.library, rules, lambda: world.latency.sample("stt", provider=PROVIDER, model=model)
-        )
+        self._turns = turns(rules, lambda: world.latency.sample("stt", provider=PROVIDER, model=model))
         self._info = {"name": f"general-{model}", "version": "sandbox", "arch": model}
         self._request_id = request_id
         self._hash = hashlib.sha256()
         self._created = datetime.now(UTC)
+        self._ordered = ""
         self._segment_start = 0.0
         self._interim_at = 0.0
         self._last_word_end: float | None = None
@@ -85,11 +88,19 @@ class NovaListener:
 
     def keep_open(self, for_ever: bool) -> None:
         """Lets no turn end by itself, where that is the fault."""
-        self._tracker.rules = endless() if for_ever else self._tracker.rules
+        self._turns.rules = endless() if for_ever else self._turns.rules
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """`wake` is called when `check` has something to tell, though no time has come for it."""
+        self._turns.on_change = wake
+
+    def close(self) -> None:
+        """The connection is over."""
+        self._turns.close()
 
     @property
     def deadline(self) -> float | None:
-        turn = self._tracker.deadline
+        turn = self._turns.deadline
         idle = self._alive_at + IDLE_S
         return idle if turn is None else min(idle, turn)
 
@@ -100,12 +111,12 @@ class NovaListener:
     def audio(self, pcm: bytes, now: float) -> Sequence[Out]:
         self._alive_at = now
         self._hash.update(pcm)
-        outs = [out for event in self._tracker.audio(pcm, now) for out in self._tell(event)]
-        seconds = self._tracker.recogniser.seconds
+        outs = [out for event in self._turns.audio(pcm, now) for out in self._tell(event)]
+        seconds = self._turns.seconds
         if not outs and seconds - self._interim_at >= INTERIM_EVERY_S - 1e-9:
             outs.extend(self._regular(seconds))
         last = self._last_word_end
-        if self._utterance_end_s and last is not None and not self._tracker.started:
+        if self._utterance_end_s and last is not None and not self._turns.started:
             if seconds - last < self._utterance_end_s:
                 return outs
             outs.append(OutgoingMessage({"type": "UtteranceEnd", "channel": _CHANNEL, "last_word_end": last}))
@@ -115,7 +126,7 @@ class NovaListener:
     def check(self, now: float) -> Sequence[Out]:
         if now - self._alive_at >= IDLE_S - 1e-6:
             return [Close(1011, NET_0001)]
-        return [out for event in self._tracker.check(now) for out in self._tell(event)]
+        return [out for event in self._turns.check(now) for out in self._tell(event)]
 
     def command(self, text: str, now: float) -> Sequence[Out]:
         self._alive_at = now
@@ -126,41 +137,46 @@ class NovaListener:
             return self._schema_error(text)
         if kind == "KeepAlive":
             return []
-        if kind == "Finalize":
-            return [self._rest(now, from_finalize=True)]
-        if kind == "CloseStream":
-            rest = self._rest(now)
-            end = self._results(_NOTHING, final=True, speech_final=True)
-            return [rest, end, OutgoingMessage(self._metadata()), Close(1000)]
+        if kind in ("Finalize", "CloseStream"):
+            self._ordered = kind
+            ended = [event for event in self._turns.force(now) if event.kind is TurnEventKind.END]
+            if self._turns.ending:
+                return []  # its words are still to come
+            return self._rest(ended[0].heard if ended else _NOTHING)
         if kind == "Configure":
             return [self._configured(message)]
         return self._schema_error(text)
 
     def _tell(self, event: TurnEvent) -> list[Out]:
         if event.kind is TurnEventKind.VOICE and self._vad_events:
-            at = round(self._tracker.recogniser.opened_at, 2)
+            at = round(self._turns.opened_at, 2)
             return [OutgoingMessage({"type": "SpeechStarted", "channel": _CHANNEL, "timestamp": at})]
+        if event.kind is TurnEventKind.END and self._ordered:
+            return self._rest(event.heard)
         if event.kind is TurnEventKind.END:
             return [self._results(event.heard, final=True, speech_final=self._endpointing)]
         return []
 
     def _regular(self, seconds: float) -> list[Out]:
         """What a segment sends on its way: interim results, and a final one now and then while nobody speaks."""
-        if not self._tracker.recogniser.open and seconds - self._segment_start >= SILENT_SEGMENT_S - 1e-9:
+        if not self._turns.open and seconds - self._segment_start >= SILENT_SEGMENT_S - 1e-9:
             return [self._results(_NOTHING, final=True, speech_final=True)]
         self._interim_at = seconds
-        return [self._results(self._tracker.heard)] if self._interim else []
+        return [self._results(self._turns.heard)] if self._interim else []
 
-    def _rest(self, now: float, *, from_finalize: bool = False) -> OutgoingMessage:
-        """The final result of all audio so far; the turn, if one is open, is over."""
-        ended = [event for event in self._tracker.force(now) if event.kind is TurnEventKind.END]
-        heard = ended[0].heard if ended else _NOTHING
-        return self._results(heard, final=True, speech_final=True, from_finalize=from_finalize)
+    def _rest(self, heard: RecognizedWord) -> list[Out]:
+        """The final result of all audio so far, as the client ordered it; a closed stream ends after it."""
+        ordered, self._ordered = self._ordered, ""
+        rest = self._results(heard, final=True, speech_final=True, from_finalize=ordered == "Finalize")
+        if ordered == "Finalize":
+            return [rest]
+        end = self._results(_NOTHING, final=True, speech_final=True)
+        return [rest, end, OutgoingMessage(self._metadata()), Close(1000)]
 
     def _results(
         self, heard: RecognizedWord, *, final: bool = False, speech_final: bool = False, from_finalize: bool = False
     ) -> OutgoingMessage:
-        seconds = self._tracker.recogniser.seconds
+        seconds = self._turns.seconds
         words = [
             {
                 "word": word.text.strip(".,!?").lower(),
@@ -199,7 +215,7 @@ class NovaListener:
             "request_id": self._request_id,
             "sha256": self._hash.hexdigest(),
             "created": self._created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "duration": round(self._tracker.recogniser.seconds, 4),
+            "duration": round(self._turns.seconds, 4),
             "channels": 1,
             "models": [_MODEL_UUID],
             "model_info": {_MODEL_UUID: self._info},

@@ -9,7 +9,7 @@ after 10 s. Transcripts are written as in the clip library.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from litestar import WebSocket
@@ -18,7 +18,8 @@ from litestar.handlers import websocket
 from voice_sandbox.deepgram.quirks import KEEP_OPEN
 from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage, serve
 from voice_sandbox.deepgram.upgrade import IDLE_S, NET_0001, PROVIDER, BadRequestError, Upgrade, number, pcm_source
-from voice_sandbox.recognizer.turns import USUAL_THRESHOLD, TurnEvent, TurnEventKind, TurnRules, TurnTracker, endless
+from voice_sandbox.recognizer.spoken_turns import MakeTurns
+from voice_sandbox.recognizer.turns import USUAL_THRESHOLD, TurnEvent, TurnEventKind, TurnRules, endless
 from voice_sandbox.recognizer.words import RecognizedWord
 from voice_sandbox.state import SandboxState
 
@@ -49,7 +50,8 @@ async def listen_v2(socket: WebSocket[Any, Any, Any]) -> None:
         if params.get("model") not in MODELS:
             raise BadRequestError(f"No such Flux model: choose one of {', '.join(MODELS)}.")
         source = pcm_source(params)
-        listener = FluxListener(upgrade.world, upgrade.model, upgrade.request_id, params)
+        turns = await upgrade.world.hearing.turns()
+        listener = FluxListener(upgrade.world, upgrade.model, upgrade.request_id, params, turns)
         listener.keep_open(
             upgrade.keeps_turns_open(KEEP_OPEN["v2"]), even_if_asked=upgrade.keeps_turns_open(("never_ends",))
         )
@@ -63,7 +65,9 @@ async def listen_v2(socket: WebSocket[Any, Any, Any]) -> None:
 class FluxListener:
     """Speaks Flux about one stream of audio."""
 
-    def __init__(self, world: SandboxState, model: str, request_id: str, params: Mapping[str, str]) -> None:
+    def __init__(
+        self, world: SandboxState, model: str, request_id: str, params: Mapping[str, str], turns: MakeTurns
+    ) -> None:
         """Raises BadRequestError for a threshold that is out of range."""
         eager = number(params, "eager_eot_threshold", 0.0, *_LIMITS["eager_eot_threshold"])
         rules = TurnRules(
@@ -71,8 +75,7 @@ class FluxListener:
             end=number(params, "eot_threshold", USUAL_THRESHOLD, *_LIMITS["eot_threshold"]),
             timeout_s=number(params, "eot_timeout_ms", 5_000, *_LIMITS["eot_timeout_ms"]) / 1000,
         )
-        self._tracker = TurnTracker(
-            world.library,
+        self._turns = turns(
             rules,
             lambda: world.latency.sample("stt", provider=PROVIDER, model=model),
             world.options.early_ends,
@@ -90,11 +93,19 @@ class FluxListener:
     def keep_open(self, for_ever: bool, *, even_if_asked: bool = False) -> None:
         """Lets no turn end by itself, nor by order of the client, where that is the fault."""
         self._obeys = not even_if_asked
-        self._tracker.rules = endless() if for_ever else self._tracker.rules
+        self._turns.rules = endless() if for_ever else self._turns.rules
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """`wake` is called when `check` has something to tell, though no time has come for it."""
+        self._turns.on_change = wake
+
+    def close(self) -> None:
+        """The connection is over."""
+        self._turns.close()
 
     @property
     def deadline(self) -> float | None:
-        turn, idle = self._tracker.deadline, self._alive_at + IDLE_S
+        turn, idle = self._turns.deadline, self._alive_at + IDLE_S
         return idle if turn is None else min(idle, turn)
 
     def opening(self, now: float) -> Sequence[Out]:
@@ -103,8 +114,8 @@ class FluxListener:
 
     def audio(self, pcm: bytes, now: float) -> Sequence[Out]:
         self._alive_at = now
-        outs = [out for event in self._tracker.audio(pcm, now) for out in self._tell(event)]
-        seconds = self._tracker.recogniser.seconds
+        outs = [out for event in self._turns.audio(pcm, now) for out in self._tell(event)]
+        seconds = self._turns.seconds
         if not outs and seconds - self._told_at >= UPDATE_EVERY_S - 1e-9:
             outs.append(self._update(now))
         return outs
@@ -112,7 +123,7 @@ class FluxListener:
     def check(self, now: float) -> Sequence[Out]:
         if now - self._alive_at >= IDLE_S - 1e-6:
             return [Close(1011, NET_0001)]
-        return [out for event in self._tracker.check(now) for out in self._tell(event)]
+        return [out for event in self._turns.check(now) for out in self._tell(event)]
 
     def command(self, text: str, now: float) -> Sequence[Out]:
         try:
@@ -123,26 +134,26 @@ class FluxListener:
         if kind == "CloseStream":
             return [self._update(now), Close(1000)]
         if kind == "ForceEndTurn":
-            return [] if not self._obeys else [out for event in self._tracker.force(now) for out in self._tell(event)]
+            return [] if not self._obeys else [out for event in self._turns.force(now) for out in self._tell(event)]
         if kind == "Configure":
             return [self._configure(cast("dict[str, Any]", message))]
         return self._fatal("UNPARSABLE_CLIENT_MESSAGE", "Unknown message type.")
 
     def _tell(self, event: TurnEvent) -> list[Out]:
         name = _EVENTS.get(event.kind)
-        if name is None:
+        if name is None or (event.kind is TurnEventKind.END and not event.heard.words):
             return []
         out = self._turn_info(name, event.heard, event.confidence, event.trigger)
         if event.kind is TurnEventKind.END:
             self._turn += 1
-            self._window_start = self._tracker.recogniser.seconds
+            self._window_start = self._turns.seconds
         return [out]
 
     def _update(self, now: float) -> OutgoingMessage:
-        return self._turn_info("Update", self._tracker.heard, self._tracker.confidence(now))
+        return self._turn_info("Update", self._turns.heard, self._turns.confidence(now))
 
     def _turn_info(self, event: str, heard: RecognizedWord, confidence: float, trigger: str = "") -> OutgoingMessage:
-        self._told_at = self._tracker.recogniser.seconds
+        self._told_at = self._turns.seconds
         words: list[dict[str, Any]] = []
         for word in heard.words:
             words.append({"word": word.text, "confidence": _WORD_CONFIDENCE})
@@ -164,7 +175,7 @@ class FluxListener:
         return self._numbered(info, useful=bool(words))
 
     def _configure(self, message: Mapping[str, Any]) -> OutgoingMessage:
-        rules = self._tracker.rules
+        rules = self._turns.rules
         wanted: dict[str, Any] = message.get("thresholds") or {}
         for name, value in wanted.items():
             low, high = _LIMITS.get(name, (1.0, 0.0))

@@ -79,7 +79,7 @@ _NOTHING: Final = RecognizedWord((), complete=False)
 
 
 class TurnTracker:
-    """One connection's turns. Feed `audio`, and call `check` when `deadline` has come."""
+    """Turns of a connection that hears clips, and knows their words at once."""
 
     def __init__(
         self,
@@ -94,6 +94,7 @@ class TurnTracker:
         self._early = early
         self._dice = dice or random.Random(0)
         self._mistaken = False
+        self.on_change: Callable[[], None] = _ignored
         self.recogniser = StreamingRecogniser(library)
         self.started = False
         self._latency = latency
@@ -103,6 +104,23 @@ class TurnTracker:
         self._last_step = 0.0
         self._last_audio = 0.0
         self._last_voiced = 0.0
+
+    @property
+    def ending(self) -> bool:
+        """Never: its words are known at once."""
+        return False
+
+    @property
+    def seconds(self) -> float:
+        return self.recogniser.seconds
+
+    @property
+    def open(self) -> bool:
+        return self.recogniser.open
+
+    @property
+    def opened_at(self) -> float:
+        return self.recogniser.opened_at
 
     @property
     def heard(self) -> RecognizedWord:
@@ -204,10 +222,14 @@ class TurnTracker:
         return TurnEvent(TurnEventKind.RESUMED, self.recogniser.heard(), 0.02)
 
     def _end(self, heard: RecognizedWord, confidence: float, trigger: str) -> TurnEvent:
-        self._forget()
+        self.forget()
         return TurnEvent(TurnEventKind.END, heard, confidence, trigger)
 
-    def _forget(self) -> None:
+    def close(self) -> None:
+        """Nothing is held that would have to be given back."""
+
+    def forget(self) -> None:
+        """Drops what was heard so far; the next voice opens another turn."""
         self.recogniser.end_utterance()
         self.started = False
         self._eager = None
@@ -219,7 +241,7 @@ class TurnTracker:
         over = recogniser.silence >= _NOISE_SILENCE_S
         over = over or recogniser.seconds - recogniser.opened_at > _NOISE_LONGEST_S
         if over and not recogniser.heard().words:
-            self._forget()
+            self.forget()
 
     def _heard_silence(self) -> bool:
         return self.recogniser.silence >= LEAST_SILENCE_S - 1e-9
@@ -248,3 +270,7 @@ class TurnTracker:
 
     def _eager_after(self, end_after: float) -> float:
         return max(LEAST_SILENCE_S, min(end_after, 60.0) - self._early.lead(self.rules.eager or 1.0))
+
+
+def _ignored() -> None:
+    pass

@@ -40,3 +40,11 @@ class ListeningRules:
     """As `answer_s` for the last step, which may only have begun when the pause was long enough to end a segment."""
     opinion_s: float = 8.0
     """How long the next step may take to hear words where the suspected one heard none."""
+
+
+def local_rules(patience: Callable[[str], float]) -> ListeningRules:
+    """For a recogniser on a processor of one's own: it hears words when they are over, and takes its time for them.
+
+    Another step of the chain would run on the same processor, and be slower still.
+    """
+    return ListeningRules(patience=patience, deaf_s=8.0, answer_s=5.0, last_answer_s=6.0, end_answer_s=3.0)

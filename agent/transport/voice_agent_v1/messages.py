@@ -94,6 +94,7 @@ class SessionReady(WireMessage, frozen=True, kw_only=True, tag="session.ready"):
     resume_token: str | None = None  # opens the same session again after a lost connection
     resumed: bool = False
     simulated: tuple[str, ...] = ()  # services that talk to the sandbox instead of a provider
+    local: tuple[str, ...] = ()  # services that run on a machine of the operator's own: they cost nothing
     budgets_ms: dict[str, float]  # voice_to_voice, stt, llm, tts, network
     limit_usd: float | None = None  # what the call may cost at most; it ends politely there
 

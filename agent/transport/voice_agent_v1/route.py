@@ -38,6 +38,7 @@ class VoiceRoute:
     resume_s: float
     simulated: tuple[str, ...]
     addresses: ClientAddresses
+    local: tuple[str, ...] = ()
 
 
 @websocket("/v1/voice")
@@ -136,6 +137,7 @@ def _ready(route: VoiceRoute, claims: Claims, session: Session, *, resumed: bool
         resume_token=route.tokens.issue_resume(claims, info.session_id, route.resume_s),
         resumed=resumed,
         simulated=route.simulated,
+        local=route.local,
         budgets_ms=budgets,
         limit_usd=session.parts.spending.limit_usd,
     )

@@ -12,12 +12,16 @@ export class Notices {
     this._degraded = new Map(); // service → message
   }
 
-  /** @param {string[]} services that talk to the sandbox, and the environment variables that make them real */
-  simulated(services, keys) {
+  /** @param {string[]} services that are simulated, the environment variables that make them real, local services */
+  simulated(services, keys, local = []) {
     const names = services.map((service) => SERVICE_NAMES[service] ?? service);
+    const here = local.map((service) => SERVICE_NAMES[service] ?? service);
     const them = names.length > 1 ? "them" : "it";
-    const text = names.length ? `Simulated: ${list(names)}. Set ${list(keys)} to make ${them} real.` : "";
-    this._show("simulated", text);
+    const told = [];
+    if (here.length) told.push(`On the operator's own machine, at no cost: ${list(here)}.`);
+    if (names.length) told.push(`Simulated: ${list(names)}. Set ${list(keys)} to make ${them} real.`);
+    if (services.includes("stt")) told.push("Only the sample callers are understood.");
+    this._show("simulated", told.join(" "));
   }
 
   degraded(service, message) {

@@ -257,7 +257,7 @@ for (const part of [document.querySelector("header"), byId("notices")]) above.ob
 
 async function showSamples() {
   const told = await (await fetch("/sample-calls.json")).json();
-  notices.simulated(told.simulated, told.keys);
+  notices.simulated(told.simulated, told.keys, told.local ?? []);
   byId("samples").hidden = told.calls.length === 0;
   byId("sample-hint").hidden = told.calls.length === 0;
   byId("sample-buttons").replaceChildren(

@@ -19,7 +19,7 @@ async def get(
 ) -> httpx.Response:
     """What a service with these simulated services answers."""
     app = Litestar(
-        route_handlers=[web_routes(simulated=simulated, public_url=public_url)],
+        route_handlers=[web_routes(simulated=simulated, samples="stt" in simulated, public_url=public_url)],
         openapi_config=None,
         logging_config=None,
     )
@@ -77,12 +77,12 @@ async def test_a_host_header_that_is_no_host_adds_nothing_to_the_policy(host: st
 
 async def test_real_recognisers_get_no_sample_calls() -> None:
     told: dict[str, Any] = json.loads((await get("/sample-calls.json", simulated=["tts"])).content)
-    assert told == {"simulated": ["tts"], "keys": ["ELEVENLABS_API_KEY"], "calls": []}
+    assert told == {"simulated": ["tts"], "local": [], "keys": ["ELEVENLABS_API_KEY"], "calls": []}
     assert (await get("/sample-calls/room_01.wav", simulated=["tts"])).status_code == 404
 
 
 async def test_every_line_of_a_sample_call_has_its_clip() -> None:
-    told = sample_calls(SIMULATED)
+    told = sample_calls(SIMULATED, (), offered=True)
     lines = [line for call in told["calls"] for line in call["lines"]]
     assert {line["url"].removeprefix("/sample-calls/") for line in lines} == load_clips().keys()
     assert len(told["calls"]) == len(CALLS)

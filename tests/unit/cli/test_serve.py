@@ -58,8 +58,13 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VOICE_AGENT_OPS_PORT", "0")
     FakeSandbox.started = []
     monkeypatch.setattr(subprocess, "Popen", FakeSandbox)
-    monkeypatch.setattr("agent.cli.serve._wait_for", nothing)
+    monkeypatch.setattr("agent.cli.serve._wait_for", nothing_local)
     monkeypatch.setattr("agent.cli.serve.signal.signal", nothing)
+
+
+def nothing_local(*_arguments: object) -> dict[str, list[str]]:
+    """What a sandbox says of itself that simulates everything."""
+    return {"local": []}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -63,6 +63,12 @@ class Late:
 
     def check(self, now: float) -> Sequence[Out]:
         return [Close(1000)] if self.chunks == 20 else []
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """It never wakes."""
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 import wave
@@ -26,6 +27,7 @@ from tests.support.paths import DATA
 from voice_sandbox.deepgram.stream import Close, Out, OutgoingMessage
 from voice_sandbox.deepgram.v1 import NovaListener
 from voice_sandbox.faults import FaultKind, FaultRule
+from voice_sandbox.recognizer.turns import TurnTracker
 from voice_sandbox.server import RunningSandbox, run_sandbox
 from voice_sandbox.state import BUNDLED_CLIPS, SandboxOptions, SandboxState
 
@@ -47,7 +49,9 @@ class Nova:
     """A listener fed 20 ms every 20 ms."""
 
     def __init__(self, world: SandboxState, **params: str) -> None:
-        self.listener = NovaListener(world, "nova-3", "r1", params)
+        self.listener = NovaListener(
+            world, "nova-3", "r1", params, functools.partial(TurnTracker, world.hearing.library)
+        )
         self.now = 10.0
         self.outs: list[Out] = list(self.listener.opening(self.now))
 

@@ -1,0 +1,134 @@
+"""The speech model beside the event loop: what is refused, what a broken one does, and what the real one hears."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+import wave
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from tests.support.paths import DATA
+from voice_sandbox.recognizer.hearing import Hearing
+from voice_sandbox.recognizer.library import ClipLibrary
+from voice_sandbox.recognizer.speech_model import (
+    ModelTranscriber,
+    Network,
+    load_moonshine,
+    missing_packages,
+    read_tokens,
+)
+from voice_sandbox.recognizer.unknown import TEXT
+from voice_sandbox.recognizer.voice_detector import DetectorPool
+
+RECORDINGS = DATA / "speech"
+
+
+@contextmanager
+def transcriber(network: Network) -> Generator[ModelTranscriber]:
+    made = ModelTranscriber(lambda: network, workers=1)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def test_words_come_back_on_the_event_loop_while_it_does_other_things() -> None:
+    go = threading.Event()
+
+    def network(pcm: bytes) -> str:
+        assert len(pcm) == 16_000 or go.wait(5)
+        return f"{len(pcm)} bytes"
+
+    with transcriber(network) as model:
+        asked = asyncio.create_task(model.transcribe(bytes(640)))
+        await asyncio.sleep(0)
+        assert not asked.done()
+        go.set()
+        assert await asked == "640 bytes"
+
+
+async def test_looks_are_refused_while_others_wait_and_last_words_beyond_32() -> None:
+    go = threading.Event()
+
+    def network(pcm: bytes) -> str:
+        assert len(pcm) == 16_000 or go.wait(5)
+        return ""
+
+    answers: asyncio.Queue[str] = asyncio.Queue()
+    with transcriber(network) as model:
+        assert model.submit(bytes(2), answers.put_nowait, final=False)
+        assert not model.submit(bytes(2), answers.put_nowait, final=False)
+        taken = [model.submit(bytes(2), answers.put_nowait, final=True) for _ in range(40)]
+        assert taken.count(True) == 31
+        assert model.dropped == 9
+        go.set()
+        for _ in range(32):
+            await answers.get()
+
+
+async def test_without_a_model_that_runs_the_clips_are_heard_as_ever(bundled: ClipLibrary) -> None:
+    def broken() -> Network:
+        raise OSError("libsomething.so is not there")
+
+    model = ModelTranscriber(broken, workers=1)
+    assert await model.transcribe(bytes(640)) == ""
+    assert "libsomething.so" in (model.failure or "")
+    hearing = Hearing(bundled, model)
+    assert hearing.name == "clips"
+    hearing.close()
+
+
+def test_tokens_have_lengths_of_one_byte_or_two() -> None:
+    assert read_tokens(b"\x01a\x00\x02bc") == [b"a", b"", b"bc"]
+    assert read_tokens(b"\x82\x01" + bytes(130)) == [bytes(130)]
+    with pytest.raises(ValueError, match="ends within"):
+        read_tokens(b"\x05ab")
+
+
+needs_the_model = pytest.mark.skipif(
+    bool(missing_packages()), reason=f"not installed: {', '.join(missing_packages())}; `make local`"
+)
+
+
+@needs_the_model
+@pytest.mark.slow
+@pytest.mark.skipif(not (RECORDINGS / "transcripts.jsonl").exists(), reason="the recorded speech is not here")
+async def test_real_recordings_are_understood(bundled: ClipLibrary) -> None:
+    """Recordings that are in no library, with a quiet room before and after them: words right of words said."""
+    hearing = Hearing(bundled, ModelTranscriber(load_moonshine, workers=1))
+    said, right, bookings = 0, 0, 0
+    room = np.random.default_rng(1).normal(0, 16, 8_000).astype("<i2").tobytes()
+    for line in (RECORDINGS / "transcripts.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        with wave.open(str(RECORDINGS / row["file"])) as file:
+            pcm = file.readframes(file.getnframes())
+        heard = plain(await hearing.transcribe(room + pcm + room))
+        assert heard != plain(TEXT)
+        words = plain(row["transcript"])
+        said += len(words)
+        right += sum(word in heard for word in words)
+        bookings += row["file"].startswith("booking") and words == heard
+    hearing.close()
+    assert bookings >= 5  # "two thirty p m" is written in digits now and then
+    assert right / said > 0.6  # quiet telephone recordings are among them
+
+
+@needs_the_model
+async def test_the_detector_tells_a_voice_from_noise_and_silence(bundled: ClipLibrary) -> None:
+    pool = DetectorPool()
+    detector = await pool.take()
+    noise = np.random.default_rng(1).normal(0, 300, 16_000).astype("<i2").tobytes()
+    assert max(detector.probabilities(noise)) < 0.5
+    pool.give_back(detector)
+    assert await pool.take() is detector
+
+
+def plain(text: str) -> list[str]:
+    """The words of a text, in lower case and without punctuation."""
+    return re.sub(r"[^a-z0-9' ]", "", re.sub(r"[-.]", " ", text.lower())).split()
