@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from agent.api.auth import check_bearer
 from agent.api.openapi import ALERTMANAGER
 from agent.policy.decisions import Mode
+from agent.policy.policies import POLICY_NAME
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Decider, StoreUnavailableError
 from agent.rollback.notification import ROLLBACK, NotificationError, SentAlert, asks_for_rollback, read_notification
@@ -30,7 +31,7 @@ RESULTS: Final = (
     "decided",  # a decision was made or changed
     "repeated",  # the same as before
     "resolved",  # not firing
-    "not_for_us",  # no `action=rollback`
+    "not_for_us",  # no `action=rollback`, or about a policy that is in the file no longer
     "off",  # decisions are switched off
     "malformed",
     "unauthorized",
@@ -104,6 +105,11 @@ class AlertmanagerWebhook:
             return "not_for_us"
         if self.mode == "off":
             return "off"
+        policy = sent.labels.get("policy", "")
+        if policy not in self.watch.book.policies and POLICY_NAME.fullmatch(policy):
+            # its series outlive it for some hours, and nobody can be rolled back from it
+            log.info("alert about a policy that is not in the file", policy=policy)
+            return "not_for_us"
         try:
             alert = asks_for_rollback(sent, self.watch.book.policies)
         except NotificationError as error:

@@ -34,7 +34,7 @@ POLICY_LIMIT: Final = 8
 """Policies at most: the name is a metric label, and the number of series has a bound."""
 DEFAULT_PATH: Final = Path(__file__).with_name("policies.toml")
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+POLICY_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _KNOBS: Final = {
     "flux_threshold_percent": (50, 90), "flux_timeout_ms": (500, 60_000), "nova_silence_ms": (10, 5_000),
 }  # fmt: skip
@@ -189,7 +189,7 @@ def _book(document: dict[str, Any]) -> PolicyBook:
 
 def _policy(table: dict[str, Any], where: str) -> Policy:
     name = table.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not POLICY_NAME.fullmatch(name):
         raise ValueError(f"{where}.name: takes lower-case letters, digits and _, at most 32, got {name!r}")
     where = f"policy {name}"
     only(table, where, Policy.__dataclass_fields__)

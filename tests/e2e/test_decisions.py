@@ -123,6 +123,7 @@ async def test_money_has_its_own_numbers() -> None:
     [
         ({"status": "resolved"}, "resolved"),
         ({"action": "none"}, "not_for_us"),
+        ({"policy": "deleted_yesterday"}, "not_for_us"),
         ({"tier": "gold"}, "malformed"),
         ({"policy": "../../etc"}, "malformed"),
         ({"verdict": "weather"}, "malformed"),
