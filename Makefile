@@ -51,12 +51,12 @@ $(EDGE): deploy/edge/package-lock.json
 	else echo "npm is not here: the tests of the edge are skipped"; fi
 
 test: $(STAMP) check $(EDGE) ## Run all checks and tests
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos and not deploy" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
 	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no real time
-	@$(BIN)/python -m pytest -q -m "not slow and not chaos" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not slow and not chaos and not deploy" $(ARGS)
 
 coverage: $(STAMP) ## Measure branch coverage of sessions and turns by their unit tests alone
 	@$(BIN)/coverage run -m pytest -q tests/unit/session tests/unit/turn tests/unit/transport $(ARGS)
@@ -88,8 +88,8 @@ chaos-subset: $(STAMP) ## The pairwise subset of it, as make test runs it (2 min
 attack: $(STAMP) ## Attack a service of its own as a stranger would, and write the list of docs/security.md
 	@$(BIN)/python -m tools.attack $(ARGS)
 
-rolling: $(STAMP) ## Restart three processes one after the other under 200 calls (needs PostgreSQL and HAProxy)
-	@ROLLING_CALLS=200 $(BIN)/python -m pytest -q -s tests/e2e/test_rolling_restart.py $(ARGS)
+rolling: $(STAMP) ## Replace processes under 200 calls: replicas, and workers of one (needs PostgreSQL and HAProxy)
+	@ROLLING_CALLS=200 $(BIN)/python -m pytest -q -s -m deploy $(ARGS)
 
 kills: $(STAMP) ## Kill a process of two 100 times under 30 calls (needs PostgreSQL)
 	@KILLS=100 KILL_CALLS=30 $(BIN)/python -m pytest -q -s tests/e2e/test_owners.py -k kill_9 $(ARGS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 import pytest
@@ -14,6 +15,16 @@ from tests.support import quiet_imports
 from tests.support.databases import database_url, postgres
 
 __all__ = ["database_url", "postgres", "quiet_imports"]
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Generator[None]:
+    """What a command sets for its children stays with its test."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -49,7 +49,16 @@ QUIET = {
     "Facts noted for later": "voice_agent_noted_facts_total",
 }
 """Panels that list only what is wrong: where they are empty, what they filter must be there all the same."""
-OFF = {"Begun before the end of the turn, by", "What became of early replies"}
+OFF = {
+    "Begun before the end of the turn, by",
+    "What became of early replies",
+    "What became of late calls",
+    "Knobs switched off by their governor",
+    "How often a governor switched",
+    "What became of calls of tools",
+    "Tools take (p95)",
+    "Waiting where a tool is used",
+}
 """Panels of what no policy of this test switches on."""
 
 

@@ -26,7 +26,7 @@ CALLS = int(os.environ.get("ROLLING_CALLS", "4"))
 REPLICAS = 3
 LONGEST_S = 10.0  # a caller waits for a new process no longer than he would for a slow page
 
-pytestmark = [pytest.mark.slow, needs_haproxy]
+pytestmark = [pytest.mark.slow, pytest.mark.deploy, needs_haproxy]
 
 
 async def test_a_rolling_restart_loses_no_call(postgres: PostgresServer, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ async def test_a_client_without_a_voice_hears_the_recorded_apology() -> None:
         record = await stack.call([SPOKEN])
         (turn,) = record.turns
         # it says that the answer can be read, and that stands there
-        read = f"{TEXTS[Sentence.CANNOT_SPEAK]} Which location would you like?"
+        read = f"Sure. Which location would you like? {TEXTS[Sentence.CANNOT_SPEAK]}"
         assert (turn.outcome, turn.reply, turn.sounded) == ("apology", read, True)
         await stack.quiet()
         text = await stack.metrics()

@@ -20,7 +20,7 @@ from tests.support.replicas import Replica, Returning, environment, free_ports
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.deploy]
 
 
 async def test_workers_share_a_port_have_their_own_metrics_and_are_replaced_without_a_lost_call(

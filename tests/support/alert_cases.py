@@ -107,7 +107,7 @@ CASES = (
         "VoiceAgentCallsLost",
         judged("lost_sessions", 0.3, 0.25, 0.15),
         "12m", "40m", WHO,
-        "30% of the calls of free callers on haiku_first vanished or failed (limit 15%)",
+        "30% of the calls of free callers on haiku_first vanished, failed or crashed (limit 15%)",
     ),
     Case(
         "VoiceAgentDeadAir",

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from structlog.testing import capture_logs
+import structlog
+from structlog.testing import LogCapture
 
 from agent.core.calls import Call, Usage
 from agent.session.events import TurnMeasured
@@ -32,18 +33,22 @@ def governor(heard: Heard, share: float = 0.5, usd_hour: float = 1.0, nano: int 
 
 
 @pytest.mark.parametrize(("wasted", "off"), [(10, False), (11, True)])
-def test_too_large_a_share_in_vain_switches_a_knob_off_and_it_comes_back(wasted: int, off: bool) -> None:
+def test_too_large_a_share_in_vain_switches_a_knob_off_and_it_comes_back(
+    monkeypatch: pytest.MonkeyPatch, wasted: int, off: bool
+) -> None:
+    logs = LogCapture()
+    monkeypatch.setattr("agent.session.governor.log", structlog.wrap_logger(None, processors=[logs]))
+
     async def scenario() -> None:
         one = governor(heard := Heard())
-        with capture_logs() as logs:
-            for number in range(LEAST_ATTEMPTS):
-                assert one.allows
-                one.attempt(number >= wasted)
+        for number in range(LEAST_ATTEMPTS):
+            assert one.allows
+            one.attempt(number >= wasted)
         assert one.allows is not off
         if not off:
             return
         assert heard.events == [KnobSwitched("p", Knob.EARLY_REPLIES, on=False, reason="share")]
-        assert [entry["event"] for entry in logs] == ["knob switched off"]
+        assert [entry["event"] for entry in logs.entries] == ["knob switched off"]
         await asyncio.sleep(COOL_DOWN_S - 1)
         assert not one.allows
         await asyncio.sleep(2)
