@@ -39,6 +39,9 @@ demo: $(STAMP) ## Run everything under a load that goes bad in the middle, for t
 gameday: $(STAMP) ## Play bad days on everything; assert alerts, rollbacks and recovery
 	@$(BIN)/voice-agent gameday $(ARGS)
 
+gameday-test: $(STAMP) ## Play one game day as a test (5 minutes, alone on the machine)
+	@$(BIN)/python -m pytest -q -m gameday $(ARGS)
+
 boards: $(STAMP) ## Make boards, rules and manifests again from their code
 	@$(BIN)/python -m dashboards && $(BIN)/python -m alerts && $(BIN)/python -m tools.kubernetes
 
@@ -51,12 +54,12 @@ $(EDGE): deploy/edge/package-lock.json
 	else echo "npm is not here: the tests of the edge are skipped"; fi
 
 test: $(STAMP) check $(EDGE) ## Run all checks and tests
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos and not deploy" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos and not deploy and not gameday" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
 	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no real time
-	@$(BIN)/python -m pytest -q -m "not slow and not chaos and not deploy" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not slow and not chaos and not deploy and not gameday" $(ARGS)
 
 coverage: $(STAMP) ## Measure branch coverage of sessions and turns by their unit tests alone
 	@$(BIN)/coverage run -m pytest -q tests/unit/session tests/unit/turn tests/unit/transport $(ARGS)

@@ -277,7 +277,7 @@ def _waits(text: str) -> list[float]:
     return [int(count) * units[unit] for count, unit in found]
 
 
-@pytest.mark.timing
+@pytest.mark.gameday
 @pytest.mark.skipif(not installed, reason="Prometheus or Alertmanager is not installed")
 @pytest.mark.parametrize("name", ["haiku-slow"])  # `make gameday` plays them all
 async def test_a_game_day(name: str) -> None:
