@@ -37,7 +37,9 @@ def test_too_large_a_share_in_vain_switches_a_knob_off_and_it_comes_back(
     monkeypatch: pytest.MonkeyPatch, wasted: int, off: bool
 ) -> None:
     logs = LogCapture()
-    monkeypatch.setattr("agent.session.governor.log", structlog.wrap_logger(None, processors=[logs]))
+    every = structlog.make_filtering_bound_logger(0)  # whatever level a test before this one has configured
+    log = structlog.wrap_logger(None, processors=[logs], wrapper_class=every)
+    monkeypatch.setattr("agent.session.governor.log", log)
 
     async def scenario() -> None:
         one = governor(heard := Heard())
