@@ -186,7 +186,7 @@ def _tier(name: str) -> Tier:
 def _read(body: bytes, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:  # ValidationError is one
+    except (msgspec.DecodeError, RecursionError) as error:  # ValidationError is one; brackets without end
         raise BodyError(f"the body cannot be read: {error}") from None
 
 

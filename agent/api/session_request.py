@@ -30,17 +30,20 @@ class AskedFor:
     variables: dict[str, Value]
 
 
-def asked_for(body: bytes, agents: AgentBook) -> AskedFor:
-    """Reads a request. Raises ProblemDetailsException (400, 404) that says what is wrong, and repeats no value."""
+def asked_for(body: bytes, agents: AgentBook, tier: Tier) -> AskedFor:
+    """Reads a request. Raises ProblemDetailsException (400, 404) that says what is wrong, and repeats no value.
+
+    Who asks for an unknown agent is told of those that answer callers of this tier.
+    """
     try:
         request = msgspec.json.decode(body, type=SessionRequest) if body.strip() else SessionRequest()
     except msgspec.ValidationError as error:
         raise _problem(400, "Bad Request", str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last for brackets without end
         raise _problem(400, "Bad Request", "the body takes a JSON object, or nothing") from None
     agent = agents.find(request.agent)
     if agent is None:
-        known = ", ".join(sorted(agents.agents))
+        known = ", ".join(sorted(name for name, found in agents.agents.items() if tier in found.file.tiers))
         raise _problem(404, "Not Found", f"there is no agent of that name: agent takes one of {known}")
     try:
         agent.fill(request.variables)

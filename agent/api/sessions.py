@@ -102,7 +102,7 @@ async def new_session(
         api.sink.handle(SessionRefused(tier, "host"))
         detail = "this Host is not known here: set VOICE_AGENT_PUBLIC_URL or VOICE_AGENT_ALLOWED_HOSTS"
         raise ProblemDetailsException(status_code=421, title="Misdirected Request", detail=detail)
-    asked = asked_for(await request.body(), api.agents)
+    asked = asked_for(await request.body(), api.agents, tier)
     check_allowed(asked, tier, has_key=key is not None)
     _paced(api, tier, "rate", api.by_subject.take(subject, clock.now()))
     key_name = None if key is None else api.tokens.key_name(key)

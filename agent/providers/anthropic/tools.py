@@ -49,7 +49,7 @@ def _input(arguments: str) -> Any:
     """The arguments as an object; what was not one is sent back empty, beside the result that says so."""
     try:
         return msgspec.json.decode(arguments or "{}", type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeEncodeError):
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         return {}
 
 

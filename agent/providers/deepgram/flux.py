@@ -149,7 +149,7 @@ def turn_info(data: str | bytes) -> TurnInfo | None:
     """A message that is a `TurnInfo` as it is documented; None for any other."""
     try:
         return _turn_infos.decode(data)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 

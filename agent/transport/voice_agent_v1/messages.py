@@ -311,3 +311,5 @@ def decode(frame: str) -> ClientMessage | None:
         if isinstance(name, str) and name not in CLIENT_TYPES:
             return None
         raise
+    except RecursionError:  # brackets without end, in a field that nobody reads
+        raise msgspec.DecodeError("it is nested too deeply") from None

@@ -32,13 +32,13 @@ def book(tmp_path: Path) -> AgentBook:
 
 @pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"unknown": 1}'])
 def test_without_a_word_the_usual_agent_answers(book: AgentBook, body: bytes) -> None:
-    asked = asked_for(body, book)
+    asked = asked_for(body, book, Tier.PREMIUM)
     assert (asked.name, asked.agent.name, asked.variables) == (None, "receptionist", {})
     check_allowed(asked, Tier.FREE, has_key=False)
 
 
 def test_an_agent_and_its_variables_travel_in_the_token(book: AgentBook) -> None:
-    asked = asked_for(b'{"agent": "hotel", "variables": {"guest": "Ada"}}', book)
+    asked = asked_for(b'{"agent": "hotel", "variables": {"guest": "Ada"}}', book, Tier.PREMIUM)
     check_allowed(asked, Tier.PREMIUM, has_key=False)
     tokens = TokenBook("a secret of the tests, long enough", 15)
     token, session_id, _ = tokens.issue("ada", Tier.PREMIUM, agent=asked.name, variables=asked.variables)
@@ -54,6 +54,7 @@ def test_an_agent_and_its_variables_travel_in_the_token(book: AgentBook) -> None
         (b"[1]", 400, "object"),
         (b"{", 400, "JSON object"),
         (b"\xff", 400, "JSON object"),
+        (b'{"x": ' + b"[" * 5_000, 400, "JSON object"),  # brackets without end, in a field that nobody reads
         (b'{"agent": 3}', 400, "agent"),
         (b'{"variables": {"guest": {}}}', 400, "variables"),
         (b'{"agent": "secret-name"}', 404, "takes one of hotel, receptionist"),
@@ -63,16 +64,22 @@ def test_an_agent_and_its_variables_travel_in_the_token(book: AgentBook) -> None
 )
 def test_what_is_not_taken_is_said(book: AgentBook, body: bytes, status: int, said: str) -> None:
     with pytest.raises(ProblemDetailsException) as caught:
-        asked_for(body, book)
+        asked_for(body, book, Tier.PREMIUM)
     assert caught.value.status_code == status
     assert said in caught.value.detail
 
 
 def test_what_a_prompt_says_is_the_operators_word(book: AgentBook) -> None:
-    public = asked_for(b'{"agent": "hotel", "variables": {"guest": "Ada"}}', book)
+    public = asked_for(b'{"agent": "hotel", "variables": {"guest": "Ada"}}', book, Tier.PREMIUM)
     with pytest.raises(ProblemDetailsException, match="tier free"):
         check_allowed(public, Tier.FREE, has_key=False)
-    kept = asked_for(b'{"agent": "hotel", "variables": {"guest": "Ada", "desk": "back"}}', book)
+    kept = asked_for(b'{"agent": "hotel", "variables": {"guest": "Ada", "desk": "back"}}', book, Tier.PREMIUM)
     check_allowed(kept, Tier.PREMIUM, has_key=True)
     with pytest.raises(ProblemDetailsException, match="desk can be set with an API key only"):
         check_allowed(kept, Tier.PREMIUM, has_key=False)
+
+
+def test_a_caller_is_told_of_no_agent_that_does_not_answer_him(book: AgentBook) -> None:
+    with pytest.raises(ProblemDetailsException) as caught:
+        asked_for(b'{"agent": "nobody"}', book, Tier.FREE)
+    assert caught.value.detail.endswith("agent takes one of receptionist")

@@ -44,6 +44,11 @@ def test_broken_messages_raise_decode_errors_only(frame: str) -> None:
         decode(frame)
 
 
+def test_brackets_without_end_are_a_decode_error_too() -> None:
+    with pytest.raises(msgspec.DecodeError, match="nested too deeply"):
+        decode('{"type": "hangup", "unknown": ' + "[" * 6_000)
+
+
 @given(st.text(max_size=100))
 def test_no_text_makes_decode_raise_anything_else(frame: str) -> None:
     with contextlib.suppress(msgspec.DecodeError):
