@@ -14,6 +14,7 @@ from alerts.providers import providers
 from alerts.reach import reaching
 from alerts.recording.model import seconds
 from alerts.rollback import deciding
+from alerts.tools import tools
 
 INTERVAL_S: Final = 15
 
@@ -25,6 +26,7 @@ def all_alerts(setting: RuleContext) -> dict[str, tuple[Alert, ...]]:
         ("voice-agent-reach", "reach"): reaching(setting),
         ("voice-agent-costs", "cost"): costs(setting),
         ("voice-agent-providers-alerts", "provider"): providers(),
+        ("voice-agent-tools", "tools"): tools(setting),
         ("voice-agent-decisions", "decisions"): deciding(setting),
         ("voice-agent-platform", "platform"): platform(setting),
     }

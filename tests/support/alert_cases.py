@@ -50,6 +50,15 @@ BUDGETS = tuple((f'voice_agent_budget_seconds{{budget="{name}"}}', "0.4x90") for
 
 CASES = (
     Case(
+        "VoiceAgentToolFailing",
+        (
+            ('voice_agent_tool_calls_total{tool="book_room",outcome="ok"}', "0+1x60"),
+            ('voice_agent_tool_calls_total{tool="book_room",outcome="failed"}', "_x30 1+1x30"),
+        ),
+        "31m", "60m", {"tool": "book_room"},
+        "50% of the calls of the tool book_room failed in 30 minutes",
+    ),
+    Case(
         "VoiceAgentKnobStaysOff",
         (('voice_agent_knob_off{knob="hedging",policy="haiku_first"}', "0x30 1x15 0x2 1x15 0x2 1x20"),),
         "45m", "80m", {"knob": "hedging", "policy": "haiku_first"},
