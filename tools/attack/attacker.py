@@ -25,6 +25,10 @@ START: Final = json.dumps({"type": "start"})
 WAIT_S: Final = 15.0
 
 
+class RefusedError(Exception):
+    """The attack could not begin, so nothing is known about it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttackResult:
     """What happened, in a few words, and whether the doors held."""
@@ -81,6 +85,13 @@ class Attacker:
             if start:
                 await socket.send(START)
             yield socket
+
+    async def ready(self, socket: ClientConnection) -> dict[str, Any]:
+        """What the service says first on a call. Raises RefusedError where that is not that it is ready."""
+        said: dict[str, Any] = json.loads(await socket.recv())
+        if said["type"] != "session.ready":
+            raise RefusedError(f"the attacker's own call was refused: {said.get('code', said['type'])}")
+        return said
 
     async def raw(self, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A TCP connection on which so much was sent."""

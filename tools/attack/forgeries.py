@@ -92,7 +92,7 @@ async def forged_membership(by: Attacker) -> AttackResult:
 async def resume_after_hang_up(by: Attacker) -> AttackResult:
     """a resume token after the caller has hung up"""
     async with by.call(await by.token()) as socket:
-        ready = json.loads(await socket.recv())
+        ready = await by.ready(socket)
         await socket.send(json.dumps({"type": "hangup"}))
         await close_code(socket)
     await asyncio.sleep(1.0)

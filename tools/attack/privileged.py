@@ -169,7 +169,7 @@ async def forgotten(by: Attacker) -> AttackResult:
     token = await by.token()
     subject = jwt.decode(token, options={"verify_signature": False})["sub"]
     async with by.call(token) as socket:
-        ready = json.loads(await socket.recv())
+        ready = await by.ready(socket)
         await socket.send(json.dumps({"type": "text", "text": WORDS}))
         await asyncio.sleep(2.0)
         stored = _files_with(by, WORDS)
@@ -192,7 +192,7 @@ def _files_with(by: Attacker, text: str) -> list[str]:
 async def revoked(by: Attacker) -> AttackResult:
     """a resume token that was revoked, in the middle of the call"""
     async with by.call(await by.token()) as socket:
-        ready = json.loads(await socket.recv())
+        ready = await by.ready(socket)
         await asyncio.sleep(1.0)
         await _command(by, "ledger", "revoke", ready["session_id"])
         ended = await close_code(socket, 10.0)

@@ -33,10 +33,10 @@ async def comes_back(by: Attacker) -> AttackResult:
     token, before = await by.token(), await by.target.metric("api_calls_total", service="stt")
     for _ in range(25):
         async with by.call(token) as socket:
-            ready = json.loads(await socket.recv())
-            if ready["type"] != "session.ready":
-                break
-            token = ready["resume_token"]
+            said = json.loads(await socket.recv())
+            if said["type"] != "session.ready":
+                break  # resumed too often: that door held
+            token = said["resume_token"]
             await socket.send(b"\x00\x20" * 1_600)
             socket.transport.abort()
     async with by.call(token) as socket:
@@ -51,7 +51,7 @@ async def all_resume(by: Attacker) -> AttackResult:
     """ten connections that resume the same call at the same moment, with the token of before, too"""
     before = await by.target.metric("active_sessions", tier="free")
     async with by.call(token := await by.token()) as first:
-        resume = json.loads(await first.recv())["resume_token"]
+        resume = (await by.ready(first))["resume_token"]
         first.transport.abort()
     codes: list[int] = []
 

@@ -195,6 +195,7 @@ async def foreign_messages(by: Attacker) -> AttackResult:
 async def lying_player(by: Attacker) -> AttackResult:
     """reports of playback that never was: huge, negative and fractional times, turns to come, 2⁶³"""
     codes: list[int] = []
+    before = await by.target.metric("playback_skew_seconds_sum")
     for fields in (
         '"turn":1,"event":"started","played_ms":-5', '"turn":9223372036854775808,"event":"finished","played_ms":1',
         '"turn":-1,"event":"progress","played_ms":1', '"turn":99,"event":"finished","played_ms":1e308',
@@ -204,7 +205,7 @@ async def lying_player(by: Attacker) -> AttackResult:
             await socket.send(json.dumps({"type": "text", "text": "hello"}))
             await socket.send('{"type":"playback",' + fields + "}")
             codes.append(await close_code(socket, 1.5))
-    skew = await by.target.metric("playback_skew_seconds_sum")
+    skew = await by.target.metric("playback_skew_seconds_sum") - before
     said = f"{codes.count(4400)} closed with 4400, {codes.count(0)} ignored; skew counted {skew:.1f} s"
     return AttackResult(said, set(codes) <= {0, 4400} and skew < 60)
 
