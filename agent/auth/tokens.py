@@ -28,6 +28,7 @@ MAX_SUBJECT: Final = 256
 Variable = str | int | float | bool
 NO_VARIABLES: Final[Mapping[str, Variable]] = MappingProxyType({})
 LEEWAY_S: Final = 5  # between the clocks of two issuers
+LONGEST_S: Final = 86_400  # that a session token may have left to live, whoever signed it
 
 
 class TokenBook:
@@ -100,6 +101,8 @@ class TokenBook:
         scope = claims.get("scope")
         if scope not in (SCOPE, RESUME_SCOPE):
             raise TokenError("scope", f"the token's scope is not {SCOPE}: get a token from POST /v1/sessions")
+        if scope == SCOPE and claims["exp"] - datetime.now(UTC).timestamp() > LONGEST_S + LEEWAY_S:
+            raise TokenError("lifetime", "the token lives longer than a day: let its issuer set an `exp` of 15 minutes")
         session_id = claims.get("sid")
         if session_id is not None and not _is_session_id(session_id):
             raise TokenError("malformed", "the token's sid is not a session id: get a new token")
@@ -189,13 +192,17 @@ def _decode_with(token: str, secret: str, audience: str | None, *, any_audience:
         )
     except jwt.ExpiredSignatureError:
         raise TokenError("expired", "the token has expired: get a new one from POST /v1/sessions") from None
+    except jwt.ImmatureSignatureError:
+        raise TokenError(
+            "clock", f"the token is from the future, by more than {LEEWAY_S} s: set its issuer's clock, or this one's"
+        ) from None
     except jwt.InvalidSignatureError:
         raise TokenError("signature", "the token was signed with another secret: get a new token") from None
     except jwt.InvalidAlgorithmError:
         raise TokenError("algorithm", f"the token is not signed with {ALGORITHM}: get a new token") from None
     except (jwt.InvalidAudienceError, jwt.MissingRequiredClaimError):
         raise TokenError("malformed", "the token lacks sub, exp or its audience, or is for another one") from None
-    except (jwt.InvalidTokenError, ValueError):
+    except (jwt.InvalidTokenError, ValueError, OverflowError):  # an endless `exp` is no number of seconds
         raise TokenError("malformed", "the token cannot be read: get a new one from POST /v1/sessions") from None
     if not claims["sub"] or len(claims["sub"]) > MAX_SUBJECT:
         raise TokenError("malformed", f"the token's sub takes 1 to {MAX_SUBJECT} characters: get a new token")

@@ -40,6 +40,12 @@ def test_a_resume_token_names_its_session() -> None:
     [
         ({"exp": datetime(2020, 1, 1, tzinfo=UTC)}, "expired"),
         ({"exp": None}, "malformed"),
+        ({"exp": float("inf")}, "malformed"),
+        ({"exp": 1e300}, "lifetime"),
+        ({"exp": datetime(2120, 1, 1, tzinfo=UTC)}, "lifetime"),
+        ({"exp": "soon"}, "malformed"),
+        ({"iat": datetime(2120, 1, 1, tzinfo=UTC)}, "clock"),
+        ({"nbf": datetime(2120, 1, 1, tzinfo=UTC)}, "clock"),
         ({"sub": None}, "malformed"),
         ({"sub": ""}, "malformed"),
         ({"sub": "x" * 300}, "malformed"),
