@@ -64,6 +64,7 @@ class GuardedHttp(H11Protocol):
         self._pieces = Pieces(self._take, lambda: not self.flow.read_paused)
         self._entered = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._awaited: Any = None  # h11's state in which the deadline was set
         self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -135,15 +136,17 @@ class GuardedHttp(H11Protocol):
         upgraded = not self._entered
         if upgraded or self.transport.is_closing() or state not in (h11.IDLE, h11.SEND_BODY):
             self._cancel()
-        elif self._deadline is None and self.timeout_keep_alive_task is None:
-            self._deadline = self.loop.call_later(self.deadline_s, self._late, state)
+        elif self.timeout_keep_alive_task is None and (self._deadline is None or state is not self._awaited):
+            self._cancel()  # the headers have come: the body has its own deadline
+            self._awaited = state
+            self._deadline = self.loop.call_later(self.deadline_s, self._late)
 
-    def _late(self, state: Any) -> None:
+    def _late(self) -> None:
         self._deadline = None
         if self.transport.is_closing():
             return
-        if self.conn.their_state is not state:
-            self._mind()  # the headers have come, and the body has its own deadline
+        if self.conn.their_state is not self._awaited:
+            self._mind()
             return
         self.gate.cut("request_timeout")
         cycle: Any = self.cycle  # None before the first request

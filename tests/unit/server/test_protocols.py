@@ -42,11 +42,13 @@ from tests.support.raw_server import (
 )
 async def test_what_never_arrives_is_not_waited_for(part: bytes) -> None:
     async with raw_server() as at:
+        began = asyncio.get_running_loop().time()
         reader, writer = await at.connect()
         writer.write(part)
         async with asyncio.timeout(5):
             answer = await reader.read()
         assert b" 408 " in answer
+        assert asyncio.get_running_loop().time() - began < 1.9 * DEADLINE_S  # a body's deadline begins with its headers
         assert at.counted("connections_cut_total", "request_timeout") == 1
         writer.close()
         await asyncio.sleep(0.01)
