@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
@@ -21,14 +22,15 @@ async def test_early_replies_are_taken_and_every_call_is_charged_once(tmp_path: 
     async with running_stack(
         "measured", policies_file=policies(tmp_path, "early_replies = { threshold_percent = 40 }")
     ) as stack:
-        record = await stack.call([Wait(0.5), *(Speak(clip(name)) for name in SAID)])
+        scripts = ([Wait(0.5), *(Speak(clip(name)) for name in SAID[first : first + 2])] for first in (0, 2, 4))
+        records = await asyncio.gather(*(stack.call(script) for script in scripts))
         await stack.quiet()
         assert await stack.wiring.ledger.flush(timeout_s=10)
         text = await stack.metrics()
         async with stack.wiring.ledger.engine.connect() as connection:
             rows = (await connection.execute(select(charges).where(charges.c.service == "llm"))).all()
         counters = stack.sandbox.world.counters
-    assert [turn.outcome for turn in record.turns] == ["replied"] * len(SAID)
+    assert [turn.outcome for record in records for turn in record.turns] == ["replied"] * len(SAID)
     taken = sample(text, "voice_agent_early_replies_total", outcome="taken")
     wasted = sum(
         sample(text, "voice_agent_early_replies_total", outcome=outcome) for outcome in ("resumed", "changed", "failed")

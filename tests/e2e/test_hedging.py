@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 
@@ -14,16 +15,17 @@ from tools.bench.latency_scenes import policies
 from voice_loadtest.script import Type
 from voice_sandbox.faults import FaultKind, FaultRule
 
-LEARNT, TURNS = 24, 4
+CALLS, LEARNT, TURNS = 6, 24, 4
 
 
 @pytest.mark.slow
 async def test_a_model_that_stalls_is_asked_again_and_each_call_is_charged_once(tmp_path: Path) -> None:
     file = policies(tmp_path, "hedging = { model_percent = 20, voice_percent = 0 }")
     async with running_stack(policies_file=file) as stack:
-        await stack.call([Type("hello")] * LEARNT)  # the latency of the model is learnt
+        learning = (stack.call([Type("thank you")] * (LEARNT // CALLS)) for _ in range(CALLS))
+        await asyncio.gather(*learning)  # the latency of the model is learnt
         stack.sandbox.world.faults.add(FaultRule(provider="anthropic", kind=FaultKind.STALL, count=1))
-        record = await stack.call([Type("hello")] * TURNS)
+        record = await stack.call([Type("thank you")] * TURNS)
         await stack.quiet()
         assert await stack.wiring.ledger.flush(timeout_s=10)
         text = await stack.metrics()
