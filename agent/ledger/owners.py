@@ -9,6 +9,7 @@ Times in the rows are the database's, so that the clocks of processes do not mat
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,11 +82,18 @@ class SessionOwners:
         self._renewed: dict[str, float] = {}  # session → loop time at which it was renewed
         self._touched_at: float | None = None  # when the database last answered
         self._in_touch_since: float | None = None
+        self._counted_at = -math.inf
 
     async def follow(self, live: LiveSessions) -> None:
-        """Looks twice a second, until it is cancelled; without its database it looks again later, and calls go on."""
+        """Looks twice a second, until it is cancelled; a dozen times a lease where there is no other process.
+
+        Without its database it looks again later, and calls go on.
+        """
         await self._ledger.migrated.wait()
         failing = False
+        # nobody takes a session from the only process: there it is about leases alone
+        alone = self._ledger.engine.dialect.name == "sqlite"
+        every_s = self._lease.total_seconds() / RENEWALS / 2 if alone else LOOK_EVERY_S
         while True:
             try:
                 async with asyncio.timeout(_ANSWER_S):
@@ -95,7 +103,7 @@ class SessionOwners:
                 if not failing:
                     log.warning("owners of sessions cannot be read", error=type(error).__name__)
                 failing = True
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(every_s)
 
     async def holds(self, session_id: str, generation: int) -> bool:
         """Whether this process still has a session. Without the database: whether its lease in hand is not over.
@@ -134,7 +142,8 @@ class SessionOwners:
         if self._touched_at is None or self._in_touch_since is None or began - self._touched_at > lease_s / RENEWALS:
             self._in_touch_since = began  # who was away himself calls nobody lost
         self._touched_at = now()
-        if began - self._in_touch_since >= lease_s:
+        if began - self._in_touch_since >= lease_s and began - self._counted_at >= lease_s / RENEWALS:
+            self._counted_at = began
             await self._count_crashed(live)
 
     def _lost(self, row: Any, generation: int, replaced: frozenset[str]) -> SessionOutcome | None:
