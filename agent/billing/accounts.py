@@ -14,7 +14,10 @@ from typing import Final, Protocol
 
 from agent.budgets import Tier
 
-SLICES: Final = 10  # a lease is a tenth of its ceiling: that much is lost at most when a process is killed
+SLICES: Final = 10  # a lease is a tenth of its ceiling at most
+TURNS: Final = 4  # and worth as many turns at least
+OFTEN_S: Final = 30.0  # who leases again so soon leases twice as much
+SELDOM_S: Final = 120.0  # and who does not for so long half: what is lost with a killed process is minutes of spending
 
 
 class Scope(StrEnum):
@@ -46,9 +49,24 @@ class AccountKey:
 class Account:
     """What one scope allows in one window."""
 
-    __slots__ = ("answered", "economy", "granted", "key", "limit", "local", "refused", "reserved", "spent", "used_at")
+    __slots__ = (
+        "answered",
+        "asked_at",
+        "economy",
+        "granted",
+        "key",
+        "least",
+        "limit",
+        "local",
+        "refused",
+        "reserved",
+        "slice",
+        "spent",
+        "used_at",
+    )  # fmt: skip
 
-    def __init__(self, key: AccountKey, limit: int, *, local: int, economy: int) -> None:
+    def __init__(self, key: AccountKey, limit: int, *, local: int, economy: int, turn: int) -> None:
+        """`turn` is what a turn may take."""
         self.key = key
         self.limit = limit
         self.economy = economy
@@ -64,6 +82,9 @@ class Account:
         self.reserved = 0
         self.spent = 0
         self.used_at = 0.0
+        self.asked_at = 0.0
+        self.least = self.slice = min(TURNS * turn, limit // SLICES)
+        """What is leased at a time."""
 
     @property
     def shared(self) -> bool:
@@ -90,12 +111,21 @@ class Account:
         """The lease in hand, and on top of it the local share, until the database says that nothing is left."""
         return self.granted if self.refused else min(self.limit, self.granted + self.local)
 
-    def wish(self, *, idle: bool) -> int:
-        """What to ask the database for: positive to lease more, negative to give back, 0 for nothing."""
+    def wish(self, at: float, *, idle: bool) -> int:
+        """What to ask the database for at loop time `at`: positive to lease more, negative to give back, 0 for nothing.
+
+        A lease is what a minute or so takes: what a killed process had leased is lost to all until the window ends.
+        """
         if idle:
             return self.used - self.granted
-        low = self.granted - self.used < self.limit // (2 * SLICES)
-        return max(self.limit // SLICES, self.used - self.granted) if low else 0
+        if self.granted - self.used >= self.slice // 2:
+            return 0
+        if self.granted and at - self.asked_at < OFTEN_S:
+            self.slice = min(2 * self.slice, self.limit // SLICES)
+        elif self.granted and at - self.asked_at > SELDOM_S:
+            self.slice = max(self.slice // 2, self.least)
+        self.asked_at = at
+        return max(self.slice, self.used - self.granted)
 
     def answer(self, granted: int, wished: int) -> None:
         """Takes what the database gave (or took back, where that is negative)."""

@@ -182,7 +182,8 @@ class SpendingCeilings:
         limits = self._limits[payer.tier]
         limit = _nano(limits.session_usd)
         key = AccountKey(Scope.SESSION, payer.tier, "", None)
-        session = Account(key, limit, local=limit, economy=int(limit * limits.economy_share))
+        economy = int(limit * limits.economy_share)
+        session = Account(key, limit, local=limit, economy=economy, turn=self.turn_nano(payer.tier))
         session.spent = spent_nano_usd
         return Purse(self, payer, session)
 
@@ -237,9 +238,8 @@ class SpendingCeilings:
         if account is None:
             limits = self._limits[key.tier]
             limit = _nano(_limit_of(limits, key.scope))
-            account = Account(
-                key, limit, local=int(limit * limits.local_share), economy=int(limit * limits.economy_share)
-            )
+            local, economy = int(limit * limits.local_share), int(limit * limits.economy_share)
+            account = Account(key, limit, local=local, economy=economy, turn=self.turn_nano(key.tier))
             if len(self._accounts) >= MAX_ACCOUNTS:
                 return account  # not kept: those of the tier and of the process, which were there first, hold
             self._accounts[key] = account
@@ -277,7 +277,7 @@ class SpendingCeilings:
             touched |= await self._sweep()
         wishes: list[tuple[Account, LeaseWish]] = []
         for account in touched:
-            wish = account.wish(idle=_idle(account)) if account.shared else 0
+            wish = account.wish(clock.now(), idle=_idle(account)) if account.shared else 0
             if wish:
                 owed = min(wish, account.spent - account.granted)
                 wishes.append((account, LeaseWish(account.key, account.limit, wish, owed)))

@@ -13,8 +13,8 @@ from agent.cli.database import with_ledger
 from agent.cli.report import migrate_command, prune
 from agent.core.errors import ConfigurationError
 from agent.ledger.database import downgrade, revision, revisions
-from agent.ledger.owners import database_time
 from agent.ledger.tables import metadata, sessions
+from agent.ledger.writer import database_time
 from agent.settings import Settings
 
 UNSAFE: Final = {"0003": "what was forgotten and revoked, and what is spent of the ceilings", "0002": "all policies"}

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import msgspec
+import structlog
 from advanced_alchemy.config import EngineConfig, SQLAlchemyAsyncConfig
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.core.errors import ConfigurationError
@@ -22,6 +23,8 @@ from agent.ledger.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config  # it takes 0.2 s, and no command but these needs it
+
+log = structlog.get_logger(__name__)
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
@@ -32,7 +35,14 @@ _LIMITS: Final = {
     # a process that was suspended within a transaction must not keep its rows from who goes on with its calls
     "idle_in_transaction_session_timeout": "3s",
     "statement_timeout": "60s",
+    # a batch that waits for a row gives up before its writer does, and is tried again
+    "lock_timeout": "8s",
 }
+# A step of a migration that waits for a table lets nobody pass who comes after it: it gives up soon, and tries again.
+_STEP_LOCK_MS: Final = 1_000
+_STEP_PAUSE_S: Final = 0.5
+_STEPS: Final = 20  # tries, before whoever asked for the migration has to try again himself
+_LOCKED: Final = "55P03"  # PostgreSQL's lock_not_available
 
 
 def parse_url(url: str) -> URL:
@@ -136,16 +146,36 @@ _migrating: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = 
 async def migrate(engine: AsyncEngine) -> str:
     """Brings the schema up to date and returns its revision. Replicas that start together wait for each other.
 
-    Raises SQLAlchemyError or OSError when the database cannot be reached.
+    Replicas of the release before go on writing meanwhile. A schema that is newer than this release is left as it is:
+    a release only adds to it, so that those of the release before can be started again.
+    Raises SQLAlchemyError or OSError when the database cannot be reached, or a table is in use for all of 30 s.
     """
     one_at_a_time = _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-    async with one_at_a_time, engine.begin() as connection:
+    async with one_at_a_time:
+        for left in reversed(range(_STEPS)):
+            try:
+                return await _migrate(engine)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _LOCKED or not left:
+                    raise
+                log.info("a table that is to be changed is in use", tries_left=left)
+                await asyncio.sleep(_STEP_PAUSE_S)
+    raise AssertionError
+
+
+async def _migrate(engine: AsyncEngine) -> str:
+    async with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             for name in _LIMITS:  # a step may take its time
                 await connection.execute(text(f"SET LOCAL {name} = 0"))
             await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            await connection.execute(text(f"SET LOCAL lock_timeout = {_STEP_LOCK_MS}"))
         else:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
+        found = await connection.run_sync(_revision)
+        if found is not None and found > (newest := revisions()[-1]):
+            log.warning("the schema is newer than this release", schema=found, release=newest)
+            return found
         return await connection.run_sync(_upgrade)
 
 

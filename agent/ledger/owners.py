@@ -2,27 +2,27 @@
 
 The row of a session names its owner and counts its owners (`generation`). Whoever goes on with a session takes it,
 which makes the count higher: nothing that an older owner writes is stored from then on, and it learns so within a
-second.
+second. So does who has a session whose subject opened a newer one elsewhere.
 Times in the rows are the database's, so that the clocks of processes do not matter; SQLite has one process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Select, func, literal_column, select, update
+from sqlalchemy import Select, bindparam, exists, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.billing.pricing import utc_now
 from agent.core.clock import now
 from agent.ledger.ledger import Ledger
 from agent.ledger.tables import sessions, turns
-from agent.ledger.writer import lock_for_writing
+from agent.ledger.writer import database_time, lock_for_writing
 from agent.telemetry.events import SessionOutcome
 
 LOOK_EVERY_S: Final = 0.5
@@ -48,7 +48,7 @@ class LiveSessions:
     generations: Callable[[], Mapping[str, int]]
     """Session → generation, of every session that is open here now."""
     lose: Callable[[str, SessionOutcome], None]
-    """Ends a session that this process no longer has: `moved` or `crashed`."""
+    """Ends a session that this process no longer has: `moved`, `crashed`, or `replaced` by its subject's newer one."""
     crashed: Callable[[Crashed], None]
     """Counts a session of another process that has crashed."""
 
@@ -64,17 +64,11 @@ async def take(connection: AsyncConnection, session_id: str, owner: str, lease: 
         )
     ).one()
     generation = (row.generation or 0) + 1
-    fresh = {"owner": owner, "generation": generation, "lease_until": await database_time(connection) + lease}
+    at = await database_time(connection)
+    fresh = {"owner": owner, "generation": generation, "lease_until": at + lease, "opened_at": at}
     changed = update(sessions).where(sessions.c.id == session_id)
     await connection.execute(changed.values(**fresh, ended_at=None, outcome=None))
     return generation
-
-
-async def database_time(connection: AsyncConnection) -> datetime:
-    """The time by which leases are measured."""
-    if connection.dialect.name == "sqlite":
-        return utc_now()
-    return (await connection.execute(select(literal_column("clock_timestamp()")))).scalar_one()
 
 
 class SessionOwners:
@@ -88,11 +82,18 @@ class SessionOwners:
         self._renewed: dict[str, float] = {}  # session → loop time at which it was renewed
         self._touched_at: float | None = None  # when the database last answered
         self._in_touch_since: float | None = None
+        self._counted_at = -math.inf
 
     async def follow(self, live: LiveSessions) -> None:
-        """Looks twice a second, until it is cancelled; without its database it looks again later, and calls go on."""
+        """Looks twice a second, until it is cancelled; a dozen times a lease where there is no other process.
+
+        Without its database it looks again later, and calls go on.
+        """
         await self._ledger.migrated.wait()
         failing = False
+        # nobody takes a session from the only process: there it is about leases alone
+        alone = self._ledger.engine.dialect.name == "sqlite"
+        every_s = self._lease.total_seconds() / RENEWALS / 2 if alone else LOOK_EVERY_S
         while True:
             try:
                 async with asyncio.timeout(_ANSWER_S):
@@ -102,7 +103,7 @@ class SessionOwners:
                 if not failing:
                     log.warning("owners of sessions cannot be read", error=type(error).__name__)
                 failing = True
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(every_s)
 
     async def holds(self, session_id: str, generation: int) -> bool:
         """Whether this process still has a session. Without the database: whether its lease in hand is not over.
@@ -128,10 +129,11 @@ class SessionOwners:
         for names in _parts(list(mine)):
             async with self._ledger.engine.connect() as connection:
                 found = (await connection.execute(_owned(names))).all()
+                replaced = await self._replaced(connection, names)
             for row in found:
-                if not self._is_mine(row, mine[row.id]):
-                    moved = row.ended_at is None
-                    live.lose(row.id, SessionOutcome.MOVED if moved else SessionOutcome.CRASHED)
+                lost = self._lost(row, mine[row.id], replaced)
+                if lost is not None:
+                    live.lose(row.id, lost)
                     self._renewed.pop(row.id, None)
                     del mine[row.id]
             # a session that is not stored yet is renewed later
@@ -140,8 +142,21 @@ class SessionOwners:
         if self._touched_at is None or self._in_touch_since is None or began - self._touched_at > lease_s / RENEWALS:
             self._in_touch_since = began  # who was away himself calls nobody lost
         self._touched_at = now()
-        if began - self._in_touch_since >= lease_s:
+        if began - self._in_touch_since >= lease_s and began - self._counted_at >= lease_s / RENEWALS:
+            self._counted_at = began
             await self._count_crashed(live)
+
+    def _lost(self, row: Any, generation: int, replaced: frozenset[str]) -> SessionOutcome | None:
+        if not self._is_mine(row, generation):
+            return SessionOutcome.MOVED if row.ended_at is None else SessionOutcome.CRASHED
+        return SessionOutcome.REPLACED if row.id in replaced else None
+
+    async def _replaced(self, connection: AsyncConnection, names: Sequence[str]) -> frozenset[str]:
+        """Sessions whose subject has opened a newer one, in another process: a registry sees to its own."""
+        if connection.dialect.name == "sqlite":
+            return frozenset()
+        found = await connection.execute(_REPLACED, {"ids": names, "mine": self._ledger.owner})
+        return frozenset(found.scalars())
 
     def _due(self, session_id: str, at: float) -> bool:
         renewed = self._renewed.get(session_id)
@@ -169,12 +184,12 @@ class SessionOwners:
         """Ends the sessions of owners that are gone. Processes that do so at once share them."""
         async with self._ledger.engine.connect() as connection:
             at = await database_time(connection)
-            if (await connection.execute(_lost(at - self._grace).limit(1))).one_or_none() is None:
+            if (await connection.execute(_abandoned(at - self._grace).limit(1))).one_or_none() is None:
                 return
         async with self._ledger.engine.begin() as connection:
             await lock_for_writing(connection)
             found = await connection.execute(
-                _lost(at - self._grace).limit(MOST).with_for_update(key_share=True, skip_locked=True)
+                _abandoned(at - self._grace).limit(MOST).with_for_update(key_share=True, skip_locked=True)
             )
             rows = found.all()
             for row in rows:
@@ -197,6 +212,19 @@ class SessionOwners:
             log.warning("a session has crashed: its process is gone", session_id=row.id)
 
 
+_newer = sessions.alias("newer")
+_REPLACED: Final = select(sessions.c.id).where(
+    sessions.c.id.in_(bindparam("ids", expanding=True)),
+    exists().where(
+        _newer.c.subject == sessions.c.subject,
+        _newer.c.owner != bindparam("mine"),
+        _newer.c.ended_at.is_(None),
+        _newer.c.lease_until > literal_column("clock_timestamp()"),
+        _newer.c.opened_at > sessions.c.opened_at,
+    ),
+)
+
+
 def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(names), MOST):
         yield names[start : start + MOST]
@@ -207,7 +235,7 @@ def _owned(names: Sequence[str]) -> Select[Any, Any, Any, Any]:
     return select(*wanted).where(sessions.c.id.in_(names))
 
 
-def _lost(before: datetime) -> Select[Any]:
+def _abandoned(before: datetime) -> Select[Any]:
     return (
         select(sessions).where(sessions.c.ended_at.is_(None), sessions.c.lease_until < before).order_by(sessions.c.id)
     )

@@ -56,6 +56,7 @@ sessions: Final = Table(
     _word("owner", nullable=True),  # the process that has it; null in rows of releases that knew no owners
     Column("generation", Integer, nullable=True),  # counts its owners: rows of an older one are not stored
     Column("lease_until", DateTimeUTC(), nullable=True),  # when an owner that gives no sign has lost it
+    Column("opened_at", DateTimeUTC(), nullable=True),  # by its owner; of a subject's sessions the last one is live
 )
 
 turns: Final = Table(

@@ -42,8 +42,10 @@ class Withdrawal:
 class WithdrawalWatch:
     """Ends running calls within seconds of `voice-agent forget` and `ledger revoke`, wherever those were typed."""
 
-    def __init__(self, ledger: Ledger, end_where: EndWhere) -> None:
+    def __init__(self, ledger: Ledger, end_where: EndWhere, running: Callable[[], int]) -> None:
+        """`running` counts the calls of this process: without one there is nothing to look for."""
         self._ledger = ledger
+        self._running = running
         self._end_where = end_where
         self._since = utc_now()
 
@@ -64,6 +66,8 @@ class WithdrawalWatch:
 
     async def look(self) -> None:
         """Ends what must end now. Raises SQLAlchemyError, OSError."""
+        if not self._running():
+            return  # whatever is withdrawn meanwhile is found at the first look after a call has begun
         began = utc_now()
         recent = select(tombstones).where(tombstones.c.at >= self._since - OVERLAP)
         async with self._ledger.engine.connect() as connection:

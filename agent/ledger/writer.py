@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Insert, bindparam, func, select, update
+from sqlalchemy import Insert, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agent.billing.pricing import utc_now
 from agent.ledger.rows import LedgerRow, TableName
 from agent.ledger.tables import charges, metadata, sessions
 from agent.ledger.tombstones import buried_of, without_buried
@@ -59,6 +60,13 @@ async def lock_for_writing(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+async def database_time(connection: AsyncConnection) -> datetime:
+    """The time by which owners are compared."""
+    if connection.dialect.name == "sqlite":
+        return utc_now()
+    return (await connection.execute(select(literal_column("clock_timestamp()")))).scalar_one()
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The process that writes: its name, and until when the sessions that it begins are its own without a sign."""
@@ -91,7 +99,8 @@ async def write(connection: AsyncConnection, rows: Sequence[LedgerRow], owner: O
         allowed = await without_buried(connection, started)
         if allowed:
             first = [{**row.values, "generation": row.generation} | _owned_by(owner) for row in allowed]
-            await connection.execute(inserts["sessions"], first)
+            opened_at = await database_time(connection)
+            await connection.execute(inserts["sessions"], [row | {"opened_at": opened_at} for row in first])
     touched = sorted({row.session_id for row in rows if row.session_id is not None})
     found = (await connection.execute(_KNOWN, {"ids": touched})).all() if touched else []
     known: set[str] = {row.id for row in found}

@@ -77,7 +77,7 @@ def create_app(settings: Settings) -> Litestar:
         outside = exporting(settings, wiring.metrics, wiring.budgets, wiring.sinks)
         operating, probing = wiring.operations.running(), _probing(wiring.providers)
         sharing = _alongside("ceilings", wiring.ceilings.run(SqlLeases(wiring.ledger)))
-        withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where)
+        withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where, lambda: wiring.registry.count)
         ending = _alongside("withdrawals", withdrawals.follow())
         owning = _alongside("owners", wiring.owners.follow(_live(wiring)))
         agents = _alongside("agents", wiring.agents.follow())

@@ -10,12 +10,13 @@ from types import FrameType
 import structlog
 import uvicorn
 
+from agent.server.quiet_server import QuietServer
 from agent.session.registry import Registry
 
 log = structlog.get_logger()
 
 
-class DrainingServer(uvicorn.Server):
+class DrainingServer(QuietServer):
     """uvicorn, which by itself closes every WebSocket at once on SIGTERM."""
 
     def __init__(
@@ -64,4 +65,4 @@ class DrainingServer(uvicorn.Server):
         try:
             await self._registry.drain(self._limit_s)
         finally:
-            self.should_exit = True
+            self.leave()

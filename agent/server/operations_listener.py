@@ -12,12 +12,13 @@ import uvicorn
 from litestar import Litestar
 
 from agent.core.errors import ConfigurationError
+from agent.server.quiet_server import QuietServer
 from agent.settings import PREFIX
 
 log = structlog.get_logger()
 
 
-class _Server(uvicorn.Server):
+class _Server(QuietServer):
     """Leaves signals to the server of the callers."""
 
     @contextlib.contextmanager
@@ -49,5 +50,5 @@ async def serving_operations(app: Litestar, listener: socket.socket) -> AsyncGen
     try:
         yield
     finally:
-        server.should_exit = True
+        server.leave()
         await asyncio.wait({task})

@@ -2,18 +2,23 @@
 
 The supervisor starts a process again that has died, ends all by SIGTERM (each drains), and on SIGHUP replaces one after
 the other: a new one answers before the old one drains. Each has an operations port of its own, and a file of
-https://prometheus.io/docs/guides/file-sd/ that names it.
+https://prometheus.io/docs/guides/file-sd/ that names it. When the supervisor is gone its processes drain and end.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing as processes
 import os
+import signal
 import socket
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
+import structlog
 import uvicorn
 from uvicorn.supervisors import multiprocess
 
@@ -24,7 +29,10 @@ from agent.server.operations_listener import bind_operations
 from agent.settings import PREFIX, Settings
 
 READY_S: Final = 60  # a process that does not answer its supervisor for so long is replaced
+LAST_S: Final = 10.0  # from the end of the time to drain to the end by force
 MakeServer = Callable[[Settings, socket.socket], DrainingServer]
+
+log = structlog.get_logger()
 
 
 class WorkersConfig(uvicorn.Config):
@@ -55,6 +63,8 @@ class WorkerProcess(multiprocess.Process):
         server = config.make(config.settings, listener)
         server.leaves_port = True  # the others take who comes now
         self._server = server  # before the supervisor asks whether it has started
+        # a thread, since an event loop that stands still is no reason to stay
+        threading.Thread(target=_end_with_supervisor, args=(config.settings.drain_s,), daemon=True).start()
         file = _tell_prometheus(config.targets, f"{config.settings.ops_host}:{port}", port)
         try:
             super().target(sockets)
@@ -73,6 +83,18 @@ def run_workers(settings: Settings, workers: int, targets: Path, make: MakeServe
         multiprocess.Multiprocess(config, [listener]).run()
     finally:
         listener.close()
+
+
+def _end_with_supervisor(drain_s: float) -> None:
+    """Waits for the supervisor's end, however it comes, and ends this process: nobody else would."""
+    supervisor = processes.parent_process()
+    if supervisor is None:
+        return
+    supervisor.join()
+    log.warning("the supervisor is gone", drain_s=drain_s)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(drain_s + LAST_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _own_listener(settings: Settings, workers: int) -> socket.socket:

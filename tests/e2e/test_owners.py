@@ -22,12 +22,13 @@ from agent.ledger.database import create_engine
 from agent.ledger.tables import charges, memory_events, sessions, turns
 from tests.support.databases import PostgresServer
 from tests.support.paths import ROOT
-from tests.support.replicas import Returning, dial_to, environment, free_ports, running_replicas
+from tests.support.replicas import Returning, dial_to, environment, free_ports, long_calls, running_replicas
 from tests.support.websocket_client import START, ending, say, until
 
 KILLS = int(os.environ.get("KILLS", "1"))
 CALLS = int(os.environ.get("KILL_CALLS", "4"))
 LEASE_S = 2
+PAUSE_S = 0.0 if KILLS < 10 else 1.0  # of a caller between two turns
 SLOW_S = 60.0  # several processes start and work beside the tests
 
 pytestmark = pytest.mark.slow
@@ -105,12 +106,17 @@ async def test_a_reply_that_a_killed_process_owed_is_given_by_another_one(
     assert (await rows(url, sessions))[0].outcome in ("vanished", "drained")
 
 
+@pytest.mark.timeout(600 + 60 * KILLS)
 async def test_kill_9_under_calls_loses_no_finished_turn_and_every_caller_goes_on(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     url, done = postgres.new_database(), asyncio.Event()
-    async with running_replicas(2, url, tmp_path, session_lease_s=LEASE_S, resume_grace_s=5) as replicas:
-        callers = [Returning([replica.url for replica in replicas], seed) for seed in range(CALLS)]
+    budgets = long_calls(tmp_path)
+    async with running_replicas(
+        2, url, tmp_path, session_lease_s=LEASE_S, resume_grace_s=5, budgets_file=budgets
+    ) as replicas:
+        urls = [replica.url for replica in replicas]
+        callers = [Returning(urls, seed, pause_s=PAUSE_S) for seed in range(CALLS)]
         async with asyncio.TaskGroup() as group:
             for caller in callers:
                 group.create_task(caller.talk(done))
@@ -120,21 +126,21 @@ async def test_kill_9_under_calls_loses_no_finished_turn_and_every_caller_goes_o
                 victim.signal(signal.SIGKILL)
                 await victim.ended()
                 await victim.start()
+                sys.stderr.write(f"kill {kill + 1}: {sum(len(caller.told) for caller in callers)} turns\n")
             done.set()
         stored = Counter((row.session_id, row.turn) for row in await rows(url, turns))
         for replica in replicas:
             replica.signal(signal.SIGTERM)
             await replica.ended()
     told = [(caller.session_id, turn) for caller in callers for turn in caller.told]
-    assert [fault for caller in callers for fault in caller.faults] == []
+    ends = Counter(row.outcome for row in await rows(url, sessions))
+    assert ([fault for caller in callers for fault in caller.faults], ends) == ([], {"completed": CALLS})
     assert len(told) == len(set(told)), "no number was given twice"
     assert set(told) - set(stored) == set(), "a finished turn is lost"
     assert max(stored.values()) == 1
     for caller in callers:
         numbers = sorted(turn for session_id, turn in stored if session_id == caller.session_id)
         assert numbers == list(range(1, len(numbers) + 1)), "no number is left out"
-    ends = Counter(row.outcome for row in await rows(url, sessions))
-    assert ends == {"completed": CALLS}
     waits = [wait for caller in callers for wait in caller.silences]
     assert len(waits) >= KILLS
     figures = {"kills": KILLS, "calls": CALLS, "turns": len(told), "returns": len(waits), "longest_s": max(waits)}

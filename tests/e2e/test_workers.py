@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.databases import PostgresServer
 from tests.support.paths import ROOT
-from tests.support.replicas import Replica, Returning, environment, free_ports
+from tests.support.replicas import Replica, Returning, dial_to, environment, free_ports
+from tests.support.websocket_client import START, ending, until
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
-pytestmark = [pytest.mark.slow, pytest.mark.deploy]
+pytestmark = pytest.mark.slow
 
 
+@pytest.mark.deploy
 async def test_workers_share_a_port_have_their_own_metrics_and_are_replaced_without_a_lost_call(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
@@ -88,12 +94,41 @@ def _files(targets: Path) -> dict[str, str]:
 
 def _listener(port: int) -> int:
     """The process that listens on a port."""
-    import psutil
-
     for one in psutil.net_connections("tcp"):
         if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port and one.pid is not None:
             return one.pid
     return -1
+
+
+async def test_the_processes_of_a_supervisor_that_is_killed_drain_and_end(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    [port, ops_port] = free_ports(2)
+    async with run_sandbox(SandboxOptions(port=0, profile="instant")) as sandbox:
+        given = environment(postgres.new_database(), sandbox.url, port, ops_port)
+        service = Replica(given, port, ops_port, tmp_path / "log", ("--workers", "2", "--targets", str(tmp_path / "t")))
+        await service.start()
+        assert service.process is not None
+        family = psutil.Process(service.process.pid).children(recursive=True)
+        try:
+            async with asyncio.timeout(120):
+                await _until(tmp_path / "t", lambda found: len(found) == 2)
+            async with dial_to(service.url, await Returning([service.url], 1).token(random.Random(1))) as line:
+                await line.send(START)
+                await until(line, "session.ready", 60)
+                service.signal(signal.SIGKILL)
+                assert (await ending(line))[1] == 1001, "the caller is told to go elsewhere"
+            await asyncio.to_thread(psutil.wait_procs, family, timeout=60)
+            assert [one for one in family if one.is_running()] == []
+            assert list((tmp_path / "t").glob("*.json")) == []
+            with socket.socket() as next_one:
+                next_one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                next_one.bind(("127.0.0.1", port))
+                next_one.listen(1)
+        finally:
+            for one in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
 
 
 async def test_several_processes_on_one_sqlite_file_are_refused(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 
@@ -63,6 +66,16 @@ class PostgresServer:
 
     def stop(self) -> None:
         self.run("pg_ctl", "-D", str(self.directory / "data"), "-w", "-m", "immediate", "stop")
+
+    def freeze(self, *, thaw: bool = False) -> None:
+        """Suspends all of its processes: connections stay open, and nothing answers any more."""
+        first = psutil.Process(int((self.directory / "data" / "postmaster.pid").read_text().split()[0]))
+        for process in [first, *first.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT if thaw else signal.SIGSTOP)
+
+    def sql(self, statement: str) -> None:
+        self.run("psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "test", "-d", "postgres", "-c", statement)
 
     def new_database(self) -> str:
         self._databases += 1

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.typing import Subprotocol
 
+from agent.budgets import DEFAULT_FILE
 from tests.support.paths import ROOT
 from tests.support.websocket_client import START
 from voice_sandbox.server import run_sandbox
@@ -84,6 +86,16 @@ def free_ports(count: int) -> list[int]:
     finally:
         for one in held:
             one.close()
+
+
+def long_calls(folder: Path) -> Path:
+    """Budgets for strangers who talk for as long as a test likes."""
+    file = folder / "budgets.toml"
+    shipped = DEFAULT_FILE.read_text()
+    dear = re.sub(r"^(\w+_(?:day|hour)_usd|session_usd) = \d.*$", r"\1 = 1000", shipped, flags=re.MULTILINE)
+    head, mark, objectives = dear.partition("[tiers.free]")
+    file.write_text(head + mark + shipped.partition("[tiers.free]")[2] if objectives else dear)
+    return file
 
 
 def environment(url: str, sandbox_url: str, port: int, ops_port: int, **settings: object) -> dict[str, str]:
@@ -157,12 +169,14 @@ class Returning:
 
     def __post_init__(self) -> None:
         self._finished = asyncio.Event()
+        self._answer = "nothing was answered"  # to the last `start`
 
     async def finished_a_turn(self) -> None:
-        """Waits for the end of one more turn."""
+        """Waits for the end of one more turn; fails with what went wrong for this caller."""
         self._finished.clear()
         async with asyncio.timeout(120):
             await self._finished.wait()
+        assert self.faults == [], self.faults
 
     async def talk(self, done: asyncio.Event) -> None:
         """Talks until `done`, and hangs up."""
@@ -172,7 +186,8 @@ class Returning:
         loop = asyncio.get_running_loop()
         while True:
             if lost_at is not None and loop.time() - lost_at > 60:
-                self.faults.append("a caller could not come back for a minute")
+                self.faults.append(f"a caller could not come back for a minute: {self._answer}")
+                self._finished.set()
                 return
             try:
                 async with dial_to(chosen.choice(self.urls), token, **self.options) as line:
@@ -206,6 +221,7 @@ class Returning:
         await line.send(START)
         async with asyncio.timeout(10):
             message = json.loads(await line.recv())
+        self._answer = message.get("code", message["type"])
         return message if message["type"] == "session.ready" else None
 
     async def _turns(self, line: ClientConnection, done: asyncio.Event) -> None:

@@ -70,6 +70,48 @@ async def test_a_database_that_is_down_never_stops_a_call(
         assert [row["turn"] for row in await stack.rows(turns)] == [*range(1, 52), 200]
 
 
+def _read_only(postgres: PostgresServer, url: str, *, back: bool = False) -> None:
+    """As a replica is before it is promoted."""
+    name = url.rpartition("/")[2]
+    postgres.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = {'off' if back else 'on'}")
+    postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+@pytest.mark.parametrize("kind", ["frozen", "read only", "connections cut"])
+async def test_whatever_a_failover_looks_like_no_finished_turn_is_lost(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(ledger_module, "_LAST_RETRY_S", 0.2)
+    monkeypatch.setattr(ledger_module, "_COMMIT_S", 1.0)
+    stack = LedgerSetup(url := postgres.new_database())
+    async with stack.ledger:
+        stack.sinks.handle(SessionStarted(session()))
+        stack.sinks.handle(TurnFinished(session(), turn(1)))
+        assert await stack.ledger.flush_turn("s1", 1, timeout_s=20)
+        match kind:
+            case "frozen":
+                postgres.freeze()
+            case "read only":
+                await asyncio.to_thread(_read_only, postgres, url)
+            case _:
+                postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname <> 'postgres'")
+        try:
+            for number in range(2, 12):
+                stack.sinks.handle(TurnFinished(session(), turn(number)))
+            if kind != "connections cut":  # which is mended at the next try
+                await until_reachable(stack, expected=False)
+        finally:
+            postgres.freeze(thaw=True)
+        if kind == "read only":
+            await asyncio.to_thread(_read_only, postgres, url, back=True)
+        stack.sinks.handle(TurnFinished(session(), turn(12)))
+        async with asyncio.timeout(30):
+            while not await stack.ledger.flush_turn("s1", 12):  # noqa: ASYNC110  (each try is told at once)
+                await asyncio.sleep(0.05)
+        assert [row["turn"] for row in await stack.rows(turns)] == list(range(1, 13))
+        assert stack.sample("ledger_dropped_total", table="turns") == 0
+
+
 async def test_a_service_starts_while_its_database_is_down(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

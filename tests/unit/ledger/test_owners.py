@@ -159,6 +159,45 @@ async def test_without_its_database_a_process_gives_sessions_back_until_its_leas
         assert await one.history.holds("call-0001", 1)
 
 
+async def test_a_subject_has_one_live_session_in_all_processes_the_one_that_was_opened_last(
+    postgres: PostgresServer,
+) -> None:
+    url = postgres.new_database()
+    async with replica(url) as one, replica(url) as other, replica(url) as third:
+        await one.begins(session("call-0001", subject="ada"))
+        await one.begins(session("call-0002", subject="bob"))
+        await one.look()
+        await other.begins(session("call-0003", subject="ada"))
+        await other.look()
+        await one.look()
+        assert (one.lost, other.lost) == ([("call-0001", SessionOutcome.REPLACED)], [])
+        one.sink.handle(TurnFinished(session("call-0001", subject="ada"), turn(1)))
+        assert await one.ledger.flush(20)
+        assert one.fenced("turns") == 0, "it ends by itself, and what was finished is kept"
+
+        await third.takes("call-0001")  # its client comes back: the older session is the newer call
+        await third.look()
+        await other.look()
+        assert (other.lost, third.lost) == ([("call-0003", SessionOutcome.REPLACED)], [])
+
+
+async def test_a_newer_session_that_has_ended_or_whose_process_is_gone_replaces_nothing(
+    postgres: PostgresServer,
+) -> None:
+    url = postgres.new_database()
+    async with replica(url) as one, replica(url) as other:
+        await one.begins(session("call-0001", subject="ada"))
+        await one.begins(session("call-0002", subject="bob"))
+        await other.begins(session("call-0003", subject="ada"))
+        other.sink.handle(SessionEnded(session("call-0003", subject="ada"), SessionOutcome.COMPLETED, 1.0, 0, 0))
+        await other.begins(session("call-0004", subject="bob"))
+        async with one.ledger.engine.begin() as connection:
+            gone = {"lease_until": utc_now() - timedelta(seconds=1)}
+            await connection.execute(update(sessions).where(sessions.c.id == "call-0004").values(gone))
+        await one.look()
+        assert one.lost == []
+
+
 async def test_a_session_whose_process_is_gone_ends_as_crashed_and_can_still_be_resumed(database_url: str) -> None:
     who = session("call-0001")
     async with replica(database_url) as gone, replica(database_url) as other:

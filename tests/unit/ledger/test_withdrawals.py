@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from sqlalchemy import event
+
 from agent.billing.pricing import utc_now
 from agent.ledger.ledger import Ledger
 from agent.ledger.retention import forget, revoke
@@ -40,7 +42,7 @@ async def test_calls_of_a_forgotten_caller_and_revoked_calls_end(database_url: s
             ("other-01", "bob", now),
             ("later-01", WHO, now + timedelta(minutes=1)),  # a new call is a new call
         )
-        watch = WithdrawalWatch(ledger, running.end_where)
+        watch = WithdrawalWatch(ledger, running.end_where, lambda: len(running.calls))
         await watch.look()
         assert running.ended == []
         LedgerSink(ledger).handle(SessionStarted(session("stored-01", subject=WHO)))
@@ -49,3 +51,17 @@ async def test_calls_of_a_forgotten_caller_and_revoked_calls_end(database_url: s
         await revoke(ledger.engine, "revoked-01")
         await watch.look()
         assert running.ended == ["stored-01", "unstored-01", "revoked-01"]
+
+
+async def test_without_a_call_nothing_is_read_and_nothing_is_missed_later(database_url: str) -> None:
+    async with Ledger(database_url, Metrics()) as ledger:
+        await ledger.migrated.wait()
+        running, asked = Running(), []
+        event.listen(ledger.engine.sync_engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+        watch = WithdrawalWatch(ledger, running.end_where, lambda: len(running.calls))
+        await watch.look()
+        assert asked == []
+        running.calls = (("begun-01", WHO, utc_now()),)
+        await forget(ledger.engine, WHO)
+        await watch.look()
+        assert running.ended == ["begun-01"]

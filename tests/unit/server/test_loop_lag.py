@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
+import pytest
+
 from agent.budgets import Tier
+from agent.server import loop_lag
 from agent.server.loop_lag import LoopLag
 from agent.session.admission import Admission
 from agent.session.claims import Claims
@@ -22,6 +28,27 @@ async def test_one_stumble_is_not_overload_and_two_late_seconds_are() -> None:
     assert lag.seconds == 0.4
     lag.note(0.001)
     assert lag.seconds == 0.001
+
+
+async def test_the_longest_delay_of_a_second_is_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_lag, "TICKS", 2)
+    metrics = Metrics()
+    lag, told = LoopLag(metrics), asyncio.Event()
+    note = lag.note
+
+    def tell(worst: float) -> None:
+        note(worst)
+        told.set()
+
+    monkeypatch.setattr(lag, "note", tell)
+    async with lag.watched():
+        time.sleep(0.2)  # noqa: ASYNC251  this is what it is about
+        await told.wait()
+    shown = metrics.registry.get_sample_value("voice_agent_event_loop_lag_seconds")
+    assert shown is not None and 0.1 < shown < 5
+    told.clear()
+    await asyncio.sleep(3 * loop_lag.TICK_S)
+    assert not told.is_set(), "nothing ticks after the server"
 
 
 def test_free_callers_are_refused_before_premium_ones_and_told_when_to_come_back() -> None:

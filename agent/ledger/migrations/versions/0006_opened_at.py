@@ -1,0 +1,23 @@
+"""When the owner that a session has opened it: of two sessions of one subject the one opened last is the live one.
+
+Revision: 0006, after 0005. The column may be empty, so that replicas of the release before go on writing.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from advanced_alchemy.types import DateTimeUTC
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("sessions", sa.Column("opened_at", DateTimeUTC(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("sessions", "opened_at")
