@@ -12,6 +12,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ HERE = Path(__file__).parent
 CASES, PHRASINGS = HERE / "note_cases.toml", HERE / "status_phrasings.toml"
 THIRD = HERE / "note_cases_third.toml"  # written after the rules, first run after them
 FOURTH = HERE / "note_cases_fourth.toml"  # in five more subjects, first run after that
+FIFTH = HERE / "note_cases_fifth.toml"  # in five more, by somebody who had not read the rules, first run after that
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 FILLER = HERE / "backref_templates.toml"
 OTHER_TURNS = 40
-PHRASING_PARTS = ("dev", "held_out", "second", "third")
+PHRASING_PARTS = ("dev", "held_out", "second", "third", "fourth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class NoteCase:
     false: tuple[tuple[str, ...], ...]
     claims: tuple[Claim, ...]
     held_out: bool = False
+    wrong: tuple[Claim, ...] = ()
 
 
 def own_cases(path: Path = CASES) -> Iterator[NoteCase]:
@@ -66,6 +69,7 @@ def _case(name: str, scenario: dict[str, Any], words: dict[str, Any], *, held_ou
         tuple(tuple(_plain(part, words) for part in parts) for parts in scenario["false"]),
         tuple(claim_of(_plain(line, words)) for line in scenario["facts"]),
         held_out,
+        tuple(claim_of(_plain(line, words)) for line in scenario.get("wrong", ())),
     )
 
 
@@ -194,6 +198,9 @@ def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim, tuple[Claim, ...]
         ]
         if later:
             yield "stale", claim, case.claims
+    for claim in case.wrong:
+        yield "written by hand", claim, ()
+        yield "written by hand", claim, case.claims
     yield from _unsupported(case, things or ["call"])
 
 
@@ -253,9 +260,10 @@ def phrasings(part: str, path: Path = PHRASINGS) -> Iterator[tuple[str, str]]:
     """(form, answer) of every phrasing with every pair; the form `confirmed` is the one that does confirm."""
     declared = tomllib.loads(path.read_text(encoding="utf-8"))
     forms = {**declared[part], "confirmed": declared["confirmed"][part]}
+    pairs = forms.pop("pairs", declared["pairs"])
     for form, texts in forms.items():
         for text in texts:
-            for thing, done in declared["pairs"]:
+            for thing, done in pairs:
                 words = {"thing": thing, "Thing": thing[0].upper() + thing[1:], "done": done}
                 yield form, text.format(**words)
 
@@ -268,10 +276,16 @@ def asserted(answer: str, question: str = "What about it?") -> bool:
     return bool(call.graph.states)
 
 
+@cache
+def _all_pairs() -> tuple[tuple[str, str], ...]:
+    declared = tomllib.loads(PHRASINGS.read_text(encoding="utf-8"))
+    pairs = [declared["pairs"], *(declared[part].get("pairs", []) for part in PHRASING_PARTS)]
+    return tuple((thing, done) for part in pairs for thing, done in part)
+
+
 def believed(answer: str) -> bool:
     """Whether a claimed status made of the words of an answer is taken."""
-    declared = tomllib.loads(PHRASINGS.read_text(encoding="utf-8"))
-    for thing, done in declared["pairs"]:
+    for thing, done in _all_pairs():
         if thing in answer.casefold() and done in answer:
             call = Conversation()
             call.heard("What about it?")

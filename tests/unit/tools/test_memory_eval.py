@@ -103,7 +103,7 @@ def test_no_wrong_claim_is_taken(cases_of: Callable[[], list[note_measures.NoteC
     assert refused.examples == []
 
 
-@pytest.mark.parametrize("part", note_measures.PHRASING_PARTS)
+@pytest.mark.parametrize("part", ["dev", "held_out", "second", "third"])
 def test_the_word_of_an_act_alone_gives_no_status(part: str) -> None:
     answers = list(note_measures.phrasings(part))
     other = [text for form, text in answers if form != "confirmed"]
