@@ -25,10 +25,11 @@ CASES, PHRASINGS = HERE / "note_cases.toml", HERE / "status_phrasings.toml"
 THIRD = HERE / "note_cases_third.toml"  # written after the rules, first run after them
 FOURTH = HERE / "note_cases_fourth.toml"  # in five more subjects, first run after that
 FIFTH = HERE / "note_cases_fifth.toml"  # in five more, by somebody who had not read the rules, first run after that
+SIXTH = HERE / "note_cases_sixth.toml"  # a small one, after the rules were mended with the fifth
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 FILLER = HERE / "backref_templates.toml"
 OTHER_TURNS = 40
-PHRASING_PARTS = ("dev", "held_out", "second", "third", "fourth")
+PHRASING_PARTS = ("dev", "held_out", "second", "third", "fourth", "fifth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class NoteCase:
     claims: tuple[Claim, ...]
     held_out: bool = False
     wrong: tuple[Claim, ...] = ()
+    either: tuple[Claim, ...] = ()
 
 
 def own_cases(path: Path = CASES) -> Iterator[NoteCase]:
@@ -70,6 +72,7 @@ def _case(name: str, scenario: dict[str, Any], words: dict[str, Any], *, held_ou
         tuple(claim_of(_plain(line, words)) for line in scenario["facts"]),
         held_out,
         tuple(claim_of(_plain(line, words)) for line in scenario.get("wrong", ())),
+        tuple(claim_of(line) for line in scenario.get("either", ())),
     )
 
 
@@ -173,6 +176,9 @@ def holding_lines(notes: str) -> list[str]:
     return lines
 
 
+ALONE = "swapped, alone"
+"""A value of another thing, in an answer of the model that names no other: nothing stands beside it to compare."""
+
 # Wrong claims, made from the right ones of the same calls.
 
 
@@ -192,7 +198,10 @@ def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim, tuple[Claim, ...]
         for thing in things:
             if thing != claim.thing and (thing, claim.value.casefold()) not in right and not _names(claim.value, thing):
                 swapped = Claim(thing, claim.attribute, claim.value, claim.turn, claim.by)
+                if swapped in case.either:
+                    continue
                 yield "swapped", swapped, tuple(c for c in case.claims if c.turn <= claim.turn)
+                yield ALONE, swapped, ()
         later = [
             c for c in case.claims if c.thing == claim.thing and c.attribute == claim.attribute and c.turn > claim.turn
         ]
@@ -238,6 +247,11 @@ class Refused:
     tried: Counter[str] = field(default_factory=Counter[str])
     taken: Counter[str] = field(default_factory=Counter[str])
     examples: list[str] = field(default_factory=list[str])
+
+    def share(self, *, alone: bool) -> str:
+        """ "2 of 300": how many were taken, of those that name a thing as the only one of a call, or of the others."""
+        kinds = [kind for kind in self.tried if (kind == ALONE) is alone]
+        return f"{sum(self.taken[kind] for kind in kinds)} of {sum(self.tried[kind] for kind in kinds)}"
 
 
 def refusals(cases: Sequence[NoteCase]) -> Refused:
