@@ -24,6 +24,7 @@ from agent.memory.sentences import (
     sentences,
     supposes,
 )
+from agent.memory.ties import goes_on
 from agent.memory.values import Value, values_in
 from agent.memory.words import stem
 
@@ -105,7 +106,7 @@ def _only_points(text: str, flows: Flows) -> bool:
 
 
 def _adds(text: str, act: Act, answer: str, end: int) -> bool:
-    if not _plain(text):
+    if not _plain(text) or not goes_on(text, act.text):
         return False
     return end - act.start <= MAX_ACT and any(value.kind in _TELLING for value in values_in(text))
 

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from typing import Protocol
 
 from agent.memory.flows import Flows
+from agent.memory.mentions import Head, head_of, is_foreign, named_in, root, vocabulary
+from agent.memory.naming import (
+    GENERIC,
+    SELF_NAMED,
+    bridges_to,
+    forms_said,
+    in_passing,
+    named_by_now,
+    named_first,
+    numbers_another,
+    stems,
+    utterance_of,
+)
 from agent.memory.nodes import STATUS, Graph, Question, Speaker, State
 from agent.memory.sentences import clauses, sentences
+from agent.memory.ties import asks_of_another, is_plural, left_for, rivals, tied
 from agent.memory.words import content_stems, words_of
 from agent.memory.words import stem as stem_of
 
-_CODE = re.compile(r"\b[A-Za-z]{1,5}-?\d[\w-]*|\b\d+-\d[\w-]*")
 _TOTAL = re.compile(
     r"\b(?:that (?:makes|comes to|leaves)|in total|in all|altogether|all together|the (?:new )?total)\b", re.IGNORECASE
 )
@@ -20,90 +33,149 @@ _TOGETHER = re.compile(
     r"\b(?:all(?: of (?:it|them))?|both|everything|each|together|the (?:two|three|four|five|six|whole|lot))\b",
     re.IGNORECASE,
 )
-_SELF_NAMED = re.compile(r"^(?:your|my|own|the caller's)\b", re.IGNORECASE)
 _SELF_SAID: Mapping[Speaker, re.Pattern[str]] = {
     "agent": re.compile(r"\b(?:you|yours)\b", re.IGNORECASE),
     "caller": re.compile(r"\b(?:mine|myself)\b", re.IGNORECASE),
 }
 _SHIFTS = re.compile(
-    r"^(?:\w+[,.!]? )?(?:and|also|what about|how about)\b[^?]*\b(?:the|my|our|your|another|a|an) \w+[^?]*[?]",
+    r"^(?:\w+[,.!]? )?(?:and|also|what about|how about)\b[^?]*?\b((?:the|my|our|your|another|a|an) \w+)[^?]*[?]",
     re.IGNORECASE,
 )
 _POINTS_BACK = re.compile(
     r"\b(?:it|its|it's|that|this|them|they|these|those|he|him|his|she|her|hers|there|same)\b", re.IGNORECASE
 )
-_PLACING = frozenset({"to", "at", "in", "on", "from", "with", "near", "beside"})
+_PLACING = frozenset({"to", "at", "in", "on", "from", "with", "near", "beside", "of"})
 _WHOLES = frozenset(content_stems("order bill invoice booking basket cart purchase receipt total account"))
 _LOOK_BACK = 6  # utterances
 
 
+class LeadsOff(Protocol):
+    """Whether a clause of `side` is about something else; `here`: in the value's own utterance."""
+
+    def __call__(self, side: Speaker, text: str, *, here: bool) -> bool: ...
+
+
 def belongs(
-    graph: Graph, flows: Flows, question: Question, by: Speaker, span: tuple[int, int], thing: str, names: Sequence[str]
+    graph: Graph,
+    flows: Flows,
+    question: Question,
+    by: Speaker,
+    span: tuple[int, int],
+    thing: str,
+    names: Sequence[str],
+    attribute: str = "",
 ) -> bool:
     """Whether the words at `span` of what `by` said in a turn are about `thing`.
 
-    The clause of the value is asked first, then the ones before it, back to six utterances: the first that has words of
-    some thing decides. Without any, the value is the thing's only when the call has no other thing.
+    The clause of the value is asked first: a name at its head that is not the thing's rules it out. Then the ones
+    before it, back to six utterances: the first that names some thing decides, and one that is about something that
+    nobody has noted ends the search.
     """
-    acts = [state for state in graph.states if _nameless_act(state) and not _begun_with(graph, state, thing)]
     own, others = _words(graph, thing, names, flows)
-    for state in acts:
-        if _holds(graph, state, question, by, span):
+    for state in graph.states:
+        if _nameless_act(state) and not _begun_with(graph, state, thing) and _holds(graph, state, question, by, span):
             return False
     _, clause = next(_backwards(graph, question, by, span), (by, ""))
     every_name = tuple(dict.fromkeys((*names, *_names(graph))))
-    if _TOTAL.search(clause) and (len(every_name) > 1 or sum(state.merged is None for state in graph.states) > 1):
+
+    def bridges(head: Head) -> bool:
+        return by == "agent" and bridges_to(graph, question, thing, head)
+
+    if not tied(utterance_of(question, by), span, thing, own, attribute, flows, bridges):
+        return False
+    if attribute != STATUS and numbers_another(graph, utterance_of(question, by), span, thing, every_name):
+        return False
+    if not named_by_now(graph, question, by, span[1], thing):
+        return False
+    whole = named_in(thing, clause) == "whole"
+    if whole and named_first(clause, thing, every_name):
+        return True
+    several = len(every_name) > 1 or sum(state.merged is None for state in graph.states) > 1
+    if not whole and several and _TOTAL.search(clause):
         return _is_whole(thing, every_name)  # "that makes $61": of the whole, whatever was named last
-    if not others:
-        return not _shifted(graph, question, by, span, thing)
     called, others_called = _words(Graph(), thing, every_name, flows)
-    if _TOGETHER.search(clause) and called & _said(_sentence(question, by, span)):
+    if _TOGETHER.search(clause) and called & forms_said(_sentence(question, by, span)):
         return True  # "pitch 9 for you and pitch 10 for Nils, both from Monday"
-    if not called:
+    if others and not called:
         return _named_alone(graph, question, by, span, thing, every_name, others_called)
-    for side, text in _backwards(graph, question, by, span):
-        said = _said(text)
-        for mine, theirs in ((called, others_called), (own, others)):  # names tell more than the values held so far
+    value = frozenset[str]() if attribute == STATUS else forms_said(utterance_of(question, by)[span[0] : span[1]])
+
+    def leads_off(side: Speaker, text: str, *, here: bool) -> bool:
+        if here and left_for(utterance_of(question, by), span, text, vocabulary(thing) | own, flows):
+            return True
+        if side == "caller" and asks_of_another(text, vocabulary(thing) | own, stems(attribute)):
+            return True
+        return rivals(text, thing, own, attribute, bridges)
+
+    return _named_last(
+        graph, question, by, span, thing, every_name, (called, others_called), (own, others), leads_off, value
+    )
+
+
+def _named_last(
+    graph: Graph,
+    question: Question,
+    by: Speaker,
+    span: tuple[int, int],
+    thing: str,
+    every_name: Sequence[str],
+    called: tuple[frozenset[str], list[frozenset[str]]],
+    held: tuple[frozenset[str], list[frozenset[str]]],
+    leads_off: LeadsOff,
+    own_words: frozenset[str],
+) -> bool:
+    """Whether the nearest clause that names some thing, from the value's own backwards, names this one."""
+    turned, last = 0, by
+    for place, (side, text) in enumerate(_backwards(graph, question, by, span)):
+        turned, last = turned + (side != last), side
+        if turned > 1 and is_foreign(utterance_of(question, by)):
+            return False  # heads of clauses are English: in other words a thing is named here or just before
+        said = forms_said(text)
+        told = named_in(thing, text)
+        if told == "other" and place:
+            return False
+        if told == "whole" and place and named_first(text, thing, every_name):
+            return side == "caller" or not in_passing(text, thing)
+        for mine, theirs in (called, held):  # names tell more than the values held so far
+            if theirs is held[1] and not place:
+                said = said - own_words
             hits, other_hits = len(said & mine), max((len(said & words) for words in theirs), default=0)
             if hits or other_hits:
-                return bool(hits) and (hits > other_hits or (hits == other_hits and not _aside(text, mine, theirs)))
+                return hits > 0 and hits >= other_hits and not _aside(text, mine, theirs)
+        if told:
+            return True
         if side == "caller" and _shifts(text):
             return False
         if _SELF_SAID[side].search(text):
-            to_self = [name for name in every_name if _SELF_NAMED.search(name)]
+            to_self = [name for name in every_name if SELF_NAMED.search(name)]
             if to_self:
                 return to_self == [thing]
         if _TOGETHER.search(text):
-            return _is_whole(thing, every_name)
-    return False
+            return len(every_name) == 1 or _is_whole(thing, every_name)
+        if place and leads_off(side, text, here=not turned):
+            return False
+    return len(every_name) == 1 and not held[1]
 
 
 def _shifts(text: str) -> bool:
     """Whether the caller goes on to something else than what was named before ("And is the date in your calendar?")."""
-    return bool(_SHIFTS.search(text)) and not _POINTS_BACK.search(text) and bool(_stems(text) - _GENERIC)
-
-
-def _shifted(graph: Graph, question: Question, by: Speaker, span: tuple[int, int], thing: str) -> bool:
-    """Whether the caller went on to something else since the only thing of a call was named."""
-    key = _stems(thing) - _GENERIC
-    for side, text in _backwards(graph, question, by, span):
-        if not key or key & _stems(text):
-            return False
-        if side == "caller" and _shifts(text):
-            return True
-    return False
+    found = _SHIFTS.search(text)
+    if found is None or _POINTS_BACK.search(text) or not stems(text) - GENERIC:
+        return False
+    return head_of(text[found.start(1) :]).kind == "named"
 
 
 def _sentence(question: Question, by: Speaker, span: tuple[int, int]) -> str:
-    words = question.text if by == "caller" else question.answer or ""
-    return " ".join(one.text for one in sentences(words) if one.start < span[1] and span[0] < one.end)
+    return " ".join(
+        one.text for one in sentences(utterance_of(question, by)) if one.start < span[1] and span[0] < one.end
+    )
 
 
 def _aside(text: str, mine: frozenset[str], theirs: Sequence[frozenset[str]]) -> bool:
     """Whether another thing is what a clause is about, and this one only its place ("wood is brought to pitch 30")."""
     words = words_of(text)
-    places = [place for place, word in enumerate(words) if _said(word) & mine]
-    other = [place for place, word in enumerate(words) if any(_said(word) & held for held in theirs)]
+    places = [place for place, word in enumerate(words) if forms_said(word) & mine]
+    other = [place for place, word in enumerate(words) if any(forms_said(word) & held for held in theirs)]
     return bool(places) and bool(other) and other[0] < places[0] and words[places[0] - 1] in _PLACING
 
 
@@ -112,13 +184,8 @@ def _is_whole(thing: str, names: Sequence[str]) -> bool:
 
     "cakes" beside "plum cake"; "the twins"; the order or bill itself.
     """
-    wholes = [name for name in names if set(content_stems(name)) & _WHOLES] or list(filter(_plural, names))
+    wholes = [name for name in names if set(content_stems(name)) & _WHOLES] or list(filter(is_plural, names))
     return [name.casefold() for name in wholes] == [thing.casefold()]
-
-
-def _plural(name: str) -> bool:
-    last = name.casefold().split()[-1]
-    return last.endswith("s") and not last.endswith(("ss", "'s"))
 
 
 def _named_alone(
@@ -131,15 +198,15 @@ def _named_alone(
     others: Sequence[frozenset[str]],
 ) -> bool:
     """Whether a thing whose every word is in another's name too ("room" beside "room 5") is the one named last."""
-    key = _stems(thing) - _GENERIC
+    key = stems(thing) - GENERIC
     for side, text in _backwards(graph, question, by, span):
-        said = _said(text)
-        if any(said & words for words in others):
+        said = forms_said(text)
+        if any(said & words for words in others) or named_in(thing, text) == "other":
             return False
-        if _SELF_NAMED.search(thing) and _SELF_SAID[side].search(text):
+        if SELF_NAMED.search(thing) and _SELF_SAID[side].search(text):
             return True
         if said & key:
-            return not _SELF_NAMED.search(thing)
+            return not SELF_NAMED.search(thing)
         if _TOGETHER.search(text):
             return _is_whole(thing, names)
     return False
@@ -162,15 +229,15 @@ def _holds(graph: Graph, state: State, question: Question, by: Speaker, span: tu
 def _begun_with(graph: Graph, state: State, thing: str) -> bool:
     """Whether a name's rarest word was said in the turns that led to an act, back to the act before it."""
     told = state.slot(STATUS)
-    key = _stems(thing) - _GENERIC
+    key = stems(thing) - GENERIC
     if told is None or not key:
         return True
     before = (slot.turn for other in graph.states if other is not state for slot in other.slots if slot.name == STATUS)
     first = max((turn for turn in before if turn < told.turn), default=-1) + 1
-    said = [_stems(f"{question.text} {question.answer or ''}") for question in graph.questions]
+    said = [stems(f"{question.text} {question.answer or ''}") for question in graph.questions]
     rarest = min(sorted(key), key=lambda word: sum(word in words for words in said) or len(said) + 1)
     led = (graph.question(turn) for turn in range(first, told.turn + 1))
-    return any(q is not None and rarest in _stems(f"{q.text} {q.answer or ''}") for q in led)
+    return any(q is not None and rarest in stems(f"{q.text} {q.answer or ''}") for q in led)
 
 
 def _names(graph: Graph) -> list[str]:
@@ -180,11 +247,11 @@ def _names(graph: Graph) -> list[str]:
 def _words(graph: Graph, thing: str, names: Sequence[str], flows: Flows) -> tuple[frozenset[str], list[frozenset[str]]]:
     """The stems that tell a thing from every other, and those of each other thing that tell it from this one."""
     key = thing.casefold()
-    told: dict[str, set[str]] = {name.casefold(): set(_stems(name)) for name in (thing, *names)}
+    told: dict[str, set[str]] = {name.casefold(): set(stems(name)) for name in (thing, *names)}
     for state in graph.states:
         if state.merged is None and state.name:
             told.setdefault(state.name.casefold(), set()).update(_told(state))
-    dull = _GENERIC | {_root(stem_of(word)) for word in flows.acts}
+    dull = GENERIC | {root(stem_of(word)) for word in flows.acts}
     named = {name.casefold(): name for name in (thing, *names)}
     told = {name: words - dull or _forms_of(named.get(name, name)) for name, words in told.items()}
     own = told.pop(key)
@@ -195,12 +262,12 @@ def _words(graph: Graph, thing: str, names: Sequence[str], flows: Flows) -> tupl
 
 def _forms_of(name: str) -> set[str]:
     """The words of a name that has no others than those of acts: "enrolment", which "is enrolled" does not name."""
-    return {f"={_root(stem)}" for stem in content_stems(name)}
+    return {f"={root(stem)}" for stem in content_stems(name)}
 
 
 def _told(state: State) -> set[str]:
     held = " ".join([state.name, *(slot.value for slot in state.slots)])
-    return set(_stems(held))
+    return {word for word in stems(held) if len(word) > 1} | set(stems(state.name))
 
 
 def _backwards(graph: Graph, question: Question, by: Speaker, span: tuple[int, int]) -> Iterator[tuple[Speaker, str]]:
@@ -220,28 +287,6 @@ def _backwards(graph: Graph, question: Question, by: Speaker, span: tuple[int, i
         before = graph.question(turn)
         if before is None:
             return
-        yield side, before.text if side == "caller" else before.answer or ""
+        for sentence in reversed(sentences(before.text if side == "caller" else before.answer or "")):
+            yield side, sentence.text
         left -= 1
-
-
-@lru_cache(maxsize=2_000)
-def _stems(text: str) -> frozenset[str]:
-    whole = _CODE.sub(lambda found: found.group().replace("-", ""), text)  # "LF-300" and "LF-301" share nothing
-    return frozenset(_root(stem) for stem in content_stems(whole) if len(stem) > 1)
-
-
-def _root(word: str) -> str:
-    """The beginning that forms of a word share: "deliver", "delivered" and "delivery" meet."""
-    return word[: max(5, len(word) - 3)] if word.isascii() and word.isalpha() else word
-
-
-@lru_cache(maxsize=2_000)
-def _said(text: str) -> frozenset[str]:
-    """The stems of a text, and again those of words that are no participles."""
-    return _stems(text) | {f"={_root(stem_of(word))}" for word in words_of(text) if not word.endswith("ed")}
-
-
-_GENERIC = _stems(
-    "appointment booking reservation order number reference code done yours mine please time day date"
-    " free shall book send move add cost costs price pay owe fee charge new old first second one ones am pm"
-)

@@ -19,7 +19,9 @@ from agent.memory.claims import Claim, Reason
 from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.nodes import AGREED, CHANGED, ENDED, OPEN, STATUS, Graph, Slot, State
+from agent.memory.grounding import broken_up_at, changed_since
+from agent.memory.naming import behind_of
+from agent.memory.nodes import AGREED, CHANGED, ENDED, OPEN, STATUS, Graph, Question, Slot, State
 from agent.memory.said import fits, status_problem, value_problem
 from agent.memory.sentences import (
     SpokenSentence,
@@ -27,15 +29,15 @@ from agent.memory.sentences import (
     sentences,
 )
 from agent.memory.values import values_in
-from agent.memory.verbatim import find_verbatim
-from agent.memory.words import content_stems, plain, words_of
+from agent.memory.verbatim import every_verbatim, find_verbatim
+from agent.memory.words import MARKS, content_stems, plain, words_of
 
 MAX_CLAIMS = 24  # of one answer of the model
 MAX_THINGS = 60  # that the model's notes may name
 MAX_VALUE, MAX_NAME, MAX_ATTRIBUTE = 160, 60, 30  # characters
 
 
-_ATTRIBUTE = re.compile(r"[^\W\d_][\w'-]*(?: [\w'-]+){0,2}")
+_ATTRIBUTE = re.compile(rf"[^\W\d_][\w{MARKS}'-]*(?: [\w{MARKS}'-]+){{0,2}}")
 _STATUS_NAMES = frozenset({"status", "state", "outcome", "result", "situation", "progress"})
 _SAME = {
     **dict.fromkeys(("day", "when", "weekday", "appointment date"), "date"),
@@ -78,33 +80,51 @@ def _check(graph: Graph, flows: Flows, claim: Claim, names: Sequence[str]) -> di
     if question is None or claim.turn >= graph.turns:
         return "unknown_turn"
     words = question.text if claim.by == "caller" else question.answer or ""
-    span = find_verbatim(words, claim.value)
-    if span is None:
+    spans = every_verbatim(words, claim.value)
+    if not spans:
         return "not_said"
     if not _name_said(graph, thing):
         return "name_not_said"
-    value = words[span[0] : span[1]]
-    status = attribute == STATUS
-    problem = (
-        status_problem(question, flows, claim.by, words, span)
-        if status
-        else value_problem(graph, question, claim.by, words, span)
-    )
-    if problem is None and not status and not fits(attribute, value):
-        problem = "wrong_kind"
+    problem: Reason | None = None
+    for span in reversed(spans):  # said twice in one turn, a value holds where it is said of the thing
+        problem = _problem(graph, flows, claim, question, words, span, names)
+        if problem is None:
+            return _placed(graph, flows, claim, thing, attribute, words[span[0] : span[1]], names)
+    return problem or "not_said"
+
+
+def _problem(
+    graph: Graph,
+    flows: Flows,
+    claim: Claim,
+    question: Question,
+    words: str,
+    span: tuple[int, int],
+    names: Sequence[str],
+) -> Reason | None:
+    """Why the words at one place do not bear out a claim, or None when they do."""
+    thing, attribute, value = plain(claim.thing), _canonical(claim.attribute), words[span[0] : span[1]]
+    if attribute == STATUS:
+        problem = status_problem(question, flows, claim.by, words, span, thing)
+    else:
+        problem = value_problem(graph, question, claim.by, words, span)
+        if problem is None and not fits(attribute, value):
+            return "wrong_kind"
+        if problem is None and claim.by == "caller" and changed_since(graph, flows, claim.turn, thing, value):
+            return "stale"
     if problem is not None:
         return problem
-    if not belongs(graph, flows, question, claim.by, span, thing, names):
-        return "other_thing"
-    return _placed(graph, flows, claim, thing, attribute, value)
+    return None if belongs(graph, flows, question, claim.by, span, thing, names, attribute) else "other_thing"
 
 
 def _placed(
-    graph: Graph, flows: Flows, claim: Claim, thing: str, attribute: str, value: str
+    graph: Graph, flows: Flows, claim: Claim, thing: str, attribute: str, value: str, names: Sequence[str]
 ) -> dict[str, Any] | Reason:
     """The fact in its place in the graph, or why it may not take it."""
     state = thing_named(graph, thing, flows)
     act = _act_of(graph, claim, value)
+    if act is not None and attribute != STATUS and not _about(graph, flows, act, thing, names):
+        act = None
     kind = _kind(flows, value, graph, claim) if attribute == STATUS else ""
     slot = Slot(attribute, value, claim.turn, claim.by)
     if state is None and act is None:
@@ -139,6 +159,7 @@ def _placed(
         "kind": kind,
         "replaces": list(replaces),
         "absorbs": absorbs,
+        "doubt": broken_up_at(graph, flows, claim.turn, value) if attribute == STATUS else -1,
     }
 
 
@@ -196,6 +217,19 @@ def _act_of(graph: Graph, claim: Claim, value: str) -> State | None:
             if told.name == STATUS and told.turn == claim.turn and find_verbatim(told.value, value) is not None:
                 return state
     return None
+
+
+def _about(graph: Graph, flows: Flows, act: State, thing: str, names: Sequence[str]) -> bool:
+    """Whether a nameless act is the thing's, and not of something it only names beside it ("the key of locker 7")."""
+    told = act.slot(STATUS) or next((slot for slot in act.past if slot.name == STATUS), None)
+    question = graph.question(told.turn) if told is not None else None
+    if told is None or question is None or told.value not in (question.answer or ""):
+        return True
+    start = (question.answer or "").index(told.value)
+    first = sentences(told.value)[0]
+    if behind_of(first.text, thing):
+        return False
+    return belongs(graph, flows, question, "agent", (start, start + first.end), thing, names, STATUS)
 
 
 def _explains(graph: Graph, meant: State, act: State | None, slot: Slot) -> bool:

@@ -73,7 +73,7 @@ def _forms(words: tuple[str, ...]) -> re.Pattern[str]:
     adverbs = r"(?:(?:now|just|all|already|both|also|successfully|officially|herewith|hereby|duly|safely)\s+)*"
     return re.compile(
         rf"(?:\b(?:is|are|am)|'s|'re|'m|\b(?:has|have|'s|'ve)\s+{adverbs}been|\bwas|\bwere)\s+{adverbs}({participles})\b"
-        rf"|\b(?:i|we)(?:\s+have|'ve)?\s+(?:went ahead and\s+|gone ahead and\s+)?{adverbs}({participles})\b"
+        rf"|\b(?:i|we)(?:\s+have|'ve)?\s+(?:went ahead and\s+|gone ahead and\s+|gone and\s+)?{adverbs}({participles})\b"
         rf"|^{adverbs}({participles})\b(?=\s*(?:[,.!;:]|$|for\b|at\b|on\b|under\b|and\b|to\b))",
         re.IGNORECASE,
     )

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from agent.memory.acts import NEAR_TURNS, Deed
 from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
+from agent.memory.grounding import TOGETHER
 from agent.memory.index import Index
-from agent.memory.nodes import Graph
+from agent.memory.nodes import STATUS, Graph
 from agent.memory.references import asks_for_another
 from agent.memory.sentences import asks, bad_news, denies, sentences, supposes
 from agent.memory.values import values_in
@@ -71,8 +72,12 @@ def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
 
 def doubted_by_agent(graph: Graph, answer: str, deeds: Iterable[Deed]) -> tuple[int, ...]:
     """The live things that an answer denies or regrets something of, without an act that would say what."""
+    deeds = tuple(deeds)
     done = {deed.state for deed in deeds}
     found: Counter[int] = Counter()
+    if any(deed.kind != "confirmed" for deed in deeds):  # one of "both" is changed
+        together = (state for state in graph.states if state.live and TOGETHER.search(state.value(STATUS) or ""))
+        found.update(state.id for state in together if state.id not in done)
     for sentence in sentences(answer):
         if asks(sentence.text) or not (denies(sentence.text) or bad_news(sentence.text)):
             continue

@@ -103,6 +103,8 @@ def _noted(graph: Graph, event: Event) -> Graph:
             state = _moved(state, fact["kind"], slot.value, slot.turn) if fact["kind"] else state
         elif fact["absorbs"] >= 0:  # the value is what the act of that turn changed: nothing else is in doubt by it
             state = replace(state, doubts=tuple(doubt for doubt in state.doubts if doubt != slot.turn))
+        if fact.get("doubt", -1) >= 0:  # what was said of several together may no longer hold of all
+            state = replace(state, doubts=(*state.doubts, fact["doubt"])[-MAX_DOUBTS:])
         states[state.id] = state
         if fact["absorbs"] >= 0:
             states[fact["absorbs"]] = replace(states[fact["absorbs"]], merged=state.id)

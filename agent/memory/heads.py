@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from agent.memory.sentences import clauses, plain_words, promises
-from agent.memory.words import words_of
+from agent.memory.words import STOP_WORDS, words_of
 
-_FINITE = re.compile(
+FINITE = re.compile(
     r"\b(?:is|are|(?<=i )am|was|were|has|have|had|stays?|stands?|remains?|starts?|begins?|continues?|goes|needs?|costs?"
     r"|ends?|\w+n't)\b|\b(?:it|that|this|there|here|he|she|who|what|everything|i|you|we|they)'(?:s|re|ve|m|d)\b",
     re.IGNORECASE,
@@ -67,6 +67,8 @@ def plainly_said(sentence: str, start: int = 0, end: int | None = None) -> bool:
     verbs = [place for place in _verbs(clause) if place < end - at]
     if len(own) == 1 and sum(place < inside for place in verbs) + any(place >= inside for place in verbs) > 1:
         return False  # "it's possible the invoice is paid"
+    if _two_names(clause, verbs):
+        return False
     if _UNDONE.search(clause) or any(_AFTERWARDS.search(text) for _, text in parts[own[-1] + 1 :]):
         return False
     if not verbs and (inside or words_of(clause)[:1] in _ORDERED):
@@ -79,6 +81,30 @@ def plainly_said(sentence: str, start: int = 0, end: int | None = None) -> bool:
     return _headed(clause)
 
 
+def _two_names(clause: str, verbs: list[int]) -> bool:
+    """Whether a name follows another without a word between them: "… is booked the day your payment arrives"."""
+    words = list(takewhile(lambda word: word not in _SUBORDINATES, words_of(clause[verbs[0] :]) if verbs else []))
+    return any(
+        word in _ARTICLES | _SUBJECTS
+        and before not in STOP_WORDS | _PLACING | _PRONOUNS | _DETERMINERS | _GIVEN
+        and not _SAYS_HOW.search(before)
+        and not _A_DAY.fullmatch(before)
+        for before, word in pairwise(words[2:])
+    )
+
+
+_OF_SOMETHING = re.compile(
+    r"\b(?:the|an?|your|our|my|his|her|their|its?|this|that|these|those)\b(?! \d)", re.IGNORECASE
+)
+_A_DAY = re.compile(r"\w+days?|\d+")
+_SUBJECTS = frozenset({"i", "we", "you", "he", "she", "they"})
+_ARTICLES = frozenset("the a an your our my his her their".split())
+_SUBORDINATES = frozenset("until till because since while that so".split())
+_GIVEN = frozenset(
+    "sent given taken paid bought got left kept held found shown told lent off out down up back now just".split()
+)
+
+
 def _begins(clause: str) -> bool:
     return bool(set(words_of(clause)[:1]) & (_DETERMINERS | _PRONOUNS))
 
@@ -87,7 +113,7 @@ def _verbs(clause: str) -> list[int]:
     """Where the finite verbs of a clause begin; a pronoun that one is joined to ("it's") stands before its place."""
     told = clause.replace("’", "'")
     found: list[int] = []
-    for verb in _FINITE.finditer(told):
+    for verb in FINITE.finditer(told):
         joined = "'" in verb[0] and not verb[0].lower().endswith("n't")
         found.append(verb.start() + verb[0].index("'") if joined else verb.start())
     return found or [verb.start() for verb in _SHORTENED.finditer(told)][:1]
@@ -97,7 +123,11 @@ def _aside(clause: str) -> bool:
     words = words_of(clause)
     if _SAYS_HOW.search(clause) or _verbs(clause):
         return _headed(clause) and not promises(clause)
-    return len(words) <= _ASIDE_WORDS and bool(words) and words[0] not in _ORDERS
+    if not words or len(words) > _ASIDE_WORDS or words[0] in _ORDERS | _NO_HEADS:
+        return False
+    return not _OF_SOMETHING.search(
+        clause
+    )  # "given a signature, …" is a condition; "Garza, …" and "thank you, …" are not
 
 
 def _headed(clause: str) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Literal
 
 from agent.memory.claims import Reason
 from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
+from agent.memory.grounding import is_piece, only_wished, taken_back
 from agent.memory.heads import plainly_said
+from agent.memory.mentions import named_in
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import (
     SpokenSentence,
@@ -26,13 +29,14 @@ from agent.memory.sentences import (
     taken,
     timed,
 )
-from agent.memory.values import values_in, without_repairs
-from agent.memory.verbatim import find_verbatim
+from agent.memory.values import values_in
 from agent.memory.words import content_stems, words_of
 
+_NO_NOUN = re.compile(r"^\s*(?:no|not|without)\s+(?:the\s+|a\s+|any\s+)?\w+\s*[.!]?$", re.IGNORECASE)
 _NUMERIC = frozenset(
     {"price", "amount", "total", "balance", "deposit", "phone", "number", "code", "reference", "quantity", "time"}
 )
+_IDENTIFYING = frozenset({"phone", "number", "code", "reference"})
 _PRICES = frozenset({"price", "amount", "total", "balance", "deposit"})
 _FREE = re.compile(r"\b(?:nothing|free|no charge|without charge|included)\b", re.IGNORECASE)
 _NUMBERS = frozenset(
@@ -55,6 +59,19 @@ _ID_DIGITS = 5  # a value with so many digits is an identifier
 _KEEPS_ID = frozenset({"code", "phone", "email"})
 _COULD = re.compile(r"\b(?:i|we|you)(?: could|'d| would)\b", re.IGNORECASE)
 _IS_VALUE = re.compile(r"^(?!(?:it|that|this|there|they|those|these)\b)\S.*?\b(?:is|are|costs?)\s+$", re.IGNORECASE)
+_UNSURE = re.compile(r"\b(?:should|ought to|hopefully)\b[^,;]*$", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"\b(?:about|around|roughly|approximately|up to|at (?:least|most)|nearly|almost|(?:more|less) than|over|under"
+    r"|from)\s+$",
+    re.IGNORECASE,
+)
+_PRICED = re.compile(r"\b(?:how much|what|cost\w*|price\w*|charge\w*|fee|pay|owe|left|balance)\b", re.IGNORECASE)
+_SIDE_OFFER = re.compile(r"\b(?:can|could|would|also|by the way|extra|more)\b", re.IGNORECASE)
+_HAS_ONE = re.compile(
+    r"\b(?:my|our) own\b|\b(?:already )?(?:have|got|bring|brought) (?:one|some|mine|ours)\b", re.IGNORECASE
+)
+_POINTS = re.compile(r"\b(?:it|that|this|one|them|those|these|then|so)\b", re.IGNORECASE)
+_ANOTHER = re.compile(r"\b(?:an?|another|any|some)\b", re.IGNORECASE)
 _OFFERED_KINDS = frozenset({"date", "time", "month"})
 
 
@@ -72,7 +89,9 @@ def _clause(sentence: SpokenSentence, span: tuple[int, int]) -> str:
     return " ".join(touched) or sentence.text
 
 
-def status_problem(question: Question, flows: Flows, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
+def status_problem(
+    question: Question, flows: Flows, by: Speaker, words: str, span: tuple[int, int], thing: str
+) -> Reason | None:
     """Why the words at `span` say of no thing how it stands, or None when they do."""
     if by != "agent":
         return "unconfirmed"
@@ -83,7 +102,8 @@ def status_problem(question: Question, flows: Flows, by: Speaker, words: str, sp
             return "unconfirmed"
         if asks(text):
             return "question"
-        if supposes(text) or timed(text.replace(value, " ")):
+        scope = _scope(sentence, span)
+        if supposes(scope) or (timed(scope.replace(value, " ")) and not (denies(value) and _UNTIL.search(scope))):
             return "condition"
         if taken(text) and not taken(value):
             return "denied"
@@ -93,11 +113,52 @@ def status_problem(question: Question, flows: Flows, by: Speaker, words: str, sp
             return "denied"
         if bad_news(text.replace(value, " ")) and not denies(value):
             return "denied"
-        if not plainly_said(text, max(0, span[0] - sentence.start), span[1] - sentence.start):
+        if not plainly_said(*_without_theme(sentence, span, thing)):
             return "unconfirmed"
         if promises(clause) or (offers(clause) and act_in(sentence, flows.acts) is None):
             return "unconfirmed"
     return None
+
+
+def _scope(sentence: SpokenSentence, span: tuple[int, int]) -> str:
+    """What can make a statement conditional: its sentence, without later clauses that stand by themselves.
+
+    "Beginners is full, I could only put her on the list": it is full all the same. A short clause ("…, I would say")
+    speaks of what came before it, and so does one that begins with "if" or the like.
+    """
+    end = span[1] - sentence.start
+    for at, text in clauses(sentence.text):
+        clause = plain_words(text)
+        if (
+            at < end
+            or not _STANDS.match(clause)
+            or len(words_of(clause)) < _OWN_CLAUSE
+            or _HOLDS_FOR_ALL.search(clause)
+        ):
+            continue
+        return sentence.text[:at]
+    return sentence.text
+
+
+def _without_theme(sentence: SpokenSentence, span: tuple[int, int], thing: str) -> tuple[str, int, int]:
+    """A sentence without "for the armchair" before its statement, where that names the thing itself, and the span."""
+    start, end = max(0, span[0] - sentence.start), span[1] - sentence.start
+    found = _THEME.match(sentence.text)
+    if found is None or named_in(thing, found[1]) != "whole":
+        return sentence.text, start, end
+    cut = found.end(1) + 1
+    return sentence.text[cut:], max(0, start - cut), max(0, end - cut)
+
+
+_THEME = re.compile(
+    r"^((?:for|as for|about|regarding) (?:the|your|his|her|their|our)(?: [\w'’-]+){1,3}?),? (?=i\b|we\b)", re.I
+)
+_STANDS = re.compile(r"^(?:i|we|you|he|she|they|the|your|our|my|his|her)\b", re.IGNORECASE)
+_HOLDS_FOR_ALL = re.compile(
+    r"\b(?:if|unless|once|when|whenever|until|till|after|before|provided|as (?:soon|long) as)\b", re.I
+)
+_UNTIL = re.compile(r"\b(?:until|till|before)\b", re.IGNORECASE)
+_OWN_CLAUSE = 5  # words
 
 
 def _cut_denial(sentence: SpokenSentence, span: tuple[int, int]) -> bool:
@@ -129,13 +190,18 @@ def _denied_elsewhere(sentence: SpokenSentence, span: tuple[int, int]) -> bool:
 def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
     """Why a value at `span` of what `by` said does not hold, or None when it does."""
     value = words[span[0] : span[1]]
-    if by == "caller" and find_verbatim(without_repairs(words), value) is None:
+    if taken_back(graph, question, by, words, span):
         return "refused"
+    if by == "caller" and (is_piece(graph, question) or only_wished(graph, question, words, span)):
+        return "unconfirmed"
     if by == "agent" and question.interrupted and span[1] >= len(words.rstrip()):
         return "not_said"  # the end of a value may have been cut off
     kinds = frozenset(found.kind for found in values_in(value))
     for sentence in _within(words, span):
         if supposes(sentence.text) and not (by == "agent" and _offer_taken(graph, question, sentence)):
+            return "condition"
+        before = words[sentence.start : span[0]]
+        if _UNSURE.search(before) or ("price" in kinds and _ABOUT.search(before)):
             return "condition"
         if _denied(_clause(sentence, span), value) or taken(_clause(sentence, span)):
             return "denied"
@@ -177,15 +243,18 @@ def _offer_problem(
     before, found, _ = sentence.text.partition(value)
     if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):
         return None  # "a zip is $35": so it is, whatever is asked next and answered
-    if not asked and not choices and not (told and asks(told[-1].text)):
-        return None
     reply = graph.question(question.id + 1)
+    unasked = "price" in kinds and offers(sentence.text) and not _PRICED.search(question.text)
+    has_one = reply is not None and bool(_HAS_ONE.search(reply.text))
+    if not asked and unasked and (has_one or _SIDE_OFFER.search(sentence.text)):
+        return _unasked(sentence, reply)
+    if not asked and not choices and (not (told and asks(told[-1].text)) or _asks_for_other(told[-1].text)):
+        return None
     if reply is None:
         return "question" if asked or kinds & _OFFERED_KINDS else None
-    first = sentences(reply.text)[:1]
-    if first and agrees(first[0].text):
-        rest = reply.text[first[0].end :]
-        return "refused" if denies(rest) and _mentions(rest, value) else None
+    agreed = _agreed(reply.text, value)
+    if agreed is not None:
+        return agreed or None
     if choices:
         return "refused"
     if refuses(reply.text):
@@ -195,6 +264,34 @@ def _offer_problem(
             return None  # "no, not the red one": the number that was read back stands
         return "refused" if asked or kinds & (_OFFERED_KINDS | {"price", "count"}) else None
     return "question" if asked else None
+
+
+def _unasked(sentence: SpokenSentence, reply: Question | None) -> Reason | None:
+    """A price of what nobody asked about is an offer: it counts when the caller agrees or names what it is for."""
+    if reply is None:
+        return "refused"
+    first = sentences(reply.text)[:1]
+    if first and agrees(first[0].text):
+        return None
+    taking = " ".join(text for _, text in clauses(reply.text) if not (denies(text) or _HAS_ONE.search(text)))
+    return None if _mentions(taking, sentence.text) else "refused"
+
+
+def _asks_for_other(ending: str) -> bool:
+    """Whether the question at the end of an answer brings up something new ("would you like a session?")."""
+    return bool(_ANOTHER.search(ending)) and not _POINTS.search(ending)
+
+
+def _agreed(reply: str, value: str) -> Reason | Literal[""] | None:
+    """ "" when the caller's next words take an offer, why not when they take it but for this value, else None."""
+    first = sentences(reply)[:1]
+    if first and agrees(first[0].text):
+        rest = reply[first[0].end :]
+        return "refused" if denies(rest) and _mentions(rest, value) else ""
+    parts = clauses(first[0].text) if first else ()
+    if len(parts) > 1 and agrees(parts[0][1]) and not any(refuses(_NO_NOUN.sub(" ", text)) for _, text in parts[1:]):
+        return "refused" if _mentions(" ".join(text for _, text in parts[1:] if denies(text)), value) else ""
+    return None  # "yes, cut and colour, no perm" takes it all the same
 
 
 def _identifies(value: str, kinds: Collection[str]) -> bool:
@@ -210,6 +307,8 @@ def fits(attribute: str, value: str) -> bool:
     last = attribute.rsplit(" ", 1)[-1]
     if last == "time" and {found.kind for found in values_in(value)} & {"date", "month"}:
         return True
+    if last in _IDENTIFYING and {found.kind for found in values_in(value)} & {"time", "date", "price"}:
+        return False
     if last in _PRICES and _FREE.search(value):
         return True
     if last in _NUMERIC and value.isascii():

@@ -45,7 +45,7 @@ _FUTURE = re.compile(
     r"\b(?:will|'ll|won't|going to|gonna|shall|should|about to|let me|let's|want(?:s|ed)? to|try|tries|tried|trying"
     r"|attempt\w*|plan(?:s|ned|ning)?|intend\w*|must|can|can't|able to"
     r"|(?:need|have|has|had|ought|happy|glad|like|is|are|be|get|gets) to|wish\w*|want(?:s|ed)?)\b"
-    r"|\b(?:is|are|was|were)\s+(?:being|to be)\b",
+    r"|\b(?:is|are|was|were)\s+being\b|(?<!used )\bto (?:be|have been|get)\b",
     re.IGNORECASE,
 )
 NEGATION = re.compile(
@@ -78,6 +78,8 @@ _OFFER = re.compile(
     re.IGNORECASE,
 )
 _TAKEN = re.compile(
+    r"\b(?:is|are|was|were)(?: already| all| also)? (?:taken|gone|full)\b"
+    r"(?! (?:off|out|over|on|to|under|in|care|from|by|down|up)\b)|"
     r"\b(?:we|they|everything|all|every\w*|he|she|that (?:day|time|slot|one))(?:'re|'s| is| are) (?:all )?"
     r"(?:booked|reserved)\b(?! (?:for (?:you|your)|under|in your|on your))"
     r"|\b(?:fully|completely|already|solidly?|totally) (?:booked|reserved)\b"
@@ -194,7 +196,7 @@ def bad_news(sentence: str) -> bool:
 
 def offers(sentence: str) -> bool:
     """Whether a sentence tells what there is to choose from."""
-    return bool(_OFFER.search(plain_words(sentence)) or re.search(r"\w or \w", sentence))
+    return bool(_OFFER.search(plain_words(sentence)) or re.search(r"\w,? or \w", sentence))
 
 
 def taken(sentence: str) -> bool:

@@ -24,7 +24,7 @@ _MINUTES = r"(?:five|ten|fifteen|twenty|twenty-five|thirty|thirty-five|forty|for
 _PART_OF_DAY = r"(?: in the (?:morning|afternoon|evening)| at night)"
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _MONTH = rf"(?:{_MONTHS}|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)"
-_DAY = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+_DAY = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?"
 _KINDS = (
     ("email", r"[\w.+-]+@[\w-]+\.[\w.]+|\b\w+ at \w+ dot \w+\b"),
     ("price", r"[$€£]\s?\d[\d,]*(?:\.\d+)?|\b\d[\d,]*(?:\.\d+)?\s(?:dollars|euros|pounds|gbp|cents)\b"),

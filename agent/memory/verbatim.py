@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from agent.memory.words import UNSPACED
+from agent.memory.words import MARKS, UNSPACED
 
 # Scripts that are written without spaces have no word ends to look for.
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_LETTER = rf"[^\W{UNSPACED}]"  # beside "KT-12" a letter of its own script makes it part of a longer word
+_LETTER = rf"(?:[^\W{UNSPACED}]|[{MARKS}])"  # beside "KT-12" a letter of its own script makes it part of a longer word
+_MOST = 400  # characters of words that are looked for
 _EDGES = " \t\n\"'“”‘’.,;:!?"
 
 
 def find_verbatim(text: str, words: str) -> tuple[int, int] | None:
     """Where words stand in a text, the last place when there are several; None when they do not."""
-    wanted = words.strip(_EDGES)
-    if not wanted or len(wanted) > 400:
-        return None
-    spans = [match.span() for match in _form(wanted).finditer(text)]
+    spans = every_verbatim(text, words)
     return spans[-1] if spans else None
+
+
+def every_verbatim(text: str, words: str) -> list[tuple[int, int]]:
+    """Every place where words stand in a text, in order."""
+    wanted = words.strip(_EDGES)
+    if not wanted or len(wanted) > _MOST:
+        return []
+    return [match.span() for match in _form(wanted).finditer(text)]
 
 
 @lru_cache(maxsize=2_000)

@@ -7,7 +7,15 @@ from functools import lru_cache
 
 CHARACTERS_PER_TOKEN = 4  # the estimate used all over memory; Claude's own count comes back with each call's usage
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")
+# Vowel signs and the like are letters to a reader and not to `\w`: without them a word of Hindi falls into pieces.
+MARKS = "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed" + "".join(
+    f"{chr(first)}-{chr(first + 3)}{chr(first + 0x3C)}-{chr(first + 0x4F)}{chr(first + 0x51)}-{chr(first + 0x57)}"
+    f"{chr(first + 0x62)}-{chr(first + 0x63)}"
+    for first in range(0x0900, 0x0E00, 0x80)
+)
+"""Combining marks, as a range of a character class: accents, Hebrew and Arabic points, and the scripts of India."""
+_ASCII_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")
+_WORD = re.compile(rf"(?:[^\W_][{MARKS}]*)+(?:'[^\W\d_]+)?")
 # Scripts written without spaces: their runs are compared by pairs of characters.
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 """Those scripts, as a range of a character class."""
@@ -60,8 +68,10 @@ def stem(word: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """All words of a text in order, lower-cased and without the possessive 's ("what's" is "what")."""
+    if text.isascii():
+        return [word.removesuffix("'s") for word in _ASCII_WORD.findall(text.lower())]
     found = [word.removesuffix("'s") for word in _WORD.findall(text.lower().replace("’", "'"))]
-    return found if text.isascii() else [part for word in found for part in _parted(word)]
+    return [part for word in found for part in _parted(word)]
 
 
 def _parted(word: str) -> list[str]:

@@ -16,8 +16,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "memory.md"
 def notes_table() -> str:
     """What the notes assert, as Markdown."""
     lines = [
-        "| calls | notes | right | missing | false | right claims kept | wrong ones taken |",
-        "|---|---|--:|--:|--:|--:|--:|",
+        "| calls | notes | right | missing | false | right claims kept | wrong ones taken | … when alone |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for name, calls in note_sets(Console(quiet=True)).items():
         refused = note_measures.refusals(calls)
@@ -25,8 +25,8 @@ def notes_table() -> str:
             result = note_measures.judge(calls, claims=claims, other=other)
             counts = " | ".join(str(result.verdicts[verdict]) for verdict in ("right", "missing", "false"))
             kept = f"{result.kept} of {result.claims}" if claims else ""
-            taken = f"{refused.taken.total()} of {refused.tried.total()}" if claims and not other else ""
-            lines.append(f"| {name} ({result.cases}) | {label} | {counts} | {kept} | {taken} |")
+            taken, alone = (refused.share(alone=False), refused.share(alone=True)) if claims and not other else ("", "")
+            lines.append(f"| {name} ({result.cases}) | {label} | {counts} | {kept} | {taken} | {alone} |")
     return "\n".join(lines)
 
 

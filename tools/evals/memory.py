@@ -177,6 +177,8 @@ def note_sets(console: Console) -> dict[str, list[note_measures.NoteCase]]:
         "own, held out": [case for case in own if case.held_out],
         "own, third set": list(note_measures.own_cases(note_measures.THIRD)),
         "own, fourth set": list(note_measures.own_cases(note_measures.FOURTH)),
+        "own, fifth set": list(note_measures.own_cases(note_measures.FIFTH)),
+        "own, sixth set": list(note_measures.own_cases(note_measures.SIXTH)),
     }
     reason = data.missing("calls/memory_cases.jsonl")
     if reason:

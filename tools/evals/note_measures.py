@@ -12,6 +12,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ HERE = Path(__file__).parent
 CASES, PHRASINGS = HERE / "note_cases.toml", HERE / "status_phrasings.toml"
 THIRD = HERE / "note_cases_third.toml"  # written after the rules, first run after them
 FOURTH = HERE / "note_cases_fourth.toml"  # in five more subjects, first run after that
+FIFTH = HERE / "note_cases_fifth.toml"  # in five more, by somebody who had not read the rules, first run after that
+SIXTH = HERE / "note_cases_sixth.toml"  # a small one, after the rules were mended with the fifth
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 FILLER = HERE / "backref_templates.toml"
 OTHER_TURNS = 40
-PHRASING_PARTS = ("dev", "held_out", "second", "third")
+PHRASING_PARTS = ("dev", "held_out", "second", "third", "fourth", "fifth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class NoteCase:
     false: tuple[tuple[str, ...], ...]
     claims: tuple[Claim, ...]
     held_out: bool = False
+    wrong: tuple[Claim, ...] = ()
+    either: tuple[Claim, ...] = ()
 
 
 def own_cases(path: Path = CASES) -> Iterator[NoteCase]:
@@ -66,6 +71,8 @@ def _case(name: str, scenario: dict[str, Any], words: dict[str, Any], *, held_ou
         tuple(tuple(_plain(part, words) for part in parts) for parts in scenario["false"]),
         tuple(claim_of(_plain(line, words)) for line in scenario["facts"]),
         held_out,
+        tuple(claim_of(_plain(line, words)) for line in scenario.get("wrong", ())),
+        tuple(claim_of(line) for line in scenario.get("either", ())),
     )
 
 
@@ -169,6 +176,9 @@ def holding_lines(notes: str) -> list[str]:
     return lines
 
 
+ALONE = "swapped, alone"
+"""A value of another thing, in an answer of the model that names no other: nothing stands beside it to compare."""
+
 # Wrong claims, made from the right ones of the same calls.
 
 
@@ -188,12 +198,18 @@ def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim, tuple[Claim, ...]
         for thing in things:
             if thing != claim.thing and (thing, claim.value.casefold()) not in right and not _names(claim.value, thing):
                 swapped = Claim(thing, claim.attribute, claim.value, claim.turn, claim.by)
+                if swapped in case.either:
+                    continue
                 yield "swapped", swapped, tuple(c for c in case.claims if c.turn <= claim.turn)
+                yield ALONE, swapped, ()
         later = [
             c for c in case.claims if c.thing == claim.thing and c.attribute == claim.attribute and c.turn > claim.turn
         ]
         if later:
             yield "stale", claim, case.claims
+    for claim in case.wrong:
+        yield "written by hand", claim, ()
+        yield "written by hand", claim, case.claims
     yield from _unsupported(case, things or ["call"])
 
 
@@ -232,6 +248,11 @@ class Refused:
     taken: Counter[str] = field(default_factory=Counter[str])
     examples: list[str] = field(default_factory=list[str])
 
+    def share(self, *, alone: bool) -> str:
+        """ "2 of 300": how many were taken, of those that name a thing as the only one of a call, or of the others."""
+        kinds = [kind for kind in self.tried if (kind == ALONE) is alone]
+        return f"{sum(self.taken[kind] for kind in kinds)} of {sum(self.tried[kind] for kind in kinds)}"
+
 
 def refusals(cases: Sequence[NoteCase]) -> Refused:
     """Offers every wrong claim to the checks, each on a call of its own."""
@@ -253,9 +274,10 @@ def phrasings(part: str, path: Path = PHRASINGS) -> Iterator[tuple[str, str]]:
     """(form, answer) of every phrasing with every pair; the form `confirmed` is the one that does confirm."""
     declared = tomllib.loads(path.read_text(encoding="utf-8"))
     forms = {**declared[part], "confirmed": declared["confirmed"][part]}
+    pairs = forms.pop("pairs", declared["pairs"])
     for form, texts in forms.items():
         for text in texts:
-            for thing, done in declared["pairs"]:
+            for thing, done in pairs:
                 words = {"thing": thing, "Thing": thing[0].upper() + thing[1:], "done": done}
                 yield form, text.format(**words)
 
@@ -268,10 +290,16 @@ def asserted(answer: str, question: str = "What about it?") -> bool:
     return bool(call.graph.states)
 
 
+@cache
+def _all_pairs() -> tuple[tuple[str, str], ...]:
+    declared = tomllib.loads(PHRASINGS.read_text(encoding="utf-8"))
+    pairs = [declared["pairs"], *(declared[part].get("pairs", []) for part in PHRASING_PARTS)]
+    return tuple((thing, done) for part in pairs for thing, done in part)
+
+
 def believed(answer: str) -> bool:
     """Whether a claimed status made of the words of an answer is taken."""
-    declared = tomllib.loads(PHRASINGS.read_text(encoding="utf-8"))
-    for thing, done in declared["pairs"]:
+    for thing, done in _all_pairs():
         if thing in answer.casefold() and done in answer:
             call = Conversation()
             call.heard("What about it?")

@@ -1,0 +1,117 @@
+"""Whether a value still stood when it had been said: not taken back, not a piece of a longer one, not only a wish."""
+
+from __future__ import annotations
+
+import re
+
+from agent.memory.confirmed import act_in
+from agent.memory.flows import Flows
+from agent.memory.mentions import named_in
+from agent.memory.nodes import Graph, Question, Speaker
+from agent.memory.sentences import asks, bad_news, denies, sentences, supposes, taken
+from agent.memory.values import values_in, without_repairs
+from agent.memory.verbatim import find_verbatim
+from agent.memory.words import words_of
+
+_TAKES_BACK = re.compile(
+    r"^\s*[,–—-]*\s*(?:(?:no|nope|wait|sorry|oops|er|um|uh|hang on|hold on)\b\s*[,.…–-]+\s*)*"
+    r"(?:no[,.]|sorry\b|wait\b|i mean\b|i meant\b|rather\b|scratch that|make that|correction|oops)",
+    re.IGNORECASE,
+)
+_NEXT_SENTENCE = re.compile(
+    r"^\s*[.…]\s*(?:no|nope|wait|sorry|oops|actually|hang on|hold on)\b\s*[,.…–-]", re.IGNORECASE
+)
+_OPENS_NO = re.compile(
+    r"^\s*(?:(?:oh|um|uh|er|wait|sorry)[\s,.]+)*(?:no|nope|that's wrong|wrong)\b\s*[,.:–-]", re.IGNORECASE
+)
+_FORMER = re.compile(r"\b(?:was|were|used to be|old|previous|former|formerly|before)\b[^,.;]*$", re.IGNORECASE)
+_SPOKEN = frozenset(
+    "zero oh o nought one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    " seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred double triple dash"
+    " slash dot hyphen".split()
+)
+_COPULA = re.compile(r"\b(?:is|it's)\b", re.IGNORECASE)
+_BESIDE = frozenset(
+    "sorry no wait it it's is and then the a um uh er yes yeah starts with ends number so that's um hmm okay ok".split()
+)
+TOGETHER = re.compile(r"\b(?:both|all|everything|they|the (?:two|three|four|five|six))\b", re.IGNORECASE)
+_IDENTIFIER_DIGITS = 4  # fewer digits are a day, an hour or a count: nobody's name or number
+
+
+def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> bool:
+    """Whether a value was corrected in the same breath, or by the caller's next words."""
+    value, after = words[span[0] : span[1]], words[span[1] :]
+    if find_verbatim(without_repairs(words), value) is None or _TAKES_BACK.match(after):
+        return True
+    kinds = {found.kind for found in values_in(value)}
+    if _NEXT_SENTENCE.match(after) and kinds & {found.kind for found in values_in(after)}:
+        return True
+    reply = graph.question(question.id + 1) if by == "agent" else None
+    if reply is None or not _OPENS_NO.match(reply.text) or asks(sentences(words)[-1].text):
+        return False
+    other = [found for found in values_in(reply.text) if found.kind in kinds]
+    return bool(other) and find_verbatim(reply.text, value) is None
+
+
+def is_piece(graph: Graph, question: Question) -> bool:
+    """Whether the caller was dictating digits or letters over several turns: a part of a number is not the number."""
+    beside = (graph.question(question.id - 1), graph.question(question.id + 1))
+    return _dictates(question.text) and any(other is not None and _dictates(other.text) for other in beside)
+
+
+def _dictates(text: str) -> bool:
+    told = _COPULA.split(text)[-1]  # "my phone is oh seven nine"
+    words = [word for word in words_of(told) if word not in _BESIDE]
+    return bool(words) and all(word in _SPOKEN or word.isdigit() or len(word) == 1 for word in words)
+
+
+def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, int]) -> bool:
+    """Whether a day, an hour or a count is the caller's alone: the agent has never said it back as it is.
+
+    What it "was" is over, and a name, a price or a number of four digits or more the caller knows best.
+    """
+    value = words[span[0] : span[1]]
+    before = next(
+        words[one.start : span[0]] for one in sentences(words) if one.start <= span[0] < max(one.end, span[1])
+    )
+    if _FORMER.search(before):
+        return True
+    kinds = {found.kind for found in values_in(value)}
+    digits = sum(char.isdigit() for char in value)
+    if "price" in kinds or not (kinds & {"date", "time", "month", "count"} or 0 < digits < _IDENTIFIER_DIGITS):
+        return False
+    wanted = [found.text for found in values_in(value)] or [value]
+    later = (graph.question(turn) for turn in range(question.id, graph.turns))
+    stated = [
+        one.text
+        for answered in later
+        if answered is not None
+        for one in sentences(answered.answer or "")
+        if not (denies(one.text) or taken(one.text) or bad_news(one.text) or supposes(one.text) or asks(one.text))
+    ]
+    return not any(all(find_verbatim(text, part) for part in wanted) for text in stated)
+
+
+def changed_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str) -> bool:
+    """Whether the agent changed or ended a thing after the caller gave a value of it, in words without that value."""
+    for number in range(turn, graph.turns):
+        answered = graph.question(number)
+        if answered is None or not answered.answer:
+            continue
+        for one in sentences(answered.answer):
+            act = act_in(one, flows.acts)
+            if act is not None and act.kind != "confirmed" and named_in(thing, one.text) == "whole":
+                return find_verbatim(one.text, value) is None
+    return False
+
+
+def broken_up_at(graph: Graph, flows: Flows, turn: int, value: str) -> int:
+    """The turn at which something was changed after a statement about several things ("both are booked"), else -1."""
+    if not TOGETHER.search(value):
+        return -1
+    for number in range(turn + 1, graph.turns):
+        question = graph.question(number)
+        acts = (act_in(one, flows.acts) for one in sentences(question.answer or "")) if question is not None else ()
+        if any(act is not None and act.kind != "confirmed" for act in acts):
+            return number
+    return -1

@@ -1,0 +1,72 @@
+"""A value that was taken back, only wished, or a piece of a longer one is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.memory import Claim, Conversation
+from agent.memory.nodes import Speaker
+from agent.memory.notes import NotesRequest
+
+
+def call_of(turns: list[tuple[str, str]], *claims: Claim) -> tuple[Conversation, int]:
+    call = Conversation()
+    for caller, agent in turns:
+        call.heard(caller)
+        call.answered(agent, interrupted=False)
+    return call, len(claims) - call.noted(NotesRequest(len(turns) - 1, ""), claims).total()
+
+
+PASS = [("How much is a pass?", "The pass is $80, no, sorry, $90 since January.")]
+ORDER = [("Where is my order?", "Order 60381, let me see."), ("No, it's 60318.", "60318. It was shipped.")]
+PHONE = [
+    ("My phone is oh seven nine", "Oh seven nine."),
+    ("four four two, sorry, four five two", "Go on."),
+    ("eighteen", "079 452 18, I have it."),
+]
+RETURN = [("I have the car until Sunday 6 pm.", "Okay."), ("One more day.", "The return of the car is Monday at 6 pm.")]
+OFFER = [
+    ("When can you bring the table?", "On Friday. We can also assemble the table for $60."),
+    ("I'll do it.", "Ok."),
+]
+TAKEN = [("When can you bring the table?", "On Friday. We can also assemble the table for $60."), ("Yes, do.", "Ok.")]
+
+
+@pytest.mark.parametrize(
+    ("turns", "thing", "attribute", "value", "turn", "by", "holds"),
+    [
+        (PASS, "pass", "price", "$80", 0, "agent", False),
+        (PASS, "pass", "price", "$90", 0, "agent", True),
+        (ORDER, "order", "number", "60381", 0, "agent", False),
+        (ORDER, "order", "number", "60318", 1, "agent", True),
+        (PHONE, "phone", "number", "oh seven nine", 0, "caller", False),
+        (PHONE, "phone", "number", "four four two", 1, "caller", False),
+        (PHONE, "phone", "number", "079 452 18", 2, "agent", True),
+        (RETURN, "car", "until", "Sunday 6 pm", 0, "caller", False),
+        (OFFER, "table", "price", "$60", 0, "agent", False),
+        (TAKEN, "table", "price", "$60", 0, "agent", True),
+    ],
+)
+def test_only_what_still_stood_is_kept(
+    turns: list[tuple[str, str]], thing: str, attribute: str, value: str, turn: int, by: Speaker, holds: bool
+) -> None:
+    _, kept = call_of(turns, Claim(thing, attribute, value, turn, by))
+    assert bool(kept) is holds
+
+
+def test_what_was_said_of_both_is_in_doubt_once_one_of_them_is_cancelled() -> None:
+    turns = [
+        ("Are our appointments still there?", "Both appointments are booked."),
+        ("Cancel only his then.", "His appointment is cancelled."),
+    ]
+    call, kept = call_of(turns, Claim("appointments", "status", "Both appointments are booked", 0, "agent"))
+    assert kept == 1
+    assert "may have changed at turn 2" in call.notes()
+    restored = Conversation.restore(call.events_since(0))
+    assert restored.notes() == call.notes()
+
+
+def test_an_act_is_not_given_to_a_thing_that_it_only_names_beside_its_own() -> None:
+    turns = [("I lost my key.", "I have blocked the key of locker 117C.")]
+    call, _ = call_of(turns, Claim("locker", "number", "117C", 0, "agent"))
+    assert 'locker: "I have blocked' not in call.notes()
