@@ -53,7 +53,12 @@ $(EDGE): deploy/edge/package-lock.json
 	@if command -v npm >/dev/null; then cd deploy/edge && npm ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules/.installed; \
 	else echo "npm is not here: the tests of the edge are skipped"; fi
 
-test: $(STAMP) check $(EDGE) ## Run all checks and tests
+CLIENT := clients/js/node_modules/.installed
+$(CLIENT): clients/js/package-lock.json
+	@if command -v npm >/dev/null; then cd clients/js && npm ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules/.installed; \
+	else echo "npm is not here: axe-core and the client's types are not tested"; fi
+
+test: $(STAMP) check $(EDGE) $(CLIENT) ## Run all checks and tests
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos and not deploy and not gameday and not soak" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
 	@$(BIN)/python -m pytest -q -m chaos $(ARGS)

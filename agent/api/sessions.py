@@ -89,7 +89,7 @@ async def new_session(
     if address is not None and not _has_key(api, authorization):  # who has a key asks for all of its own callers
         _paced(api, None, "rate", api.by_address.take(address, clock.now()))
     try:
-        subject, tier, key = _who(api, authorization, request.cookies.get(COOKIE))
+        subject, tier, key = caller_of(api, authorization, request.cookies.get(COOKIE))
     except TokenError as error:
         api.sink.handle(SessionRefused(None, error.reason))
         raise ProblemDetailsException(status_code=401, title="Unauthorized", detail=str(error)) from None
@@ -137,7 +137,7 @@ def _too_many(detail: str, wait_s: float) -> ProblemDetailsException:
     return ProblemDetailsException(status_code=429, title="Too Many Requests", detail=detail, headers=headers)
 
 
-def _who(api: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier, str | None]:
+def caller_of(api: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier, str | None]:
     """Subject and tier of a request, and the key that it was sent with. Raises TokenError."""
     if authorization is not None:
         if not _has_key(api, authorization):

@@ -9,6 +9,7 @@ from typing import Any
 
 from litestar import Litestar
 
+from agent.api.agents import agents_router
 from agent.api.health import operators_health, public_health
 from agent.api.openapi import openapi_config
 from agent.api.sessions import router
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> Litestar:
 
     routes = [
         router,
+        agents_router,
         voice,
         *public_health(wiring.registry, wiring.providers),
         web_routes(simulated=simulated, local=local, samples=samples, public_url=settings.public_url),
@@ -112,7 +114,7 @@ def create_app(settings: Settings) -> Litestar:
 def described(app: Litestar) -> Litestar:
     """The public routes of `app` once more, with a document of them; never served, since strangers need none."""
     wiring: Wiring = app.state["wiring"]
-    routes = [router, *public_health(wiring.registry, wiring.providers)]
+    routes = [router, agents_router, *public_health(wiring.registry, wiring.providers)]
     return application(routes, app.state.dict(), openapi=openapi_config(None))
 
 

@@ -134,6 +134,7 @@ class SessionFactory:
             filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
             goodbye=_recording(self.clips[Sentence.GOODBYE]),
             confirmation=load_confirmation,
+            ears_simulated="stt" in self.providers.simulated(),
             tools=self._tools(agent, tier),
             greeting=agent.said(agent.file.greeting, settings.business_name, variables),
             hang_up=agent.said(agent.file.hang_up, settings.business_name, variables),

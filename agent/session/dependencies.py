@@ -129,3 +129,5 @@ class SessionDependencies:
     hang_up: str | None = None
     """Said in the place of `goodbye`, in the voice of the session."""
     confirmation: Callable[[], VoiceConfirmation | None] = lambda: None
+    ears_simulated: bool = False
+    """The recogniser knows recordings alone: a client that can listen itself is asked to, at once."""

@@ -95,7 +95,10 @@ class ReplyCleared:
 
 @dataclass(frozen=True, slots=True)
 class ListeningRequested:
-    """No recogniser is left: the client is asked to recognise speech itself. `reason` is a bounded word."""
+    """No recogniser is left, or it is simulated: the client is asked to recognise speech itself.
+
+    `reason` is a bounded word: a kind of error, or `simulated`.
+    """
 
     reason: str
 

@@ -117,6 +117,9 @@ class Session:
         self.capabilities = capabilities
         self._away_since = None
         self._connect_turns()
+        if self.parts.ears_simulated and capabilities.browser_recogniser and not self._client_listens:
+            self._client_listens = True
+            self._send(ListeningRequested("simulated"))
         self._touch()
 
     def detach(self, client: ClientTransport) -> None:
@@ -214,7 +217,8 @@ class Session:
                 case VoiceStopped():
                     pass
                 case Words(text, sure):
-                    self._asked_to_type = self._client_listens = False
+                    self._asked_to_type = False
+                    self._client_listens = self._client_listens and self.parts.ears_simulated
                     if sure:
                         turns.words(text, now)
                     self._send(TranscriptUpdated(text))

@@ -7,7 +7,8 @@
  */
 
 const START_MS = 2000; // a context that does not run by then waits for a click
-const MICROPHONE = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+const MUTED_MS = 2000; // of silence after muting: a recogniser needs it to know that somebody has ended
+const LEVEL_SAMPLES = 1024;
 
 export class AudioDevice {
   /**
@@ -39,7 +40,10 @@ export class AudioDevice {
       numberOfInputs: 0,
       outputChannelCount: [1],
     });
-    this.playback.connect(context.destination);
+    this._volume = new GainNode(context, { gain: 1 });
+    this._meter = new AnalyserNode(context, { fftSize: LEVEL_SAMPLES });
+    this._samples = new Float32Array(LEVEL_SAMPLES);
+    this.playback.connect(this._meter).connect(this._volume).connect(context.destination);
     const line = new MessageChannel();
     this.capture.port.postMessage({ player: line.port1 }, [line.port1]);
     this.playback.port.postMessage({ microphone: line.port2 }, [line.port2]);
@@ -54,6 +58,63 @@ export class AudioDevice {
     this._stream = null;
     this._source = null;
     this._clip = null;
+    this._choice = { microphone: "", echoCancellation: true };
+    this._muted = false;
+    this._muting = undefined; // silence is still sent
+  }
+
+  /** RMS of the reply that is played at this moment, 0 to 1, whatever the volume. */
+  get outputLevel() {
+    this._meter.getFloatTimeDomainData(this._samples);
+    let sum = 0;
+    for (const sample of this._samples) sum += sample * sample;
+    return Math.sqrt(sum / LEVEL_SAMPLES);
+  }
+
+  /** Loudness of what is played, 0 to 1. */
+  get volume() {
+    return this._volume.gain.value;
+  }
+
+  set volume(share) {
+    this._volume.gain.value = Math.max(0, Math.min(1, share));
+  }
+
+  /** Whether a loudspeaker can be chosen here. */
+  static get speakersCanBeChosen() {
+    return "setSinkId" in (globalThis.AudioContext?.prototype ?? {});
+  }
+
+  /**
+   * Takes devices and volume. An id is a `deviceId`, empty the usual one; a microphone that is open is opened anew.
+   *
+   * @param {{microphone: string, speaker: string, echoCancellation: boolean, volume: number}} sound
+   * @throws {DOMException} `NotFoundError`, `OverconstrainedError` when a device is gone; it is closed then
+   */
+  async use({ microphone, speaker, echoCancellation, volume }) {
+    this.volume = volume;
+    const changed = microphone !== this._choice.microphone || echoCancellation !== this._choice.echoCancellation;
+    this._choice = { microphone, echoCancellation };
+    if (AudioDevice.speakersCanBeChosen && (this.context.sinkId || "") !== speaker) {
+      await this.context.setSinkId(speaker);
+    }
+    if (!changed || this._stream === null) return;
+    this._drop();
+    await this.openMicrophone();
+  }
+
+  /** Whether an open microphone is held silent. */
+  get muted() {
+    return this._muted;
+  }
+
+  set muted(on) {
+    if (on === this._muted) return;
+    this._muted = on;
+    for (const track of this._stream?.getAudioTracks() ?? []) track.enabled = !on;
+    clearTimeout(this._muting);
+    this._muting = on && this._stream !== null ? setTimeout(() => this._silent(), MUTED_MS) : undefined;
+    this._listen();
   }
 
   /** From a sample's turn in the graph to the ear, in seconds, as far as the browser knows it. */
@@ -80,8 +141,12 @@ export class AudioDevice {
   async openMicrophone() {
     if (this._stream !== null) return;
     if (!navigator.mediaDevices) throw new DOMException("this page is not served over HTTPS", "NotAllowedError");
-    this._stream = await navigator.mediaDevices.getUserMedia({ audio: MICROPHONE });
+    const { microphone, echoCancellation } = this._choice;
+    const audio = { channelCount: 1, echoCancellation, noiseSuppression: true, autoGainControl: true };
+    if (microphone) audio.deviceId = { exact: microphone };
+    this._stream = await navigator.mediaDevices.getUserMedia({ audio });
     const [track] = this._stream.getAudioTracks();
+    track.enabled = !this._muted;
     track.addEventListener("ended", () => {
       this.closeMicrophone();
       this.onlost();
@@ -93,10 +158,22 @@ export class AudioDevice {
 
   /** Closes the microphone; the browser's recording sign goes out. */
   closeMicrophone() {
+    clearTimeout(this._muting);
+    this._muting = undefined;
+    this._drop();
+    this._muted = false;
+    this._listen();
+  }
+
+  _drop() {
     this._source?.disconnect();
     for (const track of this._stream?.getTracks() ?? []) track.stop();
     this._stream = null;
     this._source = null;
+  }
+
+  _silent() {
+    this._muting = undefined;
     this._listen();
   }
 
@@ -118,7 +195,7 @@ export class AudioDevice {
     const clip = new AudioBufferSourceNode(this.context, { buffer });
     const aloud = new GainNode(this.context, { gain: 0.5 });
     clip.connect(this.capture);
-    clip.connect(aloud).connect(this.context.destination);
+    clip.connect(aloud).connect(this._volume);
     this._source?.disconnect();
     this._clip = clip;
     await new Promise((resolve) => {
@@ -169,6 +246,7 @@ export class AudioDevice {
   }
 
   _listen() {
-    this.capture.port.postMessage({ listening: this._stream !== null || Boolean(this._clips) });
+    const heard = this._stream !== null && (!this._muted || this._muting !== undefined);
+    this.capture.port.postMessage({ listening: heard || Boolean(this._clips) });
   }
 }

@@ -70,10 +70,25 @@ export class BrowserVoice {
   }
 }
 
-/** Recognises speech until it is stopped. Most browsers send the audio to their maker for that: ask first. */
+const Recognition = () => globalThis.SpeechRecognition ?? globalThis.webkitSpeechRecognition;
+const LOCALLY = { langs: ["en-US"], processLocally: true };
+
+/**
+ * Recognises speech until it is stopped. Most browsers send the audio to their maker for that: ask first. Where the
+ * browser can recognise on the device itself, it does.
+ */
 export class BrowserRecogniser {
   static get available() {
-    return Boolean(globalThis.SpeechRecognition ?? globalThis.webkitSpeechRecognition);
+    return Boolean(Recognition());
+  }
+
+  /** Whether the sound would stay on this device. */
+  static async onDevice() {
+    try {
+      return (await Recognition()?.available?.(LOCALLY)) === "available";
+    } catch {
+      return false;
+    }
   }
 
   /**
@@ -81,9 +96,8 @@ export class BrowserRecogniser {
    *   `onerror` gets the Web Speech API's error code; recognition has stopped for good then
    */
   constructor(on) {
-    const Recognition = globalThis.SpeechRecognition ?? globalThis.webkitSpeechRecognition;
-    this._recognition = new Recognition();
-    this._recognition.lang = "en";
+    this._recognition = new (Recognition())();
+    this._recognition.lang = "en-US";
     this._recognition.continuous = true;
     this._recognition.interimResults = true;
     this._recognition.onresult = ({ resultIndex, results }) => {
@@ -102,9 +116,10 @@ export class BrowserRecogniser {
     this._running = false;
   }
 
-  start() {
+  async start() {
     this._running = true;
-    this._recognition.start();
+    if (await BrowserRecogniser.onDevice()) this._recognition.processLocally = true;
+    if (this._running) this._recognition.start();
   }
 
   stop() {

@@ -21,6 +21,8 @@
  *     microphone  {open, lost}        lost when it went away by itself
  *     recognised  {text}              words so far of the browser's own recogniser
  *     recogniser  {running, reason}   whether the browser's own recogniser runs
+ *     muted       {on}                an open microphone is held silent
+ *     connection  {roundTripMs, droppedFrames, underruns}   how the line is, every 5 s; null where it is not known
  *     typed       {waiting}           typed texts that the server has not taken yet; after a loss, see `sendAgain`
  */
 import { AudioDevice } from "./audio.js";
@@ -38,13 +40,15 @@ export class VoiceClient extends EventTarget {
    * @param {object} [options]
    * @param {string} [options.baseUrl] origin of the service; the page's own when empty
    * @param {string | null} [options.apiKey] opens premium sessions; a membership cookie does so without
+   * @param {string | null} [options.agent] who answers; the usual agent when left out
+   * @param {Record<string, string | number | boolean> | null} [options.variables] what fills the places of its prompt
    * @param {string} [options.name] name and version of your client, at most 64 characters, for the server's log
    */
-  constructor({ baseUrl = "", apiKey = null, name = "voice-agent-js/1" } = {}) {
+  constructor({ baseUrl = "", apiKey = null, agent = null, variables = null, name = "voice-agent-js/1" } = {}) {
     super();
     this._name = name;
     this._line = new Connection(
-      { baseUrl, apiKey },
+      { baseUrl, apiKey, agent, variables },
       {
         start: () => this._start(),
         message: (message) => this._take(message),
@@ -55,6 +59,7 @@ export class VoiceClient extends EventTarget {
     this._replies = new Replies(null, null, (report) => this._played(report));
     this._voice = null;
     this._recogniser = null;
+    this._sound = { microphone: "", speaker: "", echoCancellation: true, volume: 1 };
     this._lastVoiced = null;
     this._voiced = null; // when the caller's last voiced sample was spoken, in the audio context's seconds
     this._newestTurn = 0;
@@ -75,7 +80,43 @@ export class VoiceClient extends EventTarget {
     return this._line.state;
   }
 
+  /** Who answers the next session; null: the usual agent. @type {string | null} */
+  get agent() {
+    return this._line.agent;
+  }
+
+  set agent(name) {
+    this._line.agent = name;
+  }
+
   // Audio
+
+  /**
+   * Chooses devices and volume, now and for audio that is opened later; what is left out stays.
+   *
+   * @param {{microphone?: string, speaker?: string, echoCancellation?: boolean, volume?: number}} sound `deviceId`s,
+   *   empty: the usual one; volume 0 to 1
+   * @throws {DOMException} `NotFoundError`, `OverconstrainedError` when a device is gone
+   */
+  async useSound(sound) {
+    this._sound = { ...this._sound, ...sound };
+    if (!this.audio?.use) return;
+    const { microphone: open } = this.audio;
+    await this.audio.use(this._sound).finally(() => {
+      if (open && !this.audio?.microphone) this._emit("microphone", { open: false, lost: true });
+    });
+  }
+
+  /** Whether an open microphone is held silent: the call goes on, and the agent is still heard. */
+  get muted() {
+    return this.audio?.muted ?? false;
+  }
+
+  mute(on) {
+    if (!this.audio?.microphone || this.audio.muted === on) return;
+    this.audio.muted = on;
+    this._emit("muted", { on });
+  }
 
   /**
    * Opens the loudspeaker and finds the browser's own voice. Call it before `connect`, in the handler of a click or
@@ -95,15 +136,18 @@ export class VoiceClient extends EventTarget {
     this.audio.onlost = () => this._emit("microphone", { open: false, lost: true });
     this.audio.onframe = (frame) => this._frame(frame);
     this._replies = new Replies(this.audio, this._voice, (report) => this._played(report));
+    await this.useSound({}).catch(() => {}); // a device that is gone: the usual one is in use
   }
 
   /**
-   * Opens the microphone.
+   * Opens the microphone; with `muted`, nothing of it is sent until `mute(false)`.
    *
+   * @param {{muted?: boolean}} [how]
    * @throws {DOMException} `NotAllowedError` when the user refused, `NotFoundError` without a microphone
    */
-  async openMicrophone() {
+  async openMicrophone({ muted = false } = {}) {
     await this.openAudio();
+    if (!this.audio.microphone) this.audio.muted = muted;
     await this.audio.openMicrophone();
     this._emit("microphone", { open: true, lost: false });
   }
@@ -125,8 +169,13 @@ export class VoiceClient extends EventTarget {
       onfinal: (text) => this.sendText(text, { spoken: true }),
       onerror: (reason) => this._recogniserEnded(reason),
     });
-    this._recogniser.start();
+    void this._recogniser.start();
     this._emit("recogniser", { running: true, reason: null });
+  }
+
+  /** Whether the browser's own recogniser runs. */
+  get recognising() {
+    return this._recogniser !== null;
   }
 
   stopRecogniser() {
@@ -213,6 +262,11 @@ export class VoiceClient extends EventTarget {
         break;
       case "ping":
         this._line.send({ type: "pong", id: message.id });
+        this._emit("connection", {
+          roundTripMs: message.round_trip_ms ?? null,
+          droppedFrames: this.droppedFrames,
+          underruns: this._replies.underruns,
+        });
         return;
       case "transcript.final":
         if (message.turn <= this._newestTurn) this.epoch += 1; // another process goes on with the session

@@ -34,16 +34,20 @@ export class VoiceError extends Error {
 
 export class Connection {
   /**
-   * @param {{baseUrl: string, apiKey: string | null}} where
+   * @param {{baseUrl: string, apiKey: string | null, agent?: string | null,
+   *   variables?: Record<string, string | number | boolean> | null}} where
    * @param {object} on
    * @param {() => object} on.start makes the `start` message
    * @param {(message: object) => void} on.message a message of the server
    * @param {(pcm: ArrayBuffer) => void} on.audio audio of the reply
    * @param {(state: string, reason: string | null) => void} on.state
    */
-  constructor({ baseUrl, apiKey }, on) {
+  constructor({ baseUrl, apiKey, agent = null, variables = null }, on) {
     this._baseUrl = baseUrl.replace(/\/$/, "");
     this._apiKey = apiKey;
+    /** Who answers the next session, and what fills its prompt; null: the usual one, nothing. */
+    this.agent = agent;
+    this.variables = variables;
     this._on = on;
     this._url = null;
     this._socket = null;
@@ -52,6 +56,7 @@ export class Connection {
     this._retry = null;
     this._retryFrom = 0;
     this._watchdog = null;
+    this._connecting = null;
     this._drops = 0; // a token or socket that comes after a drop is not used
     /** "idle", "connecting", "open", "reconnecting" or "ended". */
     this.state = "idle";
@@ -66,7 +71,11 @@ export class Connection {
    * Gets a token and opens a new session. Throws VoiceError when the service refuses, TypeError when nothing answers.
    */
   async connect() {
-    if (this.state !== "idle" && this.state !== "ended") return;
+    if (this.state === "idle" || this.state === "ended") this._connecting = this._connect();
+    if (this.state === "connecting") await this._connecting; // who asks twice waits twice
+  }
+
+  async _connect() {
     this._resumeToken = null;
     this._become("connecting");
     const drops = this._drops;
@@ -97,7 +106,15 @@ export class Connection {
   async _newToken() {
     const drops = this._drops;
     const headers = this._apiKey ? { authorization: `Bearer ${this._apiKey}` } : {};
-    const answer = await fetch(`${this._baseUrl}/v1/sessions`, { method: "POST", headers, credentials: "same-origin" });
+    const request = { method: "POST", headers, credentials: "same-origin" };
+    if (this.agent !== null || this.variables !== null) {
+      headers["content-type"] = "application/json";
+      request.body = JSON.stringify({
+        ...(this.agent !== null && { agent: this.agent }),
+        ...(this.variables !== null && { variables: this.variables }),
+      });
+    }
+    const answer = await fetch(`${this._baseUrl}/v1/sessions`, request);
     const body = await answer.json().catch(() => ({}));
     if (drops !== this._drops) throw new VoiceError(CLOSED.normal, "hung up");
     if (!answer.ok) {

@@ -24,6 +24,8 @@ export class Replies {
     this._voice = voice;
     this._report = report;
     this._reply = null;
+    /** How often the sound ran dry within a reply. */
+    this.underruns = 0;
     if (device) device.onreport = (told) => this._played(told);
   }
 
@@ -219,7 +221,10 @@ export class Replies {
       case "cleared":
         this._tell(reply, event, { playedMs: at });
         break;
-      default: // `drained`, `overflow`: nothing that the server could use
+      case "drained":
+        this.underruns += 1;
+        break;
+      default: // `overflow`: nothing that the server could use
     }
   }
 

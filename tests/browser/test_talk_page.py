@@ -85,7 +85,7 @@ async def test_a_long_conversation_follows_its_end_and_leaves_a_reader_alone() -
         assert await page.run(f"{newest} <= {edge} + 1")
 
         await page.run("document.querySelector('#transcript').scrollTop = 1000")
-        await page.run("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))")
+        await page.drawn()
         await page.click("#history button:nth-last-child(3)")
         place = "Math.round(document.querySelector(\"li[data-turn='60']\").getBoundingClientRect().top)"
         read = await page.run(place)
@@ -164,10 +164,12 @@ async def test_a_call_with_the_keyboard_alone() -> None:
         for _ in range(20):
             await page.press("Tab")
             here = await page.run("document.activeElement.id || document.activeElement.dataset.call")
+            assert here, "every stop of the keyboard has a name"
             order.append(here)
             if here == "text":
                 break
-        assert order == ["transcript", "room", "barge", "topics", "billing", "talk", "text"]
+        asked = ["open-settings", "listen-here", "listen-not"]
+        assert order == [*asked, "transcript", "room", "barge", "topics", "billing", "talk", "text"]
         await page.type("hello")
         await page.press("Tab")
         await page.press("Enter")

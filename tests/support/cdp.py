@@ -22,7 +22,8 @@ CHROMIUM: Final = next(
 )
 START_S: Final = 30.0
 WAIT_S: Final = 20.0
-_KEYS: Final = {"Enter": (13, "\r"), "Tab": (9, "")}
+_KEYS: Final = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), " ": (32, " ")}
+_CODES: Final = {" ": "Space"}
 
 
 class PageError(AssertionError):
@@ -124,11 +125,28 @@ class Page:
         for letter in text:
             await self.send("Input.dispatchKeyEvent", type="char", text=letter)
 
-    async def press(self, key: str) -> None:
+    async def press(self, key: str, *, shift: bool = False) -> None:
+        """Presses a key and lets it go."""
+        await self.hold(key, shift=shift)
+        await self.release(key)
+
+    async def hold(self, key: str, *, shift: bool = False) -> None:
+        """Presses a key and keeps it."""
         code, text = _KEYS[key]
-        for kind in ("keyDown", "keyUp"):
-            extra = {"text": text} if text and kind == "keyDown" else {}
-            await self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **extra)
+        extra = {"text": text} if text else {}
+        await self._key("keyDown", key, code, modifiers=8 if shift else 0, **extra)
+
+    async def release(self, key: str) -> None:
+        """Lets a key go."""
+        await self._key("keyUp", key, _KEYS[key][0])
+
+    async def _key(self, kind: str, key: str, number: int, **extra: Any) -> None:
+        where = {"key": key, "code": _CODES.get(key, key), "windowsVirtualKeyCode": number}
+        await self.send("Input.dispatchKeyEvent", type=kind, **where, **extra)
+
+    async def drawn(self) -> None:
+        """Waits until what has changed is on the screen."""
+        await self.run("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))")
 
     async def screenshot(self, path: Path, *, width: int, height: int, dark: bool = False, scale: float = 1) -> None:
         """Saves what is to be seen in a window of this size."""
@@ -141,7 +159,7 @@ class Page:
         )
         scheme = "dark" if dark else "light"
         await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        await self.run("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))")
+        await self.drawn()
         picture = await self.send("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(picture["data"]))  # noqa: ASYNC240  a small file of a test
 

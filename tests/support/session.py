@@ -206,6 +206,7 @@ class SessionHarness:
     tools: SessionToolSet = NO_TOOLS
     greeting: str | None = None
     hang_up: str | None = None
+    ears_simulated: bool = False
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
     history_down: bool = False
     generation: int = 1  # that of the latest owner
@@ -272,6 +273,7 @@ class SessionHarness:
             tools=self.tools,
             greeting=self.greeting,
             hang_up=self.hang_up,
+            ears_simulated=self.ears_simulated,
         )
 
 

@@ -103,6 +103,7 @@ class Ping(WireMessage, frozen=True, kw_only=True, tag="ping"):
     """Measures the round trip; answer with `pong` at once."""
 
     id: int
+    round_trip_ms: float | None = None  # as it was measured so far; null until it was
 
 
 class TranscriptPartial(WireMessage, frozen=True, kw_only=True, tag="transcript.partial"):

@@ -82,12 +82,13 @@ class RoundTrip:
         self._measured: deque[float] = deque(maxlen=5)
         self._next = 0
 
-    def ping(self, at: float) -> Ping:
+    def ping(self, at: float, known_s: float | None = None) -> Ping:
+        """The next ping; `known_s` is the round trip that counts so far, in seconds."""
         self._next += 1
         self._open[self._next] = at
         while len(self._open) > MAX_PINGS_OPEN:
             del self._open[next(iter(self._open))]
-        return Ping(id=self._next)
+        return Ping(id=self._next, round_trip_ms=None if known_s is None else round(known_s * 1000, 1))
 
     def pong(self, pong: Pong, at: float) -> None:
         """Takes an answer; one that was not asked for is ignored."""
@@ -265,10 +266,10 @@ class WebSocketConnection:
     async def _ping(self) -> None:
         for delay in FIRST_PINGS_S:
             await asyncio.sleep(delay)
-            self.send_message(self.round_trip.ping(clock.now()))
+            self.send_message(self.round_trip.ping(clock.now(), self.round_trip_s))
         while True:
             await asyncio.sleep(PING_EVERY_S)
-            self.send_message(self.round_trip.ping(clock.now()))
+            self.send_message(self.round_trip.ping(clock.now(), self.round_trip_s))
 
     async def _receive(self) -> bytes | str | None:
         """The next frame; None when the client is gone."""

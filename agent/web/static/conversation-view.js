@@ -1,14 +1,18 @@
 /** The conversation as it happens: what the caller said, what the agent says and how much of it was heard. */
-import { byId, el, whole } from "./dom.js";
+import { byId, copy, el, whole } from "./dom.js";
 import { splitHeard } from "./heard.js";
+import { TERMS } from "./terms.js";
 import { unanswered } from "./waterfall.js";
 
 const MAX_TURNS = 200; // older turns leave the page
 const AT_END = 40; // pixels from the end within which the reader follows
 
 export class ConversationView {
-  constructor() {
-    this._list = byId("turns");
+  /** @param {(key: string) => void} [choose] is told the key, `epoch.turn`, of a turn whose figures were pressed */
+  constructor(choose = () => {}) {
+    this._choose = choose;
+    this._latest = null;
+    this._list = byId("turn-list");
     this._partial = byId("partial");
     this._turns = new Map(); // "epoch.turn" → {node, agent, clauses, fillers, meta, facts}
     this._pane = byId("transcript");
@@ -89,9 +93,36 @@ export class ConversationView {
   facts({ epoch, turn, ...facts }) {
     const entry = this._entry(epoch, turn);
     Object.assign(entry.facts, facts);
-    entry.meta.replaceChildren(...describe(entry.facts).map((fact) => el("span", fact)));
-    entry.meta.hidden = false;
+    const told = describe(entry.facts);
+    const sr = (text) => el("span", { class: "sr", text });
+    entry.meta.replaceChildren(
+      sr(`Turn ${turn}: `),
+      ...told.map(({ text, over, term }) => {
+        const { name, text: meaning } = TERMS[term];
+        return el("span", { class: over && "over", title: `${name}: ${meaning}` }, sr(`${name} `), text);
+      }),
+      sr("Show its stages."),
+    );
+    entry.meta.hidden = told.length === 0;
     this._scroll();
+  }
+
+  /** A text that the agent wants the caller to see: it stands below the turn in which it came. */
+  note(text) {
+    const button = el("button", { type: "button", class: "quiet", text: "Copy", onclick: () => copy(text, "Note") });
+    const node = el("div", { class: "note" }, el("span", { class: "who", text: "Note" }), el("p", { text }), button);
+    byId("welcome").hidden = true;
+    if (this._latest) this._latest.node.insertBefore(node, this._latest.meta);
+    else this._list.append(el("li", { class: "turn" }, node));
+    this._scroll();
+  }
+
+  /** Brings a turn into view and into focus: where a remembered value comes from. */
+  show(turn) {
+    const found = [...this._turns.values()].findLast(({ node }) => node.dataset.turn === String(turn));
+    if (!found) return;
+    found.node.scrollIntoView({ block: "nearest" });
+    found.node.focus({ preventScroll: true });
   }
 
   /** A line across the conversation: a new session, an end. */
@@ -108,13 +139,17 @@ export class ConversationView {
     byId("welcome").hidden = true;
     const caller = el("p", { class: "caller", hidden: true }, el("span", { class: "who", text: "Caller" }));
     const agent = el("p", { class: "agent", hidden: true }, el("span", { class: "who", text: "Agent" }));
-    const meta = el("p", { class: "meta", "aria-live": "off", hidden: true }); // figures are read on demand
-    const node = el("li", { class: "turn", "data-turn": turn }, caller, agent, meta);
+    // Figures are read on demand.
+    const onclick = () => this._choose(key);
+    const meta = el("button", { type: "button", class: "meta", "aria-live": "off", hidden: true, onclick });
+    const node = el("li", { class: "turn", "data-turn": turn, tabindex: -1 }, caller, agent, meta);
     const entry = { node, caller, agent, meta, clauses: [], fillers: new Set(), facts: {}, cut: false };
     this._turns.set(key, entry);
+    this._latest = entry;
     this._list.append(node);
     if (this._turns.size > MAX_TURNS) {
       const [oldest, { node: gone }] = this._turns.entries().next().value;
+      if (gone.contains(document.activeElement)) this._pane.focus({ preventScroll: true });
       gone.remove();
       this._turns.delete(oldest);
     }
@@ -129,17 +164,16 @@ export class ConversationView {
 
 function describe({ metrics, earMs, budgetMs }) {
   const facts = [];
-  if (metrics?.model) facts.push({ text: metrics.model, title: "model" });
-  if (metrics?.rule) facts.push({ text: metrics.rule, title: "routing rule" });
+  if (metrics?.model) facts.push({ text: metrics.model, term: "model" });
+  if (metrics?.rule) facts.push({ text: metrics.rule, term: "rule" });
   if (metrics?.voice_to_voice_ms != null) {
     const over = metrics.voice_to_voice_ms > budgetMs;
-    const text = `${whole(metrics.voice_to_voice_ms)} ms${over ? " over budget" : ""}`;
-    facts.push({ text, class: over && "over", title: "voice-to-voice" });
+    facts.push({ text: `${whole(metrics.voice_to_voice_ms)} ms${over ? " over budget" : ""}`, over, term: "v2v" });
   }
-  if (unanswered(metrics)) facts.push({ text: "no reply", class: "over", title: "voice-to-voice" });
-  else if (earMs != null) facts.push({ text: `ear ${whole(earMs)} ms`, title: "by this browser’s clock" });
+  if (unanswered(metrics)) facts.push({ text: "no reply", over: true, term: "v2v" });
+  else if (earMs != null) facts.push({ text: `ear ${whole(earMs)} ms`, term: "ear" });
   if (metrics && !["replied", "typed"].includes(metrics.outcome)) {
-    facts.push({ text: metrics.outcome.replace("_", " ") });
+    facts.push({ text: metrics.outcome.replaceAll("_", " "), term: "outcome" });
   }
   return facts;
 }

@@ -1,8 +1,12 @@
 /** The conversation as the service remembers it: topics, and under each the states that belong to it. */
 import { byId, el } from "./dom.js";
 
-/** @param {object} graph `memory.view`'s graph: `topics`, `states`, `current_topic`, `current_state` */
-export function drawMemory(graph) {
+/**
+ * @param {object} graph `memory.view`'s graph: `topics`, `states`, `current_topic`, `current_state`
+ * @param {(turn: number) => void} show brings a turn into view
+ */
+export function drawMemory(graph, show) {
+  const focused = document.activeElement?.dataset?.source;
   byId("memory-section").hidden = false;
   const topics = (graph.topics ?? []).map((topic) => {
     const current = topic.id === graph.current_topic;
@@ -19,16 +23,17 @@ export function drawMemory(graph) {
         el("span", { class: "fact", text: count + again }),
       ),
       topic.summary ? el("p", { class: "summary", text: topic.summary }) : "",
-      states.length ? el("ul", {}, ...states.map((state) => drawState(state, graph.current_state))) : "",
+      states.length ? el("ul", {}, ...states.map((state) => drawState(state, graph.current_state, show))) : "",
     );
   });
   byId("memory").replaceChildren(...topics);
+  if (focused) document.querySelector(`#memory [data-source="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-function drawState(state, current) {
+function drawState(state, current, show) {
   const slots = state.slots.flatMap((slot) => [
     el("dt", { text: slot.name }),
-    el("dd", { text: slot.value, title: `turn ${slot.turn + 1}, from the ${slot.by}` }),
+    el("dd", {}, `${slot.value} `, source(state, slot, show)),
   ]);
   return el(
     "li",
@@ -41,4 +46,12 @@ function drawState(state, current) {
     ),
     slots.length ? el("dl", {}, ...slots) : "",
   );
+}
+
+/** Where a value comes from: who said it, and in which turn. */
+function source(state, { name, turn, by }, show) {
+  const said = el("span", { class: "sr", text: `${name} comes from ` });
+  const onclick = () => show(turn + 1);
+  const attributes = { type: "button", class: "source", "data-source": `${state.id}.${name}`, onclick };
+  return el("button", attributes, said, `turn ${turn + 1}, ${by}`);
 }

@@ -1,4 +1,5 @@
 /** What the reader has to know beside the conversation: simulated providers, a simplified mode, a problem. */
+import { BrowserRecogniser } from "./browser-speech.js";
 import { byId } from "./dom.js";
 
 const SERVICE_NAMES = { stt: "speech recognition", llm: "the language model", tts: "the voice" };
@@ -20,7 +21,7 @@ export class Notices {
     const told = [];
     if (here.length) told.push(`On the operator's own machine, at no cost: ${list(here)}.`);
     if (names.length) told.push(`Simulated: ${list(names)}. Set ${list(keys)} to make ${them} real.`);
-    if (services.includes("stt")) told.push("Only the sample callers are understood.");
+    if (services.includes("stt") && !BrowserRecogniser.available) told.push("Only the sample callers are understood.");
     this._show("simulated", told.join(" "));
   }
 
@@ -43,14 +44,28 @@ export class Notices {
     this._show("problem", "");
   }
 
-  /** Asks whether this browser may recognise speech; null takes the question back. */
-  askListen(reason) {
-    byId("ask-listen").hidden = reason === null;
-    if (reason === null) return;
-    byId("ask-listen-text").textContent =
-      "The service cannot hear you at the moment. This browser can recognise speech itself; most browsers send the " +
-      "sound to their maker for that.";
-    byId("listen-here").hidden = !(globalThis.SpeechRecognition ?? globalThis.webkitSpeechRecognition);
+  /**
+   * Asks whether this browser may recognise speech; null takes the question back.
+   *
+   * @param {string | null} reason `simulated` where the service never hears more than the sample callers
+   */
+  async askListen(reason) {
+    this._reason = reason;
+    if (reason === null) {
+      byId("ask-listen").hidden = true;
+      return;
+    }
+    const simulated = reason === "simulated";
+    const stays = BrowserRecogniser.available && (await BrowserRecogniser.onDevice());
+    if (this._reason !== reason) return; // it was taken back meanwhile
+    const why = simulated
+      ? "Only the sample callers are understood here. This browser can recognise your own speech; "
+      : "The service cannot hear you at the moment. This browser can recognise speech itself; ";
+    const where = stays ? "the sound stays on this device." : "most browsers send the sound to their maker for that.";
+    byId("ask-listen-text").textContent = why + where;
+    byId("ask-listen").classList.toggle("warn", !simulated);
+    byId("listen-here").hidden = !BrowserRecogniser.available;
+    byId("ask-listen").hidden = false;
   }
 
   _showDegraded() {

@@ -1,10 +1,17 @@
 /** The talk page: connects the controls, the client and the views. */
+import { CallBar } from "./call-bar.js";
 import { VoiceClient } from "./client.js";
 import { ConversationView } from "./conversation-view.js";
-import { byId, el } from "./dom.js";
+import { byId, copies, el, show } from "./dom.js";
+import { LineQuality } from "./line-quality.js";
 import { drawMemory } from "./memory-view.js";
 import { Notices } from "./notices.js";
-import { SampleCaller } from "./sample-caller.js";
+import { Preferences } from "./preferences.js";
+import { PushToTalk } from "./push-to-talk.js";
+import { RecordView } from "./record-view.js";
+import { Samples } from "./samples.js";
+import { Settings } from "./settings.js";
+import { TERMS } from "./terms.js";
 import { Waterfall } from "./waterfall.js";
 
 const STATE_NAMES = {
@@ -24,13 +31,24 @@ const END_REASONS = {
   cost_cap: "The call ended: it reached its cost limit.",
 };
 
+const preferences = new Preferences();
 const client = new VoiceClient({ name: "talk-page/1" });
-const conversation = new ConversationView();
 const waterfall = new Waterfall();
+const conversation = new ConversationView((key) => waterfall.choose(key));
 const notices = new Notices();
-let sample = null; // {caller, button} while a sample call runs
+const bar = new CallBar(client, preferences);
+const samples = new Samples(client, {
+  open,
+  problem: (text) => notices.problem(text),
+  speaks: (on) => bar.sample(on),
+});
+const settings = new Settings(preferences, (sound) => client.useSound(sound), (text) => notices.problem(text));
+new RecordView(client);
+let line = new LineQuality();
 let waiting = []; // typed texts that the server has not taken
 let opened = false; // whether the session was ready: one that was refused has no end
+let listens = null; // why this browser is asked to recognise speech
+let answered = false; // the question whether it may, where recognition is simulated
 
 // For a look inside, from the browser's console.
 globalThis.voiceAgent = client;
@@ -40,18 +58,20 @@ globalThis.voiceAgent = client;
 client.addEventListener("state", ({ detail: { state, reason } }) => {
   const shown = state === "ended" && !opened ? "idle" : state;
   byId("status").dataset.state = shown;
+  if (shown !== "idle") document.body.classList.remove("samples-first");
   byId("status-text").textContent = STATE_NAMES[shown];
-  byId("hangup").hidden = state === "idle" || state === "ended" || state === "connecting";
+  show("hangup", state === "open" || state === "reconnecting");
   byId("talk").setAttribute("aria-disabled", String(state === "connecting")); // a disabled button would lose the focus
   if (state === "open") notices.solved();
   if (state !== "ended") {
     showMicrophone();
     return;
   }
-  sample?.caller.stop();
+  samples.stop();
   client.closeMicrophone();
   client.stopRecogniser();
-  notices.askListen(null);
+  if (listens !== "simulated") ask(null);
+  byId("line-row").hidden = true;
   showMicrophone();
   if (!opened) return;
   opened = false;
@@ -65,16 +85,24 @@ client.addEventListener("session.ready", ({ detail }) => {
   byId("session").hidden = false;
   byId("tier").textContent = detail.tier;
   byId("policy").textContent = detail.policy;
+  byId("policy-row").hidden = detail.policy == null;
   byId("limit-row").hidden = detail.limit_usd == null;
   byId("limit").textContent = detail.limit_usd == null ? "" : `$${detail.limit_usd.toFixed(2)}`;
-  byId("session-id").textContent = detail.session_id.slice(0, 8);
-  byId("session-id").title = detail.session_id;
+  copies(byId("session-id"), detail.session_id, "session id");
   waterfall.budgets = detail.budgets_ms;
-  byId("send-again").hidden = !detail.resumed || waiting.length === 0;
+  show("send-again", detail.resumed && waiting.length > 0, "text");
   if (detail.resumed || detail.epoch === 1) return;
   conversation.divide("A new session.");
+  line = new LineQuality();
+  for (const id of ["latency", "cost-section", "memory-section"]) show(id, false);
   waterfall.clear();
-  for (const id of ["cost-section", "memory-section"]) byId(id).hidden = true;
+});
+
+client.addEventListener("connection", ({ detail }) => {
+  const { text, title } = line.judge(detail);
+  byId("line-row").hidden = false;
+  byId("line").textContent = text;
+  byId("line").title = title;
 });
 
 client.addEventListener("typed", ({ detail }) => {
@@ -82,22 +110,24 @@ client.addEventListener("typed", ({ detail }) => {
   byId("waiting").hidden = waiting.length === 0;
   const quoted = waiting.map((text) => `“${text}”`).join(", ");
   byId("waiting-text").textContent = waiting.length ? `Not taken yet: ${quoted}` : "";
-  if (waiting.length === 0) byId("send-again").hidden = true;
+  if (waiting.length === 0) show("send-again", false, "text");
 });
 byId("send-again").addEventListener("click", () => {
-  byId("send-again").hidden = true;
-  byId("text").focus();
+  show("send-again", false, "text");
   client.sendAgain();
 });
 
 client.addEventListener("error", ({ detail }) => {
   if (!detail.fatal) notices.problem(detail.message);
 });
-
 client.addEventListener("degraded", ({ detail }) => notices.degraded(detail.service, detail.message));
 client.addEventListener("recovered", ({ detail }) => {
   notices.recovered(detail.service);
   if (detail.service === "stt") heardAgain();
+});
+client.addEventListener("echo", ({ detail }) => {
+  const off = preferences.values.echoCancellation ? "" : " Echo cancellation is off: the settings turn it on.";
+  notices.problem(`${detail.message}${off}`);
 });
 
 // Conversation
@@ -111,6 +141,11 @@ client.addEventListener("transcript.final", ({ detail }) => conversation.said(de
 client.addEventListener("reply.text", ({ detail }) => conversation.clause(detail));
 client.addEventListener("filler", ({ detail }) => conversation.filler(detail));
 client.addEventListener("audio.clear", ({ detail }) => conversation.cut(detail));
+client.addEventListener("text.show", ({ detail }) => conversation.note(detail.text));
+client.addEventListener("transfer", ({ detail }) => {
+  conversation.note(detail.summary);
+  conversation.divide("The agent asks a person to take over.");
+});
 client.addEventListener("playback", ({ detail }) => {
   conversation.played(detail);
   if (detail.earMs === null) return;
@@ -122,7 +157,7 @@ client.addEventListener("turn.metrics", ({ detail }) => {
   const budgetMs = client.session.budgets_ms.voice_to_voice;
   conversation.facts({ epoch: detail.epoch, turn: detail.turn, metrics: detail, budgetMs });
 });
-client.addEventListener("memory.view", ({ detail }) => drawMemory(detail.graph));
+client.addEventListener("memory.view", ({ detail }) => drawMemory(detail.graph, (turn) => conversation.show(turn)));
 client.addEventListener("session.cost", ({ detail }) => {
   byId("cost-section").hidden = false;
   byId("cost").textContent = `$${detail.usd.toFixed(4)}`;
@@ -133,20 +168,36 @@ client.addEventListener("session.cost", ({ detail }) => {
       el("div", {}, el("dt", { text: service }), el("dd", { text: `$${usd.toFixed(4)}` })),
     ),
   );
+  const simulated = client.session?.simulated?.length > 0;
+  byId("cost-note").hidden = !simulated;
+  byId("cost-note").textContent = simulated ? "At list prices: what is simulated bills nobody." : "";
 });
 
 // Browser's own recogniser
 
-client.addEventListener("listen.browser", ({ detail }) => notices.askListen(detail.reason));
-byId("listen-here").addEventListener("click", () => {
-  notices.askListen(null);
+function ask(reason) {
+  listens = reason;
+  if (reason === null) show("ask-listen", false);
+  void notices.askListen(reason);
+}
+client.addEventListener("listen.browser", ({ detail }) => {
+  if (detail.reason !== "simulated" || !answered) ask(detail.reason);
+});
+byId("listen-here").addEventListener("click", async () => {
+  answered = true;
+  ask(null);
+  samples.stop();
+  if (!(await open())) return;
+  client.closeMicrophone(); // what it hears would be taken for a second caller
   client.startRecogniser();
 });
 byId("listen-not").addEventListener("click", () => {
-  notices.askListen(null);
+  answered = true;
+  ask(null);
   byId("text").focus();
 });
 client.addEventListener("recogniser", ({ detail }) => {
+  showMicrophone();
   if (detail.reason === null) return;
   notices.problem(`This browser’s recogniser gave up (${detail.reason}). You can type.`);
   byId("text").focus();
@@ -154,19 +205,13 @@ client.addEventListener("recogniser", ({ detail }) => {
 
 /** The service hears the caller: the browser's own recogniser is not needed any more. */
 function heardAgain() {
-  notices.askListen(null);
   notices.solved();
+  if (listens === "simulated" || answered) return; // it hears sample callers at best
+  ask(null);
   client.stopRecogniser();
 }
 
 // Controls
-
-client.addEventListener("level", ({ detail }) => {
-  const decibels = 20 * Math.log10(Math.max(detail.level, 1e-5));
-  const share = Math.max(0, Math.min(1, (decibels + 60) / 55));
-  byId("meter").firstElementChild.style.transform = `scaleX(${share.toFixed(3)})`;
-  byId("meter").dataset.speaking = detail.speaking;
-});
 
 /** Opens sound and session; false when the service cannot be reached. */
 async function open() {
@@ -176,6 +221,7 @@ async function open() {
   } catch (error) {
     silent = error;
   }
+  client.agent = settings.agent;
   try {
     await client.connect();
   } catch (error) {
@@ -195,17 +241,22 @@ async function open() {
 byId("talk").addEventListener("click", async () => {
   if (client.state === "connecting") return;
   if (client.audio?.microphone) {
-    client.closeMicrophone();
+    if (!preferences.values.pushToTalk) client.mute(!client.muted);
     return;
   }
-  sample?.caller.stop();
+  if (byId("talk").dataset.listens === "true") {
+    client.stopRecogniser();
+    return;
+  }
+  samples.stop();
   if (!(await open())) return;
   if (!client.audio) {
     byId("text").focus();
     return;
   }
   try {
-    await client.openMicrophone();
+    await client.openMicrophone({ muted: preferences.values.pushToTalk });
+    if (client.recognising) client.closeMicrophone(); // the caller chose this browser's ears meanwhile
   } catch (error) {
     notices.problem(
       error.name === "NotAllowedError"
@@ -215,12 +266,22 @@ byId("talk").addEventListener("click", async () => {
     byId("text").focus();
   }
 });
+new PushToTalk(byId("talk"), {
+  active: () => preferences.values.pushToTalk && Boolean(client.audio?.microphone),
+  talk: (on) => client.mute(!on),
+});
+preferences.addEventListener("change", ({ detail }) => {
+  if (detail.name !== "pushToTalk") return;
+  client.mute(detail.value);
+  showMicrophone();
+});
 
 client.addEventListener("microphone", ({ detail }) => {
   if (detail.lost) notices.problem("The microphone went away. You can type, or start talking again.");
   else if (detail.open) notices.solved();
   showMicrophone();
 });
+client.addEventListener("muted", showMicrophone);
 
 byId("type").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -239,11 +300,18 @@ byId("hangup").addEventListener("click", () => {
 
 function showMicrophone() {
   const on = Boolean(client.audio?.microphone);
-  const start = byId("status").dataset.state === "ended" ? "Call again" : "Start talking";
-  byId("talk-text").textContent = on ? "Turn microphone off" : start;
-  byId("talk").classList.toggle("on", on);
+  byId("talk").dataset.listens = String(!on && client.recognising);
+  byId("talk-text").textContent = talkText(on);
+  byId("talk").classList.toggle("on", on || client.recognising);
   // A screen reader that reads the reply aloud would be heard by an open microphone, and the agent speaks anyway.
-  byId("turns").setAttribute("aria-live", on ? "off" : "polite");
+  byId("turns").setAttribute("aria-live", on && !client.muted ? "off" : "polite");
+}
+
+function talkText(on) {
+  if (on && preferences.values.pushToTalk) return client.muted ? "Hold to talk" : "Let go to send";
+  if (on) return client.muted ? "Unmute" : "Mute";
+  if (client.recognising) return "Stop listening";
+  return byId("status").dataset.state === "ended" ? "Call again" : "Start talking";
 }
 
 /** Header and notices leave the rest of a small window to the conversation. */
@@ -253,42 +321,21 @@ const above = new ResizeObserver(() => {
 });
 for (const part of [document.querySelector("header"), byId("notices")]) above.observe(part);
 
-// Sample callers
+// What the service says of itself
 
-async function showSamples() {
-  const told = await (await fetch("/sample-calls.json")).json();
-  notices.simulated(told.simulated, told.keys, told.local ?? []);
-  byId("samples").hidden = told.calls.length === 0;
-  byId("sample-hint").hidden = told.calls.length === 0;
-  byId("sample-buttons").replaceChildren(
-    ...told.calls.map((call) => {
-      const onclick = (event) => runSample(call, event.currentTarget);
-      return el("button", { type: "button", text: call.title, "data-call": call.name, onclick });
-    }),
-  );
+for (const { name, text } of Object.values(TERMS)) {
+  byId("terms-list").append(el("div", {}, el("dt", { text: name }), el("dd", { text })));
 }
-
-async function runSample(call, button) {
-  if (sample !== null) {
-    sample.caller.stop();
-    return;
-  }
-  const others = [...byId("sample-buttons").children].filter((other) => other !== button);
-  sample = { caller: new SampleCaller(client), button };
-  for (const other of others) other.disabled = true;
-  button.textContent = `Stop: ${call.title}`;
-  try {
-    if ((await open()) && client.audio) {
-      client.closeMicrophone();
-      await sample.caller.run(call);
-    }
-  } catch (error) {
-    notices.problem(`The sample call stopped: ${error.message}.`);
-  } finally {
-    sample = null;
-    button.textContent = call.title;
-    for (const other of others) other.disabled = false;
-  }
+const [told, agents] = await Promise.all(
+  ["/sample-calls.json", "/v1/agents"].map(async (path) => (await fetch(path)).json()),
+);
+settings.showAgents(agents);
+notices.simulated(told.simulated, told.keys, told.local ?? []);
+const [first] = told.calls;
+if (told.simulated.includes("stt") && first) {
+  // The one thing to do first is what works here.
+  byId("welcome").textContent = `Press “${first.title}”: a sample caller speaks for you, and the agent answers aloud.`;
+  document.body.classList.add("samples-first");
+  if ((globalThis.SpeechRecognition ?? globalThis.webkitSpeechRecognition) !== undefined) ask("simulated");
 }
-
-await showSamples();
+samples.show(told.calls);

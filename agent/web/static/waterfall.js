@@ -1,17 +1,11 @@
 /** Where the time of a turn went, against the budgets: the figures (`layout`) and the drawing (`Waterfall`). */
-import { byId, el, whole } from "./dom.js";
+import { byId, copies, el, whole } from "./dom.js";
+import { TERMS } from "./terms.js";
 
 const STAGES = ["stt", "llm", "tts", "send", "network"];
-const ROWS = {
-  stt: "end of speech to known text",
-  llm: "to the first clause of the reply",
-  tts: "to the first audio",
-  send: "to the socket",
-  network: "round trip",
-  "voice-to-voice": "the server’s figure",
-  "at the ear": "this browser’s figure",
-};
+const ROWS = { "voice-to-voice": "v2v", "at the ear": "ear" }; // whose term has another name
 const MAX_TURNS = 40; // bars of the history
+const MAX_FIGURES = 1000; // waits that the percentiles are of
 
 /**
  * Rows of a waterfall. Every place and length is in milliseconds; null where nothing was measured.
@@ -44,6 +38,12 @@ export function unanswered(metrics) {
   return Boolean(metrics?.spoken) && ["apology", "failed"].includes(metrics.outcome);
 }
 
+/** What p percent of these waits do not exceed (nearest rank); null without any, Infinity where no reply came. */
+export function percentile(waits, p) {
+  const sorted = [...waits].sort((one, other) => one - other);
+  return sorted.length ? sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] : null;
+}
+
 function over(ms, budgetMs) {
   return ms !== null && budgetMs !== null && ms > budgetMs;
 }
@@ -51,6 +51,7 @@ function over(ms, budgetMs) {
 export class Waterfall {
   constructor() {
     this._turns = []; // {key, turn, metrics, earMs}
+    this._waits = []; // voice-to-voice of the spoken turns; Infinity without a reply
     this._budgets = {};
     this._chosen = null; // null: the newest
   }
@@ -62,6 +63,7 @@ export class Waterfall {
   /** A new session begins: its turns are counted anew. */
   clear() {
     this._turns = [];
+    this._waits = [];
     this._chosen = null;
     byId("latency").hidden = true;
     byId("latency-empty").hidden = false;
@@ -77,7 +79,17 @@ export class Waterfall {
   /** A turn is finished. */
   metrics(epoch, metrics) {
     this._entry(epoch, metrics.turn).metrics = metrics;
+    const wait = unanswered(metrics) ? Infinity : metrics.voice_to_voice_ms;
+    if (metrics.spoken && wait !== null) this._waits = [...this._waits, wait].slice(-MAX_FIGURES);
     this._draw();
+  }
+
+  /** Shows the stages of a turn; nothing where it has left the history. */
+  choose(key) {
+    if (!this._turns.some((entry) => entry.key === key)) return;
+    this._chosen = key === this._turns.at(-1).key ? null : key;
+    this._draw();
+    byId("latency-section").scrollIntoView({ block: "nearest" });
   }
 
   _entry(epoch, turn) {
@@ -101,6 +113,10 @@ export class Waterfall {
     this._drawAxis(spanMs);
     byId("waterfall").replaceChildren(...rows.map((row) => this._row(row, spanMs)));
     byId("latency-note").textContent = note(shown.metrics, this._budgets);
+    byId("percentiles").textContent = spread(this._waits);
+    const trace = shown.metrics?.trace_id;
+    byId("trace-row").hidden = !trace;
+    if (trace) copies(byId("trace-id"), trace, "trace id");
   }
 
   _drawAxis(spanMs) {
@@ -126,12 +142,13 @@ export class Waterfall {
       bar("spent", startMs, isOver ? budgetMs : ms);
       if (isOver) bar("excess", startMs + budgetMs, ms - budgetMs);
     }
+    const meaning = TERMS[ROWS[name] ?? name].text;
     const total = this._budgets.voice_to_voice;
     if (total) bar("limit", total, 0);
     return el(
       "tr",
       { class: `${isOver ? "over" : ""} ${STAGES.includes(name) ? "" : "whole"}` },
-      el("th", { scope: "row", title: ROWS[name] }, name, el("span", { class: "sr", text: `, ${ROWS[name]}` })),
+      el("th", { scope: "row", title: meaning }, name, el("span", { class: "sr", text: `, ${meaning}` })),
       el("td", { class: "bars", "aria-hidden": "true" }, track),
       el(
         "td",
@@ -161,10 +178,7 @@ export class Waterfall {
           "data-key": entry.key,
           "aria-pressed": String(entry === shown),
           "aria-label": `Turn ${entry.turn}: ${said}`,
-          onclick: () => {
-            this._chosen = entry === this._turns.at(-1) ? null : entry.key;
-            this._draw();
-          },
+          onclick: () => this.choose(entry.key),
         },
         el("span", { class: "plot" }, bar),
         el("span", { class: "number", "aria-hidden": "true", text: entry.turn }),
@@ -177,9 +191,20 @@ export class Waterfall {
     history.replaceChildren(...bars);
     // New bars take the old ones' place: the focus stays where it was, the newest bar in sight unless another is
     // looked at.
-    bars.find((bar) => bar.dataset.key === focused)?.focus({ preventScroll: true });
+    const next = focused === null ? null : (bars.find((bar) => bar.dataset.key === focused) ?? bars[0]);
+    next?.focus({ preventScroll: true });
     history.scrollLeft = this._chosen === null ? history.scrollWidth : left;
   }
+}
+
+/** The waits of a session in one line. */
+function spread(waits) {
+  if (waits.length === 0) return "";
+  const say = (p) => {
+    const ms = percentile(waits, p);
+    return `p${p} ${ms === Infinity ? "no reply" : `${whole(ms)} ms`}`;
+  };
+  return `${say(50)} · ${say(95)} · ${waits.length} spoken ${waits.length === 1 ? "turn" : "turns"}`;
 }
 
 /** One sentence below the figures. */

@@ -235,6 +235,28 @@ def test_without_a_recogniser_the_client_listens_or_its_caller_types(listens: bo
     run_virtual(scenario())
 
 
+def test_where_ears_are_simulated_the_client_is_asked_to_listen_at_once_and_its_ears_count() -> None:
+    async def scenario() -> None:
+        async with running(SessionHarness(ears_simulated=True)) as harness:
+            deaf = await harness.call(browser_recogniser=False)
+            await asyncio.sleep(1.0)
+            assert deaf.all(ListeningRequested) == []
+            deaf.hang_up()
+            await deaf.get(SessionClosed)
+        async with running(SessionHarness(ears_simulated=True)) as harness:
+            caller = await harness.call(browser_recogniser=True)
+            assert (await caller.get(ListeningRequested)).reason == "simulated"
+            await caller.speak(voice(1.0))
+            harness.stt.starts("hello")  # a sample caller is heard
+            await caller.get(TranscriptUpdated)
+            caller.do(SayText("a table", spoken=True))
+            assert (await caller.get(TurnStarted)).spoken
+            assert len(caller.all(ListeningRequested)) == 1
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_a_text_that_the_clients_recogniser_heard_belongs_to_the_voice_before_it(asked: bool) -> None:
     async def scenario() -> None:

@@ -245,6 +245,8 @@ def test_the_round_trip_is_measured_before_the_first_turn_and_bounded_without_an
             socket.says({"type": "pong", "id": 99})  # nobody asked
             await asyncio.sleep(1.0)
             assert connection.round_trip_s == pytest.approx(0.08)
+            known = [frame["round_trip_ms"] for frame in socket.frames if frame["type"] == "ping"]
+            assert known == [None, 80.0, 80.0], "the client is told how the line is"
             socket.round_trip_s = None
             await asyncio.sleep(600.0)
             socket.says({"type": "pong", "id": 4})  # asked for too long ago
