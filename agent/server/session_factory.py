@@ -15,7 +15,7 @@ from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier
 from agent.core.calls import Service
 from agent.core.resumed_state import ResumedState
-from agent.definitions.book import AgentBook
+from agent.definitions.book import AgentBook, OutsideTools
 from agent.definitions.definition import AgentDefinition, Value, VariableError
 from agent.ledger.ledger import Ledger
 from agent.memory import BadEventError, Conversation
@@ -64,6 +64,7 @@ class SessionFactory:
     flows: Flows
     terms: TermList
     agents: AgentBook
+    outside: OutsideTools
     providers: ProviderFactory
     ledger: Ledger
     money: PricingSink
@@ -152,7 +153,7 @@ class SessionFactory:
             return agent, given
 
     def _tools(self, agent: AgentDefinition, tier: Tier) -> SessionToolSet:
-        allowed = {name: tool for name, tool in agent.tools.items() if tier.value in tool.rules.tiers}
+        allowed = {name: tool for name, tool in self.outside.of(agent).items() if tier.value in tool.rules.tiers}
         return SessionToolSet(allowed, lambda name: self.providers.breakers.of(TOOL_PROVIDER, name, TOOL_BREAKER))
 
     def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:

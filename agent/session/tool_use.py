@@ -26,8 +26,9 @@ from agent.session.confirmation import PendingConfirmation, says_yes
 from agent.session.tool_memory import RememberedResult, ToolMemory, with_section
 from agent.telemetry.events import SessionInfo, Sink, ToolFinished
 from agent.telemetry.timeline import Timeline, ToolCall, TurnOutcome
+from agent.tools.arguments import ArgumentError
 from agent.tools.runner import OTHER_TOOL, Returned, SessionToolSet, ToolOutcome, run_tool
-from agent.tools.tool import ArgumentError, CallActions, Tool, ToolContext
+from agent.tools.tool import CallActions, Tool, ToolContext
 
 MOST_ROUNDS: Final = 4
 """How often a model gets results in one turn; then it has to answer with what it knows."""

@@ -14,6 +14,7 @@ import structlog
 from agent.core.calls import ErrorKind
 from agent.providers.fallback.breaker import Breaker
 from agent.providers.fallback.breaker_rules import BreakerRules
+from agent.tools.outside import OutsideError
 from agent.tools.tool import Tool, ToolContext, ToolError, as_content
 
 log = structlog.get_logger()
@@ -100,7 +101,8 @@ async def _once(tool: Tool, arguments: Mapping[str, Any], call: ToolContext, bre
         return Returned(ToolOutcome.REFUSED, as_content(str(error), tool.rules.result_tokens))
     except Exception as error:
         # its message may hold what callers said
-        log.warning("tool failed", tool=tool.name, error=type(error).__name__)
+        reason = error.reason if isinstance(error, OutsideError) else None
+        log.warning("tool failed", tool=tool.name, error=type(error).__name__, reason=reason)
         breaker.failed(ErrorKind.REFUSED)
         return Returned(ToolOutcome.FAILED, f"It failed. {_unsure(tool)}")
     breaker.succeeded(asyncio.get_running_loop().time() - began)
