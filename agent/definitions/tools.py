@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from agent.billing.prices import NANO
 from agent.budgets import Tier
-from agent.tools.builtin import BUILT_IN
+from agent.tools.builtin import BUILT_IN, take_note
 from agent.tools.egress import Egress
 from agent.tools.http_tool import Auth, HttpEndpoint, http_tool
 from agent.tools.mcp_server import McpSpec, McpTool
@@ -45,13 +47,16 @@ class ToolFile(BaseModel):
     timeout_s: float = Field(5.0, gt=0, le=30)
     result_tokens: int = Field(400, ge=20, le=4_000)
     calls_per_session: int = Field(20, ge=1, le=1_000)
+    calls_per_minute: int | None = Field(None, ge=1, le=600)
+    usd_per_session: float | None = Field(None, ge=0, le=100)
     tiers: tuple[Tier, ...] = Field(tuple(Tier), min_length=1)
 
     def rules(self) -> ToolRules:
         """How it is run."""
         tiers = frozenset(tier.value for tier in self.tiers)
         limits = (self.timeout_s, self.result_tokens, self.calls_per_session)
-        return ToolRules(self.read_only, self.idempotent, self.confirm, *limits, tiers)
+        most = None if self.usd_per_session is None else round(self.usd_per_session * NANO)
+        return ToolRules(self.read_only, self.idempotent, self.confirm, *limits, tiers, self.calls_per_minute, most)
 
 
 def build_tools(
@@ -87,7 +92,10 @@ def _build(one: ToolFile, folder: Path, egress: Egress) -> Tool:
         return tool_from(load_function(one.python or "", folder), one.rules(), name=one.name)
     if one.use not in BUILT_IN:
         raise ToolDeclarationError(f"use takes one of {', '.join(BUILT_IN)}; not {one.use[:40]!r}")
-    return tool_from(BUILT_IN[one.use], one.rules())
+    rules = one.rules()
+    if one.use == take_note.__name__:  # it changes nothing that a caller would have to be told
+        rules = replace(rules, read_only=True)
+    return tool_from(BUILT_IN[one.use], rules)
 
 
 def _check_rules(one: ToolFile) -> None:

@@ -7,7 +7,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from agent.definitions.book import OutsideTools
+from agent.billing.prices import PriceBook
+from agent.core.calls import TOOL, PaidService
+from agent.definitions.book import AgentBook, OutsideTools
 from agent.settings import Settings, variables
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
@@ -39,6 +41,12 @@ def outside_tools(settings: Settings, metrics: Metrics) -> OutsideTools:
 def file_problems(metrics: Metrics) -> Callable[[int], None]:
     """Shows how many things are wrong with the files of agents."""
     return lambda problems: metrics.set(catalog.AGENT_FILE_PROBLEMS, value=problems)
+
+
+def paid_tools(agents: AgentBook, prices: PriceBook) -> list[tuple[PaidService, str, str]]:
+    """The tools of all agents that have a price, as prices name them."""
+    names = {name for agent in agents.agents.values() for name in agent.tools}
+    return [(TOOL, TOOL, name) for name in sorted(names & prices.tools)]
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ from agent.server.startup import (
     show_places,
     warn_of_ends,
 )
-from agent.server.tool_wiring import file_problems, outside_tools
+from agent.server.tool_wiring import file_problems, outside_tools, paid_tools
 from agent.session.governor import Governors
 from agent.session.guarded import CallPrices
 from agent.session.registry import Registry
@@ -94,6 +94,7 @@ def wire(settings: Settings) -> Wiring:
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics)
     agents = AgentBook(settings.agents_dir, settings.agent, outside, file_problems(metrics))
+    money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)
     guard = (ceilings, call_prices, Governors(sinks, call_prices.paid))

@@ -30,6 +30,10 @@ class CallActions(Protocol):
         """Asks the client to connect the caller with a person, and tells that person what it is about."""
         ...
 
+    def take_note(self, text: str) -> None:
+        """Writes something down, which the next prompts have with its turn."""
+        ...
+
     def show_text(self, text: str) -> None:
         """Shows the caller a text: an address, a number, a link."""
         ...
@@ -64,6 +68,10 @@ class ToolRules:
     result_tokens: int = 400
     calls_per_session: int = 20
     tiers: frozenset[str] = frozenset({"free", "premium"})
+    calls_per_minute: int | None = None
+    """Of one caller, in all his sessions of this process."""
+    nano_usd_per_session: int | None = None
+    """What calls of it may cost in a session, by the price book."""
 
     @property
     def may_repeat(self) -> bool:
