@@ -1,7 +1,8 @@
-"""Settings of the doors: who is let in, how fast, and where the operators' own door is."""
+"""Settings of the doors: who is let in, how fast, where the operators' own door is, and where tools may go."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -39,8 +40,16 @@ class DoorSettings(BaseSettings):
     request_timeout_s: float = Field(
         10.0, gt=0, le=300, description="how long a request's line and headers, and then its body, may take to arrive"
     )
+    tool_hosts: Names = Field(
+        (), description="hosts that tools of agents may ask over HTTPS, such as api.example.com or *.example.com"
+    )
+    tool_private_hosts: Names = Field(
+        (), description="hosts of one's own network that tools may ask, too, also without TLS"
+    )
 
-    @field_validator("allowed_hosts", "trusted_proxies", "unlimited_addresses", mode="before")
+    @field_validator(
+        "allowed_hosts", "trusted_proxies", "unlimited_addresses", "tool_hosts", "tool_private_hosts", mode="before"
+    )
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -50,3 +59,11 @@ class DoorSettings(BaseSettings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         Networks.parse(value)
         return value
+
+    @field_validator("tool_hosts", "tool_private_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+", name):
+                raise ValueError("takes names of hosts with commas between them, without scheme, port and path")
+        return tuple(name.lower() for name in value)

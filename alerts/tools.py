@@ -1,4 +1,4 @@
-"""Alerts on tools that agents use in a turn."""
+"""Alerts on agents: their files, and the tools that they use in a turn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from agent.telemetry import catalog
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
-from alerts.promql import grown, like
+from alerts.promql import grown, like, value
 
 FAILED_SHARE: Final = 0.2
 LEAST_FAILED: Final = 3
@@ -17,8 +17,10 @@ _FAILED: Final = ("failed", "timeout", "unavailable")
 
 
 def tools(setting: RuleContext) -> Iterator[Alert]:
-    """Everything about tools."""
+    """Everything about agents and tools."""
     yield _failing(setting)
+    yield _server_away(setting)
+    yield _file_wrong()
 
 
 def _failing(setting: RuleContext) -> Alert:
@@ -47,4 +49,54 @@ def _failing(setting: RuleContext) -> Alert:
         by,
         for_minutes=1,
         keep_firing_minutes=10,
+    )
+
+
+def _server_away(setting: RuleContext) -> Alert:
+    by = ("server",)
+    return Alert(
+        "VoiceAgentMcpServerAway",
+        f"{value(catalog.MCP_UP, by, how='min')} == 0",
+        "ticket",
+        "The MCP server {{ $labels.server }} has not been there for 5 minutes",
+        "Its tools fail, and callers are told that it does not work. A process that has never reached it offers none of"
+        " them.",
+        PanelLink("ux", 78, "MCP servers"),
+        Runbook(
+            "What an agent is to do for its callers with the tools of this server cannot be done.",
+            (
+                "`mcp server lost` in the log says with which kind of error. `no_program`: is it installed where the"
+                " service runs? `host`, `address`: is it in VOICE_AGENT_TOOL_HOSTS? ConnectError: does it run?",
+                "One process of many: what is different there?",
+                "For longer: take the server and its tools out of the agent's file.",
+            ),
+            ("voice-agent agent check",),
+            "It was restarted: the service connects again by itself within a minute.",
+        ),
+        by,
+        for_minutes=5,
+        keep_firing_minutes=5,
+    )
+
+
+def _file_wrong() -> Alert:
+    return Alert(
+        "VoiceAgentAgentFileWrong",
+        f"{value(catalog.AGENT_FILE_PROBLEMS)} > 0",
+        "ticket",
+        "{{ $value }} problems in the files of agents: a change is not in force",
+        "A file of an agent was changed and is wrong. New sessions get the files as they were before, all of them; a"
+        " process that is started again does not start.",
+        PanelLink("ux", 79, "Problems in the files of agents"),
+        Runbook(
+            "Somebody has changed an agent, and believes that it is in force. The next deployment will fail.",
+            (
+                "What is wrong? The check names file and line, and so does `agents not changed` in the log.",
+                "Mend the file, or put the one before back: it is looked at within a second.",
+                "Do the processes differ? Then they see different folders.",
+            ),
+            ("voice-agent agent check", "voice-agent agent list"),
+            "Never: it does not pass by itself, and a restart makes it worse.",
+        ),
+        for_minutes=2,
     )

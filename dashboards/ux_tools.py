@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from agent.telemetry import catalog
-from alerts.promql import quantile, share, total
+from alerts.promql import quantile, share, total, value
 from dashboards.model import WHO, WINDOW, BoardRow
-from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph
+from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, states, words
 
 NONE_USED = "No agent has used a tool in this range."
 
 
 def tools() -> BoardRow:
     """Do tools work?"""
-    return BoardRow("Do tools work?", (_outcomes(), _seconds(), _waits()))
+    return BoardRow("Do tools work?", (_outcomes(), _seconds(), _waits(), _servers(), _files()))
 
 
 def _outcomes() -> Panel:
@@ -64,3 +64,30 @@ def _waits() -> Panel:
     )
     colours = {"answer p50": "green", "answer p95": "orange", "first sound p95": "blue"}
     return graph(panel, PanelStyle("s", colours=colours), *queries)
+
+
+def _servers() -> Panel:
+    panel = PanelSpec(
+        78,
+        "MCP servers",
+        "Red: a process has no connection to the server. Its tools fail, and it tries again within a minute.",
+        "No agent names an MCP server.",
+        12,
+        5,
+    )
+    look = PanelStyle("none", None, None, mappings=words({0: ("away", "red"), 1: ("there", "green")}))
+    return states(panel, look, Query(value(catalog.MCP_UP, ("server",), how="min"), "{{server}}"))
+
+
+def _files() -> Panel:
+    panel = PanelSpec(
+        79,
+        "Problems in the files of agents",
+        "While it is not 0, a change is not in force: new sessions get all files as they were before."
+        " `voice-agent agent check` names file and line.",
+        "",
+        12,
+        5,
+    )
+    look = PanelStyle("short", None, 0, steps=((None, "green"), (1, "red")))
+    return graph(panel, look, Query(value(catalog.AGENT_FILE_PROBLEMS), "problems"))

@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from agent.core.calls import Call, Service, Unit
+from agent.core.calls import TOOL, Call, PaidService, Unit
 from agent.core.errors import ConfigurationError
 
 DEFAULT_FILE: Final = Path(__file__).with_name("prices.toml")
@@ -39,7 +39,7 @@ _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 class Charge:
     """One unit of one call, priced. `nano_usd` and `price_version` are None where the book has no price."""
 
-    service: Service
+    service: PaidService
     provider: str
     model: str
     unit: Unit
@@ -124,6 +124,18 @@ class PriceBook:
             )
         return tuple(charges)
 
+    def tool_charge(self, name: str, calls: int, at: datetime, *, estimated: bool = False) -> Charge | None:
+        """What so many calls of a tool cost; None for a tool without a price, which costs nothing."""
+        rate = self.rate(TOOL, name, Unit.CALLS, at)
+        if rate is None or calls <= 0:
+            return None
+        return Charge(TOOL, TOOL, name, Unit.CALLS, calls, rate.amount(calls), rate.version, estimated)
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """The tools that have a price."""
+        return frozenset(model for provider, model, _ in self._rates if provider == TOOL)
+
     def ends(self, provider: str, model: str) -> datetime | None:
         """When the vendor switches a model off, as far as it has said so (UTC)."""
         return self._ends.get((provider, model)) or self._ends.get((provider, _family(model)))
@@ -182,6 +194,7 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     usd_per_audio_minute: Decimal | None = None
     usd_per_1000_characters: Decimal | None = None
     usd_per_million_tokens: _Tokens | None = None
+    usd_per_call: Decimal | None = None
     model_ends: date | None = None
     long_prompt: _LongPrompt | None = None
 
@@ -257,10 +270,15 @@ def _rates_of(entry: _Entry, digest: str) -> Iterator[tuple[RateKey, UnitPrice]]
 def _units_of(entry: _Entry) -> Iterator[tuple[Unit, tuple[Decimal, Decimal], int]]:
     """(unit, (price, price of a long prompt), how many units the price is for). Raises ValueError."""
     minute, characters, tokens = entry.usd_per_audio_minute, entry.usd_per_1000_characters, entry.usd_per_million_tokens
-    if sum(value is not None for value in (minute, characters, tokens)) != 1:
+    if sum(value is not None for value in (minute, characters, tokens, entry.usd_per_call)) != 1:
         raise ValueError(
-            "takes exactly one unit: usd_per_audio_minute, usd_per_1000_characters or usd_per_million_tokens"
+            "takes exactly one unit: usd_per_audio_minute, usd_per_1000_characters, usd_per_million_tokens or"
+            " usd_per_call"
         )
+    if (entry.usd_per_call is None) == (entry.provider == TOOL):
+        raise ValueError(f"usd_per_call is the unit of the provider {TOOL}, whose models are names of tools")
+    if entry.usd_per_call is not None:
+        yield Unit.CALLS, (entry.usd_per_call, entry.usd_per_call), 1
     if entry.long_prompt is not None and (tokens is None or entry.long_prompt.over_tokens <= 0):
         raise ValueError("long_prompt takes over_tokens above 0 and goes with usd_per_million_tokens")
     if minute is not None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from agent.billing.prices import Charge, PriceBook, usd
 from agent.budgets import Budgets, Tier
-from agent.core.calls import Service, Unit
+from agent.core.calls import TOOL, PaidService, Unit
 from agent.telemetry import catalog
-from agent.telemetry.events import CallFinished, Cause, Event, SessionEnded, SessionStarted
+from agent.telemetry.events import CallFinished, Cause, Event, Paid, SessionEnded, SessionStarted, ToolFinished
 from agent.telemetry.exposition import Metrics
 
 NO_SESSION: Final = "none"  # label value of tier and policy for calls that belong to no session
 OTHER: Final = "other"  # label value of a model that was not configured
 CACHE: Final = "cache"  # the provider name of speech out of the audio cache
 SESSION_BUDGET: Final = "session_cost"  # the `budget` label of a session that cost more than its objective
+ANSWERED_TOOLS: Final = frozenset({"ok", "refused"})
 _TOKENS: Final = frozenset({Unit.INPUT_TOKENS, Unit.CACHE_WRITE_TOKENS, Unit.CACHE_READ_TOKENS, Unit.OUTPUT_TOKENS})
 
 
@@ -32,7 +34,7 @@ class RunningCost:
 
     def __init__(self, spent_nano_usd: int = 0) -> None:
         self.nano_usd = spent_nano_usd
-        self.nano_by_service: dict[Service, int] = {"stt": 0, "llm": 0, "tts": 0}
+        self.nano_by_service: dict[PaidService, int] = {"stt": 0, "llm": 0, "tts": 0}
         self.tokens = 0
 
     def add(self, charges: Iterable[Charge]) -> None:
@@ -42,7 +44,7 @@ class RunningCost:
                 self.tokens += charge.quantity
             amount = charge.nano_usd or 0
             self.nano_usd += amount
-            self.nano_by_service[charge.service] += amount
+            self.nano_by_service[charge.service] = self.nano_by_service.get(charge.service, 0) + amount
 
     @property
     def usd(self) -> float:
@@ -58,7 +60,9 @@ class RunningCost:
 class ChargeRecorder(Protocol):
     """Where charges go to be kept. Called on the event loop: it must be quick and must not raise."""
 
-    def record_charges(self, event: CallFinished, charges: Sequence[Charge], at: datetime) -> None: ...
+    def record_charges(self, event: Paid, charges: Sequence[Charge], at: datetime) -> None:
+        """Keeps what a call of a provider or of a tool costs."""
+        ...
 
 
 class PricingSink:
@@ -88,9 +92,9 @@ class PricingSink:
 
     def prepare(
         self,
-        models: Iterable[tuple[Service, str, str]],
+        models: Iterable[tuple[PaidService, str, str]],
         policies: Iterable[tuple[Tier, str]],
-        causes: Mapping[Service, Sequence[Cause]],
+        causes: Mapping[PaidService, Sequence[Cause]],
     ) -> None:
         """Creates the series of what is configured, so that rates exist before the first call.
 
@@ -121,7 +125,10 @@ class PricingSink:
         """Reads session starts and ends and finished calls; leaves the other events alone."""
         match event:
             case CallFinished():
-                self._charge(event)
+                at = self._clock()
+                self._charge(event, event.cause, self._book.charge(event.call, at), at)
+            case ToolFinished():
+                self._tool(event)
             case SessionStarted():
                 self._running.setdefault(event.session.session_id, RunningCost())
             case SessionEnded():
@@ -129,9 +136,17 @@ class PricingSink:
             case _:
                 pass
 
-    def _charge(self, event: CallFinished) -> None:
-        at = self._clock()
-        charges = self._book.charge(event.call, at)
+    def _tool(self, event: ToolFinished) -> None:
+        """Whether a call that failed is billed is the owner's to say: it is taken as one, and marked as estimated."""
+        call, at = event.call, self._clock()
+        answered = call.outcome in ANSWERED_TOOLS
+        last = Cause.SERVED if answered else Cause.INTERRUPTED if call.outcome == "cancelled" else Cause.RETRY
+        for cause, calls in ((Cause.RETRY, call.tries - 1), (last, min(call.tries, 1))):
+            charge = self._book.tool_charge(call.name, calls, at, estimated=cause is not Cause.SERVED)
+            if charge is not None:
+                self._charge(replace(event, cause=cause), cause, (charge,), at)
+
+    def _charge(self, event: Paid, cause: Cause, charges: Sequence[Charge], at: datetime) -> None:
         session = event.session
         tier, policy = (
             (session.counted_tier, session.counted_policy) if session is not None else (NO_SESSION, NO_SESSION)
@@ -141,7 +156,7 @@ class PricingSink:
             if charge.nano_usd is None:
                 self._metrics.add(catalog.UNPRICED, charge.provider, model, charge.unit, amount=charge.quantity)
                 continue
-            labels = (charge.service, charge.provider, model, tier, policy, event.cause)
+            labels = (charge.service, charge.provider, model, tier, policy, cause)
             self._metrics.add(catalog.COST, *labels, amount=usd(charge.nano_usd))
             if charge.provider == CACHE:
                 self._saved(charge, at)
@@ -171,7 +186,9 @@ class PricingSink:
         return model if model in self._models else OTHER
 
 
-def _units(service: Service) -> tuple[Unit, ...]:
+def _units(service: PaidService) -> tuple[Unit, ...]:
+    if service == TOOL:
+        return ()  # a tool without a price costs nothing
     if service == "stt":
         return (Unit.AUDIO_SAMPLES,)
     if service == "tts":

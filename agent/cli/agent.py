@@ -10,7 +10,9 @@ import click
 from agent.cli.console import print_json, stdout_console
 from agent.definitions.book import files_in, read_all
 from agent.definitions.definition import AgentDefinition, DefinitionError, read_definition
+from agent.server.tool_wiring import egress_of
 from agent.settings import load_settings
+from agent.tools.egress import Egress
 
 
 @click.group()
@@ -22,15 +24,16 @@ def agent() -> None:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check(files: tuple[Path, ...]) -> None:
     """Check definitions: these FILES, or all that the service would read. Exits with 1 when something is wrong."""
+    settings = load_settings()
+    egress = egress_of(settings)
     if files:
-        problems = [line for path in files for line in _problems(path)]
+        problems = [line for path in files for line in _problems(path, egress)]
         count = len(files)
     else:
-        settings = load_settings()
         try:
             found = files_in(settings.agents_dir)
-            problems, count = [line for path in found for line in _problems(path)], len(found)
-            if not problems and settings.agent not in read_all(found):
+            problems, count = [line for path in found for line in _problems(path, egress)], len(found)
+            if not problems and settings.agent not in read_all(found, egress):
                 problems.append(f"VOICE_AGENT_AGENT:1: there is no agent {settings.agent}")
         except DefinitionError as error:
             problems, count = list(error.problems), 0
@@ -46,7 +49,7 @@ def check(files: tuple[Path, ...]) -> None:
 def list_agents(as_json: bool) -> None:
     """List the agents that sessions can ask for."""
     settings = load_settings()
-    agents = read_all(files_in(settings.agents_dir))
+    agents = read_all(files_in(settings.agents_dir), egress_of(settings))
     if as_json:
         print_json([_summary(one, usual=one.name == settings.agent) for one in agents.values()])
         return
@@ -56,9 +59,9 @@ def list_agents(as_json: bool) -> None:
         stdout_console().print(f"{mark} {one.name} {one.version}  variables: {takes}  {one.path}", soft_wrap=True)
 
 
-def _problems(path: Path) -> tuple[str, ...]:
+def _problems(path: Path, egress: Egress) -> tuple[str, ...]:
     try:
-        read_definition(path)
+        read_definition(path, egress)
     except DefinitionError as error:
         return error.problems
     return ()

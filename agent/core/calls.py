@@ -33,6 +33,12 @@ from agent.core.errors import AgentError
 Service = Literal["stt", "llm", "tts"]
 
 
+PaidService = Literal["stt", "llm", "tts", "tool"]
+"""What money is spent on: a service of a provider, or a tool that is paid for by the call."""
+TOOL: Final = "tool"
+"""The provider of tools in prices, charges and breakers; the model is the tool's name."""
+
+
 class ErrorKind(StrEnum):
     """Why a provider failed; the module's docstring says what follows from each."""
 
@@ -121,6 +127,7 @@ class Unit(StrEnum):
     CACHE_WRITE_TOKENS = "cache_write_tokens"  # written to the 5 minute prompt cache
     CACHE_READ_TOKENS = "cache_read_tokens"
     OUTPUT_TOKENS = "output_tokens"
+    CALLS = "calls"  # of a tool
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,10 @@ import structlog
 
 from agent.core.errors import ConfigurationError
 from agent.definitions.definition import AgentDefinition, DefinitionError, read_definition
+from agent.tools.egress import Egress
+from agent.tools.mcp_server import McpTool
+from agent.tools.mcp_servers import McpServers
+from agent.tools.tool import Tool
 
 SHIPPED: Final = Path(__file__).with_name("agents")
 AGENTS_LIMIT: Final = 16
@@ -18,6 +23,8 @@ AGENTS_LIMIT: Final = 16
 EVERY_S: Final = 1.0
 """How often the files are looked at."""
 
+Tell = Callable[[int], None]
+"""Is told how many things are wrong with the files that are there now."""
 Stamp = dict[Path, tuple[int, int]]
 
 log = structlog.get_logger()
@@ -36,13 +43,13 @@ def files_in(folder: Path | None) -> list[Path]:
     return list(found.values())
 
 
-def read_all(paths: Iterable[Path]) -> dict[str, AgentDefinition]:
+def read_all(paths: Iterable[Path], egress: Egress | None = None) -> dict[str, AgentDefinition]:
     """Name → definition. Raises DefinitionError with the problems of all files."""
     agents: dict[str, AgentDefinition] = {}
     problems: list[str] = []
     for path in paths:
         try:
-            agent = read_definition(path)
+            agent = read_definition(path, egress)
         except DefinitionError as error:
             problems.extend(error.problems)
             continue
@@ -54,16 +61,40 @@ def read_all(paths: Iterable[Path]) -> dict[str, AgentDefinition]:
     return agents
 
 
+@dataclass(frozen=True, slots=True)
+class OutsideTools:
+    """What tools of agents reach: where they may go, and the MCP servers of the process, where it keeps any."""
+
+    egress: Egress
+    servers: McpServers | None = None
+
+    def of(self, agent: AgentDefinition) -> dict[str, Tool]:
+        """The tools of an agent as they are now; those that a server has never offered are left out."""
+        found = {name: self._now(tool) for name, tool in agent.tools.items()}
+        return {name: tool for name, tool in found.items() if tool is not None}
+
+    def _now(self, tool: Tool | McpTool) -> Tool | None:
+        if isinstance(tool, Tool):
+            return tool
+        return None if self.servers is None else self.servers.tool(tool)
+
+
 class AgentBook:
     """The agents that new sessions get. Sessions keep the definition that they began with."""
 
-    def __init__(self, folder: Path | None, usual: str) -> None:
-        """`usual` answers where a session names none. Raises ConfigurationError."""
+    def __init__(
+        self, folder: Path | None, usual: str, tools: OutsideTools | None = None, tell: Tell = lambda _problems: None
+    ) -> None:
+        """`usual` answers where a session names none; `tools` stand outside. Raises ConfigurationError."""
         self._folder = folder
+        self._tools = tools or OutsideTools(Egress())
         self._usual = usual
         self._stamp = self._look()
-        self.agents: Mapping[str, AgentDefinition] = read_all(self._stamp)
+        self.agents: Mapping[str, AgentDefinition] = read_all(self._stamp, self._tools.egress)
         self._check_usual(self.agents)
+        self._want_servers()
+        self._tell = tell
+        tell(0)
 
     def find(self, name: str | None) -> AgentDefinition | None:
         """The agent of this name, or the usual one; None where there is none of that name."""
@@ -87,14 +118,21 @@ class AgentBook:
             if stamp == self._stamp:
                 return False
             self._stamp = stamp  # what is wrong with these files is told once
-            agents = await asyncio.to_thread(read_all, stamp)
+            agents = await asyncio.to_thread(read_all, stamp, self._tools.egress)
             self._check_usual(agents)
         except ConfigurationError as error:
+            self._tell(len(error.problems) if isinstance(error, DefinitionError) else 1)
             log.warning("agents not changed", problem=str(error))
             return False
+        self._tell(0)
         self.agents = agents
+        self._want_servers()
         log.info("agents changed", agents={name: agent.version for name, agent in agents.items()})
         return True
+
+    def _want_servers(self) -> None:
+        if self._tools.servers is not None:
+            self._tools.servers.want(spec for agent in self.agents.values() for spec in agent.servers)
 
     def _look(self) -> Stamp:
         found: Stamp = {}

@@ -16,6 +16,8 @@ from agent.core.errors import ConfigurationError
 from agent.definitions.lines import line_of
 from agent.definitions.tools import TOOLS_LIMIT, ToolFile, build_tools
 from agent.policy.routing import MoreTerms, TermList, Terms
+from agent.tools.egress import Egress
+from agent.tools.mcp_server import McpServerFile, McpSpec, McpTool
 from agent.tools.tool import Tool
 from agent.turn.prompt import EXTRA_LIMIT, VOICE_RULES, VoicePrompt, without_marker
 
@@ -107,6 +109,7 @@ class AgentFile(_Part):
     tiers: tuple[Tier, ...] = Field(tuple(Tier), min_length=1)
     routing_terms: tuple[Line, ...] = Field((), max_length=200)
     tools: tuple[ToolFile, ...] = Field((), max_length=TOOLS_LIMIT)
+    mcp: dict[Name, McpServerFile] = Field(default_factory=dict[str, McpServerFile], max_length=4)
     variables: dict[Name, Variable] = Field(default_factory=dict[str, Variable], max_length=20)
 
 
@@ -116,7 +119,9 @@ class AgentDefinition:
 
     file: AgentFile
     path: Path
-    tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
+    tools: Mapping[str, Tool | McpTool] = field(default_factory=dict[str, Tool | McpTool])
+    """Those of a server are looked up when a session begins: it may offer others by then."""
+    servers: tuple[McpSpec, ...] = ()
 
     @property
     def name(self) -> str:
@@ -175,8 +180,8 @@ class DefinitionError(ConfigurationError):
         super().__init__(self.problems[0])
 
 
-def read_definition(path: Path) -> AgentDefinition:
-    """Reads and checks one file. Raises DefinitionError with every problem that it has."""
+def read_definition(path: Path, egress: Egress | None = None) -> AgentDefinition:
+    """Reads and checks one file; its tools go where `egress` lets them. Raises DefinitionError with all problems."""
     try:
         with path.open("rb") as file:
             content = file.read(FILE_LIMIT + 1)
@@ -200,13 +205,18 @@ def read_definition(path: Path) -> AgentDefinition:
             f"{path}:{line_of(text, error['loc'])}: {_words(error)}"
             for error in errors.errors(include_url=False, include_input=False)
         ) from None
-    tools, wrong = build_tools(made.tools, path.parent)
+    egress = egress or Egress()
+    servers = {name: McpSpec.of(name, one, path.parent) for name, one in made.mcp.items()}
+    tools, wrong = build_tools(made.tools, path.parent, egress, servers)
+    wrong += [
+        (("mcp", name), f"mcp.{name}: {words}") for name, one in made.mcp.items() if (words := one.problem(egress))
+    ]
     problems = [f"{path}:{line_of(text, where)}: {words}" for where, words in (*_problems(made), *wrong)]
     if path.stem != made.name:
         problems.append(f"{path}:{line_of(text, ('name',))}: name: is {made.name!r}, so the file is {made.name}.toml")
     if problems:
         raise DefinitionError(problems)
-    return AgentDefinition(made, path, tools)
+    return AgentDefinition(made, path, tools, tuple(servers.values()))
 
 
 def _problems(made: AgentFile) -> Iterable[tuple[tuple[str, ...], str]]:

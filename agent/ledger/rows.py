@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -12,8 +12,8 @@ import msgspec
 
 from agent.billing.prices import Charge
 from agent.core.calls import Call
-from agent.telemetry.events import CallFinished, FellBack, SessionEnded, SessionInfo
-from agent.telemetry.timeline import STAGES, TurnRecord
+from agent.telemetry.events import FellBack, Paid, SessionEnded, SessionInfo
+from agent.telemetry.timeline import STAGES, TOOL_STAGE, TurnRecord
 
 TableName = Literal["sessions", "turns", "charges", "fallbacks", "memory_events"]
 TABLES: Final[tuple[TableName, ...]] = ("sessions", "turns", "charges", "fallbacks", "memory_events")
@@ -106,7 +106,8 @@ def timeline_of(record: TurnRecord) -> dict[str, Any]:
     """The turn for the waterfall: milliseconds since its first mark, or its first call where no mark was reached.
 
     `marks` name → ms; `calls` with service, provider, model, outcome, start, first output and end in ms and usage;
-    `fallbacks` with their ms; `context_tokens`; `talked_over` where the caller was not done. No text.
+    `tools` with outcome, start, end and tries; `tool_ms`, the time on the path that they took; `fallbacks` with ms;
+    `context_tokens`; `talked_over` where the caller was not done. No text.
     """
     starts = [*record.marks.values(), *(call.started_at for call in record.calls), record.ended_at]
     zero = min(record.marks.values(), default=min(starts))
@@ -132,6 +133,7 @@ def timeline_of(record: TurnRecord) -> dict[str, Any]:
         ],
         "context_tokens": dict(record.context_tokens),
         **({"talked_over": True} if record.talked_over else {}),
+        **_tools(record, ms),
     }
 
 
@@ -149,7 +151,25 @@ def _call(call: Call, start: float | None, first: float | None, end: float | Non
     }
 
 
-def charges_of(event: CallFinished, charges: Sequence[Charge], at: datetime) -> list[LedgerRow]:
+def _tools(record: TurnRecord, ms: Callable[[float | None], float | None]) -> dict[str, Any]:
+    """The tools of a turn; nothing where it used none."""
+    if not record.tools:
+        return {}
+    tool_s = record.stages.get(TOOL_STAGE)
+    each = [
+        {
+            "name": call.name,
+            "outcome": call.outcome,
+            "start_ms": ms(call.started_at),
+            "end_ms": ms(call.ended_at),
+            "tries": call.tries,
+        }
+        for call in record.tools
+    ]
+    return {"tools": each, **({} if tool_s is None else {"tool_ms": round(tool_s * 1000, 1)})}
+
+
+def charges_of(event: Paid, charges: Sequence[Charge], at: datetime) -> list[LedgerRow]:
     """The charges of one call, which share a call id."""
     call_id = uuid4()
     session = event.session

@@ -9,7 +9,7 @@ from agent.billing.prices import Charge
 from agent.billing.pricing import utc_now
 from agent.ledger import rows
 from agent.ledger.ledger import Ledger
-from agent.telemetry.events import CallFinished, Event, FellBack, SessionEnded, SessionStarted, TurnFinished
+from agent.telemetry.events import Event, FellBack, Paid, SessionEnded, SessionStarted, TurnFinished
 from agent.telemetry.timeline import TurnOutcome
 
 
@@ -21,7 +21,7 @@ class LedgerSink:
         self._clock = clock
         self._unbegun: dict[str, tuple[TurnFinished, int]] = {}  # session → its newest turn that never began, how many
 
-    def record_charges(self, event: CallFinished, charges: Sequence[Charge], at: datetime) -> None:
+    def record_charges(self, event: Paid, charges: Sequence[Charge], at: datetime) -> None:
         """Queues the charges of one call."""
         for row in rows.charges_of(event, charges, at):
             self._ledger.record(row)

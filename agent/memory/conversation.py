@@ -15,7 +15,7 @@ from agent.memory.events import Event
 from agent.memory.flows import Flows, load_flows
 from agent.memory.graph import apply
 from agent.memory.index import Index
-from agent.memory.nodes import Graph, Move
+from agent.memory.nodes import KEPT_LENGTH, Graph, Move
 from agent.memory.notes import DUE_TURNS, NOTES_TOKENS, NotesRequest, notes_due, render_notes
 from agent.memory.references import intent_of
 from agent.memory.topics import choose_topic
@@ -84,6 +84,10 @@ class Conversation:
         if len(self.graph.questions) > MAX_QUESTIONS:
             self._do({"kind": "folded", "before": self.graph.turns - FOLD_TO})
         return Update(self.graph.turns - 1, choice.topic, choice.move, intent, pointed)
+
+    def keep(self, text: str) -> None:
+        """The agent writes something down for itself, in the turn that runs."""
+        self._do({"kind": "kept", "turn": max(0, self.graph.turns - 1), "text": plain(text)[:KEPT_LENGTH]})
 
     def withdraw(self) -> None:
         """No model is shown what the caller said last again: one has declined to answer it."""

@@ -1,7 +1,7 @@
 """The shape of events: a log comes back from a store, so every event is checked before it is applied.
 
 An event is a JSON-able dictionary that holds decisions, not only words. Its kind is `heard`, `answered`, `noted`,
-`withdrawn` or `folded`. Logs of older versions lack the optional fields.
+`kept`, `withdrawn` or `folded`. Logs of older versions lack the optional fields.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ def _misfit(event: Event, graph: Graph) -> str:
     """The field that points at something the graph does not have, or ""."""
     if event["kind"] == "folded":
         return "" if 0 <= event["before"] < max(1, graph.turns) else "before"
+    if event["kind"] == "kept":
+        return "" if 0 <= event["turn"] < max(1, graph.turns) else "turn"
     if event["kind"] == "withdrawn":
         return "" if graph.question(event["turn"]) is not None else "turn"
     if event["kind"] == "noted":
@@ -155,6 +157,7 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
         ),
     },
     "withdrawn": {"turn": _is_number},
+    "kept": {"turn": _is_number, "text": _is_text},
     "folded": {"before": _is_number},
 }
 _OPTIONAL: Mapping[str, Mapping[str, Callable[[object], bool]]] = {"answered": {"acknowledged": _is_flag}}

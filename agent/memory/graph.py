@@ -6,11 +6,12 @@ graph the call had. Their shape is in events.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from agent.memory.events import Event, check
-from agent.memory.nodes import AGREED, STATUS, Graph, Question, Slot, State, Topic, Transition
+from agent.memory.nodes import AGREED, MOST_KEPT, STATUS, Graph, Kept, Question, Slot, State, Topic, Transition
 
 MAX_SLOTS = 24  # current values of one thing; older ones count as replaced
 MAX_PAST = 200  # replaced values a thing keeps
@@ -23,8 +24,7 @@ MAX_GIST_LINES = 40
 def apply(graph: Graph, event: Event) -> Graph:
     """The graph after one event. Raises BadEventError for an event that does not follow from this graph."""
     check(event, graph)
-    steps = {"heard": _heard, "answered": _answered, "noted": _noted, "withdrawn": _withdrawn, "folded": _folded}
-    return steps[event["kind"]](graph, event)
+    return _STEPS[event["kind"]](graph, event)
 
 
 def _heard(graph: Graph, event: Event) -> Graph:
@@ -40,6 +40,12 @@ def _heard(graph: Graph, event: Event) -> Graph:
     )
     graph = replace(graph, questions=(*graph.questions, question), topics=tuple(topics), current=number, turns=turn + 1)
     return _unsure(_doubted(graph, event["doubts"], turn), event["unsure"], turn)
+
+
+def _kept(graph: Graph, event: Event) -> Graph:
+    note = Kept(event["turn"], event["text"])
+    others = tuple(one for one in graph.kept if one.text != note.text)
+    return replace(graph, kept=(*others, note)[-MOST_KEPT:])
 
 
 def _withdrawn(graph: Graph, event: Event) -> Graph:
@@ -199,3 +205,13 @@ def _gist(question: Question) -> str:
 
 def _clip(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+_STEPS: Final[Mapping[str, Callable[[Graph, Event], Graph]]] = {
+    "heard": _heard,
+    "answered": _answered,
+    "noted": _noted,
+    "kept": _kept,
+    "withdrawn": _withdrawn,
+    "folded": _folded,
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Move = Literal["new", "continue", "reopen"]
 Speaker = Literal["caller", "agent"]
@@ -138,6 +138,18 @@ class Topic:
     """One line per folded question, newest last."""
 
 
+MOST_KEPT: Final = 10
+KEPT_LENGTH: Final = 200  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A note of the agent's own, with the turn in which it took it: its words, and nobody has checked them."""
+
+    turn: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A whole call: every node, the turn count, and which topic and state are current."""
@@ -153,6 +165,8 @@ class Graph:
     """How many of the oldest questions were folded into their topics."""
     noted: int = -1
     """The last turn that the model's notes cover."""
+    kept: tuple[Kept, ...] = ()
+    """What the agent wrote down for itself, the newest `MOST_KEPT`."""
 
     @property
     def last(self) -> Question | None:

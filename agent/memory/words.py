@@ -45,6 +45,14 @@ def tokens_of(text: str) -> int:
     return (len(text) + CHARACTERS_PER_TOKEN - 1) // CHARACTERS_PER_TOKEN
 
 
+_SECTIONS = re.compile(r"(call|own|tool)_(memory|notes|results)", re.IGNORECASE)
+
+
+def within_section(text: str) -> str:
+    """A text that cannot pass for the beginning or the end of a section of a prompt, whichever it stands in."""
+    return _SECTIONS.sub(r"\1-\2", text)
+
+
 def plain(text: str) -> str:
     """A text on one line: control characters, line breaks and lone surrogates become a space; trimmed at both ends."""
     return _UNSPEAKABLE.sub(" ", text).strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -15,7 +15,7 @@ from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier
 from agent.core.calls import Service
 from agent.core.resumed_state import ResumedState
-from agent.definitions.book import AgentBook
+from agent.definitions.book import AgentBook, OutsideTools
 from agent.definitions.definition import AgentDefinition, Value, VariableError
 from agent.ledger.ledger import Ledger
 from agent.memory import BadEventError, Conversation
@@ -33,11 +33,18 @@ from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
 from agent.session.governor import Governors, WasteBudget, WasteGovernor
-from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
+from agent.session.guarded import (
+    CallPrices,
+    GuardedLanguageModel,
+    GuardedSpeechToText,
+    GuardedTextToSpeech,
+    GuardedToolMoney,
+)
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.settings import Settings
 from agent.telemetry.events import Hedged, HedgeOutcome, Knob, SessionInfo, Sink
+from agent.tools.limits import ToolLimits, ToolPaces
 from agent.tools.runner import TOOL_BREAKER, TOOL_PROVIDER, SessionToolSet
 from agent.turn.dictation import Patience
 from agent.turn.turn import Filler, Recording
@@ -64,6 +71,7 @@ class SessionFactory:
     flows: Flows
     terms: TermList
     agents: AgentBook
+    outside: OutsideTools
     providers: ProviderFactory
     ledger: Ledger
     money: PricingSink
@@ -72,6 +80,7 @@ class SessionFactory:
     ceilings: SpendingCeilings
     prices: CallPrices
     governors: Governors
+    paces: ToolPaces = field(default_factory=ToolPaces)
 
     def make(self, claims: Claims, session_id: str, client: Capabilities, past: ResumedState) -> SessionDependencies:
         """Everything that the session of these claims needs. A session that goes on keeps its policy and its cost."""
@@ -135,7 +144,7 @@ class SessionFactory:
             goodbye=_recording(self.clips[Sentence.GOODBYE]),
             confirmation=load_confirmation,
             ears_simulated="stt" in self.providers.simulated(),
-            tools=self._tools(agent, tier),
+            tools=self._tools(agent, info, purse),
             greeting=agent.said(agent.file.greeting, settings.business_name, variables),
             hang_up=agent.said(agent.file.hang_up, settings.business_name, variables),
         )
@@ -152,9 +161,11 @@ class SessionFactory:
             log.warning("variables not taken", agent=agent.name, problem=str(error))
             return agent, given
 
-    def _tools(self, agent: AgentDefinition, tier: Tier) -> SessionToolSet:
-        allowed = {name: tool for name, tool in agent.tools.items() if tier.value in tool.rules.tiers}
-        return SessionToolSet(allowed, lambda name: self.providers.breakers.of(TOOL_PROVIDER, name, TOOL_BREAKER))
+    def _tools(self, agent: AgentDefinition, info: SessionInfo, purse: Purse) -> SessionToolSet:
+        allowed = {name: tool for name, tool in self.outside.of(agent).items() if info.tier.value in tool.rules.tiers}
+        limits = ToolLimits(info.origin or info.subject, self.paces, GuardedToolMoney(purse, self.prices))
+        breakers = self.providers.breakers
+        return SessionToolSet(allowed, lambda name: breakers.of(TOOL_PROVIDER, name, TOOL_BREAKER), limits)
 
     def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:
         """The conversation of these events; a damaged log costs the memory, never the call."""

@@ -13,7 +13,7 @@ import structlog
 from agent.billing.prices import PriceBook
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier
-from agent.core.calls import Call, Service
+from agent.core.calls import Call, PaidService, Service
 from agent.core.errors import ConfigurationError
 from agent.policy.decisions import POSSIBLE
 from agent.policy.policies import MODELS, Policy, PolicyBook
@@ -35,10 +35,11 @@ from agent.turn.vad import VoiceActivity
 log = structlog.get_logger()
 
 END_WARNING_DAYS: Final = 60
-USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
+USUAL_CAUSES: Final[dict[PaidService, tuple[Cause, ...]]] = {
     "stt": (Cause.SERVED,),
     "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY, Cause.SPECULATION, Cause.HEDGE),
     "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.HEDGE),
+    "tool": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY),
 }
 
 

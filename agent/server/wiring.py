@@ -10,7 +10,7 @@ from agent.billing.ceilings import SpendingCeilings
 from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, load_budgets
-from agent.definitions.book import AgentBook
+from agent.definitions.book import AgentBook, OutsideTools
 from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.ledger import Ledger
 from agent.ledger.owners import SessionOwners
@@ -38,6 +38,7 @@ from agent.server.startup import (
     show_places,
     warn_of_ends,
 )
+from agent.server.tool_wiring import file_problems, outside_tools, paid_tools
 from agent.session.governor import Governors
 from agent.session.guarded import CallPrices
 from agent.session.registry import Registry
@@ -66,6 +67,7 @@ class Wiring:
     ceilings: SpendingCeilings
     owners: SessionOwners
     agents: AgentBook
+    outside: OutsideTools
 
 
 def wire(settings: Settings) -> Wiring:
@@ -90,12 +92,14 @@ def wire(settings: Settings) -> Wiring:
     show_places(metrics, known, providers.places)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
-    terms, agents = load_terms(settings.terms_file), AgentBook(settings.agents_dir, settings.agent)
+    terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics)
+    agents = AgentBook(settings.agents_dir, settings.agent, outside, file_problems(metrics))
+    money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)
     guard = (ceilings, call_prices, Governors(sinks, call_prices.paid))
     sessions = SessionFactory(
-        settings, budgets, watch, load_flows(), terms, agents, providers, ledger, money, sinks, clips, *guard
+        settings, budgets, watch, load_flows(), terms, agents, outside, providers, ledger, money, sinks, clips, *guard
     )
     lag = LoopLag(metrics)
     place = admission(settings, lag, lambda claims: ceiling_refusal(ceilings, claims))
@@ -118,4 +122,5 @@ def wire(settings: Settings) -> Wiring:
         ceilings,
         owners,
         agents,
+        outside,
     )

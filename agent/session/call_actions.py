@@ -10,8 +10,8 @@ from agent.session.events import SessionEvent, TextShown, TransferRequested
 class SessionActions:
     """The `CallActions` of one session. `ending`: the call ends when the reply that says goodbye was heard."""
 
-    def __init__(self, send: Callable[[SessionEvent], None]) -> None:
-        self._send = send
+    def __init__(self, send: Callable[[SessionEvent], None], keep: Callable[[str], None] = lambda _text: None) -> None:
+        self._send, self._keep = send, keep
         self.ending = False
 
     def end_call(self) -> None:
@@ -19,6 +19,9 @@ class SessionActions:
 
     def transfer(self, summary: str) -> None:
         self._send(TransferRequested(summary))
+
+    def take_note(self, text: str) -> None:
+        self._keep(text)
 
     def show_text(self, text: str) -> None:
         self._send(TextShown(text))

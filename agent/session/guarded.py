@@ -70,6 +70,27 @@ class CallPrices:
         return self.paid(Call("stt", recogniser.provider, recogniser.model, "ok", 0.0, None, 0.0, usage))
 
 
+@dataclass(frozen=True, slots=True)
+class GuardedToolMoney:
+    """Tools that are not used beyond a ceiling."""
+
+    purse: Purse
+    prices: CallPrices
+
+    def price(self, name: str) -> int:
+        """Nano-dollars of one call of a tool; 0 where it has no price."""
+        charge = self.prices.book.tool_charge(name, 1, utc_now())
+        return 0 if charge is None else charge.nano_usd or 0
+
+    def reserve(self, nano_usd: int) -> Hold | None:
+        """Reserves so much; None where a ceiling has no room for it."""
+        return self.purse.reserve(nano_usd)
+
+    def spend(self, nano_usd: int) -> None:
+        """So much was spent."""
+        self.purse.spend(nano_usd)
+
+
 class GuardedLanguageModel:
     """A language model that does not answer beyond a ceiling."""
 

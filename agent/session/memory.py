@@ -13,8 +13,10 @@ from agent.core.calls import CallRecorder, ProviderError
 from agent.memory import Conversation, NotesRequest, OutOfTurnError, context
 from agent.memory.claims import claims_of
 from agent.memory.context import RECALL_TOKENS
+from agent.memory.kept import kept_section
 from agent.memory.notes import NOTES_RULES, NOTES_SCHEMA
 from agent.memory.render import graph_view
+from agent.memory.words import tokens_of
 from agent.providers.base import LanguageModel, Message, Prompt
 from agent.session.events import MemoryUpdated
 
@@ -74,6 +76,11 @@ class Memory:
             return
         self._store()
 
+    def keep(self, text: str) -> None:
+        """The agent writes something down for itself."""
+        self._conversation.keep(text)
+        self._store()
+
     def withdraw(self) -> None:
         """A model has declined to answer what the caller said last: no model is shown it again."""
         self._conversation.withdraw()
@@ -96,16 +103,18 @@ class Memory:
 
         `cacheable_from` is the shortest prefix in tokens that the cache of the model takes.
         """
+        kept = kept_section(self._conversation.graph)
         made = context(
             self._conversation,
             system=system,
             utterance=utterance,
-            budget_tokens=budget_tokens,
+            budget_tokens=budget_tokens - tokens_of(kept),
             recall_tokens=RECALL_TOKENS,
             cache_from_tokens=cacheable_from if cache else None,
         )
         messages = tuple(Message(message.role, message.text) for message in made.messages)
-        return Prompt(made.system, made.memory, messages, cache=cache), dict(made.tokens)
+        memory = "\n\n".join(part for part in (made.memory, kept) if part)
+        return Prompt(made.system, memory, messages, cache=cache), dict(made.tokens)
 
     def view(self) -> MemoryUpdated:
         """Topics and states, for the client to draw."""

@@ -26,8 +26,10 @@ from agent.session.confirmation import PendingConfirmation, says_yes
 from agent.session.tool_memory import RememberedResult, ToolMemory, with_section
 from agent.telemetry.events import SessionInfo, Sink, ToolFinished
 from agent.telemetry.timeline import Timeline, ToolCall, TurnOutcome
+from agent.tools.arguments import ArgumentError
+from agent.tools.limits import ToolLimits
 from agent.tools.runner import OTHER_TOOL, Returned, SessionToolSet, ToolOutcome, run_tool
-from agent.tools.tool import ArgumentError, CallActions, Tool, ToolContext
+from agent.tools.tool import CallActions, Tool, ToolContext
 
 MOST_ROUNDS: Final = 4
 """How often a model gets results in one turn; then it has to answer with what it knows."""
@@ -61,7 +63,7 @@ class SessionTools:
         self._memory = ToolMemory()
         self._pending: PendingConfirmation | None = None
         self._confirmed: PendingConfirmation | None = None
-        self._used: Counter[str] = Counter()
+        self._limits = toolset.limits or ToolLimits(info.subject)
         self._done: Counter[str] = Counter()
         self._lock = asyncio.Lock()  # what changes something runs one after the other
 
@@ -133,10 +135,9 @@ class SessionTools:
                 results[use.id] = self._told(use, refused, turn, timeline, clock.now())
             elif tool.rules.confirm is not None:
                 self._pending = PendingConfirmation(tool, arguments, tool.read_back(arguments))
-                self._tell(tool.name, ToolOutcome.UNCONFIRMED, turn, timeline, clock.now())
+                self._tell(tool.name, Returned(ToolOutcome.UNCONFIRMED, ""), turn, timeline, clock.now())
                 return _Asked(question=self._pending.question)
             else:
-                self._used[tool.name] += 1
                 if tool.rules.read_only:
                     reading[use.id] = asyncio.create_task(self._call(tool, arguments, use, turn, timeline))
                 else:
@@ -163,7 +164,7 @@ class SessionTools:
         except ArgumentError as error:
             bad[use.name] += 1
             return tool, None, Returned(ToolOutcome.BAD_ARGUMENTS, f"It was not run: {error}")
-        if self._used[tool.name] >= tool.rules.calls_per_session:
+        if self._limits.used_up(tool):
             return tool, None, Returned(ToolOutcome.LIMIT, "It was not run: it was used too often in this call.")
         return tool, arguments, Returned(ToolOutcome.OK, "")
 
@@ -171,8 +172,6 @@ class SessionTools:
         self, tool: Tool, arguments: Mapping[str, Any], use: ToolUse, turn: int, timeline: Timeline
     ) -> ToolResult:
         """Runs to its end in the session's group, also when the turn that wants it is cancelled meanwhile."""
-        if tool.rules.confirm is not None:
-            self._used[tool.name] += 1
 
         async def alone() -> ToolResult:
             async with self._lock:
@@ -184,6 +183,9 @@ class SessionTools:
         self, tool: Tool, arguments: Mapping[str, Any], use: ToolUse, turn: int, timeline: Timeline
     ) -> ToolResult:
         began, written = clock.now(), _json(arguments)
+        kept = self._limits.begin(tool)
+        if isinstance(kept, str):
+            return self._told(use, Returned(ToolOutcome.LIMIT, kept), turn, timeline, began)
         wish = f"{self._info.session_id}|{tool.name}|{written}"
         # The same wish again is another one only after it was fulfilled: a process that starts again repeats the key.
         key = sha256(f"{wish}|{self._done[wish]}".encode()).hexdigest()[:32]
@@ -191,8 +193,10 @@ class SessionTools:
         try:
             returned = await run_tool(tool, arguments, context, self._toolset.breakers(tool.name))
         except asyncio.CancelledError:
-            self._tell(tool.name, ToolOutcome.CANCELLED, turn, timeline, began)
+            self._limits.end(tool, kept, 1)
+            self._tell(tool.name, Returned(ToolOutcome.CANCELLED, "", 1), turn, timeline, began)
             raise
+        self._limits.end(tool, kept, returned.tries)
         if not returned.failed:
             self._done[wish] += 1
         changed = not tool.rules.read_only
@@ -201,11 +205,11 @@ class SessionTools:
 
     def _told(self, use: ToolUse, returned: Returned, turn: int, timeline: Timeline, began: float) -> ToolResult:
         name = use.name if use.name in self._toolset.tools else OTHER_TOOL
-        self._tell(name, returned.outcome, turn, timeline, began)
+        self._tell(name, returned, turn, timeline, began)
         return ToolResult(use.id, returned.content, returned.failed)
 
-    def _tell(self, name: str, outcome: ToolOutcome, turn: int, timeline: Timeline, began: float) -> None:
-        call = ToolCall(name, outcome.value, began, clock.now())
+    def _tell(self, name: str, returned: Returned, turn: int, timeline: Timeline, began: float) -> None:
+        call = ToolCall(name, returned.outcome.value, began, clock.now(), returned.tries)
         timeline.tools.append(call)
         self._sink.handle(ToolFinished(self._info, turn, call))
 

@@ -64,7 +64,7 @@ class Turns:
         self._greeting = parts.greeting if parts.past == ResumedState() else None
         if self._cut_off is not None:
             parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
-        self._actions = SessionActions(self._send)
+        self._actions = SessionActions(self._send, parts.memory.keep)
         self._tools = SessionTools(parts.info, parts.sink, group, parts.tools, self._actions)
         self.hung_up = asyncio.Event()
         """The agent has ended the call, and its goodbye was heard."""

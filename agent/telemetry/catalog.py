@@ -175,6 +175,10 @@ KNOB_SWITCHES = _counter(
 )
 TOOL_CALLS = _counter("tool_calls_total", "Tools that models asked for, by how it ended.", "tool", "outcome")
 TOOL_SECONDS = _histogram("tool_seconds", "Time that tools took which were run.", TURN_BUCKETS, "tool")
+AGENT_FILE_PROBLEMS = _gauge(
+    "agent_file_problems", "What is wrong with the files of agents: while it is not 0, sessions get the files before."
+)
+MCP_UP = _gauge("mcp_server_up", "1 while an MCP server that an agent names is connected.", "server")
 TOOL_ROUNDS = _counter("tool_rounds_total", "Times that a model was asked again with results.", "tier", "policy")
 _ANSWER = "Voice-to-voice of turns that used tools, up to the answer: a filler or a lead-in does not end it."
 TOOL_TURN_LATENCY = _histogram("tool_turn_latency_seconds", _ANSWER, TURN_BUCKETS, "tier", "policy")

@@ -278,6 +278,8 @@ class ToolFinished:
     session: SessionInfo
     turn: int
     call: ToolCall
+    cause: Cause = Cause.SERVED
+    """Why it was paid for, where it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +289,9 @@ class DeadAir:
     session: SessionInfo
     seconds: float
 
+
+Paid = CallFinished | ToolFinished
+"""What may cost money."""
 
 Event = (
     SessionStarted

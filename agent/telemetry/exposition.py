@@ -57,6 +57,11 @@ class Metrics:
         """Sets a gauge."""
         self.child(metric, *labels).set(value)
 
+    def forget(self, metric: Metric, *labels: str) -> None:
+        """Takes a series away: what it was about is no more."""
+        if self._children.pop((metric.name, labels), None) is not None:
+            self._parents[metric.name].remove(*labels)
+
     def follow(self, metric: Metric, *labels: str, ask: Callable[[], float]) -> None:
         """Has a gauge asked for its value at each scrape."""
         self.child(metric, *labels).set_function(ask)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent.core.calls import Service, Unit
+from agent.core.calls import PaidService, Service, Unit
 
 # The conventions' own
 OPERATION: Final = "gen_ai.operation.name"
@@ -24,6 +24,8 @@ OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
 ERROR_TYPE: Final = "error.type"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_TYPE: Final = "gen_ai.tool.type"
 SESSION: Final = "session.id"
 
 # What the conventions have no name for
@@ -42,11 +44,17 @@ COST: Final = "voice_agent.cost"  # dollars of a session
 STAGE: Final = "voice_agent.stage"
 CHARACTERS: Final = "voice_agent.usage.characters"
 AUDIO_SECONDS: Final = "voice_agent.usage.audio_seconds"
+TRIES: Final = "voice_agent.tool.tries"
 ESTIMATED: Final = "voice_agent.usage.estimated"
 TURNS: Final = "voice_agent.session.turns"
 SLOW_TURNS: Final = "voice_agent.session.slow_turns"
 
-OPERATIONS: Final[dict[Service, str]] = {"stt": "speech_to_text", "llm": "chat", "tts": "text_to_speech"}
+OPERATIONS: Final[dict[PaidService, str]] = {
+    "stt": "speech_to_text",
+    "llm": "chat",
+    "tts": "text_to_speech",
+    "tool": "execute_tool",
+}
 OUTPUT_TYPES: Final[dict[Service, str]] = {"stt": "text", "llm": "text", "tts": "speech"}
 USAGE: Final = {
     Unit.OUTPUT_TOKENS: OUTPUT_TOKENS,

@@ -6,7 +6,8 @@
     ├── llm    → first clause
     ├── tts    → first audio
     ├── send   → written to the socket
-    └── chat …, text_to_speech …                     one for each provider call of the turn
+    ├── tool   a wait for tools, within llm
+    └── chat …, text_to_speech …, execute_tool …     one for each call of a provider or a tool in the turn
 
 Times are seconds of the service's clock. No span holds a word that was said.
 """
@@ -18,12 +19,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from agent.core.calls import Call, ErrorKind, Fallback, Unit
+from agent.core.calls import TOOL, Call, ErrorKind, Fallback, Unit
 from agent.telemetry import span_attributes
 from agent.telemetry.events import SessionEnded, SessionInfo, SessionOutcome
-from agent.telemetry.timeline import WITHOUT_REPLY, Mark, TurnOutcome, TurnRecord
+from agent.telemetry.timeline import TOOL_STAGE, WITHOUT_REPLY, Mark, ToolCall, TurnOutcome, TurnRecord
 
 FAILED_TURNS: Final = WITHOUT_REPLY | {TurnOutcome.CUT_SHORT, TurnOutcome.TYPED_FAILED}
+FAILED_TOOLS: Final = frozenset({"failed", "timeout", "unavailable"})
 _STAGE_MARKS: Final = {
     "stt": Mark.TRANSCRIPT_READY,
     "llm": Mark.FIRST_CLAUSE,
@@ -56,6 +58,7 @@ def remarkable(record: TurnRecord) -> bool:
         or record.outcome in FAILED_TURNS
         or record.fallbacks
         or any(isinstance(call.outcome, ErrorKind) for call in record.calls)
+        or any(tool.outcome in FAILED_TOOLS for tool in record.tools)
     )
 
 
@@ -87,6 +90,8 @@ def turn_drafts(session: SessionInfo, record: TurnRecord) -> Iterator[Draft]:
     yield from _stages(record)
     for call in record.calls:
         yield call_draft(session, call)
+    for tool in record.tools:
+        yield tool_draft(session, tool)
 
 
 def session_draft(event: SessionEnded, ended_at: float) -> Draft:
@@ -130,6 +135,22 @@ def call_draft(session: SessionInfo, call: Call) -> Draft:
     return Draft(f"{operation} {call.model}", call.started_at, call.ended_at, attributes, remote=True, failed=failed)
 
 
+def tool_draft(session: SessionInfo, tool: ToolCall) -> Draft:
+    """The span of one call of a tool, with the names of the GenAI conventions; neither arguments nor results."""
+    failed = tool.outcome in FAILED_TOOLS
+    attributes: dict[str, Value] = {
+        span_attributes.OPERATION: span_attributes.OPERATIONS[TOOL],
+        span_attributes.TOOL_NAME: tool.name,
+        span_attributes.TOOL_TYPE: "function",
+        span_attributes.CONVERSATION: session.session_id,
+        span_attributes.OUTCOME: tool.outcome,
+        span_attributes.TRIES: tool.tries,
+        **({span_attributes.ERROR_TYPE: tool.outcome} if failed else {}),
+    }
+    name = f"{span_attributes.OPERATIONS[TOOL]} {tool.name}"
+    return Draft(name, tool.started_at, tool.ended_at, attributes, failed=failed)
+
+
 def _stages(record: TurnRecord) -> Iterator[Draft]:
     """Segments of the critical path: each begins where the one before ended."""
     ends = [record.marks.get(Mark.SPEECH_ENDED)]
@@ -145,6 +166,8 @@ def _stages(record: TurnRecord) -> Iterator[Draft]:
                 end,
                 {span_attributes.STAGE: stage, **({span_attributes.OVER_BUDGET: (stage,)} if over else {})},
             )
+    for start, end in record.waits:
+        yield Draft(TOOL_STAGE, start, end, {span_attributes.STAGE: TOOL_STAGE})
 
 
 def _who(session: SessionInfo) -> dict[str, Value]:

@@ -80,6 +80,8 @@ class ToolCall:
     outcome: str
     started_at: float
     ended_at: float
+    tries: int = 0
+    """How often it was really called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class TurnRecord:
     asks_again: bool = False
     """Whether the caller asked to hear the last reply again."""
     tools: tuple[ToolCall, ...] = ()
+    waits: tuple[tuple[float, float], ...] = ()
+    """When the turn waited for tools, from and to."""
     tool_rounds: int = 0
     """How often a model was asked again with the results of tools."""
     first_sound_s: float | None = None
@@ -267,6 +271,7 @@ class Timeline:
             asks_again=self.asks_again,
             talked_over=self.talked_over,
             tools=tuple(self.tools),
+            waits=tuple(self.waits),
             tool_rounds=self.tool_rounds,
             first_sound_s=_since_speech(self.marks, self.first_sound_at) if self.spoken else None,
             slow_by_network=_slow_by_network(None if server is None else server - tool_s, judged, outcome, budgets),

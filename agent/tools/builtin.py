@@ -34,6 +34,15 @@ async def send_text(
     return "The caller sees it now."
 
 
+async def take_note(
+    call: ToolContext,
+    note: Annotated[str, Field(min_length=1, max_length=200, description="One fact, in the caller's own words.")],
+) -> str:
+    """Write down what you need later in this call: a wish, a name, a number, something that was promised."""
+    call.actions.take_note(note)
+    return "Noted. Go on without mentioning it."
+
+
 BUILT_IN: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
-    {one.__name__: one for one in (end_call, transfer_to_human, send_text)}
+    {one.__name__: one for one in (end_call, transfer_to_human, send_text, take_note)}
 )

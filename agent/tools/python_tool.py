@@ -24,6 +24,7 @@ from pydantic import ConfigDict, create_model
 from pydantic.errors import PydanticUserError
 
 from agent.providers.base import ToolSpec
+from agent.tools.arguments import ModelArguments
 from agent.tools.tool import Tool, ToolContext, ToolRules
 
 DESCRIPTION_LIMIT: Final = 1_000
@@ -89,7 +90,7 @@ def tool_from(function: Callable[..., Any], rules: ToolRules, *, name: str | Non
             return await function(**given)
         return await asyncio.to_thread(function, **given)
 
-    return Tool(ToolSpec(called, description[:DESCRIPTION_LIMIT], schema), made, rules, run)
+    return Tool(ToolSpec(called, description[:DESCRIPTION_LIMIT], schema), ModelArguments(made), rules, run)
 
 
 def _parameters(function: Callable[..., Any], called: str) -> tuple[str | None, dict[str, Any]]:

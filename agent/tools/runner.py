@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
 
-from agent.core.calls import ErrorKind
+from agent.core.calls import TOOL, ErrorKind
 from agent.providers.fallback.breaker import Breaker
 from agent.providers.fallback.breaker_rules import BreakerRules
+from agent.tools.limits import ToolLimits
+from agent.tools.outside import OutsideError
 from agent.tools.tool import Tool, ToolContext, ToolError, as_content
 
 log = structlog.get_logger()
 
-TOOL_PROVIDER: Final = "tool"
+TOOL_PROVIDER: Final = TOOL
 """The provider in the metrics of a tool's breaker; its model is the tool's name."""
 TOOL_BREAKER: Final = BreakerRules(slow_rate=2.0)
 """A tool has no probe: it is asked again when its wait is over. However slow it is, it opens for failures alone."""
@@ -51,6 +53,8 @@ class Returned:
 
     outcome: ToolOutcome
     content: str
+    tries: int = 0
+    """How often the tool was called for it."""
 
     @property
     def failed(self) -> bool:
@@ -67,6 +71,7 @@ class SessionToolSet:
 
     tools: Mapping[str, Tool]
     breakers: ToolBreakers
+    limits: ToolLimits | None = None
 
 
 def _no_breaker(name: str) -> Breaker:
@@ -82,8 +87,8 @@ async def run_tool(tool: Tool, arguments: Mapping[str, Any], call: ToolContext, 
         return Returned(ToolOutcome.UNAVAILABLE, f"This does not work at the moment. {NOT_DONE}")
     returned = await _once(tool, arguments, call, breaker)
     if returned.outcome in FAILURES and tool.rules.may_repeat and breaker.allows:
-        returned = await _once(tool, arguments, call, breaker)
-    return returned
+        return replace(await _once(tool, arguments, call, breaker), tries=2)
+    return replace(returned, tries=1)
 
 
 async def _once(tool: Tool, arguments: Mapping[str, Any], call: ToolContext, breaker: Breaker) -> Returned:
@@ -100,7 +105,8 @@ async def _once(tool: Tool, arguments: Mapping[str, Any], call: ToolContext, bre
         return Returned(ToolOutcome.REFUSED, as_content(str(error), tool.rules.result_tokens))
     except Exception as error:
         # its message may hold what callers said
-        log.warning("tool failed", tool=tool.name, error=type(error).__name__)
+        reason = error.reason if isinstance(error, OutsideError) else None
+        log.warning("tool failed", tool=tool.name, error=type(error).__name__, reason=reason)
         breaker.failed(ErrorKind.REFUSED)
         return Returned(ToolOutcome.FAILED, f"It failed. {_unsure(tool)}")
     breaker.succeeded(asyncio.get_running_loop().time() - began)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any, Final, Protocol
 
-from pydantic import BaseModel, ValidationError
-
 from agent.providers.base import ToolSpec
+from agent.tools.arguments import Arguments
 
 CHARACTERS_A_TOKEN: Final = 4
 CUT: Final = " …[cut]"
@@ -17,10 +17,6 @@ CUT: Final = " …[cut]"
 
 class ToolError(Exception):
     """A tool cannot do what it was asked for. The message is for the model: say what is wrong, and what would work."""
-
-
-class ArgumentError(Exception):
-    """The arguments of a call do not fit; the message names them, for the model."""
 
 
 class CallActions(Protocol):
@@ -32,6 +28,10 @@ class CallActions(Protocol):
 
     def transfer(self, summary: str) -> None:
         """Asks the client to connect the caller with a person, and tells that person what it is about."""
+        ...
+
+    def take_note(self, text: str) -> None:
+        """Writes something down, which the next prompts have with its turn."""
         ...
 
     def show_text(self, text: str) -> None:
@@ -68,6 +68,10 @@ class ToolRules:
     result_tokens: int = 400
     calls_per_session: int = 20
     tiers: frozenset[str] = frozenset({"free", "premium"})
+    calls_per_minute: int | None = None
+    """Of one caller, in all his sessions of this process."""
+    nano_usd_per_session: int | None = None
+    """What calls of it may cost in a session, by the price book."""
 
     @property
     def may_repeat(self) -> bool:
@@ -83,7 +87,7 @@ class Tool:
     """One tool: what a model is told of it, the shape of its arguments, and what runs."""
 
     spec: ToolSpec
-    arguments: type[BaseModel]
+    arguments: Arguments
     rules: ToolRules
     run: Run
 
@@ -93,17 +97,28 @@ class Tool:
 
     def read(self, arguments: str) -> dict[str, Any]:
         """The checked arguments of a call, as plain data. Raises ArgumentError."""
-        try:
-            made = self.arguments.model_validate_json(arguments or "{}")
-        except ValidationError as errors:
-            found = errors.errors(include_url=False, include_input=False, include_context=False)[:5]
-            words = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'arguments'}: {one['msg']}" for one in found)
-            raise ArgumentError(words[:400]) from None
-        return made.model_dump(mode="json")
+        return self.arguments.read(arguments)
 
     def read_back(self, arguments: Mapping[str, Any]) -> str:
         """What the caller is asked to say yes to."""
         return (self.rules.confirm or "").format_map({name: _spoken(value) for name, value in arguments.items()})
+
+
+def confirm_problems(name: str, confirm: str | None, arguments: Arguments) -> Iterable[str]:
+    """What is wrong with a read-back: the caller is to hear everything that he says yes to."""
+    if confirm is None:
+        return
+    try:
+        named = {place for _, place, _, _ in Formatter().parse(confirm) if place is not None}
+    except ValueError as error:
+        yield f"confirm: {error}"
+        return
+    for place in sorted(named - arguments.names):
+        yield f"confirm: {{{place}}} is no argument of {name}"
+    for place in sorted(arguments.names - named):
+        yield f"confirm: lacks {{{place}}}: the caller has to hear what the yes is about"
+    for place in sorted((named & arguments.names) - arguments.always):
+        yield f"confirm: {{{place}}} may be missing: it takes a default, or is required"
 
 
 def _spoken(value: object) -> str:

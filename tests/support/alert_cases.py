@@ -50,6 +50,19 @@ BUDGETS = tuple((f'voice_agent_budget_seconds{{budget="{name}"}}', "0.4x90") for
 
 CASES = (
     Case(
+        "VoiceAgentMcpServerAway",
+        (
+            ('voice_agent_mcp_server_up{server="rooms",instance="a"}', "1x60"),
+            ('voice_agent_mcp_server_up{server="rooms",instance="b"}', "1x10 0x50"),
+        ),
+        "15m", "17m", {"server": "rooms"}, "The MCP server rooms has not been there for 5 minutes",
+    ),
+    Case(
+        "VoiceAgentAgentFileWrong",
+        (("voice_agent_agent_file_problems", "0x10 2x50"),),
+        "12m", "14m", {}, "2 problems in the files of agents: a change is not in force",
+    ),
+    Case(
         "VoiceAgentToolFailing",
         (
             ('voice_agent_tool_calls_total{tool="book_room",outcome="ok"}', "0+1x60"),

@@ -14,7 +14,7 @@ from agent.providers.base import Prompt, TextDelta, ToolUse
 from agent.providers.fallback.breaker import Breakers
 from agent.session.events import ClauseStarted, TurnMeasured
 from agent.telemetry.events import ToolFinished
-from agent.tools.builtin import BUILT_IN
+from agent.tools.builtin import BUILT_IN, take_note
 from agent.tools.python_tool import tool_from
 from agent.tools.runner import TOOL_BREAKER, SessionToolSet
 from agent.tools.tool import ToolContext, ToolRules
@@ -90,7 +90,7 @@ class Desk:
             tool_from(free_rooms, ToolRules(read_only=True, **rules)),
             tool_from(book, ToolRules(confirm=confirm)),
             tool_from(book, ToolRules(), name="book_now"),
-            *(tool_from(one, ToolRules()) for one in BUILT_IN.values()),
+            *(tool_from(one, ToolRules(read_only=one is take_note)) for one in BUILT_IN.values()),
         ]
         breakers = Breakers(RecordingRecorder(), lambda _: None)
         return SessionToolSet({tool.name: tool for tool in made}, lambda name: breakers.of("tool", name, TOOL_BREAKER))

@@ -129,7 +129,8 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 
 
 async def _changes(folder: Path) -> None:
-    book = AgentBook(folder, "hotel")
+    told: list[int] = []
+    book = AgentBook(folder, "hotel", tell=told.append)
     before = book.find("hotel")
     assert before is not None
     assert before.version == 3
@@ -145,6 +146,12 @@ async def _changes(folder: Path) -> None:
     (folder / "hotel.toml").unlink()
     assert not await book.refresh()
     assert book.usual.version == 14, "the usual agent cannot go"
+    assert not await book.refresh(), "what is wrong is told once"
+    written(folder, WHOLE.replace("version = 3", "version = 0").replace("max = 9", 'max = "many"'))
+    assert not await book.refresh()
+    written(folder, WHOLE.replace("version = 3", "version = 15"))
+    assert await book.refresh()
+    assert told == [0, 0, 1, 1, 2, 0]
 
 
 def test_a_changed_file_is_taken_for_new_sessions(tmp_path: Path) -> None:

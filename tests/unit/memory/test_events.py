@@ -43,6 +43,7 @@ def log() -> list[dict[str, Any]]:
                 }
             ],
         },
+        {"kind": "kept", "turn": 1, "text": "by the window"},
         {"kind": "folded", "before": 2},
     ]
     return json.loads(json.dumps([*conversation.events_since(0), *tail]))

@@ -5,10 +5,11 @@ from itertools import pairwise
 import pytest
 
 from agent.core.calls import ErrorKind, Fallback
+from agent.ledger.rows import timeline_of
 from agent.telemetry import span_attributes
 from agent.telemetry.events import SessionEnded, SessionOutcome
 from agent.telemetry.spans import call_draft, remarkable, session_draft, turn_drafts
-from agent.telemetry.timeline import Timeline, TurnOutcome
+from agent.telemetry.timeline import Timeline, ToolCall, TurnOutcome
 from tests.support.records import BUDGETS, SESSION, chat, turn
 
 
@@ -90,3 +91,28 @@ def test_the_subject_of_a_session_is_in_no_span() -> None:
     ended = SessionEnded(SESSION, SessionOutcome.COMPLETED, 12.0, 3, 1)
     for draft in (*turn_drafts(SESSION, turn(calls=[chat(1, 2, 3)])), session_draft(ended, 50.0)):
         assert SESSION.subject not in str(draft)
+
+
+def test_a_tool_is_a_span_with_genai_names_and_a_stage_within_the_model() -> None:
+    call = ToolCall("book_room", "timeout", 100.4, 100.6, 2)
+    record = turn(tools=[call], waits=[(100.35, 100.65)])
+    drafts = {draft.name: draft for draft in turn_drafts(SESSION, record)}
+    span = drafts["execute_tool book_room"]
+    assert (span.start, span.end, span.failed) == (100.4, 100.6, True)
+    assert span.attributes[span_attributes.OPERATION] == "execute_tool"
+    assert span.attributes[span_attributes.TOOL_NAME] == "book_room"
+    assert span.attributes[span_attributes.ERROR_TYPE] == "timeout"
+    assert span.attributes[span_attributes.TRIES] == 2
+    assert (drafts["tool"].start, drafts["tool"].end) == (100.35, 100.65)
+    assert drafts["tool"].attributes == {span_attributes.STAGE: "tool"}
+    assert remarkable(record), "a tool that fails is looked into"
+    fine = turn(tools=[ToolCall("book_room", "ok", 100.4, 100.6, 1)])
+    assert not remarkable(fine)
+
+
+def test_the_ledger_has_the_tools_of_a_turn_and_their_time() -> None:
+    record = turn(tools=[ToolCall("book_room", "ok", 100.4, 100.6, 1)], waits=[(100.35, 100.55)], llm_s=0.5)
+    told = timeline_of(record)
+    assert told["tools"] == [{"name": "book_room", "outcome": "ok", "start_ms": 400.0, "end_ms": 600.0, "tries": 1}]
+    assert told["tool_ms"] == 200.0
+    assert "tools" not in timeline_of(turn())

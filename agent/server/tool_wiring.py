@@ -1,0 +1,65 @@
+"""What tools of agents get from the settings, and what runs beside the service for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from agent.billing.prices import PriceBook
+from agent.core.calls import TOOL, PaidService
+from agent.definitions.book import AgentBook, OutsideTools
+from agent.settings import Settings, variables
+from agent.telemetry import catalog
+from agent.telemetry.exposition import Metrics
+from agent.tools.egress import Egress
+from agent.tools.mcp_servers import McpServers
+
+FIRST_TRIES_S: Final = 5.0
+"""The service waits so long at its start for MCP servers; what is not there by then is there later."""
+
+
+def egress_of(settings: Settings) -> Egress:
+    """Where tools may go, with the secrets of the environment and of `.env`."""
+    return Egress(settings.tool_hosts, settings.tool_private_hosts, variables())
+
+
+def outside_tools(settings: Settings, metrics: Metrics) -> OutsideTools:
+    """Where tools may go, and the MCP servers of this process."""
+
+    def tell(name: str, up: bool | None) -> None:
+        if up is None:
+            metrics.forget(catalog.MCP_UP, name)
+        else:
+            metrics.set(catalog.MCP_UP, name, value=float(up))
+
+    egress = egress_of(settings)
+    return OutsideTools(egress, McpServers(egress, tell, linger_s=settings.max_session_s))
+
+
+def file_problems(metrics: Metrics) -> Callable[[int], None]:
+    """Shows how many things are wrong with the files of agents."""
+    return lambda problems: metrics.set(catalog.AGENT_FILE_PROBLEMS, value=problems)
+
+
+def paid_tools(agents: AgentBook, prices: PriceBook) -> list[tuple[PaidService, str, str]]:
+    """The tools of all agents that have a price, as prices name them."""
+    names = {name for agent in agents.agents.values() for name in agent.tools}
+    return [(TOOL, TOOL, name) for name in sorted(names & prices.tools)]
+
+
+@asynccontextmanager
+async def serving_tools(outside: OutsideTools) -> AsyncGenerator[None]:
+    """Keeps MCP servers connected while the block runs."""
+    servers = outside.servers
+    if servers is None:
+        yield
+        return
+    task = asyncio.create_task(servers.run(), name="mcp servers")
+    try:
+        await servers.first_tries(FIRST_TRIES_S)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
