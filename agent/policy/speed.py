@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from agent.budgets import Tier
-from agent.policy.fields import as_table, one_of, only, some_of, whole
+from agent.policy.fields import as_table, one_of, only, some_of, switch, whole
 
 Second = Literal["same", "fallback"]
 ALL_TIERS: Final = tuple(Tier)
@@ -50,6 +50,42 @@ class HedgingRule:
     second: Second = "same"
     waste_percent: int = 90
     tiers: tuple[Tier, ...] = ALL_TIERS
+
+
+@dataclass(frozen=True, slots=True)
+class FirstWordsRule:
+    """How hastily a reply begins.
+
+    openings: frequent openings ("Of course.") are spoken once for each voice and process, and played from the cache.
+    phrase_characters: so many characters of a first sentence without a pause may be spoken before the rest is there,
+    up to where a phrase begins (16 to 120; 0: only pauses cut it).
+    tiers: the callers for whom it is on.
+    """
+
+    openings: bool = True
+    phrase_characters: int = 24
+    tiers: tuple[Tier, ...] = ALL_TIERS
+
+
+def first_words_of(policy: dict[str, Any], where: str) -> FirstWordsRule | None:
+    """What a policy's table says of first words; None where it says nothing. Raises ValueError."""
+    value = policy.get("first_words")
+    if value is None:
+        return None
+    where += ".first_words"
+    table = as_table(value, where)
+    only(table, where, _names(FirstWordsRule))
+    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
+    if "openings" in table:
+        given["openings"] = switch(table, where, "openings")
+    if table.get("phrase_characters", 0) != 0:
+        given["phrase_characters"] = whole(table, where, "phrase_characters", least=16, most=120)
+    elif "phrase_characters" in table:
+        given["phrase_characters"] = 0
+    rule = FirstWordsRule(**given)
+    if rule.openings and policy.get("audio_cache") is not True:
+        raise ValueError(f"{where}.openings: takes audio_cache = true, where they are kept")
+    return rule
 
 
 def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
@@ -93,5 +129,5 @@ _HEDGING: Final = {
 }  # fmt: skip
 
 
-def _names(rule: type[EarlyReplyRule] | type[HedgingRule]) -> tuple[str, ...]:
+def _names(rule: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(rule))

@@ -39,6 +39,7 @@ from agent.session.transport import Capabilities
 from agent.settings import Settings
 from agent.telemetry.events import Hedged, HedgeOutcome, Knob, SessionInfo, Sink
 from agent.tools.runner import TOOL_BREAKER, TOOL_PROVIDER, SessionToolSet
+from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 from agent.turn.dictation import Patience
 from agent.turn.turn import Filler, Recording
 from agent.turn.voice_confirmation import load_confirmation
@@ -81,7 +82,7 @@ class SessionFactory:
         budget = self.budgets.tiers[tier]
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
-        self.providers.warm_soon()
+        self.providers.warmth.soon()
         agent, variables = self._agent(claims)
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
@@ -130,6 +131,7 @@ class SessionFactory:
             patience=patience,
             early_replies=policy.early_replies is not None and tier in policy.early_replies.tiers,
             early_governor=self._early_governor(policy),
+            warm=self.providers.warmth.soon,
             language=settings.language,
             filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
             goodbye=_recording(self.clips[Sentence.GOODBYE]),
@@ -162,6 +164,14 @@ class SessionFactory:
         except BadEventError:
             log.warning("memory damaged", session_id=session_id)
             return Conversation(self.flows)
+
+    def _first_words(self, policy: Policy, tier: Tier) -> FirstWords:
+        rule = policy.first_words
+        if rule is None or tier not in rule.tiers:
+            return USUAL_FIRST_WORDS
+        if not rule.openings:
+            return FirstWords(phrase_length=rule.phrase_characters)
+        return FirstWords(self.providers.opening(policy.chains.tts, policy.voice_model), rule.phrase_characters)
 
     def _early_governor(self, policy: Policy) -> WasteGovernor | None:
         rule = policy.early_replies
@@ -227,7 +237,9 @@ class SessionFactory:
             hedging=hedging,
         )
         guarded = GuardedTextToSpeech(voice, purse, self.prices)
-        return Pipeline(PolicyRouter(policy, routing.terms, routing.escalates), models, guarded)
+        return Pipeline(
+            PolicyRouter(policy, routing.terms, routing.escalates), models, guarded, self._first_words(policy, tier)
+        )
 
 
 def _knobs(policy: Policy, tier: Tier) -> RecogniserKnobs:

@@ -16,6 +16,7 @@ from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
 from agent.tools.runner import NO_TOOLS, SessionToolSet
+from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 from agent.turn.dictation import USUAL_PATIENCE, Patience
 from agent.turn.turn import Apologies, Filler, Recording
 from agent.turn.voice_confirmation import VoiceConfirmation
@@ -45,6 +46,8 @@ class Pipeline:
     router: Router
     models: Mapping[str, LanguageModel]
     tts: TextToSpeech
+    first_words: FirstWords = USUAL_FIRST_WORDS
+    """How hastily a reply begins."""
 
 
 MeansFor = Callable[[Capabilities], Pipeline]
@@ -120,6 +123,8 @@ class SessionDependencies:
     patience: Patience = USUAL_PATIENCE
     early_replies: bool = False
     early_governor: WasteGovernor | None = None
+    warm: Callable[[], None] = lambda: None
+    """Providers may be needed soon."""
     language: str = "en"
     filler: Filler | None = None
     goodbye: Recording | None = None

@@ -210,6 +210,7 @@ class Session:
             self._touch()
             match event:
                 case VoiceStarted(began):
+                    self.parts.warm()
                     turns.voice(began, now)
                 case VoiceStopped():
                     pass

@@ -21,7 +21,7 @@ from agent.session.dependencies import SessionDependencies
 from agent.session.early_reply import EarlyReplies
 from agent.session.events import SessionEvent, TurnStarted
 from agent.session.fixed_reply import FixedReply
-from agent.session.model_request import ModelRequest, request_of
+from agent.session.model_request import ModelRequest, request_of, turn_of
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
 from agent.session.tool_use import ANSWERED, SessionTools, ToolUsingModel
@@ -270,19 +270,7 @@ class Turns:
             memory.heard(reply.text)
             self._tools.caller_said(reply.text)
         request = self._request(reply.text, heard=True)
-        turn = Turn(
-            session=parts.info.session_id,
-            prompt=request.prompt,
-            llm=request.llm,
-            tts=request.pipeline.tts,
-            apologies=parts.apologies,
-            caller=reply,
-            playback=reply.playback,
-            timeline=timeline,
-            preface=self.disclosure.notice(),
-            language=parts.language,
-            filler=parts.filler,
-        )
+        turn = turn_of(parts, request, reply, self.disclosure.notice())
         if reply.farewell or parts.spending.capped or not reply.text:
             self._early.drop(GuessOutcome.DROPPED)  # nobody will be answered
         if reply.says is not None and not parts.spending.capped:

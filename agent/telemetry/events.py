@@ -265,6 +265,14 @@ class KnobSwitched:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionWarmed:
+    """A connection to a provider was opened ahead: `begun` (a process or a call did), or one was `broken_off`."""
+
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class InputDropped:
     """A client sent something faster than it is taken: `text`, `control` or `audio`."""
 
@@ -305,6 +313,7 @@ Event = (
     | Guessed
     | Hedged
     | KnobSwitched
+    | ConnectionWarmed
     | QueueDropped
     | InputDropped
     | TurnRecognised

@@ -32,6 +32,7 @@ LATENCY = {"latency", "stage", "lag", "air", "barge", "skew"}
 # What the service counts and no board shows, and why.
 NOT_ON_A_BOARD = {
     catalog.CALLERS_REFUSED: "for alerts, where one who tries again and again is one; each try is on the board",
+    catalog.WARM_UPS: "small requests that are free; for questions about connections",
     catalog.TOOL_ROUNDS: "for questions about what further requests of a turn cost",
     catalog.TTS_CHARACTERS: "for reconciling with invoices; the cost board shows its dollars",
     catalog.STT_AUDIO: "for reconciling with invoices; the cost board shows its dollars",
