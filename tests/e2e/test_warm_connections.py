@@ -63,6 +63,7 @@ async def test_the_first_turn_after_ten_minutes_is_no_slower_than_the_next(monke
         before = proxy.opened
         await asyncio.sleep(0.3)
         assert proxy.opened == before  # nobody calls: nothing is kept up
+        monkeypatch.undo()
         waited = await thought_and_spoken(url, 2)
     assert len(waited) == 2
     assert waited[0] < 1000 * CONNECT_S / 2
