@@ -24,8 +24,7 @@ from voice_loadtest.script import Speak
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
-CONNECT_S = 0.25
-SAID = ("smalltalk_01", "smalltalk_02")
+CONNECT_S = 0.4
 
 
 @asynccontextmanager
@@ -47,15 +46,8 @@ async def far_away() -> AsyncGenerator[tuple[str, FarAway]]:
                 yield url, proxy
 
 
-async def thought_and_spoken(url: str, turns: int) -> list[float]:
-    """Milliseconds of model and voice of a call, by turn."""
-    script = [Speak(clip(SAID[number % len(SAID)])) for number in range(turns)]
-    load = await run_load(1, lambda _: script, CallOptions(url=url, gap_s=0.2))
-    return [(turn.stages["llm"] or 0.0) + (turn.stages["tts"] or 0.0) for turn in load.turns]
-
-
 @pytest.mark.slow
-async def test_the_first_turn_after_ten_minutes_is_no_slower_than_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_turn_after_ten_minutes_waits_for_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warmth, "WARM_S", 0.1)  # ten minutes are over
     async with far_away() as (url, proxy):
         await asyncio.sleep(0.2)
@@ -64,10 +56,11 @@ async def test_the_first_turn_after_ten_minutes_is_no_slower_than_the_next(monke
         await asyncio.sleep(0.3)
         assert proxy.opened == before  # nobody calls: nothing is kept up
         monkeypatch.undo()
-        waited = await thought_and_spoken(url, 2)
-    assert len(waited) == 2
-    assert waited[0] < 1000 * CONNECT_S / 2
-    assert waited[0] < waited[1] + 60
+        load = await run_load(1, lambda _: [Speak(clip("order_01"))], CallOptions(url=url, gap_s=0.2))
+    [turn] = load.turns
+    assert proxy.opened > before
+    # with a connection of the model or the voice on its way it would be longer than that
+    assert (turn.stages["llm"] or 0.0) + (turn.stages["tts"] or 0.0) < 1000 * CONNECT_S
 
 
 @pytest.mark.slow
