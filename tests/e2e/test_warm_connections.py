@@ -20,7 +20,7 @@ from tests.support.slow_connect import FarAway
 from tests.support.stack import clip, running_service
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.run import run_load
-from voice_loadtest.script import Speak
+from voice_loadtest.script import Speak, Wait
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
@@ -56,11 +56,13 @@ async def test_the_first_turn_after_ten_minutes_waits_for_no_connection(monkeypa
         await asyncio.sleep(0.3)
         assert proxy.opened == before  # nobody calls: nothing is kept up
         monkeypatch.undo()
-        load = await run_load(1, lambda _: [Speak(clip("order_01"))], CallOptions(url=url, gap_s=0.2))
-    [turn] = load.turns
-    assert proxy.opened > before
-    # with a connection of the model or the voice on its way it would be longer than that
-    assert (turn.stages["llm"] or 0.0) + (turn.stages["tts"] or 0.0) < 1000 * CONNECT_S
+        script = [Wait(1.5), Speak(clip("order_01"))]
+        call = asyncio.create_task(run_load(1, lambda _: script, CallOptions(url=url, gap_s=0.2)))
+        await asyncio.sleep(1.5)
+        standing = proxy.opened
+        load = await call
+    assert [turn.outcome for turn in load.turns] == ["replied"]
+    assert before < standing == proxy.opened
 
 
 @pytest.mark.slow
