@@ -20,13 +20,16 @@ class EarlyReplyRule:
     """When the model is asked before the end of a turn is certain.
 
     threshold_percent: how sure Flux is then (`eager_eot_threshold`, 30 to 90). Lower is earlier, and more often in
-    vain.
+    vain. None: Flux is not asked for early ends; other recognisers know none.
+    stable_ms: words that have stood for so long, in silence, and look complete are taken for the end (40 to 1000; 0:
+    never). For every recogniser; docs/latency.md says who judges.
     waste_percent: of the latest guesses in vain, and waste_cents_hour: paid for those in an hour by one process; above
     either the governor switches the knob off for a while.
     tiers: the callers for whom it is on.
     """
 
-    threshold_percent: int
+    threshold_percent: int | None = None
+    stable_ms: int = 0
     waste_percent: int = 60
     waste_cents_hour: int = 100
     tiers: tuple[Tier, ...] = ALL_TIERS
@@ -96,14 +99,19 @@ def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | Non
     where += ".early_replies"
     table = as_table(value, where)
     only(table, where, _names(EarlyReplyRule))
-    percent = whole(table, where, "threshold_percent", least=30, most=90)
-    if policy.get("stt_model") != "flux":
-        raise ValueError(f"{where}: takes stt_model = 'flux', which says early that a turn is probably over")
     given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
+    if "threshold_percent" in table:
+        given["threshold_percent"] = whole(table, where, "threshold_percent", least=30, most=90)
+        if policy.get("stt_model") != "flux":
+            raise ValueError(f"{where}.threshold_percent: takes stt_model = 'flux'; others take stable_ms")
+    if table.get("stable_ms", 0) != 0:
+        given["stable_ms"] = whole(table, where, "stable_ms", least=40, most=1000)
+    if not {"threshold_percent", "stable_ms"} & given.keys():
+        raise ValueError(f"{where}: takes threshold_percent (Flux), stable_ms, or both")
     for key, (least, most) in _WASTE.items():
         if key in table:
             given[key] = whole(table, where, key, least=least, most=most)
-    return EarlyReplyRule(percent, **given)
+    return EarlyReplyRule(**given)
 
 
 def hedging_of(policy: dict[str, Any], where: str) -> HedgingRule | None:

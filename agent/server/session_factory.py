@@ -22,6 +22,7 @@ from agent.memory import BadEventError, Conversation
 from agent.memory.flows import Flows
 from agent.policy.policies import MODELS, Policy
 from agent.policy.routing import PolicyRouter, TermList, Terms
+from agent.policy.speed import EarlyReplyRule
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
@@ -129,7 +130,8 @@ class SessionFactory:
             speak_degraded=settings.speak_degraded,
             log_transcripts=settings.log_transcripts,
             patience=patience,
-            early_replies=policy.early_replies is not None and tier in policy.early_replies.tiers,
+            early_replies=(early := _early(policy, tier)) is not None,
+            likely_after_s=early.stable_ms / 1000 if early is not None and early.stable_ms else None,
             early_governor=self._early_governor(policy),
             warm=self.providers.warmth.soon,
             language=settings.language,
@@ -242,10 +244,16 @@ class SessionFactory:
         )
 
 
+def _early(policy: Policy, tier: Tier) -> EarlyReplyRule | None:
+    rule = policy.early_replies
+    return None if rule is None or tier not in rule.tiers else rule
+
+
 def _knobs(policy: Policy, tier: Tier) -> RecogniserKnobs:
-    early, end = policy.early_replies, policy.endpointing
+    early, end = _early(policy, tier), policy.endpointing
+    eager = None if early is None else early.threshold_percent
     return RecogniserKnobs(
-        eager_threshold=None if early is None or tier not in early.tiers else early.threshold_percent / 100,
+        eager_threshold=None if eager is None else eager / 100,
         threshold=None if end.flux_threshold_percent is None else end.flux_threshold_percent / 100,
         timeout_ms=end.flux_timeout_ms,
         nova_silence_ms=end.nova_silence_ms,

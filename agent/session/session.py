@@ -95,6 +95,7 @@ class Session:
             patience=parts.patience,
             confirmation=parts.confirmation(),
             reply_plays=self._reply_plays,
+            likely_after_s=parts.likely_after_s,
         )
         self._ending: asyncio.Future[SessionOutcome] = asyncio.get_running_loop().create_future()
         self._active_at = clock.now()

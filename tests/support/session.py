@@ -95,9 +95,13 @@ class ScriptedRecognizer:
         """Is sure of words."""
         self.heard.put_nowait(SttEvent(SttEventKind.STARTED, text))
 
-    def likely(self, text: str) -> None:
+    def thinks(self, text: str, *, settled: bool = False, confidence: float | None = None) -> None:
+        """Has these words so far."""
+        self.heard.put_nowait(SttEvent(SttEventKind.PARTIAL, text, settled=settled, confidence=confidence))
+
+    def likely(self, text: str, confidence: float | None = None) -> None:
         """Says that the turn is probably over."""
-        self.heard.put_nowait(SttEvent(SttEventKind.EAGER, text))
+        self.heard.put_nowait(SttEvent(SttEventKind.EAGER, text, confidence=confidence))
 
     def resumes(self, text: str) -> None:
         """Says that it was not."""
@@ -200,6 +204,7 @@ class SessionHarness:
     lag_s: float = 0.0
     show_cost: bool = True
     early_replies: bool = False
+    likely_after_s: float | None = None
     early_governor: WasteGovernor | None = None
     filler: Filler | None = None
     goodbye: Recording | None = None
@@ -266,6 +271,7 @@ class SessionHarness:
             speak_degraded=False,
             log_transcripts=False,
             early_replies=self.early_replies,
+            likely_after_s=self.likely_after_s,
             early_governor=self.early_governor,
             filler=self.filler,
             goodbye=self.goodbye,

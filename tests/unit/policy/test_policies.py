@@ -212,7 +212,17 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         (
             'stt_model = "flux"',
             'stt_model = "nova-3"\nearly_replies = { threshold_percent = 50 }',
-            "policy haiku_first.early_replies: takes stt_model = 'flux'",
+            "policy haiku_first.early_replies.threshold_percent: takes stt_model = 'flux'; others take stable_ms",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "nova-3"\nearly_replies = {}',
+            "policy haiku_first.early_replies: takes threshold_percent (Flux), stable_ms, or both",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "nova-3"\nearly_replies = { stable_ms = 10 }',
+            "policy haiku_first.early_replies.stable_ms: takes a whole number from 40 to 1000, got 10",
         ),
         (
             'stt_model = "flux"',

@@ -102,6 +102,34 @@ def test_a_guess_runs_beside_the_recognisers_doubt(early: bool, waited_s: float)
     run_virtual(scenario())
 
 
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("then", ["the same", "more"])
+def test_a_recogniser_without_early_ends_is_judged_by_its_words(settled: bool, then: str) -> None:
+    """Nova: results that are final before the turn is, and partial ones that stand."""
+
+    async def scenario() -> None:
+        harness = guessing("For one. ", "For two. ")
+        harness.likely_after_s = 0.1
+        async with running(harness):
+            caller = await harness.call()
+            await caller.speak(voice(0.6))
+            harness.stt.thinks("a room with a")
+            await caller.speak(silence(0.15))
+            assert harness.llm.prompts == []  # a room with what?
+            harness.stt.thinks("a room with a view", settled=settled)
+            await caller.speak(silence(0.15))
+            assert [prompt.messages[-1].text for prompt in harness.llm.prompts] == ["a room with a view"]
+            assert caller.all(ClauseStarted) == caller.all(TurnStarted) == []
+            said = "A room with a view." if then == "the same" else "a room with a view for two"
+            harness.stt.says(said)
+            await caller.get(TurnMeasured)
+            caller.hang_up()
+        assert clauses(caller) == ["For one." if then == "the same" else "For two."]
+        assert became(harness) == [GuessOutcome.TAKEN if then == "the same" else GuessOutcome.CHANGED]
+
+    run_virtual(scenario())
+
+
 @pytest.mark.parametrize("taken_back", ["resumed", "other words", "another end"])
 def test_who_goes_on_is_answered_by_what_was_said_in_all(taken_back: str) -> None:
     async def scenario() -> None:
