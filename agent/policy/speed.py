@@ -36,6 +36,22 @@ class EarlyReplyRule:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyVoiceRule:
+    """When the first clause of an early reply is spoken, unheard, before the end of the turn is certain.
+
+    confidence_percent: how sure Flux is then that the turn is over (30 to 90).
+    waste_percent: of the latest clauses spoken in vain, and waste_cents_hour: paid for those in an hour by one process;
+    above either the governor switches the knob off for a while.
+    tiers: the callers for whom it is on.
+    """
+
+    confidence_percent: int = 60
+    waste_percent: int = 30
+    waste_cents_hour: int = 50
+    tiers: tuple[Tier, ...] = ALL_TIERS
+
+
+@dataclass(frozen=True, slots=True)
 class HedgingRule:
     """When a call that is late is made a second time beside the first.
 
@@ -112,6 +128,23 @@ def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | Non
         if key in table:
             given[key] = whole(table, where, key, least=least, most=most)
     return EarlyReplyRule(**given)
+
+
+def early_voice_of(policy: dict[str, Any], where: str) -> EarlyVoiceRule | None:
+    """What a policy's table says of early voice; None where it says nothing. Raises ValueError."""
+    value = policy.get("early_voice")
+    if value is None:
+        return None
+    where += ".early_voice"
+    table = as_table(value, where)
+    only(table, where, _names(EarlyVoiceRule))
+    if policy.get("early_replies") is None or policy.get("stt_model") != "flux":
+        raise ValueError(f"{where}: takes early_replies, and stt_model = 'flux', which says how sure it is")
+    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
+    for key, (least, most) in {"confidence_percent": (30, 90), **_WASTE}.items():
+        if key in table:
+            given[key] = whole(table, where, key, least=least, most=most)
+    return EarlyVoiceRule(**given)
 
 
 def hedging_of(policy: dict[str, Any], where: str) -> HedgingRule | None:

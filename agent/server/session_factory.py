@@ -33,6 +33,7 @@ from agent.providers.recorded import RecordedClip, Sentence
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
+from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.governor import Governors, WasteBudget, WasteGovernor
 from agent.session.guarded import CallPrices, GuardedLanguageModel, GuardedSpeechToText, GuardedTextToSpeech
 from agent.session.memory import Memory
@@ -133,6 +134,7 @@ class SessionFactory:
             early_replies=(early := _early(policy, tier)) is not None,
             likely_after_s=early.stable_ms / 1000 if early is not None and early.stable_ms else None,
             early_governor=self._early_governor(policy),
+            early_voice=self._early_voice(policy, tier),
             warm=self.providers.warmth.soon,
             language=settings.language,
             filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
@@ -181,6 +183,13 @@ class SessionFactory:
             return None
         budget = WasteBudget(rule.waste_percent / 100, rule.waste_cents_hour / 100)
         return self.governors.of(policy.name, Knob.EARLY_REPLIES, budget)
+
+    def _early_voice(self, policy: Policy, tier: Tier) -> EarlyVoiceChoice | None:
+        rule = policy.early_voice
+        if rule is None or tier not in rule.tiers:
+            return None
+        budget = WasteBudget(rule.waste_percent / 100, rule.waste_cents_hour / 100)
+        return EarlyVoiceChoice(rule.confidence_percent / 100, self.governors.of(policy.name, Knob.EARLY_VOICE, budget))
 
     def _hedging(self, policy: Policy, info: SessionInfo, purse: Purse) -> HedgePlan | None:
         rule = policy.hedging

@@ -39,7 +39,7 @@ END_WARNING_DAYS: Final = 60
 USUAL_CAUSES: Final[dict[Service, tuple[Cause, ...]]] = {
     "stt": (Cause.SERVED,),
     "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY, Cause.SPECULATION, Cause.HEDGE),
-    "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.HEDGE),
+    "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SPECULATION, Cause.HEDGE),
 }
 
 

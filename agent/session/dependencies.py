@@ -11,6 +11,7 @@ from agent.core.resumed_state import ResumedState
 from agent.policy.routing import Route
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.session.degradation import Chains
+from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.governor import WasteGovernor
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
@@ -125,6 +126,7 @@ class SessionDependencies:
     likely_after_s: float | None = None
     """Words that have stood for so long are judged whether the caller is done; None: the recogniser says so alone."""
     early_governor: WasteGovernor | None = None
+    early_voice: EarlyVoiceChoice | None = None
     warm: Callable[[], None] = lambda: None
     """Providers may be needed soon."""
     language: str = "en"

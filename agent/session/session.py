@@ -220,8 +220,8 @@ class Session:
                     if sure:
                         turns.words(text, now)
                     self._send(TranscriptUpdated(text))
-                case LikelyEndOfTurn(text):
-                    turns.likely_over(text)
+                case LikelyEndOfTurn(text, confidence):
+                    turns.likely_over(text, confidence)
                 case TurnResumed():
                     turns.resumed()
                 case EndOfTurn(text, speech_ended, ready):

@@ -12,6 +12,7 @@ from typing import Final
 
 from agent.telemetry.catalog_speed import EARLY_LEAD as EARLY_LEAD
 from agent.telemetry.catalog_speed import EARLY_REPLIES as EARLY_REPLIES
+from agent.telemetry.catalog_speed import EARLY_VOICES as EARLY_VOICES
 from agent.telemetry.catalog_speed import FIRST_CLAUSE as FIRST_CLAUSE
 from agent.telemetry.catalog_speed import FIRST_CLAUSES as FIRST_CLAUSES
 from agent.telemetry.catalog_speed import HEDGES as HEDGES

@@ -39,6 +39,14 @@ KNOB_SWITCHES = counter(
     "policy",
     "reason",
 )
+EARLY_VOICES = counter(
+    "early_voices_total",
+    "First clauses that were spoken, unheard, before the turn was over, by what became of them: `taken`, `changed` (the"
+    " reply began otherwise), `dropped` (its guess was taken back), `failed`.",
+    "outcome",
+    "tier",
+    "policy",
+)
 FIRST_CLAUSE = histogram(
     "first_clause_seconds",
     "From the first text of the model, as the turn got it, to the first clause that can be spoken.",

@@ -39,6 +39,7 @@ from agent.telemetry.events import (
     ToolFinished,
     TurnFinished,
     TurnRecognised,
+    VoiceGuessed,
 )
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.timeline import FILLER, STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
@@ -136,6 +137,8 @@ class MetricsSink:
                 self._metrics.add(catalog.EARLY_REPLIES, outcome, *who)
                 if outcome is GuessOutcome.TAKEN:
                     self._metrics.child(catalog.EARLY_LEAD, *who).observe(lead_s)
+            case VoiceGuessed(session, outcome):
+                self._metrics.add(catalog.EARLY_VOICES, outcome, session.counted_tier, session.counted_policy)
             case Hedged(session, service, outcome):
                 who = session.counted_tier, session.counted_policy
                 self._metrics.add(catalog.HEDGES, service, outcome, *who)

@@ -25,6 +25,7 @@ from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, Stt
 from agent.session.admission import Admission
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
+from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.governor import WasteGovernor
 from agent.session.memory import Memory
 from agent.session.registry import Registry
@@ -206,6 +207,7 @@ class SessionHarness:
     early_replies: bool = False
     likely_after_s: float | None = None
     early_governor: WasteGovernor | None = None
+    early_voice: EarlyVoiceChoice | None = None
     filler: Filler | None = None
     goodbye: Recording | None = None
     tools: SessionToolSet = NO_TOOLS
@@ -273,6 +275,7 @@ class SessionHarness:
             early_replies=self.early_replies,
             likely_after_s=self.likely_after_s,
             early_governor=self.early_governor,
+            early_voice=self.early_voice,
             filler=self.filler,
             goodbye=self.goodbye,
             tools=self.tools,

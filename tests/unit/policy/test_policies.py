@@ -226,6 +226,16 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         ),
         (
             'stt_model = "flux"',
+            'stt_model = "flux"\nearly_voice = {}',
+            "policy haiku_first.early_voice: takes early_replies, and stt_model = 'flux', which says how sure it is",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nearly_replies = { threshold_percent = 40 }\nearly_voice = { confidence_percent = 20 }',
+            "policy haiku_first.early_voice.confidence_percent: takes a whole number from 30 to 90, got 20",
+        ),
+        (
+            'stt_model = "flux"',
             'stt_model = "flux"\nhedging = { model_percent = 60 }',
             "policy haiku_first.hedging.model_percent: takes a whole number from 0 to 50, got 60",
         ),
@@ -289,8 +299,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_the_knobs_of_speed_are_off_until_a_policy_names_them(tmp_path: Path) -> None:
     shipped = load_policies()
-    knobs = [(one.early_replies, one.hedging, one.first_words) for one in shipped.policies.values()]
-    assert set(knobs) == {(None, None, None)}
+    knobs = [(one.early_replies, one.hedging, one.early_voice, one.first_words) for one in shipped.policies.values()]
+    assert set(knobs) == {(None, None, None, None)}
     named = 'name = "haiku_first"\nhedging = { voice_percent = 0, tiers = ["premium"] }'
     made = tmp_path / "policies.toml"
     made.write_text(DEFAULT_PATH.read_text().replace('name = "haiku_first"', named, 1))
