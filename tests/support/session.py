@@ -21,7 +21,17 @@ from agent.core.calls import Call, CallOutcome, CallRecorder, ErrorKind, Provide
 from agent.core.resumed_state import ResumedState
 from agent.memory import Conversation
 from agent.policy.routing import Route
-from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, SttEvent, SttEventKind, TextDelta, Word
+from agent.providers.base import (
+    Audio,
+    ClientSpeech,
+    LanguageModel,
+    Prompt,
+    SttEvent,
+    SttEventKind,
+    TextDelta,
+    TextToSpeech,
+    Word,
+)
 from agent.session.admission import Admission
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
@@ -197,6 +207,7 @@ class SessionHarness:
     stt: ScriptedRecognizer = field(default_factory=ScriptedRecognizer)
     llm: ScriptedModel = field(default_factory=ScriptedModel)
     model: LanguageModel | None = None  # what stands in front of it
+    voice: TextToSpeech | None = None  # what stands in front of `tts`
     tts: ScriptedVoice = field(default_factory=ScriptedVoice)
     cheap_tts: ScriptedVoice = field(default_factory=ScriptedVoice)
     limits: Limits = LIMITS
@@ -252,7 +263,7 @@ class SessionHarness:
             info=SessionInfo(session_id, claims.subject, claims.tier, "haiku_first", 1, generation=past.generation),
             past=past,
             stt=self.stt,
-            pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.model or self.llm}, self.tts),
+            pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.model or self.llm}, self.voice or self.tts),
             step_down_pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.llm}, self.cheap_tts),
             note_taker=ScriptedModel(),
             memory=Memory(Conversation.restore(past.events), session_id, self),
