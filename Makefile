@@ -111,6 +111,9 @@ soak-test: $(STAMP) ## Ten minutes of it, as a test
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 	@$(BIN)/python -m tools.chaos.outage $(ARGS)
 
+races: $(STAMP) ## 10,000 turns in which everything happens at once, in random order (3 minutes)
+	@RACES=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/session/test_races.py $(ARGS)
+
 healthy: $(STAMP) ## 2,000 turns with healthy providers: how often a chain moves
 	@$(BIN)/python -m tools.chaos.healthy $(ARGS)
 

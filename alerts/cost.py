@@ -148,6 +148,8 @@ def _knob_off(setting: RuleContext) -> Alert:
             (
                 "Reason `share`, early_replies: do callers pause more than before (panel “What became of early"
                 " replies”)? Give the policy a higher `threshold_percent`.",
+                "Reason `share`, early_voice: it is in vain as often as early replies are, and dearer. Give the policy"
+                " a higher `confidence_percent`.",
                 "Reason `share`, hedging: do first calls answer after all (panel “What became of late calls”)? Give the"
                 " policy a higher `quantile_percent`.",
                 "Reason `dollars`: more calls than the budget was made for. Raise `waste_cents_hour`, or take the knob"

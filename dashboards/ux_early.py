@@ -18,7 +18,10 @@ def early() -> BoardRow:
     """What do early replies and second calls win?"""
     return BoardRow(
         "What do early replies and second calls win?",
-        (_lead(), _outcomes(), _late(), _talked_over(), _switched_off(), _switches()),
+        (
+            *(_lead(), _outcomes(), _late(), _talked_over(), _switched_off(), _switches()),
+            *(_first_clause(), _cuts(), _voices()),
+        ),
     )
 
 
@@ -116,3 +119,48 @@ def _switches() -> Panel:
     )
     each = total(catalog.KNOB_SWITCHES, WINDOW, ("policy", "knob", "reason"))
     return graph(panel, PanelStyle("none", 0, stacked=True), Query(each, "{{policy}} {{knob}}: {{reason}}"))
+
+
+def _first_clause() -> Panel:
+    panel = PanelSpec(
+        90,
+        "From the model's first text to its first clause",
+        "What is lost before anything can be spoken. Long: first sentences are long and have no pause; ask for short"
+        " ones in the agent's prompt, or give the policy `first_words`.",
+        NO_TURNS,
+        12,
+        8,
+    )
+    parts = {"p50": 0.5, "p95": 0.95}
+    queries = (Query(quantile(at, catalog.FIRST_CLAUSE, WINDOW, (), WHO), name) for name, at in parts.items())
+    return graph(panel, PanelStyle("s", colours={"p50": "green", "p95": "orange"}), *queries)
+
+
+def _cuts() -> Panel:
+    panel = PanelSpec(
+        91,
+        "What first clauses end with",
+        "Shares of all replies. Opening: it was recorded already and cost no time. Phrase: cut without a pause, which"
+        " one may hear. Both only where a policy has `first_words`.",
+        NO_TURNS,
+        12,
+        8,
+    )
+    of = total(catalog.FIRST_CLAUSES, WINDOW, (), WHO)
+    each = total(catalog.FIRST_CLAUSES, WINDOW, ("cut",), WHO)
+    return graph(panel, PanelStyle("percentunit", 0, 0, 1, stacked=True), Query(share(each, of, ()), "{{cut}}"))
+
+
+def _voices() -> Panel:
+    panel = PanelSpec(
+        92,
+        "What became of first clauses that were spoken early",
+        "Shares of all. Dropped: the caller went on. Changed: the reply began otherwise. Speech is the dearest part of"
+        " a call: many in vain, raise `confidence_percent` of the policy's `early_voice`.",
+        "No clause was spoken early in this range: no policy in force has `early_voice`.",
+        24,
+        8,
+    )
+    of = total(catalog.EARLY_VOICES, WINDOW, (), WHO)
+    each = total(catalog.EARLY_VOICES, WINDOW, ("outcome",), WHO)
+    return graph(panel, PanelStyle("percentunit", 0, 0, 1, stacked=True), Query(share(each, of, ()), "{{outcome}}"))

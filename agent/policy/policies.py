@@ -15,7 +15,16 @@ from agent.budgets import Tier
 from agent.core.calls import Service
 from agent.core.errors import ConfigurationError
 from agent.policy.fields import MOST, as_table, chain, is_whole, one_of, only, switch, whole, words
-from agent.policy.speed import EarlyReplyRule, HedgingRule, early_replies_of, hedging_of
+from agent.policy.speed import (
+    EarlyReplyRule,
+    EarlyVoiceRule,
+    FirstWordsRule,
+    HedgingRule,
+    early_replies_of,
+    early_voice_of,
+    first_words_of,
+    hedging_of,
+)
 from agent.settings_providers import VoiceName
 
 Model = Literal["haiku", "sonnet"]
@@ -109,7 +118,9 @@ class Policy:
     chains: Chains
     endpointing: Endpointing = USUAL_ENDPOINTING
     early_replies: EarlyReplyRule | None = None
+    early_voice: EarlyVoiceRule | None = None
     hedging: HedgingRule | None = None
+    first_words: FirstWordsRule | None = None
 
     def first_providers(self) -> tuple[tuple[Service, str], ...]:
         """(service, provider) that serves while all is well; both models of the language model are Anthropic's."""
@@ -206,7 +217,9 @@ def _policy(table: dict[str, Any], where: str) -> Policy:
         chains=_chains(as_table(table.get("chains"), f"{where}.chains"), f"{where}.chains"),
         endpointing=_endpointing(table.get("endpointing"), f"{where}.endpointing"),
         early_replies=early_replies_of(table, where),
+        early_voice=early_voice_of(table, where),
         hedging=hedging_of(table, where),
+        first_words=first_words_of(table, where),
     )
     needed: set[Model] = {policy.first_model, "sonnet"} if policy.escalation.enabled else {policy.first_model}
     for model in sorted(needed):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from agent.budgets import Tier
-from agent.policy.fields import as_table, one_of, only, some_of, whole
+from agent.policy.fields import as_table, one_of, only, some_of, switch, whole
 
 Second = Literal["same", "fallback"]
 ALL_TIERS: Final = tuple(Tier)
@@ -20,15 +20,34 @@ class EarlyReplyRule:
     """When the model is asked before the end of a turn is certain.
 
     threshold_percent: how sure Flux is then (`eager_eot_threshold`, 30 to 90). Lower is earlier, and more often in
-    vain.
+    vain. None: Flux is not asked for early ends; other recognisers know none.
+    stable_ms: words that have stood for so long, in silence, and look complete are taken for the end (40 to 1000; 0:
+    never). For every recogniser; docs/latency.md says who judges.
     waste_percent: of the latest guesses in vain, and waste_cents_hour: paid for those in an hour by one process; above
     either the governor switches the knob off for a while.
     tiers: the callers for whom it is on.
     """
 
-    threshold_percent: int
+    threshold_percent: int | None = None
+    stable_ms: int = 0
     waste_percent: int = 60
     waste_cents_hour: int = 100
+    tiers: tuple[Tier, ...] = ALL_TIERS
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyVoiceRule:
+    """When the first clause of an early reply is spoken, unheard, before the end of the turn is certain.
+
+    confidence_percent: how sure Flux is then that the turn is over (30 to 90).
+    waste_percent: of the latest clauses spoken in vain, and waste_cents_hour: paid for those in an hour by one process;
+    above either the governor switches the knob off for a while.
+    tiers: the callers for whom it is on.
+    """
+
+    confidence_percent: int = 60
+    waste_percent: int = 30
+    waste_cents_hour: int = 50
     tiers: tuple[Tier, ...] = ALL_TIERS
 
 
@@ -52,6 +71,42 @@ class HedgingRule:
     tiers: tuple[Tier, ...] = ALL_TIERS
 
 
+@dataclass(frozen=True, slots=True)
+class FirstWordsRule:
+    """How hastily a reply begins.
+
+    openings: frequent openings ("Of course.") are spoken once for each voice and process, and played from the cache.
+    phrase_characters: so many characters of a first sentence without a pause may be spoken before the rest is there,
+    up to where a phrase begins (16 to 120; 0: only pauses cut it).
+    tiers: the callers for whom it is on.
+    """
+
+    openings: bool = True
+    phrase_characters: int = 24
+    tiers: tuple[Tier, ...] = ALL_TIERS
+
+
+def first_words_of(policy: dict[str, Any], where: str) -> FirstWordsRule | None:
+    """What a policy's table says of first words; None where it says nothing. Raises ValueError."""
+    value = policy.get("first_words")
+    if value is None:
+        return None
+    where += ".first_words"
+    table = as_table(value, where)
+    only(table, where, _names(FirstWordsRule))
+    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
+    if "openings" in table:
+        given["openings"] = switch(table, where, "openings")
+    if table.get("phrase_characters", 0) != 0:
+        given["phrase_characters"] = whole(table, where, "phrase_characters", least=16, most=120)
+    elif "phrase_characters" in table:
+        given["phrase_characters"] = 0
+    rule = FirstWordsRule(**given)
+    if rule.openings and policy.get("audio_cache") is not True:
+        raise ValueError(f"{where}.openings: takes audio_cache = true, where they are kept")
+    return rule
+
+
 def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
     """What a policy's table says of early replies; None where it says nothing. Raises ValueError."""
     value = policy.get("early_replies")
@@ -60,14 +115,36 @@ def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | Non
     where += ".early_replies"
     table = as_table(value, where)
     only(table, where, _names(EarlyReplyRule))
-    percent = whole(table, where, "threshold_percent", least=30, most=90)
-    if policy.get("stt_model") != "flux":
-        raise ValueError(f"{where}: takes stt_model = 'flux', which says early that a turn is probably over")
     given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
+    if "threshold_percent" in table:
+        given["threshold_percent"] = whole(table, where, "threshold_percent", least=30, most=90)
+        if policy.get("stt_model") != "flux":
+            raise ValueError(f"{where}.threshold_percent: takes stt_model = 'flux'; others take stable_ms")
+    if table.get("stable_ms", 0) != 0:
+        given["stable_ms"] = whole(table, where, "stable_ms", least=40, most=1000)
+    if not {"threshold_percent", "stable_ms"} & given.keys():
+        raise ValueError(f"{where}: takes threshold_percent (Flux), stable_ms, or both")
     for key, (least, most) in _WASTE.items():
         if key in table:
             given[key] = whole(table, where, key, least=least, most=most)
-    return EarlyReplyRule(percent, **given)
+    return EarlyReplyRule(**given)
+
+
+def early_voice_of(policy: dict[str, Any], where: str) -> EarlyVoiceRule | None:
+    """What a policy's table says of early voice; None where it says nothing. Raises ValueError."""
+    value = policy.get("early_voice")
+    if value is None:
+        return None
+    where += ".early_voice"
+    table = as_table(value, where)
+    only(table, where, _names(EarlyVoiceRule))
+    if policy.get("early_replies") is None or policy.get("stt_model") != "flux":
+        raise ValueError(f"{where}: takes early_replies, and stt_model = 'flux', which says how sure it is")
+    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
+    for key, (least, most) in {"confidence_percent": (30, 90), **_WASTE}.items():
+        if key in table:
+            given[key] = whole(table, where, key, least=least, most=most)
+    return EarlyVoiceRule(**given)
 
 
 def hedging_of(policy: dict[str, Any], where: str) -> HedgingRule | None:
@@ -93,5 +170,5 @@ _HEDGING: Final = {
 }  # fmt: skip
 
 
-def _names(rule: type[EarlyReplyRule] | type[HedgingRule]) -> tuple[str, ...]:
+def _names(rule: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(rule))

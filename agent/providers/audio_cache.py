@@ -36,6 +36,10 @@ class AudioCache:
     def __len__(self) -> int:
         return len(self._clauses)
 
+    def holds(self, key: Key) -> bool:
+        """Whether it has the clause, which stays in its place."""
+        return key in self._clauses
+
     def get(self, key: Key) -> bytes | None:
         """The clause, which becomes the one used last; None when it is not held."""
         pcm = self._clauses.get(key)

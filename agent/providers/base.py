@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -45,11 +45,17 @@ class SttEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SttEvent:
-    """What the recogniser heard. `text` is the whole turn so far, not a difference; PARTIAL without takes it back."""
+    """What the recogniser heard. `text` is the whole turn so far, not a difference; PARTIAL without takes it back.
+
+    `settled`: it will not change these words, whether the turn is over or not. `confidence` (0 to 1): how sure it is
+    that the turn is over, where it says so.
+    """
 
     kind: SttEventKind
     text: str = ""
     words: tuple[Word, ...] = ()
+    settled: bool = field(default=False, compare=False)
+    confidence: float | None = field(default=None, compare=False)
 
     @property
     def end_s(self) -> float | None:

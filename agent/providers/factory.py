@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
 
 from agent.budgets import Deadlines
@@ -18,7 +19,7 @@ from agent.core.errors import ConfigurationError
 from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
-from agent.providers.call import Quota
+from agent.providers.call import NO_RECORDER, Quota
 from agent.providers.deepgram.build import USUAL_KNOBS, RecogniserKnobs, build_recogniser
 from agent.providers.fallback.breaker import Breaker, Breakers, OnChange, Probe
 from agent.providers.fallback.breaker_rules import BreakerRules
@@ -32,19 +33,14 @@ from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
+from agent.providers.openings import Openings, OpeningVoice
 from agent.providers.voices import VOICES, openai_end
+from agent.providers.warmth import Warmth
 from agent.settings import Settings
 from agent.settings_providers import ProviderName, VoiceName
 
-WARM_S: Final = 60.0  # vendors' proxies close idle connections after one to five minutes
-
 _OWN_MACHINE: Final = 4  # times the deadlines of a voice that runs on a machine of one's own
 BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
-
-
-@runtime_checkable
-class _Warms(Protocol):
-    async def warm(self) -> None: ...
 
 
 @runtime_checkable
@@ -74,6 +70,8 @@ class ProviderHooks:
     on_breaker: OnChange
     detector: Callable[[], VoiceDetector]  # local voice activity, for recognisers that take segments
     probe_speech: bytes  # PCM s16le mono 16 kHz with words in it
+    clip_meter: CallRecorder = NO_RECORDER  # of what is spoken once and kept
+    warmed: Callable[[str, str], None] = lambda _provider, _reason: None
 
 
 class ProviderFactory:
@@ -88,8 +86,9 @@ class ProviderFactory:
         self.places = Places(settings.provider_calls, settings.deepgram_streams)
         self._cache = AudioCache()
         self._paces, self._hedges = Paces(), HedgeBook()
-        self._warm_wanted = asyncio.Event()
         self._open: list[_Closes] = []
+        self.warmth = Warmth(self._open, links.warmed)
+        self._openings = Openings(self._cache, settings.language, links.clip_meter)
         self._stt_s = deadlines.stt / 1000
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
         # every voice of the chain would speak on the same processor: there is nobody to change to
@@ -237,24 +236,22 @@ class ProviderFactory:
                 return await adapter.clock_ahead_s()
         return None
 
-    async def warm(self) -> None:
-        """Opens the connections that cost nothing to open, so that the first caller does not wait for them."""
+    def opening(self, order: Sequence[VoiceName | Literal["browser"]], model: str) -> Callable[[str], str | None]:
+        """What tells a recorded opening in the first of these voices; those that are missing are spoken soon."""
+        if (name := order[0]) == "browser":
+            return lambda _said: None
+        voice = self.voice(name, model)
+        step = self._step(name, voice, probe_voice(voice), self._tts.first_s)
+        speaker = VOICES[name].speaker(self._settings)
+        spoken = OpeningVoice(voice, speaker, step.breaker, self.places.of(voice.provider))
+        self._openings.want(spoken)
+        return partial(self._openings.recorded, spoken)
+
+    async def run(self) -> None:
+        """What goes on beside calls: connections, open breakers, openings. Runs until it is cancelled."""
         async with asyncio.TaskGroup() as group:
-            for adapter in self._open:
-                if isinstance(adapter, _Warms):
-                    group.create_task(adapter.warm())
-
-    def warm_soon(self) -> None:
-        """A call begins: connections that nobody has used for a while are opened while the caller still speaks."""
-        self._warm_wanted.set()
-
-    async def keep_warm(self) -> None:
-        """Opens connections now, and at the start of a call that comes `WARM_S` or more later. Runs until cancelled."""
-        while True:
-            await self.warm()
-            await asyncio.sleep(WARM_S)
-            self._warm_wanted.clear()
-            await self._warm_wanted.wait()
+            for work in (self.warmth, self.breakers, self._openings):
+                group.create_task(work.run())
 
     def problems(self) -> list[dict[str, str]]:
         """What only a person can mend, for those who look at this process: provider, model, problem, words."""

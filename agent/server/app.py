@@ -32,12 +32,11 @@ from agent.transport.voice_agent_v1.route import VoiceRoute, voice
 
 @asynccontextmanager
 async def _probing(providers: ProviderFactory) -> AsyncGenerator[None]:
-    """Warms connections and probes open breakers while the block runs."""
+    """Providers do what they do beside calls while the block runs."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(providers.keep_warm()), group.create_task(providers.breakers.run())]
+        task = group.create_task(providers.run())
         yield
-        for task in tasks:
-            task.cancel()
+        task.cancel()
 
 
 @asynccontextmanager

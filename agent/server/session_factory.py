@@ -22,6 +22,7 @@ from agent.memory import BadEventError, Conversation
 from agent.memory.flows import Flows
 from agent.policy.policies import MODELS, Policy
 from agent.policy.routing import PolicyRouter, TermList, Terms
+from agent.policy.speed import EarlyReplyRule
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
@@ -32,6 +33,7 @@ from agent.providers.recorded import RecordedClip, Sentence
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
+from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.governor import Governors, WasteBudget, WasteGovernor
 from agent.session.guarded import (
     CallPrices,
@@ -46,6 +48,7 @@ from agent.settings import Settings
 from agent.telemetry.events import Hedged, HedgeOutcome, Knob, SessionInfo, Sink
 from agent.tools.limits import ToolLimits, ToolPaces
 from agent.tools.runner import TOOL_BREAKER, TOOL_PROVIDER, SessionToolSet
+from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 from agent.turn.dictation import Patience
 from agent.turn.turn import Filler, Recording
 from agent.turn.voice_confirmation import load_confirmation
@@ -90,7 +93,7 @@ class SessionFactory:
         budget = self.budgets.tiers[tier]
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
-        self.providers.warm_soon()
+        self.providers.warmth.soon()
         agent, variables = self._agent(claims)
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
@@ -137,8 +140,11 @@ class SessionFactory:
             speak_degraded=settings.speak_degraded,
             log_transcripts=settings.log_transcripts,
             patience=patience,
-            early_replies=policy.early_replies is not None and tier in policy.early_replies.tiers,
+            early_replies=(early := _early(policy, tier)) is not None,
+            likely_after_s=early.stable_ms / 1000 if early is not None and early.stable_ms else None,
             early_governor=self._early_governor(policy),
+            early_voice=self._early_voice(policy, tier),
+            warm=self.providers.warmth.soon,
             language=settings.language,
             filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
             goodbye=_recording(self.clips[Sentence.GOODBYE]),
@@ -175,12 +181,27 @@ class SessionFactory:
             log.warning("memory damaged", session_id=session_id)
             return Conversation(self.flows)
 
+    def _first_words(self, policy: Policy, tier: Tier) -> FirstWords:
+        rule = policy.first_words
+        if rule is None or tier not in rule.tiers:
+            return USUAL_FIRST_WORDS
+        if not rule.openings:
+            return FirstWords(phrase_length=rule.phrase_characters)
+        return FirstWords(self.providers.opening(policy.chains.tts, policy.voice_model), rule.phrase_characters)
+
     def _early_governor(self, policy: Policy) -> WasteGovernor | None:
         rule = policy.early_replies
         if rule is None:
             return None
         budget = WasteBudget(rule.waste_percent / 100, rule.waste_cents_hour / 100)
         return self.governors.of(policy.name, Knob.EARLY_REPLIES, budget)
+
+    def _early_voice(self, policy: Policy, tier: Tier) -> EarlyVoiceChoice | None:
+        rule = policy.early_voice
+        if rule is None or tier not in rule.tiers:
+            return None
+        budget = WasteBudget(rule.waste_percent / 100, rule.waste_cents_hour / 100)
+        return EarlyVoiceChoice(rule.confidence_percent / 100, self.governors.of(policy.name, Knob.EARLY_VOICE, budget))
 
     def _hedging(self, policy: Policy, info: SessionInfo, purse: Purse) -> HedgePlan | None:
         rule = policy.hedging
@@ -239,13 +260,21 @@ class SessionFactory:
             hedging=hedging,
         )
         guarded = GuardedTextToSpeech(voice, purse, self.prices)
-        return Pipeline(PolicyRouter(policy, routing.terms, routing.escalates), models, guarded)
+        return Pipeline(
+            PolicyRouter(policy, routing.terms, routing.escalates), models, guarded, self._first_words(policy, tier)
+        )
+
+
+def _early(policy: Policy, tier: Tier) -> EarlyReplyRule | None:
+    rule = policy.early_replies
+    return None if rule is None or tier not in rule.tiers else rule
 
 
 def _knobs(policy: Policy, tier: Tier) -> RecogniserKnobs:
-    early, end = policy.early_replies, policy.endpointing
+    early, end = _early(policy, tier), policy.endpointing
+    eager = None if early is None else early.threshold_percent
     return RecogniserKnobs(
-        eager_threshold=None if early is None or tier not in early.tiers else early.threshold_percent / 100,
+        eager_threshold=None if eager is None else eager / 100,
         threshold=None if end.flux_threshold_percent is None else end.flux_threshold_percent / 100,
         timeout_ms=end.flux_timeout_ms,
         nova_silence_ms=end.nova_silence_ms,

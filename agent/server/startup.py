@@ -22,12 +22,13 @@ from agent.providers.factory import ProviderFactory, ProviderHooks
 from agent.providers.fallback.breaker import BreakerChange
 from agent.providers.fallback.places import Places
 from agent.providers.recorded import RecordedClip, Sentence
+from agent.providers.warmth import Warmth
 from agent.server.loop_lag import LoopLag
 from agent.session.admission import Admission, Refusal
 from agent.session.claims import Claims
 from agent.settings import Settings
 from agent.telemetry import catalog
-from agent.telemetry.events import BreakerChanged, CallFinished, Cause, Sink
+from agent.telemetry.events import BreakerChanged, CallFinished, Cause, ConnectionWarmed, Event, Sink
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.metrics import Configured, MetricsSink
 from agent.turn.vad import VoiceActivity
@@ -38,7 +39,7 @@ END_WARNING_DAYS: Final = 60
 USUAL_CAUSES: Final[dict[PaidService, tuple[Cause, ...]]] = {
     "stt": (Cause.SERVED,),
     "llm": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SUMMARY, Cause.SPECULATION, Cause.HEDGE),
-    "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.HEDGE),
+    "tts": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY, Cause.SPECULATION, Cause.HEDGE),
     "tool": (Cause.SERVED, Cause.INTERRUPTED, Cause.RETRY),
 }
 
@@ -104,17 +105,36 @@ def provider_hooks(sink: Sink, clips: Mapping[Sentence, RecordedClip]) -> Provid
         state = change.after.value
         sink.handle(BreakerChanged(change.provider, change.model, state, change.reason, change.fault))
 
-    return ProviderHooks(_ProbeCallRecorder(sink), breaker_changed, VoiceActivity, clips[Sentence.APOLOGY].pcm)
+    return ProviderHooks(
+        _SinkRecorder(sink, Cause.PROBE),
+        breaker_changed,
+        VoiceActivity,
+        clips[Sentence.APOLOGY].pcm,
+        _SinkRecorder(sink, Cause.CLIP),
+        lambda provider, reason: sink.handle(ConnectionWarmed(provider, reason)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _ProbeCallRecorder:
-    """Probes belong to no session."""
+class _SinkRecorder:
+    """Calls that belong to no session."""
 
     sink: Sink
+    cause: Cause
 
     def record(self, call: Call) -> None:
-        self.sink.handle(CallFinished(None, None, call, Cause.PROBE))
+        self.sink.handle(CallFinished(None, None, call, self.cause))
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOffCalls:
+    """The sink that has the connections of cancelled calls replaced."""
+
+    warmth: Warmth
+
+    def handle(self, event: Event) -> None:
+        if isinstance(event, CallFinished) and event.call.outcome == "cancelled" and event.call.service != "stt":
+            self.warmth.broken_off(event.call.provider, event.call.model)
 
 
 def _moves(book: PolicyBook) -> tuple[tuple[Service, str, str], ...]:

@@ -29,6 +29,7 @@ from agent.server.operations import Operations
 from agent.server.session_factory import SessionFactory
 from agent.server.startup import (
     USUAL_CAUSES,
+    BrokenOffCalls,
     admission,
     check_step_down,
     configured,
@@ -87,7 +88,7 @@ def wire(settings: Settings) -> Wiring:
     money = PricingSink(prices, metrics, budgets, recorder, configured_models=names)
     money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
-    sinks.members.extend([money, recorder, counting, LogSink()])
+    sinks.members.extend([money, recorder, counting, LogSink(), BrokenOffCalls(providers.warmth)])
     show_first_providers(metrics, policies)
     show_places(metrics, known, providers.places)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)

@@ -11,11 +11,13 @@ from agent.core.resumed_state import ResumedState
 from agent.policy.routing import Route
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.session.degradation import Chains
+from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.governor import WasteGovernor
 from agent.session.memory import Memory
 from agent.session.transport import Capabilities
 from agent.telemetry.events import SessionInfo, Sink
 from agent.tools.runner import NO_TOOLS, SessionToolSet
+from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 from agent.turn.dictation import USUAL_PATIENCE, Patience
 from agent.turn.turn import Apologies, Filler, Recording
 from agent.turn.voice_confirmation import VoiceConfirmation
@@ -45,6 +47,8 @@ class Pipeline:
     router: Router
     models: Mapping[str, LanguageModel]
     tts: TextToSpeech
+    first_words: FirstWords = USUAL_FIRST_WORDS
+    """How hastily a reply begins."""
 
 
 MeansFor = Callable[[Capabilities], Pipeline]
@@ -119,7 +123,12 @@ class SessionDependencies:
     log_transcripts: bool
     patience: Patience = USUAL_PATIENCE
     early_replies: bool = False
+    likely_after_s: float | None = None
+    """Words that have stood for so long are judged whether the caller is done; None: the recogniser says so alone."""
     early_governor: WasteGovernor | None = None
+    early_voice: EarlyVoiceChoice | None = None
+    warm: Callable[[], None] = lambda: None
+    """Providers may be needed soon."""
     language: str = "en"
     filler: Filler | None = None
     goodbye: Recording | None = None

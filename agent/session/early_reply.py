@@ -12,14 +12,25 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.core import clock
-from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver, ProviderError
-from agent.providers.base import LanguageModel, Prompt, TextDelta
+from agent.core.calls import Call, CallRecorder, ProviderError
+from agent.providers.base import LanguageModel, Prompt, TextDelta, TextToSpeech
+from agent.session.early_voice import EarlyVoice, EarlyVoiceChoice, FirstClause, KeptCalls, PreparedVoice
 from agent.session.governor import WasteGovernor
-from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, SessionInfo, Sink
+from agent.telemetry.events import (
+    CallFinished,
+    Cause,
+    Guessed,
+    GuessOutcome,
+    SessionInfo,
+    Sink,
+    VoiceGuessed,
+    VoiceGuessOutcome,
+)
+from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 
 FILLERS: Final = frozenset("um uh uhm erm er hm hmm mm äh ähm öh euh eh ehm".split())
 """Sounds of hesitation, which recognisers add and take back; a question is the same with and without them."""
@@ -43,43 +54,14 @@ def same_request(one: Prompt, other: Prompt) -> bool:
     return replace(one, messages=one.messages[:-1]) == replace(other, messages=other.messages[:-1])
 
 
-@dataclass(slots=True)
-class _Kept:
-    """The recorder of a guess: keeps what is known of its calls until it is clear whose they are."""
-
-    heard: list[Call | Fallback] = field(default_factory=list[Call | Fallback])
-    owner: CallRecorder | None = None
-
-    def record(self, call: Call) -> None:
-        if self.owner is None:
-            self.heard.append(call)
-        else:
-            self.owner.record(call)
-
-    def fell_back(self, fallback: Fallback) -> None:
-        if self.owner is None:
-            self.heard.append(fallback)
-        elif isinstance(self.owner, FallbackObserver):
-            self.owner.fell_back(fallback)
-
-    def hand_over(self, owner: CallRecorder) -> None:
-        """Everything belongs to `owner`, what was kept and what still comes."""
-        self.owner = owner
-        kept, self.heard = self.heard, []
-        for one in kept:
-            if isinstance(one, Call):
-                self.record(one)
-            else:
-                self.fell_back(one)
-
-
 class _Guess:
     """One call of a model whose turn may not be over. Holds at most the tokens that the prompt allows."""
 
-    def __init__(self, text: str, model: LanguageModel, session: str, prompt: Prompt) -> None:
-        self.text, self.model, self.prompt = text, model, prompt
+    def __init__(self, text: str, model: LanguageModel, session: str, prompt: Prompt, first: FirstClause) -> None:
+        self.text, self.model, self.prompt, self.first = text, model, prompt, first
         self.began = clock.now()
-        self.calls = _Kept()
+        self.calls = KeptCalls()
+        self.voice: EarlyVoice | None = None
         self.failure: ProviderError | None = None
         self.pieces: asyncio.Queue[TextDelta | None] = asyncio.Queue()
         self._session = session
@@ -91,10 +73,12 @@ class _Guess:
             async with aclosing(self.model.reply(self._session, self.prompt, self.calls)) as deltas:
                 async for delta in deltas:
                     self.pieces.put_nowait(delta)
+                    self.first.feed(delta)
         except ProviderError as error:
             self.failure = error
         finally:
             self.pieces.put_nowait(None)
+            self.first.finish()
 
     async def stop(self) -> None:
         """Ends the generation; returns when its call is recorded."""
@@ -147,13 +131,18 @@ class EarlyReplies:
         group: asyncio.TaskGroup,
         enabled: bool,
         governor: WasteGovernor | None = None,
+        voice: EarlyVoiceChoice | None = None,
+        language: str = "en",
     ) -> None:
-        """`governor` hears of what was wasted, and may forbid new guesses for a while."""
+        """`governor` hears of what was wasted, and may forbid new guesses for a while. `voice`: when a guess may be
+        spoken, unheard; None: never.
+        """
         self._session, self._sink, self._group = session, sink, group
         self._enabled, self._governor = enabled, governor
+        self._voice, self._language = voice, language
         self._guess: _Guess | None = None
         self._taken: _Guess | None = None
-        self._taken_count = self._wasted_count = 0
+        self._taken_count = self._wasted_count = self._voices = 0
 
     @property
     def enabled(self) -> bool:
@@ -164,13 +153,25 @@ class EarlyReplies:
         """Whether the open guess is about these words."""
         return self._guess is not None and same_words(self._guess.text, text)
 
-    def guess(self, text: str, model: LanguageModel, prompt: Prompt) -> None:
-        """Asks a model before it is sure that the caller is done."""
+    def guess(self, text: str, model: LanguageModel, prompt: Prompt, first: FirstWords = USUAL_FIRST_WORDS) -> None:
+        """Asks a model before it is sure that the caller is done. `first`: how hastily its reply would begin."""
         self.drop(GuessOutcome.CHANGED)
         if not self.enabled:
             return
-        self._guess = guess = _Guess(text, model, self._session.session_id, prompt)
+        clause = FirstClause(self._language, first)
+        self._guess = guess = _Guess(text, model, self._session.session_id, prompt, clause)
         guess.task = self._group.create_task(guess.run())
+
+    def surer(self, confidence: float | None, tts: TextToSpeech) -> None:
+        """The recogniser is so sure by now that the turn is over: sure enough, and the first clause is spoken."""
+        guess, choice = self._guess, self._voice
+        if guess is None or guess.voice is not None or choice is None or (confidence or 0.0) < choice.confidence:
+            return
+        if choice.governor is None or choice.governor.allows:
+            self._voices += 1
+            call = f"{self._session.session_id}.early-{self._voices}"  # its text is nobody's context: it may be unsaid
+            guess.voice = EarlyVoice(guess.first, tts, call, self._told_of_voice)
+            guess.voice.task = self._group.create_task(guess.voice.run())
 
     def heard(self, text: str) -> None:
         """The caller is heard to say this so far: other words take the guess back."""
@@ -196,11 +197,19 @@ class EarlyReplies:
         self._tell(GuessOutcome.TAKEN, max(0.0, ready - guess.began))
         return _Taken(guess)
 
+    def prepared(self, tts: TextToSpeech) -> TextToSpeech:
+        """The voice of the turn that took a guess: `tts`, with the first clause where it was spoken already."""
+        early = None if self._taken is None else self._taken.voice
+        return tts if early is None or early.tts is not tts else PreparedVoice(tts, early)
+
     async def release(self) -> None:
-        """The turn that took a guess is over: what still runs of it ends, and its call is recorded."""
+        """The turn that took a guess is over: what still runs of it ends, and its calls are recorded."""
         taken, self._taken = self._taken, None
         if taken is not None:
+            self._give_up(taken, VoiceGuessOutcome.CHANGED)
             await taken.stop()
+            if taken.voice is not None:
+                await taken.voice.stop()
 
     def drop(self, outcome: GuessOutcome) -> None:
         """The open guess, if there is one, is not taken."""
@@ -208,6 +217,7 @@ class EarlyReplies:
         if guess is None:
             return
         guess.calls.hand_over(_Wasted(self._session, self._sink, self._governor))
+        self._give_up(guess, VoiceGuessOutcome.DROPPED)
         if guess.task is not None:
             guess.task.cancel()
         self._tell(outcome, 0.0)
@@ -216,6 +226,16 @@ class EarlyReplies:
         if self._enabled and self._wasted_count >= max(LEAST_GUESSES, self._taken_count + 1):
             self._enabled = False
             self._tell(GuessOutcome.SWITCHED_OFF, 0.0)
+
+    def _give_up(self, guess: _Guess, outcome: VoiceGuessOutcome) -> None:
+        if guess.voice is not None:
+            governor = None if self._voice is None else self._voice.governor
+            guess.voice.give_up(outcome, _Wasted(self._session, self._sink, governor))
+
+    def _told_of_voice(self, outcome: VoiceGuessOutcome) -> None:
+        if self._voice is not None and self._voice.governor is not None:
+            self._voice.governor.attempt(outcome is VoiceGuessOutcome.TAKEN)
+        self._sink.handle(VoiceGuessed(self._session, outcome))
 
     def _judge(self, *, useful: bool) -> None:
         if self._governor is not None:

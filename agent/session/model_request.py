@@ -9,7 +9,9 @@ from agent.policy.routing import Route
 from agent.providers.anthropic.models import options_of
 from agent.providers.base import LanguageModel, Prompt
 from agent.session.dependencies import Pipeline, SessionDependencies
+from agent.session.reply import Reply
 from agent.session.withdrawn import Withdrawn
+from agent.turn.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,21 @@ def request_of(
         cacheable_from=options_of(llm.model).cacheable_from_tokens,
     )
     return ModelRequest(pipeline, choice, llm, withdrawn.clean(prompt), tokens)
+
+
+def turn_of(parts: SessionDependencies, request: ModelRequest, reply: Reply, preface: str | None) -> Turn:
+    """The turn that answers with this request. `preface` is said before the reply."""
+    return Turn(
+        session=parts.info.session_id,
+        prompt=request.prompt,
+        llm=request.llm,
+        tts=request.pipeline.tts,
+        apologies=parts.apologies,
+        caller=reply,
+        playback=reply.playback,
+        timeline=reply.timeline,
+        preface=preface,
+        language=parts.language,
+        filler=parts.filler,
+        first=request.pipeline.first_words,
+    )

@@ -95,6 +95,7 @@ class Session:
             patience=parts.patience,
             confirmation=parts.confirmation(),
             reply_plays=self._reply_plays,
+            likely_after_s=parts.likely_after_s,
         )
         self._ending: asyncio.Future[SessionOutcome] = asyncio.get_running_loop().create_future()
         self._active_at = clock.now()
@@ -213,6 +214,7 @@ class Session:
             self._touch()
             match event:
                 case VoiceStarted(began):
+                    self.parts.warm()
                     turns.voice(began, now)
                 case VoiceStopped():
                     pass
@@ -222,8 +224,8 @@ class Session:
                     if sure:
                         turns.words(text, now)
                     self._send(TranscriptUpdated(text))
-                case LikelyEndOfTurn(text):
-                    turns.likely_over(text)
+                case LikelyEndOfTurn(text, confidence):
+                    turns.likely_over(text, confidence)
                 case TurnResumed():
                     turns.resumed()
                 case EndOfTurn(text, speech_ended, ready):

@@ -17,11 +17,11 @@ from agent.core.resumed_state import ResumedState
 from agent.session.call_actions import SessionActions
 from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
-from agent.session.dependencies import SessionDependencies
+from agent.session.dependencies import Pipeline, SessionDependencies
 from agent.session.early_reply import EarlyReplies
 from agent.session.events import SessionEvent, TurnStarted
 from agent.session.fixed_reply import FixedReply
-from agent.session.model_request import ModelRequest, request_of
+from agent.session.model_request import ModelRequest, request_of, turn_of
 from agent.session.overlap import Overlaps
 from agent.session.reply import Reply
 from agent.session.tool_use import ANSWERED, SessionTools, ToolUsingModel
@@ -60,7 +60,9 @@ class Turns:
         self._cut_off: str | None = parts.past.cut_off
         self._voice_at = 0.0  # arrival of the first sample of the latest voice
         self._withdrawn = Withdrawn(parts.memory.withdrawn())
-        self._early = EarlyReplies(parts.info, parts.sink, group, parts.early_replies, parts.early_governor)
+        self._early = EarlyReplies(
+            parts.info, parts.sink, group, parts.early_replies, parts.early_governor, parts.early_voice, parts.language
+        )
         self._greeting = parts.greeting if parts.past == ResumedState() else None
         if self._cut_off is not None:
             parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
@@ -143,17 +145,22 @@ class Turns:
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
 
-    def likely_over(self, text: str) -> None:
-        """The caller has probably ended with these words: the model may be asked before that is sure."""
+    def likely_over(self, text: str, confidence: float | None = None) -> None:
+        """The caller has probably ended with these words: the model may be asked before that is sure.
+
+        `confidence` (0 to 1): how sure the recogniser is, where it says so.
+        """
         spending = self._parts.spending
-        if self.running or self._client is None or spending.capped or self._early.asked_already(text):
+        if self.running or self._client is None or spending.capped:
             return
         if self._tools.awaits_yes:  # a guess runs nothing, and what is asked next depends on the yes
             return
         if self._early.enabled and not goes_on(text):
-            self._settle()
-            request = self._request(text, heard=False)
-            self._early.guess(text, request.llm, request.prompt)
+            if not self._early.asked_already(text):
+                self._settle()
+                request = self._request(text, heard=False)
+                self._early.guess(text, request.llm, request.prompt, request.pipeline.first_words)
+            self._early.surer(confidence, self._means().tts)
 
     def resumed(self) -> None:
         """The caller was not done."""
@@ -270,19 +277,7 @@ class Turns:
             memory.heard(reply.text)
             self._tools.caller_said(reply.text)
         request = self._request(reply.text, heard=True)
-        turn = Turn(
-            session=parts.info.session_id,
-            prompt=request.prompt,
-            llm=request.llm,
-            tts=request.pipeline.tts,
-            apologies=parts.apologies,
-            caller=reply,
-            playback=reply.playback,
-            timeline=timeline,
-            preface=self.disclosure.notice(),
-            language=parts.language,
-            filler=parts.filler,
-        )
+        turn = turn_of(parts, request, reply, self.disclosure.notice())
         if reply.farewell or parts.spending.capped or not reply.text:
             self._early.drop(GuessOutcome.DROPPED)  # nobody will be answered
         if reply.says is not None and not parts.spending.capped:
@@ -301,7 +296,7 @@ class Turns:
         llm = self._early.take(timeline.marks[Mark.TRANSCRIPT_READY], request.llm, request.prompt, timeline)
         try:
             using = ToolUsingModel(llm, request.llm, self._tools, timeline) if parts.tools.tools else llm
-            return await run_turn(replace(turn, llm=using))
+            return await run_turn(replace(turn, llm=using, tts=self._early.prepared(turn.tts)))
         finally:
             await self._early.release()
             if declined(timeline.calls):
@@ -315,9 +310,11 @@ class Turns:
         return TurnOutcome.GOODBYE if reply.farewell else TurnOutcome.GREETING
 
     def _request(self, text: str, *, heard: bool) -> ModelRequest:
-        pipeline = self._step_down_pipeline if self._parts.spending.step_down else self._pipeline
-        request = request_of(self._parts, pipeline, self._withdrawn, text, heard=heard)
+        request = request_of(self._parts, self._means(), self._withdrawn, text, heard=heard)
         return replace(request, prompt=self._tools.dress(request.prompt))
+
+    def _means(self) -> Pipeline:
+        return self._step_down_pipeline if self._parts.spending.step_down else self._pipeline
 
     def _settle(self) -> None:
         """Keeps in memory what was heard of the last reply, as late as possible: reports may still come."""

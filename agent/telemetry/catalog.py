@@ -8,50 +8,34 @@ Names are Prometheus names in base units. Counters end in `_total`. Buckets have
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-PREFIX: Final = "voice_agent_"
+from agent.telemetry.catalog_speed import EARLY_LEAD as EARLY_LEAD
+from agent.telemetry.catalog_speed import EARLY_REPLIES as EARLY_REPLIES
+from agent.telemetry.catalog_speed import EARLY_VOICES as EARLY_VOICES
+from agent.telemetry.catalog_speed import FIRST_CLAUSE as FIRST_CLAUSE
+from agent.telemetry.catalog_speed import FIRST_CLAUSES as FIRST_CLAUSES
+from agent.telemetry.catalog_speed import HEDGES as HEDGES
+from agent.telemetry.catalog_speed import KNOB_OFF as KNOB_OFF
+from agent.telemetry.catalog_speed import KNOB_SWITCHES as KNOB_SWITCHES
+from agent.telemetry.catalog_speed import WARM_UPS as WARM_UPS
+from agent.telemetry.metric import BARGE_IN_BUCKETS as BARGE_IN_BUCKETS
+from agent.telemetry.metric import CALL_BUCKETS as CALL_BUCKETS
+from agent.telemetry.metric import COMMIT_BUCKETS as COMMIT_BUCKETS
+from agent.telemetry.metric import CONFIDENCE_BUCKETS as CONFIDENCE_BUCKETS
+from agent.telemetry.metric import COST_BUCKETS as COST_BUCKETS
+from agent.telemetry.metric import PREFIX as PREFIX
+from agent.telemetry.metric import SESSION_BUCKETS as SESSION_BUCKETS
+from agent.telemetry.metric import SKEW_BUCKETS as SKEW_BUCKETS
+from agent.telemetry.metric import STAGE_BUCKETS as STAGE_BUCKETS
+from agent.telemetry.metric import TURN_BUCKETS as TURN_BUCKETS
+from agent.telemetry.metric import Metric as Metric
+from agent.telemetry.metric import counter as _counter
+from agent.telemetry.metric import gauge as _gauge
+from agent.telemetry.metric import histogram as _histogram
+
 PROBE: Final = "probe"
 """Tier and policy of the synthetic caller: what it does counts for nobody else."""
-
-Kind = Literal["counter", "gauge", "histogram"]
-
-# An edge on each default budget: 0.1 network, 0.4 llm and tts, 0.6 stt, 1.5 voice-to-voice.
-TURN_BUCKETS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-STAGE_BUCKETS: Final = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5, 5.0)
-CALL_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.5, 2.5, 5.0)
-BARGE_IN_BUCKETS: Final = (0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
-SESSION_BUCKETS: Final = (10.0, 30.0, 60.0, 300.0, 600.0)
-SKEW_BUCKETS: Final = (0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.4, 0.8)
-# An edge on each default budget and alert threshold of a session: 0.015, 0.10 and 0.20 dollars.
-COST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
-CONFIDENCE_BUCKETS: Final = (0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
-COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric. `name` is the name that Prometheus shows, without histogram suffixes."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
-
-def _counter(name: str, text: str, *labels: str) -> Metric:
-    return Metric(f"{PREFIX}{name}", "counter", text, labels)
-
-
-def _gauge(name: str, text: str, *labels: str) -> Metric:
-    return Metric(f"{PREFIX}{name}", "gauge", text, labels)
-
-
-def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Metric:
-    return Metric(f"{PREFIX}{name}", "histogram", text, labels, buckets)
-
 
 # Sessions
 SESSIONS = _counter("sessions_total", "Sessions that ended.", "tier", "policy", "outcome")
@@ -137,41 +121,6 @@ LISTENING_NOTES = _counter(
     " closed in silence, frames that stopped, words that nobody said, voices without words, turns held open for the"
     " rest of a number.",
     "note",
-)
-EARLY_REPLIES = _counter(
-    "early_replies_total",
-    "Replies that were begun before the turn was over, by what became of them: `taken`, `resumed`, `changed`, `failed`,"
-    " `dropped`; `switched_off` counts sessions that wasted most of theirs and make no more.",
-    "outcome",
-    "tier",
-    "policy",
-)
-EARLY_LEAD = _histogram(
-    "early_reply_lead_seconds",
-    "Seconds by which a reply that was taken was begun before the end of its turn.",
-    BARGE_IN_BUCKETS,
-    "tier",
-    "policy",
-)
-HEDGES = _counter(
-    "hedges_total",
-    "Calls that were late, by what became of their second one: `won`, `lost`, `failed`, `cancelled`; or why there was"
-    " none: `over_budget`, `unwell`, `busy`, `ceiling`.",
-    "service",
-    "outcome",
-    "tier",
-    "policy",
-)
-KNOB_OFF = _gauge(
-    "knob_off", "1 while the governor of this process keeps a knob of a policy switched off.", "knob", "policy"
-)
-KNOB_SWITCHES = _counter(
-    "knob_switches_total",
-    "Times that a governor has switched a knob off (`share`, `dollars`: what was wasted too much of) or on again"
-    " (`cooled_down`).",
-    "knob",
-    "policy",
-    "reason",
 )
 TOOL_CALLS = _counter("tool_calls_total", "Tools that models asked for, by how it ended.", "tool", "outcome")
 TOOL_SECONDS = _histogram("tool_seconds", "Time that tools took which were run.", TURN_BUCKETS, "tool")

@@ -10,6 +10,10 @@ from typing import Protocol
 from agent.budgets import Tier
 from agent.core.calls import Call, Fallback, ListeningNote, Misconfiguration, Service
 from agent.telemetry.catalog import PROBE
+from agent.telemetry.speed_outcomes import GuessOutcome as GuessOutcome
+from agent.telemetry.speed_outcomes import HedgeOutcome as HedgeOutcome
+from agent.telemetry.speed_outcomes import Knob as Knob
+from agent.telemetry.speed_outcomes import VoiceGuessOutcome as VoiceGuessOutcome
 from agent.telemetry.timeline import ToolCall, TurnRecord
 
 
@@ -204,17 +208,6 @@ class NotesTaken:
     dropped: Mapping[str, int]
 
 
-class GuessOutcome(StrEnum):
-    """What became of a reply that was begun before its turn was over."""
-
-    TAKEN = "taken"
-    RESUMED = "resumed"  # the caller went on
-    CHANGED = "changed"  # the turn ended with other words, or the model would be asked something else
-    FAILED = "failed"  # the model failed before the turn was over: it is asked again
-    DROPPED = "dropped"  # the session or the connection ended first
-    SWITCHED_OFF = "switched_off"  # a session wasted most of its guesses and makes no more
-
-
 @dataclass(frozen=True, slots=True)
 class Guessed:
     """A guess is over. `lead_s`: seconds from its beginning to the end of the turn that took it."""
@@ -224,18 +217,12 @@ class Guessed:
     lead_s: float
 
 
-class HedgeOutcome(StrEnum):
-    """What became of a call that was late: of its second call, or why there was none."""
+@dataclass(frozen=True, slots=True)
+class VoiceGuessed:
+    """A clause that was spoken early is over."""
 
-    WON = "won"  # the second call was heard
-    LOST = "lost"  # the first one answered after all
-    FAILED = "failed"  # neither answered
-    CANCELLED = "cancelled"  # the caller spoke or left, or the chain moved on, before one had answered
-    OVER_BUDGET = "over_budget"  # none: the share of second calls is used up
-    UNWELL = "unwell"  # none: the provider asks for patience, or its breaker is not closed
-    BUSY = "busy"  # none: no place was free
-    CEILING = "ceiling"  # none: a ceiling had no room for it
-    SWITCHED_OFF = "switched_off"  # none: too many were in vain, and the governor allows none for a while
+    session: SessionInfo
+    outcome: VoiceGuessOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +234,6 @@ class Hedged:
     outcome: HedgeOutcome
 
 
-class Knob(StrEnum):
-    """What a policy may do to answer sooner, and what a governor switches off."""
-
-    EARLY_REPLIES = "early_replies"
-    HEDGING = "hedging"
-
-
 @dataclass(frozen=True, slots=True)
 class KnobSwitched:
     """A knob has wasted more than it may (`share`, `dollars`) and is off in this process, or is on again."""
@@ -261,6 +241,14 @@ class KnobSwitched:
     policy: str
     knob: Knob
     on: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionWarmed:
+    """A connection to a provider was opened ahead: `begun` (a process or a call did), or one was `broken_off`."""
+
+    provider: str
     reason: str
 
 
@@ -308,8 +296,10 @@ Event = (
     | DeadAir
     | NotesTaken
     | Guessed
+    | VoiceGuessed
     | Hedged
     | KnobSwitched
+    | ConnectionWarmed
     | QueueDropped
     | InputDropped
     | TurnRecognised

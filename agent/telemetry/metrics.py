@@ -16,6 +16,7 @@ from agent.telemetry.events import (
     BargedIn,
     BreakerChanged,
     CallFinished,
+    ConnectionWarmed,
     DeadAir,
     Event,
     FellBack,
@@ -38,6 +39,7 @@ from agent.telemetry.events import (
     ToolFinished,
     TurnFinished,
     TurnRecognised,
+    VoiceGuessed,
 )
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.timeline import FILLER, STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
@@ -135,12 +137,16 @@ class MetricsSink:
                 self._metrics.add(catalog.EARLY_REPLIES, outcome, *who)
                 if outcome is GuessOutcome.TAKEN:
                     self._metrics.child(catalog.EARLY_LEAD, *who).observe(lead_s)
+            case VoiceGuessed(session, outcome):
+                self._metrics.add(catalog.EARLY_VOICES, outcome, session.counted_tier, session.counted_policy)
             case Hedged(session, service, outcome):
                 who = session.counted_tier, session.counted_policy
                 self._metrics.add(catalog.HEDGES, service, outcome, *who)
             case KnobSwitched(policy, knob, on, reason):
                 self._metrics.set(catalog.KNOB_OFF, knob, policy, value=float(not on))
                 self._metrics.add(catalog.KNOB_SWITCHES, knob, policy, reason)
+            case ConnectionWarmed(provider, reason):
+                self._metrics.add(catalog.WARM_UPS, provider, reason)
             case ToolFinished(call=tool):
                 self._metrics.add(catalog.TOOL_CALLS, tool.name, tool.outcome)
                 if tool.outcome in RUN_TOOLS:
@@ -173,6 +179,10 @@ class MetricsSink:
             add(catalog.ROUTED_TURNS, record.model, record.rule, tier, policy)
         if record.tool_rounds:
             add(catalog.TOOL_ROUNDS, tier, policy, amount=record.tool_rounds)
+        if record.first_cut is not None:
+            add(catalog.FIRST_CLAUSES, record.first_cut, tier, policy)
+        if record.first_clause_s is not None:
+            self._metrics.observe(catalog.FIRST_CLAUSE, tier, policy, value=record.first_clause_s)
         if not record.owed:
             return
         if record.first_sound_s is not None:
@@ -288,6 +298,7 @@ class MetricsSink:
         child = self._metrics.child
         self._metrics.set(catalog.POLICY_INFO, policy, str(version), tier, value=1)
         child(catalog.TURNS_OWED, tier, policy)
+        child(catalog.FIRST_CLAUSE, tier, policy)
         child(catalog.TURN_LATENCY, tier, policy)
         child(catalog.REPLY_LATENCY, tier, policy)
         child(catalog.FIRST_TURN_LATENCY, tier, policy)

@@ -118,6 +118,10 @@ class TurnRecord:
     """Whether it is over the voice-to-voice budget with its network time, and within it without."""
     talked_over: bool = False
     """Whether the caller spoke on as the reply began: a false end of turn."""
+    first_clause_s: float | None = None
+    """From the first text of the model, as the turn got it, to the first clause."""
+    first_cut: str | None = None
+    """What the first clause ends with (`ClauseCut`)."""
 
     @property
     def filler_s(self) -> float:
@@ -178,14 +182,23 @@ class Timeline:
     waits: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     """When the turn waited for tools, from and to."""
     first_sound_at: float | None = None
+    first_text_at: float | None = None
+    first_clause_at: float | None = None
+    first_cut: str | None = None
 
     def mark(self, mark: Mark, at: float) -> None:
         """Sets a mark; the first call counts."""
         self.marks.setdefault(mark, at)
 
-    def clause_written(self, at: float) -> None:
-        """The model has written a clause."""
+    def text_written(self, at: float) -> None:
+        """The model has written something that can be heard; the first call counts."""
+        self.first_text_at = at if self.first_text_at is None else self.first_text_at
+
+    def clause_written(self, at: float, cut: str | None = None) -> None:
+        """The model has written a clause, which ends with `cut`."""
         self.clauses += 1
+        if self.first_clause_at is None:
+            self.first_clause_at, self.first_cut = at, cut
         self.mark(Mark.FIRST_CLAUSE, at)
 
     def clause_sounds(self, clause: int, at: float) -> None:
@@ -270,6 +283,8 @@ class Timeline:
             context_tokens=self.context_tokens,
             asks_again=self.asks_again,
             talked_over=self.talked_over,
+            first_clause_s=_between(self.first_text_at, self.first_clause_at),
+            first_cut=self.first_cut,
             tools=tuple(self.tools),
             waits=tuple(self.waits),
             tool_rounds=self.tool_rounds,
@@ -297,6 +312,10 @@ def derive_stages(marks: Mapping[Mark, float], waits: Sequence[tuple[float, floa
         tool = min(llm, sum(max(0.0, min(end, ended) - max(ready, began)) for began, ended in waits))
         stages |= {"llm": llm - tool, TOOL_STAGE: tool}
     return stages
+
+
+def _between(began: float | None, ended: float | None) -> float | None:
+    return None if began is None or ended is None else ended - began
 
 
 def _since_speech(marks: Mapping[Mark, float], at: float | None) -> float | None:

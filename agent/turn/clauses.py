@@ -7,14 +7,19 @@ would be over before the next clause has been synthesised. Later clauses end wit
 `LATER_LENGTH` characters: short sentences go together, which sounds better and costs fewer calls. No clause grows past
 its limit (one piece longer than that aside); it then ends at its last sentence end, else pause, else word boundary.
 
+`FirstWords` asks for more haste: an opening that is recorded already ("Sure,") is a clause, since it costs no time at
+all and the rest is synthesised while it plays; and a first sentence without a pause may be cut before a word that
+begins a phrase ("We have a large room | for six people").
+
 A cut falls between the pieces of `Speakable` only, so "Dr. Smith", "2.5", "p.m." or a phone number is never split.
-Clauses depend on the text alone: not on time, and not on where the stream was cut.
+Clauses depend on the text and on which openings are recorded: not on time, and not on where the stream was cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from agent.providers.base import TextDelta
@@ -31,6 +36,42 @@ LATER_LIMIT: Final = 180
 """Spoken characters of a later clause at most (about 12 seconds of speech)."""
 
 
+_PHRASE_STARTS: Final = frozenset(
+    "and but or so because which that who when where while if unless until before after for with without from at on in"
+    " between through during".split()
+    + "und aber oder denn weil dass wenn wo für mit ohne von bei auf in zwischen während nach vor".split()
+    + "et mais ou car parce que qui quand si pour avec sans chez dans entre pendant après avant".split()
+    + "y pero porque cuando para con sin en entre durante después antes".split()
+)
+"""Words that begin a phrase of their own, in the languages of `text_normalization`."""
+
+
+class ClauseCut(StrEnum):
+    """What a clause ends with. A metric label."""
+
+    OPENING = "opening"  # it is an opening that is recorded
+    PAUSE = "pause"  # a comma, colon, semicolon or dash
+    PHRASE = "phrase"  # the end of a phrase
+    SENTENCE = "sentence"
+    REST = "rest"  # its limit, or the end of the reply
+
+
+@dataclass(frozen=True, slots=True)
+class FirstWords:
+    """How hastily a reply begins.
+
+    opening: the text of which a recording is there, for an opening as the model wrote it ("Of course," → "Of course.");
+        None where there is none.
+    phrase_length: spoken characters from which the first clause may end where a phrase begins; 0: nowhere.
+    """
+
+    opening: Callable[[str], str | None] = lambda _said: None
+    phrase_length: int = 0
+
+
+USUAL_FIRST_WORDS: Final = FirstWords()
+
+
 @dataclass(frozen=True, slots=True)
 class Clause:
     """A part of the reply that is spoken in one go.
@@ -39,18 +80,20 @@ class Clause:
     written: the text as the model wrote it, with its spaces; the `written` of all clauses joined is the model's text,
         but for a tail that is not spoken (an emoji at the very end).
     spoken: what the voice reads; it holds a letter or digit, and no space at its ends.
+    cut: what it ends with.
     """
 
     index: int
     written: str
     spoken: str
+    cut: ClauseCut = field(default=ClauseCut.SENTENCE, compare=False)
 
 
 class ClauseCutter:
     """Takes the deltas of one reply and returns its clauses; one object per reply."""
 
-    def __init__(self, language: str = "en") -> None:
-        self._language = language
+    def __init__(self, language: str = "en", first: FirstWords = USUAL_FIRST_WORDS) -> None:
+        self._language, self._first = language, first
         self._speakable = Speakable(language)
         self._index = 0
         self._opening = True  # somebody waits for the next clause
@@ -72,7 +115,7 @@ class ClauseCutter:
         if cut:
             whole = [i for i, piece in enumerate(self._pieces, 1) if piece.spoken.endswith(tuple(SENTENCE_MARKS))]
             end = whole[-1] if whole else 0 if self._index else end
-        last = self._cut(end)
+        last = self._cut(end, ClauseCut.REST)
         return [*clauses, last] if last else clauses
 
     def end_sentence(self) -> list[Clause]:
@@ -87,21 +130,37 @@ class ClauseCutter:
     def _add(self, pieces: list[TextPiece]) -> list[Clause]:
         clauses: list[Clause] = []
         for piece in pieces:
+            if self._begins_phrase(piece) and (clause := self._cut(len(self._pieces), ClauseCut.PHRASE)):
+                clauses.append(clause)
             limit = FIRST_LIMIT if self._opening else LATER_LIMIT
-            if self._length + len(piece.spoken) > limit and (clause := self._cut(self._best_end())):
+            if self._length + len(piece.spoken) > limit and (clause := self._cut(self._best_end(), ClauseCut.REST)):
                 clauses.append(clause)
             self._pieces.append(piece)
             self._length += len(piece.spoken)
-            if self._ends(piece) and (clause := self._cut(len(self._pieces))):
+            if (cut := self._ends(piece)) is not None and (clause := self._cut(len(self._pieces), cut)):
                 clauses.append(clause)
         return clauses
 
-    def _ends(self, piece: TextPiece) -> bool:
-        """Whether the clause may end with this piece, which was just added."""
-        if piece.spoken.endswith(tuple(SENTENCE_MARKS)):
-            return self._opening or self._length >= LATER_LENGTH
+    def _ends(self, piece: TextPiece) -> ClauseCut | None:
+        """What makes the clause end with this piece, which was just added; None where it goes on."""
         pauses = piece.spoken.endswith(tuple(PAUSE_MARKS))
-        return pauses and self._opening and self._length >= FIRST_PAUSE_LENGTH
+        if self._opening and (pauses or piece.spoken.endswith(tuple(SENTENCE_MARKS))) and self._recorded() is not None:
+            return ClauseCut.OPENING
+        if piece.spoken.endswith(tuple(SENTENCE_MARKS)):
+            return ClauseCut.SENTENCE if self._opening or self._length >= LATER_LENGTH else None
+        return ClauseCut.PAUSE if pauses and self._opening and self._length >= FIRST_PAUSE_LENGTH else None
+
+    def _recorded(self) -> str | None:
+        """The recorded text of what was written so far."""
+        return self._first.opening("".join(piece.spoken for piece in self._pieces).strip())
+
+    def _begins_phrase(self, piece: TextPiece) -> bool:
+        """Whether the first clause is long enough, and may end before this piece."""
+        least = self._first.phrase_length
+        if not least or not self._opening or self._length < least:
+            return False
+        before = self._pieces[-1].spoken.strip().lower()
+        return piece.spoken.strip().lower() in _PHRASE_STARTS and before not in _PHRASE_STARTS
 
     def _best_end(self) -> int:
         """Where a full clause ends: at its last sentence end, a pause in its second half, or its end."""
@@ -116,28 +175,31 @@ class ClauseCutter:
             length -= len(spoken)
         return pause or count
 
-    def _cut(self, end: int) -> Clause | None:
+    def _cut(self, end: int, cut: ClauseCut) -> Clause | None:
         """Takes the first `end` pieces as a clause; None, and they stay, where they hold nothing that can be heard."""
         taken = self._pieces[:end]
-        spoken = "".join(piece.spoken for piece in taken).strip()
+        recorded = self._recorded() if cut is ClauseCut.OPENING else None
+        spoken = recorded or "".join(piece.spoken for piece in taken).strip()
         if not any(char.isalnum() for char in spoken):
             return None
         self._pieces = self._pieces[end:]
         self._length = sum(len(piece.spoken) for piece in self._pieces)
         self._index += 1
         self._opening = False
-        return Clause(self._index - 1, "".join(piece.written for piece in taken), spoken)
+        return Clause(self._index - 1, "".join(piece.written for piece in taken), spoken, cut)
 
 
-async def speakable_clauses(deltas: AsyncIterator[TextDelta], language: str = "en") -> AsyncGenerator[Clause]:
+async def speakable_clauses(
+    deltas: AsyncIterator[TextDelta], language: str = "en", first: FirstWords = USUAL_FIRST_WORDS
+) -> AsyncGenerator[Clause]:
     """Streams the clauses of a reply from the deltas of the model, each as soon as it is complete.
 
-    `language`: what is spoken, ISO 639-1.
+    `language`: what is spoken, ISO 639-1. `first`: how hastily the reply begins.
 
     Iterate it under `contextlib.aclosing`; closing it closes `deltas` too. What `deltas` raises passes through, and the
     text that was held back is then dropped: it was not said, and who takes over the reply is told only what was said.
     """
-    cutter, cut = ClauseCutter(language), False
+    cutter, cut = ClauseCutter(language, first), False
     try:
         async for delta in deltas:
             cut = delta.cut

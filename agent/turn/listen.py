@@ -28,7 +28,8 @@ from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.turn.audio_clock import SampleClock
 from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
-from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, RecogniserLost, TurnResumed, Words
+from agent.turn.likely_end import LikelyEnds
+from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, RecogniserLost, Words
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 from agent.turn.voice_confirmation import LIKELY, VoiceConfirmation
 from agent.turn.wordless import WordlessVoice
@@ -74,8 +75,11 @@ class CallerListener:
         patience: Patience = USUAL_PATIENCE,
         confirmation: VoiceConfirmation | None = None,
         reply_plays: Callable[[], bool] = bool,
+        likely_after_s: float | None = None,
     ) -> None:
-        """`confirmation` has a second look at onsets while `reply_plays`."""
+        """`confirmation` has a second look at onsets while `reply_plays`. Words that have stood for `likely_after_s`
+        are judged whether they are probably all; None leaves that to the recogniser.
+        """
         self._dictation_s = patience.dictation_s
         self._confirmation = confirmation
         self._reply_plays = reply_plays
@@ -104,6 +108,7 @@ class CallerListener:
         self._failures = 0
         self._lost: ErrorKind | None = None
         self._sure = False
+        self._likely = LikelyEnds(likely_after_s, lambda: self._activity.last_voiced_at, self._put)
         self.events: asyncio.Queue[ListenEvent] = asyncio.Queue(MAX_EVENTS)
 
     @property
@@ -174,6 +179,7 @@ class CallerListener:
             self._wordless.close()
             if self._release is not None:
                 self._release.cancel()
+            self._likely.close()
 
     async def _keep_open(self) -> None:
         while True:
@@ -246,6 +252,8 @@ class CallerListener:
         self._failures, self._lost = 0, None
         self._sure = heard.kind is not SttEventKind.ENDED and (self._sure or heard.kind is SttEventKind.STARTED)
         text = heard.text.strip()
+        if not text or heard.kind is SttEventKind.ENDED:
+            self._likely.over()
         if not text:
             return
         self._wordless.words()
@@ -253,10 +261,7 @@ class CallerListener:
             text = f"{self._held.text} {text}"
         if heard.kind is not SttEventKind.ENDED:
             self._put(Words(text, self._sure))
-            if heard.kind is SttEventKind.EAGER:
-                self._put(LikelyEndOfTurn(text))
-            elif heard.kind is SttEventKind.RESUMED:
-                self._put(TurnResumed())
+            self._likely.heard(heard, text)
             return
         ready = clock.now()
         self._end(EndOfTurn(text, min(self._speech_ended(heard, ready), ready), ready))

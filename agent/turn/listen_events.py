@@ -27,9 +27,13 @@ class EndOfTurn:
 
 @dataclass(frozen=True, slots=True)
 class LikelyEndOfTurn:
-    """The caller is probably done with these words. Other `Words` take it back, and so does `TurnResumed`."""
+    """The caller is probably done with these words. Other `Words` take it back, and so does `TurnResumed`.
+
+    `confidence` (0 to 1): how sure the recogniser is, where it says so. It is told again when it is surer.
+    """
 
     text: str
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

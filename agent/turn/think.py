@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Final
 
 from agent.core import clock
-from agent.providers.base import LanguageModel, Prompt
+from agent.providers.base import LanguageModel, Prompt, TextDelta
+from agent.providers.output_check import speakable
 from agent.telemetry.timeline import Timeline
-from agent.turn.clauses import Clause, speakable_clauses
+from agent.turn.clauses import USUAL_FIRST_WORDS, Clause, FirstWords, speakable_clauses
 
 CLAUSES_AHEAD: Final = 64  # more than the longest reply has
 
@@ -28,15 +29,17 @@ async def think(
     preface: str | None = None,
     *,
     language: str = "en",
+    first: FirstWords = USUAL_FIRST_WORDS,
 ) -> AsyncGenerator[Clause]:
     """Streams the reply to a prompt, clause by clause, after `preface` where there is one.
 
-    Numbers, money and times become words of `language` (ISO 639-1).
+    Numbers, money and times become words of `language` (ISO 639-1). `first` says how hastily it begins.
 
     Raises ProviderError. Close it to stop the generation.
     """
     ready: asyncio.Queue[Clause | None] = asyncio.Queue(CLAUSES_AHEAD)
-    writer = asyncio.create_task(_write(llm, session, prompt, timeline, ready, language))
+    clauses = speakable_clauses(_noted(llm.reply(session, prompt, timeline), timeline), language, first)
+    writer = asyncio.create_task(_write(clauses, timeline, ready))
     shift = 0 if preface is None else 1
     timeline.clauses += shift
     try:
@@ -52,22 +55,21 @@ async def think(
             writer.exception()  # seen above, or of no interest: nobody listens any more
 
 
-async def _write(
-    llm: LanguageModel,
-    session: str,
-    prompt: Prompt,
-    timeline: Timeline,
-    ready: asyncio.Queue[Clause | None],
-    language: str,
-) -> None:
+async def _noted(deltas: AsyncGenerator[TextDelta], timeline: Timeline) -> AsyncGenerator[TextDelta]:
+    """The same, and the timeline knows when the first text came."""
+    async with aclosing(deltas) as reply:
+        async for delta in reply:
+            if timeline.first_text_at is None and speakable(delta.text):
+                timeline.text_written(clock.now())
+            yield delta
+
+
+async def _write(written: AsyncGenerator[Clause], timeline: Timeline, ready: asyncio.Queue[Clause | None]) -> None:
     """Puts the clauses as they are written, and None at the end, whatever it is."""
     try:
-        async with (
-            aclosing(llm.reply(session, prompt, timeline)) as deltas,
-            aclosing(speakable_clauses(deltas, language)) as clauses,
-        ):
+        async with aclosing(written) as clauses:
             async for clause in clauses:
-                timeline.clause_written(clock.now())
+                timeline.clause_written(clock.now(), clause.cut)
                 await ready.put(clause)
     finally:
         if ready.full():

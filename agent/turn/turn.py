@@ -17,7 +17,7 @@ from agent.core.audio import bytes_for, duration_s
 from agent.core.calls import CUT_REPLIES, ErrorKind, ProviderError
 from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, TextToSpeech
 from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
-from agent.turn.clauses import Clause
+from agent.turn.clauses import USUAL_FIRST_WORDS, Clause, FirstWords
 from agent.turn.playback import Playback, seconds_by_browser
 from agent.turn.speak import ClauseBegins, speak
 from agent.turn.think import think
@@ -88,6 +88,8 @@ class Turn:
     preface: str | None = None  # said before the reply
     language: str = "en"
     filler: Filler | None = None
+    first: FirstWords = USUAL_FIRST_WORDS
+    """How hastily the reply begins."""
     sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while audio goes out: nothing comes between the pieces of a filler."""
 
@@ -141,7 +143,9 @@ def _replied(timeline: Timeline) -> TurnOutcome:
 
 
 def _thought(turn: Turn) -> AsyncGenerator[Clause]:
-    return think(turn.llm, turn.session, turn.prompt, turn.timeline, turn.preface, language=turn.language)
+    return think(
+        turn.llm, turn.session, turn.prompt, turn.timeline, turn.preface, language=turn.language, first=turn.first
+    )
 
 
 async def _reply(turn: Turn) -> None:

@@ -15,7 +15,9 @@ from voice_loadtest.script import Speak
 from voice_sandbox.faults import FaultKind, FaultRule
 from voice_sandbox.recognizer.early_end import EarlyEnds
 
-KNOBS = """early_replies = { threshold_percent = 30, waste_percent = 100 }
+KNOBS = """early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }
+early_voice = { confidence_percent = 30, waste_percent = 100 }
+first_words = {}
 hedging = { quantile_percent = 50, model_percent = 50, voice_percent = 50, waste_percent = 100 }"""
 SAID = ("room_01", "order_01", "smalltalk_01")
 CALLS = 8
@@ -48,7 +50,7 @@ async def test_with_every_knob_on_and_providers_failing_the_books_hold(tmp_path:
     assert len(outcomes) == CALLS * len(SAID)
     assert "failed" not in outcomes and None not in outcomes
     causes = {row.cause for row in rows}
-    assert {"served", "speculation", "hedge"} <= causes
+    assert {"served", "speculation", "hedge", "clip"} <= causes
 
     def booked(provider: str, unit: str, *, estimates: bool) -> int:
         """What the ledger has of a unit, with or without what was estimated for calls that did not end."""
@@ -65,3 +67,4 @@ async def test_with_every_knob_on_and_providers_failing_the_books_hold(tmp_path:
     missing = counters.total("anthropic", "output_tokens") - booked("anthropic", "output_tokens", estimates=True)
     assert missing <= DELTA_TOKENS * broken
     assert sample(text, "voice_agent_hedges_total") > 0
+    assert sample(text, "voice_agent_early_voices_total", outcome="taken") > 0

@@ -21,10 +21,21 @@ from agent.core.calls import Call, CallOutcome, CallRecorder, ErrorKind, Provide
 from agent.core.resumed_state import ResumedState
 from agent.memory import Conversation
 from agent.policy.routing import Route
-from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, SttEvent, SttEventKind, TextDelta, Word
+from agent.providers.base import (
+    Audio,
+    ClientSpeech,
+    LanguageModel,
+    Prompt,
+    SttEvent,
+    SttEventKind,
+    TextDelta,
+    TextToSpeech,
+    Word,
+)
 from agent.session.admission import Admission
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
+from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.governor import WasteGovernor
 from agent.session.memory import Memory
 from agent.session.registry import Registry
@@ -95,9 +106,13 @@ class ScriptedRecognizer:
         """Is sure of words."""
         self.heard.put_nowait(SttEvent(SttEventKind.STARTED, text))
 
-    def likely(self, text: str) -> None:
+    def thinks(self, text: str, *, settled: bool = False, confidence: float | None = None) -> None:
+        """Has these words so far."""
+        self.heard.put_nowait(SttEvent(SttEventKind.PARTIAL, text, settled=settled, confidence=confidence))
+
+    def likely(self, text: str, confidence: float | None = None) -> None:
         """Says that the turn is probably over."""
-        self.heard.put_nowait(SttEvent(SttEventKind.EAGER, text))
+        self.heard.put_nowait(SttEvent(SttEventKind.EAGER, text, confidence=confidence))
 
     def resumes(self, text: str) -> None:
         """Says that it was not."""
@@ -192,6 +207,7 @@ class SessionHarness:
     stt: ScriptedRecognizer = field(default_factory=ScriptedRecognizer)
     llm: ScriptedModel = field(default_factory=ScriptedModel)
     model: LanguageModel | None = None  # what stands in front of it
+    voice: TextToSpeech | None = None  # what stands in front of `tts`
     tts: ScriptedVoice = field(default_factory=ScriptedVoice)
     cheap_tts: ScriptedVoice = field(default_factory=ScriptedVoice)
     limits: Limits = LIMITS
@@ -200,7 +216,9 @@ class SessionHarness:
     lag_s: float = 0.0
     show_cost: bool = True
     early_replies: bool = False
+    likely_after_s: float | None = None
     early_governor: WasteGovernor | None = None
+    early_voice: EarlyVoiceChoice | None = None
     filler: Filler | None = None
     goodbye: Recording | None = None
     tools: SessionToolSet = NO_TOOLS
@@ -246,7 +264,7 @@ class SessionHarness:
             info=SessionInfo(session_id, claims.subject, claims.tier, "haiku_first", 1, generation=past.generation),
             past=past,
             stt=self.stt,
-            pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.model or self.llm}, self.tts),
+            pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.model or self.llm}, self.voice or self.tts),
             step_down_pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.llm}, self.cheap_tts),
             note_taker=ScriptedModel(),
             memory=Memory(Conversation.restore(past.events), session_id, self),
@@ -267,7 +285,9 @@ class SessionHarness:
             speak_degraded=False,
             log_transcripts=False,
             early_replies=self.early_replies,
+            likely_after_s=self.likely_after_s,
             early_governor=self.early_governor,
+            early_voice=self.early_voice,
             filler=self.filler,
             goodbye=self.goodbye,
             tools=self.tools,

@@ -140,6 +140,7 @@ class TurnInfo(msgspec.Struct, frozen=True):
     turn_index: int
     transcript: str
     words: list[TurnInfoWord]
+    end_of_turn_confidence: float | None = None
 
 
 _turn_infos: Final = msgspec.json.Decoder(TurnInfo)
@@ -196,7 +197,10 @@ class FluxReader:
             self._open = None if taken_back else self._open
             return [SttEvent(SttEventKind.PARTIAL)] if taken_back else []
         heard = SttEvent(
-            kind, text, tuple(Word(word.word, word.start, word.end, word.confidence) for word in message.words)
+            kind,
+            text,
+            tuple(Word(word.word, word.start, word.end, word.confidence) for word in message.words),
+            confidence=getattr(message, "end_of_turn_confidence", None),
         )
         ended = kind is SttEventKind.ENDED
         self._open = None if ended else heard

@@ -165,7 +165,8 @@ class NovaReader:
             self._interim = ("", ())
         if text:
             whole, all_words = self._turn()
-            heard.append(SttEvent(SttEventKind.PARTIAL if self._started else SttEventKind.STARTED, whole, all_words))
+            kind = SttEventKind.PARTIAL if self._started else SttEventKind.STARTED
+            heard.append(SttEvent(kind, whole, all_words, settled=message.is_final))
             self._started = True
         if message.speech_final or message.from_finalize:
             heard += self._end()

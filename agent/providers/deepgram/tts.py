@@ -104,6 +104,16 @@ class DeepgramSpeech:
                     return Quota(float(balance.amount or 0.0), balance.units or "usd")
         return None
 
+    async def warm(self) -> None:
+        """Opens a connection with a request that is free of charge (the list of models). Never fails."""
+        import httpx
+        from deepgram.core.api_error import ApiError
+
+        try:
+            await self._client.manage.v1.models.list(request_options={"max_retries": 0})
+        except (ApiError, httpx.HTTPError, ValueError):
+            return  # the first call finds out what is wrong, and says so
+
     async def close(self) -> None:
         """Closes the connections."""
         await self._http.aclose()

@@ -33,6 +33,7 @@ LATENCY = {"latency", "stage", "lag", "air", "barge", "skew"}
 NOT_ON_A_BOARD = {
     catalog.TASKS: "for the soak: what calls leave behind shows there",
     catalog.CALLERS_REFUSED: "for alerts, where one who tries again and again is one; each try is on the board",
+    catalog.WARM_UPS: "small requests that are free; for questions about connections",
     catalog.TOOL_ROUNDS: "for questions about what further requests of a turn cost",
     catalog.TTS_CHARACTERS: "for reconciling with invoices; the cost board shows its dollars",
     catalog.STT_AUDIO: "for reconciling with invoices; the cost board shows its dollars",

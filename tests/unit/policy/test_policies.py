@@ -20,7 +20,7 @@ from agent.policy.policies import (
     PolicyFileError,
     load_policies,
 )
-from agent.policy.speed import HedgingRule
+from agent.policy.speed import FirstWordsRule, HedgingRule
 
 GOOD = DEFAULT_PATH.read_text(encoding="utf-8")
 
@@ -212,7 +212,27 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         (
             'stt_model = "flux"',
             'stt_model = "nova-3"\nearly_replies = { threshold_percent = 50 }',
-            "policy haiku_first.early_replies: takes stt_model = 'flux'",
+            "policy haiku_first.early_replies.threshold_percent: takes stt_model = 'flux'; others take stable_ms",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "nova-3"\nearly_replies = {}',
+            "policy haiku_first.early_replies: takes threshold_percent (Flux), stable_ms, or both",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "nova-3"\nearly_replies = { stable_ms = 10 }',
+            "policy haiku_first.early_replies.stable_ms: takes a whole number from 40 to 1000, got 10",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nearly_voice = {}',
+            "policy haiku_first.early_voice: takes early_replies, and stt_model = 'flux', which says how sure it is",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nearly_replies = { threshold_percent = 40 }\nearly_voice = { confidence_percent = 20 }',
+            "policy haiku_first.early_voice.confidence_percent: takes a whole number from 30 to 90, got 20",
         ),
         (
             'stt_model = "flux"',
@@ -223,6 +243,16 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
             'stt_model = "flux"',
             'stt_model = "flux"\nhedging = { second = "other" }',
             "policy haiku_first.hedging.second: takes same | fallback, got 'other'",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nfirst_words = { phrase_characters = 5 }',
+            "policy haiku_first.first_words.phrase_characters: takes a whole number from 16 to 120, got 5",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nfirst_words = { openings = "Sure." }',
+            "policy haiku_first.first_words.openings: takes true or false, got 'Sure.'",
         ),
         (
             'stt_model = "flux"',
@@ -269,9 +299,33 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_the_knobs_of_speed_are_off_until_a_policy_names_them(tmp_path: Path) -> None:
     shipped = load_policies()
-    assert all(one.early_replies is None and one.hedging is None for one in shipped.policies.values())
+    knobs = [(one.early_replies, one.hedging, one.early_voice, one.first_words) for one in shipped.policies.values()]
+    assert set(knobs) == {(None, None, None, None)}
     named = 'name = "haiku_first"\nhedging = { voice_percent = 0, tiers = ["premium"] }'
     made = tmp_path / "policies.toml"
     made.write_text(DEFAULT_PATH.read_text().replace('name = "haiku_first"', named, 1))
     rule = load_policies(made).policies["haiku_first"].hedging
     assert rule == HedgingRule(95, 5, 0, "same", 90, (Tier.PREMIUM,))
+
+
+@pytest.mark.parametrize(
+    ("knob", "rule"),
+    [
+        ("{}", FirstWordsRule(True, 24)),
+        ("{ openings = false, phrase_characters = 40 }", FirstWordsRule(False, 40)),
+        ('{ phrase_characters = 0, tiers = ["free"] }', FirstWordsRule(True, 0, (Tier.FREE,))),
+    ],
+)
+def test_first_words_are_a_knob(tmp_path: Path, knob: str, rule: FirstWordsRule) -> None:
+    made = tmp_path / "policies.toml"
+    named = f'name = "haiku_first"\nfirst_words = {knob}'
+    made.write_text(DEFAULT_PATH.read_text().replace('name = "haiku_first"', named, 1))
+    assert load_policies(made).policies["haiku_first"].first_words == rule
+
+
+def test_openings_are_kept_in_the_audio_cache(tmp_path: Path) -> None:
+    made = tmp_path / "policies.toml"
+    text = DEFAULT_PATH.read_text().replace('name = "haiku_first"', 'name = "haiku_first"\nfirst_words = {}', 1)
+    made.write_text(text.replace("audio_cache = true", "audio_cache = false", 1))
+    with pytest.raises(PolicyFileError, match=r"haiku_first\.first_words\.openings: takes audio_cache = true"):
+        load_policies(made)

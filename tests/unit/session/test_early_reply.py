@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 
 import pytest
@@ -11,14 +10,11 @@ import pytest
 from agent.budgets import Tier
 from agent.core import clock
 from agent.core.calls import ErrorKind
-from agent.providers.base import LanguageModel, Message, Prompt
-from agent.providers.fallback.chain import ChainStep
-from agent.providers.fallback.hedge import LEAST_CALLS, HedgeBook
-from agent.providers.fallback.hedged import HedgePlan
+from agent.providers.base import Message, Prompt
 from agent.session.early_reply import LEAST_GUESSES, EarlyReplies, same_request, same_words
 from agent.session.events import ClauseStarted, ReplyStarted, TurnMeasured, TurnStarted
-from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, HedgeOutcome, SessionInfo, TurnFinished
-from agent.telemetry.timeline import Timeline, TurnOutcome
+from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, SessionInfo, TurnFinished
+from agent.telemetry.timeline import Timeline
 from tests.support.direct_transport import DirectTransport
 from tests.support.session import ScriptedModel, SessionHarness, running, silence, voice
 from tests.support.virtual_time import run_virtual
@@ -98,6 +94,34 @@ def test_a_guess_runs_beside_the_recognisers_doubt(early: bool, waited_s: float)
         assert turn.record.stages["llm"] == pytest.approx(waited_s, abs=0.02)
         if early:
             assert harness.all(Guessed)[0].lead_s == pytest.approx(LEAD_S, abs=0.01)
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("then", ["the same", "more"])
+def test_a_recogniser_without_early_ends_is_judged_by_its_words(settled: bool, then: str) -> None:
+    """Nova: results that are final before the turn is, and partial ones that stand."""
+
+    async def scenario() -> None:
+        harness = guessing("For one. ", "For two. ")
+        harness.likely_after_s = 0.1
+        async with running(harness):
+            caller = await harness.call()
+            await caller.speak(voice(0.6))
+            harness.stt.thinks("a room with a")
+            await caller.speak(silence(0.15))
+            assert harness.llm.prompts == []  # a room with what?
+            harness.stt.thinks("a room with a view", settled=settled)
+            await caller.speak(silence(0.15))
+            assert [prompt.messages[-1].text for prompt in harness.llm.prompts] == ["a room with a view"]
+            assert caller.all(ClauseStarted) == caller.all(TurnStarted) == []
+            said = "A room with a view." if then == "the same" else "a room with a view for two"
+            harness.stt.says(said)
+            await caller.get(TurnMeasured)
+            caller.hang_up()
+        assert clauses(caller) == ["For one." if then == "the same" else "For two."]
+        assert became(harness) == [GuessOutcome.TAKEN if then == "the same" else GuessOutcome.CHANGED]
 
     run_virtual(scenario())
 
@@ -203,72 +227,5 @@ def test_a_session_that_wastes_most_of_its_guesses_makes_no_more() -> None:
                 await caller.get(TurnMeasured, number + 1)
             caller.hang_up()
         assert Counter(became(harness)) == {GuessOutcome.RESUMED: LEAST_GUESSES, GuessOutcome.SWITCHED_OFF: 1}
-
-    run_virtual(scenario())
-
-
-class Hold:
-    def release(self) -> None: ...
-
-
-def hedged(llm: ScriptedModel, told: list[HedgeOutcome]) -> LanguageModel:
-    """The same model, which is asked a second time after 0.2 s where it has earned that."""
-    book = HedgeBook()
-    for _ in range(LEAST_CALLS):
-        book.latency(llm.provider, llm.model).add(0.2)
-    plan = HedgePlan(
-        "p", 0.95, 50, 0, "same", lambda _, outcome: told.append(outcome), lambda: True,
-        lambda _model, _prompt: Hold(), lambda _voice, _characters: Hold(),
-    )  # fmt: skip
-    [step] = plan.models([ChainStep("haiku", llm)], book, priority=False)
-    return step.provider
-
-
-@pytest.mark.parametrize("hedges", [False, True])
-@pytest.mark.parametrize("seed", range(50))
-def test_whatever_comes_in_whatever_order_there_is_one_reply_to_what_was_said(seed: int, hedges: bool) -> None:
-    """Turns of random eager ends, resumptions, ends, interruptions and failures, at random moments."""
-    told: list[HedgeOutcome] = []
-    dice = random.Random(seed)
-
-    async def scenario() -> None:
-        kinds = (ErrorKind.OVERLOADED, ErrorKind.DISCONNECTED)
-        replies = [
-            [dice.uniform(0, 0.6), dice.choice(kinds) if dice.random() < 0.05 else f"Reply {number}. "]
-            for number in range(8 * TURNS)
-        ]
-        llm = ScriptedModel(replies)
-        model = hedged(llm, told) if hedges else None
-        async with running(SessionHarness(llm=llm, model=model, early_replies=True)) as harness:
-            caller = await harness.call()
-            said: list[str] = []
-            for number in range(TURNS):
-                text = f"question {number}"
-                await caller.speak(voice(0.2) + silence(0.1))
-                while dice.random() < 0.6:
-                    await asyncio.sleep(dice.uniform(0, 0.5))
-                    dice.choice((harness.stt.likely, harness.stt.resumes, harness.stt.starts))(
-                        text if dice.random() < 0.7 else f"{text} and"
-                    )
-                await asyncio.sleep(dice.uniform(0, 0.5))
-                harness.stt.says(text)
-                said.append(text)
-                await asyncio.sleep(dice.choice((0.0, 0.3, 1.0, 4.0)))
-            await asyncio.sleep(10)
-            caller.hang_up()
-        assert [event.text for event in caller.all(TurnStarted)] == said
-        records = [event.record for event in harness.all(TurnFinished)]
-        assert [record.turn for record in records] == list(range(1, TURNS + 1))
-        assert TurnOutcome.FAILED not in {record.outcome for record in records}
-        heard = Counter(clause.turn for clause in caller.all(ClauseStarted))
-        assert set(heard.values()) == {1}
-        for clause in caller.all(ClauseStarted):
-            if clause.text.startswith("Reply"):  # its number is that of the prompt: it answers its turn's words
-                prompt = harness.llm.prompts[int(clause.text.split()[1].rstrip("."))]
-                assert prompt.messages[-1].text.splitlines()[-1] == said[clause.turn - 1]
-        assert len(causes(harness)) == len(harness.llm.prompts)
-        made = [one for one in told if one is not HedgeOutcome.OVER_BUDGET]
-        assert bool(made) is hedges
-        assert causes(harness).count(Cause.HEDGE) <= len(made)
 
     run_virtual(scenario())

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from agent.providers.base import TextDelta
 from agent.text_normalization.normalizer import Speakable
-from agent.turn.clauses import FIRST_LIMIT, LATER_LENGTH, LATER_LIMIT, Clause, ClauseCutter, speakable_clauses
+from agent.turn.clauses import (
+    FIRST_LIMIT,
+    LATER_LENGTH,
+    LATER_LIMIT,
+    Clause,
+    ClauseCut,
+    ClauseCutter,
+    FirstWords,
+    speakable_clauses,
+)
 
 WORDS = [
     "hello ", "we have rooms, ", "Dr. Smith ", "2.5 ", "at 5 p.m. ", "Yes. ", "Is that right? ", "call 555-123-4567 ",
@@ -182,3 +191,44 @@ async def test_a_reply_that_was_cut_ends_at_its_last_sentence() -> None:
 
 async def test_a_cut_reply_without_a_whole_sentence_is_better_than_none() -> None:
     assert await _spoken("the large one costs one hundred and", cut=True) == ["the large one costs one hundred and"]
+
+
+HASTY = FirstWords(lambda said: "Of course." if said.lower().rstrip(".,!") == "of course" else None, 24)
+
+
+@pytest.mark.parametrize(
+    ("reply", "first", "cut"),
+    [
+        ("Of course, we have two rooms.", "Of course.", ClauseCut.OPENING),
+        ("Of course!", "Of course.", ClauseCut.OPENING),
+        ("Of course we have two rooms. Which one?", "Of course we have two rooms.", ClauseCut.SENTENCE),
+        ("We have a large garden room for six people on the terrace.", "We have a large garden room", ClauseCut.PHRASE),
+        ("We have it for six people on the large terrace.", "We have it for six people", ClauseCut.PHRASE),
+        ("You may come in at any time that suits you.", "You may come in at any time", ClauseCut.PHRASE),
+        ("No, I do not. Sorry.", "No, I do not.", ClauseCut.SENTENCE),
+        ("Nothing more to say", "Nothing more to say", ClauseCut.REST),
+    ],
+)
+def test_a_hasty_reply_begins_with_what_is_recorded_or_ends_before_a_phrase(
+    reply: str, first: str, cut: ClauseCut
+) -> None:
+    cutter = ClauseCutter(first=HASTY)
+    clauses = [*cutter.feed(reply), *cutter.finish()]
+    assert clauses[0].spoken == first
+    assert "".join(clause.written for clause in clauses) == reply
+    assert clauses[0].cut is cut
+
+
+def test_only_the_first_clause_is_in_haste() -> None:
+    cutter = ClauseCutter(first=HASTY)
+    reply = "We have a large garden room for six people and a small one with a view of the sea at the top of the house."
+    assert [clause.cut for clause in [*cutter.feed(reply), *cutter.finish()]] == [ClauseCut.PHRASE, ClauseCut.SENTENCE]
+
+
+@settings(max_examples=200, deadline=None)
+@given(REPLIES, st.integers(1, 12))
+def test_the_cuts_of_the_stream_make_no_difference_to_haste(reply: str, size: int) -> None:
+    whole, parts = ClauseCutter(first=HASTY), ClauseCutter(first=HASTY)
+    deltas = [reply[at : at + size] for at in range(0, len(reply), size)]
+    expected = [*whole.feed(reply), *whole.finish()]
+    assert [*(clause for delta in deltas for clause in parts.feed(delta)), *parts.finish()] == expected
