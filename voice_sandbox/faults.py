@@ -19,7 +19,7 @@
 | stop | anthropic: the reply ends after `after` deltas with the stop reason of `variant`, such as `refusal` |
 | no_usage | anthropic: `usage` is left out, as gateways do; `variant`: `zeros` fills it with zeros instead |
 | tool_use | anthropic: what is asked of a tool is wrong: `variant` `bad_arguments` (one that nobody declared), |
-|       | `broken_json`, or `unknown_tool` |
+|       | `broken_json`, `unknown_tool`, or `again` (a booking that it has asked for already) |
 | wrong_format | voices: `variant` instead of what was asked for: `wav`, `mp3`, `ogg`, `flac`, `ulaw`, `unknown`, |
 |       | `json`, `html`, or a rate in Hz; with `silently_` before it the content type does not say so |
 | odd_byte | voices: one byte too many at the end |
