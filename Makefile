@@ -90,6 +90,9 @@ bench-latency: $(STAMP) ## What early replies and second calls win and cost, and
 chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md (ARGS=--help)
 	@$(BIN)/python -m tools.chaos $(ARGS)
 
+dialogues: $(STAMP) ## Play all calls with tools and write docs/dialogues.md (4 minutes)
+	@$(BIN)/python -m tools.dialogues $(ARGS)
+
 chaos-subset: $(STAMP) ## The pairwise subset of it, as make test runs it (2 minutes)
 	@$(BIN)/python -m pytest -q -m chaos tests/e2e/test_chaos.py $(ARGS)
 

@@ -19,7 +19,9 @@
 | stop | anthropic: the reply ends after `after` deltas with the stop reason of `variant`, such as `refusal` |
 | no_usage | anthropic: `usage` is left out, as gateways do; `variant`: `zeros` fills it with zeros instead |
 | tool_use | anthropic: what is asked of a tool is wrong: `variant` `bad_arguments` (one that nobody declared), |
-|       | `broken_json`, or `unknown_tool` |
+|       | `broken_json`, `unknown_tool`, or `again` (a booking that it has asked for already) |
+| lies | back_end: a well-formed answer that is false: `variant` `other_day` (about another day than was asked), |
+|       | `wrong_type`, or `orders` (it tells the model what to do) |
 | wrong_format | voices: `variant` instead of what was asked for: `wav`, `mp3`, `ogg`, `flac`, `ulaw`, `unknown`, |
 |       | `json`, `html`, or a rate in Hz; with `silently_` before it the content type does not say so |
 | odd_byte | voices: one byte too many at the end |
@@ -40,7 +42,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-PROVIDERS: Final = ("deepgram", "anthropic", "elevenlabs", "openai_tts", "openai_stt", "deepgram_tts")
+PROVIDERS: Final = ("deepgram", "anthropic", "elevenlabs", "openai_tts", "openai_stt", "deepgram_tts", "back_end")
 _MAX_RULES: Final = 100
 
 
@@ -62,6 +64,7 @@ class FaultKind(StrEnum):
     STOP = "stop"
     NO_USAGE = "no_usage"
     TOOL_USE = "tool_use"
+    LIES = "lies"
     WRONG_FORMAT = "wrong_format"
     ODD_BYTE = "odd_byte"
     HALF = "half"
@@ -85,6 +88,8 @@ def kind_sentences() -> dict[tuple[str, ...], str]:
 
 LANGUAGE_FAULTS: Final = frozenset({FaultKind.STOP, FaultKind.NO_USAGE, FaultKind.TOOL_USE})
 """Faults that only a language model has."""
+BACK_END_FAULTS: Final = frozenset({FaultKind.LIES})
+"""Faults that only the back end of a tool has."""
 VOICE_FAULTS: Final = frozenset(
     {FaultKind.WRONG_FORMAT, FaultKind.ODD_BYTE, FaultKind.HALF, FaultKind.SLOW_VOICE, FaultKind.LATE_VOICE}
     | {FaultKind.BABBLE}

@@ -17,4 +17,5 @@ class ResumedState:
     policy: str | None = None  # which it keeps to its end
     cut_off: str | None = None  # what the caller said last, where no reply to it was over
     generation: int = 1  # of the process that has it now
+    tools: Sequence[Mapping[str, object]] = ()  # events of its tool log
     over: bool = False  # it has ended for good, or was revoked: nobody goes on with it

@@ -29,6 +29,7 @@ from agent.telemetry.exposition import Metrics
 SPOOL_ROWS: Final = 50_000  # about 100 MB when every row is a turn; hours of a low-traffic service
 BATCH_ROWS: Final = 500
 FLUSH_S: Final = 2.0  # how long `turn.metrics` may wait for its turn's commit; nobody's voice waits for it
+TOOL_FLUSH_S: Final = 0.5  # how long a tool that changes something waits until it is stored that it begins
 DRAIN_S: Final = 5.0
 LEASE_S: Final = 45.0
 _COMMIT_S: Final = 10.0  # a database that takes longer for a batch is as good as down
@@ -127,6 +128,14 @@ class Ledger:
     def record_memory(self, session_id: str, seq: int, event: bytes, generation: int = 1) -> None:
         """Appends an event of a conversation graph: one JSON document, numbered from 0 within its session."""
         self.record(rows.memory_event(session_id, seq, msgspec.Raw(event), self._clock(), generation))
+
+    def record_tool(self, session_id: str, seq: int, event: bytes, generation: int = 1) -> None:
+        """Appends an event of a session's tool log: one JSON document, numbered from 0 within its session."""
+        self.record(rows.tool_event(session_id, seq, msgspec.Raw(event), self._clock(), generation))
+
+    async def tools_committed(self) -> None:
+        """Waits for what was recorded so far, for half a second at most; never raises."""
+        await self.flush(TOOL_FLUSH_S)
 
     async def flush_turn(self, session_id: str, turn: int, timeout_s: float = FLUSH_S) -> bool:
         """Waits until a recorded turn of the session and all that was recorded before it are committed.

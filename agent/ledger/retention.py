@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agent.billing.pricing import utc_now
 from agent.ledger.rows import TableName
-from agent.ledger.tables import charges, fallbacks, memory_events, sessions, spending, turns
+from agent.ledger.tables import charges, fallbacks, memory_events, sessions, spending, tool_events, turns
 from agent.ledger.tombstones import bury_session, bury_subject, prune_tombstones
 from agent.ledger.writer import lock_for_writing
 
@@ -28,6 +28,7 @@ async def prune(engine: AsyncEngine, before: datetime) -> Counts:
     """
     old: dict[TableName, Executable] = {
         "memory_events": delete(memory_events).where(memory_events.c.at < before),
+        "tool_events": delete(tool_events).where(tool_events.c.at < before),
         "turns": delete(turns).where(turns.c.ended_at < before),
         "fallbacks": delete(fallbacks).where(fallbacks.c.at < before),
         "charges": delete(charges).where(charges.c.at < before),
@@ -51,7 +52,7 @@ async def revoke(engine: AsyncEngine, session_id: str) -> None:
 
 
 async def forget(engine: AsyncEngine, subject: str) -> Counts:
-    """Deletes a caller's sessions, turns, fallbacks and memory, and returns how many rows of each table.
+    """Deletes a caller's sessions, turns, fallbacks, memory and tool log, and returns how many rows of each table.
 
     Nothing stays on the disk: SQLite overwrites what it deletes, is written anew, and its write-ahead log is emptied.
     What a session that began before leaves later, and what its resume tokens would bring back, is not stored.
@@ -70,6 +71,7 @@ async def forget(engine: AsyncEngine, subject: str) -> Counts:
             "turns": delete(turns).where(turns.c.session_id.in_(ids)),
             "fallbacks": delete(fallbacks).where(fallbacks.c.session_id.in_(ids)),
             "memory_events": delete(memory_events).where(memory_events.c.session_id.in_(ids)),
+            "tool_events": delete(tool_events).where(tool_events.c.session_id.in_(ids)),
             "charges": update(charges).where(charges.c.session_id.in_(ids)).values(session_id=None, turn=None),
         }
         counts: Counts = {table: await _count(connection, statement) for table, statement in steps.items()}

@@ -15,8 +15,8 @@ from agent.core.calls import Call
 from agent.telemetry.events import FellBack, Paid, SessionEnded, SessionInfo
 from agent.telemetry.timeline import STAGES, TOOL_STAGE, TurnRecord
 
-TableName = Literal["sessions", "turns", "charges", "fallbacks", "memory_events"]
-TABLES: Final[tuple[TableName, ...]] = ("sessions", "turns", "charges", "fallbacks", "memory_events")
+TableName = Literal["sessions", "turns", "charges", "fallbacks", "memory_events", "tool_events"]
+TABLES: Final[tuple[TableName, ...]] = ("sessions", "turns", "charges", "fallbacks", "memory_events", "tool_events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +225,9 @@ def memory_event(session_id: str, seq: int, event: msgspec.Raw, at: datetime, ge
     """One event of a conversation graph, already encoded as JSON."""
     values = {"session_id": session_id, "seq": seq, "at": at, "event": event}
     return LedgerRow("memory_events", session_id, values, generation=generation)
+
+
+def tool_event(session_id: str, seq: int, event: msgspec.Raw, at: datetime, generation: int = 1) -> LedgerRow:
+    """One event of a session's tool log, already encoded as JSON."""
+    values = {"session_id": session_id, "seq": seq, "at": at, "event": event}
+    return LedgerRow("tool_events", session_id, values, generation=generation)

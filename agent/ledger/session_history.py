@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agent.core.resumed_state import ResumedState
 from agent.ledger.ledger import Ledger
 from agent.ledger.owners import SessionOwners, take
-from agent.ledger.tables import charges, memory_events, sessions, turns
+from agent.ledger.tables import charges, memory_events, sessions, tool_events, turns
 from agent.ledger.tombstones import has_tombstone
 from agent.ledger.writer import lock_for_writing
 from agent.telemetry.events import SessionOutcome
@@ -86,7 +86,9 @@ async def _read_all(connection: AsyncConnection, session_id: str, policy: str, g
     memory = (await connection.execute(remembered.order_by(memory_events.c.seq))).all()
     cut_off = _cut_off([(row.event, row.at) for row in memory], ended_at)
     events = tuple(row.event for row in memory)
-    return ResumedState(events, last, slow, nano_usd, policy, cut_off, generation)
+    done = select(tool_events.c.event).where(tool_events.c.session_id == session_id).order_by(tool_events.c.seq)
+    tools = tuple((await connection.execute(done)).scalars())
+    return ResumedState(events, last, slow, nano_usd, policy, cut_off, generation, tools)
 
 
 def _cut_off(events: list[tuple[dict[str, object], datetime]], turn_ended_at: datetime | None) -> str | None:

@@ -1,7 +1,8 @@
 """The tables of the ledger. Amounts are whole nano-dollars, durations seconds, instants UTC.
 
 There are no foreign keys: a row that arrives after its session was forgotten is left out by the writer, and charges
-stay when their session goes. What a caller said stands in `memory_events` only.
+stay when their session goes. What a caller said stands in `memory_events` only, what tools were given and returned in
+`tool_events`.
 """
 
 from __future__ import annotations
@@ -126,6 +127,15 @@ memory_events: Final = Table(
     Column("seq", Integer, primary_key=True),  # 0, 1, 2 … within a session; append only
     Column("at", DateTimeUTC(), nullable=False),
     Column("event", _JSON, nullable=False),
+)
+
+tool_events: Final = Table(
+    "tool_events",
+    metadata,
+    Column("session_id", String(), primary_key=True),
+    Column("seq", Integer, primary_key=True),  # 0, 1, 2 … within a session; append only
+    Column("at", DateTimeUTC(), nullable=False),
+    Column("event", _JSON, nullable=False),  # agent.session.tool_memory says what stands in it
 )
 
 assignments: Final = Table(

@@ -18,7 +18,7 @@ from agent.ledger.rows import LedgerRow, TableName
 from agent.ledger.tables import charges, metadata, sessions
 from agent.ledger.tombstones import buried_of, without_buried
 
-_NEED_A_SESSION: Final[tuple[TableName, ...]] = ("turns", "fallbacks", "memory_events")
+_NEED_A_SESSION: Final[tuple[TableName, ...]] = ("turns", "fallbacks", "memory_events", "tool_events")
 _BAD_ROW_CLASSES: Final = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
 
 _INSERTS: Final[Mapping[str, Mapping[str, Insert]]] = {

@@ -62,6 +62,14 @@ class SessionLedger(Protocol):
         """Returns when the turn's rows are stored, or when that cannot be waited for; never raises."""
         ...
 
+    def record_tool(self, session_id: str, seq: int, event: bytes, generation: int) -> None:
+        """Appends an event (JSON) of the tool log, numbered from 0 within its session; must not wait, nor raise."""
+        ...
+
+    async def tools_committed(self) -> None:
+        """Returns when what was recorded of tools is stored, or when that cannot be waited for; never raises."""
+        ...
+
 
 class BudgetGuard(Protocol):
     """What the session has cost so far."""

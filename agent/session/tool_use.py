@@ -19,16 +19,19 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
+
 from agent.core import clock
 from agent.core.calls import CallRecorder
 from agent.providers.base import LanguageModel, Prompt, TextDelta, ToolResult, ToolRound, ToolUse
 from agent.session.confirmation import PendingConfirmation, says_yes
-from agent.session.tool_memory import RememberedResult, ToolMemory, with_section
-from agent.telemetry.events import SessionInfo, Sink, ToolFinished
+from agent.session.dependencies import SessionDependencies
+from agent.session.tool_memory import RememberedResult, ToolMemory, Wish, with_section
+from agent.telemetry.events import ToolFinished
 from agent.telemetry.timeline import Timeline, ToolCall, TurnOutcome
 from agent.tools.arguments import ArgumentError
-from agent.tools.limits import ToolLimits
-from agent.tools.runner import OTHER_TOOL, Returned, SessionToolSet, ToolOutcome, run_tool
+from agent.tools.limits import Reserved, ToolLimits
+from agent.tools.runner import OTHER_TOOL, Returned, ToolOutcome, run_tool
 from agent.tools.tool import CallActions, Tool, ToolContext
 
 MOST_ROUNDS: Final = 4
@@ -53,18 +56,19 @@ class _Asked:
 
 
 class SessionTools:
-    """The tools of one session. Those that change something run in `group`."""
+    """The tools of one session. Those that change something run in `group`. It goes on where its tool log ends."""
 
-    def __init__(
-        self, info: SessionInfo, sink: Sink, group: asyncio.TaskGroup, toolset: SessionToolSet, actions: CallActions
-    ) -> None:
-        self._info, self._sink, self._group = info, sink, group
-        self._toolset, self._actions = toolset, actions
-        self._memory = ToolMemory()
-        self._pending: PendingConfirmation | None = None
+    def __init__(self, parts: SessionDependencies, group: asyncio.TaskGroup, actions: CallActions) -> None:
+        self._info, self._sink, self._group = parts.info, parts.sink, group
+        self._toolset, self._actions = parts.tools, actions
+        self._log, self._logged = parts.ledger, len(parts.past.tools)
+        self._memory = ToolMemory(self._record, parts.past.tools)
+        self._limits = parts.tools.limits or ToolLimits(parts.info.subject)
+        self._limits.go_on(self._memory.used, self._memory.tries)
+        self._pending = self._asked_before()
         self._confirmed: PendingConfirmation | None = None
-        self._limits = toolset.limits or ToolLimits(info.subject)
-        self._done: Counter[str] = Counter()
+        self._answered: PendingConfirmation | None = None  # which question the caller answered in this turn
+        self._running: dict[Wish, asyncio.Task[Returned]] = {}
         self._lock = asyncio.Lock()  # what changes something runs one after the other
 
     @property
@@ -82,12 +86,19 @@ class SessionTools:
 
     def heard(self, reply: str) -> None:
         """So much of the last reply was heard."""
-        if self._pending is not None:
+        if self._pending is not None and not self._pending.heard:
             self._pending.was_heard(reply)
+            if self._pending.heard:
+                self._memory.heard()
+
+    def asked_again(self) -> None:
+        """The line was lost in a turn, and what the caller said in it is taken once more: so is a yes."""
+        self._pending = self._answered or self._pending
 
     def caller_said(self, text: str) -> None:
         """The caller has answered: a yes to a question that was heard lets its tool run, all else takes it back."""
         pending, self._pending = self._pending, None
+        self._answered = pending
         if pending is None:
             return
         if pending.heard and says_yes(text, pending.question):
@@ -101,6 +112,8 @@ class SessionTools:
         self._confirmed = None
         if outcome in ANSWERED:
             self._memory.told(turn)
+        if self._answered is not None and outcome is not TurnOutcome.ABANDONED:
+            self._memory.closed()
 
     async def run_confirmed(self, turn: int, timeline: Timeline) -> ToolRound | None:
         """Runs what the caller has just said yes to; None where that is nothing."""
@@ -127,24 +140,24 @@ class SessionTools:
 
     async def _run(self, uses: Sequence[ToolUse], turn: int, timeline: Timeline, bad: Counter[str]) -> _Asked:
         results: dict[str, ToolResult] = {}
-        reading: dict[str, asyncio.Task[ToolResult]] = {}
-        changing: list[tuple[ToolUse, Tool, Mapping[str, Any]]] = []
+        wanted: list[tuple[ToolUse, Tool, Mapping[str, Any]]] = []
         for use in uses:
             tool, arguments, refused = self._checked(use, bad)
             if tool is None or arguments is None:
                 results[use.id] = self._told(use, refused, turn, timeline, clock.now())
-            elif tool.rules.confirm is not None:
-                self._pending = PendingConfirmation(tool, arguments, tool.read_back(arguments))
-                self._tell(tool.name, Returned(ToolOutcome.UNCONFIRMED, ""), turn, timeline, clock.now())
-                return _Asked(question=self._pending.question)
+            elif tool.rules.confirm is not None and not self._was_confirmed((tool.name, _json(arguments))):
+                return self._ask(tool, arguments, turn, timeline)  # nothing else of this message runs either
             else:
-                if tool.rules.read_only:
-                    reading[use.id] = asyncio.create_task(self._call(tool, arguments, use, turn, timeline))
-                else:
-                    changing.append((use, tool, arguments))
+                wanted.append((use, tool, arguments))
+        reading = {
+            use.id: asyncio.create_task(self._reading(tool, arguments, use, turn, timeline))
+            for use, tool, arguments in wanted
+            if tool.rules.read_only
+        }
         try:
-            for use, tool, arguments in changing:
-                results[use.id] = await self._changing(tool, arguments, use, turn, timeline)
+            for use, tool, arguments in wanted:
+                if not tool.rules.read_only:
+                    results[use.id] = await self._changing(tool, arguments, use, turn, timeline)
             for identity, task in reading.items():
                 results[identity] = await task
         finally:
@@ -153,6 +166,16 @@ class SessionTools:
             if reading:
                 await asyncio.wait(reading.values())
         return _Asked(tuple(results[use.id] for use in uses))
+
+    def _was_confirmed(self, wish: Wish) -> bool:
+        """Whether the caller said yes to the same, and has not heard yet what came of it."""
+        return wish in self._running or self._memory.untold(wish) is not None
+
+    def _ask(self, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline) -> _Asked:
+        self._pending = PendingConfirmation(tool, arguments, tool.read_back(arguments))
+        self._memory.asked((tool.name, _json(arguments)))
+        self._tell(tool.name, Returned(ToolOutcome.UNCONFIRMED, ""), turn, timeline, clock.now())
+        return _Asked(question=self._pending.question)
 
     def _checked(self, use: ToolUse, bad: Counter[str]) -> tuple[Tool | None, dict[str, Any] | None, Returned]:
         tool = self._toolset.tools.get(use.name)
@@ -168,27 +191,58 @@ class SessionTools:
             return tool, None, Returned(ToolOutcome.LIMIT, "It was not run: it was used too often in this call.")
         return tool, arguments, Returned(ToolOutcome.OK, "")
 
+    async def _reading(
+        self, tool: Tool, arguments: Mapping[str, Any], use: ToolUse, turn: int, timeline: Timeline
+    ) -> ToolResult:
+        returned = await self._call(tool, arguments, turn, timeline)
+        return ToolResult(use.id, returned.content, returned.failed)
+
     async def _changing(
         self, tool: Tool, arguments: Mapping[str, Any], use: ToolUse, turn: int, timeline: Timeline
     ) -> ToolResult:
-        """Runs to its end in the session's group, also when the turn that wants it is cancelled meanwhile."""
+        """Runs to its end in the session's group, also when the turn that wants it is cancelled meanwhile.
 
-        async def alone() -> ToolResult:
-            async with self._lock:
-                return await self._call(tool, arguments, use, turn, timeline)
+        The same wish is the same call until the caller has heard what came of it.
+        """
+        wish = tool.name, _json(arguments)
+        running, known = self._running.get(wish), self._memory.untold(wish)
+        if running is None and known is not None and (known.ok or not tool.rules.may_repeat):
+            self._memory.given(wish)
+            return ToolResult(use.id, known.content, not known.ok)
+        if running is None:
+            running = self._running[wish] = self._group.create_task(self._alone(tool, arguments, turn, timeline))
+            running.add_done_callback(lambda _: self._running.pop(wish, None))
+        returned = await asyncio.shield(running)
+        self._memory.given(wish)
+        return ToolResult(use.id, returned.content, returned.failed)
 
-        return await asyncio.shield(self._group.create_task(alone()))
+    async def _alone(self, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline) -> Returned:
+        """What changes something runs one after the other, and only after it was written down that it begins."""
+        self._memory.began(turn, (tool.name, _json(arguments)))
+        async with self._lock:
+            await self._log.tools_committed()
+            return await self._call(tool, arguments, turn, timeline)
 
-    async def _call(
-        self, tool: Tool, arguments: Mapping[str, Any], use: ToolUse, turn: int, timeline: Timeline
-    ) -> ToolResult:
-        began, written = clock.now(), _json(arguments)
+    async def _call(self, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline) -> Returned:
+        began, written, changes = clock.now(), _json(arguments), not tool.rules.read_only
         kept = self._limits.begin(tool)
         if isinstance(kept, str):
-            return self._told(use, Returned(ToolOutcome.LIMIT, kept), turn, timeline, began)
+            returned = Returned(ToolOutcome.LIMIT, kept)
+        else:
+            returned = await self._run_with(kept, tool, arguments, turn, timeline)
+        result = RememberedResult(turn, tool.name, written, returned.content, not changes, not returned.failed)
+        self._memory.returned(result, changed=changes, tries=returned.tries)
+        self._tell(tool.name, returned, turn, timeline, began)
+        return returned
+
+    async def _run_with(
+        self, kept: Reserved, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline
+    ) -> Returned:
+        """Runs a tool with the money that is kept for it."""
+        began, written = clock.now(), _json(arguments)
         wish = f"{self._info.session_id}|{tool.name}|{written}"
         # The same wish again is another one only after it was fulfilled: a process that starts again repeats the key.
-        key = sha256(f"{wish}|{self._done[wish]}".encode()).hexdigest()[:32]
+        key = sha256(f"{wish}|{self._memory.fulfilled[tool.name, written]}".encode()).hexdigest()[:32]
         context = ToolContext(self._info.session_id, key, self._actions)
         try:
             returned = await run_tool(tool, arguments, context, self._toolset.breakers(tool.name))
@@ -197,11 +251,24 @@ class SessionTools:
             self._tell(tool.name, Returned(ToolOutcome.CANCELLED, "", 1), turn, timeline, began)
             raise
         self._limits.end(tool, kept, returned.tries)
-        if not returned.failed:
-            self._done[wish] += 1
-        changed = not tool.rules.read_only
-        self._memory.add(RememberedResult(turn, tool.name, written, returned.content, told=not changed))
-        return self._told(use, returned, turn, timeline, began)
+        return returned
+
+    def _asked_before(self) -> PendingConfirmation | None:
+        """The question that waited for its yes when another process had the session."""
+        name, written = self._memory.asked_for or ("", "")
+        tool = self._toolset.tools.get(name)
+        if tool is None or tool.rules.confirm is None:
+            return None
+        try:
+            arguments = tool.read(written)
+        except ArgumentError:  # the tool has changed meanwhile
+            return None
+        return PendingConfirmation(tool, arguments, tool.read_back(arguments), self._memory.question_heard)
+
+    def _record(self, event: Mapping[str, Any]) -> None:
+        info = self._info
+        self._log.record_tool(info.session_id, self._logged, msgspec.json.encode(event), info.generation)
+        self._logged += 1
 
     def _told(self, use: ToolUse, returned: Returned, turn: int, timeline: Timeline, began: float) -> ToolResult:
         name = use.name if use.name in self._toolset.tools else OTHER_TOOL

@@ -67,12 +67,11 @@ class Turns:
         if self._cut_off is not None:
             parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
         self._actions = SessionActions(self._send, parts.memory.keep)
-        self._tools = SessionTools(parts.info, parts.sink, group, parts.tools, self._actions)
+        self._tools = SessionTools(parts, group, self._actions)
         self.hung_up = asyncio.Event()
         """The agent has ended the call, and its goodbye was heard."""
         self.capped = asyncio.Event()
-        self.count = parts.past.turns
-        self.slow = parts.past.slow
+        self.count, self.slow = parts.past.turns, parts.past.slow
 
     def connected(self, client: ClientTransport, capabilities: Capabilities) -> None:
         """Replies go to this client from now on. What a lost connection had cut off is answered again."""
@@ -83,6 +82,7 @@ class Turns:
             self._step_down_pipeline = self._parts.step_down_pipeline(capabilities)
         if self._cut_off is not None:
             text, self._cut_off = self._cut_off, None
+            self._tools.asked_again()
             at = clock.now()
             self.begin(text, spoken=False, speech_ended=at, ready=at)
         elif self._greeting is not None:

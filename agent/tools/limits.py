@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -84,6 +85,11 @@ class ToolLimits:
     money: ToolMoney = field(default_factory=NoMoney)
     _used: Counter[str] = field(default_factory=Counter[str])
     _spent: Counter[str] = field(default_factory=Counter[str])
+
+    def go_on(self, used: Mapping[str, int], tries: Mapping[str, int]) -> None:
+        """What processes before have used in this session counts, at today's prices."""
+        self._used.update(used)
+        self._spent.update({name: self.money.price(name) * count for name, count in tries.items()})
 
     def used_up(self, tool: Tool) -> bool:
         """Whether the session has used a tool as often as it may."""

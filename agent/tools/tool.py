@@ -131,5 +131,7 @@ def _spoken(value: object) -> str:
 def as_content(result: object, most_tokens: int) -> str:
     """What a model is given of a result: text or JSON, cut at its budget (four characters a token)."""
     text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+    # neither a request nor a database takes halves of characters and NULs
+    text = text.encode("utf-8", "replace").decode().replace("\x00", "")
     most = most_tokens * CHARACTERS_A_TOKEN
     return text if len(text) <= most else text[: most - len(CUT)] + CUT

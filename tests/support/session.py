@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -228,6 +229,8 @@ class SessionHarness:
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
     history_down: bool = False
     generation: int = 1  # that of the latest owner
+    memory_log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    tool_log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     happened: list[Event] = field(default_factory=list[Event])
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -244,7 +247,15 @@ class SessionHarness:
     def all(self, kind: type[E]) -> list[E]:
         return [event for event in self.happened if isinstance(event, kind)]
 
-    def record_memory(self, session_id: str, seq: int, event: bytes, generation: int) -> None: ...
+    def record_memory(self, session_id: str, seq: int, event: bytes, generation: int) -> None:
+        self.memory_log.append(json.loads(event))
+
+    def record_tool(self, session_id: str, seq: int, event: bytes, generation: int) -> None:
+        assert seq == len(self.past.get(session_id, ResumedState()).tools) + len(self.tool_log)
+        self.tool_log.append(json.loads(event))
+
+    async def tools_committed(self) -> None:
+        await asyncio.sleep(0)
 
     async def turn_committed(self, session_id: str, turn: int) -> None:
         await asyncio.sleep(0.01)

@@ -33,6 +33,7 @@ def uses(*asked: tuple[str, dict[str, Any] | str]) -> TextDelta:
     return TextDelta("", uses=calls)
 
 
+CONFIRM = "So that is {room} for {guests}. Shall I book it?"
 Part = str | float | TextDelta | ErrorKind
 
 
@@ -67,17 +68,19 @@ class Desk:
 
     takes_s: float = 0.3
     fails: list[Exception] = field(default_factory=list[Exception])
+    answers: object = None
+    rules: ToolRules = field(default_factory=lambda: ToolRules(confirm=CONFIRM))
     booked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     asked: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
 
     def tools(self, **rules: Any) -> SessionToolSet:
-        async def free_rooms(day: str) -> list[str]:
+        async def free_rooms(day: str) -> object:
             """Rooms that are free on a day."""
             self.asked.append((day, clock.now()))
             await asyncio.sleep(self.takes_s)
             if self.fails:
                 raise self.fails.pop(0)
-            return [f"garden on {day}"]
+            return [f"garden on {day}"] if self.answers is None else self.answers
 
         async def book(call: ToolContext, room: str, guests: int = 2) -> dict[str, object]:
             """Books a room."""
@@ -85,10 +88,9 @@ class Desk:
             self.booked.append((room, call.idempotency_key))
             return {"reference": 4472, "room": room, "guests": guests}
 
-        confirm = "So that is {room} for {guests}. Shall I book it?"
         made = [
             tool_from(free_rooms, ToolRules(read_only=True, **rules)),
-            tool_from(book, ToolRules(confirm=confirm)),
+            tool_from(book, self.rules),
             tool_from(book, ToolRules(), name="book_now"),
             *(tool_from(one, ToolRules(read_only=one is take_note)) for one in BUILT_IN.values()),
         ]

@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 
 PACKAGES: Final = ("agent", "voice_sandbox", "voice_loadtest", "dashboards", "alerts", "tools")
 LONGEST: Final = 350
-TEST_FOLDERS: Final = {"unit", "e2e", "browser", "support"}
+TEST_FOLDERS: Final = {"unit", "e2e", "browser", "dialogues", "support"}
 
 
 def modules(*folders: str) -> Iterator[tuple[Path, ast.Module]]:

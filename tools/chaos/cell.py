@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from agent.policy.policies import DEFAULT_PATH
 from agent.providers.recorded import TEXTS
@@ -21,8 +21,11 @@ from agent.telemetry.events import (
     ListeningNoted,
     Overlapped,
     SessionEnded,
+    ToolFinished,
 )
+from tests.support.paths import ROOT
 from tests.support.stack import Stack, clip, running_stack, sample
+from tools.chaos.back_end import BACK_ENDS
 from tools.chaos.caller import CallerLine, on_the_line
 from tools.chaos.matrix import PLACES, Cell
 
@@ -32,6 +35,8 @@ HARD: Final = (
     "I would like to know in detail which of your rooms are free on Friday afternoon, what each of them has, "
     "and what it would cost us to book the largest one."
 )
+LOOKS_UP: Final = "is anything free on Friday?"
+DESK: Final = ROOT / "tools" / "chaos" / "desk"
 APOLOGIES: Final = frozenset(TEXTS.values())
 _PATIENCE_S: Final = 15.0
 _LISTEN_S: Final = {"first turn": 4.0, "idle": 4.0, "mid-reply": 9.0}  # to the answer, from its first sound on
@@ -43,6 +48,7 @@ class CellOutcome:
 
     calls: Counter[str] = field(default_factory=Counter[str])
     moves: Counter[str] = field(default_factory=Counter[str])
+    tools: Counter[str] = field(default_factory=Counter[str])  # calls of tools, by how they ended
     notes: Counter[str] = field(default_factory=Counter[str])  # sounds over replies, and what listening noted
     ended: str = ""
     usd: float = 0.0
@@ -73,6 +79,8 @@ class Witness:
                 self.of(info.session_id).notes[kind.value] += 1
             case ListeningNoted(info, noted):
                 self.of(info.session_id).notes[noted.value] += 1
+            case ToolFinished(session=info, call=tool):
+                self.of(info.session_id).tools[f"tool {tool.outcome}"] += 1
             case BreakerChanged():
                 self.breakers.append(event)
             case _:
@@ -127,9 +135,9 @@ def uncached_policies(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def chaos_house(folder: Path) -> AsyncGenerator[tuple[Stack, Witness]]:
+async def chaos_house(folder: Path, **settings: Any) -> AsyncGenerator[tuple[Stack, Witness]]:
     """A stack in which every cell meets its fault."""
-    async with running_stack(policies_file=uncached_policies(folder), stt_idle_s=3.0) as stack:
+    async with running_stack(policies_file=uncached_policies(folder), stt_idle_s=3.0, **settings) as stack:
         witness = Witness()
         stack.wiring.sinks.members.append(witness)
         yield stack, witness
@@ -137,7 +145,8 @@ async def chaos_house(folder: Path) -> AsyncGenerator[tuple[Stack, Witness]]:
 
 async def run_cells(group: list[Cell], folder: Path, started: asyncio.Barrier) -> list[CellRow]:
     """Runs cells that share place, fault and moment, side by side in a stack of their own, once all have started."""
-    async with chaos_house(folder) as (stack, witness):
+    agent = {"agents_dir": DESK, "agent": "chaos_desk"} if group[0].place == "tool" else {}
+    async with chaos_house(folder, **agent) as (stack, witness):
         await started.wait()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(_run(cell, stack, witness)) for cell in group]
@@ -162,12 +171,17 @@ async def _run(cell: Cell, stack: Stack, witness: Witness) -> tuple[str, CellRow
 
 
 async def _typed(cell: Cell, stack: Stack, line: CallerLine) -> None:
-    text = HARD if cell.place == "sonnet" else QUESTION
+    text = {"sonnet": HARD, "tool": LOOKS_UP}.get(cell.place, QUESTION)
+    BACK_ENDS[line.session] = stack.sandbox.url
     faults = stack.sandbox.world.faults
     if cell.moment == "idle":
         await line.type(SHORT)
         # both: the report of this turn must not pass for that of the next
         await line.until(lambda: line.has("audio.end") and line.has("turn.metrics"), _PATIENCE_S)
+        line.fresh()
+    if cell.moment == "mid-reply" and cell.place == "tool":  # it is asked for over a reply
+        await line.type(QUESTION)
+        await line.until(lambda: line.first_at is not None, _PATIENCE_S)
         line.fresh()
     rules = cell.rules(line.session)
     late = cell.moment == "mid-reply" and PLACES[cell.place].service == "tts" and rules[-1].after == 0
@@ -182,6 +196,7 @@ async def _typed(cell: Cell, stack: Stack, line: CallerLine) -> None:
     await line.until(lambda: line.first_at is not None, _PATIENCE_S)
     await line.until(lambda: line.has("turn.metrics"), _LISTEN_S[cell.moment])
     faults.clear(session=line.session)
+    BACK_ENDS.pop(line.session, None)
 
 
 async def _spoken(cell: Cell, stack: Stack, line: CallerLine, witness: Witness) -> None:
@@ -233,7 +248,7 @@ def _heard(line: CallerLine) -> str:
 
 def _settled(row: CellRow, seen: CellOutcome, missing: tuple[str, ...]) -> CellRow:
     counted = {name: count for name, count in seen.calls.items() if not name.endswith((" ok", " cancelled"))}
-    counted |= dict(seen.moves)
+    counted |= dict(seen.moves) | dict(seen.tools)
     names = {name.removesuffix(" ok") for name in seen.calls if name.endswith(" ok")} | {row.served} - {""}
     served = ", ".join(sorted(names))
     return CellRow(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Final, Literal
 
-from voice_sandbox.faults import LANGUAGE_FAULTS, VOICE_FAULTS, FaultKind, FaultRule
+from voice_sandbox.faults import BACK_END_FAULTS, LANGUAGE_FAULTS, VOICE_FAULTS, FaultKind, FaultRule
 
 Moment = Literal["first turn", "mid-reply", "idle"]
 Tier = Literal["free", "premium"]
@@ -24,7 +24,7 @@ STATUS: Final = frozenset(
 class Place:
     """A place of a chain: its sandbox provider and model, and the places before it, which have to be down."""
 
-    service: Literal["stt", "llm", "tts"]
+    service: Literal["stt", "llm", "tts", "tool"]
     provider: str
     model: str | None = None
     before: tuple[str, ...] = ()
@@ -37,6 +37,7 @@ PLACES: Final = {
     "haiku": Place("llm", "anthropic", "claude-haiku-5-5"),
     "elevenlabs": Place("tts", "elevenlabs"),
     "deepgram_tts": Place("tts", "deepgram_tts", before=("elevenlabs",)),
+    "tool": Place("tool", "back_end"),
 }
 
 
@@ -70,7 +71,7 @@ class Cell:
         place, kind = PLACES[self.place], self.trouble.kind
         # in the middle: after the first outputs; voices answer a status at once, so theirs bites the next clause, and a
         # recogniser of segments has one output only
-        at_once = self.place == "openai_stt" or (place.service != "llm" and kind in STATUS)
+        at_once = self.place == "openai_stt" or (place.service != "llm" and kind in STATUS) or place.service == "tool"
         streamed = self.moment == "mid-reply" and not at_once
         rule = FaultRule(
             provider=place.provider,
@@ -89,13 +90,15 @@ class Cell:
 def troubles(place: str) -> list[Trouble]:
     """Every fault that this place's protocol knows and that is counted; the others are cases of the field."""
     service = PLACES[place].service
-    others = VOICE_FAULTS | LANGUAGE_FAULTS | {FaultKind.QUIRK}  # a quirk is one by its variant
+    others = VOICE_FAULTS | LANGUAGE_FAULTS | BACK_END_FAULTS | {FaultKind.QUIRK}  # a quirk is one by its variant
     listed = [Trouble(kind) for kind in FaultKind if kind not in others]
     if service == "tts":
         listed.append(Trouble(FaultKind.EMPTY, "silence"))
         listed += [Trouble(FaultKind.HALF), Trouble(FaultKind.BABBLE), Trouble(FaultKind.WRONG_FORMAT, "unknown")]
     elif service == "llm" or place == "openai_stt":
         listed.append(Trouble(FaultKind.EMPTY, "whitespace"))
+    if service == "tool":
+        listed += [Trouble(FaultKind.LIES, variant) for variant in ("other_day", "wrong_type", "orders")]
     if service == "llm":
         listed += [Trouble(FaultKind.STOP, variant) for variant in ("refusal", "pause_turn")]
     return listed

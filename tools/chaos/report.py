@@ -22,11 +22,13 @@ that it can speak and listen itself. What this is part of is in [reliability.md]
 
 - **first turn**: the fault is there when the session begins. **idle**: it comes after a good turn, while nobody speaks.
   **mid-reply**: it comes after the first outputs of the reply; for a voice that answers with a status, at a later
-  clause; for recognisers, while a reply plays and the caller speaks over it.
+  clause; for recognisers, while a reply plays and the caller speaks over it; for a tool, it is asked for over a reply.
 - **answer**: from the end of what the caller said (typed, for models and voices) to the first audible sound of the
   reply to it. A client that is asked to listen itself does so at once, and its text is answered.
   **silence**: the longest silence inside the answer.
 - **counted**: provider calls that did not end well, and moves along a chain. **told**: the client got `degraded`.
+- **tool**: a tool that only reads, of a second at most, whose back end fails. What lies is believed: the caller hears
+  it as the back end said it, and nothing else happens.
 - The places before the one that is tested are refusing connections (Deepgram for `openai_stt`, ElevenLabs for
   `deepgram_tts`).
 

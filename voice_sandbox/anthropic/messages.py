@@ -20,7 +20,7 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from voice_sandbox.anthropic.prompt_cache import InputUsage, blocks_of, estimate_tokens
-from voice_sandbox.anthropic.tool_use import ToolUseBlock, blocks_for
+from voice_sandbox.anthropic.tool_use import AGAIN, ToolUseBlock, blocks_for
 from voice_sandbox.anthropic.validation import InvalidRequestError, Model, check_headers, parse, thinks
 from voice_sandbox.faults import FaultKind
 from voice_sandbox.http_response import (
@@ -147,7 +147,11 @@ def _reply(call: SimulatedCall, body: dict[str, Any], model: Model) -> _Reply:
         cache_write_tokens=usage.written_5m + usage.written_1h,
     )
     variant = call.fault.variant if call.fault is not None else ""
-    decided = dialogue.answer(body, drop_value=call.applies(FaultKind.EMPTY) and variant == "drop_value")
+    decided = dialogue.answer(
+        body,
+        drop_value=call.applies(FaultKind.EMPTY) and variant == "drop_value",
+        insists=call.applies(FaultKind.TOOL_USE) and variant == AGAIN,
+    )
     text, uses = decided.text, blocks_for(decided.wishes, variant if call.applies(FaultKind.TOOL_USE) else "")
     if call.applies(FaultKind.EMPTY) and variant != "drop_value":
         text, uses = "  \n " if variant == "whitespace" else "", ()

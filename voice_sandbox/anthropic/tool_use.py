@@ -17,6 +17,7 @@ _CHOICES: Final = ("auto", "any", "tool", "none")
 _PART: Final = 12  # characters of a delta of arguments, about
 BROKEN: Final = "broken_json"
 UNKNOWN: Final = "unknown_tool"
+AGAIN: Final = "again"
 BAD_ARGUMENTS: Final = "bad_arguments"
 
 

@@ -25,8 +25,10 @@ from voice_sandbox.receptionist.front_desk import (
     USUAL,
     ReceptionistReply,
     after_results,
+    booking_of,
     holds_results,
     tools_of,
+    unheard,
     wishes_for,
 )
 from voice_sandbox.receptionist.notes import caller_words, noted_values, text_of
@@ -51,10 +53,11 @@ def _locations() -> list[str]:
     return _script()["booking"]["locations"]
 
 
-def answer(body: dict[str, Any], *, drop_value: bool = False) -> ReceptionistReply:
+def answer(body: dict[str, Any], *, drop_value: bool = False, insists: bool = False) -> ReceptionistReply:
     """The reply to a validated Messages request, with the tools that it asks for.
 
-    `drop_value` makes notes leave out their last fact.
+    `drop_value` makes notes leave out their last fact. `insists`: it asks for a booking whose values it knows, whatever
+    was said and done since.
     """
     system = text_of(body.get("system"))
     last = text_of(body["messages"][-1]["content"])
@@ -76,11 +79,18 @@ def answer(body: dict[str, Any], *, drop_value: bool = False) -> ReceptionistRep
     )
     if holds_results(body["messages"][-1]):
         return after_results(body["messages"], slots, tools)
-    asks = booking is not None and booking.confirming
+    asks = booking is not None and booking.confirming and reply.endswith("Shall I book it?")
+    if insists and len(slots) == len(SLOTS) and "book_room" in tools:
+        return ReceptionistReply("", booking_of(slots))
     # a yes that has not booked anything: with a tool for it, only that tool does
     ready = len(slots) == len(SLOTS) and (asks or (waited and reply.startswith("Your room is booked")))
     decision = wishes_for(plain(words), slots, ready=ready, tools=tools, known=notes)
-    return ReceptionistReply(reply) if decision is None else decision
+    if decision is not None:
+        return decision
+    first = unheard(notes) if tools else ""
+    if first and reply == _script()["unknown"]["reply"]:
+        reply = ""
+    return ReceptionistReply(f"{first} {reply}".strip())
 
 
 @dataclass(slots=True)

@@ -24,6 +24,15 @@ _DAY: Final = re.compile(r"\b((?:mon|tues|wednes|thurs|fri|satur|sun)day|today|t
 _REFERENCE: Final = re.compile(r'"reference": (\d+)|\breference (?:is )?(\d{3,})\b')
 
 
+_UNHEARD: Final = re.compile(
+    r"^\[turn \d+\] (\w+)\((.*?)\) returned: (.*) \(the caller has not heard of it\b", re.MULTILINE
+)
+_RUNNING: Final = re.compile(r"^(\w+)\(.*\) is still running\b", re.MULTILINE)
+_NOT_KNOWN: Final = "It is not known whether it happened"
+STILL_RUNNING: Final = "I am still on it, one moment."
+NOBODY_KNOWS: Final = "I am sorry, I do not know whether that went through."
+
+
 USUAL: Final[dict[Slot, str]] = {"location": "Harbour Street", "duration": "an hour"}
 """What a booking is where the caller says nothing else: with tools the receptionist asks for the rest only."""
 
@@ -73,8 +82,38 @@ def wishes_for(
     if ready and "check_availability" in tools:
         return ReceptionistReply("", (("check_availability", _arguments(slots, "location", "day", "time", "people")),))
     if ready and "book_room" in tools:
-        return ReceptionistReply("", (("book_room", _arguments(slots, *slots)),))
+        return ReceptionistReply("", booking_of(slots))
     return None
+
+
+def booking_of(slots: Mapping[Slot, str]) -> tuple[Wish, ...]:
+    """The call that books these values."""
+    return (("book_room", _arguments(slots, *slots)),)
+
+
+def unheard(notes: str) -> str:
+    """What the notes say that the caller has to be told before anything else; empty where that is nothing."""
+    told = [_told(name, content) for name, _, content in _UNHEARD.findall(notes)]
+    if not told and _RUNNING.search(notes):
+        return STILL_RUNNING
+    return " ".join(dict.fromkeys(told))
+
+
+def _told(name: str, content: str) -> str:
+    if content.startswith(_NOT_KNOWN):
+        return NOBODY_KNOWS
+    made = _parsed(content)
+    if not made:
+        return SORRY
+    return _done(name, made)
+
+
+def _done(name: str, made: Mapping[str, Any]) -> str:
+    if name == "book_room":
+        return f"Your room is booked. The reference is {made.get('reference')}."
+    if name == "cancel_booking":
+        return f"The booking {made.get('cancelled')} is cancelled. Is there anything else?"
+    return "Thank you for calling. Goodbye." if name == "end_call" else "All right."
 
 
 def after_results(
@@ -88,6 +127,8 @@ def after_results(
         if part["type"] == "tool_result"
     ]
     if any(failed for _, _, failed in results):
+        if any(failed and content.startswith(_NOT_KNOWN) for _, content, failed in results):
+            return ReceptionistReply(NOBODY_KNOWS)
         reason = next(content for _, content, failed in results if failed)
         # what a back end says in its own words is told; anything else is not repeated to a caller
         return ReceptionistReply(
@@ -96,12 +137,7 @@ def after_results(
     name, content, _ = results[0]
     if name == "check_availability":
         return _availability([_parsed(content) for _, content, _ in results], slots, tools)
-    made = _parsed(content)
-    if name == "book_room":
-        return ReceptionistReply(f"Your room is booked. The reference is {made.get('reference')}.")
-    if name == "cancel_booking":
-        return ReceptionistReply(f"The booking {made.get('cancelled')} is cancelled. Is there anything else?")
-    return ReceptionistReply("Thank you for calling. Goodbye." if name == "end_call" else "All right.")
+    return ReceptionistReply(_done(name, _parsed(content)))
 
 
 def _availability(

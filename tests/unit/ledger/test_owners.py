@@ -290,6 +290,19 @@ async def test_what_was_not_answered_when_the_process_was_lost_is_answered_again
         assert past is not None and past.cut_off == cut_off
 
 
+async def test_whoever_takes_a_session_knows_what_its_tools_did(database_url: str) -> None:
+    who = session("call-0001")
+    async with replica(database_url) as old, replica(database_url) as new:
+        await old.begins(who)
+        old.ledger.record_tool("call-0001", 0, b'{"kind": "asked"}')
+        old.ledger.record_tool("call-0001", 1, b'{"kind": "heard"}')
+        await old.ledger.tools_committed()
+        assert (await new.takes("call-0001")).tools == ({"kind": "asked"}, {"kind": "heard"})
+        old.ledger.record_tool("call-0001", 2, b'{"kind": "closed"}')
+        assert await old.ledger.flush(20)
+        assert old.fenced("tool_events") == 1, "who has lost the session writes nothing any more"
+
+
 async def test_rows_of_a_release_that_knew_no_owners_are_stored_and_taken(database_url: str) -> None:
     who = session("call-0001")
     async with replica(database_url) as old, replica(database_url) as new:

@@ -19,11 +19,12 @@ async def test_forgetting_a_caller_leaves_the_money(database_url: str) -> None:
             stack.sinks.handle(SessionStarted(who))
             stack.sinks.handle(finished(who, said()))
             stack.ledger.record_memory(name, 0, b'{"said": "my secret"}')
+            stack.ledger.record_tool(name, 0, b'{"content": "my secret"}')
             stack.sinks.handle(TurnFinished(who, turn(1)))
         assert await stack.ledger.flush(timeout_s=20)
 
         counts = await forget(stack.ledger.engine, "ada")
-        assert counts == {"sessions": 2, "turns": 2, "fallbacks": 0, "memory_events": 2, "charges": 2}
+        assert counts == {"sessions": 2, "turns": 2, "fallbacks": 0, "memory_events": 2, "tool_events": 2, "charges": 2}
         stack.sinks.handle(TurnFinished(session("s3", subject="ada"), turn(2)))  # the call is still running
         stack.ledger.record_memory("s3", 1, b'{"said": "another secret"}')
         stack.sinks.handle(finished(session("s3", subject="ada"), said()))

@@ -139,7 +139,8 @@ def test_a_barge_in_does_not_undo_half_of_a_change_and_the_caller_is_told_next_t
             caller.type("book the garden room")
             await asyncio.sleep(1.0)
             await turn(caller, "wait")
-            assert "returned" not in model.prompts[1].memory
+            assert "returned:" not in model.prompts[1].memory
+            assert "is still running" in model.prompts[1].memory
             await asyncio.sleep(3.0)
             assert len(desk.booked) == 1
             await turn(caller, "what did you do?")

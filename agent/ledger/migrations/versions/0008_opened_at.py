@@ -1,6 +1,6 @@
 """When the owner that a session has opened it: of two sessions of one subject the one opened last is the live one.
 
-Revision: 0006, after 0005. The column may be empty, so that replicas of the release before go on writing.
+Revision: 0008, after 0006. The column may be empty, so that replicas of the release before go on writing.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from advanced_alchemy.types import DateTimeUTC
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0008"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

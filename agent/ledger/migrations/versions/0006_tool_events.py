@@ -1,0 +1,31 @@
+"""What the tools of a session did, so that whoever goes on with it knows.
+
+Revision: 0006, after 0005. Replicas of the release before leave the table alone.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from advanced_alchemy.types import DateTimeUTC
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "tool_events",
+        sa.Column("session_id", sa.String(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("at", DateTimeUTC(), nullable=False),
+        sa.Column("event", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("session_id", "seq", name=op.f("pk_tool_events")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("tool_events")

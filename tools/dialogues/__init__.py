@@ -1,0 +1,1 @@
+"""Plays the calls of tests/dialogues/corpus.toml on the whole stack, and measures turns with tools."""
