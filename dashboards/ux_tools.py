@@ -85,7 +85,7 @@ def _files() -> Panel:
         "Problems in the files of agents",
         "While it is not 0, a change is not in force: new sessions get all files as they were before."
         " `voice-agent agent check` names file and line.",
-        "",
+        "No process says which files it has: Prometheus scrapes no agent.",
         12,
         5,
     )

@@ -27,7 +27,7 @@ from tools.attack.privileged import PRIVILEGED
 from tools.attack.repeats import REPEATS
 from tools.attack.shapes import SHAPES
 from tools.docs.markdown import wrapped
-from voice_loadtest.stack.processes import LocalOptions, local_stack
+from voice_loadtest.stack.processes import LocalOptions, alerts_installed, local_stack
 
 Attack = Callable[[Attacker], Awaitable[AttackResult]]
 ATTACKS: Final[tuple[Attack, ...]] = (*FLOODS, *PRIVILEGED, *ABUSE, *FORGERIES, *SHAPES, *REPEATS)
@@ -86,7 +86,8 @@ async def play(names: list[str], folder: Path, *, whole: bool) -> bool:
     """
     settings = {"UNLIMITED_ADDRESSES": "", "OPERATOR_TOKEN": OPERATOR, "LOG_LEVEL": "info"}
     rows: list[AttackRow] = []
-    async with local_stack(LocalOptions(folder, profile="instant", settings=settings)) as house:
+    paged = alerts_installed()  # with an Alertmanager, whose watchdog says that a wrong token is not its own
+    async with local_stack(LocalOptions(folder, profile="instant", alerts=paged, settings=settings)) as house:
         service = next(process for name, process in house.processes if name == "service")
         target = Target(house.url, house.ops_url, OPERATOR, house.sandbox_url, str(folder), service.pid)
         pager, began, number = Pager(house.prometheus_url), time.monotonic(), 0

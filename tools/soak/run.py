@@ -58,11 +58,12 @@ class Soak:
             for name, one in self.trends.items()
             if not one.flat
         ]
-        for name in ("descriptors", "tasks"):
-            if self.after[name] > self.before[name] + (
-                self.calls if name == "descriptors" else 0
-            ):  # kept for the next call
-                found.append(f"{name}: {self.before[name]:g} before the calls, {self.after[name]:g} after them")
+        kept = {"descriptors": self.calls, "tasks": 0}  # for the next call
+        found += [
+            f"{name}: {self.before[name]:g} before the calls, {self.after[name]:g} after them"
+            for name, most in kept.items()
+            if self.after[name] > self.before[name] + most
+        ]
         if set(self.ended) - {"1000"}:
             found.append(f"calls ended otherwise: {dict(self.ended)}")
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 from typing import Final
 
@@ -33,7 +34,7 @@ class Trend:
         if len(times_s) != len(values) or len(values) < 2 * BLOCKS:
             raise ValueError(f"{len(values)} samples: a trend takes {2 * BLOCKS}")
         edges = [round(number * len(values) / BLOCKS) for number in range(BLOCKS + 1)]
-        pieces = [slice(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+        pieces = [slice(first, last) for first, last in pairwise(edges)]
         xs = [fmean(times_s[piece]) / 3600 for piece in pieces]
         ys = [fmean(values[piece]) for piece in pieces]
         x, y = fmean(xs), fmean(ys)

@@ -91,6 +91,15 @@ class LocalStack:
             await asyncio.sleep(0.5)
 
 
+def alerts_installed() -> bool:
+    """Whether a stack with `alerts` can be started here."""
+    return shutil.which("prometheus") is not None and _alertmanager() is not None
+
+
+def _alertmanager() -> str | None:
+    return next(filter(None, map(shutil.which, ALERTMANAGERS)), None)
+
+
 @asynccontextmanager
 async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
     """Starts everything, waits until it answers, and stops it at the end. Raises StackError with one line.
@@ -99,7 +108,7 @@ async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
     Alertmanager keep are in `options.folder`.
     """
     prometheus = shutil.which("prometheus")
-    alertmanager = next(filter(None, map(shutil.which, ALERTMANAGERS)), None) if options.alerts else None
+    alertmanager = _alertmanager() if options.alerts else None
     if options.alerts and (prometheus is None or alertmanager is None):
         raise StackError(
             "Prometheus and Alertmanager are needed: Debian has them as prometheus and prometheus-alertmanager"

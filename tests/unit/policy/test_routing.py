@@ -134,6 +134,7 @@ def test_a_wrong_file_is_refused_with_one_line(tmp_path: Path, content: bytes | 
         load_terms(file)
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("unit", ["a", "rate ", "+", "rate rate limi ", "é", "\n", "error_"])
 def test_the_time_grows_with_the_text_and_no_faster(unit: str) -> None:
     """Ten times the text takes about ten times as long; a search that backtracks would take a hundred times."""

@@ -75,7 +75,7 @@ def test_arguments_are_path_and_query_and_the_secret_is_a_header() -> None:
         server.answer = lambda _: Answer(body={"free": ["garden"]})
         made = tool(server, egress, auth={"secret": "ROOMS"}, output=OUTPUT)
         returned = await used(made, place="a/b ?ü", day="Friday & Monday")
-        assert returned == Returned(ToolOutcome.OK, '{"free": ["garden"]}')
+        assert returned == Returned(ToolOutcome.OK, '{"free": ["garden"]}', 1)
         (asked,) = server.asked
         assert asked.target == "/v1/a%2Fb%20%3F%C3%BC/free?guests=1&day=Friday+%26+Monday"
         assert asked.headers["authorization"] == f"Bearer {SECRET}"

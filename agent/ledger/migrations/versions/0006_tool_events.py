@@ -1,6 +1,7 @@
-"""What the tools of a session did, so that whoever goes on with it knows.
+"""What the tools of a session did, so that whoever goes on with it knows, and when its owner opened it.
 
-Revision: 0006, after 0005. Replicas of the release before leave the table alone.
+Of two sessions of one subject the one that was opened last is the live one. Revision: 0006, after 0005. Replicas of
+the release before leave the table alone, and the column empty.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("sessions", sa.Column("opened_at", DateTimeUTC(), nullable=True))
     op.create_table(
         "tool_events",
         sa.Column("session_id", sa.String(), nullable=False),
@@ -29,3 +31,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("tool_events")
+    op.drop_column("sessions", "opened_at")
