@@ -86,7 +86,7 @@ async def expired_token(by: Attacker) -> int:
 
 async def unsigned_token(by: Attacker) -> int:
     claims = {"scope": "voice-session", "sub": "eve", "sid": "x", "tier": "premium", "exp": _in(600)}
-    return await _code(by, jwt.encode(claims, None, "none"))
+    return await _code(by, jwt.encode(claims, "", "none"))
 
 
 async def too_large_text(by: Attacker) -> int:

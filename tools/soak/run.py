@@ -16,7 +16,7 @@ from typing import Final
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.paths import CLIPS
+from tests.support.paths import CLIPS, ROOT
 from tools.bench.processes import free_port, start, wait_for
 from tools.soak.trend import Trend
 from voice_loadtest.audio import load_wav
@@ -98,7 +98,8 @@ async def _service() -> AsyncGenerator[tuple[str, str]]:
         service = None
         try:
             await asyncio.to_thread(wait_for, f"{sandbox_url}/control/state")
-            service = start(["serve"], cores, **{f"VOICE_AGENT_{name}": value for name, value in settings.items()})
+            environment = {f"VOICE_AGENT_{name}": value for name, value in settings.items()}
+            service = start(["serve"], cores, ROOT, **environment)
             await asyncio.to_thread(wait_for, f"{url}/health/ready")
             yield url, operators
         finally:

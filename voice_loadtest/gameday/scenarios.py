@@ -17,6 +17,7 @@ ROLL_BACK: Final = "VoiceAgentRollBackExperience"
 ROLL_BACK_COST: Final = "VoiceAgentRollBackCost"
 SESSION_COST: Final = "VoiceAgentSessionCost"
 REFUSED: Final = "VoiceAgentCallersRefused"
+FREE_REFUSED: Final = "VoiceAgentFreeCallersRefused"
 
 SUSPECTED: Final = "VoiceAgentPolicySuspected"
 BUDGET_LOW: Final = "VoiceAgentErrorBudgetLow"
@@ -122,6 +123,7 @@ SCENARIOS: Final = (
         " served in time: no rollback.",
         Injection("16 more callers, and there are 20 places", more_callers=16),
         fires=(REFUSED,),
+        may_fire=(FREE_REFUSED,),
         settings={"MAX_SESSIONS": "20"},
     ),
     Scenario(
@@ -159,7 +161,7 @@ SCENARIOS: Final = (
         " alert of its own, and holds the rollback by name.",
         Injection("the service's process stands still for 1.2 s of every 3", stall_s=1.2),
         fires=(LOOP_LATE,),
-        may_fire=(*_SLOW, NO_REPLY, REFUSED, FALLBACKS, FALLBACK_OUT, OUTAGE),
+        may_fire=(*_SLOW, NO_REPLY, REFUSED, FREE_REFUSED, FALLBACKS, FALLBACK_OUT, OUTAGE),
         held="event_loop_late",
     ),
     Scenario(

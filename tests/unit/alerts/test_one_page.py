@@ -46,6 +46,10 @@ def test_a_rollback_silences_the_burn_that_led_to_it() -> None:
     assert "VoiceAgentLatencyFastBurn" in inhibited_by("VoiceAgentRollBackExperience")
 
 
+def test_callers_who_find_no_place_are_one_message() -> None:
+    assert "VoiceAgentFreeCallersRefused" in inhibited_by("VoiceAgentCallersRefused")
+
+
 def test_nothing_silences_itself_or_the_proof_that_alerts_arrive() -> None:
     for group in all_alerts(RuleContext(load_budgets())).values():
         for alert in group:

@@ -10,7 +10,7 @@ from agent.billing.prices import Charge, load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Tier
 from agent.core.calls import Unit
-from agent.telemetry.events import CallFinished, Cause, SessionStarted
+from agent.telemetry.events import Cause, Paid, SessionStarted
 from agent.telemetry.exposition import Metrics
 from tests.support.factories import BUDGETS, NOON, call, ended, finished, heard, said, session, thought
 from tools.bench.bench_meter import measure
@@ -24,7 +24,7 @@ class Recorder:
     def __init__(self) -> None:
         self.charges: list[Charge] = []
 
-    def record_charges(self, event: CallFinished, charges: Sequence[Charge], at: datetime) -> None:
+    def record_charges(self, event: Paid, charges: Sequence[Charge], at: datetime) -> None:
         assert at == NOON
         self.charges += charges
 
