@@ -26,6 +26,7 @@ def platform(setting: RuleContext) -> Iterator[Alert]:
     yield _ledger_failing(setting)
     yield _late(setting)
     yield _queue_drops(setting)
+    yield _work_breaks(setting)
     yield _process_down()
     yield _vanished(setting)
     yield _absent()
@@ -118,6 +119,30 @@ def _queue_drops(setting: RuleContext) -> Alert:
             "A few items of one client's outbox.",
         ),
         ("queue",),
+        keep_firing_minutes=10,
+    )
+
+
+def _work_breaks(setting: RuleContext) -> Alert:
+    return Alert(
+        "VoiceAgentBackgroundWorkFails",
+        grown(catalog.BACKGROUND_FAILURES, setting.span(30), ("work",)),
+        "ticket",
+        '{{ $value | printf "%.0f" }} times in 30 minutes {{ $labels.work }} broke off and was begun again',
+        "A fault of ours in what goes on beside calls. Calls go on; what it does is late by up to a minute each time.",
+        PanelLink("ux", 93, "Work beside calls that broke off"),
+        Runbook(
+            "What goes on beside calls is not done, or late.",
+            (
+                "`work beside calls failed` in the log, and in Sentry, has the error: report it with its traceback.",
+                "`providers`: connections, breakers' probes, openings. What does the provider answer to a list of"
+                " models? A proxy's page is no list.",
+                "`ceilings`, `owners`, `withdrawals`: does the database answer? `agents`: which file was changed?",
+            ),
+            ("docker compose logs --tail 200 agent", "voice-agent check"),
+            "Once, in a deploy.",
+        ),
+        ("work",),
         keep_firing_minutes=10,
     )
 

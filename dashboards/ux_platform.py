@@ -25,7 +25,7 @@ def providers() -> BoardRow:
 def process() -> BoardRow:
     """Is it the service itself?"""
     resources = (_lag(), _cpu(), _memory(), _descriptors())
-    doors = (_refused(), _connections(), _turned_away(), _too_fast(), _skew(), _lost_rows())
+    doors = (_refused(), _connections(), _turned_away(), _too_fast(), _skew(), _lost_rows(), _broken_work())
     panels = (*resources, *doors)
     return BoardRow("Is it the service itself? (all tiers and policies)", panels)
 
@@ -293,3 +293,17 @@ def _too_fast() -> Panel:
     )
     dropped = total(catalog.INPUT_DROPPED, WINDOW, ("kind",))
     return graph(panel, PanelStyle("none", 0, stacked=True), Query(dropped, "{{kind}}"))
+
+
+def _broken_work() -> Panel:
+    panel = PanelSpec(
+        93,
+        "Work beside calls that broke off",
+        "Faults of ours in what goes on beside calls: providers' connections and probes, ceilings, owners, agents. It"
+        " is begun again by itself; the log has the error.",
+        "Nothing has broken off since the processes started.",
+        24,
+        5,
+    )
+    broken = total(catalog.BACKGROUND_FAILURES, WINDOW, ("work",))
+    return graph(panel, PanelStyle("none", 0), Query(broken, "{{work}}"))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -18,7 +17,7 @@ from agent.auth.tokens import TokenBook
 from agent.ledger.leases import SqlLeases
 from agent.ledger.owners import Crashed, LiveSessions
 from agent.ledger.withdrawals import WithdrawalWatch
-from agent.providers.factory import ProviderFactory
+from agent.server.alongside import alongside
 from agent.server.application import application
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
 from agent.server.tool_wiring import serving_tools
@@ -28,26 +27,6 @@ from agent.telemetry import catalog
 from agent.telemetry.events import SessionOutcome
 from agent.telemetry.export import exporting
 from agent.transport.voice_agent_v1.route import VoiceRoute, voice
-
-
-@asynccontextmanager
-async def _probing(providers: ProviderFactory) -> AsyncGenerator[None]:
-    """Providers do what they do beside calls while the block runs."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(providers.run())
-        yield
-        task.cancel()
-
-
-@asynccontextmanager
-async def _alongside(name: str, work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Does something that has no end while the block runs."""
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -76,12 +55,13 @@ def create_app(settings: Settings) -> Litestar:
     @asynccontextmanager
     async def life(_app: Litestar) -> AsyncGenerator[None]:
         outside = exporting(settings, wiring.metrics, wiring.budgets, wiring.sinks)
-        operating, probing = wiring.operations.running(), _probing(wiring.providers)
-        sharing = _alongside("ceilings", wiring.ceilings.run(SqlLeases(wiring.ledger)))
+        metrics, operating = wiring.metrics, wiring.operations.running()
+        probing = alongside("providers", wiring.providers.run, metrics)
+        sharing = alongside("ceilings", lambda: wiring.ceilings.run(SqlLeases(wiring.ledger)), metrics)
         withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where, lambda: wiring.registry.count)
-        ending = _alongside("withdrawals", withdrawals.follow())
-        owning = _alongside("owners", wiring.owners.follow(_live(wiring)))
-        agents = _alongside("agents", wiring.agents.follow())
+        ending = alongside("withdrawals", withdrawals.follow, metrics)
+        owning = alongside("owners", lambda: wiring.owners.follow(_live(wiring)), metrics)
+        agents = alongside("agents", wiring.agents.follow, metrics)
         serving = serving_tools(wiring.outside)
         watching, running = gate.watched(), wiring.registry.running()
         around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing)

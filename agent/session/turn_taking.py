@@ -34,7 +34,7 @@ from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
 from agent.turn.dictation import goes_on
 from agent.turn.playback import Playback
 from agent.turn.repeat import asks_again
-from agent.turn.turn import Turn, play_recording, run_turn
+from agent.turn.turn import Turn, excuse, play_recording, run_turn
 
 log = structlog.get_logger()
 
@@ -45,8 +45,7 @@ class Turns:
     """The turns of one session. Its methods are called on the event loop and never wait; turns run in `group`."""
 
     def __init__(self, parts: SessionDependencies, group: asyncio.TaskGroup) -> None:
-        self._parts = parts
-        self._group = group
+        self._parts, self._group = parts, group
         self._client: ClientTransport | None = None
         self._capabilities = Capabilities()
         self._pipeline = parts.pipeline(self._capabilities)
@@ -245,16 +244,12 @@ class Turns:
         try:
             if before is not None and not before.done():
                 await asyncio.wait({before})
-            outcome = reply.cancelled_as or await self._answer(reply)
+            outcome = reply.cancelled_as or await self._answered(reply)
         except asyncio.CancelledError:
             if reply.cancelled_as is None:  # not barge-in: the whole session is being torn down
                 self._reports.record(self._finished(reply, TurnOutcome.ABANDONED), reply.playback.gap_s)
                 raise
             outcome = reply.cancelled_as
-        except Exception:
-            log.exception("turn failed", session_id=self._parts.info.session_id, turn=reply.turn)
-            outcome = TurnOutcome.FAILED if reply.timeline.spoken else TurnOutcome.TYPED_FAILED
-            reply.complete()
         self._overlaps.drop()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
         reply.over_at = clock.now()
@@ -269,6 +264,14 @@ class Turns:
         if self._parts.log_transcripts:
             log.info("transcript", caller=reply.text, agent=reply.playback.heard(clock.now()))
         self._reports.finished(record)
+
+    async def _answered(self, reply: Reply) -> TurnOutcome:
+        try:
+            return await self._answer(reply)
+        except Exception:
+            log.exception("turn failed", session_id=self._parts.info.session_id, turn=reply.turn)
+            await excuse(reply, reply.playback, self._parts.apologies)
+            return TurnOutcome.FAILED if reply.timeline.spoken else TurnOutcome.TYPED_FAILED
 
     async def _answer(self, reply: Reply) -> TurnOutcome:
         parts, memory, timeline = self._parts, self._parts.memory, reply.timeline

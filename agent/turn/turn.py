@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -200,6 +200,18 @@ async def play_recording(turn: Turn, recording: Recording) -> None:
     await _play(turn, recording)
     turn.caller.complete()
     await turn.playback.finished()
+
+
+async def excuse(caller: ReplyListener, playback: Playback, apologies: Apologies) -> None:
+    """Says that there is no answer where something of ours broke, whatever it was; nothing where a reply has begun."""
+    with suppress(Exception):  # what broke may break this, too
+        if not playback.answered:
+            recording = apologies.next_for(ProviderError("agent", ErrorKind.REFUSED))
+            caller.clause(Clause(0, recording.text, recording.text))
+            for start in range(0, len(recording.pcm), CLIP_FRAME):
+                await caller.audio(recording.pcm[start : start + CLIP_FRAME])
+    caller.complete()
+    await playback.finished()
 
 
 async def _play(turn: Turn, recording: Recording) -> None:

@@ -257,6 +257,12 @@ CASES = (
         "5 items were dropped from the full queue listen in 10 minutes",
     ),
     Case(
+        "VoiceAgentBackgroundWorkFails",
+        (('voice_agent_background_failures_total{work="providers"}', "0x20 2x40"),),
+        "19m", "25m", {"work": "providers"},
+        "2 times in 30 minutes providers broke off and was begun again",
+    ),
+    Case(
         "VoiceAgentProcessDown",
         (('up{instance="a:8000",job="voice-agent"}', "1x5 0x40"),),
         "6m", "12m", {"instance": "a:8000", "job": "voice-agent"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -86,7 +87,7 @@ class Claude:
         delta that says so. Usage that the provider did not report is estimated at four characters a token, and marked.
         """
         with ProviderCall("llm", self.provider, self.model, recorder, _classify) as call:
-            tokens, tools = _TokenCount(call, prompt), ToolUseReader()
+            tokens, tools = _TokenCount(call, prompt), ToolUseReader(bool(prompt.tools) and prompt.may_use_tools)
             request: Any = self._request(prompt)
             async with await self._client.messages.create(
                 **request, stream=True, extra_headers=session_headers(session)
@@ -149,13 +150,8 @@ class Claude:
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
-        import httpx2
-        from anthropic import AnthropicError
-
-        try:
+        with suppress(Exception):  # the first call finds out what is wrong, and says so
             await self._client.models.list(limit=1)
-        except (AnthropicError, httpx2.HTTPError):
-            return  # the first call finds out what is wrong, and says so
 
     async def clock_ahead_s(self) -> float | None:
         """By how many seconds our clock is ahead of the vendor's; None where it does not say."""
@@ -168,8 +164,10 @@ class Claude:
             headers = error.response.headers
         except (APIConnectionError, httpx2.HTTPError):
             return None
-        theirs = headers.get("date")
-        return None if theirs is None else time.time() - parsedate_to_datetime(theirs).timestamp()
+        try:
+            return time.time() - parsedate_to_datetime(headers.get("date") or "").timestamp()
+        except (ValueError, TypeError, OverflowError):
+            return None
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -253,10 +251,16 @@ _INPUT_FIELDS: Final = (
 )
 
 
+_MOST_TOKENS: Final = 10_000_000
+"""Of one call: several times the largest context there is."""
+
+
 def _tokens(usage: object, name: str) -> int | None:
-    """A count of a usage object; None where there is none. The SDK builds its objects without checking them."""
+    """A count of a usage object; None where there is none, or one that cannot be: the SDK checks nothing."""
     value: object = getattr(usage, name, None)
-    return value if isinstance(value, int) else None
+    if isinstance(value, int) and 0 <= value <= _MOST_TOKENS:
+        return value
+    return None
 
 
 def _stop_reason(name: str | None) -> StopReason | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,12 @@ MOST_USES: Final = 16
 """Calls of one message that are taken; what a model asks for beyond that is not run."""
 MOST_ARGUMENTS: Final = 16_000
 """Characters of the arguments of one call; a longer one is broken, and fails its check."""
+
+
+NO_NAME: Final = "no_name"
+"""The name of a call that has none which could be sent back."""
+_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,256}")
+_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def tool_declarations(tools: Iterable[ToolSpec]) -> list[dict[str, Any]]:
@@ -54,9 +61,13 @@ def _input(arguments: str) -> Any:
 
 
 class ToolUseReader:
-    """Collects the calls that one stream asks for; its JSON comes in pieces of any length."""
+    """Collects the calls that one stream asks for; its JSON comes in pieces of any length.
 
-    def __init__(self) -> None:
+    Where none was `offered`, what a stream asks for is no output: there is nobody to run it.
+    """
+
+    def __init__(self, offered: bool = True) -> None:
+        self._offered = offered
         self.uses: list[ToolUse] = []
         self.thoughts: list[dict[str, Any]] = []
         self._open: dict[int, tuple[str, str, list[str]]] = {}
@@ -64,7 +75,9 @@ class ToolUseReader:
     def writes(self, event: RawMessageStreamEvent) -> bool:
         """Takes an event; whether it is a part of a call."""
         if event.type == "content_block_start" and event.content_block.type == "tool_use":
-            self._open[event.index] = (event.content_block.id, event.content_block.name, [])
+            if not self._offered:
+                return False
+            self._open[event.index] = (*self._named(event.content_block), [])
             return True
         if event.type == "content_block_start" and event.content_block.type == "thinking":
             self.thoughts.append({"type": "thinking", "thinking": "", "signature": ""})
@@ -74,6 +87,14 @@ class ToolUseReader:
             identity, name, parts = self._open.pop(event.index)
             self.uses.append(ToolUse(identity, name, "".join(parts)[:MOST_ARGUMENTS]))
         return False
+
+    def _named(self, block: object) -> tuple[str, str]:
+        """Id and name of a call. Both are sent back: one that is missing, doubled or no name would be refused there."""
+        identity, name = getattr(block, "id", None), getattr(block, "name", None)
+        used = {use.id for use in self.uses} | {known for known, _, _ in self._open.values()}
+        if not isinstance(identity, str) or not _ID.fullmatch(identity) or identity in used:
+            identity = f"toolu_without_id_{len(used)}"
+        return identity, name if isinstance(name, str) and _NAME.fullmatch(name) else NO_NAME
 
     def _delta(self, index: int, delta: Any) -> bool:
         if delta.type == "input_json_delta" and index in self._open:

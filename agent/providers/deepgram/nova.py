@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from agent.core.audio import SAMPLE_RATE
-from agent.core.calls import CallRecorder, ErrorKind, ProviderError
+from agent.core.calls import CallRecorder, ErrorKind
 from agent.providers.base import SttEvent, SttEventKind, Word
 from agent.providers.call import ProviderCall
 from agent.providers.deepgram.stream import (
@@ -79,11 +79,9 @@ class DeepgramNova:
 
     async def warm(self) -> None:
         """Connects once, which sends no audio and costs nothing. Never fails."""
-        try:
+        with suppress(Exception):  # the first session finds out what is wrong, and says so
             async with self.open("warm-up", UnrecordedCalls()):
                 return
-        except ProviderError:
-            return  # the first session finds out what is wrong, and says so
 
     async def close(self) -> None:
         """Nothing is kept open between streams."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -140,17 +140,12 @@ class ElevenLabs:
         """What is left of the plan's characters; None where the API does not say. Raises ProviderError."""
         with ProviderCall("tts", self.provider, self.model, NO_RECORDER, _classify):
             plan = await self._client.user.subscription.get(request_options={"max_retries": 0})
-        return Quota(float(plan.character_limit - plan.character_count), "characters")
+            return Quota(float(plan.character_limit - plan.character_count), "characters")
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
-        import httpx
-        from elevenlabs.core import ApiError
-
-        try:
+        with suppress(Exception):  # the first call finds out what is wrong, and says so
             await self._client.models.list(request_options={"max_retries": 0})
-        except (ApiError, httpx.HTTPError, ValueError):
-            return  # the first call finds out what is wrong, and says so
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from agent.core.audio import duration_s
 from agent.core.calls import CallOutcome, ErrorKind, Service
 from agent.session.commands import PlaybackState, ReportPlayback
 from agent.session.events import (
@@ -299,5 +300,43 @@ def test_what_a_session_costs_is_shown_where_it_may_be(shown: bool) -> None:
             if shown:
                 assert costs[0].usd == pytest.approx(sum(costs[0].by_service.values()))
             caller.hang_up()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("spoken", [True, False])
+def test_whatever_breaks_in_a_turn_the_caller_hears_that_there_is_no_answer(spoken: bool) -> None:
+    broken = ScriptedModel([[AttributeError("CURRENCY_FORMS")], ["Of course. "]])
+
+    async def scenario() -> None:
+        async with running(SessionHarness(llm=broken)) as harness:
+            caller = await harness.call()
+            if spoken:
+                await ask(harness, caller)
+            else:
+                caller.type("which rooms")
+            await caller.get(TurnMeasured)
+            assert [clause.text for clause in caller.all(ClauseStarted)] == ["I am sorry."]
+            assert duration_s(len(caller.audio)) == pytest.approx(1.0, abs=0.1)
+            caller.type("and now")
+            await caller.get(TurnMeasured, 2)
+            caller.hang_up()
+        failed = TurnOutcome.FAILED if spoken else TurnOutcome.TYPED_FAILED
+        assert outcomes(harness) == [failed, TurnOutcome.TYPED]
+
+    run_virtual(scenario())
+
+
+def test_what_breaks_after_the_reply_has_begun_adds_nothing_to_it() -> None:
+    broken = ScriptedModel([["We have two rooms. ", 1.0, ValueError("later")]])
+
+    async def scenario() -> None:
+        async with running(SessionHarness(llm=broken)) as harness:
+            caller = await harness.call()
+            await ask(harness, caller)
+            await caller.get(TurnMeasured)
+            assert [clause.text for clause in caller.all(ClauseStarted)] == ["We have two rooms."]
+            caller.hang_up()
+        assert outcomes(harness) == [TurnOutcome.FAILED]
 
     run_virtual(scenario())
