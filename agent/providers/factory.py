@@ -21,6 +21,7 @@ from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
 from agent.providers.call import NO_RECORDER, Quota
 from agent.providers.deepgram.build import USUAL_KNOBS, RecogniserKnobs, build_recogniser
+from agent.providers.fallback.beside import ModelBeside
 from agent.providers.fallback.breaker import Breaker, Breakers, OnChange, Probe
 from agent.providers.fallback.breaker_rules import BreakerRules
 from agent.providers.fallback.chain import ChainDeadlines, ChainStep
@@ -167,6 +168,11 @@ class ProviderFactory:
             self._recognisers[model, knobs] = built = build_recogniser(self._settings, model, knobs)
             self._open.append(built)
         return self._recognisers[model, knobs]
+
+    def model_beside(self, name: str) -> LanguageModel:
+        """The model for what no caller waits for: it is left alone while its breaker keeps callers away."""
+        model = self.model(name)
+        return ModelBeside(model, self._breaker(model, probe_model(model), self._llm.first_s))
 
     def model(self, name: str) -> LanguageModel:
         """Claude, by the name that routing uses: `haiku` or `sonnet`."""

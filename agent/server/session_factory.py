@@ -117,7 +117,7 @@ class SessionFactory:
             stt=GuardedSpeechToText(self._recogniser(policy, tier, client, patience), purse, self.prices),
             pipeline=partial(self._pipeline, policy, info, purse, routing),
             step_down_pipeline=partial(self._pipeline, cheaper, info, purse, routing),
-            note_taker=GuardedLanguageModel(self.providers.model("haiku"), purse, self.prices),
+            note_taker=GuardedLanguageModel(self.providers.model_beside("haiku"), purse, self.prices),
             memory=Memory(
                 self._remembered(session_id, past.events),
                 session_id,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
+
+import pytest
 
 from agent.core import clock
 from agent.core.calls import CallRecorder, ErrorKind, Misconfiguration, Problem, ProviderError
+from agent.providers.base import Prompt
+from agent.providers.fallback.beside import ModelBeside
 from agent.providers.fallback.breaker import BreakerChange, Breakers, BreakerState, Probe
 from tests.support.providers import RecordingRecorder
+from tests.support.scripted_llm_tts import scripted
 from tests.support.virtual_time import run_virtual
 
 FAULT = Misconfiguration(Problem.VOICE, "A voice was not found.")
@@ -89,5 +94,25 @@ def test_input_that_is_refused_from_all_sides_is_not_the_callers() -> None:
             breaker.failed(ErrorKind.BAD_REQUEST, caller=caller)
         assert breaker.fault is not None
         assert (breaker.state, breaker.fault.problem) == (BreakerState.OPEN, Problem.OTHER)
+
+    run_virtual(scenario())
+
+
+def test_what_nobody_waits_for_is_not_asked_of_a_model_that_callers_are_kept_from() -> None:
+    async def scenario() -> None:
+        haiku, asked = scripted("haiku", ["Noted."]), list[float]()
+        breaker = Breakers(RecordingRecorder(), lambda change: None).of("haiku", "m", probe=_refusing(asked))
+        beside = ModelBeside(haiku, breaker)
+
+        async def note() -> str:
+            async with aclosing(beside.reply("s", Prompt("", "", ()), RecordingRecorder())) as reply:
+                return "".join([said.text async for said in reply])
+
+        assert await note() == "Noted."
+        breaker.failed(ErrorKind.MISCONFIGURED, None, FAULT)
+        with pytest.raises(ProviderError):
+            await note()
+        assert len(haiku.prompts) == 1
+        assert asked == []
 
     run_virtual(scenario())
