@@ -54,12 +54,12 @@ $(EDGE): deploy/edge/package-lock.json
 	else echo "npm is not here: the tests of the edge are skipped"; fi
 
 test: $(STAMP) check $(EDGE) ## Run all checks and tests
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos and not deploy and not gameday" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not timing and not chaos and not deploy and not gameday and not soak" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
 	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no real time
-	@$(BIN)/python -m pytest -q -m "not slow and not chaos and not deploy and not gameday" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not slow and not chaos and not deploy and not gameday and not soak" $(ARGS)
 
 coverage: $(STAMP) ## Measure branch coverage of sessions and turns by their unit tests alone
 	@$(BIN)/coverage run -m pytest -q tests/unit/session tests/unit/turn tests/unit/transport $(ARGS)
@@ -96,6 +96,12 @@ rolling: $(STAMP) ## Replace processes under 200 calls: replicas, and workers of
 
 kills: $(STAMP) ## Kill a process of two 100 times under 30 calls (needs PostgreSQL)
 	@KILLS=100 KILL_CALLS=30 $(BIN)/python -m pytest -q -s tests/e2e/test_owners.py -k kill_9 $(ARGS)
+
+soak: $(STAMP) ## Two hours of calls: slope of memory with its error, descriptors, tasks (ARGS=--help)
+	@$(BIN)/python -m tools.soak $(ARGS)
+
+soak-test: $(STAMP) ## Ten minutes of it, as a test
+	@$(BIN)/python -m pytest -q -s -m soak $(ARGS)
 
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 	@$(BIN)/python -m tools.chaos.outage $(ARGS)

@@ -36,6 +36,7 @@ class LoopLag:
     async def watched(self) -> AsyncGenerator[None]:
         """Keeps `seconds` and `event_loop_lag_seconds` while the block runs."""
         loop, began = asyncio.get_running_loop(), clock.now()
+        self._metrics.follow(catalog.TASKS, ask=lambda: len(asyncio.all_tasks(loop)))
         self._next(loop, began)
         try:
             yield

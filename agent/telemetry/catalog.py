@@ -290,6 +290,7 @@ POLICY_PROVIDER = _gauge(
 
 # The process
 LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")
+TASKS = _gauge("tasks", "Tasks of the event loop: some for the process, and some for each open session.")
 QUEUE_DROPS = _counter("queue_drops_total", "Items dropped because a bounded queue was full.", "queue")
 CONNECTIONS = _gauge("connections", "Open TCP connections of the public listener, from the accept on.")
 CONNECTIONS_REFUSED = _counter(

@@ -176,7 +176,7 @@ class Returning:
         self._finished.clear()
         async with asyncio.timeout(120):
             await self._finished.wait()
-        assert self.faults == []
+        assert self.faults == [], self.faults
 
     async def talk(self, done: asyncio.Event) -> None:
         """Talks until `done`, and hangs up."""

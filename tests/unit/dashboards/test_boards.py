@@ -31,6 +31,7 @@ LATENCY = {"latency", "stage", "lag", "air", "barge", "skew"}
 
 # What the service counts and no board shows, and why.
 NOT_ON_A_BOARD = {
+    catalog.TASKS: "for the soak: what calls leave behind shows there",
     catalog.CALLERS_REFUSED: "for alerts, where one who tries again and again is one; each try is on the board",
     catalog.TOOL_ROUNDS: "for questions about what further requests of a turn cost",
     catalog.TTS_CHARACTERS: "for reconciling with invoices; the cost board shows its dollars",

@@ -1,0 +1,51 @@
+"""Whether a figure grows is judged by its slope and the slope's own error."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tools.soak.run import Soak
+from tools.soak.trend import Trend
+
+TIMES = [5.0 * number for number in range(480)]
+
+
+def _wandering(seed: int, growth_h: float) -> list[float]:
+    """Noise that hangs together for a minute, as calls do, and growth below it."""
+    dice, level, values = random.Random(seed), 0.0, list[float]()
+    for at in TIMES:
+        level = 0.9 * level + dice.gauss(0.0, 0.5)
+        values.append(250.0 + level + growth_h * at / 3600)
+    return values
+
+
+def test_a_straight_line_is_found_without_error() -> None:
+    line = Trend.of(TIMES, [100 + 3 * at / 3600 for at in TIMES])
+    assert line.slope_h == pytest.approx(3.0) and line.error_h == pytest.approx(0.0, abs=1e-6)
+    assert not line.flat
+    assert Trend.of(TIMES, [100.0] * len(TIMES)).flat
+    assert Trend.of(TIMES, [100 - at for at in TIMES]).flat, "what gets smaller is no fault"
+
+
+def test_noise_that_hangs_together_is_seldom_called_growth_and_a_leak_is() -> None:
+    assert sum(not Trend.of(TIMES, _wandering(seed, 0.0)).flat for seed in range(200)) <= 16
+    assert all(not Trend.of(TIMES, _wandering(seed, 20.0)).flat for seed in range(50))
+
+
+def test_too_few_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="23 samples"):
+        Trend.of(TIMES[:23], TIMES[:23])
+
+
+def test_what_calls_leave_behind_is_a_fault_and_so_is_an_end_of_another_kind() -> None:
+    flat = {"memory_mb": Trend(250.0, 0.1, 0.2), "tasks": Trend(80.0, 0.0, 1.0), "descriptors": Trend(40.0, 0.0, 1.0)}
+    idle = {"memory_mb": 240.0, "tasks": 16.0, "descriptors": 30.0}
+    soak = Soak(10, 8, flat, idle, idle | {"memory_mb": 260.0, "descriptors": 38.0})
+    soak.ended["1000"] = 40
+    assert soak.faults == [], "connections to providers are kept for the next call"
+    soak.after = idle | {"tasks": 17.0, "descriptors": 39.0}
+    soak.ended["1011"] = 1
+    assert [fault.split(":")[0] for fault in soak.faults] == ["descriptors", "tasks", "calls ended otherwise"]
+    assert "| tasks | 80.0 | +0.00 ± 1.00 | 16.0 | 17.0 |" in soak.text()
