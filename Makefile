@@ -102,8 +102,14 @@ attack: $(STAMP) ## Attack a service of its own as a stranger would, and write t
 rolling: $(STAMP) ## Replace processes under 200 calls: replicas, and workers of one (needs PostgreSQL and HAProxy)
 	@ROLLING_CALLS=200 $(BIN)/python -m pytest -q -s -m deploy $(ARGS)
 
+failover: $(STAMP) ## Take the database away for 30 seconds under 20 calls (needs PostgreSQL)
+	@FAILOVER_S=30 FAILOVER_CALLS=20 $(BIN)/python -m pytest -q -s tests/e2e/test_failover.py $(ARGS)
+
 kills: $(STAMP) ## Kill a process of two 100 times under 30 calls (needs PostgreSQL)
 	@KILLS=100 KILL_CALLS=30 $(BIN)/python -m pytest -q -s tests/e2e/test_owners.py -k kill_9 $(ARGS)
+
+sizing: $(STAMP) ## Processes for so many calls, with room for a lost one; writes docs/scale.md
+	@$(BIN)/python -m tools.sizing
 
 soak: $(STAMP) ## Two hours of calls: slope of memory with its error, descriptors, tasks (ARGS=--help)
 	@$(BIN)/python -m tools.soak $(ARGS)

@@ -18,7 +18,7 @@ from agent.ledger.writer import lock_for_writing
 from agent.telemetry.events import SessionOutcome
 
 WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database
-TAKE_S: Final = 5.0  # who comes back does: a suspended owner may hold the row for 3 s
+TAKE_S: Final = 9.0  # who comes back does: a suspended owner may hold the row for 3 s, and many may come at once
 FINAL: Final = frozenset({SessionOutcome.COMPLETED, SessionOutcome.COST_CAP, SessionOutcome.TOO_LONG})
 """How a session ends for good: its resume token opens nothing any more."""
 
@@ -35,7 +35,7 @@ class SessionHistory:
         """What a session was so far; None for one that the ledger has never seen.
 
         `take_over` makes this process its owner, unless it is over for good. Raises SQLAlchemyError, OSError, and
-        TimeoutError after a second, or five: a query that hangs is cancelled, and how long the driver takes for that is
+        TimeoutError after a second, or nine: a query that hangs is cancelled, and how long the driver takes for that is
         nobody's business.
         """
         if not self._ledger.reachable:

@@ -13,6 +13,7 @@ from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.ledger.ledger import Ledger
 from agent.ledger.sink import LedgerSink
+from agent.ledger.tables import turns
 from agent.telemetry.events import Sinks
 from agent.telemetry.exposition import Metrics
 from tests.support.factories import BUDGETS, NOON
@@ -38,6 +39,14 @@ class LedgerSetup:
         async with self.ledger.engine.connect() as connection:
             found = await connection.execute(select(table).order_by(*table.primary_key.columns))
             return [dict(row) for row in found.mappings()]
+
+    async def turns_of_sessions(self) -> dict[str, list[int]]:
+        """Session → the numbers of its stored turns, in order."""
+        found: dict[str, list[int]] = {}
+        for row in await self.rows(turns):
+            found.setdefault(row["session_id"], []).append(row["turn"])
+        await self.ledger.engine.dispose()
+        return found
 
     async def count(self, table: Any) -> int:
         async with self.ledger.engine.connect() as connection:

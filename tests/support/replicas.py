@@ -70,6 +70,11 @@ class Replica:
         assert self.process is not None
         return await self.process.wait()
 
+    async def stop(self) -> None:
+        """Drains and ends."""
+        self.signal(signal.SIGTERM)
+        await self.ended()
+
     async def sample(self, name: str) -> str:
         async with httpx.AsyncClient() as client:
             text = (await client.get(f"http://127.0.0.1:{self.ops_port}/metrics")).text

@@ -23,10 +23,9 @@ class Trend:
     error_h: float
     """Half of the slope's 95 % interval."""
 
-    @property
-    def flat(self) -> bool:
-        """Whether no growth is seen: falling is no fault."""
-        return self.slope_h <= self.error_h
+    def grows(self, allowed_h: float = 0.0) -> bool:
+        """Whether it surely grows by more than `allowed_h` an hour: falling is no fault."""
+        return self.slope_h - self.error_h > allowed_h
 
     @staticmethod
     def of(times_s: Sequence[float], values: Sequence[float]) -> Trend:

@@ -24,14 +24,14 @@ def _wandering(seed: int, growth_h: float) -> list[float]:
 def test_a_straight_line_is_found_without_error() -> None:
     line = Trend.of(TIMES, [100 + 3 * at / 3600 for at in TIMES])
     assert line.slope_h == pytest.approx(3.0) and line.error_h == pytest.approx(0.0, abs=1e-6)
-    assert not line.flat
-    assert Trend.of(TIMES, [100.0] * len(TIMES)).flat
-    assert Trend.of(TIMES, [100 - at for at in TIMES]).flat, "what gets smaller is no fault"
+    assert line.grows() and line.grows(2.9) and not line.grows(3.1)
+    assert not Trend.of(TIMES, [100.0] * len(TIMES)).grows()
+    assert not Trend.of(TIMES, [100 - at for at in TIMES]).grows(), "what gets smaller is no fault"
 
 
 def test_noise_that_hangs_together_is_seldom_called_growth_and_a_leak_is() -> None:
-    assert sum(not Trend.of(TIMES, _wandering(seed, 0.0)).flat for seed in range(200)) <= 16
-    assert all(not Trend.of(TIMES, _wandering(seed, 20.0)).flat for seed in range(50))
+    assert sum(Trend.of(TIMES, _wandering(seed, 0.0)).grows() for seed in range(200)) <= 16
+    assert all(Trend.of(TIMES, _wandering(seed, 20.0)).grows() for seed in range(50))
 
 
 def test_too_few_samples_are_refused() -> None:
@@ -49,3 +49,15 @@ def test_what_calls_leave_behind_is_a_fault_and_so_is_an_end_of_another_kind() -
     soak.ended["1011"] = 1
     assert [fault.split(":")[0] for fault in soak.faults] == ["descriptors", "tasks", "calls ended otherwise"]
     assert "| tasks | 80.0 | +0.00 ± 1.00 | 16.0 | 17.0 |" in soak.text()
+
+
+def test_pools_may_fill_in_ten_minutes_but_not_in_two_hours_and_a_session_that_stays_is_seen() -> None:
+    filling = {"memory_mb": Trend(250.0, 26.0, 10.0), "tasks": Trend(80.0, 0.0, 1.0), "descriptors": Trend(40.0, 3, 1)}
+    idle = {"memory_mb": 240.0, "tasks": 16.0, "descriptors": 30.0}
+    for minutes, calls, faults in ((10.0, 170, 0), (120.0, 2_000, 2)):
+        soak = Soak(minutes, 8, filling, idle, idle)
+        soak.ended["1000"] = calls
+        assert len(soak.faults) == faults
+    leak = Soak(10.0, 8, filling | {"memory_mb": Trend(250.0, 0.25 * 170 * 6, 60.0)}, idle, idle)
+    leak.ended["1000"] = 170
+    assert [fault.split(" ")[0] for fault in leak.faults] == ["memory_mb"]
