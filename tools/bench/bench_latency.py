@@ -108,6 +108,7 @@ async def play(stack: Stack, measured: Measured, callers: int, number: int) -> N
 
 async def spent(stack: Stack) -> tuple[float, float]:
     """Dollars of all calls so far, and those of them that were paid in vain to be sooner."""
+    await stack.wiring.ledger.migrated.wait()
     await stack.wiring.ledger.flush(timeout_s=10)
     vain = charges.c.cause.in_(("speculation", "hedge"))
     async with stack.wiring.ledger.engine.connect() as connection:
