@@ -100,6 +100,9 @@ kills: $(STAMP) ## Kill a process of two 100 times under 30 calls (needs Postgre
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 	@$(BIN)/python -m tools.chaos.outage $(ARGS)
 
+pauses: $(STAMP) ## What the knobs of speed do to callers who pause, and write docs/latency.md (1 minute)
+	@$(BIN)/python -m tools.bench.pauses --write $(ARGS)
+
 races: $(STAMP) ## 10,000 turns in which everything happens at once, in random order (3 minutes)
 	@RACES=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/session/test_races.py $(ARGS)
 

@@ -70,7 +70,7 @@ class SceneGroup:
 
 STABLE: Final = "early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }"
 NOVA: Final = "early_replies = { stable_ms = 60, waste_percent = 100 }"
-VOICE: Final = "early_voice = { confidence_percent = 40, waste_percent = 100 }"
+VOICE: Final = "early_voice = { confidence_percent = 30, waste_percent = 100 }"
 WORDS: Final = "first_words = {}"
 EVERY: Final = f"{STABLE}\n{VOICE}\n{WORDS}\n{HEDGED}"
 
@@ -84,7 +84,7 @@ GROUPS: Final = (
             LatencyScene("early, 50 %", "early_replies = { threshold_percent = 50, waste_percent = 100 }"),
             LatencyScene("early, 30 %", EARLY),
             LatencyScene("and words that stand for 60 ms", STABLE),
-            LatencyScene("and early voice, 40 %", f"{STABLE}\n{VOICE}"),
+            LatencyScene("and early voice, 30 %", f"{STABLE}\n{VOICE}"),
             LatencyScene("first words alone", WORDS),
             LatencyScene("every knob", EVERY),
         ),
@@ -137,7 +137,7 @@ GROUPS: Final = (
             LatencyScene("off", outside=True),
             LatencyScene("early, 30 %", EARLY, outside=True),
             LatencyScene("and words that stand for 60 ms", STABLE, outside=True),
-            LatencyScene("and early voice, 40 %", f"{STABLE}\n{VOICE}", outside=True),
+            LatencyScene("and early voice, 30 %", f"{STABLE}\n{VOICE}", outside=True),
             LatencyScene("first words alone", WORDS, outside=True),
             LatencyScene("hedging alone", HEDGED, outside=True),
             LatencyScene("every knob", EVERY, outside=True),
