@@ -41,9 +41,11 @@ BEGIN, END = "<!-- early replies -->", "<!-- end of early replies -->"
 GUESSES: Final = ("taken", "resumed", "changed", "failed", "dropped")
 MADE: Final = ("won", "lost", "failed", "cancelled")
 HEAD: Final = (
-    "| {} | turns | caller waits, ms p50 / p95 / p99 | stt / llm / tts, ms p50 | llm, ms p99 | guesses taken |"
-    " voices taken | second calls won | too early / talked over | a call | of it in vain |\n"
-    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    "| | turns | caller waits, ms p50 / p95 / p99 | stt / llm / tts, ms p50 | llm, ms p99 |\n|---|--:|--:|--:|--:|\n"
+)
+PRICE: Final = (
+    "| | guesses taken | voices taken | second calls won | too early / talked over | a call | in vain |\n"
+    "|---|--:|--:|--:|--:|--:|--:|\n"
 )
 VOICES: Final = ("taken", "changed", "dropped", "failed")
 COUNTED: Final = (("early_replies", GUESSES), ("early_voices", VOICES), ("hedges", MADE))
@@ -69,10 +71,16 @@ class Measured:
         p50, p95, p99 = nearest_rank(self.waited or [0.0], 0.5, 0.95, 0.99)
         stages = [f"{nearest_rank(self.stages.get(name) or [0.0], 0.5)[0]:.0f}" for name in ("stt", "llm", "tts")]
         worst = nearest_rank(self.stages.get("llm") or [0.0], 0.99)[0]
-        turns = len(self.waited) + self.unanswered
         return (
             f"| {self.scene.name} | {len(self.waited)} | {p50:.0f} / {p95:.0f} / {p99:.0f} | {' / '.join(stages)} |"
-            f" {worst:.0f} | {self._of('early_replies', ('taken',), GUESSES)} |"
+            f" {worst:.0f} |"
+        )
+
+    def price(self) -> str:
+        """A line of the table of what that cost."""
+        turns = len(self.waited) + self.unanswered
+        return (
+            f"| {self.scene.name} | {self._of('early_replies', ('taken',), GUESSES)} |"
             f" {self._of('early_voices', ('taken',), VOICES)} | {self._of('hedges', ('won',), MADE)} |"
             f" {self.too_early} / {self.talked_over} of {turns} | ${self.usd / max(1, self.calls):.5f} |"
             f" {self.wasted_usd / self.usd if self.usd else 0.0:.1%} |"
@@ -164,11 +172,12 @@ async def measure(group: SceneGroup, callers: int, deadline: float) -> list[Meas
 
 def tables(results: list[tuple[SceneGroup, list[Measured]]]) -> str:
     """The tables and where they were measured."""
-    parts = [
-        f"{HEAD.format(group.title)}\n" + "\n".join(one.row() for one in measured if one.waited)
-        for group, measured in results
-        if any(one.waited for one in measured)
-    ]
+    parts: list[str] = []
+    for group, measured in results:
+        if shown := [one for one in measured if one.waited]:
+            parts.append(f"**{group.title}**")
+            parts.append(HEAD + "\n".join(one.row() for one in shown))
+            parts.append(PRICE + "\n".join(one.price() for one in shown))
     unanswered = sum(one.unanswered for _, measured in results for one in measured)
     parts.append(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; sandbox, network"

@@ -31,8 +31,8 @@ KNOBS: Final = (
     Knobs("Nova, 60 ms, and first words", nova=True, stable_s=0.06, first_words=True),
 )
 HEAD: Final = (
-    "| knobs | turns | cut off too early | talked over | caller waits, ms p50 / p95 | guesses taken |"
-    " calls of the model a turn | voices in vain |\n|---|--:|--:|--:|--:|--:|--:|--:|"
+    "| knobs | turns | cut off | talked over | waits, ms p50 / p95 | guesses taken |"
+    " models asked a turn | voices in vain |\n|---|--:|--:|--:|--:|--:|--:|--:|"
 )
 
 
