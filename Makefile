@@ -84,7 +84,7 @@ bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machi
 bench-cpu: $(STAMP) ## Measure processor time of a frame, a turn and an idle call (ARGS=--help)
 	@$(BIN)/python -m tools.bench.bench_cpu $(ARGS)
 
-bench-latency: $(STAMP) ## What early replies and second calls win and cost, and write docs/latency.md (8 minutes)
+bench-latency: $(STAMP) ## What the knobs of speed win and cost, and write docs/latency.md (9 minutes)
 	@$(BIN)/python -m tools.bench.bench_latency --write $(ARGS)
 
 chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md (ARGS=--help)
@@ -119,6 +119,9 @@ soak-test: $(STAMP) ## Ten minutes of it, as a test
 
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 	@$(BIN)/python -m tools.chaos.outage $(ARGS)
+
+pauses: $(STAMP) ## What the knobs of speed do to callers who pause, and write docs/latency.md (1 minute)
+	@$(BIN)/python -m tools.bench.pauses --write $(ARGS)
 
 races: $(STAMP) ## 10,000 turns in which everything happens at once, in random order (3 minutes)
 	@RACES=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/session/test_races.py $(ARGS)

@@ -1,9 +1,9 @@
 """Is the caller probably done? A judge over a transcript that is not final yet, for replies that are begun early.
 
-It says yes when three things come together:
+It says yes when these come together:
 
     the words have stood unchanged for `stable_s`, or the recogniser says that it will not change them
-    no voice has been heard for `stable_s`
+    no voice has been heard for `stable_s`, nor, where words have times, after the last of them
     they look complete: no number, spelling or sentence is left in the middle
 
 Words are looked at, not their meaning, and the answer takes microseconds. A recogniser puts a full stop after whatever
@@ -55,6 +55,10 @@ def looks_complete(text: str) -> bool:
     return last not in _NEEDS_MORE or (asks and last in _MAY_END_A_QUESTION)
 
 
+_UNHEARD_S: Final = 0.3
+"""So much voice after the last word is a word that has not come yet; less is how a detector lingers."""
+
+
 class LikelyEnds:
     """Tells when one caller is probably done: when the recogniser says so, and by the judge where there is `stable_s`.
 
@@ -69,11 +73,16 @@ class LikelyEnds:
     ) -> None:
         self._stable_s, self._last_voiced_at, self._put = stable_s, last_voiced_at, put
         self._text, self._changed_at, self._settled = "", 0.0, False
+        self._heard_until: float | None = None
         self._told: str | None = None  # the words that the turn has probably ended with
         self._timer: asyncio.TimerHandle | None = None
 
-    def heard(self, heard: SttEvent, text: str) -> None:
-        """The recogniser says something of a turn that is not over, whose words are `text`."""
+    def heard(self, heard: SttEvent, text: str, until: float | None = None) -> None:
+        """The recogniser says something of a turn that is not over, whose words are `text`.
+
+        `until` is when the end of the last one arrived (loop time), where it has a time.
+        """
+        self._heard_until = until
         if heard.kind is SttEventKind.RESUMED:
             self._told = None
             self._put(TurnResumed())
@@ -109,8 +118,13 @@ class LikelyEnds:
         due = (since if self._settled else max(since, self._changed_at)) + (self._stable_s or 0.0)
         if clock.now() < due - 1e-6:
             self._timer = asyncio.get_running_loop().call_at(due, self._look)
-        elif looks_complete(self._text):
+        elif not self._lacks(quiet_since) and looks_complete(self._text):
             self._likely(self._text, None)
+
+    def _lacks(self, voiced_at: float | None) -> bool:
+        """Whether a voice was heard for which there are no words yet."""
+        until = self._heard_until
+        return until is not None and voiced_at is not None and voiced_at - until > _UNHEARD_S
 
     def _likely(self, text: str, confidence: float | None) -> None:
         self.close()

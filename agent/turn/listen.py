@@ -261,7 +261,8 @@ class CallerListener:
             text = f"{self._held.text} {text}"
         if heard.kind is not SttEventKind.ENDED:
             self._put(Words(text, self._sure))
-            self._likely.heard(heard, text)
+            end = heard.end_s
+            self._likely.heard(heard, text, None if end is None else self._stream_clock.arrival(end))
             return
         ready = clock.now()
         self._end(EndOfTurn(text, min(self._speech_ended(heard, ready), ready), ready))

@@ -44,6 +44,7 @@ from agent.session.transport import Capabilities
 from agent.telemetry.events import Event, SessionInfo, Sinks
 from agent.telemetry.exposition import Metrics
 from agent.tools.runner import NO_TOOLS, SessionToolSet
+from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 from agent.turn.turn import Filler, Recording
 from tests.support.direct_transport import DirectTransport
 from tests.support.factories import BUDGETS
@@ -220,6 +221,7 @@ class SessionHarness:
     likely_after_s: float | None = None
     early_governor: WasteGovernor | None = None
     early_voice: EarlyVoiceChoice | None = None
+    first_words: FirstWords = USUAL_FIRST_WORDS
     filler: Filler | None = None
     goodbye: Recording | None = None
     tools: SessionToolSet = NO_TOOLS
@@ -275,7 +277,9 @@ class SessionHarness:
             info=SessionInfo(session_id, claims.subject, claims.tier, "haiku_first", 1, generation=past.generation),
             past=past,
             stt=self.stt,
-            pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.model or self.llm}, self.voice or self.tts),
+            pipeline=lambda _client: Pipeline(
+                FixedRoute(), {"haiku": self.model or self.llm}, self.voice or self.tts, self.first_words
+            ),
             step_down_pipeline=lambda _client: Pipeline(FixedRoute(), {"haiku": self.llm}, self.cheap_tts),
             note_taker=ScriptedModel(),
             memory=Memory(Conversation.restore(past.events), session_id, self),

@@ -3,8 +3,8 @@ docs/latency.md.
 
 The scenes of a group play the same calls, each against a service and a sandbox of its own that stay for the whole
 group, one after the other, round after round, so that a machine that grows slower is slower for all of them. Times are
-the caller's own: its last voiced sample to the first audible one of the reply. What is under way when `--minutes` have
-passed is finished, and nothing more is begun.
+the caller's own: its last voiced sample to the first audible one of the reply. Each scene plays one round; of
+`--minutes` each group has its share, and begins no further round when that is over.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from typing import Final
 
 from sqlalchemy import func, select
 
-from agent.ledger.tables import sessions
+from agent.ledger.tables import charges, sessions
 from tests.support.paths import ROOT
 from tests.support.stack import Stack, running_stack, sample
-from tools.bench.latency_scenes import GROUPS, LatencyScene, SceneGroup, policies, said
+from tools.bench.latency_scenes import GROUPS, OUTSIDE, LatencyScene, SceneGroup, policies, said
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.quantiles import nearest_rank
 from voice_loadtest.run import run_load
@@ -41,9 +41,14 @@ BEGIN, END = "<!-- early replies -->", "<!-- end of early replies -->"
 GUESSES: Final = ("taken", "resumed", "changed", "failed", "dropped")
 MADE: Final = ("won", "lost", "failed", "cancelled")
 HEAD: Final = (
-    "| {} | turns | caller waits, ms p50 / p95 / p99 | stt / llm / tts, ms p50 | llm, ms p99 | guesses taken |"
-    " second calls won | too early | a call |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    "| | turns | caller waits, ms p50 / p95 / p99 | stt / llm / tts, ms p50 | llm, ms p99 |\n|---|--:|--:|--:|--:|\n"
 )
+PRICE: Final = (
+    "| | guesses taken | voices taken | second calls won | too early / talked over | a call | in vain |\n"
+    "|---|--:|--:|--:|--:|--:|--:|\n"
+)
+VOICES: Final = ("taken", "changed", "dropped", "failed")
+COUNTED: Final = (("early_replies", GUESSES), ("early_voices", VOICES), ("hedges", MADE))
 
 
 @dataclass
@@ -56,6 +61,8 @@ class Measured:
     counted: Counter[str] = field(default_factory=Counter[str])
     calls: int = 0
     usd: float = 0.0
+    wasted_usd: float = 0.0
+    talked_over: int = 0
     unanswered: int = 0
     too_early: int = 0
 
@@ -64,11 +71,19 @@ class Measured:
         p50, p95, p99 = nearest_rank(self.waited or [0.0], 0.5, 0.95, 0.99)
         stages = [f"{nearest_rank(self.stages.get(name) or [0.0], 0.5)[0]:.0f}" for name in ("stt", "llm", "tts")]
         worst = nearest_rank(self.stages.get("llm") or [0.0], 0.99)[0]
-        turns = len(self.waited) + self.unanswered
         return (
             f"| {self.scene.name} | {len(self.waited)} | {p50:.0f} / {p95:.0f} / {p99:.0f} | {' / '.join(stages)} |"
-            f" {worst:.0f} | {self._of('early_replies', ('taken',), GUESSES)} | {self._of('hedges', ('won',), MADE)} |"
-            f" {self.too_early} of {turns} | ${self.usd / max(1, self.calls):.5f} |"
+            f" {worst:.0f} |"
+        )
+
+    def price(self) -> str:
+        """A line of the table of what that cost."""
+        turns = len(self.waited) + self.unanswered
+        return (
+            f"| {self.scene.name} | {self._of('early_replies', ('taken',), GUESSES)} |"
+            f" {self._of('early_voices', ('taken',), VOICES)} | {self._of('hedges', ('won',), MADE)} |"
+            f" {self.too_early} / {self.talked_over} of {turns} | ${self.usd / max(1, self.calls):.5f} |"
+            f" {self.wasted_usd / self.usd if self.usd else 0.0:.1%} |"
         )
 
     def _of(self, metric: str, good: Iterable[str], every: Iterable[str]) -> str:
@@ -84,7 +99,7 @@ async def play(stack: Stack, measured: Measured, callers: int, number: int) -> N
         lambda caller: [Speak(one) for one in said(scene, caller + number)],
         CallOptions(url=stack.url, gap_s=0.3),
         network_ms=NETWORK_MS,
-        stagger_s=0.2,
+        stagger_s=4.0 / callers,
     )
     await stack.quiet()
     measured.calls += callers
@@ -99,24 +114,28 @@ async def play(stack: Stack, measured: Measured, callers: int, number: int) -> N
                 measured.stages.setdefault(name, []).append(value)
 
 
-async def spent(stack: Stack) -> float:
-    """Dollars of all calls so far."""
+async def spent(stack: Stack) -> tuple[float, float]:
+    """Dollars of all calls so far, and those of them that were paid in vain to be sooner."""
+    await stack.wiring.ledger.migrated.wait()
     await stack.wiring.ledger.flush(timeout_s=10)
+    vain = charges.c.cause.in_(("speculation", "hedge"))
     async with stack.wiring.ledger.engine.connect() as connection:
         nano = (await connection.execute(select(func.sum(sessions.c.cost_nano_usd)))).scalar_one()
-    return (nano or 0) / 1e9
+        wasted = (await connection.execute(select(func.sum(charges.c.nano_usd)).where(vain))).scalar_one()
+    return (nano or 0) / 1e9, (wasted or 0) / 1e9
 
 
 async def measure(group: SceneGroup, callers: int, deadline: float) -> list[Measured]:
-    """All scenes of a group, round after round."""
+    """All scenes of a group, round after round; the first one whatever the time."""
     found = [Measured(scene) for scene in group.scenes]
     async with AsyncExitStack() as open_stacks:
         stacks: list[Stack] = []
-        before: list[float] = []
+        before: list[tuple[float, float]] = []
         for scene in group.scenes:
             folder = open_stacks.enter_context(tempfile.TemporaryDirectory())
             file = policies(Path(folder), scene.knobs, scene.stt_model)
-            running = running_stack(scene.profile, seed=1, policies_file=file, early_ends=scene.early)
+            own = [OUTSIDE] if scene.outside else []
+            running = running_stack(scene.profile, seed=1, policies_file=file, early_ends=scene.early, clips=own)
             stacks.append(stack := await open_stacks.enter_async_context(running))
             if scene.stalls:
                 await run_load(
@@ -130,13 +149,21 @@ async def measure(group: SceneGroup, callers: int, deadline: float) -> list[Meas
                 stack.sandbox.world.faults.add(rule)
             before.append(await spent(stack))
         for number in range(group.rounds):
-            for stack, measured in zip(stacks, found, strict=True):
-                if time.monotonic() < deadline:
-                    await play(stack, measured, callers, number)
+            plays = [play(*pair, callers, number) for pair in zip(stacks, found, strict=True)]
+            if group.together:
+                await asyncio.gather(*plays)
+                continue
+            for one in plays:
+                if number == 0 or time.monotonic() < deadline:
+                    await one
+                else:
+                    one.close()
         for stack, measured, earlier in zip(stacks, found, before, strict=True):
-            measured.usd = await spent(stack) - earlier
+            now = await spent(stack)
+            measured.usd, measured.wasted_usd = now[0] - earlier[0], now[1] - earlier[1]
             text = await stack.metrics()
-            for metric, names in (("early_replies", GUESSES), ("hedges", MADE)):
+            measured.talked_over = int(sample(text, "voice_agent_talked_over_turns_total"))
+            for metric, names in COUNTED:
                 for name in names:
                     count = sample(text, f"voice_agent_{metric}_total", outcome=name)
                     measured.counted[f"{metric} {name}"] += int(count)
@@ -145,11 +172,12 @@ async def measure(group: SceneGroup, callers: int, deadline: float) -> list[Meas
 
 def tables(results: list[tuple[SceneGroup, list[Measured]]]) -> str:
     """The tables and where they were measured."""
-    parts = [
-        f"{HEAD.format(group.title)}\n" + "\n".join(one.row() for one in measured if one.waited)
-        for group, measured in results
-        if any(one.waited for one in measured)
-    ]
+    parts: list[str] = []
+    for group, measured in results:
+        if shown := [one for one in measured if one.waited]:
+            parts.append(f"**{group.title}**")
+            parts.append(HEAD + "\n".join(one.row() for one in shown))
+            parts.append(PRICE + "\n".join(one.price() for one in shown))
     unanswered = sum(one.unanswered for _, measured in results for one in measured)
     parts.append(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; sandbox, network"
@@ -158,16 +186,33 @@ def tables(results: list[tuple[SceneGroup, list[Measured]]]) -> str:
     return "\n\n".join(parts)
 
 
+def plays_of(group: SceneGroup) -> int:
+    """How often one scene after the other plays."""
+    return group.rounds * (1 if group.together else len(group.scenes))
+
+
 async def measure_all(callers: int, deadline: float, only: str) -> list[tuple[SceneGroup, list[Measured]]]:
-    """The groups one after the other."""
-    return [(group, await measure(group, callers, deadline)) for group in GROUPS if only.lower() in group.title.lower()]
+    """The groups one after the other, each with its share of the time that is left; at most `callers` at a time."""
+    left = [group for group in GROUPS if only.lower() in group.title.lower()]
+    if not OUTSIDE.exists():
+        print(f"{OUTSIDE} is not here: no outside recordings are played")
+        left = [group for group in left if not any(scene.outside for scene in group.scenes)]
+    results: list[tuple[SceneGroup, list[Measured]]] = []
+    while left:
+        now, group = time.monotonic(), left[0]
+        share = plays_of(group) / sum(map(plays_of, left))
+        results.append((group, await measure(group, min(group.callers, callers), now + share * (deadline - now))))
+        del left[0]
+    return results
 
 
 def main() -> None:
     """Measures and prints; `--write` puts the tables into docs/latency.md."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--callers", type=int, default=20, help="at a time; each makes one call of four turns")
-    parser.add_argument("--minutes", type=float, default=7.0, help="after these no further round is begun")
+    parser.add_argument("--callers", type=int, default=50, help="at a time at most; each makes one call of four turns")
+    parser.add_argument(
+        "--minutes", type=float, default=7.0, help="after these no further round is begun; --minutes 0: one round"
+    )
     parser.add_argument("--only", default="", help="groups with this in their title")
     parser.add_argument("--write", action="store_true", help="write docs/latency.md")
     options = parser.parse_args()

@@ -13,8 +13,9 @@ from typing import Final
 import numpy as np
 
 from agent.policy.policies import DEFAULT_PATH
+from tests.support.paths import DATA
 from tests.support.stack import clip
-from voice_loadtest.audio import SAMPLE_RATE, CallerRecording
+from voice_loadtest.audio import SAMPLE_RATE, CallerRecording, load_wav
 from voice_sandbox.recognizer.early_end import EarlyEnds
 
 CALLS: Final = (
@@ -23,8 +24,15 @@ CALLS: Final = (
     ("billing_01", "billing_02", "billing_04", "billing_05"),
     ("smalltalk_01", "smalltalk_02", "smalltalk_03", "smalltalk_04"),
 )
-PAUSES_S: Final = (0.3, 0.5, 0.65)
-"""In the middle of what a caller says, one after the other; the sandbox waits for 0.7 s after half a sentence."""
+OUTSIDE: Final = DATA / "speech"
+OUTSIDE_CLIPS: Final = (
+    "booking_01_book_a_room", "booking_04_230pm", "booking_05_half_an_hour", "question_brooklyn_bridge",
+    "short_not_so_sure", "command_go_forward", "cards_002", "cards_005", "lamp",
+)  # fmt: skip
+"""Recordings of three words and more: who says one or two does not pause in the middle."""
+PAUSES_S: Final = (0.3, 0.65, 0.9)
+"""In the middle of what a caller says, one after the other; the sandbox waits for 0.7 s after half a sentence,
+so the longest one is cut off whatever the policy."""
 USUAL: Final = EarlyEnds(taken_back=0.6)
 HEDGED: Final = "hedging = {}"
 WIDE: Final = "hedging = { quantile_percent = 75, model_percent = 30, voice_percent = 0 }"
@@ -41,44 +49,67 @@ class LatencyScene:
     profile: str = "measured"
     stalls: float = 0.0
     early: EarlyEnds = USUAL
-    pauses: bool = False
+    outside: bool = False
+    """Whether callers are the outside recordings, with pauses."""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneGroup:
-    """Scenes that are compared with each other: they play in turns. The first one is what the others stand against."""
+    """Scenes that are compared with each other: they play in turns. The first one is what the others stand against.
+
+    `callers` call at a time, in each of at most so many `rounds`. `together`: all scenes at once, where turns are
+    counted and times are not compared.
+    """
 
     title: str
+    callers: int
     rounds: int
     scenes: tuple[LatencyScene, ...]
+    together: bool = False
 
+
+STABLE: Final = "early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }"
+NOVA: Final = "early_replies = { stable_ms = 60, waste_percent = 100 }"
+VOICE: Final = "early_voice = { confidence_percent = 30, waste_percent = 100 }"
+WORDS: Final = "first_words = {}"
+EVERY: Final = f"{STABLE}\n{VOICE}\n{WORDS}\n{HEDGED}"
 
 GROUPS: Final = (
     SceneGroup(
         "The knobs, with Flux",
-        3,
+        20,
+        2,
         (
             LatencyScene("off"),
             LatencyScene("early, 50 %", "early_replies = { threshold_percent = 50, waste_percent = 100 }"),
             LatencyScene("early, 30 %", EARLY),
-            LatencyScene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}"),
+            LatencyScene("and words that stand for 60 ms", STABLE),
+            LatencyScene("and early voice, 30 %", f"{STABLE}\n{VOICE}"),
+            LatencyScene("first words alone", WORDS),
+            LatencyScene("every knob", EVERY),
         ),
     ),
+    SceneGroup("One session", 1, 4, (LatencyScene("off"), LatencyScene("every knob", EVERY))),
+    SceneGroup("Fifty sessions", 50, 1, (LatencyScene("off"), LatencyScene("every knob", EVERY))),
     SceneGroup(
         "Nova",
+        20,
         1,
-        (LatencyScene("off", stt_model="nova-3"), LatencyScene("hedging", HEDGED, stt_model="nova-3")),
+        (
+            LatencyScene("off", stt_model="nova-3"),
+            LatencyScene("words that stand for 60 ms", NOVA, stt_model="nova-3"),
+            LatencyScene("and first words and hedging", f"{NOVA}\n{WORDS}\n{HEDGED}", stt_model="nova-3"),
+        ),
     ),
     SceneGroup(
         "A bad evening (profile `degraded`)",
+        20,
         1,
-        (
-            LatencyScene("off", profile="degraded"),
-            LatencyScene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}", profile="degraded"),
-        ),
+        (LatencyScene("off", profile="degraded"), LatencyScene("every knob", EVERY, profile="degraded")),
     ),
     SceneGroup(
         "One call of the model in twenty never answers",
+        20,
         2,
         (
             LatencyScene("off", stalls=0.05),
@@ -88,6 +119,7 @@ GROUPS: Final = (
     ),
     SceneGroup(
         "Early at 30 %: by how early the early end comes, and how often it is taken back",
+        20,
         1,
         tuple(
             LatencyScene(
@@ -98,9 +130,19 @@ GROUPS: Final = (
         ),
     ),
     SceneGroup(
-        "Callers who pause in the middle of what they say",
+        "Callers who pause in the middle of what they say (outside recordings, all rows at the same time)",
+        6,
         1,
-        (LatencyScene("off", pauses=True), LatencyScene("early, 30 %, and hedging", f"{EARLY}\n{HEDGED}", pauses=True)),
+        (
+            LatencyScene("off", outside=True),
+            LatencyScene("early, 30 %", EARLY, outside=True),
+            LatencyScene("and words that stand for 60 ms", STABLE, outside=True),
+            LatencyScene("and early voice, 30 %", f"{STABLE}\n{VOICE}", outside=True),
+            LatencyScene("first words alone", WORDS, outside=True),
+            LatencyScene("hedging alone", HEDGED, outside=True),
+            LatencyScene("every knob", EVERY, outside=True),
+        ),
+        together=True,
     ),
 )
 
@@ -117,10 +159,11 @@ def policies(folder: Path, knobs: str, stt_model: str = "flux") -> Path:
 
 def said(scene: LatencyScene, caller: int) -> list[CallerRecording]:
     """What a caller says in its call."""
-    clips = [clip(name) for name in CALLS[caller % len(CALLS)]]
-    if not scene.pauses:
-        return clips
-    return [paused(one, PAUSES_S[number % len(PAUSES_S)]) for number, one in enumerate(clips, caller)]
+    if not scene.outside:
+        return [clip(name) for name in CALLS[caller % len(CALLS)]]
+    names = [OUTSIDE_CLIPS[(caller + step) % len(OUTSIDE_CLIPS)] for step in (0, 3, 6)]
+    clips = [load_wav(OUTSIDE / f"{name}.wav") for name in names]
+    return [paused(one, PAUSES_S[(caller + number) % len(PAUSES_S)]) for number, one in enumerate(clips)]
 
 
 def paused(recording: CallerRecording, seconds: float) -> CallerRecording:

@@ -107,6 +107,16 @@ def test_settled_words_need_silence_alone() -> None:
     assert played(scene) == [(0.3, LikelyEndOfTurn("which rooms do you have"))]
 
 
+@pytest.mark.parametrize(("until", "told"), [(0.1, False), (0.35, True), (None, True)])
+def test_a_voice_after_the_last_word_is_one_that_has_not_come_yet(until: float | None, told: bool) -> None:
+    async def scene(caller: Caller) -> None:
+        caller.voiced_at = 0.5
+        await asyncio.sleep(0.7)
+        caller.ends.heard(partial("which rooms do you have"), "which rooms do you have", until)
+
+    assert bool(played(scene)) is told
+
+
 def test_words_that_need_more_are_never_told() -> None:
     assert played(lambda caller: caller.hears(partial("I would like to"))) == []
 

@@ -1,0 +1,85 @@
+"""`make pauses`: what each knob of speed does to callers who pause in the middle; writes a table of docs/latency.md.
+
+Outside recordings with silence put into their middle, called in virtual time (`tests.support.simulated_calls`): the
+result depends on the seeds alone. The same recordings, pauses and latencies for every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from tests.support.paths import ROOT
+from tests.support.simulated_calls import Knobs, Simulated, call
+from tools.bench.latency_scenes import OUTSIDE, OUTSIDE_CLIPS, PAUSES_S, paused
+from voice_loadtest.audio import CallerRecording, load_wav
+from voice_loadtest.quantiles import nearest_rank
+
+TABLE: Final = ROOT / "docs" / "latency.md"
+BEGIN, END = "<!-- pauses -->", "<!-- end of pauses -->"
+KNOBS: Final = (
+    Knobs("off"),
+    Knobs("early, 50 %", threshold=0.5),
+    Knobs("early, 30 %", threshold=0.3),
+    Knobs("words that stand for 60 ms", stable_s=0.06),
+    Knobs("early, 30 %, and early voice, 30 %", threshold=0.3, voice=0.3),
+    Knobs("first words", first_words=True),
+    Knobs("all of these", threshold=0.3, stable_s=0.06, voice=0.3, first_words=True),
+    Knobs("Nova, off", nova=True),
+    Knobs("Nova, words that stand for 60 ms", nova=True, stable_s=0.06),
+    Knobs("Nova, words that stand for 150 ms", nova=True, stable_s=0.15),
+    Knobs("Nova, 60 ms, and first words", nova=True, stable_s=0.06, first_words=True),
+)
+HEAD: Final = (
+    "| knobs | turns | cut off | talked over | waits, ms p50 / p95 | guesses taken |"
+    " models asked a turn | voices in vain |\n|---|--:|--:|--:|--:|--:|--:|--:|"
+)
+
+
+def calls() -> list[list[CallerRecording]]:
+    """What is said in each call: every recording without a pause once, and with each pause."""
+    made: list[list[CallerRecording]] = []
+    for pause in (0.0, *PAUSES_S):
+        for part in range(3):
+            clips = [load_wav(OUTSIDE / f"{name}.wav") for name in OUTSIDE_CLIPS[part::3]]
+            made.append([paused(clip, pause) if pause else clip for clip in clips])
+    return made
+
+
+def measure(knobs: Knobs, seeds: int) -> Simulated:
+    """All calls, `seeds` times with other latencies."""
+    result = Simulated()
+    for seed in range(seeds):
+        for number, said in enumerate(calls()):
+            call(knobs, said, 1000 * seed + number, result)
+    return result
+
+
+def row(knobs: Knobs, result: Simulated) -> str:
+    """A line of the table."""
+    p50, p95 = nearest_rank(result.waited or [0.0], 0.5, 0.95)
+    asked = result.calls.get("llm", 0) + result.wasted.get("llm", 0)
+    guesses = f"{result.taken} of {result.guesses}" if result.guesses else "none"
+    return (
+        f"| {knobs.name} | {result.turns} | {result.cut_off / result.turns:.1%} | {result.talked_over} |"
+        f" {1000 * p50:.0f} / {1000 * p95:.0f} | {guesses} | {asked / result.turns:.2f} |"
+        f" {result.wasted.get('tts', 0)} |"
+    )
+
+
+def main() -> None:
+    """Measures and prints; `--write` puts the table into docs/latency.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1, help="how often each recording is called with")
+    parser.add_argument("--write", action="store_true", help="write docs/latency.md")
+    options = parser.parse_args()
+    text = "\n".join([HEAD, *(row(knobs, measure(knobs, options.seeds)) for knobs in KNOBS)])
+    print(text)
+    if options.write:
+        page = TABLE.read_text()
+        head, _, rest = page.partition(BEGIN)
+        TABLE.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+
+
+if __name__ == "__main__":
+    main()
