@@ -124,7 +124,7 @@ def test_hardly_any_wrong_claim_is_taken(cases_of: Callable[[], list[note_measur
     alone = refused.taken[note_measures.ALONE]
     beside = [claim for claim in refused.examples if not claim.startswith(note_measures.ALONE)]
     assert len(beside) <= most * refused.tried.total(), beside
-    assert alone <= 0.12 * refused.tried[note_measures.ALONE]
+    assert alone <= 0.25 * refused.tried[note_measures.ALONE]
 
 
 @pytest.mark.parametrize("part", note_measures.PHRASING_PARTS)
