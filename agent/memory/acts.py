@@ -193,7 +193,8 @@ def thing_of(states: list[State], kind: ActKind, text: str, act: str) -> tuple[i
         return likely[0], ()
     if likely:  # a word alone does not tell a thing from a part of it ("the plum cake is taken off")
         return None, tuple(number for number in likely if scores[number] == scores[likely[0]])
-    if len(live) == 1 and (_POINTS.search(act) or not (values_in(act) or (stems_in(act) - EMPTY))):
+    points = bool(_POINTS.search(act)) or not (values_in(act) or (stems_in(act) - EMPTY))
+    if len(live) == 1 and points and goes_on(act, told_of(live[0])):
         return live[0].id, ()
     near = max((state.touched for state in live), default=0) - NEAR_TURNS
     return None, tuple(state.id for state in live if state.touched >= near)

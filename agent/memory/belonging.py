@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
-from agent.memory.mentions import Head, head_of, is_foreign, named_in, root, vocabulary
+from agent.memory.mentions import Head, head_of, is_foreign, named_in, parts_of, root, vocabulary
 from agent.memory.naming import (
     GENERIC,
     SELF_NAMED,
@@ -83,6 +84,8 @@ def belongs(
 
     if not tied(utterance_of(question, by), span, thing, own, attribute, flows, bridges):
         return False
+    if attribute != STATUS and _just_ended(utterance_of(question, by), span, thing, flows):
+        return False
     if attribute != STATUS and numbers_another(graph, utterance_of(question, by), span, thing, every_name):
         return False
     if not named_by_now(graph, question, by, span[1], thing):
@@ -90,6 +93,8 @@ def belongs(
     whole = named_in(thing, clause) == "whole"
     if whole and named_first(clause, thing, every_name):
         return True
+    if attribute == STATUS and head_of(clause).pronoun == "nothing":
+        return True  # "nothing is ordered so far": of whatever was spoken of
     several = len(every_name) > 1 or sum(state.merged is None for state in graph.states) > 1
     if not whole and several and _TOTAL.search(clause):
         return _is_whole(thing, every_name)  # "that makes $61": of the whole, whatever was named last
@@ -150,11 +155,24 @@ def _named_last(
             to_self = [name for name in every_name if SELF_NAMED.search(name)]
             if to_self:
                 return to_self == [thing]
-        if _TOGETHER.search(text):
-            return len(every_name) == 1 or _is_whole(thing, every_name)
+        if _TOGETHER.search(text) and len(every_name) > 1:
+            return _is_whole(thing, every_name)
         if place and leads_off(side, text, here=not turned):
             return False
     return len(every_name) == 1 and not held[1]
+
+
+def _just_ended(words: str, span: tuple[int, int], thing: str, flows: Flows) -> bool:
+    """Whether "it" after "the cake is cancelled, then it's $440" is what is left, and not the thing that was ended."""
+    for sentence in () if is_plural(thing) else sentences(words):
+        act = act_in(sentence, flows.acts)
+        if act is None or act.kind != "ended" or sentence.start > span[0]:
+            continue
+        first = clauses(sentence.text)[0][1]
+        if named_in(thing, first) and sentence.start + len(first) <= span[0]:
+            clause = next((t for at, t in parts_of(words) if at <= span[0] < at + len(t)), "")
+            return head_of(clause).pronoun in ("it", "that") and not named_in(thing, clause)
+    return False
 
 
 def _shifts(text: str) -> bool:

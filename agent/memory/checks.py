@@ -19,7 +19,7 @@ from agent.memory.claims import Claim, Reason
 from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.grounding import broken_up_at, changed_since
+from agent.memory.grounding import broken_up_at, changed_since, replaced_since
 from agent.memory.naming import behind_of
 from agent.memory.nodes import AGREED, CHANGED, ENDED, OPEN, STATUS, Graph, Question, Slot, State
 from agent.memory.said import fits, status_problem, value_problem
@@ -110,6 +110,8 @@ def _problem(
         problem = value_problem(graph, question, claim.by, words, span)
         if problem is None and not fits(attribute, value):
             return "wrong_kind"
+        if problem is None and replaced_since(graph, flows, claim.turn, thing, value):
+            return "stale"
         if problem is None and claim.by == "caller" and changed_since(graph, flows, claim.turn, thing, value):
             return "stale"
     if problem is not None:

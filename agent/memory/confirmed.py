@@ -71,8 +71,9 @@ def _forms(words: tuple[str, ...]) -> re.Pattern[str]:
     longest = sorted(words, key=len, reverse=True)
     participles = "|".join(_OBJECT.join(re.escape(part) for part in word.split()) for word in longest)
     adverbs = r"(?:(?:now|just|all|already|both|also|successfully|officially|herewith|hereby|duly|safely)\s+)*"
+    done = r"(?!\s+to (?:be|get|have)\b)"  # "is scheduled to be sent" is still to come
     return re.compile(
-        rf"(?:\b(?:is|are|am)|'s|'re|'m|\b(?:has|have|'s|'ve)\s+{adverbs}been|\bwas|\bwere)\s+{adverbs}({participles})\b"
+        rf"(?:\b(?:is|are|am)|'s|'re|'m|\b(?:has|have|'s|'ve)\s+{adverbs}been|\bwas|\bwere)\s+{adverbs}({participles})\b{done}"
         rf"|\b(?:i|we)(?:\s+have|'ve)?\s+(?:went ahead and\s+|gone ahead and\s+|gone and\s+)?{adverbs}({participles})\b"
         rf"|^{adverbs}({participles})\b(?=\s*(?:[,.!;:]|$|for\b|at\b|on\b|under\b|and\b|to\b))",
         re.IGNORECASE,

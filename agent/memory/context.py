@@ -94,7 +94,7 @@ def context(
     utterance = utterance or _NO_WORDS
     left = budget_tokens - tokens_of(system) - tokens_of(utterance)
     tokens = {"system": tokens_of(system), "utterance": tokens_of(utterance)}
-    history = sum(tokens_of(question.text) + tokens_of(_heard(question)) for question in past)
+    history = sum(map(_turn_tokens, past))
     if "whole" not in without and not graph.folded and history <= left:
         cached = cache_from_tokens is not None and tokens["system"] + history >= cache_from_tokens
         if history <= WHOLE_TOKENS or (cached and history * CACHE_READ_SHARE <= WHOLE_TOKENS / 2):
@@ -160,7 +160,7 @@ def _window(past: tuple[Question, ...], least: int, most: int) -> tuple[Question
     step = next((step for step in WINDOW_STEPS if least + step <= most), 0)
     if not step:
         return ()
-    costs = [tokens_of(question.text) + tokens_of(_heard(question)) for question in past]
+    costs = list(map(_turn_tokens, past))
     skipped = max(0, sum(costs) - least) // step * step
     first, before = 0, 0
     while before < skipped:  # a long turn at the edge stays in
@@ -200,6 +200,13 @@ def _messages(recent: Collection[Question], utterance: str) -> tuple[ContextMess
 
 def _untagged(text: str) -> str:
     return within_section(text)
+
+
+def _turn_tokens(question: Question) -> int:
+    """Tokens of a turn as it was heard."""
+    answer = question.answer
+    plainly = answer and not question.interrupted and not question.acknowledged
+    return tokens_of(question.text) + tokens_of(answer if answer and plainly else _heard(question))
 
 
 def _heard(question: Question) -> str:

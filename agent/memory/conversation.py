@@ -65,7 +65,7 @@ class Conversation:
         text = plain(text)[:MAX_TEXT]
         graph = self.graph
         choice = choose_topic(graph, self.index, self.flows, text)
-        pointed = refers_to(graph, text)
+        pointed = refers_to(graph, self.index, text)
         intent = intent_of(text)
         self._do(
             {

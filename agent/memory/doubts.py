@@ -138,12 +138,13 @@ def leaves_all(answer: str) -> bool:
     )
 
 
-def refers_to(graph: Graph, text: str) -> tuple[int, ...]:
+def refers_to(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
     """The things that share a value, or two words, with what the caller says."""
     stems = stems_in(text) - EMPTY
     values = values_said(text)
     found: list[int] = []
-    for state in graph.states:
+    for number in sorted(index.described(text)):  # the others share no word at all
+        state = graph.states[number]
         if state.merged is None:
             told = told_of(state)
             if values & values_said(told) or len(stems & stems_in(told)) > 1:

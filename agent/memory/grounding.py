@@ -53,13 +53,16 @@ def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: 
     return bool(other) and find_verbatim(reply.text, value) is None
 
 
-def is_piece(graph: Graph, question: Question) -> bool:
+def is_piece(graph: Graph, question: Question, value: str) -> bool:
     """Whether the caller was dictating digits or letters over several turns: a part of a number is not the number."""
+    if sum(char.isdigit() for char in value) >= _IDENTIFIER_DIGITS:
+        return False
     beside = (graph.question(question.id - 1), graph.question(question.id + 1))
-    return _dictates(question.text) and any(other is not None and _dictates(other.text) for other in beside)
+    return dictates(question.text) and any(other is not None and dictates(other.text) for other in beside)
 
 
-def _dictates(text: str) -> bool:
+def dictates(text: str) -> bool:
+    """Whether an utterance is nothing but digits and letters that were spoken."""
     told = _COPULA.split(text)[-1]  # "my phone is oh seven nine"
     words = [word for word in words_of(told) if word not in _BESIDE]
     return bool(words) and all(word in _SPOKEN or word.isdigit() or len(word) == 1 for word in words)
@@ -90,6 +93,23 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
         if not (denies(one.text) or taken(one.text) or bad_news(one.text) or supposes(one.text) or asks(one.text))
     ]
     return not any(all(find_verbatim(text, part) for part in wanted) for text in stated)
+
+
+def replaced_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str) -> bool:
+    """Whether the agent has changed "it", or the thing by its name, to another value of the same kind since."""
+    kinds = {found.kind for found in values_in(value)}
+    for number in range(turn + 1, graph.turns):
+        question = graph.question(number)
+        for one in sentences(question.answer or "") if question is not None else ():
+            act = act_in(one, flows.acts)
+            if act is None or act.kind != "changed" or not (named_in(thing, one.text) or _POINTS.search(one.text)):
+                continue
+            if any(found.kind in kinds for found in values_in(one.text)) and find_verbatim(one.text, value) is None:
+                return True
+    return False
+
+
+_POINTS = re.compile(r"\b(?:it|that|this)\b", re.IGNORECASE)
 
 
 def changed_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str) -> bool:

@@ -41,7 +41,7 @@ _ORDERS = frozenset("you we they i he she one send sign pay say just".split())
 _AND = re.compile(r"\band(?: then)? $", re.IGNORECASE)
 _ORDERED = [["consider"], ["imagine"], ["take"], ["get"], ["have"], ["call"], ["mark"], ["make"]]
 _UNDONE = re.compile(r"^(?:\S+ ){1,4}had\b", re.IGNORECASE)  # "I had the seats reserved, and …"
-_AFTERWARDS = re.compile(r"^(?:then|later|afterwards|until)\b", re.IGNORECASE)
+_AFTERWARDS = re.compile(r"^(?:(?:then|later|afterwards)\b.*\b(?:was|were|had|got)|until)\b", re.IGNORECASE)
 _HABIT = re.compile(
     r"\b(?:gets?|every (?:day|night|week|month|year|morning|evening|time|hour|\w+day)|each (?:day|night|week|month|year"
     r"|morning|evening|time)|the same day)\b",

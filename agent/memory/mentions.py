@@ -57,7 +57,7 @@ ATTRIBUTES = frozenset(
     stem(word)
     for word in (
         "price cost fee total amount sum charge balance number code reference confirmation id date time day hour slot"
-        " appointment booking reservation order request visit session status name address phone email length size rest"
+        " appointment booking reservation order request visit session status name rest"
         " thing one ones reason answer way bit minute moment new old other same own first second next last"
     ).split()
 )

@@ -9,7 +9,7 @@ from typing import Literal
 from agent.memory.claims import Reason
 from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
-from agent.memory.grounding import is_piece, only_wished, taken_back
+from agent.memory.grounding import dictates, is_piece, only_wished, taken_back
 from agent.memory.heads import plainly_said
 from agent.memory.mentions import named_in
 from agent.memory.nodes import Graph, Question, Speaker
@@ -38,6 +38,7 @@ _NUMERIC = frozenset(
 )
 _IDENTIFYING = frozenset({"phone", "number", "code", "reference"})
 _PRICES = frozenset({"price", "amount", "total", "balance", "deposit"})
+_NO_COST = re.compile(r"\bcosts? (?:you )?nothing\b|\b(?:no|without) (?:charge|fee|cost)s?\b", re.IGNORECASE)
 _FREE = re.compile(r"\b(?:nothing|free|no charge|without charge|included)\b", re.IGNORECASE)
 _NUMBERS = frozenset(
     "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty"
@@ -179,7 +180,7 @@ def _denied_elsewhere(sentence: SpokenSentence, span: tuple[int, int]) -> bool:
     for at, text in parts:
         if at < end and start < at + len(text):
             continue
-        rest = _ANSWERED.sub("", text) if at == 0 else text
+        rest = _NO_COST.sub(" ", _ANSWERED.sub("", text) if at == 0 else text)
         if not denies(rest):
             continue
         if not own or not _SUBJECT.search(plain_words(own[0])) or not _OTHER_SUBJECT.search(plain_words(rest)):
@@ -192,7 +193,7 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
     value = words[span[0] : span[1]]
     if taken_back(graph, question, by, words, span):
         return "refused"
-    if by == "caller" and (is_piece(graph, question) or only_wished(graph, question, words, span)):
+    if by == "caller" and (is_piece(graph, question, value) or only_wished(graph, question, words, span)):
         return "unconfirmed"
     if by == "agent" and question.interrupted and span[1] >= len(words.rstrip()):
         return "not_said"  # the end of a value may have been cut off
@@ -244,10 +245,12 @@ def _offer_problem(
     if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):
         return None  # "a zip is $35": so it is, whatever is asked next and answered
     reply = graph.question(question.id + 1)
+    if reply is not None and _turned_down(sentence, value, reply.text):
+        return "refused"
     unasked = "price" in kinds and offers(sentence.text) and not _PRICED.search(question.text)
     has_one = reply is not None and bool(_HAS_ONE.search(reply.text))
     if not asked and unasked and (has_one or _SIDE_OFFER.search(sentence.text)):
-        return _unasked(sentence, reply)
+        return _unasked(sentence, value, reply)
     if not asked and not choices and (not (told and asks(told[-1].text)) or _asks_for_other(told[-1].text)):
         return None
     if reply is None:
@@ -258,7 +261,9 @@ def _offer_problem(
     if choices:
         return "refused"
     if refuses(reply.text):
-        names_another = any(_identifies(found.text, {found.kind}) for found in values_in(reply.text))
+        names_another = dictates(reply.text) or any(
+            _identifies(found.text, {found.kind}) for found in values_in(reply.text)
+        )
         partly = denies(reply.text) and len(content_stems(reply.text)) > 1 and _identifies(value, kinds)
         if asked and partly and not names_another and not _mentions(reply.text, value):
             return None  # "no, not the red one": the number that was read back stands
@@ -266,7 +271,13 @@ def _offer_problem(
     return "question" if asked else None
 
 
-def _unasked(sentence: SpokenSentence, reply: Question | None) -> Reason | None:
+def _turned_down(sentence: SpokenSentence, value: str, reply: str) -> bool:
+    """Whether the caller's next words refuse what a value was said of, by its name ("the balcony's too high")."""
+    told = next((text for _, text in clauses(sentence.text) if value in text), value)
+    return any(refuses(text) and not asks(reply) and _mentions(text, told) for _, text in clauses(reply))
+
+
+def _unasked(sentence: SpokenSentence, value: str, reply: Question | None) -> Reason | None:
     """A price of what nobody asked about is an offer: it counts when the caller agrees or names what it is for."""
     if reply is None:
         return "refused"
@@ -274,7 +285,9 @@ def _unasked(sentence: SpokenSentence, reply: Question | None) -> Reason | None:
     if first and agrees(first[0].text):
         return None
     taking = " ".join(text for _, text in clauses(reply.text) if not (denies(text) or _HAS_ONE.search(text)))
-    return None if _mentions(taking, sentence.text) else "refused"
+    told = next((text for _, text in clauses(sentence.text) if value in text), sentence.text)
+    told = told if content_stems(told.replace(value, " ")) else sentence.text
+    return None if _mentions(taking, told) else "refused"
 
 
 def _asks_for_other(ending: str) -> bool:

@@ -45,7 +45,7 @@ _FUTURE = re.compile(
     r"\b(?:will|'ll|won't|going to|gonna|shall|should|about to|let me|let's|want(?:s|ed)? to|try|tries|tried|trying"
     r"|attempt\w*|plan(?:s|ned|ning)?|intend\w*|must|can|can't|able to"
     r"|(?:need|have|has|had|ought|happy|glad|like|is|are|be|get|gets) to|wish\w*|want(?:s|ed)?)\b"
-    r"|\b(?:is|are|was|were)\s+being\b|(?<!used )\bto (?:be|have been|get)\b",
+    r"|\b(?:is|are|was|were)\s+(?:being|getting)\b|(?<!used )\bto (?:be|have been|get)\b",
     re.IGNORECASE,
 )
 NEGATION = re.compile(
@@ -62,6 +62,7 @@ _HEDGE = re.compile(
     r"|see (?:if|that|it)|(?:you|they|he|she|it|who|somebody|someone|system|email|letter|note|page|screen) (?:\w+ )?"
     r"(?:sa(?:y|ys|id)|told|tell|claim\w*|mention\w*|wrote|promised)"
     r"|says|tells|claims|reckons|insists|swears|assures|assumes|suggests?|according to|heard|expect\w*|waiting for"
+    r"|(?:was|were|am|been|is|i'm|we're) (?:told|informed|led to)|or so (?:i|we|they|he|she|it)"
     r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone"
     r"|everybody|anyone|somebody else|someone else|others?|most|another (?:caller|customer|guest))\b",
     re.IGNORECASE,
@@ -72,7 +73,7 @@ _QUESTION_START = re.compile(
     re.IGNORECASE,
 )
 _OFFER = re.compile(
-    r"\b(?:free|available|availability|open slot|opening|on offer|to choose from|how about|what about"
+    r"\b(?:free|available|availability|open slot|an opening|openings|on offer|to choose from|how about|what about"
     r"|(?:we|i) (?:have(?! (?:now |just |already |also |both )*\w+(?:ed|en|ut|id|one|et|ent|ade)\b)|do"
     r"|also have|still have|could|can)|there(?:'s| is| are)|either)\b",
     re.IGNORECASE,
@@ -100,7 +101,7 @@ _AGREES = re.compile(
 _REFUSES = re.compile(
     r"\b(?:no|nope|nah|neither|none|not|never|don't|doesn't|didn't|won't|can't|cannot|isn't|wait|hold on|stop"
     r"|instead|rather|actually|think about it|think it over|changed? my mind|forget it|skip|later"
-    r"|too (?:late|early|expensive|much))\b",
+    r"|too \w+)\b",
     re.IGNORECASE,
 )
 

@@ -1,5 +1,6 @@
 """Time that memory takes of a turn, by length of the call, and what two-hour calls hold.
 
+Times are the thread's own processor time, so that other work on the machine counts little.
 Run it with `python -m tools.bench.bench_memory`. A turn is heard(), context() and answered(). The words
 are our own, of mixed subjects with values in every turn, so that states, topics and the index all grow.
 """
@@ -27,7 +28,7 @@ TWO_FAST_HOURS = 1_440  # turns, at 5 seconds each: enough to fold
 
 
 def one_turn(conversation: Conversation, number: int, chance: random.Random, budget: int) -> tuple[float, int]:
-    """Seconds of one turn's memory work, and the tokens of its context."""
+    """Seconds of processor time of one turn's memory work, and the tokens of its context."""
     subject, name = chance.choice(SUBJECTS), chance.choice(NAMES)
     said = chance.choice(
         (
@@ -44,7 +45,7 @@ def one_turn(conversation: Conversation, number: int, chance: random.Random, bud
             f"Your {subject} at {name} has been cancelled.",
         )
     )
-    start = time.perf_counter()
+    start = time.thread_time()
     conversation.heard(said)
     made = context(
         conversation,
@@ -55,7 +56,7 @@ def one_turn(conversation: Conversation, number: int, chance: random.Random, bud
         cache_from_tokens=4_096,
     )
     conversation.answered(reply, interrupted=number % 11 == 0)
-    took = time.perf_counter() - start
+    took = time.thread_time() - start
     return took, tokens_of(made.memory) + sum(made.tokens[part] for part in ("system", "recent", "utterance"))
 
 

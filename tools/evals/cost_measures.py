@@ -7,17 +7,21 @@ prices. Notes are the lexical ones; what the small model's notes cost is bounded
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agent.billing.prices import load_prices
+from agent.billing.prices import PriceBook, load_prices
 from agent.core.calls import Unit
 from agent.memory import Conversation, context
 from agent.memory.context import RECALL_TOKENS
+from agent.memory.notes import NOTES_RULES, NOTES_SCHEMA
+from agent.memory.words import tokens_of
 from agent.providers.anthropic.claude import messages_of
 from agent.providers.anthropic.models import options_of
 from agent.providers.base import Message, Prompt
+from agent.session.memory import FIRST_NOTES_USD, NOTES_SHARE
 from agent.turn.prompt import build_prompt
 from tools.evals import data
 from voice_sandbox.anthropic.prompt_cache import PromptCache, blocks_of
@@ -119,3 +123,68 @@ def cost(send: Sender, model: str, turns: int, system: str | None = None) -> Cos
         call.answered(agent, interrupted=False)
         now += SECONDS_A_TURN
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class NotesShare:
+    """What notes would cost of a session when none is held back, and how it is when they keep to their share."""
+
+    uncapped: float
+    """Share of the session's cost, notes included, that all due requests would take."""
+    capped: float
+    taken: int
+    due: int
+
+
+NOTES_ANSWER_TOKENS = 120  # two facts in JSON
+KNOWN_TOKENS = 12  # of one fact in the list of what is noted
+FACTS_A_REQUEST = 2
+
+
+def notes_share(
+    first_model: str, turns: int, voice: tuple[str, str] = ("elevenlabs", "eleven_flash_v2_5")
+) -> NotesShare:
+    """The small model's share of what a session of so many turns costs, at the shipped prices of today.
+
+    Recogniser, voice, the answering model (as `memory` sends to it) and its answers count as the session. How many
+    facts a request brings is assumed, since no model is asked here.
+    """
+    book, now, small = load_prices(), datetime.now(UTC), MODELS[0]
+    talk = exchanges(turns)
+    model = cost(SENDERS["memory"], first_model, turns).usd(first_model) / turns
+    rates = {unit: _rate(book, "anthropic", small, unit, now) for unit in (Unit.INPUT_TOKENS, Unit.OUTPUT_TOKENS)}
+    heard = _rate(book, "deepgram", "flux-general-en", Unit.AUDIO_SAMPLES, now) * SECONDS_A_TURN * 16_000
+    spoken = _rate(book, "elevenlabs", "eleven_flash_v2_5", Unit.CHARACTERS, now)
+    told = _rate(book, "anthropic", first_model, Unit.OUTPUT_TOKENS, now)
+    fixed = tokens_of(NOTES_RULES) + tokens_of(json.dumps(NOTES_SCHEMA))
+    spent = {"session": 0.0, "all": 0.0, "capped": 0.0}
+    last, due, taken = FIRST_NOTES_USD, 0, 0
+    calls = (Conversation(), Conversation())
+    for caller, agent in talk:
+        for call in calls:
+            call.heard(caller)
+            call.answered(agent, interrupted=False)
+        spent["session"] += model + heard + spoken * len(agent) + told * tokens_of(agent)
+        for call, kind in zip(calls, ("all", "capped"), strict=True):
+            request = call.notes_due()
+            allowed = kind == "all" or spent["capped"] + last <= NOTES_SHARE * (spent["session"] + spent["capped"])
+            if request is None or not allowed:
+                continue
+            number = due if kind == "all" else taken
+            known = min(60, FACTS_A_REQUEST * number) * KNOWN_TOKENS
+            price = rates[Unit.INPUT_TOKENS] * (fixed + known + tokens_of(request.prompt))
+            price += rates[Unit.OUTPUT_TOKENS] * NOTES_ANSWER_TOKENS
+            spent[kind] += price
+            due, taken = due + (kind == "all"), taken + (kind == "capped")
+            last = price if kind == "capped" else last
+            call.noted(request, [])
+    total = spent["session"]
+    return NotesShare(spent["all"] / (total + spent["all"]), spent["capped"] / (total + spent["capped"]), taken, due)
+
+
+def _rate(book: PriceBook, provider: str, model: str, unit: Unit, at: datetime) -> float:
+    """Dollars of one unit. Raises LookupError when the book has no price."""
+    rate = book.rate(provider, model, unit, at)
+    if rate is None:
+        raise LookupError(f"no price of {unit} for {provider} {model}")
+    return rate.amount(1_000_000) / 1e15

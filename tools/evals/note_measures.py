@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.memory import Claim, Conversation
+from agent.memory.checks import checked
+from agent.memory.flows import load_flows
+from agent.memory.nodes import Graph
 from agent.memory.notes import NotesRequest
 from tools.evals import data
 
@@ -255,16 +258,18 @@ class Refused:
 
 
 def refusals(cases: Sequence[NoteCase]) -> Refused:
-    """Offers every wrong claim to the checks, each on a call of its own."""
+    """Offers every wrong claim to the checks, each by itself on the call as it was."""
     result = Refused()
     for case in cases:
+        graphs: dict[tuple[Claim, ...], Graph] = {}
+        flows = load_flows()
         for kind, claim, before in wrong_claims(case):
-            call = heard(case)
-            request = NotesRequest(len(case.turns) - 1, "")
-            if before:
-                call.noted(request, before)
+            if before not in graphs:
+                call = heard(case)
+                call.noted(NotesRequest(len(case.turns) - 1, ""), before)
+                graphs[before] = call.graph
             result.tried[kind] += 1
-            if not call.noted(request, [claim]).total():
+            if not checked(graphs[before], flows, [claim])[1].total():
                 result.taken[kind] += 1
                 result.examples.append(f"{kind}: {case.name}: {claim}")
     return result

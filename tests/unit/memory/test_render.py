@@ -22,7 +22,7 @@ def call() -> Conversation:
 def test_text_shows_turns_states_and_what_was_cut_off() -> None:
     text = render_text(call())
     assert "topic 1: table at Tom Jerry's Bar (closed; since turn 1" in text
-    assert "*topic 2: payment (open; since turn 2" in text
+    assert "*topic 2: invoice (open; since turn 2" in text
     assert "The reference is [interrupted]" in text
     assert "status: Tom & Jerry's <Bar> is booked on Friday. (turn 1, agent)" in text
     assert "(turn 0" not in text
@@ -57,6 +57,9 @@ def test_svg_is_well_formed_for_a_log_that_holds_what_xml_cannot() -> None:
     [
         ("Hi, I'd like to book a room for two nights, can you book it?", "room for two nights"),
         ("My line has been dead since Monday.", "line"),
+        ("Can my wife drive as well?", "wife"),
+        ("That sounds cool, and my ankle ankle hurts.", "ankle hurts"),
+        ("I broke my arm, so please freeze my gym membership.", "arm"),
         ("Can you help me?", "“Can you help me?”"),
         ("明日の三時に予約したいのですが、よろしいでしょうか", "“明日の三時に予約したいのですが、よろしいでしょうか”"),
     ],
