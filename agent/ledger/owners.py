@@ -15,14 +15,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Select, func, literal_column, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.billing.pricing import utc_now
 from agent.core.clock import now
 from agent.ledger.ledger import Ledger
+from agent.ledger.outbox import Ended, enqueue
 from agent.ledger.tables import sessions, turns
-from agent.ledger.writer import lock_for_writing
+from agent.ledger.transactions import database_time, lock_for_writing
 from agent.telemetry.events import SessionOutcome
 
 LOOK_EVERY_S: Final = 0.5
@@ -68,13 +68,6 @@ async def take(connection: AsyncConnection, session_id: str, owner: str, lease: 
     changed = update(sessions).where(sessions.c.id == session_id)
     await connection.execute(changed.values(**fresh, ended_at=None, outcome=None))
     return generation
-
-
-async def database_time(connection: AsyncConnection) -> datetime:
-    """The time by which leases are measured."""
-    if connection.dialect.name == "sqlite":
-        return utc_now()
-    return (await connection.execute(select(literal_column("clock_timestamp()")))).scalar_one()
 
 
 class SessionOwners:
@@ -192,6 +185,9 @@ class SessionOwners:
                         slow_turns=_turns(turns.c.slow),
                     )
                 )
+            if self._ledger.outbox and rows:
+                crashed = SessionOutcome.CRASHED.value
+                await enqueue(connection, [Ended(row.id, (row.generation or 0) + 1, crashed) for row in rows])
         for row in rows:
             live.crashed(Crashed(row.tier, row.policy))
             log.warning("a session has crashed: its process is gone", session_id=row.id)

@@ -13,9 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agent.ledger.outbox import Ended, enqueue
 from agent.ledger.rows import LedgerRow, TableName
 from agent.ledger.tables import charges, metadata, sessions
 from agent.ledger.tombstones import buried_of, without_buried
+from agent.ledger.transactions import lock_for_writing
 
 _NEED_A_SESSION: Final[tuple[TableName, ...]] = ("turns", "fallbacks", "memory_events", "tool_events")
 _BAD_ROW_CLASSES: Final = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
@@ -53,18 +55,13 @@ _KNOWN: Final = (
 )
 
 
-async def lock_for_writing(connection: AsyncConnection) -> None:
-    """Takes SQLite's write lock before the first read, so that what was read still holds when it is written."""
-    if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The process that writes: its name, and until when the sessions that it begins are its own without a sign."""
 
     name: str
     lease_until: datetime
+    outbox: bool = False  # the ends of sessions are told to a webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +109,17 @@ async def write(connection: AsyncConnection, rows: Sequence[LedgerRow], owner: O
     await _write_charges(connection, inserts["charges"], [row for row in rows if row.table == "charges"], known)
     ends = [row for row in rows if row.update]
     left_out.fenced["sessions"] += sum(map(fenced, ends))
-    ended = [row.values for row in ends if not fenced(row)]
+    ended = [row for row in ends if not fenced(row)]
     if ended:
-        await connection.execute(_END, ended)
+        await connection.execute(_END, [row.values for row in ended])
+    told = [row for row in ended if row.session_id in known]
+    if owner.outbox and told:
+        await enqueue(connection, [_end_of(row) for row in told])
     return left_out
+
+
+def _end_of(row: LedgerRow) -> Ended:
+    return Ended(str(row.session_id), row.generation, str(row.values["how"]))
 
 
 def _owned_by(owner: Owner) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from agent.ledger.withdrawals import WithdrawalWatch
 from agent.providers.factory import ProviderFactory
 from agent.server.application import application
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
+from agent.server.summaries import telling_webhook
 from agent.server.wiring import Wiring, wire
 from agent.settings import Settings
 from agent.telemetry import catalog
@@ -81,10 +82,11 @@ def create_app(settings: Settings) -> Litestar:
         ending = _alongside("withdrawals", withdrawals.follow())
         owning = _alongside("owners", wiring.owners.follow(_live(wiring)))
         agents = _alongside("agents", wiring.agents.follow())
+        telling = _alongside("webhook", telling_webhook(settings, wiring))
         watching, running = gate.watched(), wiring.registry.running()
         around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing)
         async with AsyncExitStack() as stack:
-            for part in (*around, owning, running, ending, agents):
+            for part in (*around, telling, owning, running, ending, agents):
                 await stack.enter_async_context(part)
             yield
         await wiring.providers.close()

@@ -144,7 +144,7 @@ async def test_a_contract_sets_the_price_and_before_it_begins_there_is_none(day:
 async def test_two_ledgers_of_one_process_come_up_side_by_side(tmp_path: Path) -> None:
     ledgers = [Ledger(f"sqlite:///{tmp_path / name}.db", Metrics()) for name in "abc"]
     async with ledgers[0], ledgers[1], ledgers[2], asyncio.timeout(30):
-        assert {await ledger.migrate() for ledger in ledgers} == {"0006"}
+        assert {await ledger.migrate() for ledger in ledgers} == {"0007"}
         for ledger in ledgers:
             await ledger.migrated.wait()
             assert await ledger.flush(10)

@@ -54,8 +54,8 @@ def test_a_schema_goes_back_one_step_and_up_again_when_no_call_is_open(url: str)
     asyncio.run(_let_leases_end(url))
     assert "at revision 0004" in run("downgrade", "0004").output
     assert asyncio.run(_revision(url)) == "0004"
-    assert "(this release has 0006: voice-agent db upgrade)" in run("status").output
-    assert "at revision 0006" in run("upgrade").output
+    assert "(this release has 0007: voice-agent db upgrade)" in run("status").output
+    assert "at revision 0007" in run("upgrade").output
     assert "turns                 1" in run("status").output
 
 
@@ -64,9 +64,9 @@ def test_what_would_lose_the_memory_of_who_was_forgotten_is_refused(url: str) ->
     asyncio.run(_let_leases_end(url))
     refused = run("downgrade", "0002")
     assert "forgotten and revoked" in str(refused.exception)
-    for to in ("0006", "0009", "nonsense"):
+    for to in ("0007", "0009", "nonsense"):
         assert "TO takes one of 0001, 0002, 0003, 0004" in str(run("downgrade", to).exception)
-    assert asyncio.run(_revision(url)) == "0006"
+    assert asyncio.run(_revision(url)) == "0007"
 
 
 async def _let_leases_end(url: str) -> None:
