@@ -65,8 +65,7 @@ async def telling_webhook(settings: Settings, wiring: Wiring) -> None:
         settings.session_webhook_transcript,
         settings.session_webhook_private,
     )
-    summariser = CallSummariser(wiring.providers.model("haiku"), wiring.sinks)
-    webhook = SessionWebhook(
-        target, wiring.ledger, wiring.metrics, summariser if settings.session_webhook_summary else None
-    )
-    await webhook.run()
+    summarise = None
+    if settings.session_webhook_summary:  # whoever wants none imports no SDK for it
+        summarise = CallSummariser(wiring.providers.model("haiku"), wiring.sinks)
+    await SessionWebhook(target, wiring.ledger, wiring.metrics, summarise).run()
