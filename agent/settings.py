@@ -23,6 +23,7 @@ from agent.core.hosts import is_own_host
 from agent.core.secrets import MIN_SECRET, refuse_shared, weakness
 from agent.settings_doors import DoorSettings
 from agent.settings_providers import CALLED, SERVICES, Endpoint, ProviderName, ProviderSettings, named
+from agent.settings_webhook import WebhookSettings
 
 PREFIX: Final = "VOICE_AGENT_"
 SANDBOX_KEY: Final = "sandbox"  # what the sandbox takes as a provider key
@@ -45,7 +46,7 @@ SECRETS: Final = (
 )
 
 
-class Settings(ProviderSettings, DoorSettings):
+class Settings(ProviderSettings, DoorSettings, WebhookSettings):
     """All settings. `load_settings()` is the way to get them."""
 
     model_config = SettingsConfigDict(

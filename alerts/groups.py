@@ -15,6 +15,7 @@ from alerts.reach import reaching
 from alerts.recording.model import seconds
 from alerts.rollback import deciding
 from alerts.tools import tools
+from alerts.webhooks import webhooks
 
 INTERVAL_S: Final = 15
 
@@ -27,6 +28,7 @@ def all_alerts(setting: RuleContext) -> dict[str, tuple[Alert, ...]]:
         ("voice-agent-costs", "cost"): costs(setting),
         ("voice-agent-providers-alerts", "provider"): providers(),
         ("voice-agent-tools", "tools"): tools(setting),
+        ("voice-agent-webhooks", "webhooks"): webhooks(setting),
         ("voice-agent-decisions", "decisions"): deciding(setting),
         ("voice-agent-platform", "platform"): platform(setting),
     }

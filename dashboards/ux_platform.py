@@ -25,7 +25,7 @@ def providers() -> BoardRow:
 def process() -> BoardRow:
     """Is it the service itself?"""
     resources = (_lag(), _cpu(), _memory(), _descriptors())
-    doors = (_refused(), _connections(), _turned_away(), _too_fast(), _skew(), _lost_rows(), _broken_work())
+    doors = (_refused(), _connections(), _turned_away(), _too_fast(), _skew(), _lost_rows(), _told(), _broken_work())
     panels = (*resources, *doors)
     return BoardRow("Is it the service itself? (all tiers and policies)", panels)
 
@@ -250,6 +250,21 @@ def _lost_rows() -> Panel:
     return graph(
         panel, PanelStyle("none", 0), rows, fenced, Query(total(catalog.QUEUE_DROPS, WINDOW, ("queue",)), "{{queue}}")
     )
+
+
+def _told() -> Panel:
+    panel = PanelSpec(
+        94,
+        "Finished sessions told to the webhook",
+        "Attempts in the range, by how they ended, and how many sessions wait. What waits is tried again for two days;"
+        " `gave_up` is told to nobody by itself.",
+        NO_PROCESS,
+        12,
+        7,
+    )
+    attempts = Query(total(catalog.WEBHOOK_ATTEMPTS, WINDOW, ("result",)), "{{result}}")
+    waiting = Query(value(catalog.WEBHOOK_WAITING), "waiting")
+    return graph(panel, PanelStyle("none", 0), attempts, waiting)
 
 
 def _connections() -> Panel:

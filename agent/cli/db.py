@@ -14,7 +14,7 @@ from agent.cli.report import migrate_command, prune
 from agent.core.errors import ConfigurationError
 from agent.ledger.database import downgrade, revision, revisions
 from agent.ledger.tables import metadata, sessions
-from agent.ledger.writer import database_time
+from agent.ledger.transactions import database_time
 from agent.settings import Settings
 
 UNSAFE: Final = {"0003": "what was forgotten and revoked, and what is spent of the ceilings", "0002": "all policies"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import click
 from rich.text import Text
@@ -12,10 +13,12 @@ from agent.billing.pricing import utc_now
 from agent.budgets import Tier
 from agent.cli.console import print_json, stdout_console
 from agent.cli.database import Period, database_name, with_ledger
+from agent.cli.views.history import history_json, history_text
 from agent.cli.views.period import DIM
 from agent.cli.views.sessions import sessions_table
+from agent.reports.call_record import CallHistory, call_history
 from agent.reports.sessions import LIMIT, SessionSummary, find_sessions, list_sessions
-from agent.settings import load_settings
+from agent.settings import Settings, load_settings
 
 
 @click.group()
@@ -45,6 +48,40 @@ def list_command(search: str, since: timedelta, tier: str | None, limit: int, as
         console.print(sessions_table(found))
     else:
         console.print("no such session in this time; --since 7d looks further back")
+
+
+@session.command("export")
+@click.argument("session_id")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "text"]),
+    default="text",
+    show_default=True,
+    help="How it is written.",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file instead.")
+def export_command(session_id: str, form: str, output: Path | None) -> None:
+    """Everything that was said and done in one session, and what it cost. It holds the caller's words.
+
+    SESSION_ID may be the beginning of the id, a trace id, or a caller with one session.
+    """
+
+    async def read(engine: AsyncEngine, _: Settings) -> CallHistory | None:
+        return await call_history(engine, (await the_session(engine, session_id)).session_id)
+
+    found = with_ledger(read)
+    if found is None:  # pruned between the two questions
+        raise click.ClickException(f"the ledger has no session {session_id}")
+    text = history_text(found) if form == "text" else history_json(found)
+    if output is None:
+        click.echo(text)
+        return
+    try:
+        output.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{output} cannot be written: {error.strerror}") from None
+    click.echo(f"written to {output}")
 
 
 async def the_session(engine: AsyncEngine, name: str) -> SessionSummary:

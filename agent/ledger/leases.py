@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agent.billing.accounts import LeaseWish
 from agent.ledger.ledger import Ledger
 from agent.ledger.tables import spending
-from agent.ledger.writer import lock_for_writing
+from agent.ledger.transactions import lock_for_writing
 
 _INSERTS: Final = {
     "sqlite": sqlite.insert(spending).on_conflict_do_nothing(),

@@ -58,11 +58,13 @@ class Ledger:
         spool_rows: int = SPOOL_ROWS,
         drain_s: float = DRAIN_S,
         lease_s: float = LEASE_S,
+        outbox: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Raises ConfigurationError when the URL cannot be used; a database that is down is waited for.
 
-        A session whose owner gives no sign for `lease_s` seconds is anybody's.
+        A session whose owner gives no sign for `lease_s` seconds is anybody's. With `outbox` the ends of sessions are
+        kept to be told to a webhook.
         """
         self.engine: AsyncEngine = create_engine(url)
         self.reachable = True
@@ -70,6 +72,7 @@ class Ledger:
         self.owner = secrets.token_hex(8)
         """The name of this process: whose sessions are written here."""
         self.lease = timedelta(seconds=lease_s)
+        self.outbox = outbox
         self.migrated = asyncio.Event()
         """Set once the schema is up to date: nothing can be read before."""
         self._metrics = metrics
@@ -232,8 +235,9 @@ class Ledger:
 
     async def _commit(self, batch: list[LedgerRow]) -> None:
         began = now()
+        owner = writer.Owner(self.owner, utc_now() + self.lease, self.outbox)
         async with asyncio.timeout(_COMMIT_S), self.engine.begin() as connection:
-            left_out = await writer.write(connection, batch, writer.Owner(self.owner, utc_now() + self.lease))
+            left_out = await writer.write(connection, batch, owner)
         self._metrics.observe(catalog.LEDGER_COMMIT, value=now() - began)
         for table, count in (+left_out.gone).items():
             self._drop(table, "session_gone", count)

@@ -21,8 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.clock import now
 from agent.ledger.ledger import Ledger
+from agent.ledger.outbox import Ended, enqueue
 from agent.ledger.tables import sessions, turns
-from agent.ledger.writer import database_time, lock_for_writing
+from agent.ledger.transactions import database_time, lock_for_writing
 from agent.telemetry.events import SessionOutcome
 
 LOOK_EVERY_S: Final = 0.5
@@ -207,6 +208,9 @@ class SessionOwners:
                         slow_turns=_turns(turns.c.slow),
                     )
                 )
+            if self._ledger.outbox and rows:
+                crashed = SessionOutcome.CRASHED.value
+                await enqueue(connection, [Ended(row.id, (row.generation or 0) + 1, crashed) for row in rows])
         for row in rows:
             live.crashed(Crashed(row.tier, row.policy))
             log.warning("a session has crashed: its process is gone", session_id=row.id)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agent.budgets import Tier
 from agent.ledger.tables import assignments, decisions
-from agent.ledger.writer import lock_for_writing
+from agent.ledger.transactions import lock_for_writing
 from agent.policy.assignments import Change, ChangeCause, Revision
 from agent.policy.decisions import Decision, Mode, Outcome, Reason, RollbackAlert
 from agent.policy.store import LIMIT

@@ -11,9 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from agent.billing.pricing import utc_now
 from agent.ledger.rows import TableName
-from agent.ledger.tables import charges, fallbacks, memory_events, sessions, spending, tool_events, turns
+from agent.ledger.tables import (
+    charges,
+    fallbacks,
+    memory_events,
+    sessions,
+    spending,
+    tool_events,
+    turns,
+    webhook_deliveries,
+)
 from agent.ledger.tombstones import bury_session, bury_subject, prune_tombstones
-from agent.ledger.writer import lock_for_writing
+from agent.ledger.transactions import lock_for_writing
 
 CHECKPOINT_TRIES: Final = 50
 CHECKPOINT_PAUSE_S: Final = 0.1
@@ -40,6 +49,7 @@ async def prune(engine: AsyncEngine, before: datetime) -> Counts:
             counts[table] = await _count(connection, statement)
     async with engine.begin() as connection:
         await connection.execute(delete(spending).where(spending.c.until < before))
+        await connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.at < before))
         await connection.execute(prune_tombstones(before))
     return counts
 
@@ -74,6 +84,7 @@ async def forget(engine: AsyncEngine, subject: str) -> Counts:
             "tool_events": delete(tool_events).where(tool_events.c.session_id.in_(ids)),
             "charges": update(charges).where(charges.c.session_id.in_(ids)).values(session_id=None, turn=None),
         }
+        await connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.session_id.in_(ids)))
         counts: Counts = {table: await _count(connection, statement) for table, statement in steps.items()}
     if engine.dialect.name == "sqlite":
         await _leave_nothing(engine)

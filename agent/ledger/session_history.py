@@ -14,7 +14,7 @@ from agent.ledger.ledger import Ledger
 from agent.ledger.owners import SessionOwners, take
 from agent.ledger.tables import charges, memory_events, sessions, tool_events, turns
 from agent.ledger.tombstones import has_tombstone
-from agent.ledger.writer import lock_for_writing
+from agent.ledger.transactions import lock_for_writing
 from agent.telemetry.events import SessionOutcome
 
 WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database

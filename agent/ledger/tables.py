@@ -138,6 +138,18 @@ tool_events: Final = Table(
     Column("event", _JSON, nullable=False),  # agent.session.tool_memory says what stands in it
 )
 
+webhook_deliveries: Final = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("session_id", String(), primary_key=True),
+    Column("generation", Integer, primary_key=True),  # a session that goes on ends once more
+    Column("at", DateTimeUTC(), nullable=False),
+    Column("next_at", DateTimeUTC(), nullable=True, index=True),  # null: nothing is to be done any more
+    Column("attempts", Integer, nullable=False),
+    _word("state"),  # outbox.DeliveryState
+    _word("summary", nullable=True),  # of the small model; goes with its row
+)
+
 assignments: Final = Table(
     "assignments",
     metadata,

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Insert, bindparam, func, literal_column, select, update
+from sqlalchemy import Insert, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.billing.pricing import utc_now
+from agent.ledger.outbox import Ended, enqueue
 from agent.ledger.rows import LedgerRow, TableName
 from agent.ledger.tables import charges, metadata, sessions
 from agent.ledger.tombstones import buried_of, without_buried
+from agent.ledger.transactions import database_time, lock_for_writing
 
 _NEED_A_SESSION: Final[tuple[TableName, ...]] = ("turns", "fallbacks", "memory_events", "tool_events")
 _BAD_ROW_CLASSES: Final = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
@@ -54,25 +55,13 @@ _KNOWN: Final = (
 )
 
 
-async def lock_for_writing(connection: AsyncConnection) -> None:
-    """Takes SQLite's write lock before the first read, so that what was read still holds when it is written."""
-    if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-async def database_time(connection: AsyncConnection) -> datetime:
-    """The time by which owners are compared."""
-    if connection.dialect.name == "sqlite":
-        return utc_now()
-    return (await connection.execute(select(literal_column("clock_timestamp()")))).scalar_one()
-
-
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The process that writes: its name, and until when the sessions that it begins are its own without a sign."""
 
     name: str
     lease_until: datetime
+    outbox: bool = False  # the ends of sessions are told to a webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +110,17 @@ async def write(connection: AsyncConnection, rows: Sequence[LedgerRow], owner: O
     await _write_charges(connection, inserts["charges"], [row for row in rows if row.table == "charges"], known)
     ends = [row for row in rows if row.update]
     left_out.fenced["sessions"] += sum(map(fenced, ends))
-    ended = [row.values for row in ends if not fenced(row)]
+    ended = [row for row in ends if not fenced(row)]
     if ended:
-        await connection.execute(_END, ended)
+        await connection.execute(_END, [row.values for row in ended])
+    told = [row for row in ended if row.session_id in known]
+    if owner.outbox and told:
+        await enqueue(connection, [_end_of(row) for row in told])
     return left_out
+
+
+def _end_of(row: LedgerRow) -> Ended:
+    return Ended(str(row.session_id), row.generation, str(row.values["how"]))
 
 
 def _owned_by(owner: Owner) -> dict[str, Any]:

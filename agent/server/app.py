@@ -20,6 +20,7 @@ from agent.ledger.withdrawals import WithdrawalWatch
 from agent.server.alongside import alongside
 from agent.server.application import application
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
+from agent.server.summaries import telling_webhook
 from agent.server.tool_wiring import serving_tools
 from agent.server.wiring import Wiring, wire
 from agent.settings import Settings
@@ -62,11 +63,12 @@ def create_app(settings: Settings) -> Litestar:
         ending = alongside("withdrawals", withdrawals.follow, metrics)
         owning = alongside("owners", lambda: wiring.owners.follow(_live(wiring)), metrics)
         agents = alongside("agents", wiring.agents.follow, metrics)
+        telling = alongside("webhook", lambda: telling_webhook(settings, wiring), metrics)
         serving = serving_tools(wiring.outside)
         watching, running = gate.watched(), wiring.registry.running()
         around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing)
         async with AsyncExitStack() as stack:
-            for part in (*around, serving, owning, running, ending, agents):
+            for part in (*around, telling, serving, owning, running, ending, agents):
                 await stack.enter_async_context(part)
             yield
         await wiring.providers.close()

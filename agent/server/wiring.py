@@ -80,7 +80,8 @@ def wire(settings: Settings) -> Wiring:
     providers = ProviderFactory(settings, budgets.deadlines, provider_hooks(sinks, clips))
     known = configured(policies, providers)
     lease_s, days = settings.session_lease_s, settings.retention_days
-    ledger = Ledger(settings.database_url, metrics, retention_days=days, lease_s=lease_s)
+    hooked = settings.session_webhook_url is not None
+    ledger = Ledger(settings.database_url, metrics, retention_days=days, lease_s=lease_s, outbox=hooked)
     recorder = LedgerSink(ledger)
     names = {model for _, _, model in known.models}
     prices = load_prices(settings.prices_file).without_paying(settings.unpaid())

@@ -213,6 +213,9 @@ DECISIONS = _counter(
 NOTIFICATIONS = _counter(
     "alert_notifications_total", "Alerts that Alertmanager sent, by what became of them.", "result"
 )
+WEBHOOK_ATTEMPTS = _counter("webhook_attempts_total", "Attempts to tell the webhook, by what came of it.", "result")
+WEBHOOK_WAITING = _gauge("webhook_waiting", "Finished sessions that the webhook is still to be told.")
+WEBHOOK_OLDEST = _gauge("webhook_oldest_seconds", "For how long the oldest of them has been waiting.")
 CHAT_MESSAGES = _counter("chat_messages_total", "Messages about decisions to the chat.", "result")
 
 EVIDENCE_SCORE = _gauge(

@@ -63,6 +63,18 @@ CASES = (
         "12m", "14m", {}, "2 problems in the files of agents: a change is not in force",
     ),
     Case(
+        "VoiceAgentWebhookLate",
+        (("voice_agent_webhook_oldest_seconds", "0x10 960x30"),),
+        "12m", "20m", {},
+        "a finished session has been waiting for 16m 0s to be told to the webhook",
+    ),
+    Case(
+        "VoiceAgentWebhookGaveUp",
+        (('voice_agent_webhook_attempts_total{result="gave_up"}', "0x20 2x30"),),
+        "20m", "22m", {},
+        "2 finished sessions were given up: the webhook was never told of them",
+    ),
+    Case(
         "VoiceAgentToolFailing",
         (
             ('voice_agent_tool_calls_total{tool="book_room",outcome="ok"}', "0+1x60"),

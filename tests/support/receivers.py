@@ -24,9 +24,12 @@ class Receiver:
 
     url: str
     posts: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
+    headers: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    """Of each post, with names in lower case."""
     changed: threading.Condition = field(default_factory=threading.Condition)
     answer: threading.Event = field(default_factory=threading.Event)
     status: int = 200
+    answers_with: dict[str, str] = field(default_factory=dict[str, str])
 
     def wait(self, enough: Callable[[], bool]) -> None:
         """Waits until `enough`; fails after 20 s."""
@@ -48,12 +51,15 @@ def receiver() -> Generator[Receiver]:
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             with found.changed:
+                found.headers.append({name.lower(): value for name, value in self.headers.items()})
                 found.posts.append((self.path, body))
                 found.changed.notify_all()
             found.answer.wait(WAIT_S)
             with contextlib.suppress(OSError):
                 self.send_response(found.status)
                 self.send_header("content-length", "0")
+                for name, value in found.answers_with.items():
+                    self.send_header(name, value)
                 self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:

@@ -16,6 +16,7 @@ from agent.settings import OF_OTHER_PROGRAMS, PREFIX, Settings
 from tools.docs.markdown import entry, page, section, sentence, wrapped
 
 SECTIONS: Final = {
+    "session_webhook_url": "The webhook of finished sessions",
     "allowed_hosts": "Limits at the door",
     "deepgram_api_key": "Providers",
     "host": "The server",

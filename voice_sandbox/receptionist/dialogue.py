@@ -33,7 +33,7 @@ from voice_sandbox.receptionist.front_desk import (
 )
 from voice_sandbox.receptionist.notes import caller_words, noted_values, text_of
 from voice_sandbox.receptionist.slots import SLOTS, Slot, as_slot, find_values, plain
-from voice_sandbox.receptionist.summary import wants_notes, write_notes
+from voice_sandbox.receptionist.summary import summarise, wants_notes, write_notes
 
 _CHANGE: Final = re.compile(r"\b(?:make it|make that|change (?:it|that) to|i meant|i mean|rather)\s+(.+)$")
 _EARLIER: Final = re.compile(r"\b(not that one|the earlier one|the other one|the previous one|the one before)\b")
@@ -63,6 +63,8 @@ def answer(body: dict[str, Any], *, drop_value: bool = False, insists: bool = Fa
     last = text_of(body["messages"][-1]["content"])
     if wants_notes(body):
         return ReceptionistReply(write_notes(last, drop_value=drop_value))
+    if "summarise telephone calls" in system:
+        return ReceptionistReply(summarise(last))
     tools, waited = tools_of(body), False
     dialogue = _Dialogue(usual=USUAL if "book_room" in {tool["name"] for tool in body.get("tools") or []} else {})
     dialogue.read(noted_values(system, _locations()))

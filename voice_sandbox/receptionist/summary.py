@@ -40,6 +40,14 @@ def wants_notes(body: dict[str, Any]) -> bool:
     return isinstance(config, dict) and config.get("format") is not None
 
 
+def summarise(text: str) -> str:
+    """A summary of the transcript in a request: what the caller said first, and what the agent said last."""
+    asked = re.findall(r"^caller: (.*)$", text, re.MULTILINE)
+    told = re.findall(r"^agent: (.*)$", text, re.MULTILINE)
+    wanted = f'The caller said: "{asked[0]}".' if asked else "The caller said nothing."
+    return f'{wanted} The agent ended with: "{told[-1]}".' if told else wanted
+
+
 def write_notes(text: str, *, drop_value: bool) -> str:
     """The notes of the turns in a request, 16 facts at most; `drop_value` leaves out the last."""
     turns = [(int(number), caller, agent) for number, caller, agent in _TURN.findall(text)]

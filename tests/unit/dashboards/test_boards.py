@@ -41,6 +41,7 @@ NOT_ON_A_BOARD = {
     catalog.ASSIGNMENT_AGE: "rises only while the database is down, which the ledger's figures show",
     catalog.EVIDENCE_AGE: "rises only while the database is down; has an alert",
     catalog.NOTIFICATIONS: "for questions about Alertmanager's webhook; what came of it is on the board",
+    catalog.WEBHOOK_OLDEST: "has an alert; how many wait is on the board",
     catalog.CHAT_MESSAGES: "for questions about the chat; a message that is missing is seen there",
     catalog.LEDGER_QUEUE: "rises only while the database is down, which has an alert",
     catalog.LEDGER_COMMIT: "off the audio path; for tuning the database",
