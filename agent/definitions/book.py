@@ -23,8 +23,8 @@ AGENTS_LIMIT: Final = 16
 EVERY_S: Final = 1.0
 """How often the files are looked at."""
 
-Tell = Callable[[int], None]
-"""Is told how many things are wrong with the files that are there now."""
+Tell = Callable[[int, Mapping[str, AgentDefinition]], None]
+"""Is told how many things are wrong with the files that are there now, and which agents are in force."""
 Stamp = dict[Path, tuple[int, int]]
 
 log = structlog.get_logger()
@@ -83,7 +83,11 @@ class AgentBook:
     """The agents that new sessions get. Sessions keep the definition that they began with."""
 
     def __init__(
-        self, folder: Path | None, usual: str, tools: OutsideTools | None = None, tell: Tell = lambda _problems: None
+        self,
+        folder: Path | None,
+        usual: str,
+        tools: OutsideTools | None = None,
+        tell: Tell = lambda _problems, _agents: None,
     ) -> None:
         """`usual` answers where a session names none; `tools` stand outside. Raises ConfigurationError."""
         self._folder = folder
@@ -94,7 +98,7 @@ class AgentBook:
         self._check_usual(self.agents)
         self._want_servers()
         self._tell = tell
-        tell(0)
+        tell(0, self.agents)
 
     def find(self, name: str | None) -> AgentDefinition | None:
         """The agent of this name, or the usual one; None where there is none of that name."""
@@ -121,11 +125,12 @@ class AgentBook:
             agents = await asyncio.to_thread(read_all, stamp, self._tools.egress)
             self._check_usual(agents)
         except ConfigurationError as error:
-            self._tell(len(error.problems) if isinstance(error, DefinitionError) else 1)
+            problems = len(error.problems) if isinstance(error, DefinitionError) else 1
+            self._tell(problems, self.agents)
             log.warning("agents not changed", problem=str(error))
             return False
-        self._tell(0)
         self.agents = agents
+        self._tell(0, agents)
         self._want_servers()
         log.info("agents changed", agents={name: agent.version for name, agent in agents.items()})
         return True

@@ -130,7 +130,7 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 
 async def _changes(folder: Path) -> None:
     told: list[int] = []
-    book = AgentBook(folder, "hotel", tell=told.append)
+    book = AgentBook(folder, "hotel", tell=lambda problems, _agents: told.append(problems))
     before = book.find("hotel")
     assert before is not None
     assert before.version == 3
