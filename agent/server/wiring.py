@@ -95,7 +95,7 @@ def wire(settings: Settings) -> Wiring:
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics)
-    agents = AgentBook(settings.agents_dir, settings.agent, outside, shown_files(metrics, by_agent))
+    agents = AgentBook(settings.agents_dir, settings.agent, outside, shown_files(metrics, by_agent), policies.policies)
     money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)
