@@ -102,5 +102,6 @@ class ProviderSettings(BaseSettings):
     )
     deepgram_voice: str = Field("aura-2-thalia-en", description="the second voice: an Aura model of Deepgram")
     openai_voice: str = Field("alloy", description="voice of the OpenAI speech protocol")
+    openai_speed: float = Field(1.0, ge=0.7, le=1.2, description="how fast the OpenAI voice speaks; 1 is as usual")
     openai_tts_model: str = Field("gpt-4o-mini-tts", description="model id of the OpenAI speech protocol")
     openai_stt_model: str = Field("gpt-transcribe", description="model id of the OpenAI transcription protocol")

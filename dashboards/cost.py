@@ -10,6 +10,7 @@ from agent.budgets import load_budgets
 from agent.telemetry import catalog
 from alerts.promql import average, equal, like, select, share, total, unequal, value
 from alerts.recording.model import baseline
+from dashboards.cost_agents import agents
 from dashboards.cost_reliability import reliability
 from dashboards.links import dearer
 from dashboards.model import PAID, POLICY, TIER, WHO, WINDOW, Board, BoardRow
@@ -29,7 +30,7 @@ def board() -> Board:
         "Voice agent: cost",
         "What does a session cost, where does it go, and does saving hurt the callers who pay?",
         "now-24h",
-        (_unit_cost(), _over_time(), reliability(), _where()),
+        (_unit_cost(), _over_time(), reliability(), _where(), agents()),
     )
 
 

@@ -26,6 +26,7 @@ PREFIX: Final = "voice-agent-"
 WINDOW: Final = "$window"
 WINDOWS: Final = "1m,5m,15m,30m,1h,3h,6h,24h"
 TIER: Final[tuple[Match, ...]] = (like("tier", "$tier"),)
+AGENT: Final[tuple[Match, ...]] = (like("agent", "$agent"),)
 POLICY: Final[tuple[Match, ...]] = (like("policy", "$policy"),)
 WHO: Final = (*TIER, *POLICY)
 PAID: Final = WHO
@@ -96,11 +97,18 @@ def _variables() -> list[Any]:
     tiers = builders.CustomVariable("tier").label("Tier").values(",".join(Tier))
     query = f"label_values({select(catalog.POLICY_INFO)}, policy)"
     policies = builders.QueryVariable("policy").label("Policy").query(query).datasource(panels.DATASOURCE)
+    named = f"label_values({select(catalog.AGENT_INFO)}, agent)"
+    agents = builders.QueryVariable("agent").label("Agent").query(named).datasource(panels.DATASOURCE)
     hour = dashboard.VariableOption(text="1h", value="1h")
     return [
         builders.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         tiers.include_all(True).all_value(EVERYBODY).multi(False).current(everything),
         policies.include_all(True)
+        .all_value(".*")
+        .multi(False)
+        .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .current(everything),
+        agents.include_all(True)
         .all_value(".*")
         .multi(False)
         .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)

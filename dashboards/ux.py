@@ -175,8 +175,8 @@ def _held() -> Panel:
         6,
         "What holds it",
         "A rollback waits for a reason: common_cause (the baseline suffers as well), comparing (the baseline has too"
-        " few callers yet), few_suffer (a few callers only), provider_out, event_loop_late. Certainty: 100 % is beyond"
-        " doubt. Anything listed: do not roll back, look for that.",
+        " few callers yet), few_suffer (a few callers only), provider_out, tool_out, event_loop_late. Certainty: 100 %"
+        " is beyond doubt. Anything listed: do not roll back, look for that.",
         f"Nothing is significantly over its limit, so nothing has to be held; or only {baseline()} is chosen.",
         16,
         5,

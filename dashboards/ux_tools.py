@@ -1,18 +1,21 @@
-"""The row of the UX board about tools: whether they work, and what callers wait for who need one."""
+"""The row of the UX board about agents: whether their tools work, and what callers of each of them wait for."""
 
 from __future__ import annotations
 
 from agent.telemetry import catalog
-from alerts.promql import quantile, share, total, value
-from dashboards.model import WHO, WINDOW, BoardRow
+from alerts.promql import equal, quantile, share, total, value
+from dashboards.model import AGENT, TIER, WHO, WINDOW, BoardRow
 from dashboards.panels import Panel, PanelSpec, PanelStyle, Query, graph, states, words
 
 NONE_USED = "No agent has used a tool in this range."
 
 
 def tools() -> BoardRow:
-    """Do tools work?"""
-    return BoardRow("Do tools work?", (_outcomes(), _seconds(), _waits(), _servers(), _files()))
+    """Do agents and their tools work?"""
+    return BoardRow(
+        "Do agents and their tools work?",
+        (_outcomes(), _seconds(), _waits(), _servers(), _files(), _agent_waits(), _agent_slow(), _versions()),
+    )
 
 
 def _outcomes() -> Panel:
@@ -91,3 +94,48 @@ def _files() -> Panel:
     )
     look = PanelStyle("short", None, 0, steps=((None, "green"), (1, "red")))
     return graph(panel, look, Query(value(catalog.AGENT_FILE_PROBLEMS), "problems"))
+
+
+def _agent_waits() -> Panel:
+    panel = PanelSpec(
+        80,
+        "Answers by agent (p95)",
+        "Voice-to-voice of turns with a real reply, by agent: time in tools is in it. One agent slower than the others:"
+        " its tools, its prompt, its routing terms.",
+        "No agent has answered a spoken turn in this range.",
+        8,
+        7,
+    )
+    expr = quantile(0.95, catalog.AGENT_LATENCY, WINDOW, ("agent",), (*TIER, *AGENT))
+    return graph(panel, PanelStyle("s"), Query(expr, "{{agent}}"))
+
+
+def _agent_slow() -> Panel:
+    panel = PanelSpec(
+        81,
+        "Slow turns by agent",
+        "Owed turns over the voice-to-voice budget, without the time that tools took.",
+        "No agent has answered a spoken turn in this range.",
+        8,
+        7,
+    )
+    who = (*TIER, *AGENT)
+    slow = total(catalog.AGENT_TURNS, WINDOW, ("agent",), (*who, equal("slow", "yes")))
+    expr = share(slow, total(catalog.AGENT_TURNS, WINDOW, ("agent",), who))
+    return graph(panel, PanelStyle("percentunit", None, 0), Query(expr, "{{agent}}"))
+
+
+def _versions() -> Panel:
+    panel = PanelSpec(
+        82,
+        "Calls by agent, and versions in force",
+        "Calls of each agent that ended in an hour, beside the versions that new calls get. Two versions of one agent:"
+        " processes see different files.",
+        "No agent is in force: no process runs.",
+        8,
+        7,
+    )
+    calls = f"{total(catalog.AGENT_SESSIONS, '1h', ('agent',), (*TIER, *AGENT))}"
+    versions = value(catalog.AGENT_INFO, ("agent", "version"), AGENT, how="count")
+    look = PanelStyle("short", None, 0)
+    return graph(panel, look, Query(calls, "{{agent}}"), Query(versions, "{{agent}} {{version}}: processes"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,8 +23,8 @@ AGENTS_LIMIT: Final = 16
 EVERY_S: Final = 1.0
 """How often the files are looked at."""
 
-Tell = Callable[[int], None]
-"""Is told how many things are wrong with the files that are there now."""
+Tell = Callable[[int, Mapping[str, AgentDefinition]], None]
+"""Is told how many things are wrong with the files that are there now, and which agents are in force."""
 Stamp = dict[Path, tuple[int, int]]
 
 log = structlog.get_logger()
@@ -83,18 +83,24 @@ class AgentBook:
     """The agents that new sessions get. Sessions keep the definition that they began with."""
 
     def __init__(
-        self, folder: Path | None, usual: str, tools: OutsideTools | None = None, tell: Tell = lambda _problems: None
+        self,
+        folder: Path | None,
+        usual: str,
+        tools: OutsideTools | None = None,
+        tell: Tell = lambda _problems, _agents: None,
+        policies: Container[str] | None = None,
     ) -> None:
         """`usual` answers where a session names none; `tools` stand outside. Raises ConfigurationError."""
+        self._policies = policies
         self._folder = folder
         self._tools = tools or OutsideTools(Egress())
         self._usual = usual
         self._stamp = self._look()
         self.agents: Mapping[str, AgentDefinition] = read_all(self._stamp, self._tools.egress)
-        self._check_usual(self.agents)
+        self._check(self.agents)
         self._want_servers()
         self._tell = tell
-        tell(0)
+        tell(0, self.agents)
 
     def find(self, name: str | None) -> AgentDefinition | None:
         """The agent of this name, or the usual one; None where there is none of that name."""
@@ -119,13 +125,14 @@ class AgentBook:
                 return False
             self._stamp = stamp  # what is wrong with these files is told once
             agents = await asyncio.to_thread(read_all, stamp, self._tools.egress)
-            self._check_usual(agents)
+            self._check(agents)
         except ConfigurationError as error:
-            self._tell(len(error.problems) if isinstance(error, DefinitionError) else 1)
+            problems = len(error.problems) if isinstance(error, DefinitionError) else 1
+            self._tell(problems, self.agents)
             log.warning("agents not changed", problem=str(error))
             return False
-        self._tell(0)
         self.agents = agents
+        self._tell(0, agents)
         self._want_servers()
         log.info("agents changed", agents={name: agent.version for name, agent in agents.items()})
         return True
@@ -144,7 +151,16 @@ class AgentBook:
             found[path] = (status.st_mtime_ns, status.st_size)
         return found
 
-    def _check_usual(self, agents: Mapping[str, AgentDefinition]) -> None:
+    def _check(self, agents: Mapping[str, AgentDefinition]) -> None:
+        """What takes more than the files to know."""
+        unknown = [
+            f"{agent.path}:{agent.line('policies')}: policies: there is no policy {name}"
+            for agent in agents.values()
+            for name in agent.file.policies
+            if self._policies is not None and name not in self._policies
+        ]
+        if unknown:
+            raise DefinitionError(unknown)
         if self._usual not in agents:
             known = ", ".join(agents)
             raise ConfigurationError(f"VOICE_AGENT_AGENT: takes one of {known}; not {self._usual}")

@@ -16,6 +16,8 @@ from agent.core.errors import ConfigurationError
 from agent.definitions.lines import line_of
 from agent.definitions.tools import TOOLS_LIMIT, ToolFile, build_tools
 from agent.policy.routing import MoreTerms, TermList, Terms
+from agent.providers.own import OwnSpeech
+from agent.settings_providers import VoiceName
 from agent.tools.egress import Egress
 from agent.tools.mcp_server import McpServerFile, McpSpec, McpTool
 from agent.tools.tool import Tool
@@ -32,7 +34,20 @@ _BRACES: Final = re.compile(r"\{\{|\}\}")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^\r\n]*$")]
+Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\r\n]*$")]
+Spoken = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\r\n]*$")]
+SpeakerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
 Value = str | int | float | bool
+
+
+def language_name(code: str) -> str:
+    """The English name of a language (ISO 639-1). Raises ValueError where there is none."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        return Locale(code).english_name or code
+    except UnknownLocaleError:
+        raise ValueError(f"{code} is no language") from None
 
 
 class VariableError(ValueError):
@@ -108,6 +123,13 @@ class AgentFile(_Part):
     hang_up: Line | None = None
     tiers: tuple[Tier, ...] = Field(tuple(Tier), min_length=1)
     routing_terms: tuple[Line, ...] = Field((), max_length=200)
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] | None = None
+    voices: dict[VoiceName, SpeakerId] = Field(default_factory=dict[VoiceName, str])
+    speed: float | None = Field(None, ge=0.7, le=1.2)
+    keyterms: tuple[Term, ...] = Field((), max_length=100)
+    pronunciations: dict[Term, Spoken] = Field(default_factory=dict[str, str], max_length=100)
+    policies: tuple[str, ...] = Field((), max_length=16)
+    usd_per_session: float | None = Field(None, gt=0, le=100)
     tools: tuple[ToolFile, ...] = Field((), max_length=TOOLS_LIMIT)
     mcp: dict[Name, McpServerFile] = Field(default_factory=dict[str, McpServerFile], max_length=4)
     variables: dict[Name, Variable] = Field(default_factory=dict[str, Variable], max_length=20)
@@ -130,6 +152,13 @@ class AgentDefinition:
     @property
     def version(self) -> int:
         return self.file.version
+
+    def line(self, key: str) -> int:
+        """Where a key stands in the file now."""
+        try:
+            return line_of(self.path.read_text(encoding="utf-8"), (key,))
+        except (OSError, UnicodeDecodeError):
+            return 1
 
     def fill(self, given: Mapping[str, object]) -> dict[str, Value]:
         """The variables of a session: what was given, checked, and the defaults of the rest. Raises VariableError."""
@@ -159,7 +188,14 @@ class AgentDefinition:
         (extra, also), values = without_marker(extra), {name: str(value) for name, value in variables.items()}
         own, escalates = without_marker(self.file.prompt)
         text = _filled(own, {**values, "business": business.strip(), "extra": extra}).strip()
-        return VoicePrompt(f"{VOICE_RULES}\n\n{text}", escalates or also)
+        spoken = "" if self.file.language is None else f"\n\nSpeak {language_name(self.file.language)}."
+        return VoicePrompt(f"{VOICE_RULES}{spoken}\n\n{text}", escalates or also)
+
+    @property
+    def speech(self) -> OwnSpeech:
+        """What it has of its own at recognisers and voices."""
+        file = self.file
+        return OwnSpeech(file.language, file.keyterms, tuple(sorted(file.voices.items())), file.speed)
 
     def terms(self, usual: Terms) -> Terms:
         """The terms that send a turn to the larger model: the service's, and its own."""
@@ -222,6 +258,11 @@ def read_definition(path: Path, egress: Egress | None = None) -> AgentDefinition
 def _problems(made: AgentFile) -> Iterable[tuple[tuple[str, ...], str]]:
     """What no single key can say."""
     known = {*BUILT_IN, *made.variables}
+    if made.language is not None:
+        try:
+            language_name(made.language)
+        except ValueError as error:
+            yield ("language",), f"language: {error}"
     for name in sorted(known & made.variables.keys() & set(BUILT_IN)):
         yield ("variables", name), f"variables.{name}: is a name that every prompt has already"
     for number, term in enumerate(made.routing_terms):

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     OUTAGE = "outage"  # held: a provider that the policy uses is down, which a rollback does not mend
     COMMON_CAUSE = "common_cause"  # held: the baseline suffers as well, in the same time
     EVENT_LOOP_LATE = "event_loop_late"  # held: a process of ours is late, whatever the policy
+    TOOL_OUT = "tool_out"  # held: a tool that many turns need is slow or out, whatever the policy
     TOO_FEW_CALLERS = "too_few_callers"  # held: too few callers of the baseline, or only a few who suffer
     TARGET_IN_BREACH = "target_in_breach"  # held: what would come back is over a limit itself
     DWELL = "dwell"  # held: the tier's assignment has only just changed
@@ -89,6 +90,7 @@ class Evidence:
     outages: tuple[str, ...] = ()
     comparison: Comparison | None = None
     loop_late: bool = False
+    tool_out: bool = False
     evidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -179,6 +181,8 @@ def _not_its_fault(facts: Evidence) -> Reason | None:
         return Reason.COMMON_CAUSE
     if facts.loop_late:
         return Reason.EVENT_LOOP_LATE
+    if facts.tool_out:
+        return Reason.TOOL_OUT
     undecided = facts.comparison in (Comparison.COMPARING, Comparison.FEW_SUFFER)
     return Reason.TOO_FEW_CALLERS if undecided else None
 

@@ -14,6 +14,7 @@ WHY_HELD: Final[Mapping[Reason, str]] = {
     Reason.OUTAGE: "a provider is down, and a rollback does not mend that",
     Reason.COMMON_CAUSE: "the baseline suffers as well, so the cause lies elsewhere",
     Reason.EVENT_LOOP_LATE: "a process of the service is late, whatever the policy",
+    Reason.TOOL_OUT: "a tool that many calls need is slow or out, whatever the policy",
     Reason.TOO_FEW_CALLERS: "too few callers to tell the policy from the baseline",
     Reason.TARGET_IN_BREACH: "what would come back is over a limit itself",
     Reason.DWELL: "the assignment has only just changed",
@@ -71,6 +72,7 @@ _MAY_PASS: Final = (
     Reason.OUTAGE,
     Reason.COMMON_CAUSE,
     Reason.EVENT_LOOP_LATE,
+    Reason.TOOL_OUT,
     Reason.TOO_FEW_CALLERS,
 )
 """What says that the policy is not known to be at fault."""

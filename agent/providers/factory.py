@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
+
+import structlog
 
 from agent.budgets import Deadlines
 from agent.core.calls import CallRecorder, ProviderError, Service
@@ -35,12 +38,18 @@ from agent.providers.fallback.stt_rules import ListeningRules
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.providers.openings import Openings, OpeningVoice
+from agent.providers.own import NOTHING_OWN, OwnSpeech
 from agent.providers.voices import VOICES, openai_end
 from agent.providers.warmth import Warmth
 from agent.settings import Settings
 from agent.settings_providers import ProviderName, VoiceName
 
+MOST_OWN: Final = 32
+"""Agents, or versions of one, with speech of their own in the life of a process: each has connections of its own."""
+
 _OWN_MACHINE: Final = 4  # times the deadlines of a voice that runs on a machine of one's own
+log = structlog.get_logger()
+
 BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
 
 
@@ -82,6 +91,7 @@ class ProviderFactory:
         self._settings, self._links = settings, links
         self._recognisers: dict[tuple[str, RecogniserKnobs], SpeechToText] = {}
         self._transcriber: Transcriber | None = None
+        self._of: dict[OwnSpeech, ProviderFactory] = {}
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[tuple[VoiceName, str], TextToSpeech] = {}
         self.places = Places(settings.provider_calls, settings.deepgram_streams)
@@ -98,6 +108,22 @@ class ProviderFactory:
             deadlines.tts / 1000 * patience, deadlines.stall / 1000 * patience, deadlines.chain / 1000 * patience
         )
         self.breakers = Breakers(links.probe_meter, links.on_breaker)
+
+    def of(self, own: OwnSpeech) -> ProviderFactory:
+        """This factory for an agent that has recognisers or voices of its own; all else is shared with it.
+
+        There are `MOST_OWN` at most: of more agents, or versions of one, the service's own speech is taken.
+        """
+        if own == NOTHING_OWN:
+            return self
+        if own not in self._of and len(self._of) >= MOST_OWN:
+            log.error("agent speaks as the service does", most=MOST_OWN)
+            return self
+        if own not in self._of:
+            made = self._of[own] = copy(self)
+            made._settings = own.settings(self._settings)
+            made._recognisers, made._voices, made._transcriber = {}, {}, None
+        return self._of[own]
 
     def listening(
         self,

@@ -30,7 +30,11 @@ class VoiceEntry:
     build: Callable[[Settings, str], BuiltVoice]
     """(settings, model) → the voice. Raises ConfigurationError without a key."""
     speaker: Callable[[Settings], str]
-    """Who speaks: phrases in the audio cache belong to a speaker."""
+    """Who speaks, and how: phrases in the audio cache belong to a speaker."""
+    who: str
+    """The setting that names the speaker, which an agent may have of its own."""
+    pace: str | None = None
+    """The setting of the speed, where the voice has one."""
     model: Callable[[Settings], str] | None = None
     """The model id; None where policies choose it (`voice_model`)."""
 
@@ -50,7 +54,10 @@ def _elevenlabs(settings: Settings, model: str) -> BuiltVoice:
 
     end = settings.provider("elevenlabs")
     options = VoiceOptions(
-        speed=settings.elevenlabs_speed, context=settings.elevenlabs_context, logging=settings.elevenlabs_logging
+        speed=settings.elevenlabs_speed,
+        context=settings.elevenlabs_context,
+        logging=settings.elevenlabs_logging,
+        language=None if settings.language == "en" else settings.language,
     )
     key, voice = end.key.get_secret_value(), settings.elevenlabs_voice
     return ElevenLabs(api_key=key, base_url=end.base_url, model=model, voice=voice, options=options)
@@ -67,15 +74,31 @@ def _openai(settings: Settings, model: str) -> BuiltVoice:
     from agent.providers.openai.tts import OpenAISpeech
 
     end, voice = openai_end(settings), settings.openai_voice
-    return OpenAISpeech(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, voice=voice)
+    key, speed = end.key.get_secret_value(), settings.openai_speed
+    return OpenAISpeech(api_key=key, base_url=end.base_url, model=model, voice=voice, speed=speed)
 
 
 VOICES: Final[dict[VoiceName, VoiceEntry]] = {
-    "elevenlabs": VoiceEntry("elevenlabs", _elevenlabs, lambda settings: settings.elevenlabs_voice),
+    "elevenlabs": VoiceEntry(
+        "elevenlabs",
+        _elevenlabs,
+        lambda settings: f"{settings.elevenlabs_voice} {settings.elevenlabs_speed:g} {settings.language}",
+        who="elevenlabs_voice",
+        pace="elevenlabs_speed",
+    ),
     "deepgram_tts": VoiceEntry(
-        "deepgram", _deepgram, lambda settings: settings.deepgram_voice, lambda settings: settings.deepgram_voice
+        "deepgram",
+        _deepgram,
+        lambda settings: settings.deepgram_voice,
+        who="deepgram_voice",
+        model=lambda settings: settings.deepgram_voice,
     ),
     "openai_tts": VoiceEntry(
-        "openai", _openai, lambda settings: settings.openai_voice, lambda settings: settings.openai_tts_model
+        "openai",
+        _openai,
+        lambda settings: f"{settings.openai_voice} {settings.openai_speed:g}",
+        who="openai_voice",
+        pace="openai_speed",
+        model=lambda settings: settings.openai_tts_model,
     ),
 }

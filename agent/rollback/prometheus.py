@@ -59,6 +59,7 @@ class PrometheusEvidence:
         limits = await self._by("signal", recorded_metrics.LIMIT, {})
         outages = await self._ask(recorded_metrics.POLICY_OUTAGE, {"policy": alert.policy})
         late = await self._value(recorded_metrics.LOOP_LATE, {})
+        tool_out = await self._value(recorded_metrics.TOOL_OUT, {})
         numbers = await (self._experience(who, limits) if alert.verdict == "experience" else self._money(who))
         return Evidence(
             verdict=None if verdict is None else round(verdict),
@@ -67,6 +68,7 @@ class PrometheusEvidence:
             outages=tuple(sorted({labels["provider"] for labels, value in outages if value > 0})),
             comparison=await self._comparison(who) if alert.verdict == "experience" else None,
             loop_late=late == 1,
+            tool_out=tool_out == 1,
             evidence={"at": datetime.now(UTC).isoformat(timespec="seconds"), "verdict": verdict, **numbers},
         )
 

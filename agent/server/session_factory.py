@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import msgspec
 import structlog
 
 from agent.billing.budget_guard import SessionSpending
 from agent.billing.ceilings import Payer, Purse, SpendingCeilings
 from agent.billing.pricing import PricingSink
-from agent.budgets import Budgets, Tier
+from agent.budgets import Budgets, Tier, TierBudget
 from agent.core.calls import Service
 from agent.core.resumed_state import ResumedState
 from agent.definitions.book import AgentBook, OutsideTools
@@ -20,15 +21,17 @@ from agent.definitions.definition import AgentDefinition, Value, VariableError
 from agent.ledger.ledger import Ledger
 from agent.memory import BadEventError, Conversation
 from agent.memory.flows import Flows
-from agent.policy.policies import MODELS, Policy
+from agent.policy.policies import MODELS, Policy, PolicyBook
 from agent.policy.routing import PolicyRouter, TermList, Terms
 from agent.policy.speed import EarlyReplyRule
 from agent.policy.watcher import AssignmentWatcher
+from agent.providers.base import TextToSpeech
 from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
 from agent.providers.fallback.hedged import HedgePlan
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules, local_rules
+from agent.providers.pronounced import PronouncedVoice
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
@@ -62,6 +65,7 @@ class _Routing:
 
     terms: Terms
     escalates: bool
+    agent: AgentDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +93,15 @@ class SessionFactory:
         """Everything that the session of these claims needs. A session that goes on keeps its policy and its cost."""
         settings, tier = self.settings, claims.tier
         book = self.watch.book
-        policy = book.policies.get(past.policy or "") or book.assign(tier, session_id)
-        budget = self.budgets.tiers[tier]
+        agent, variables = self._agent(claims)
+        policy = book.policies.get(past.policy or "") or policy_for(book, agent, tier, session_id)
+        budget = budget_for(self.budgets.tiers[tier], agent)
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
         self.providers.warmth.soon()
-        agent, variables = self._agent(claims)
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
-        routing = _Routing(agent.terms(self.terms), prompt.escalates)
+        routing = _Routing(agent.terms(self.terms), prompt.escalates, agent)
         info = SessionInfo(
             session_id,
             claims.subject,
@@ -111,10 +115,12 @@ class SessionFactory:
             agent.version,
         )
         cheaper = book.policies[budget.governor.step_down_policy]
+        if agent.file.policies and cheaper.name not in agent.file.policies:
+            cheaper = policy
         return SessionDependencies(
             info=info,
             past=past,
-            stt=GuardedSpeechToText(self._recogniser(policy, tier, client, patience), purse, self.prices),
+            stt=GuardedSpeechToText(self._recogniser(policy, tier, client, patience, agent), purse, self.prices),
             pipeline=partial(self._pipeline, policy, info, purse, routing),
             step_down_pipeline=partial(self._pipeline, cheaper, info, purse, routing),
             note_taker=GuardedLanguageModel(self.providers.model_beside("haiku"), purse, self.prices),
@@ -145,7 +151,7 @@ class SessionFactory:
             early_governor=self._early_governor(policy),
             early_voice=self._early_voice(policy, tier),
             warm=self.providers.warmth.soon,
-            language=settings.language,
+            language=agent.file.language or settings.language,
             filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
             goodbye=_recording(self.clips[Sentence.GOODBYE]),
             confirmation=load_confirmation,
@@ -227,8 +233,10 @@ class SessionFactory:
             reserve_speech=lambda voice, characters: purse.reserve(prices.speech(voice, characters)),
         )
 
-    def _recogniser(self, policy: Policy, tier: Tier, client: Capabilities, patience: Patience) -> SttFallback:
-        return self.providers.listening(
+    def _recogniser(
+        self, policy: Policy, tier: Tier, client: Capabilities, patience: Patience, agent: AgentDefinition
+    ) -> SttFallback:
+        return self.providers.of(agent.speech).listening(
             policy.chains.stt,
             self.settings.stt_model or policy.stt_model,
             client_listens=client.browser_recogniser,
@@ -251,7 +259,7 @@ class SessionFactory:
             for name in MODELS
             if name in policy.chains.llm
         }
-        voice = self.providers.speaking(
+        voice: TextToSpeech = self.providers.of(routing.agent.speech).speaking(
             policy.chains.tts,
             policy.voice_model,
             cached=policy.audio_cache,
@@ -259,6 +267,8 @@ class SessionFactory:
             priority=first,
             hedging=hedging,
         )
+        if said := routing.agent.file.pronunciations:
+            voice = PronouncedVoice(voice, said)
         guarded = GuardedTextToSpeech(voice, purse, self.prices)
         return Pipeline(
             PolicyRouter(policy, routing.terms, routing.escalates), models, guarded, self._first_words(policy, tier)
@@ -268,6 +278,22 @@ class SessionFactory:
 def _early(policy: Policy, tier: Tier) -> EarlyReplyRule | None:
     rule = policy.early_replies
     return None if rule is None or tier not in rule.tiers else rule
+
+
+def policy_for(book: PolicyBook, agent: AgentDefinition, tier: Tier, session_id: str) -> Policy:
+    """The policy that the tier's assignment gives, or the first of those that may serve the agent."""
+    assigned, may = book.assign(tier, session_id), agent.file.policies
+    if not may or assigned.name in may:
+        return assigned
+    return next((book.policies[name] for name in may if name in book.policies), assigned)
+
+
+def budget_for(budget: TierBudget, agent: AgentDefinition) -> TierBudget:
+    """The tier's budget, and no more than a session of this agent may cost."""
+    most, limits = agent.file.usd_per_session, budget.governor
+    if most is None or (limits.hard_cap_usd is not None and limits.hard_cap_usd <= most):
+        return budget
+    return msgspec.structs.replace(budget, governor=msgspec.structs.replace(limits, hard_cap_usd=most))
 
 
 def _knobs(policy: Policy, tier: Tier) -> RecogniserKnobs:

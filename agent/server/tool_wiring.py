@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 from agent.billing.prices import PriceBook
 from agent.core.calls import TOOL, PaidService
-from agent.definitions.book import AgentBook, OutsideTools
+from agent.definitions.book import AgentBook, OutsideTools, Tell
+from agent.definitions.definition import AgentDefinition
 from agent.settings import Settings, variables
 from agent.telemetry import catalog
+from agent.telemetry.agents import AgentMetrics
 from agent.telemetry.exposition import Metrics
 from agent.tools.egress import Egress
 from agent.tools.mcp_servers import McpServers
@@ -38,9 +40,14 @@ def outside_tools(settings: Settings, metrics: Metrics) -> OutsideTools:
     return OutsideTools(egress, McpServers(egress, tell, linger_s=settings.max_session_s))
 
 
-def file_problems(metrics: Metrics) -> Callable[[int], None]:
-    """Shows how many things are wrong with the files of agents."""
-    return lambda problems: metrics.set(catalog.AGENT_FILE_PROBLEMS, value=problems)
+def shown_files(metrics: Metrics, counting: AgentMetrics) -> Tell:
+    """Shows how many things are wrong with the files of agents, and which ones are in force."""
+
+    def tell(problems: int, agents: Mapping[str, AgentDefinition]) -> None:
+        metrics.set(catalog.AGENT_FILE_PROBLEMS, value=problems)
+        counting.in_force((name, agent.version) for name, agent in agents.items())
+
+    return tell
 
 
 def paid_tools(agents: AgentBook, prices: PriceBook) -> list[tuple[PaidService, str, str]]:

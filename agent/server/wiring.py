@@ -39,11 +39,12 @@ from agent.server.startup import (
     show_places,
     warn_of_ends,
 )
-from agent.server.tool_wiring import file_problems, outside_tools, paid_tools
+from agent.server.tool_wiring import outside_tools, paid_tools, shown_files
 from agent.session.governor import Governors
 from agent.session.guarded import CallPrices
 from agent.session.registry import Registry
 from agent.settings import Settings
+from agent.telemetry.agents import AgentMetrics
 from agent.telemetry.events import Sinks
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.log import LogSink
@@ -89,13 +90,14 @@ def wire(settings: Settings) -> Wiring:
     money = PricingSink(prices, metrics, budgets, recorder, configured_models=names)
     money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
-    sinks.members.extend([money, recorder, counting, LogSink(), BrokenOffCalls(providers.warmth)])
+    by_agent, broken_off = AgentMetrics(metrics), BrokenOffCalls(providers.warmth)
+    sinks.members.extend([money, recorder, counting, by_agent, LogSink(), broken_off])
     show_first_providers(metrics, policies)
     show_places(metrics, known, providers.places)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics)
-    agents = AgentBook(settings.agents_dir, settings.agent, outside, file_problems(metrics))
+    agents = AgentBook(settings.agents_dir, settings.agent, outside, shown_files(metrics, by_agent), policies.policies)
     money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)

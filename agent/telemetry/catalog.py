@@ -52,9 +52,8 @@ SLOW_SESSIONS = _counter("slow_sessions_total", "Ended sessions that had two slo
 
 # Turns
 TURNS = _counter("turns_total", "Turns that ended.", "tier", "policy", "outcome")
-TURNS_OWED = _counter(
-    "turns_owed_total", "Spoken turns that were owed a reply: the denominator of voice-to-voice.", "tier", "policy"
-)
+_OWED = "Spoken turns that were owed a reply: the denominator of voice-to-voice."
+TURNS_OWED = _counter("turns_owed_total", _OWED, "tier", "policy")
 TURN_LATENCY = _histogram(
     "turn_latency_seconds",
     "Voice-to-voice: the caller's last voiced sample to the first reply sample at the caller. A turn without a real"
@@ -80,9 +79,8 @@ FIRST_TURN_LATENCY = _histogram(
 STAGE_SECONDS = _histogram(
     "stage_seconds", "Segments of the critical path of a spoken turn.", STAGE_BUCKETS, "stage", "tier", "policy"
 )
-BUDGET_BREACHES = _counter(
-    "budget_breaches_total", "Spoken turns or sessions over a budget.", "budget", "tier", "policy"
-)
+_OVER = "Spoken turns or sessions over a budget."
+BUDGET_BREACHES = _counter("budget_breaches_total", _OVER, "budget", "tier", "policy")
 NETWORK_SLOW = _counter(
     "network_slow_turns_total",
     "Owed turns over the voice-to-voice budget that were within it without their network time.",
@@ -106,9 +104,8 @@ REPLY_AUDIO = _counter(
     "source",
     "tier",
 )
-BARGE_IN = _histogram(
-    "barge_in_seconds", "First voiced sample over a reply to audio.pause sent.", BARGE_IN_BUCKETS, "tier"
-)
+_PAUSED = "First voiced sample over a reply to audio.pause sent."
+BARGE_IN = _histogram("barge_in_seconds", _PAUSED, BARGE_IN_BUCKETS, "tier")
 OVERLAPS = _counter(
     "overlaps_total",
     "Sounds over a reply, by what they were: `interruption`, `backchannel`, `echo` (of the loudspeaker), `noise`.",
@@ -124,9 +121,13 @@ LISTENING_NOTES = _counter(
 )
 TOOL_CALLS = _counter("tool_calls_total", "Tools that models asked for, by how it ended.", "tool", "outcome")
 TOOL_SECONDS = _histogram("tool_seconds", "Time that tools took which were run.", TURN_BUCKETS, "tool")
-AGENT_FILE_PROBLEMS = _gauge(
-    "agent_file_problems", "What is wrong with the files of agents: while it is not 0, sessions get the files before."
-)
+AGENT_INFO = _gauge("agent_info", "1 for each agent that answers new sessions.", "agent", "version")
+AGENT_SESSIONS = _counter("agent_sessions_total", "Sessions that ended, by agent.", "agent", "tier", "outcome")
+AGENT_COST = _counter("agent_cost_usd_total", "Dollars that ended sessions cost, by agent.", "agent", "tier")
+AGENT_TURNS = _counter("agent_turns_owed_total", "Turns that were owed a reply, by agent.", "agent", "tier", "slow")
+_ANSWERED = "Voice-to-voice of turns with a real reply, by agent."
+AGENT_LATENCY = _histogram("agent_reply_latency_seconds", _ANSWERED, TURN_BUCKETS, "agent", "tier")
+AGENT_FILE_PROBLEMS = _gauge("agent_file_problems", "What is wrong with changed files of agents, not in force.")
 MCP_UP = _gauge("mcp_server_up", "1 while an MCP server that an agent names is connected.", "server")
 TOOL_ROUNDS = _counter("tool_rounds_total", "Times that a model was asked again with results.", "tier", "policy")
 _ANSWER = "Voice-to-voice of turns that used tools, up to the answer: a filler or a lead-in does not end it."
@@ -207,9 +208,8 @@ ASSIGNMENT_AGE = _gauge(
     "Seconds since this process last put in force what the database says of a tier; from its start where it has not.",
     "tier",
 )
-DECISIONS = _counter(
-    "decisions_total", "Decisions about alerts that ask for a rollback.", "tier", "policy", "outcome", "reason"
-)
+_ASKED = "Decisions about alerts that ask for a rollback."
+DECISIONS = _counter("decisions_total", _ASKED, "tier", "policy", "outcome", "reason")
 NOTIFICATIONS = _counter(
     "alert_notifications_total", "Alerts that Alertmanager sent, by what became of them.", "result"
 )

@@ -41,6 +41,8 @@ DECISION_HELD = recorded(
     "decision:held", "1 where something else explains a breach, by what it is.", "reason", "tier", "policy"
 )
 LOOP_LATE = recorded("event_loop:late", "1 while a process is late on average of 5 minutes.")
+TOOL_UNWELL = recorded("tool:unwell", "1 where a tool that many turns need fails or is slow, else 0.", "tool")
+TOOL_OUT = recorded("tool:out", "1 where any such tool was unwell in the last minutes.")
 POLICY_OUTAGE = recorded(
     "policy:provider_out",
     "1 where the first provider of a policy's service was out in the last minutes.",

@@ -261,7 +261,7 @@ class Timeline:
         stages = derive_stages(self.marks, self.waits)
         server = _server_part(self.marks, outcome, ended_at)
         total = None if server is None else server + min(NETWORK_CAP_S, network_s or 0.0)
-        tool_s = stages.get(TOOL_STAGE) or 0.0  # of the tool's, and not of ours
+        tool_s = _tool_time(self.marks, self.waits, ended_at)  # of the tool's, and not of ours
         judged = None if total is None else total - tool_s
         stages["network"] = network_s
         return TurnRecord(
@@ -306,16 +306,24 @@ def derive_stages(marks: Mapping[Mark, float], waits: Sequence[tuple[float, floa
             reached = max(before, at)
             stages[name] = reached - before
             before = reached
-    ready, llm = marks.get(Mark.TRANSCRIPT_READY), stages["llm"]
-    if waits and llm is not None and ready is not None:
-        end = max(ready, marks[Mark.FIRST_CLAUSE])
-        tool = min(llm, sum(max(0.0, min(end, ended) - max(ready, began)) for began, ended in waits))
+    llm = stages["llm"]
+    if waits and llm is not None:
+        tool = min(llm, _tool_time(marks, waits, marks[Mark.FIRST_CLAUSE]))
         stages |= {"llm": llm - tool, TOOL_STAGE: tool}
     return stages
 
 
 def _between(began: float | None, ended: float | None) -> float | None:
     return None if began is None or ended is None else ended - began
+
+
+def _tool_time(marks: Mapping[Mark, float], waits: Sequence[tuple[float, float]], ended_at: float) -> float:
+    """Seconds that a turn waited for tools before its answer began, or before it ended without one."""
+    ready = marks.get(Mark.TRANSCRIPT_READY)
+    if ready is None:
+        return 0.0
+    end = max(ready, marks.get(Mark.FIRST_CLAUSE, ended_at))
+    return sum(max(0.0, min(end, ended) - max(ready, began)) for began, ended in waits)
 
 
 def _since_speech(marks: Mapping[Mark, float], at: float | None) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 from agent.budgets import Budgets, load_budgets
 from agent.telemetry import recorded_metrics as verdict_metrics
 from agent.telemetry.catalog import Metric
-from alerts.recording import burn_rate, cost, network, outage, signals, verdict
+from alerts.recording import burn_rate, cost, network, outage, signals, tools, verdict
 from alerts.recording.model import INTERVAL_S, Sample, seconds
 
 
@@ -23,6 +23,7 @@ def recording_groups(
         "voice-agent-network": network.network(faster, least),
         "voice-agent-money": cost.money(faster, least),
         "voice-agent-providers": outage.outages(faster),
+        "voice-agent-agents": tools.tools(faster),
     }
     interval = seconds(INTERVAL_S / faster)
     return [

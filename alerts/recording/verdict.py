@@ -35,6 +35,7 @@ from agent.telemetry.recorded_metrics import (
     NOT_ENOUGH,
     POLICY_OUTAGE,
     ROLL_BACK,
+    TOOL_OUT,
     VERDICT,
     WATCH,
     recorded,
@@ -107,3 +108,5 @@ def _held() -> Iterator[RecordingRule]:
     yield RecordingRule(DECISION_HELD, f"{breach} * {out} or 0 * {breach}", (("reason", "provider_out"),))
     late = f"on () group_left () {select(LOOP_LATE)}"
     yield RecordingRule(DECISION_HELD, f"{breach} * {late} or 0 * {breach}", (("reason", "event_loop_late"),))
+    tool = f"on () group_left () {select(TOOL_OUT)}"
+    yield RecordingRule(DECISION_HELD, f"{breach} * {tool} or 0 * {breach}", (("reason", "tool_out"),))

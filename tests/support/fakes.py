@@ -56,6 +56,7 @@ class StandIn:
             (recorded_metrics.DECISION_SCORE, who | slow, 1.2 if verdict == recorded_metrics.ROLL_BACK else 0.1),
             (recorded_metrics.DECISION_COMPARISON, who, Comparison.ALONE),
             (recorded_metrics.LOOP_LATE, {}, 0),
+            (recorded_metrics.TOOL_OUT, {}, 0),
             (recorded_metrics.LIMIT, slow, 0.05),
             (recorded_metrics.DECISION_SHARE, who | slow, share),
             (recorded_metrics.DECISION_LOWER, who | slow, round(share - 0.01, 2)),

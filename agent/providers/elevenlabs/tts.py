@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES: Final = 1600  # 50 ms: a smaller piece is a frame more to the caller, a larger one is heard later
 _FORMAT: Final = "pcm_16000"
 _WITHOUT_CONTEXT: Final = frozenset({"eleven_v3", "eleven_v3_conversational"})  # they refuse `previous_text`
+_TAKES_LANGUAGE: Final = "_v2_5"  # eleven_flash_v2_5, eleven_turbo_v2_5; others find out, or refuse
 _CONTEXT_CHARACTERS: Final = 200
 _SESSIONS: Final = 1000  # whose last words are kept; the one that was silent longest goes first
 
@@ -40,12 +41,13 @@ _SESSIONS: Final = 1000  # whose last words are kept; the one that was silent lo
 @dataclass(frozen=True, slots=True)
 class VoiceOptions:
     """How ElevenLabs is asked. `speed` 1 is as recorded; `context` sends the clause before; `logging` off is zero
-    retention, which takes a plan that allows it.
+    retention, which takes a plan that allows it. `language` (ISO 639-1) is told to models that take it.
     """
 
     speed: float = 1.0
     context: bool = True
     logging: bool = True
+    language: str | None = None
 
 
 class ElevenLabs:
@@ -124,6 +126,8 @@ class ElevenLabs:
         asked: dict[str, Any] = {}
         if not self._options.logging:
             asked["enable_logging"] = False
+        if self._options.language is not None and _TAKES_LANGUAGE in self.model:
+            asked["language_code"] = self._options.language
         if self._options.speed != 1.0:
             asked["voice_settings"] = VoiceSettings(speed=self._options.speed)
         if self._options.context and self.model not in _WITHOUT_CONTEXT and session in self._before:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final
 
 from agent.core.calls import CallRecorder, Unit
 from agent.providers.base import Audio
@@ -34,10 +34,12 @@ class OpenAISpeech:
         model: str,
         voice: str,
         base_url: str | None = None,
+        speed: float = 1.0,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         self.model = model
         self._voice = voice
+        self._pace: dict[str, Any] = {} if speed == 1.0 else {"speed": speed}
         self._client = connect(api_key, base_url, read_timeout_s)
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
@@ -53,6 +55,7 @@ class OpenAISpeech:
                 input=text,
                 response_format="pcm",
                 extra_headers=session_headers(session),
+                **self._pace,
             ) as response:
                 call.accepted = True
                 call.headroom = headroom_of(response.headers)

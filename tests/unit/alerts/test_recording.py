@@ -144,6 +144,16 @@ HOLDS: dict[str, tuple[dict[str, str], ...]] = {
     ),
     "event_loop_late": ({"series": "voice_agent_event_loop_lag_seconds", "values": f"0.3x{MINUTES}"},),
     "common_cause": (),
+    "tool_out": tuple(
+        counters(
+            {
+                f'voice_agent_tool_calls_total{{tool="book_room",outcome="{outcome}"}}': 2
+                for outcome in ("ok", "timeout")
+            }
+            | {'voice_agent_tool_calls_total{tool="book_room",outcome="unavailable"}': 2},
+            MINUTES,
+        )
+    ),
 }
 
 

@@ -34,7 +34,6 @@ NOT_ON_A_BOARD = {
     catalog.TASKS: "for the soak: what calls leave behind shows there",
     catalog.CALLERS_REFUSED: "for alerts, where one who tries again and again is one; each try is on the board",
     catalog.WARM_UPS: "small requests that are free; for questions about connections",
-    catalog.TOOL_ROUNDS: "for questions about what further requests of a turn cost",
     catalog.TTS_CHARACTERS: "for reconciling with invoices; the cost board shows its dollars",
     catalog.STT_AUDIO: "for reconciling with invoices; the cost board shows its dollars",
     catalog.BREAKER_CHANGES: "the breakers' states are on the board; this one is for questions afterwards",
@@ -104,7 +103,7 @@ def test_every_panel_says_what_it_is_and_why_it_may_be_empty(board: dict[str, An
 
 def test_both_boards_have_the_variables_annotations_and_a_link_that_keeps_them(board: dict[str, Any]) -> None:
     variables = {variable["name"]: variable for variable in board["templating"]["list"]}
-    assert list(variables) == ["datasource", "tier", "policy", "window"]
+    assert list(variables) == ["datasource", "tier", "policy", "agent", "window"]
     assert variables["tier"]["query"] == "free,premium"
     assert all(variables[name]["includeAll"] for name in ("tier", "policy"))
     assert variables["tier"]["allValue"] == "free|premium|none", "the synthetic caller is nobody's figure"

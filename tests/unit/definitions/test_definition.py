@@ -10,7 +10,8 @@ import pytest
 from agent.definitions.book import SHIPPED, AgentBook, files_in, read_all
 from agent.definitions.definition import AgentDefinition, DefinitionError, VariableError, read_definition
 from agent.policy.routing import TermList
-from agent.turn.prompt import build_prompt
+from agent.providers.own import OwnSpeech
+from agent.turn.prompt import VOICE_RULES, build_prompt
 
 WHOLE = '''\
 name = "hotel"
@@ -130,7 +131,7 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 
 async def _changes(folder: Path) -> None:
     told: list[int] = []
-    book = AgentBook(folder, "hotel", tell=told.append)
+    book = AgentBook(folder, "hotel", tell=lambda problems, _agents: told.append(problems))
     before = book.find("hotel")
     assert before is not None
     assert before.version == 3
@@ -172,3 +173,46 @@ def test_an_own_definition_stands_in_front_of_the_shipped_one(tmp_path: Path) ->
 def test_a_service_does_not_start_without_its_usual_agent(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="VOICE_AGENT_AGENT: takes one of receptionist; not hotel"):
         AgentBook(tmp_path, "hotel")
+
+
+OWN = """\
+language = "de"
+voices = { elevenlabs = "anna", openai_tts = "nova" }
+speed = 1.1
+keyterms = ["Kaminzimmer"]
+pronunciations = { Siobhan = "Shivawn" }
+policies = ["haiku_first"]
+usd_per_session = 0.3
+"""
+
+
+def test_an_agent_has_speech_policies_and_a_price_of_its_own(tmp_path: Path) -> None:
+    made = read_definition(written(tmp_path, OWN + WHOLE))
+    assert made.speech == OwnSpeech("de", ("Kaminzimmer",), (("elevenlabs", "anna"), ("openai_tts", "nova")), 1.1)
+    assert "Speak German." in made.prompt("us", "", made.fill({"floor": 1})).text
+    assert made.file.pronunciations == {"Siobhan": "Shivawn"}
+    plain = read_definition(written(tmp_path))
+    assert plain.speech == OwnSpeech()
+    assert "Speak " not in plain.prompt("us", "", plain.fill({"floor": 1})).text.replace(VOICE_RULES, "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"de"', '"qq"', ":1: language: qq is no language"),
+        ('"de"', '"german"', ":1: language"),
+        ("elevenlabs =", "alexa =", ":2: voices"),
+        ('"anna"', '"../anna"', ":2: voices.elevenlabs"),
+        ("speed = 1.1", "speed = 3", ":3: speed"),
+        ("usd_per_session = 0.3", "usd_per_session = 0", ":7: usd_per_session"),
+    ],
+)
+def test_speech_that_nobody_has_is_told_with_its_line(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert any(words in one for one in problems(tmp_path, OWN.replace(old, new) + WHOLE))
+
+
+def test_a_policy_that_does_not_exist_serves_no_agent(tmp_path: Path) -> None:
+    written(tmp_path, OWN + WHOLE)
+    assert AgentBook(tmp_path, "hotel", policies=["haiku_first"]).usual.file.policies == ("haiku_first",)
+    with pytest.raises(DefinitionError, match=":6: policies: there is no policy haiku_first"):
+        AgentBook(tmp_path, "hotel", policies=["sonnet_first"])

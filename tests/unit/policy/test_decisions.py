@@ -64,6 +64,7 @@ def test_the_verdict_of_this_moment_counts_not_the_alert(verdict: int | None) ->
 
 def test_a_provider_that_is_down_is_no_fault_of_the_policy() -> None:
     assert told(judged(replace(BAD, outages=("elevenlabs",)))) == (Outcome.HELD, Reason.OUTAGE)
+    assert told(judged(replace(BAD, tool_out=True))) == (Outcome.HELD, Reason.TOOL_OUT)
 
 
 def test_a_policy_that_nobody_gets_any_more_is_left_alone() -> None:

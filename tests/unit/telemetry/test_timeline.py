@@ -103,3 +103,19 @@ def test_a_client_that_answers_late_makes_no_turn_slower_than_the_cap() -> None:
     assert not lied.slow
     assert "network" in lied.over_budget
     assert honest.voice_to_voice_s == pytest.approx(0.98)
+
+
+@pytest.mark.parametrize("outcome", [TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED])
+def test_who_gives_up_on_a_slow_tool_has_not_given_up_on_the_policy(outcome: TurnOutcome) -> None:
+    """The answer never began: what the turn waited for the tool is not held against anybody else."""
+    waited = Timeline(1, spoken=True, waits=[(10.5, 14.5)])
+    waited.mark(Mark.SPEECH_ENDED, 10.0)
+    waited.mark(Mark.TRANSCRIPT_READY, 10.3)
+    made = waited.finish(outcome, ended_at=14.6, network_s=None, budgets=BUDGETS)
+    assert made.voice_to_voice_s == pytest.approx(4.6), "that is how long it took"
+    assert made.over_budget == ()
+    assert not made.owed
+    slow = Timeline(1, spoken=True, waits=[(12.5, 14.5)])
+    slow.mark(Mark.SPEECH_ENDED, 10.0)
+    slow.mark(Mark.TRANSCRIPT_READY, 10.3)
+    assert slow.finish(outcome, ended_at=14.6, network_s=None, budgets=BUDGETS).slow, "2.6 s were the model's"

@@ -40,7 +40,7 @@ from voice_loadtest.traffic import Tally
 ALERTS = frozenset(alert.name for group in all_alerts(RuleContext(load_budgets())).values() for alert in group)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 SLOW = BY_NAME["haiku-slow"]
-HELD = {*HELD_BY, "provider_out", "event_loop_late"}
+HELD = {*HELD_BY, "provider_out", "event_loop_late", "tool_out"}
 installed = shutil.which("prometheus") and any(map(shutil.which, ALERTMANAGERS))
 
 

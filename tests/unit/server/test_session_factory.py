@@ -1,0 +1,38 @@
+"""What an agent decides about its sessions: which policies serve it, and what a call may cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.budgets import GovernorLimits, Tier, TierBudget
+from agent.definitions.definition import AgentDefinition, AgentFile
+from agent.policy.policies import load_policies
+from agent.server.session_factory import budget_for, policy_for
+
+BOOK = load_policies()
+
+
+def agent(**more: object) -> AgentDefinition:
+    file = AgentFile.model_validate({"name": "hotel", "version": 1, "prompt": "You answer.", **more})
+    return AgentDefinition(file, Path("hotel.toml"))
+
+
+def test_an_agent_is_served_by_the_policies_that_may() -> None:
+    ids = [f"s{number}" for number in range(50)]
+    assigned = {BOOK.assign(Tier.FREE, one).name for one in ids}
+    assert {policy_for(BOOK, agent(), Tier.FREE, one).name for one in ids} == assigned
+    for name in BOOK.policies:
+        assert {policy_for(BOOK, agent(policies=[name]), Tier.FREE, one).name for one in ids} == {name}
+    every = agent(policies=list(BOOK.policies))
+    assert all(policy_for(BOOK, every, Tier.FREE, one) == BOOK.assign(Tier.FREE, one) for one in ids)
+
+
+@pytest.mark.parametrize(
+    ("of_tier", "of_agent", "expected"), [(None, 0.3, 0.3), (0.2, 0.3, 0.2), (0.5, 0.3, 0.3), (0.5, None, 0.5)]
+)
+def test_a_call_ends_at_the_lower_of_the_caps(of_tier: float | None, of_agent: float | None, expected: float) -> None:
+    budget = TierBudget(0.015, 0.1, governor=GovernorLimits(0.8, "economy", of_tier))
+    made = budget_for(budget, agent(**({} if of_agent is None else {"usd_per_session": of_agent})))
+    assert made.governor == GovernorLimits(0.8, "economy", expected)

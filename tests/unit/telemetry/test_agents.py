@@ -1,0 +1,53 @@
+"""What is counted by agent, and how many there can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.budgets import Tier
+from agent.telemetry import catalog
+from agent.telemetry.agents import MOST_AGENTS, AgentMetrics
+from agent.telemetry.catalog import Metric
+from agent.telemetry.events import SessionEnded, SessionInfo, SessionOutcome, TurnFinished
+from agent.telemetry.exposition import Metrics
+from agent.telemetry.timeline import ToolCall
+from tests.support.records import turn
+
+HOTEL = SessionInfo("s1", "ada", Tier.FREE, "haiku_first", 1, agent="hotel", agent_version=3)
+
+
+def read(metrics: Metrics, metric: Metric, part: str = "", **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"{metric.name}{part}", labels)
+
+
+def test_sessions_turns_and_dollars_are_counted_by_agent() -> None:
+    metrics = Metrics()
+    counting = AgentMetrics(metrics)
+    slow_tool = turn(llm_s=5.0, tools=[ToolCall("book", "ok", 101.0, 105.0, 1)], waits=[(100.4, 105.2)])
+    for session in (HOTEL, replace(HOTEL, probe=True)):
+        counting.handle(TurnFinished(session, turn(llm_s=5.0)))
+        counting.handle(TurnFinished(session, slow_tool))
+        counting.handle(SessionEnded(session, SessionOutcome.MOVED, 9.0, 2, 1, 0.02))
+        counting.handle(SessionEnded(session, SessionOutcome.COMPLETED, 9.0, 2, 1, 0.03))
+    who = {"agent": "hotel", "tier": "free"}
+    assert read(metrics, catalog.AGENT_SESSIONS, **who, outcome="completed") == 1
+    assert read(metrics, catalog.AGENT_SESSIONS, **who, outcome="moved") is None, "another process ends it"
+    assert read(metrics, catalog.AGENT_COST, **who) == 0.03
+    assert read(metrics, catalog.AGENT_TURNS, **who, slow="yes") == 1
+    assert read(metrics, catalog.AGENT_TURNS, **who, slow="no") == 1, "the tool was slow, and not the agent"
+    assert read(metrics, catalog.AGENT_LATENCY, "_count", **who) == 2
+
+
+def test_versions_that_are_no_more_in_force_are_not_shown_and_names_are_bounded() -> None:
+    metrics = Metrics()
+    counting = AgentMetrics(metrics)
+    counting.in_force([("hotel", 3)])
+    counting.in_force([("hotel", 4)])
+    assert read(metrics, catalog.AGENT_INFO, agent="hotel", version="3") is None
+    assert read(metrics, catalog.AGENT_INFO, agent="hotel", version="4") == 1
+    for number in range(2 * MOST_AGENTS):
+        session = replace(HOTEL, agent=f"agent{number}")
+        counting.handle(SessionEnded(session, SessionOutcome.COMPLETED, 9.0, 2, 1, 0.03))
+    samples = next(one for one in metrics.registry.collect() if one.name == "voice_agent_agent_cost_usd").samples
+    assert len(samples) == MOST_AGENTS
+    assert read(metrics, catalog.AGENT_COST, agent="other", tier="free") is not None
