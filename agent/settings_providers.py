@@ -80,6 +80,9 @@ class ProviderSettings(BaseSettings):
     sandbox_local: Annotated[tuple[Literal["stt", "tts"], ...], NoDecode] = Field(
         (), description="comma-separated services (stt, tts) that the sandbox does not simulate: it runs them for real"
     )
+    sandbox_local_failed: Annotated[tuple[Literal["stt", "tts"], ...], NoDecode] = Field(
+        (), description="comma-separated services (stt, tts) that should run in the sandbox for real, and could not"
+    )
     billed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma-separated hosts of one's own network behind which a vendor is paid, such as a gateway"
     )

@@ -51,19 +51,20 @@ def web_routes(
     *,
     simulated: Sequence[str],
     local: Sequence[str] = (),
+    failed: Sequence[str] = (),
     samples: bool = False,
     public_url: str | None = None,
 ) -> Router:
     """The router of the talk page, to be mounted at the root.
 
     `simulated` are the services (`stt`, `llm`, `tts`) that the sandbox simulates, `local` those that run on a machine
-    of one's own. With `samples` the sample calls are served. `public_url` is the http(s) address that clients use,
+    of one's own, `failed` those that should and could not be loaded. With `samples` the sample calls are served. `public_url` is the http(s) address that clients use,
     when it is not the Host header.
     """
     static = {name: _file(name, body) for name, body in page_files().items()}
     known = {name: file for name, file in static.items() if file is not None}
     clips = {name: _file(name, body) for name, body in load_clips().items()} if samples else {}
-    index = sample_calls(simulated, local, offered=samples)
+    index = sample_calls(simulated, local, failed, offered=samples)
 
     @get("/", sync_to_thread=False, include_in_schema=False)
     def page(request: AnyRequest) -> Response[bytes]:

@@ -95,7 +95,13 @@ def create_app(settings: Settings) -> Litestar:
         agents_router,
         voice,
         *public_health(wiring.registry, wiring.providers),
-        web_routes(simulated=simulated, local=local, samples=samples, public_url=settings.public_url),
+        web_routes(
+            simulated=simulated,
+            local=local,
+            failed=settings.sandbox_local_failed,
+            samples=samples,
+            public_url=settings.public_url,
+        ),
     ]
     health = operators_health(wiring.registry, wiring.providers, wiring.metrics, lambda: _details(wiring))
     operations_app = application(

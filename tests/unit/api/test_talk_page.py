@@ -77,7 +77,7 @@ async def test_a_host_header_that_is_no_host_adds_nothing_to_the_policy(host: st
 
 async def test_real_recognisers_get_no_sample_calls() -> None:
     told: dict[str, Any] = json.loads((await get("/sample-calls.json", simulated=["tts"])).content)
-    assert told == {"simulated": ["tts"], "local": [], "keys": ["ELEVENLABS_API_KEY"], "calls": []}
+    assert told == {"simulated": ["tts"], "local": [], "failed": [], "keys": ["ELEVENLABS_API_KEY"], "calls": []}
     assert (await get("/sample-calls/room_01.wav", simulated=["tts"])).status_code == 404
 
 
