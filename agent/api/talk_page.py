@@ -58,8 +58,8 @@ def web_routes(
     """The router of the talk page, to be mounted at the root.
 
     `simulated` are the services (`stt`, `llm`, `tts`) that the sandbox simulates, `local` those that run on a machine
-    of one's own, `failed` those that should and could not be loaded. With `samples` the sample calls are served. `public_url` is the http(s) address that clients use,
-    when it is not the Host header.
+    of one's own, `failed` those that should and could not be loaded. With `samples` the sample calls are served.
+    `public_url` is the http(s) address that clients use, when it is not the Host header.
     """
     static = {name: _file(name, body) for name, body in page_files().items()}
     known = {name: file for name, file in static.items() if file is not None}

@@ -113,8 +113,10 @@ def test_nothing_is_announced_before_the_port_is_open(monkeypatch: pytest.Monkey
 def test_local_speech_that_could_not_be_loaded_is_said_loudly(
     monkeypatch: pytest.MonkeyPatch, served: list[Settings]
 ) -> None:
-    told = {"local": ["tts"], "failed": {"stt": "OSError: [libonnx] is broken"}}
-    monkeypatch.setattr("agent.cli.serve._wait_for", lambda *_arguments: told)
+    def told(*_arguments: object) -> dict[str, object]:
+        return {"local": ["tts"], "failed": {"stt": "OSError: [libonnx] is broken"}}
+
+    monkeypatch.setattr("agent.cli.serve._wait_for", told)
     said = run().stderr
     assert "NOT LOADED" in said
     assert "speech recognition of this machine: it is simulated instead" in said
