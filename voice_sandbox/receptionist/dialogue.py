@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from voice_sandbox.receptionist.foreign import is_foreign
 from voice_sandbox.receptionist.front_desk import (
     USUAL,
     ReceptionistReply,
@@ -76,7 +77,7 @@ def answer(body: dict[str, Any], *, drop_value: bool = False) -> ReceptionistRep
     )
     if holds_results(body["messages"][-1]):
         return after_results(body["messages"], slots, tools)
-    asks = booking is not None and booking.confirming
+    asks = booking is not None and booking.confirming and not is_foreign(plain(words))
     # a yes that has not booked anything: with a tool for it, only that tool does
     ready = len(slots) == len(SLOTS) and (asks or (waited and reply.startswith("Your room is booked")))
     decision = wishes_for(plain(words), slots, ready=ready, tools=tools, known=notes)
@@ -154,6 +155,16 @@ def _respond(dialogue: _Dialogue, words: str) -> str:
         if reply is not None:
             return reply
     return _script()["unknown"]["reply"]
+
+
+def _foreign(dialogue: _Dialogue, words: str) -> str | None:
+    """`how old is the brooklyn bridge`: it says what it is, and asks again what it had asked."""
+    if not is_foreign(words):
+        return None
+    booking, script = dialogue.booking, _script()
+    pending = dialogue.topic == "booking" and booking is not None and booking.asked is not None
+    again = [script["booking"]["questions"][booking.asked]] if pending and booking is not None else []
+    return " ".join([script["foreign"]["reply"], *again])
 
 
 def _change(dialogue: _Dialogue, words: str) -> str | None:
@@ -316,6 +327,7 @@ def _small_talk(_: _Dialogue, words: str) -> str | None:
 
 
 _ATTEMPTS: Final[tuple[Callable[[_Dialogue, str], str | None], ...]] = (
+    _foreign,
     _change,
     _earlier,
     _confirm,
