@@ -186,7 +186,7 @@ class Settings(ProviderSettings, DoorSettings):
         "development", max_length=40, description="name of the deployment, in traces and error reports"
     )
 
-    @field_validator("api_keys", "keyterms", "sandbox_local", "sandbox_local_failed", "billed_hosts", mode="before")
+    @field_validator("api_keys", "keyterms", "sandbox_local", "billed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
