@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode
@@ -12,11 +13,16 @@ from agent.core.addresses import Networks
 Names = Annotated[tuple[str, ...], NoDecode]
 """Written with commas between them."""
 
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
 
 class DoorSettings(BaseSettings):
     """The part of `Settings` that is about strangers."""
 
     allowed_hosts: Names = Field((), description="names in the Host header that addresses are made of, beside loopback")
+    embed_origins: Names = Field(
+        (), description="origins whose pages may embed the client, such as https://shop.example; none by itself"
+    )
     ops_host: str = Field("127.0.0.1", description="address of the operations listener: metrics, health, /v1/ops")
     ops_port: int = Field(8001, ge=0, le=65535, description="port of the operations listener; 0 takes a free one")
     trusted_proxies: Names = Field(
@@ -40,7 +46,14 @@ class DoorSettings(BaseSettings):
         10.0, gt=0, le=300, description="how long a request's line and headers, and then its body, may take to arrive"
     )
 
-    @field_validator("allowed_hosts", "trusted_proxies", "unlimited_addresses", mode="before")
+    @field_validator("embed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [origin for origin in value if not _ORIGIN.fullmatch(origin)]:
+            raise ValueError(f"takes origins, such as https://shop.example; not {wrong[0]!r}")
+        return value
+
+    @field_validator("allowed_hosts", "embed_origins", "trusted_proxies", "unlimited_addresses", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -101,6 +101,7 @@ def create_app(settings: Settings) -> Litestar:
             failed=settings.sandbox_local_failed,
             samples=samples,
             public_url=settings.public_url,
+            embed_origins=settings.embed_origins,
         ),
     ]
     health = operators_health(wiring.registry, wiring.providers, wiring.metrics, lambda: _details(wiring))
@@ -114,7 +115,7 @@ def create_app(settings: Settings) -> Litestar:
         "gate": gate,
         "operations_app": operations_app,
     }
-    return application(routes, state, life)
+    return application(routes, state, life, origins=settings.embed_origins)
 
 
 def described(app: Litestar) -> Litestar:
