@@ -53,7 +53,8 @@ async def test_a_call_from_another_site_that_was_named(tmp_path: Path) -> None:
             assert await page.run(own) == "rgb(255, 0, 0)", "nothing outside is styled"
             assert await page.run(f"getComputedStyle({theirs}).color") != "rgb(255, 0, 0)", "nor inside"
             assert await page.run("document.adoptedStyleSheets.length + document.styleSheets.length") == 1
-            await page.click("voice-agent-call")
+            await page.run(f"{theirs}.focus()")
+            await page.press("Enter")
             await page.until(f"{SHADOW}.querySelector('.said').textContent !== ''", 40)
             assert "Which location" in await page.run(f"{SHADOW}.querySelector('.said').textContent")
             call = "document.querySelector('voice-agent-call')"
