@@ -17,7 +17,7 @@ from tests.support.talk import ALLOWED, calm_house, microphone, needs_chromium
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
-PAGE = """<!doctype html><html lang="en"><head><title>A shop</title>
+PAGE = """<!doctype html><html lang="en"><head><title>A shop</title><link rel="icon" href="data:,">
 <style>button {{ color: rgb(255, 0, 0); }} p {{ display: none; }}</style>
 <script type="module" src="{url}/talk/embed.js"></script></head>
 <body><main><h1>A shop</h1><button id="own">Buy</button><voice-agent-call></voice-agent-call></main></body></html>"""
