@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode
@@ -13,11 +13,16 @@ from agent.core.addresses import Networks
 Names = Annotated[tuple[str, ...], NoDecode]
 """Written with commas between them."""
 
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
 
 class DoorSettings(BaseSettings):
     """The part of `Settings` that is about strangers."""
 
     allowed_hosts: Names = Field((), description="names in the Host header that addresses are made of, beside loopback")
+    embed_origins: Names = Field(
+        (), description="origins whose pages may embed the client, such as https://shop.example; none by itself"
+    )
     ops_host: str = Field("127.0.0.1", description="address of the operations listener: metrics, health, /v1/ops")
     ops_port: int = Field(8001, ge=0, le=65535, description="port of the operations listener; 0 takes a free one")
     trusted_proxies: Names = Field(
@@ -47,8 +52,21 @@ class DoorSettings(BaseSettings):
         (), description="hosts of one's own network that tools may ask, too, also without TLS"
     )
 
+    @field_validator("embed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [origin for origin in value if not _ORIGIN.fullmatch(origin)]:
+            raise ValueError(f"takes origins, such as https://shop.example; not {wrong[0]!r}")
+        return value
+
     @field_validator(
-        "allowed_hosts", "trusted_proxies", "unlimited_addresses", "tool_hosts", "tool_private_hosts", mode="before"
+        "allowed_hosts",
+        "embed_origins",
+        "trusted_proxies",
+        "unlimited_addresses",
+        "tool_hosts",
+        "tool_private_hosts",
+        mode="before",
     )
     @classmethod
     def _split_names(cls, value: object) -> object:

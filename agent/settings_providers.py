@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
 VoiceName = Literal["elevenlabs", "deepgram_tts", "openai_tts"]
@@ -41,6 +42,9 @@ class Endpoint:
 def named(variable: str) -> AliasChoices:
     """The name of a variable that does not begin with the service's prefix."""
     return AliasChoices(variable)
+
+
+_MODEL_CHOICE: Final = re.compile(r".+=(disabled|between_tools|template|unsent)")
 
 
 class ProviderSettings(BaseSettings):
@@ -80,6 +84,9 @@ class ProviderSettings(BaseSettings):
     sandbox_local: Annotated[tuple[Literal["stt", "tts"], ...], NoDecode] = Field(
         (), description="comma-separated services (stt, tts) that the sandbox does not simulate: it runs them for real"
     )
+    sandbox_local_failed: Annotated[tuple[Literal["stt", "tts"], ...], NoDecode] = Field(
+        (), description="comma-separated services (stt, tts) that should run in the sandbox for real, and could not"
+    )
     billed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma-separated hosts of one's own network behind which a vendor is paid, such as a gateway"
     )
@@ -92,6 +99,11 @@ class ProviderSettings(BaseSettings):
     deepgram_streams: int = Field(150, ge=1, le=100_000, description="streams at once that the Deepgram plan allows")
     haiku_model: str = Field("claude-haiku-5-5", description="model id that policies call `haiku`")
     sonnet_model: str = Field("claude-sonnet-5-5", description="model id that policies call `sonnet`")
+    model_thinking: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="comma-separated `model=choice`: how a model is kept from thinking (`disabled`, `between_tools`, "
+        "`template`: by its chat template), or that nothing is sent (`unsent`)",
+    )
     elevenlabs_voice: str = Field("21m00Tcm4TlvDq8ikWAM", description="voice id at ElevenLabs")
     elevenlabs_logging: bool = Field(
         True, description="ElevenLabs may keep what it speaks; `false` (zero retention) takes a plan that allows it"
@@ -105,3 +117,15 @@ class ProviderSettings(BaseSettings):
     openai_speed: float = Field(1.0, ge=0.7, le=1.2, description="how fast the OpenAI voice speaks; 1 is as usual")
     openai_tts_model: str = Field("gpt-4o-mini-tts", description="model id of the OpenAI speech protocol")
     openai_stt_model: str = Field("gpt-transcribe", description="model id of the OpenAI transcription protocol")
+
+    @field_validator("sandbox_local_failed", "model_thinking", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("model_thinking")
+    @classmethod
+    def _choices(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := [part for part in value if not _MODEL_CHOICE.fullmatch(part)]:
+            raise ValueError(f"takes model=disabled, =between_tools, =template or =unsent; not {wrong[0]}")
+        return value

@@ -57,6 +57,8 @@ async def state(request: AnyRequest) -> dict[str, Any]:
         "voice": world.voice.name,
         "hearing": world.hearing.name,
         "local": world.local,
+        "loading": world.hearing.loading,
+        "failed": {} if world.hearing.failure is None else {"stt": world.hearing.failure},
         "flux_word_times": world.options.flux_word_times,
         "network": None if spread is None else _plain(spread),
         "overrides": _plain(world.latency.overrides),

@@ -76,8 +76,13 @@ def load_clips() -> dict[str, bytes]:
     return {f"{name}.wav": folder.joinpath(f"{name}.wav").read_bytes() for name in names}
 
 
-def sample_calls(simulated: Sequence[str], local: Sequence[str], *, offered: bool) -> dict[str, Any]:
-    """What the page is told: the simulated and the local services, the keys that make them real, and the calls."""
+def sample_calls(
+    simulated: Sequence[str], local: Sequence[str], failed: Sequence[str] = (), *, offered: bool
+) -> dict[str, Any]:
+    """What the page is told: the simulated and the local services, the keys that make them real, and the calls.
+
+    `failed` are services that should run on this machine and could not be loaded.
+    """
     known = _transcripts()
     calls = [
         {
@@ -98,6 +103,7 @@ def sample_calls(simulated: Sequence[str], local: Sequence[str], *, offered: boo
     return {
         "simulated": list(simulated),
         "local": list(local),
+        "failed": list(failed),
         "keys": [KEY_OF[service] for service in simulated if service in KEY_OF],
         "calls": calls if offered else [],
     }

@@ -51,27 +51,40 @@ def web_routes(
     *,
     simulated: Sequence[str],
     local: Sequence[str] = (),
+    failed: Sequence[str] = (),
     samples: bool = False,
     public_url: str | None = None,
+    embed_origins: Sequence[str] = (),
 ) -> Router:
     """The router of the talk page, to be mounted at the root.
 
     `simulated` are the services (`stt`, `llm`, `tts`) that the sandbox simulates, `local` those that run on a machine
-    of one's own. With `samples` the sample calls are served. `public_url` is the http(s) address that clients use,
-    when it is not the Host header.
+    of one's own, `failed` those that should and could not be loaded. With `samples` the sample calls are served.
+    `public_url` is the http(s) address that clients use, when it is not the Host header. Pages of `embed_origins` may
+    load the client's modules, and put `/embed` into a frame.
     """
     static = {name: _file(name, body) for name, body in page_files().items()}
     known = {name: file for name, file in static.items() if file is not None}
     clips = {name: _file(name, body) for name, body in load_clips().items()} if samples else {}
-    index = sample_calls(simulated, local, offered=samples)
+    index = sample_calls(simulated, local, failed, offered=samples)
+
+    elsewhere = {"cross-origin-resource-policy": "cross-origin"} if embed_origins else {}
 
     @get("/", sync_to_thread=False, include_in_schema=False)
     def page(request: AnyRequest) -> Response[bytes]:
         return _answer(request, known.get("index.html"), public_url)
 
+    @get("/embed", sync_to_thread=False, include_in_schema=False)
+    def embed(request: AnyRequest) -> Response[bytes]:
+        answer = _answer(request, known.get("embed.html"), public_url, embed_origins)
+        answer.headers.update(elsewhere)
+        return answer
+
     @get("/talk/{name:str}", sync_to_thread=False, include_in_schema=False)
     def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-        return _answer(request, known.get(name), public_url)
+        answer = _answer(request, known.get(name), public_url)
+        answer.headers.update(elsewhere)
+        return answer
 
     @get("/sample-calls.json", sync_to_thread=False, include_in_schema=False)
     def calls(request: AnyRequest) -> Response[Mapping[str, Any]]:
@@ -81,11 +94,14 @@ def web_routes(
     def clip(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
         return _answer(request, clips.get(name), public_url)
 
-    return Router("/", route_handlers=[page, asset, calls, clip])
+    return Router("/", route_handlers=[page, embed, asset, calls, clip])
 
 
-def content_security_policy(socket_hosts: Sequence[str]) -> str:
-    """The policy. Not every browser takes `'self'` for the WebSocket of the same host, so its hosts are named."""
+def content_security_policy(socket_hosts: Sequence[str], ancestors: Sequence[str] = ()) -> str:
+    """The policy; `ancestors` may frame the page, nobody may by itself.
+
+    Not every browser takes `'self'` for the WebSocket of the same host, so its hosts are named.
+    """
     sockets = "".join(f" ws://{host} wss://{host}" for host in socket_hosts)
     directives = (
         "default-src 'none'",
@@ -95,7 +111,7 @@ def content_security_policy(socket_hosts: Sequence[str]) -> str:
         f"connect-src 'self'{sockets}",
         "base-uri 'none'",
         "form-action 'none'",
-        "frame-ancestors 'none'",
+        "frame-ancestors " + (" ".join(ancestors) or "'none'"),
         "require-trusted-types-for 'script'",
     )
     return "; ".join(directives)
@@ -108,17 +124,19 @@ def _file(name: str, body: bytes) -> _PageFile | None:
     return _PageFile(body, MEDIA_TYPES[suffix], f'"{hashlib.sha256(body).hexdigest()[:20]}"')
 
 
-def _answer(request: AnyRequest, file: _PageFile | None, public_url: str | None) -> Response[bytes]:
+def _answer(
+    request: AnyRequest, file: _PageFile | None, public_url: str | None, ancestors: Sequence[str] = ()
+) -> Response[bytes]:
     if file is None:
         raise NotFoundException("there is no such file here")
-    headers = {**_headers(request, public_url), "etag": file.etag}
+    headers = {**_headers(request, public_url, ancestors), "etag": file.etag}
     if request.headers.get("if-none-match") == file.etag:
         return Response(b"", status_code=304, headers=headers, media_type=file.media_type)
     return Response(file.body, headers=headers, media_type=file.media_type)
 
 
-def _headers(request: AnyRequest, public_url: str | None) -> dict[str, str]:
+def _headers(request: AnyRequest, public_url: str | None, ancestors: Sequence[str] = ()) -> dict[str, str]:
     asked = request.headers.get("host", "")
     hosts = [asked, public_url.partition("://")[2].partition("/")[0] if public_url else ""]
     named = [host for host in dict.fromkeys(hosts) if _AUTHORITY.fullmatch(host)]
-    return {**HEADERS, "content-security-policy": content_security_policy(named)}
+    return {**HEADERS, "content-security-policy": content_security_policy(named, ancestors)}

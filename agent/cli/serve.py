@@ -12,7 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -33,16 +34,21 @@ SANDBOX_WAIT_S: Final = 20.0
 KEYS: Final = ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")
 
 
-def run_server(settings: Settings) -> None:
-    """Serves until SIGINT or SIGTERM. Raises ConfigurationError before it listens."""
+def run_server(settings: Settings, opened: Callable[[], None] = lambda: None) -> None:
+    """Serves until SIGINT or SIGTERM; `opened` is called when its ports are open.
+
+    Raises ConfigurationError before it listens.
+    """
     from agent.ledger.database import only_process
     from agent.server.operations_listener import bind_operations
 
     with only_process(settings.database_url):
-        make_server(settings, bind_operations(settings.ops_host, settings.ops_port)).run()
+        make_server(settings, bind_operations(settings.ops_host, settings.ops_port), opened).run()
 
 
-def make_server(settings: Settings, operations: socket.socket) -> DrainingServer:
+def make_server(
+    settings: Settings, operations: socket.socket, opened: Callable[[], None] = lambda: None
+) -> DrainingServer:
     """The service under uvicorn, with its operators' listener. Raises ConfigurationError."""
     import uvicorn
 
@@ -72,13 +78,14 @@ def make_server(settings: Settings, operations: socket.socket) -> DrainingServer
         lifespan="on",
     )
     running = serving_operations(app.state["operations_app"], operations)
-    return DrainingServer(config, app.state["wiring"].registry, settings.drain_s, running)
+    return DrainingServer(config, app.state["wiring"].registry, settings.drain_s, running, opened)
 
 
-def _run(settings: Settings, workers: int, targets: Path) -> None:
+def _run(settings: Settings, workers: int, targets: Path, announce: Callable[[], None] = lambda: None) -> None:
     if workers == 1:
-        run_server(settings)
+        run_server(settings, announce)
         return
+    announce()
     from agent.server.workers import run_workers
 
     run_workers(settings, workers, targets, make_server)
@@ -128,8 +135,7 @@ def run(
     if not missing or f"{PREFIX}SANDBOX_URL" in known:
         settings = load_settings()
         check_ports(settings)
-        _announce(settings, missing)
-        _run(settings, workers, targets)
+        _run(settings, workers, targets, partial(_announce, settings, missing))
         return
     port = _free_port(sandbox_port)
     os.environ[f"{PREFIX}SANDBOX_URL"] = f"http://127.0.0.1:{port}"
@@ -145,14 +151,23 @@ def run(
     # a session of its own: Ctrl-C reaches only the service, which drains before the sandbox goes
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603  our own program
     try:
+        _import_service()  # while the sandbox starts
         state = _wait_for(f"http://127.0.0.1:{port}/control/state", process)
         os.environ[f"{PREFIX}SANDBOX_LOCAL"] = ",".join(state["local"])
+        failed: dict[str, str] = state.get("failed", {})
+        os.environ[f"{PREFIX}SANDBOX_LOCAL_FAILED"] = ",".join(failed)
         settings = load_settings()
-        _announce(settings, missing)
-        _run(settings, workers, targets)
+        _run(settings, workers, targets, partial(_announce, settings, missing, failed))
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _import_service() -> None:
+    """The modules of the service: about 1 s of processor time."""
+    import agent.server.app as app
+
+    del app
 
 
 def _take_front_desk(known: Mapping[str, str]) -> None:
@@ -188,8 +203,9 @@ def _ends(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + signal.SIGTERM)
 
 
-def _announce(settings: Settings, missing: list[str]) -> None:
+def _announce(settings: Settings, missing: list[str], failed: Mapping[str, str] | None = None) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(stderr=True, highlight=False)
     console.print()
@@ -202,6 +218,10 @@ def _announce(settings: Settings, missing: list[str]) -> None:
     console.print(f"  metrics      http://{settings.ops_host}:{settings.ops_port}/metrics")
     if settings.agents_dir is not None:
         console.print(f"  agent        {settings.agent}, of {settings.agents_dir}", soft_wrap=True)
+    for service, why in (failed or {}).items():
+        what = {"stt": "speech recognition", "tts": "the voice"}.get(service, service)
+        console.print(f"  [bold red]NOT LOADED[/bold red]   {what} of this machine: it is simulated instead")
+        console.print(f"               {escape(why)}", soft_wrap=True)
     _say_what_runs_here(console, settings)
     local = {"stt": "DEEPGRAM_API_KEY", "tts": "ELEVENLABS_API_KEY"}
     missing = [name for name in missing if name not in {local[service] for service in settings.sandbox_local}]
@@ -244,7 +264,10 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> dict[str, Any]:
             raise ConfigurationError("the sandbox stopped at its start: `voice-agent sandbox` says why")
         try:
             with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310  our own address
-                return json.load(answer)
+                state = json.load(answer)
+            if not state.get("loading"):
+                return state
         except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+            pass
+        time.sleep(0.05)
     raise ConfigurationError(f"the sandbox did not answer within {SANDBOX_WAIT_S:g} s")

@@ -204,10 +204,12 @@ class ProviderFactory:
         """Claude, by the name that routing uses: `haiku` or `sonnet`."""
         if name not in self._models:
             from agent.providers.anthropic.claude import Claude
+            from agent.providers.anthropic.models import read_choices
 
             end = self._settings.provider("anthropic")
             model = self._settings.sonnet_model if name == "sonnet" else self._settings.haiku_model
-            built = Claude(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model)
+            thinking = read_choices(self._settings.model_thinking).get(model)
+            built = Claude(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, thinking=thinking)
             self._open.append(built)
             self._models[name] = built
         return self._models[name]

@@ -79,7 +79,14 @@ def create_app(settings: Settings) -> Litestar:
         agents_router,
         voice,
         *public_health(wiring.registry, wiring.providers),
-        web_routes(simulated=simulated, local=local, samples=samples, public_url=settings.public_url),
+        web_routes(
+            simulated=simulated,
+            local=local,
+            failed=settings.sandbox_local_failed,
+            samples=samples,
+            public_url=settings.public_url,
+            embed_origins=settings.embed_origins,
+        ),
     ]
     health = operators_health(wiring.registry, wiring.providers, wiring.metrics, lambda: _details(wiring))
     operations_app = application(
@@ -92,7 +99,7 @@ def create_app(settings: Settings) -> Litestar:
         "gate": gate,
         "operations_app": operations_app,
     }
-    return application(routes, state, life)
+    return application(routes, state, life, origins=settings.embed_origins)
 
 
 def described(app: Litestar) -> Litestar:

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
 from litestar.datastructures import MutableScopeHeaders, State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
@@ -36,8 +37,18 @@ def application(
     state: Mapping[str, Any],
     *lives: Lifespan,
     openapi: OpenAPIConfig | None = None,
+    origins: Sequence[str] = (),
 ) -> Litestar:
-    """An application with these routes and this state; `openapi` says who may read its document."""
+    """An application with these routes and this state; `openapi` says who may read its document.
+
+    Pages of `origins` may use it from elsewhere, without their cookies.
+    """
+    cors = CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type"],
+        expose_headers=["retry-after"],
+    )
     return Litestar(
         route_handlers=routes,
         state=State(dict(state)),
@@ -46,5 +57,6 @@ def application(
         before_send=[_nosniff],
         after_exception=[_log_fault],
         openapi_config=openapi,
+        cors_config=cors if origins else None,
         logging_config=None,
     )

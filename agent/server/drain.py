@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
 
@@ -25,10 +26,15 @@ class DrainingServer(QuietServer):
         registry: Registry,
         limit_s: float,
         operations: AbstractAsyncContextManager[None],
+        opened: Callable[[], None] = lambda: None,
     ) -> None:
-        """`operations` is the operators' listener; it runs as long as the server does."""
+        """`operations` is the operators' listener; it runs as long as the server does.
+
+        `opened` is called once, when both ports are open.
+        """
         super().__init__(config)
         self._operations = operations
+        self._opened = opened
         self._registry = registry
         self._limit_s = limit_s
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -44,6 +50,7 @@ class DrainingServer(QuietServer):
         gc.freeze()
         self._loop = asyncio.get_running_loop()
         async with self._operations:
+            self._opened()
             await super().main_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

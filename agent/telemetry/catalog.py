@@ -178,6 +178,9 @@ MISCONFIGURED = _gauge(
 PLACES_LEFT = _gauge(
     "provider_places_left_share", "Share of the places at a provider that this process has free.", "provider"
 )
+LOCAL_FAILED = _gauge(
+    "local_speech_failed", "1 where speech of the machine itself should run and could not be loaded.", "service"
+)
 RATE_LIMIT_LEFT = _gauge(
     "rate_limit_left_share",
     "Share of a provider's own limit that is left, as its latest answer said.",

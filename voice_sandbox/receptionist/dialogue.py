@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from voice_sandbox.receptionist.foreign import is_foreign
 from voice_sandbox.receptionist.front_desk import (
     USUAL,
     ReceptionistReply,
@@ -81,7 +82,12 @@ def answer(body: dict[str, Any], *, drop_value: bool = False, insists: bool = Fa
     )
     if holds_results(body["messages"][-1]):
         return after_results(body["messages"], slots, tools)
-    asks = booking is not None and booking.confirming and reply.endswith("Shall I book it?")
+    asks = (
+        booking is not None
+        and booking.confirming
+        and reply.endswith("Shall I book it?")
+        and not is_foreign(plain(words))
+    )
     if insists and len(slots) == len(SLOTS) and "book_room" in tools:
         return ReceptionistReply("", booking_of(slots))
     # a yes that has not booked anything: with a tool for it, only that tool does
@@ -166,6 +172,16 @@ def _respond(dialogue: _Dialogue, words: str) -> str:
         if reply is not None:
             return reply
     return _script()["unknown"]["reply"]
+
+
+def _foreign(dialogue: _Dialogue, words: str) -> str | None:
+    """`how old is the brooklyn bridge`: it says what it is, and asks again what it had asked."""
+    if not is_foreign(words):
+        return None
+    booking, script = dialogue.booking, _script()
+    pending = dialogue.topic == "booking" and booking is not None and booking.asked is not None
+    again = [script["booking"]["questions"][booking.asked]] if pending and booking is not None else []
+    return " ".join([script["foreign"]["reply"], *again])
 
 
 def _change(dialogue: _Dialogue, words: str) -> str | None:
@@ -328,6 +344,7 @@ def _small_talk(_: _Dialogue, words: str) -> str | None:
 
 
 _ATTEMPTS: Final[tuple[Callable[[_Dialogue, str], str | None], ...]] = (
+    _foreign,
     _change,
     _earlier,
     _confirm,

@@ -53,6 +53,16 @@ class Hearing:
         """The model that hears, or `clips`."""
         return "clips" if self._usable() is None else NAME
 
+    @property
+    def loading(self) -> bool:
+        """Whether it is not known yet what can be heard."""
+        return isinstance(self.model, ModelTranscriber) and self.model.loading
+
+    @property
+    def failure(self) -> str | None:
+        """Why the model that was asked for cannot run; None where it can."""
+        return self.model.failure if isinstance(self.model, ModelTranscriber) else None
+
     async def turns(self) -> MakeTurns:
         """What makes the turns of one connection."""
         model = self._usable()

@@ -70,8 +70,12 @@ class ModelTranscriber:
         self.dropped = 0
         self.failure: str | None = None
         """Why the network cannot run; None while it can, or while it loads."""
-        for _ in range(self.workers):
-            self._threads.submit(self._warm_up)
+        self._warming = [self._threads.submit(self._warm_up) for _ in range(self.workers)]
+
+    @property
+    def loading(self) -> bool:
+        """Whether it is not known yet that the network runs."""
+        return self.failure is None and not all(one.done() for one in self._warming)
 
     def submit(self, pcm: bytes, done: Callable[[str], None], *, final: bool) -> bool:
         """Calls `done` on the event loop with the words of this audio; False when too much is waiting already."""

@@ -26,18 +26,17 @@ _COLOURS: Final = {
 
 def policies_table(book: PolicyBook, in_force: Mapping[Tier, Revision]) -> RenderableType:
     """A row for each policy, and the percent that each tier gives it."""
-    table = _table("policy", "first model", "to Sonnet", "listens", "voice")
+    table = _table("policy", "model", "listens", "voice")
     for tier in Tier:
         table.add_column(str(tier), justify="right")
     for policy in book.policies.values():
         name = Text(policy.name, style="bold").append(f" v{policy.version}", style="dim")
         if policy.name == book.baseline:
-            name.append(" baseline", style="cyan")
-        rule = f"> {policy.escalation.char_threshold} characters, terms" if policy.escalation.enabled else "never"
+            name.append("\n  baseline", style="cyan")
+        climbs = policy.escalation.enabled and policy.first_model != "sonnet"
         table.add_row(
             name,
-            policy.first_model,
-            "always" if policy.first_model == "sonnet" else rule,
+            f"{policy.first_model} → sonnet" if climbs else policy.first_model,
             policy.stt_model,
             policy.chains.tts[0],
             *(_percent(in_force.get(tier), policy.name) for tier in Tier),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.core.calls import CUT_REPLIES, CallRecorder, ErrorKind, StopReason, Unit
-from agent.providers.anthropic.models import options_of
+from agent.providers.anthropic.models import ThinkingChoice, options_of, with_choice
+from agent.providers.anthropic.thoughts import ThoughtWatch
 from agent.providers.anthropic.tools import ToolUseReader, round_messages, tool_declarations
 from agent.providers.base import Prompt, TextDelta
 from agent.providers.call import Failure, ProviderCall
@@ -58,13 +59,21 @@ class Claude:
     provider = "anthropic"
 
     def __init__(
-        self, *, api_key: str, model: str, base_url: str | None = None, read_timeout_s: float = READ_TIMEOUT_S
+        self,
+        *,
+        api_key: str,
+        model: str,
+        base_url: str | None = None,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        thinking: ThinkingChoice | None = None,
     ) -> None:
+        """`thinking` is what the operator says of this model; None leaves what the table says."""
         import httpx2
         from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
         self.model = model
-        self._options = options_of(model)
+        self._options = with_choice(options_of(model), thinking)
+        self._told_of_thoughts = False
         timeout = httpx2.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
         limits = httpx2.Limits(
             max_connections=MAX_CONNECTIONS,
@@ -89,14 +98,20 @@ class Claude:
         with ProviderCall("llm", self.provider, self.model, recorder, _classify) as call:
             tokens, tools = _TokenCount(call, prompt), ToolUseReader(bool(prompt.tools) and prompt.may_use_tools)
             request: Any = self._request(prompt)
-            async with await self._client.messages.create(
-                **request, stream=True, extra_headers=session_headers(session)
-            ) as stream:
+            watch = ThoughtWatch()
+            async with (
+                self._watching(watch),
+                await self._client.messages.create(
+                    **request, stream=True, extra_headers=session_headers(session)
+                ) as stream,
+            ):
                 call.accepted = True
                 call.headroom = headroom_of(stream.response.headers)
                 async for event in cast("AsyncIterator[RawMessageStreamEvent]", stream):
+                    watch.event(event)
                     text = tokens.text_of(event)
                     if text:
+                        watch.spoke()
                         if speakable(text):
                             call.first_output()
                         yield TextDelta(text)
@@ -112,6 +127,13 @@ class Claude:
                 raise call.error(ErrorKind.INCOMPLETE)  # it was cut off while it wrote down a call
             elif call.stopped in CUT_REPLIES:
                 yield TextDelta("", cut=True)
+
+    @asynccontextmanager
+    async def _watching(self, watch: ThoughtWatch) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            self._told_of_thoughts = watch.close(self.model, told=self._told_of_thoughts)
 
     def _check_end(self, call: ProviderCall) -> None:
         """Raises ProviderError where a stream that came to its end is no answer for all that."""
@@ -140,6 +162,8 @@ class Claude:
         if options.thinking is not None:
             request["thinking"] = {"type": options.thinking}
         output: dict[str, Any] = {}
+        if not options.template_thinks:
+            request["extra_body"] = {"chat_template_kwargs": {"enable_thinking": False}}
         if options.effort is not None:
             output["effort"] = options.effort
         if prompt.schema is not None:
@@ -221,11 +245,13 @@ class _TokenCount:
             self._characters += len(event.delta.partial_json)
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
         if event.type == "message_start":
-            self._input_reported = self._take_input(event.message.usage)
+            self._input_reported = self._take_input(getattr(event.message, "usage", None))
         elif event.type == "message_delta":
-            self._call.stopped = _stop_reason(event.delta.stop_reason)
-            self._input_reported = self._take_input(event.usage) or self._input_reported
-            written = _tokens(event.usage, "output_tokens")
+            # Servers of one's own leave out what they do not know, and the SDK makes nothing up.
+            usage: object = getattr(event, "usage", None)
+            self._call.stopped = _stop_reason(getattr(event.delta, "stop_reason", None))
+            self._input_reported = self._take_input(usage) or self._input_reported
+            written = _tokens(usage, "output_tokens")
             if written or not self._characters:
                 quantities[Unit.OUTPUT_TOKENS] = written or 0
             self._call.estimated = not self._input_reported or written is None

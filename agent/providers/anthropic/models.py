@@ -8,11 +8,14 @@ nothing is published for the 5.5 family, which is given the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal, get_args
 
 Thinking = Literal["disabled", "between_tools"]
+ThinkingChoice = Literal["disabled", "between_tools", "template", "unsent"]
+"""What an operator says of a model: how it is kept from thinking (`template`: by its chat template), or that nothing is
+sent."""
 Effort = Literal["low", "medium", "high"]
 
 
@@ -22,6 +25,8 @@ class ModelOptions:
 
     thinking: Thinking | None = None
     """What keeps it from thinking before it speaks; None sends no `thinking` at all."""
+    template_thinks: bool = True
+    """False: `chat_template_kwargs` tell the model's chat template not to think, as llama.cpp and vLLM take it."""
     effort: Effort | None = None
     """`output_config.effort`; None leaves the model's default."""
     least_output_tokens: int = 1
@@ -40,6 +45,31 @@ MODEL_OPTIONS: Final[Mapping[str, ModelOptions]] = {
     "claude-sonnet-4-6": ModelOptions(cacheable_from_tokens=1024),
     "claude-sonnet-5": ModelOptions(cacheable_from_tokens=1024),
 }
+
+
+def read_choices(parts: Iterable[str]) -> dict[str, ThinkingChoice]:
+    """Reads `model=choice`; a model id may hold `=` itself. Raises ValueError that says what is taken."""
+    choices: dict[str, ThinkingChoice] = {}
+    for part in parts:
+        model, _, choice = part.rpartition("=")
+        known = next((one for one in get_args(ThinkingChoice) if one == choice), None)
+        if not model or known is None:
+            raise ValueError(f"takes model=choice, with one of {', '.join(get_args(ThinkingChoice))}; not {part!r}")
+        choices[model] = known
+    return choices
+
+
+def with_choice(options: ModelOptions, choice: ThinkingChoice | None) -> ModelOptions:
+    """The options of a model with what the operator says of its thinking."""
+    match choice:
+        case None:
+            return options
+        case "template":
+            return replace(options, thinking=None, template_thinks=False)
+        case "unsent":
+            return replace(options, thinking=None)
+        case _:
+            return replace(options, thinking=choice)
 
 
 def options_of(model: str) -> ModelOptions:

@@ -13,12 +13,22 @@ export class Notices {
     this._degraded = new Map(); // service → message
   }
 
-  /** @param {string[]} services that are simulated, the environment variables that make them real, local services */
-  simulated(services, keys, local = []) {
+  /**
+   * @param {string[]} services that are simulated
+   * @param {string[]} keys environment variables that make them real
+   * @param {string[]} local services that run on this machine
+   * @param {string[]} failed services that should, and could not be loaded
+   */
+  simulated(services, keys, local = [], failed = []) {
     const names = services.map((service) => SERVICE_NAMES[service] ?? service);
     const here = local.map((service) => SERVICE_NAMES[service] ?? service);
     const them = names.length > 1 ? "them" : "it";
     const told = [];
+    if (failed.length) {
+      const lost = list(failed.map((service) => SERVICE_NAMES[service] ?? service));
+      told.push(`Not loaded: ${lost} of this machine; the terminal says why, and it is simulated instead.`);
+    }
+    byId("simulated").classList.toggle("warn", failed.length > 0);
     if (here.length) told.push(`On the operator's own machine, at no cost: ${list(here)}.`);
     if (names.length) told.push(`Simulated: ${list(names)}. Set ${list(keys)} to make ${them} real.`);
     if (services.includes("stt") && !BrowserRecogniser.available) told.push("Only the sample callers are understood.");

@@ -6,23 +6,28 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar
 
 from agent.api.sample_calls import CALLS, load_clips, sample_calls
 from agent.api.talk_page import content_security_policy, web_routes
+from agent.core.errors import ConfigurationError
+from agent.server.application import application
+from agent.settings import load_settings
 
 SIMULATED = ("stt", "llm", "tts")
 
 
 async def get(
-    path: str, *, simulated: Sequence[str] = SIMULATED, public_url: str | None = None, **headers: str
+    path: str,
+    *,
+    simulated: Sequence[str] = SIMULATED,
+    public_url: str | None = None,
+    embed_origins: Sequence[str] = (),
+    **headers: str,
 ) -> httpx.Response:
     """What a service with these simulated services answers."""
-    app = Litestar(
-        route_handlers=[web_routes(simulated=simulated, samples="stt" in simulated, public_url=public_url)],
-        openapi_config=None,
-        logging_config=None,
-    )
+    samples = "stt" in simulated
+    routes = web_routes(simulated=simulated, samples=samples, public_url=public_url, embed_origins=embed_origins)
+    app = application([routes], {}, origins=embed_origins)
     transport = httpx.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]  Litestar's ASGI types are its own
     async with httpx.AsyncClient(transport=transport, base_url="http://voice.example:8000") as client:
         return await client.get(path, headers=headers)
@@ -33,6 +38,7 @@ async def get(
     [
         ("/", "text/html; charset=utf-8"),
         ("/talk/client.js", "text/javascript; charset=utf-8"),
+        ("/embed", "text/html; charset=utf-8"),
         ("/talk/style.css", "text/css; charset=utf-8"),
         ("/talk/icon.svg", "image/svg+xml"),
         ("/sample-calls/room_01.wav", "audio/wav"),
@@ -75,9 +81,41 @@ async def test_a_host_header_that_is_no_host_adds_nothing_to_the_policy(host: st
     assert refused or answer.headers["content-security-policy"] == content_security_policy([])
 
 
+SHOP = "https://shop.example"
+
+
+async def test_nobody_embeds_anything_by_itself() -> None:
+    for path in ("/embed", "/talk/embed.js"):
+        answer = await get(path, origin=SHOP)
+        assert answer.status_code == 200
+        assert "access-control-allow-origin" not in answer.headers
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "frame-ancestors 'none';" in answer.headers["content-security-policy"]
+
+
+async def test_the_origins_that_are_named_embed_the_client_and_no_other() -> None:
+    answer = await get("/talk/embed.js", embed_origins=[SHOP], origin=SHOP)
+    assert answer.headers["access-control-allow-origin"] == SHOP
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert "access-control-allow-credentials" not in answer.headers, "a member's cookie stays at home"
+    stranger = await get("/talk/embed.js", embed_origins=[SHOP], origin="https://evil.example")
+    assert "access-control-allow-origin" not in stranger.headers
+    framed = await get("/embed", embed_origins=[SHOP])
+    assert f"frame-ancestors {SHOP};" in framed.headers["content-security-policy"]
+    page = await get("/", embed_origins=[SHOP])
+    assert "frame-ancestors 'none';" in page.headers["content-security-policy"], "the talk page is in no frame"
+
+
+@pytest.mark.parametrize("wrong", ["*", "https://shop.example/", "shop.example", "https://a; script-src *", "null"])
+def test_an_origin_that_is_none_is_refused_at_the_start(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_EMBED_ORIGINS", wrong)
+    with pytest.raises(ConfigurationError, match="VOICE_AGENT_EMBED_ORIGINS"):
+        load_settings(None)
+
+
 async def test_real_recognisers_get_no_sample_calls() -> None:
     told: dict[str, Any] = json.loads((await get("/sample-calls.json", simulated=["tts"])).content)
-    assert told == {"simulated": ["tts"], "local": [], "keys": ["ELEVENLABS_API_KEY"], "calls": []}
+    assert told == {"simulated": ["tts"], "local": [], "failed": [], "keys": ["ELEVENLABS_API_KEY"], "calls": []}
     assert (await get("/sample-calls/room_01.wav", simulated=["tts"])).status_code == 404
 
 

@@ -55,6 +55,14 @@ def test_a_canary_and_its_rollback_as_they_are_typed(url: str) -> None:
     assert "rollback to 1" in run(policy, "history")
 
 
+def test_the_policies_are_read_in_a_terminal_of_80_columns(url: str) -> None:
+    asyncio.run(start_service(url))
+    table = [line for line in run(policy, "list").splitlines() if not line.startswith(("free ", "premium "))]
+    assert max(len(line.rstrip()) for line in table) <= 80
+    assert any(line.split() == ["haiku_first", "v2", "haiku", "→", "sonnet", "flux", "elevenlabs", "95", "%", "95", "%"]
+               for line in table)  # fmt: skip
+
+
 def test_nothing_changes_that_the_operator_did_not_see(url: str) -> None:
     asyncio.run(start_service(url))
     run(policy, "assign", "free", "economy=100", "--revision", "1", "--reason", "somebody was faster", typed="")

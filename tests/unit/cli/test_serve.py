@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,13 @@ def nothing_local(*_arguments: object) -> dict[str, list[str]]:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """The settings that something was served with."""
     found: list[Settings] = []
-    monkeypatch.setattr("agent.cli.serve.run_server", found.append)
+
+    def serve(settings: Settings, opened: Callable[[], None]) -> None:
+        found.append(settings)
+        opened()
+
+    monkeypatch.setattr("agent.cli.serve.run_server", serve)
+    monkeypatch.setattr("agent.cli.serve._import_service", nothing)
     return found
 
 
@@ -91,6 +97,32 @@ def test_without_keys_everything_is_simulated() -> None:
     said = run().stderr
     assert "simulated" in said
     assert all(name in said for name in KEYS)
+
+
+def test_nothing_is_announced_before_the_port_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_settings: Settings, _opened: Callable[[], None]) -> None:
+        raise ConfigurationError("VOICE_AGENT_DATABASE_URL: a second service uses it")
+
+    monkeypatch.setattr("agent.cli.serve.run_server", fails)
+    with pytest.raises(ConfigurationError):
+        run()
+    monkeypatch.setattr("agent.cli.serve.run_server", nothing)  # it never opens
+    assert "talk to it" not in run().stderr
+
+
+def test_local_speech_that_could_not_be_loaded_is_said_loudly(
+    monkeypatch: pytest.MonkeyPatch, served: list[Settings]
+) -> None:
+    def told(*_arguments: object) -> dict[str, object]:
+        return {"local": ["tts"], "failed": {"stt": "OSError: [libonnx] is broken"}}
+
+    monkeypatch.setattr("agent.cli.serve._wait_for", told)
+    said = run().stderr
+    assert "NOT LOADED" in said
+    assert "speech recognition of this machine: it is simulated instead" in said
+    assert "OSError: [libonnx] is broken" in said
+    assert served[0].sandbox_local_failed == ("stt",)
+    assert served[0].sandbox_local == ("tts",)
 
 
 @pytest.mark.usefixtures("served")

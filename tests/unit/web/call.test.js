@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CallState } from "../../../agent/web/static/call-state.js";
+import { CallState } from "../../../clients/js/call-state.js";
 import { LineQuality } from "../../../agent/web/static/line-quality.js";
 import { Preferences, USUAL } from "../../../agent/web/static/preferences.js";
 import { EventLog, Transcript } from "../../../agent/web/static/record.js";

@@ -81,6 +81,23 @@ async def test_without_a_model_that_runs_the_clips_are_heard_as_ever(bundled: Cl
     assert "libsomething.so" in (model.failure or "")
     hearing = Hearing(bundled, model)
     assert hearing.name == "clips"
+    assert "libsomething.so" in (hearing.failure or "")
+    assert not hearing.loading
+    hearing.close()
+
+
+async def test_while_the_model_loads_it_is_said_so(bundled: ClipLibrary) -> None:
+    go = threading.Event()
+
+    def slow() -> Network:
+        go.wait(10)
+        return lambda _pcm: ""
+
+    hearing = Hearing(bundled, ModelTranscriber(slow, workers=1))
+    assert hearing.loading
+    go.set()
+    assert await hearing.transcribe(bytes(640)) == ""
+    assert (hearing.loading, hearing.failure) == (False, None)
     hearing.close()
 
 
