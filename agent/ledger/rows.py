@@ -13,7 +13,8 @@ import msgspec
 from agent.billing.prices import Charge
 from agent.core.calls import Call
 from agent.telemetry.events import FellBack, Paid, SessionEnded, SessionInfo
-from agent.telemetry.timeline import STAGES, TOOL_STAGE, TurnRecord
+from agent.telemetry.stages import TOOL_STAGE
+from agent.telemetry.timeline import STAGES, TurnRecord
 
 TableName = Literal["sessions", "turns", "charges", "fallbacks", "memory_events", "tool_events"]
 TABLES: Final[tuple[TableName, ...]] = ("sessions", "turns", "charges", "fallbacks", "memory_events", "tool_events")

@@ -265,10 +265,8 @@ class ProviderFactory:
 
     async def clock_ahead_s(self) -> float | None:
         """By how many seconds this machine's clock is ahead; None where nobody says."""
-        for adapter in self._open:
-            if isinstance(adapter, _TellsTime):
-                return await adapter.clock_ahead_s()
-        return None
+        told = next((adapter for adapter in self._open if isinstance(adapter, _TellsTime)), None)
+        return None if told is None else await told.clock_ahead_s()
 
     def opening(self, order: Sequence[VoiceName | Literal["browser"]], model: str) -> Callable[[str], str | None]:
         """What tells a recorded opening in the first of these voices; those that are missing are spoken soon."""
@@ -334,11 +332,10 @@ class ProviderFactory:
         return self._transcriber
 
     def _served(self, name: ProviderName) -> bool:
-        try:
+        with suppress(ConfigurationError):
             self._settings.provider(name)
-        except ConfigurationError:
-            return False
-        return True
+            return True
+        return False
 
     def _step(self, name: str, provider: P, probe: Probe, first_s: float | None = None) -> ChainStep[P]:
         return ChainStep(name, provider, self._breaker(provider, probe, first_s), self.places.of(provider.provider))

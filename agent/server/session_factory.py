@@ -102,18 +102,8 @@ class SessionFactory:
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
         routing = _Routing(agent.terms(self.terms), prompt.escalates, agent)
-        info = SessionInfo(
-            session_id,
-            claims.subject,
-            tier,
-            policy.name,
-            policy.version,
-            claims.origin,
-            claims.probe,
-            past.generation,
-            agent.name,
-            agent.version,
-        )
+        who, chosen, answers = (claims.subject, tier), (policy.name, policy.version), (agent.name, agent.version)
+        info = SessionInfo(session_id, *who, *chosen, claims.origin, claims.probe, past.generation, *answers)
         cheaper = book.policies[budget.governor.step_down_policy]
         if agent.file.policies and cheaper.name not in agent.file.policies:
             cheaper = policy
@@ -124,13 +114,7 @@ class SessionFactory:
             pipeline=partial(self._pipeline, policy, info, purse, routing),
             step_down_pipeline=partial(self._pipeline, cheaper, info, purse, routing),
             note_taker=GuardedLanguageModel(self.providers.model_beside("haiku"), purse, self.prices),
-            memory=Memory(
-                self._remembered(session_id, past.events),
-                session_id,
-                self.ledger,
-                notes_share=settings.notes_share,
-                generation=past.generation,
-            ),
+            memory=self._memory(session_id, past),
             system_prompt=prompt.text,
             context_tokens=settings.context_tokens,
             prompt_cache=policy.prompt_cache,
@@ -160,6 +144,10 @@ class SessionFactory:
             greeting=agent.said(agent.file.greeting, settings.business_name, variables),
             hang_up=agent.said(agent.file.hang_up, settings.business_name, variables),
         )
+
+    def _memory(self, session_id: str, past: ResumedState) -> Memory:
+        remembered, share = self._remembered(session_id, past.events), self.settings.notes_share
+        return Memory(remembered, session_id, self.ledger, notes_share=share, generation=past.generation)
 
     def _agent(self, claims: Claims) -> tuple[AgentDefinition, Mapping[str, Value]]:
         """Who answers, with the variables of its prompt. A definition may have changed since the token was made."""

@@ -19,7 +19,8 @@ from agent.session.events import (
     SpeechRequested,
 )
 from agent.session.transport import ClientTransport
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import Timeline, TurnOutcome
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
 

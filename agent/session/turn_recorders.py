@@ -6,7 +6,8 @@ from agent.core.calls import Call, ErrorKind, Fallback
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
 from agent.telemetry.events import CallFinished, Cause
-from agent.telemetry.timeline import Mark, TurnRecord
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import TurnRecord
 
 
 class TurnRecorder:

@@ -30,7 +30,8 @@ from agent.session.turn_recorders import TurnRecorder
 from agent.session.turn_reports import TurnReports
 from agent.session.withdrawn import Withdrawn, declined
 from agent.telemetry.events import GuessOutcome, PlaybackStarted
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import Timeline, TurnOutcome, TurnRecord
 from agent.turn.dictation import goes_on
 from agent.turn.playback import Playback
 from agent.turn.repeat import asks_again

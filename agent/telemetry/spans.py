@@ -22,7 +22,8 @@ from typing import Final
 from agent.core.calls import TOOL, Call, ErrorKind, Fallback, Unit
 from agent.telemetry import span_attributes
 from agent.telemetry.events import SessionEnded, SessionInfo, SessionOutcome
-from agent.telemetry.timeline import TOOL_STAGE, WITHOUT_REPLY, Mark, ToolCall, TurnOutcome, TurnRecord
+from agent.telemetry.stages import TOOL_STAGE, Mark
+from agent.telemetry.timeline import WITHOUT_REPLY, ToolCall, TurnOutcome, TurnRecord
 
 FAILED_TURNS: Final = WITHOUT_REPLY | {TurnOutcome.CUT_SHORT, TurnOutcome.TYPED_FAILED}
 FAILED_TOOLS: Final = frozenset({"failed", "timeout", "unavailable"})

@@ -21,24 +21,14 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
 from agent.budgets import LatencyBudget
 from agent.core.calls import Call, CallRecorder, Fallback, FallbackObserver
-
-
-class Mark(StrEnum):
-    """Points on the critical path, in its order."""
-
-    SPEECH_ENDED = "speech_ended"  # the caller's last voiced sample arrived
-    TRANSCRIPT_READY = "transcript_ready"  # end of turn decided and text known
-    FIRST_CLAUSE = "first_clause"  # the first speakable clause left the model
-    FIRST_AUDIO = "first_audio"  # the first audio of the reply arrived from the voice
-    AUDIO_SENT = "audio_sent"  # it was written to the socket
-    PLAYBACK_STARTED = "playback_started"  # the client says it is audible
+from agent.telemetry.stages import Mark, between, derive_stages, since_speech, tool_time
 
 
 class TurnOutcome(StrEnum):
@@ -68,7 +58,6 @@ FILLER: Final = "filler"
 """The source of audio that says no more than that a reply will come."""
 TALKED_OVER_S: Final = 0.3
 """A caller who speaks within so many seconds of a reply's first sound was not done."""
-TOOL_STAGE: Final = "tool"
 STAGES: Final = ("stt", "llm", "tts", "send", "network")
 
 
@@ -261,7 +250,7 @@ class Timeline:
         stages = derive_stages(self.marks, self.waits)
         server = _server_part(self.marks, outcome, ended_at)
         total = None if server is None else server + min(NETWORK_CAP_S, network_s or 0.0)
-        tool_s = _tool_time(self.marks, self.waits, ended_at)  # of the tool's, and not of ours
+        tool_s = tool_time(self.marks, self.waits, ended_at)  # of the tool's, and not of ours
         judged = None if total is None else total - tool_s
         stages["network"] = network_s
         return TurnRecord(
@@ -283,52 +272,14 @@ class Timeline:
             context_tokens=self.context_tokens,
             asks_again=self.asks_again,
             talked_over=self.talked_over,
-            first_clause_s=_between(self.first_text_at, self.first_clause_at),
+            first_clause_s=between(self.first_text_at, self.first_clause_at),
             first_cut=self.first_cut,
             tools=tuple(self.tools),
             waits=tuple(self.waits),
             tool_rounds=self.tool_rounds,
-            first_sound_s=_since_speech(self.marks, self.first_sound_at) if self.spoken else None,
+            first_sound_s=since_speech(self.marks, self.first_sound_at) if self.spoken else None,
             slow_by_network=_slow_by_network(None if server is None else server - tool_s, judged, outcome, budgets),
         )
-
-
-def derive_stages(marks: Mapping[Mark, float], waits: Sequence[tuple[float, float]] = ()) -> dict[str, float | None]:
-    """Stage → seconds on the critical path; None from the first mark that is missing. `waits` are those for tools."""
-    path = (Mark.SPEECH_ENDED, Mark.TRANSCRIPT_READY, Mark.FIRST_CLAUSE, Mark.FIRST_AUDIO, Mark.AUDIO_SENT)
-    stages: dict[str, float | None] = {}
-    before = marks.get(path[0])
-    for name, mark in zip(("stt", "llm", "tts", "send"), path[1:], strict=True):
-        at = marks.get(mark)
-        if before is None or at is None:
-            stages[name] = before = None
-        else:
-            reached = max(before, at)
-            stages[name] = reached - before
-            before = reached
-    llm = stages["llm"]
-    if waits and llm is not None:
-        tool = min(llm, _tool_time(marks, waits, marks[Mark.FIRST_CLAUSE]))
-        stages |= {"llm": llm - tool, TOOL_STAGE: tool}
-    return stages
-
-
-def _between(began: float | None, ended: float | None) -> float | None:
-    return None if began is None or ended is None else ended - began
-
-
-def _tool_time(marks: Mapping[Mark, float], waits: Sequence[tuple[float, float]], ended_at: float) -> float:
-    """Seconds that a turn waited for tools before its answer began, or before it ended without one."""
-    ready = marks.get(Mark.TRANSCRIPT_READY)
-    if ready is None:
-        return 0.0
-    end = max(ready, marks.get(Mark.FIRST_CLAUSE, ended_at))
-    return sum(max(0.0, min(end, ended) - max(ready, began)) for began, ended in waits)
-
-
-def _since_speech(marks: Mapping[Mark, float], at: float | None) -> float | None:
-    began = marks.get(Mark.SPEECH_ENDED)
-    return None if began is None or at is None else max(0.0, at - began)
 
 
 def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: float) -> float | None:

@@ -16,7 +16,8 @@ from agent.core import clock
 from agent.core.audio import bytes_for, duration_s
 from agent.core.calls import CUT_REPLIES, ErrorKind, ProviderError
 from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, TextToSpeech
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import Timeline, TurnOutcome
 from agent.turn.clauses import USUAL_FIRST_WORDS, Clause, FirstWords
 from agent.turn.playback import Playback, seconds_by_browser
 from agent.turn.speak import ClauseBegins, speak

@@ -22,7 +22,7 @@ SECRET: Final = "6b1f09c2e87d4a5530fe9ab81c7d2e64"
 @pytest.mark.slow
 async def test_the_receiver_is_told_of_a_call_with_its_words_and_a_summary() -> None:
     with receiver() as found:
-        hook = {
+        hook: dict[str, Any] = {
             "session_webhook_url": f"{found.url}/ended",
             "session_webhook_secret": SECRET,
             "session_webhook_private": True,

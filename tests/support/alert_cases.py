@@ -65,14 +65,12 @@ CASES = (
     Case(
         "VoiceAgentWebhookLate",
         (("voice_agent_webhook_oldest_seconds", "0x10 960x30"),),
-        "12m", "20m", {},
-        "a finished session has been waiting for 16m 0s to be told to the webhook",
+        "12m", "20m", {}, "a finished session has been waiting for 16m 0s to be told to the webhook",
     ),
     Case(
         "VoiceAgentWebhookGaveUp",
         (('voice_agent_webhook_attempts_total{result="gave_up"}', "0x20 2x30"),),
-        "20m", "22m", {},
-        "2 finished sessions were given up: the webhook was never told of them",
+        "20m", "22m", {}, "2 finished sessions were given up: the webhook was never told of them",
     ),
     Case(
         "VoiceAgentToolFailing",
@@ -271,8 +269,7 @@ CASES = (
     Case(
         "VoiceAgentBackgroundWorkFails",
         (('voice_agent_background_failures_total{work="providers"}', "0x20 2x40"),),
-        "19m", "25m", {"work": "providers"},
-        "2 times in 30 minutes providers broke off and was begun again",
+        "19m", "25m", {"work": "providers"}, "2 times in 30 minutes providers broke off and was begun again",
     ),
     Case(
         "VoiceAgentProcessDown",

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from agent.budgets import Tier, load_budgets
 from agent.core.calls import Call, CallOutcome, Service, Unit, Usage
 from agent.telemetry.events import CallFinished, Cause, SessionEnded, SessionInfo, SessionOutcome
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import Timeline, TurnOutcome, TurnRecord
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BUDGETS = load_budgets()

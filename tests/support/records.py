@@ -8,7 +8,8 @@ from typing import Any
 from agent.budgets import Tier, load_budgets
 from agent.core.calls import Call, CallOutcome, Fallback, Unit, Usage
 from agent.telemetry.events import SessionInfo
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome, TurnRecord
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import Timeline, TurnOutcome, TurnRecord
 
 SESSION = SessionInfo("sess_0123456789", "key-secret-subject", Tier.PREMIUM, "haiku_first", 1)
 BUDGETS = load_budgets()

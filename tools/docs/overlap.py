@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from agent.telemetry.timeline import Mark, derive_stages
+from agent.telemetry.stages import Mark, derive_stages
 from voice_sandbox.latency import PROFILES
 from voice_sandbox.recognizer.early_end import DOCUMENTED
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from voice_sandbox.receptionist.digits import spelled_number
 from voice_sandbox.receptionist.foreign import is_foreign
 from voice_sandbox.receptionist.front_desk import (
     USUAL,
@@ -42,7 +43,6 @@ _BACK: Final = re.compile(r"\b(go back|going back|back to|return to|again about|
 _YES: Final = re.compile(r"^(yes|yeah|yep|sure|please do|go ahead|correct|right|ok|okay)\b")
 _NO: Final = re.compile(r"^(no|nope|not yet|dont)\b")
 _CANCEL: Final = re.compile(r"\bcancel (that|it|the booking|my booking)\b")
-_DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 @functools.cache
@@ -302,7 +302,7 @@ def _items(dialogue: _Dialogue, words: str) -> str | None:
     about = script[topic]
     returning = named and bool(_BACK.search(words)) and topic in dialogue.item
     index = dialogue.item.get(topic, 0)
-    number = _spelled_number(words)
+    number = spelled_number(words)
     for i, item in enumerate(about["items"]):
         if number and number in item["number"]:
             index, named = i, True
@@ -317,18 +317,6 @@ def _items(dialogue: _Dialogue, words: str) -> str | None:
         return about["items"][index]["detail"]
     short = about["items"][index]["short"]
     return f"{about['opening']} {short}" if returning else short
-
-
-def _spelled_number(words: str) -> str:
-    """`order 4417` and `four four one seven` alike as 4417; empty without at least three digits."""
-    digits = "".join(_digits(words))
-    return digits if len(digits) >= 3 else ""
-
-
-def _digits(words: str) -> list[str]:
-    """Digits in order, written or spoken one by one."""
-    spoken = {name: str(i) for i, name in enumerate(_DIGITS)}
-    return [spoken.get(word, word) for word in words.split() if word in spoken or word.isdigit()]
 
 
 def _rooms(dialogue: _Dialogue, words: str) -> str | None:

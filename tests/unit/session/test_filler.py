@@ -8,7 +8,8 @@ import pytest
 
 from agent.core.calls import ErrorKind
 from agent.session.events import FillerSent, ReplyCleared, ReplyStarted, TurnMeasured
-from agent.telemetry.timeline import Mark, TurnOutcome, TurnRecord
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import TurnOutcome, TurnRecord
 from agent.turn.turn import Filler, Recording
 from tests.support.direct_transport import DirectTransport
 from tests.support.session import ScriptedModel, ScriptedVoice, SessionHarness, running, silence, voice

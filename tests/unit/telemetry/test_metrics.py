@@ -24,7 +24,8 @@ from agent.telemetry.events import (
 )
 from agent.telemetry.exposition import MAX_SERIES, Metrics
 from agent.telemetry.metrics import Configured, MetricsSink
-from agent.telemetry.timeline import Mark, Timeline, TurnOutcome
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import Timeline, TurnOutcome
 from tests.support.virtual_time import run_virtual
 
 BUDGETS = load_budgets()

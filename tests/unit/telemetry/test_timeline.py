@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.budgets import load_budgets
-from agent.telemetry.timeline import NETWORK_CAP_S, Mark, Timeline, TurnOutcome, TurnRecord, derive_stages
+from agent.telemetry.stages import Mark, derive_stages
+from agent.telemetry.timeline import NETWORK_CAP_S, Timeline, TurnOutcome, TurnRecord
 
 BUDGETS = load_budgets().latency
 PATH = [Mark.SPEECH_ENDED, Mark.TRANSCRIPT_READY, Mark.FIRST_CLAUSE, Mark.FIRST_AUDIO, Mark.AUDIO_SENT]

@@ -10,7 +10,8 @@ from agent.core import clock
 from agent.core.audio import bytes_for
 from agent.core.calls import CallRecorder
 from agent.providers.base import Audio, ClientSpeech
-from agent.telemetry.timeline import Mark, Timeline
+from agent.telemetry.stages import Mark
+from agent.telemetry.timeline import Timeline
 from agent.turn.clauses import Clause
 from agent.turn.playback import Playback
 from agent.turn.speak import ClauseBegins, speak

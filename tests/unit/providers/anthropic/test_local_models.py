@@ -82,9 +82,13 @@ async def test_thinking_is_switched_off_as_the_operator_says(
 
 def test_choices_are_read_by_model_and_wrong_ones_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICE_AGENT_MODEL_THINKING", "qwen3:8b=disabled, a=b/c=template")
-    assert read_choices(Settings().model_thinking) == {"qwen3:8b": "disabled", "a=b/c": "template"}
+    assert read_choices(_settings().model_thinking) == {"qwen3:8b": "disabled", "a=b/c": "template"}
     monkeypatch.setenv("VOICE_AGENT_MODEL_THINKING", "qwen3:8b=off")
     with pytest.raises(ValidationError):
-        Settings()
+        _settings()
     with pytest.raises(ValueError, match="takes model=choice"):
         read_choices(["disabled"])
+
+
+def _settings() -> Settings:
+    return Settings(_env_file=None)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
