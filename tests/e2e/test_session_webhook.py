@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
