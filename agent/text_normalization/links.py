@@ -47,7 +47,7 @@ def _read_host(host: str, *, known_only: bool) -> str | None:
     labels = host.split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
         return None
-    if known_only and (labels[-1] not in _TLDS or labels[0].isdigit()):
+    if known_only and (labels[-1] not in _TLDS or labels[0].isdecimal()):
         return None
     return " dot ".join(_letters(label) for label in labels)
 

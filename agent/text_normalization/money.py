@@ -18,7 +18,8 @@ SCALE_LETTERS: Final = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "b": "billion", "B": "billion", "bn": "billion",
 }  # fmt: skip
 _LOCAL_SCALES: Final = frozenset(
-    "tausend million millionen milliarde milliarden mille millions milliard milliards mil millón millones".split()
+    "tausend million millionen milliarde milliarden mio mrd mille millions milliard milliards "
+    "mil millón millones".split()
 )
 _NUM: Final = r"[0-9](?:[0-9.,']*[0-9])?|\.[0-9]+"
 MONEY: Final = re.compile(rf"([-+]?)({CURRENCY})([-+]?)({_NUM})(k|K|m|M|bn|b|B)?")
@@ -65,7 +66,7 @@ def without_apostrophes(text: str) -> str:
 def grouped(plain: str) -> str:
     """A plain number with commas between its thousands, which says that it is a quantity and no code."""
     whole, point, fraction = plain.partition(".")
-    return f"{int(whole or 0):,}{point}{fraction}" if whole.isdigit() or not whole else plain
+    return f"{int(whole or 0):,}{point}{fraction}" if whole.isdecimal() or not whole else plain
 
 
 def with_currency(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> str:
@@ -90,7 +91,7 @@ def with_currency(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> 
     if first is None:
         return WAIT
     named = first in "eEdD" and _CENTS.fullmatch(core) is not None
-    if first not in CURRENCY_STARTS and not first.isdigit() and first not in _JOIN_STARTS and not named:
+    if first not in CURRENCY_STARTS and not first.isdecimal() and first not in _JOIN_STARTS and not named:
         return core
     found = _follow(core, ahead)
     if found is None:
@@ -104,13 +105,13 @@ def with_currency(core: str, context: ReadAhead, ahead: Ahead, closed: bool) -> 
 
 def _with_groups(number: str, context: ReadAhead, ahead: Ahead, closed: bool) -> str:
     """A number with the thousands that follow it after a space ("€ 1 250"), or WAIT."""
-    if closed or not number.isdigit() or len(number) > 3:
+    if closed or not number.isdecimal() or len(number) > 3:
         return number
     first = ahead.char()
     if first is None:
         return WAIT
     taken: list[str] = []
-    while first.isdigit() and number.isdigit():
+    while first.isdecimal() and number.isdecimal():
         words = ahead.words(len(taken) + 1)
         if words is None:
             return WAIT
@@ -139,7 +140,7 @@ def _comma_ended(number: str) -> str:
 def _follow(core: str, ahead: Ahead) -> tuple[str, list[str], str] | None:
     """The currency after a number, the words that belong to it, and the number; "" for none, None: not known yet."""
     number, taken = core, list[str]()
-    grouping = core.lstrip("-").isdigit() and len(core.lstrip("-")) <= 3
+    grouping = core.lstrip("-").isdecimal() and len(core.lstrip("-")) <= 3
     for count in range(1, 6):
         words = ahead.words(count)
         if words is None:
@@ -155,7 +156,7 @@ def _follow(core: str, ahead: Ahead) -> tuple[str, list[str], str] | None:
         if grouping and _GROUP_WORD.fullmatch(word):
             number += word
             taken.append(word)
-            grouping = word.isdigit()
+            grouping = word.isdecimal()
             continue
         if count > 1 or word not in _JOINS or not _CENTS.fullmatch(core):
             break
@@ -184,16 +185,17 @@ def read_currency(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str
     """A sign or code that stands alone: "" where its amount follows or was said; None for another word, or WAIT."""
     if currency_code(core) is None:
         return None
-    if not tail:
+    if not tail or (core in ("Rs", "kr") and tail == "."):
         first = ahead.char()
         if first is None:
             return WAIT
-        if first.isdigit():
+        if first.isdecimal():
             context.currency, context.passed = core, True
             return ""
     if context.before.lower() in SCALES | _LOCAL_SCALES or context.after_number:
-        return context.language.currency(core, one=False)
-    return None if core.isalpha() else context.language.currency(core, one=True)
+        scaled = context.before.lower() in SCALES | _LOCAL_SCALES
+        return context.language.currency(core, "1000000" if scaled else "5")
+    return None if core.isalpha() else context.language.currency(core, "1")
 
 
 def money(language: SpokenLanguage, written: str, plain: str, cardinal: Callable[[str], str]) -> str:
@@ -201,12 +203,12 @@ def money(language: SpokenLanguage, written: str, plain: str, cardinal: Callable
     whole, _, fraction = plain.partition(".")
     decimals = language.decimals(written)
     if len(fraction) > 2 or (fraction.strip("0") and decimals != 2):
-        return f"{cardinal(plain)} {language.currency(written, one=False)}"
+        return f"{cardinal(plain)} {language.currency(written, plain)}"
     count = int(fraction.ljust(2, "0")) if fraction else 0
     cents = language.cents(written, count)
     if count and not whole.strip("0") and cents:
         return f"{count} {cents}"
-    said = f"{cardinal(whole or '0')} {language.currency(written, one=whole == '1')}"
+    said = f"{cardinal(whole or '0')} {language.currency(written, whole or '0')}"
     if not count:
         return said
     return f"{said} {language.both} {count} {cents}" if cents else f"{said} {count:02}"

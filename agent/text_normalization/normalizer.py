@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from agent.text_normalization.language import spoken_language
+from agent.text_normalization.language import SYMBOLS, spoken_language
 from agent.text_normalization.lookahead import LOOKAHEAD_LIMIT, WAIT, WORD_LIMIT, Ahead, ReadAhead
 from agent.text_normalization.numbers import PHONE_RUN, PHONE_RUN_LIMIT, phone, phone_length
 from agent.text_normalization.words import PAUSE_MARKS, SENTENCE_MARKS, read_word
@@ -40,6 +40,7 @@ _RULE: Final = re.compile(r"-{3,}|\*{3,}|_{3,}|={3,}|:?-{2,}:?")
 _NEW_LINE_STARTS: Final = "-*+•‣◦·#>|`=_0123456789"
 _ENDS_WORD: Final = frozenset(" \t\n|`[],!?;—")
 _TYPOGRAPHY: Final = {"’": "'", "‘": "'", "“": '"', "”": '"', "‑": "-", "‐": "-", "−": "-", "\r": " "}
+_SIGNS: Final = frozenset({*SYMBOLS, "¢"})  # of money; others are not said
 _DROPPED: Final = "\x7f"
 
 
@@ -314,9 +315,9 @@ def _plain(char: str) -> str:
         return char if char >= " " or char in "\n\t" else " "
     if char in _TYPOGRAPHY:
         return _TYPOGRAPHY[char]
-    if char.isalnum() or char in "—–…°€£¥":
+    if char.isalnum() or char in "—–…°€£¥№":
         return char
     category = unicodedata.category(char)
-    if category == "Cf" or char in "\ufe0f\ufe0e\u20e3":
+    if category == "Cf" or char in "\ufe0f\ufe0e\u20e3" or (category == "Sc" and char not in _SIGNS):
         return _DROPPED
     return " " if category in ("So", "Sk", "Cs", "Co", "Cn", "Cc", "Zs", "Zl", "Zp") else char

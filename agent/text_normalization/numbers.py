@@ -46,6 +46,7 @@ _PHONE: Final = re.compile(
     r"(?:\+?1[ .-]?)?(?:\([0-9]{3}\) ?|[0-9]{3}[ .-])[0-9]{3}[ .-][0-9]{4}"  # North America
     r"|(?:[0-9]{4}[ -]){3}[0-9]{4}"  # a card number
     r"|\+[0-9]{1,3}(?:[ .-]?\(?[0-9]{2,4}\)?){2,5}"  # international
+    r"|\(0[0-9]{1,4}\) ?[0-9]{3,8}(?:[ -][0-9]{2,6}){0,2}"  # Europe, the area in brackets
     r"|0[0-9]{2,4} [0-9]{3,4} [0-9]{3,4}|0[0-9]{4} [0-9]{6}"  # Europe
     r"|[0-9]{3}-[0-9]{4}"
 )
@@ -64,7 +65,9 @@ _PREFIXES: Final = {
 _SPELLED_AFTER: Final = frozenset(
     {"number", "code", "pin", "zip", "confirmation", "reference", "account", "extension", "order", "booking", "ext"}
 )
-_OWN_UNITS: Final = {"¢": ("cent", "cents"), "sq": ("square",) * 2, "k": ("thousand",) * 2, "x": ("times",) * 2}
+_OWN_UNITS: Final = {
+    "¢": ("cent", "cents"), "p": ("penny", "pence"), "sq": ("square",) * 2, "k": ("thousand",) * 2, "x": ("times",) * 2,
+}  # fmt: skip
 """What is no unit of CLDR's."""
 
 
@@ -107,7 +110,7 @@ def phone_length(run: str) -> int:
     found = _PHONE.match(run)
     if found is None or run[found.end() : found.end() + 1] in (*"0123456789-",):
         return 0
-    return found.end() if 7 <= sum(char.isdigit() for char in found[0]) <= 16 else 0
+    return found.end() if 7 <= sum(char.isdecimal() for char in found[0]) <= 16 else 0
 
 
 def phone(text: str) -> str:
@@ -136,7 +139,7 @@ def date(year: str, month: int, day: int) -> str | None:
 
 def unit(name: str, amount: str) -> str | None:
     """The unit in words, in the number that fits: ("km", "1") is "kilometer"; None for a word that is no unit."""
-    forms = _OWN_UNITS.get(name)
+    forms = _OWN_UNITS.get(name) if name != "p" or len(amount) < 3 else None  # "1080p" is no money
     return forms[0 if amount == "1" else 1] if forms else ENGLISH.unit(name, one=amount == "1")
 
 
@@ -179,7 +182,7 @@ def _depends_on_next(core: str, context: ReadAhead, ahead: Ahead) -> str | None:
         return WAIT
     word = word.lower().rstrip(".,!?;:")
     if amount is not None and word in SCALES:
-        context.owed_unit = ENGLISH.currency(amount[2], one=False)
+        context.owed_unit = ENGLISH.currency(amount[2])
         return {"-": "minus ", "+": "plus "}.get(amount[1] or amount[3], "") + cardinal(_decimal_point(amount[4]))
     if word in ("am", "pm", "a.m", "p.m"):
         hours, minutes = re.split("[:.]", core)
@@ -190,9 +193,9 @@ def _depends_on_next(core: str, context: ReadAhead, ahead: Ahead) -> str | None:
 def _plain(sign: str, text: str, context: ReadAhead) -> str:
     if sign:
         return f"{'minus' if sign == '-' else 'plus'} {cardinal(text)}"
-    if text.isdigit() and context.before in _MONTH_NAMES and 1 <= int(text[:4]) <= 31 and len(text) <= 2:
+    if text.isdecimal() and context.before in _MONTH_NAMES and 1 <= int(text[:4]) <= 31 and len(text) <= 2:
         return ordinal(int(text))
-    if text.isdigit() and len(text) >= 4 and context.before.lower() in _SPELLED_AFTER:
+    if text.isdecimal() and len(text) >= 4 and context.before.lower() in _SPELLED_AFTER:
         return spaced(text)
     return cardinal(text)
 
@@ -222,7 +225,7 @@ def _read_money(sign: str, currency: str, inner_sign: str, number: str, scale: s
     plain = plain_number(number, comma=False, money=currency == "€" and not number.endswith("9"))
     minus = {"-": "minus ", "+": "plus "}.get(sign or inner_sign, "")
     if scale:
-        return f"{minus}{_amount(plain)} {SCALE_LETTERS[scale]} {ENGLISH.currency(currency, one=False)}"
+        return f"{minus}{_amount(plain)} {SCALE_LETTERS[scale]} {ENGLISH.currency(currency)}"
     return minus + money(ENGLISH, currency, plain, _amount)
 
 
@@ -281,12 +284,12 @@ def _slash_date(first: str, second: str, year: str) -> str | None:
 def _dashed(core: str, context: ReadAhead) -> str | None:
     """Ranges ("10-20%", "$10-20", "9am-5pm"), short phone numbers and groups of digits."""
     parts = core.split("-")
-    if len(parts) > 2 and all(part.isdigit() and part.isascii() for part in parts):
+    if len(parts) > 2 and all(part.isdecimal() and part.isascii() for part in parts):
         return ", ".join(spaced(part) for part in parts) if len(core) > 7 else ", ".join(parts)
     if len(parts) != 2 or not all(parts):
         return None
     left, right = parts
-    if left.isdigit() and right.isdigit():
+    if left.isdecimal() and right.isdecimal():
         if (len(left), len(right)) in ((3, 4), (5, 4)):  # a short phone number, a postal code
             return phone(core)
         if context.before in _MONTH_NAMES and 0 < int(left[:4]) <= 31 and 0 < int(right[:4]) <= 31:

@@ -16,6 +16,7 @@ from agent.text_normalization.language import UNITS, SpokenLanguage
 from agent.text_normalization.links import read_link
 from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
 from agent.text_normalization.money import MONEY, SCALE_LETTERS, money, plain_number, with_currency
+from agent.text_normalization.signs import day_and_month, fraction, number_sign, ordinal_with_degree, scale
 
 _NUMBER: Final = re.compile(r"([-+]?)([0-9](?:[0-9.,']*[0-9])?|[.,][0-9]+)([%‰°A-Za-z²³/]+[23]?)?")
 _TIME: Final = re.compile(r"([01]?[0-9]|2[0-4])(?::|h|[.](?=[0-5][0-9]h))([0-5][0-9])?(?::[0-5][0-9])?h?")
@@ -36,15 +37,23 @@ def read_other(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> tuple[
     language = context.language
     if core == "Uhr" and not context.paused and _BEFORE_UHR.fullmatch(context.before):
         return "", tail
-    if not any(char.isdigit() for char in core):
+    if (part := fraction(core, language)) is not None:
+        return (f"{language.both} {part}" if context.after_number else part), tail
+    if (known := number_sign(core, language)) is not None:
+        return known, tail
+    if (scaled := scale(core, tail, context)) is not None:
+        return scaled
+    if not any(char.isdecimal() for char in core):
         return _read_letters(core, context), tail
-    if tail == "." and core.isdigit() and language.code == "de" and 0 < int(core) < 32:
+    if tail == "." and core.isdecimal() and language.code == "de" and 0 < int(core) < 32:
         word = ahead.word()
         if word is None:
             return WAIT, tail
         if word.rstrip(".,!?;:") in _months(language):
             return _german_ordinal(int(core), context.before, language), ""
-    if (said := _date(core, language)) is not None:
+    if (dated := day_and_month(core, tail, context, ahead)) is not None:
+        return dated
+    if (said := _date(core, language) or ordinal_with_degree(core, tail, context, ahead)) is not None:
         return said, tail
     if (time := _TIME.fullmatch(core)) is not None:
         return _clock(int(time[1]), time[2] or "00", core, language), tail
@@ -92,7 +101,7 @@ def _quantity(core: str, language: SpokenLanguage) -> str | None:
         said = _number(plain, language)
         minus = f"{language.minus} " if "-" in (amount[1], amount[3]) else ""
         if amount[5]:
-            return f"{minus}{said} {SCALE_LETTERS[amount[5]]} {language.currency(amount[2], one=False)}"
+            return f"{minus}{said} {SCALE_LETTERS[amount[5]]} {language.currency(amount[2], '1000000')}"
         return minus + money(language, amount[2], plain, lambda number: _number(number, language))
     found = _NUMBER.fullmatch(core)
     if found is None:

@@ -18,6 +18,7 @@ from agent.text_normalization.lookahead import WAIT, Ahead, ReadAhead
 from agent.text_normalization.money import CURRENCY_STARTS, SCALES, read_currency
 from agent.text_normalization.numbers import MONTHS, per, read_number, unit
 from agent.text_normalization.other_languages import read_other
+from agent.text_normalization.signs import number_sign, scale
 
 SENTENCE_MARKS: Final = ".!?…。！？।؟"
 PAUSE_MARKS: Final = ",;:，、；：،"
@@ -52,22 +53,7 @@ _MONTH_SHORT: Final = {**{month[:3]: month for month in MONTHS if month != "May"
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAY_SHORT: Final = {**{day[:3]: day for day in _DAYS}, "Tues": "Tuesday", "Thur": "Thursday", "Thurs": "Thursday"}
 _CALENDAR: Final = {**_MONTH_SHORT, **_DAY_SHORT, **{name: name for name in (*MONTHS, *_DAYS)}}
-_ZONES: Final = {
-    "Eastern",
-    "Central",
-    "Mountain",
-    "Pacific",
-    "EST",
-    "EDT",
-    "CST",
-    "CDT",
-    "MST",
-    "MDT",
-    "PST",
-    "PDT",
-    "UTC",
-    "GMT",
-}
+_ZONES: Final = frozenset("Eastern Central Mountain Pacific EST EDT CST CDT MST MDT PST PDT UTC GMT".split())
 _AFTER_TIME: Final = frozenset({*_CALENDAR, *_ZONES})
 _STARTER_WORDS: Final = (
     "a an and are at but can could did do does for have he here how i i'd i'll i'm i've if in is it it's let let's "
@@ -98,6 +84,7 @@ _HALF_OF_DAY: Final = re.compile(r"([AaPp])\.?[Mm]")
 _HALF_OF_DAY_TO: Final = re.compile(r"([AaPp])\.?[Mm]\.?[-–]([0-9]{1,2})")
 _ODD: Final = re.compile(r"[^A-Za-z0-9' .,!?;:-]")
 _LOOSE_HYPHEN: Final = re.compile(r"(?<![^\W_])-+|-+(?![^\W_])|(?<![^\W_])'+(?![^\W_])")
+_DECIMAL_POINT: Final = re.compile(r"(?<=[0-9])\.(?=[0-9])")
 _OPENING: Final = "\"'([{«"
 _CLOSING: Final = "\"')]}»" + SENTENCE_MARKS + PAUSE_MARKS
 
@@ -155,7 +142,7 @@ def _readable(char: str, language: SpokenLanguage) -> str:
     if char == "&":
         return f" {language.both} "
     if char in SYMBOLS:
-        return f" {language.currency(char, one=False)} "
+        return f" {language.currency(char)} "
     if not language.english:
         return " "
     return _SYMBOLS.get(char, "" if category == "Cf" else " ")
@@ -170,13 +157,13 @@ def _alone(chunk: str, context: ReadAhead, ahead: Ahead) -> str:
         word = ahead.word() if following in CURRENCY_STARTS else ""
         if word is None:
             return WAIT
-        if following.isdigit() or currency_code(following) or currency_code(word):
+        if following.isdecimal() or currency_code(following) or currency_code(word):
             return "times" if chunk == "*" else context.language.to
     if chunk == "#":
         following = ahead.char()
         if following is None:
             return WAIT
-        return "number" if following.isdigit() and context.language.english else ""
+        return "number" if following.isdecimal() and context.language.english else ""
     said = _ALONE.get(chunk, "")
     return said if context.language.english or not said.isascii() or not said[:1].isalpha() else ""
 
@@ -184,6 +171,8 @@ def _alone(chunk: str, context: ReadAhead, ahead: Ahead) -> str:
 def _read_core(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:
     """One word without the quotes and brackets around it, with its punctuation as far as that is spoken."""
     if (money := _money_word(core, tail, context, ahead)) is not None:
+        if money == "" and context.currency:  # the point of "Rs. 500" ends no sentence
+            return ""
         return money if money == WAIT else clean(money).rstrip(mark(tail) or " ") + mark(tail)
     if not context.language.english:
         said, tail = read_other(core, tail, context, ahead)
@@ -237,6 +226,7 @@ def _read_plain(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> str:
         return f"{_CALENDAR[first.rstrip('.')]} to {_CALENDAR[second]}"
     if "–" in core:
         return core.replace("–", " to ")
+    core = _DECIMAL_POINT.sub(" point ", core)  # "√0.5": the point is no end of a sentence
     name, dot, rest = core.rpartition(".")
     return f"{name}{' dot ' if rest[:1].islower() else '. '}{rest}" if dot and name else core
 
@@ -245,12 +235,16 @@ def _unit_after_number(core: str, context: ReadAhead) -> str | None:
     """A unit that stands alone after its number; "k" and "x" are units only where they touch it ("2x")."""
     if context.before == "sq":  # "650 sq ft"
         return unit(core, context.earlier)
-    return unit(core, context.before) if context.after_number and core not in ("k", "x") else None
+    return unit(core, context.before) if context.after_number and core not in ("k", "p", "x") else None
 
 
 def _expand(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> tuple[str, str]:
     """Abbreviations: what is said and the punctuation that is left, ("", tail) for a word that is none."""
     dotted = tail.startswith(".") and not tail.startswith("..")
+    if (scaled := scale(core, tail, context)) is not None:
+        return scaled
+    if (numbered := number_sign(core, context.language)) is not None:
+        return numbered, tail
     if (half := _HALF_OF_DAY.fullmatch(core)) is not None and ("." in core or context.after_number):
         stop = _stops(ahead, tail, None) if dotted and "." in core else tail
         return (WAIT, tail) if stop is None else (f"{half[1].upper()} M", stop)
@@ -269,7 +263,7 @@ def _expand(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> tuple[str
         following = ahead.char() if tail == "." else ""
         if following is None:
             return WAIT, tail
-        return (_BEFORE_NUMBER[core], "") if following.isdigit() else (core, tail)
+        return (_BEFORE_NUMBER[core], "") if following.isdecimal() else (core, tail)
     if _DOTTED.fullmatch(core):
         stop = _stops(ahead, tail, _STARTERS) if dotted else tail
         return (WAIT, tail) if stop is None else (core.upper().replace(".", " "), stop)
@@ -307,13 +301,13 @@ def _stops(ahead: Ahead, tail: str, starters: frozenset[str] | None) -> str | No
 def _read_place(core: str, tail: str, context: ReadAhead, ahead: Ahead) -> tuple[str, str]:
     """St. and Dr.: Saint and Doctor before a name, Street and Drive after one ("5 Main St.", "Elm Dr. is closed")."""
     before, after = _PLACES[core]
-    named = context.before[:1].isupper() or context.before[:1].isdigit()
+    named = context.before[:1].isupper() or context.before[:1].isdecimal()
     named = named and context.before.lower() not in _STARTERS and context.before not in _CALENDAR
     word = ahead.word() if tail in ("", ".") else ""
     if word is None:
         return WAIT, tail
     follows_name = word[:1].isupper() and word.rstrip(".,!?;:").lower() not in _STARTERS
-    numbered = context.earlier[:1].isdigit() or context.before[:1].isdigit()
+    numbered = context.earlier[:1].isdecimal() or context.before[:1].isdecimal()
     inside = core == "St" and context.earlier != "" and word[:1].isupper()
     if named and (not follows_name or numbered or inside):
         stop = _stops(ahead, tail, _STARTERS) if tail.startswith(".") else tail
@@ -328,9 +322,12 @@ def _read_calendar(core: str, tail: str, dotted: bool, context: ReadAhead, ahead
     if dotted and context.before.lower() != "the":
         stop = _stops(ahead, tail, _STARTERS)
         return (WAIT, tail) if stop is None else (_CALENDAR[core], stop)
+    day = context.before if context.after_number and context.before.isdecimal() else "0"
+    if core in _MONTH_SHORT and 0 < int(day) < 32:  # "5 Jan"
+        return _CALENDAR[core], tail
     if tail or core not in _MONTH_SHORT:
         return "", tail
     following = ahead.char()
     if following is None:
         return WAIT, tail
-    return (_CALENDAR[core], tail) if following.isdigit() else ("", tail)
+    return (_CALENDAR[core], tail) if following.isdecimal() else ("", tail)

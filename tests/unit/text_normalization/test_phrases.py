@@ -102,7 +102,7 @@ HELD_OUT = [
     ("Parking: 4.20 € per day, breakfast 14.90 € pp.", "Parking: 4 euros and 20 cents per day, breakfast "
      "14 euros and 90 cents pp."),
     ("A deposit of GBP 1,200.00 is due", "A deposit of 1200 British pounds is due"),
-    ("kr 450 is fine", "kr 450 is fine"),
+    ("kr 450 is fine", "450 kronor is fine"),
     ("SEK 450.50", "450 Swedish kronor and 50 öre"),
     ("NT$900 or ₩15,000", "900 New Taiwan dollars or 15000 won"),
     ("JPY 1200 per 100 g", "1200 Japanese yen per 100 grams"),
@@ -175,7 +175,7 @@ IN_LANGUAGES = [
     ("de", "CHF 12.50 sind 12,80 Euro", "12 Schweizer Franken 50 sind 12 Euro und 80 Cent"),
     ("de", "5 Millionen €, um 8 Uhr", "5 Millionen Euro, um 8 Uhr"),
     ("fr", "10-20 €, 1 €", "10 à 20 euros, 1 euro"),
-    ("fr", "Le 3e étage, n° 5", "Le 3e étage, n 5"),
+    ("fr", "Le 3e étage, n° 5", "Le 3e étage, numéro 5"),
     ("es", "1.º piso, 14:30", "1.º piso, 14:30"),
     ("es", "1.250 € y 0,99 €", "1250 euros y 99 céntimos"),
     ("it", "25,50 € al mese", "25 euro e 50 centesimi al mese"),
