@@ -26,6 +26,7 @@ from agent.providers.http import (
 )
 from agent.providers.output_check import speakable
 from agent.providers.refusals import refusal_of
+from agent.providers.wire_values import clean, tokens
 
 if TYPE_CHECKING:
     from anthropic.types import RawMessageStreamEvent
@@ -86,7 +87,7 @@ class Claude:
         delta that says so. Usage that the provider did not report is estimated at four characters a token, and marked.
         """
         with ProviderCall("llm", self.provider, self.model, recorder, _classify) as call:
-            tokens, tools = _TokenCount(call, prompt), ToolUseReader()
+            count, tools = _TokenCount(call, prompt), ToolUseReader()
             request: Any = self._request(prompt)
             async with await self._client.messages.create(
                 **request, stream=True, extra_headers=session_headers(session)
@@ -94,7 +95,7 @@ class Claude:
                 call.accepted = True
                 call.headroom = headroom_of(stream.response.headers)
                 async for event in cast("AsyncIterator[RawMessageStreamEvent]", stream):
-                    text = tokens.text_of(event)
+                    text = count.text_of(event)
                     if text:
                         if speakable(text):
                             call.first_output()
@@ -102,12 +103,12 @@ class Claude:
                     elif tools.writes(event):
                         call.first_output()
                         yield TextDelta("", calling=True)
-            if not tokens.complete:
+            if not count.complete:
                 raise call.error(ErrorKind.DISCONNECTED)
             self._check_end(call)
             if call.stopped is StopReason.TOOL_USE and tools.uses:
                 yield TextDelta("", uses=tuple(tools.uses), thoughts=tuple(tools.thoughts))
-            elif tools.uses and not tokens.wrote:
+            elif tools.uses and not count.wrote:
                 raise call.error(ErrorKind.INCOMPLETE)  # it was cut off while it wrote down a call
             elif call.stopped in CUT_REPLIES:
                 yield TextDelta("", cut=True)
@@ -218,7 +219,7 @@ class _TokenCount:
             self._characters += len(event.delta.text)
             self._texts += 1
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
-            return event.delta.text
+            return clean(event.delta.text)
         if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
             self._characters += len(event.delta.partial_json)
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
@@ -255,8 +256,7 @@ _INPUT_FIELDS: Final = (
 
 def _tokens(usage: object, name: str) -> int | None:
     """A count of a usage object; None where there is none. The SDK builds its objects without checking them."""
-    value: object = getattr(usage, name, None)
-    return value if isinstance(value, int) else None
+    return tokens(getattr(usage, name, None))
 
 
 def _stop_reason(name: str | None) -> StopReason | None:
