@@ -3,7 +3,7 @@
 A pattern becomes an automaton whose states are the places of its characters. It is exponential where a loop can be gone
 through in two ways over the same characters (exponential degree of ambiguity): an edge of a loop that stands for two
 ways through the pattern, or two different states that are reached from one and lead back to it together. Assertions
-count as empty, back references as any character, repeats of more than 8 as endless: what is found may be harmless, what
+count as empty, back references as one character of their group, repeats of more than 8 as endless: what is found may be harmless, what
 is not found is safe.
 """
 
@@ -35,6 +35,7 @@ class _Automaton:
         tree = parser.parse(pattern.pattern, pattern.flags)
         self._alphabet = SAMPLES | frozenset(_literals(tree))
         self._ignore_case = bool(pattern.flags & re.IGNORECASE)
+        self._groups: dict[int | None, frozenset[str]] = {}
         self.takes: list[frozenset[str]] = []
         self.edges: Counter[tuple[int, int]] = Counter()
         self._sequence(tree)
@@ -87,13 +88,17 @@ class _Automaton:
         if op in (sre.MAX_REPEAT, sre.MIN_REPEAT):
             return self._repeat(*value)
         if op is sre.SUBPATTERN:
-            return self._sequence(value[-1])
+            begun = len(self.takes)
+            group = self._sequence(value[-1])
+            self._groups[value[0]] = frozenset[str]().union(*self.takes[begun:])
+            return group
         if op is sre.BRANCH:
             parts = [self._sequence(branch) for branch in value[1]]
             return any(p[0] for p in parts), [s for p in parts for s in p[1]], [s for p in parts for s in p[2]]
         if op in (sre.AT, sre.ASSERT, sre.ASSERT_NOT):
             return True, [], []
-        self.takes.append(frozenset(one for one in self._alphabet if self._fits(op, value, one)))
+        one_of = self._groups.get(value, self._alphabet) if op is sre.GROUPREF else self._alphabet
+        self.takes.append(frozenset(one for one in one_of if self._fits(op, value, one)))
         return False, [len(self.takes) - 1], [len(self.takes) - 1]
 
     def _repeat(self, least: int, most: int, body: Any) -> tuple[bool, list[int], list[int]]:

@@ -21,7 +21,6 @@ from agent.session.events import (
     TurnMeasured,
     TurnStarted,
     TypingRequested,
-    WordsMissed,
 )
 from agent.session.transport import Capabilities, CloseReason
 from agent.telemetry.events import SessionEnded, SessionOutcome, TurnFinished
@@ -336,22 +335,5 @@ def test_a_session_that_has_spent_its_share_goes_on_with_the_cheaper_voice() -> 
             await caller.get(TurnMeasured, 2)
             caller.hang_up()
         assert (len(harness.tts.spoken), len(harness.cheap_tts.spoken)) == (1, 1)
-
-    run_virtual(scenario())
-
-
-@pytest.mark.parametrize("text", ["!!!???", "\u200b", "...", "…", "-"])
-@pytest.mark.parametrize("spoken", [False, True])
-def test_marks_alone_are_no_turn(text: str, *, spoken: bool) -> None:
-    async def scenario() -> None:
-        async with running(SessionHarness()) as harness:
-            caller = await harness.call()
-            caller.do(SayText(text, spoken))
-            await asyncio.sleep(1)
-            assert caller.all(TurnStarted) == []
-            assert len(caller.all(WordsMissed)) == (0 if spoken else 1)
-            caller.do(SayText("👍"))
-            assert (await caller.get(TurnStarted)).text == "👍"
-            caller.do(EndCall())
 
     run_virtual(scenario())
