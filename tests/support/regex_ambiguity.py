@@ -3,8 +3,8 @@
 A pattern becomes an automaton whose states are the places of its characters. It is exponential where a loop can be gone
 through in two ways over the same characters (exponential degree of ambiguity): an edge of a loop that stands for two
 ways through the pattern, or two different states that are reached from one and lead back to it together. Assertions
-count as empty, back references as one character of their group, repeats of more than 8 as endless: what is found may be harmless, what
-is not found is safe.
+count as empty, back references as one character of their group, repeats of more than 8 as endless: what is found may be
+harmless, what is not found is safe.
 """
 
 from __future__ import annotations

@@ -42,12 +42,14 @@ def patterns() -> dict[str, re.Pattern[str]]:
         if info.name.split(".")[1] in READS_TEXTS:
             for name, value in vars(importlib.import_module(info.name)).items():
                 found |= {f"{info.name}.{name}: {one.pattern}": one for one in _compiled(value)}
+    written = {one.pattern for one in found.values()}
     for file in sorted((ROOT / "agent").rglob("*.py")):
         for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not (isinstance(call, ast.Call) and call.args and ast.unparse(call.func).startswith("re.")):
                 continue
-            if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
-                found[f"{file.name}:{call.lineno}"] = re.compile(call.args[0].value)
+            first = call.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value not in written:
+                found[f"{file.name}:{call.lineno}"] = re.compile(first.value)
     return found
 
 
