@@ -196,6 +196,7 @@ class ListeningNote(StrEnum):
     PHANTOM_DROPPED = "phantom_dropped"  # words that recognisers invent for silence and music
     FRAMES_STOPPED = "frames_stopped"  # the caller's audio stopped: silence was sent in its place
     HELD_FOR_DICTATION = "held_for_dictation"  # a turn was kept open for the rest of a number or a spelling
+    VALUE_REFUSED = "value_refused"  # a time or a confidence that cannot be true: the word is taken without it
     NO_WORDS = "no_words"  # a voice was heard, and no recogniser found words in it
 
 

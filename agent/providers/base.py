@@ -14,6 +14,7 @@ Failures raise `ProviderError` (agent.core.calls, where its kinds and what follo
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -60,7 +61,8 @@ class SttEvent:
     @property
     def end_s(self) -> float | None:
         """Where the last word ends: the latest time, in whatever order the words came; None where none has one."""
-        return max((word.end_s for word in self.words if word.end_s is not None), default=None)
+        ends = (word.end_s for word in self.words if word.end_s is not None and math.isfinite(word.end_s))
+        return max(ends, default=None)
 
 
 class SpeechStream(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,11 @@ def first_audible_frame(pcm: bytes) -> int | None:
     padded = np.pad(samples, (0, -samples.size % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
     loud = np.flatnonzero(np.mean(padded * padded, axis=1) > _THRESHOLD) if samples.size else samples
     return int(loud[0]) if loud.size else None
+
+
+def has_words(text: str) -> bool:
+    """Whether a typed text says something: a letter, a digit or a picture ("👍"), and not marks alone."""
+    return any(character.isalnum() or unicodedata.category(character) == "So" for character in text)
 
 
 def speakable(text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from agent.core.calls import ErrorKind, Misconfiguration, Problem
 from agent.providers.call import Failure
+from agent.providers.wire_values import clean
 
 _LONGEST_WORDS: Final = 200  # characters of a provider's message that are kept
 _SECRET: Final = re.compile(
@@ -98,7 +99,7 @@ def refusal_of(status: int, body: object) -> ProviderRefusal:
 
 def scrubbed(words: str) -> str:
     """A provider's words as one line of at most 200 characters, without what looks like a key, a text or a person."""
-    line = " ".join(words.split())
+    line = " ".join(clean(words).split())
     line = _QUOTED.sub("[text]", _SECRET.sub("[hidden]", line))
     return line if len(line) <= _LONGEST_WORDS else f"{line[: _LONGEST_WORDS - 1]}…"
 

@@ -13,6 +13,7 @@ from litestar import Litestar
 
 from agent.core.errors import ConfigurationError
 from agent.server.quiet_server import QuietServer
+from agent.server.request_rules import CheckedRequests
 from agent.settings import PREFIX
 
 log = structlog.get_logger()
@@ -42,7 +43,8 @@ def bind_operations(host: str, port: int) -> socket.socket:
 @contextlib.asynccontextmanager
 async def serving_operations(app: Litestar, listener: socket.socket) -> AsyncGenerator[None]:
     """Answers operators while the block runs, to its very end: a drain can be watched."""
-    config = uvicorn.Config(app, lifespan="off", ws="none", access_log=False, log_config=None, limit_concurrency=64)
+    checked = CheckedRequests(app)
+    config = uvicorn.Config(checked, lifespan="off", ws="none", access_log=False, log_config=None, limit_concurrency=64)
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="operations")
     host, port = listener.getsockname()[:2]

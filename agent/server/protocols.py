@@ -28,6 +28,7 @@ from websockets.server import ServerProtocol
 
 from agent.server.connections import ConnectionGate
 from agent.server.pieces import PatientFlow, Pieces
+from agent.server.request_rules import CheckedRequests, problem_with
 from agent.transport.voice_agent_v1.websocket import AUDIO, ROUND_TRIP
 
 MAX_FRAME: Final = (
@@ -61,6 +62,7 @@ class GuardedHttp(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.app = CheckedRequests(self.app)
         self._pieces = Pieces(self._take, lambda: not self.flow.read_paused)
         self._entered = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -123,6 +125,10 @@ class GuardedHttp(H11Protocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        if (problem := problem_with(self.headers)) is not None:
+            self.transport.write(problem.response())
+            self.transport.close()
+            return
         self._entered = False  # it goes on as a WebSocket, which leaves the gate when it ends
         self._pieces.forget()
         self._cancel()

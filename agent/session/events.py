@@ -104,6 +104,11 @@ class ListeningRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class WordsMissed:
+    """The caller has typed marks alone, to which nobody can reply."""
+
+
+@dataclass(frozen=True, slots=True)
 class TypingRequested:
     """No recogniser is left, and the client has none: the caller is asked to type."""
 
@@ -195,6 +200,7 @@ SessionEvent = (
     | ReplyCleared
     | ListeningRequested
     | TypingRequested
+    | WordsMissed
     | ServiceDegraded
     | ServiceRecovered
     | EchoNoticed

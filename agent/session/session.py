@@ -12,6 +12,7 @@ import structlog
 
 from agent.core import clock
 from agent.core.calls import Call, Fallback, ListeningNote, ProviderError
+from agent.providers.output_check import has_words
 from agent.session.commands import MAX_TEXT, CommandError, EndCall, ReportPlayback, SayText, SessionCommand
 from agent.session.degradation import Disclosure
 from agent.session.dependencies import SessionDependencies
@@ -22,6 +23,7 @@ from agent.session.events import (
     SessionEvent,
     TranscriptUpdated,
     TypingRequested,
+    WordsMissed,
 )
 from agent.session.transport import Capabilities, ClientTransport, CloseReason
 from agent.session.turn_taking import Turns
@@ -298,6 +300,10 @@ class Session:
             raise CommandError("bad_text", reason)
         self._touch()
         if self._turns is None:
+            return
+        if not has_words(said):
+            if not spoken:
+                self._send(WordsMissed())
             return
         voiced = self._listener.last_voiced_at
         recent = voiced is not None and at - voiced < RECENT_VOICE_S

@@ -114,8 +114,7 @@ class Turns:
         self._begin(text, self.count, spoken, speech_ended, ready, says=says, farewell=farewell)
 
     def _say_unasked(self, text: str, *, number: int) -> None:
-        at = clock.now()
-        self._begin("", number, False, at, at, says=text)
+        self._begin("", number, False, at := clock.now(), at, says=text)
 
     def _begin(
         self,

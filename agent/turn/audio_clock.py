@@ -14,6 +14,7 @@ look longer by at most that, and never shorter.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from math import isnan
 from typing import Final
 
 KEEP_S: Final = 60.0  # of audio; a word's end time is never older when it is told
@@ -46,11 +47,13 @@ class SampleClock:
     def arrival(self, seconds: float) -> float | None:
         """Loop time at which the frame with the sample at `seconds` arrived, or would have on a good line.
 
-        A place beyond the end (a recogniser that rounds up) is the last frame. None when nothing was sent yet.
+        A place beyond the end (a recogniser that rounds up) is the last frame. None when nothing was sent yet, and for
+        a place that is no number.
         """
-        if not self._ends:
+        if not self._ends or isnan(seconds):
             return None
         # The sample just before the place is the last one that belongs to the word.
+        seconds = min(max(0.0, seconds), self.total / self._bytes_per_second)
         offset = max(1, round(seconds * self._bytes_per_second))
         index = min(bisect_left(self._ends, offset), len(self._times) - 1)
         return self._without_delay(index, seconds)

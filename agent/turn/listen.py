@@ -26,6 +26,7 @@ from agent.core.audio import BYTES_PER_SECOND, bytes_for
 from agent.core.calls import CallRecorder, ErrorKind, ListeningNote, ProviderError, note
 from agent.core.errors import leaves
 from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
+from agent.providers.output_check import speakable
 from agent.turn.audio_clock import SampleClock
 from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
 from agent.turn.likely_end import LikelyEnds
@@ -251,7 +252,7 @@ class CallerListener:
     def _note_heard(self, heard: SttEvent) -> None:
         self._failures, self._lost = 0, None
         self._sure = heard.kind is not SttEventKind.ENDED and (self._sure or heard.kind is SttEventKind.STARTED)
-        text = heard.text.strip()
+        text = heard.text.strip() if speakable(heard.text) else ""  # marks alone are no words
         if not text or heard.kind is SttEventKind.ENDED:
             self._likely.over()
         if not text:

@@ -28,6 +28,7 @@ from agent.providers.http import (
 )
 from agent.providers.output_check import speakable
 from agent.providers.refusals import refusal_of
+from agent.providers.wire_values import clean, tokens
 
 if TYPE_CHECKING:
     from anthropic.types import RawMessageStreamEvent
@@ -96,7 +97,7 @@ class Claude:
         delta that says so. Usage that the provider did not report is estimated at four characters a token, and marked.
         """
         with ProviderCall("llm", self.provider, self.model, recorder, _classify) as call:
-            tokens, tools = _TokenCount(call, prompt), ToolUseReader(bool(prompt.tools) and prompt.may_use_tools)
+            count, tools = TokenCount(call, prompt), ToolUseReader(bool(prompt.tools) and prompt.may_use_tools)
             request: Any = self._request(prompt)
             watch = ThoughtWatch()
             async with (
@@ -109,7 +110,7 @@ class Claude:
                 call.headroom = headroom_of(stream.response.headers)
                 async for event in cast("AsyncIterator[RawMessageStreamEvent]", stream):
                     watch.event(event)
-                    text = tokens.text_of(event)
+                    text = count.text_of(event)
                     if text:
                         watch.spoke()
                         if speakable(text):
@@ -118,12 +119,12 @@ class Claude:
                     elif tools.writes(event):
                         call.first_output()
                         yield TextDelta("", calling=True)
-            if not tokens.complete:
+            if not count.complete:
                 raise call.error(ErrorKind.DISCONNECTED)
             self._check_end(call)
             if call.stopped is StopReason.TOOL_USE and tools.uses:
                 yield TextDelta("", uses=tuple(tools.uses), thoughts=tuple(tools.thoughts))
-            elif tools.uses and not tokens.wrote:
+            elif tools.uses and not count.wrote:
                 raise call.error(ErrorKind.INCOMPLETE)  # it was cut off while it wrote down a call
             elif call.stopped in CUT_REPLIES:
                 yield TextDelta("", cut=True)
@@ -214,7 +215,7 @@ def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
     return made
 
 
-class _TokenCount:
+class TokenCount:
     """Follows the events of one stream and keeps the call's token counts right at every moment.
 
     Until the provider reports, the counts are estimates: a call may be cancelled between any two events.
@@ -240,7 +241,7 @@ class _TokenCount:
             self._characters += len(event.delta.text)
             self._texts += 1
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
-            return event.delta.text
+            return clean(event.delta.text)
         if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
             self._characters += len(event.delta.partial_json)
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
@@ -277,16 +278,9 @@ _INPUT_FIELDS: Final = (
 )
 
 
-_MOST_TOKENS: Final = 10_000_000
-"""Of one call: several times the largest context there is."""
-
-
 def _tokens(usage: object, name: str) -> int | None:
-    """A count of a usage object; None where there is none, or one that cannot be: the SDK checks nothing."""
-    value: object = getattr(usage, name, None)
-    if isinstance(value, int) and 0 <= value <= _MOST_TOKENS:
-        return value
-    return None
+    """A count of a usage object; None where there is none. The SDK builds its objects without checking them."""
+    return tokens(getattr(usage, name, None))
 
 
 def _stop_reason(name: str | None) -> StopReason | None:

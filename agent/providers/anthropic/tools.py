@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from agent.providers.base import Prompt, ToolRound, ToolSpec, ToolUse
+from agent.providers.wire_values import clean
 
 if TYPE_CHECKING:
     from anthropic.types import RawMessageStreamEvent
@@ -85,7 +86,7 @@ class ToolUseReader:
             return self._delta(event.index, event.delta)
         if event.type == "content_block_stop" and event.index in self._open and len(self.uses) < MOST_USES:
             identity, name, parts = self._open.pop(event.index)
-            self.uses.append(ToolUse(identity, name, "".join(parts)[:MOST_ARGUMENTS]))
+            self.uses.append(ToolUse(identity, name, clean("".join(parts)[:MOST_ARGUMENTS])))
         return False
 
     def _named(self, block: object) -> tuple[str, str]:
@@ -101,7 +102,7 @@ class ToolUseReader:
             self._open[index][2].append(delta.partial_json)
             return True
         if self.thoughts and delta.type == "thinking_delta":
-            self.thoughts[-1]["thinking"] += delta.thinking
+            self.thoughts[-1]["thinking"] += clean(delta.thinking)
         if self.thoughts and delta.type == "signature_delta":
-            self.thoughts[-1]["signature"] += delta.signature
+            self.thoughts[-1]["signature"] += clean(delta.signature)
         return False

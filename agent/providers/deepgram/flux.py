@@ -10,7 +10,7 @@ import msgspec
 
 from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import CallRecorder, ErrorKind
-from agent.providers.base import SttEvent, SttEventKind, Word
+from agent.providers.base import SttEvent, SttEventKind
 from agent.providers.call import ProviderCall
 from agent.providers.deepgram.stream import (
     PROVIDER,
@@ -22,6 +22,8 @@ from agent.providers.deepgram.stream import (
     websocket_of,
 )
 from agent.providers.http import session_headers
+from agent.providers.output_check import speakable
+from agent.providers.wire_values import WordCheck, clean
 
 _KINDS: Final = {
     "StartOfTurn": SttEventKind.STARTED,
@@ -31,6 +33,7 @@ _KINDS: Final = {
     "EndOfTurn": SttEventKind.ENDED,
 }
 _OUR_FAULT: Final = "UNPARSABLE_CLIENT_MESSAGE"
+_REMEMBERED: Final = 8  # turns that are over: an answer that is told again is not much later
 _MULTILINGUAL: Final = frozenset({"flux-general-multi"})
 
 
@@ -99,7 +102,7 @@ class FluxStream(DeepgramStream):
     """A Flux connection."""
 
     def __init__(self, socket: Any, call: ProviderCall) -> None:
-        super().__init__(socket, FluxReader(), call)
+        super().__init__(socket, FluxReader, call)
         self._flux = socket
         self._websocket = websocket_of(socket)
 
@@ -152,6 +155,11 @@ def turn_info(data: str | bytes) -> TurnInfo | None:
         return None
 
 
+def _letters(text: str) -> str:
+    """What makes two texts the same words, however they are punctuated."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
 class _Received:
     """A WebSocket that has received one message."""
 
@@ -166,13 +174,17 @@ class FluxReader:
     """Turns TurnInfo messages into `SttEvent`.
 
     PARTIAL can come before STARTED: Flux has words but is not sure yet. One without text takes them back. A turn ends
-    once, however often the recogniser says so (`turn_index`); one whose end was never told ends with the next turn.
+    once, however often the recogniser says so; one whose end was never told ends with the next turn.
+
+    `turn_index` only tells turns apart: one that stands still or goes back loses no words. What repeats a turn that is
+    over is passed over; a StartOfTurn, other words or later ones are the next turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, check: WordCheck | None = None) -> None:
+        self._check = check or WordCheck()
         self._open: SttEvent | None = None
-        self._index = -1  # of the turn that is open
-        self._ended = -1  # index of the last turn that is over
+        self._index: int | None = None  # of the turn that is open, or of the last one
+        self._over: dict[int, SttEvent] = {}  # index → the last turn that ended with it
 
     def read(self, message: Any) -> Iterable[SttEvent]:
         """What a message says; nothing for those that are not about words."""
@@ -180,30 +192,52 @@ class FluxReader:
             raise ProtocolFaultError(ErrorKind.BAD_REQUEST if message.code == _OUR_FAULT else ErrorKind.OVERLOADED)
         if message.type != "TurnInfo":
             return []
+        if type(message.turn_index) is not int:
+            raise TypeError
         kind = _KINDS.get(message.event)
-        if kind is None or message.turn_index <= self._ended:
+        if kind is None:
             return []
-        untold = self.rest() if message.turn_index > self._index else []
+        heard = self._heard(kind, message)
+        if kind is not SttEventKind.STARTED and self._is_over(message.turn_index, heard):
+            return []
+        untold = self.rest() if self._index not in (None, message.turn_index) else []
         self._open = None if untold else self._open
         self._index = message.turn_index
-        return [*untold, *self._heard(kind, message)]
+        return [*untold, *self._told(heard)]
 
-    def _heard(self, kind: SttEventKind, message: Any) -> list[SttEvent]:
-        text: str = message.transcript.strip()
-        if not text:
-            taken_back = self._open is not None and kind is SttEventKind.PARTIAL
+    def _is_over(self, index: int, heard: SttEvent) -> bool:
+        """Whether a message only repeats what a turn that is over has said, or has nothing to say of an older turn."""
+        ended = self._over.get(index)
+        if ended is None or (self._open is not None and index == self._index):
+            return False
+        if not heard.text:
+            return True
+        after = heard.words[0].start_s if heard.words else None
+        later = after is not None and ended.end_s is not None and after >= ended.end_s
+        return _letters(heard.text) == _letters(ended.text) and not later
+
+    def _heard(self, kind: SttEventKind, message: Any) -> SttEvent:
+        text = clean(message.transcript).strip()
+        words = tuple(self._check.word(word.word, word.start, word.end, word.confidence) for word in message.words)
+        confidence = self._check.confidence(getattr(message, "end_of_turn_confidence", None))
+        return SttEvent(kind, text, words, confidence=confidence) if speakable(text) else SttEvent(kind)
+
+    def _told(self, heard: SttEvent) -> list[SttEvent]:
+        if not heard.text:
+            taken_back = self._open is not None and heard.kind is SttEventKind.PARTIAL
             self._open = None if taken_back else self._open
             return [SttEvent(SttEventKind.PARTIAL)] if taken_back else []
-        heard = SttEvent(
-            kind,
-            text,
-            tuple(Word(word.word, word.start, word.end, word.confidence) for word in message.words),
-            confidence=getattr(message, "end_of_turn_confidence", None),
-        )
-        ended = kind is SttEventKind.ENDED
-        self._open = None if ended else heard
-        self._ended = message.turn_index if ended else self._ended
+        if heard.kind is SttEventKind.ENDED:
+            self._open = None
+            self._remember(heard)
+        else:
+            self._open = heard
         return [heard]
+
+    def _remember(self, ended: SttEvent) -> None:
+        index = self._index or 0
+        self._over = {one: turn for one, turn in self._over.items() if index - _REMEMBERED < one < index}
+        self._over[index] = ended
 
     def rest(self) -> Iterable[SttEvent]:
         """The words of a turn whose EndOfTurn did not come before the connection was closed."""

@@ -20,8 +20,11 @@ from agent.providers.deepgram.stream import (
     connected,
 )
 from agent.providers.http import session_headers
+from agent.providers.output_check import speakable
+from agent.providers.wire_values import WordCheck, clean
 
 _OUR_FAULT: Final = "SchemaError"  # the variant of an error message about a message of ours
+_OVERLAP_S: Final = 0.1  # by which two settled segments may overlap
 KEEP_ALIVE_S: Final = 4.0  # Deepgram closes a connection that was silent for 10 s
 
 
@@ -91,7 +94,7 @@ class NovaStream(DeepgramStream):
     """A Nova connection. While it is iterated, it is kept alive when no audio is sent."""
 
     def __init__(self, socket: Any, call: ProviderCall) -> None:
-        super().__init__(socket, NovaReader(), call)
+        super().__init__(socket, NovaReader, call)
         self._nova = socket
         self._last_sent_at = asyncio.get_running_loop().time()
 
@@ -128,13 +131,18 @@ class NovaReader:
 
     STARTED comes with the first words (the vendor's SpeechStarted also comes for noise). ENDED comes once per turn:
     with `speech_final`, with the answer to Finalize, or with UtteranceEnd; never without words.
+
+    UtteranceEnd can outrun a segment: words that lie within the turn that is over are not told again. A segment that
+    begins before the last settled one ended shows that the recogniser's clock began anew: then nothing is over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, check: WordCheck | None = None) -> None:
+        self._check = check or WordCheck()
         self._final: list[tuple[str, tuple[Word, ...]]] = []
         self._interim: tuple[str, tuple[Word, ...]] = ("", ())
         self._started = False
-        self._ended_at_s = 0.0  # words before this belong to a turn that is over
+        self._over_s = (0.0, 0.0)  # words that begin within belong to the turn that is over
+        self._settled_s = 0.0  # where the last settled segment ended
 
     def read(self, message: Any) -> Iterable[SttEvent]:
         """What a message says; nothing for those that are not about words."""
@@ -151,6 +159,7 @@ class NovaReader:
         return self._end()
 
     def _results(self, message: Any) -> list[SttEvent]:
+        self._follow(message)
         text, words = self._new_words(message.channel.alternatives[0])
         heard: list[SttEvent] = []
         if not text and self._started and self._interim[0] and not self._final:
@@ -171,13 +180,26 @@ class NovaReader:
         return heard
 
     def _new_words(self, alternative: Any) -> tuple[str, tuple[Word, ...]]:
-        """Text and words of a segment, without the words of a turn that is over (UtteranceEnd can outrun a segment)."""
+        """Text and words of a segment, without the words of a turn that is over."""
         words = [
-            Word(word.punctuated_word or word.word, word.start, word.end, word.confidence) for word in alternative.words
+            self._check.word(word.punctuated_word or word.word, word.start, word.end, word.confidence)
+            for word in alternative.words
         ]
-        new = tuple(word for word in words if word.start_s is None or word.start_s >= self._ended_at_s)
-        text: str = alternative.transcript.strip()
-        return (text if len(new) == len(words) else " ".join(word.text for word in new)), new
+        began, ended = self._over_s
+        new = tuple(word for word in words if word.start_s is None or not began <= word.start_s < ended)
+        text = clean(alternative.transcript).strip()
+        text = text if len(new) == len(words) else " ".join(word.text for word in new)
+        return (text, new) if speakable(text) else ("", ())
+
+    def _follow(self, message: Any) -> None:
+        """Notes where a settled segment ends; they follow each other, unless the clock has begun anew."""
+        start, duration = (self._check.time(getattr(message, name, None)) for name in ("start", "duration"))
+        if start is None or duration is None:
+            return
+        if start < self._settled_s - _OVERLAP_S:
+            self._over_s, self._settled_s = (0.0, 0.0), 0.0
+        if message.is_final:
+            self._settled_s = start + duration
 
     def _turn(self) -> tuple[str, tuple[Word, ...]]:
         parts = [*self._final, self._interim]
@@ -190,5 +212,7 @@ class NovaReader:
         self._started = False
         if not text:
             return []
-        self._ended_at_s = max((word.end_s for word in words if word.end_s is not None), default=self._ended_at_s)
+        ends = [word.end_s for word in words if word.end_s is not None]
+        starts = [word.start_s for word in words if word.start_s is not None]
+        self._over_s = (min(starts), max(ends)) if starts and ends else (0.0, 0.0)
         return [SttEvent(SttEventKind.ENDED, text, words)]

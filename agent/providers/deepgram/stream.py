@@ -13,16 +13,18 @@ from __future__ import annotations
 import asyncio
 import re
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
-from agent.core.calls import Call, CallRecorder, ErrorKind, ProviderError, Unit
+from agent.core.calls import Call, CallRecorder, ErrorKind, ListeningNote, ProviderError, Unit, note
 from agent.providers.base import SttEvent
 from agent.providers.call import Failure, ProviderCall
 from agent.providers.http import CONNECT_TIMEOUT_S, kind_of_status, retry_after_s
 from agent.providers.refusals import ProviderRefusal, refusal_of
+from agent.providers.wire_values import WordCheck
 
 if TYPE_CHECKING:
     from deepgram import AsyncDeepgramClient
@@ -99,10 +101,12 @@ def connect_sdk(api_key: str, base_url: str | None) -> AsyncDeepgramClient:
 class DeepgramStream:
     """One open recogniser connection. One task sends, one iterates."""
 
-    def __init__(self, socket: DeepgramSocket, reader: Reader, call: ProviderCall) -> None:
+    def __init__(self, socket: DeepgramSocket, reader: Callable[[WordCheck], Reader], call: ProviderCall) -> None:
         self.failure: ErrorKind | None = None
         self._socket = socket
-        self._reader = reader
+        self._sent_samples = 0
+        refused = partial(note, call.recorder, ListeningNote.VALUE_REFUSED)
+        self._reader = reader(WordCheck(lambda: self._sent_samples / SAMPLE_RATE, refused))
         self._call = call
         self._heard = False
         self._unknown = 0
@@ -112,6 +116,7 @@ class DeepgramStream:
 
     async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Sends PCM s16le mono 16 kHz. Raises ProviderError."""
+        self._sent_samples += len(pcm) // SAMPLE_WIDTH
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._socket.send_media(pcm)

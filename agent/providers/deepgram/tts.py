@@ -23,6 +23,7 @@ from agent.providers.http import (
 )
 from agent.providers.refusals import refusal_of
 from agent.providers.speech import audio_of
+from agent.providers.wire_values import MOST_LEFT, clean, number
 
 if TYPE_CHECKING:
     from deepgram.core.request_options import RequestOptions
@@ -101,7 +102,8 @@ class DeepgramSpeech:
             for project in projects.projects or ():
                 balances = await self._client.manage.v1.projects.billing.balances.list(project.project_id or "")
                 for balance in balances.balances or ():
-                    return Quota(float(balance.amount or 0.0), balance.units or "usd")
+                    left = number(balance.amount or 0.0, -MOST_LEFT, MOST_LEFT)
+                    return None if left is None else Quota(left, clean(balance.units or "usd"))
         return None
 
     async def warm(self) -> None:

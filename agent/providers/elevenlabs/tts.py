@@ -26,6 +26,7 @@ from agent.providers.http import (
 )
 from agent.providers.refusals import refusal_of
 from agent.providers.speech import audio_of
+from agent.providers.wire_values import MOST_LEFT, number
 
 if TYPE_CHECKING:
     from elevenlabs.core import RequestOptions
@@ -144,7 +145,8 @@ class ElevenLabs:
         """What is left of the plan's characters; None where the API does not say. Raises ProviderError."""
         with ProviderCall("tts", self.provider, self.model, NO_RECORDER, _classify):
             plan = await self._client.user.subscription.get(request_options={"max_retries": 0})
-            return Quota(float(plan.character_limit - plan.character_count), "characters")
+            left = number(plan.character_limit - plan.character_count, -MOST_LEFT, MOST_LEFT)
+        return None if left is None else Quota(float(left), "characters")
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""

@@ -7,7 +7,7 @@ import io
 import math
 import re
 import wave
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
 from agent.core.calls import CallRecorder, ErrorKind, ListeningNote, Unit, note
@@ -16,8 +16,10 @@ from agent.providers.http import READ_TIMEOUT_S, session_headers
 from agent.providers.openai.client import classify, connect, list_models
 from agent.providers.openai.phantoms import is_phantom
 from agent.providers.output_check import speakable
+from agent.providers.wire_values import clean, number
 
 _TELLS_CONFIDENCE: Final = re.compile(r"gpt-4o(-mini)?-transcribe(-\d{4}-\d\d-\d\d)?")  # as the vendor documents it
+_LEAST_LOGPROB: Final = -1e5  # vendors write -9999 for a token that was as good as impossible
 
 
 class Whisper:
@@ -64,6 +66,7 @@ class Whisper:
                 raise call.error(ErrorKind.MALFORMED)
             if not speakable(text):
                 raise call.error(ErrorKind.EMPTY)
+            text = clean(text)
             if is_phantom(text, confidence):
                 note(recorder, ListeningNote.PHANTOM_DROPPED)
                 return ""
@@ -81,7 +84,7 @@ class Whisper:
         ) as response:
             call.accepted = True
             answer = await response.parse()
-        return getattr(answer, "text", None), _confidence(getattr(answer, "logprobs", None))
+        return getattr(answer, "text", None), confidence_of(getattr(answer, "logprobs", None))
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
@@ -92,9 +95,11 @@ class Whisper:
         await self._client.close()
 
 
-def _confidence(logprobs: Any) -> float | None:
+def confidence_of(logprobs: Any) -> float | None:
     """The geometric mean of the tokens' probabilities; None where a host gives none that can be read."""
-    values = [value for token in logprobs or () if isinstance(value := getattr(token, "logprob", None), int | float)]
+    told = logprobs if isinstance(logprobs, list) else []
+    read = (number(getattr(token, "logprob", None), _LEAST_LOGPROB, 0.0) for token in cast("list[Any]", told))
+    values = [value for value in read if value is not None]
     return math.exp(sum(values) / len(values)) if values else None
 
 

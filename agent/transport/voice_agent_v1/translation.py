@@ -14,6 +14,7 @@ from agent.transport.voice_agent_v1 import messages
 from agent.transport.voice_agent_v1.messages import CloseCode, Hangup, PlaybackReport, ServerMessage, Text
 
 NOT_LISTENING: Final = "speech cannot be understood at the moment: type what you want to say"
+NO_WORDS: Final = "this text has no words, so it is no turn: type what you want to say"
 ECHO: Final = "the loudspeaker is heard by the microphone: headphones, or less volume, help"
 _CLOSE_CODES: Final = {
     CloseReason.REPLACED: CloseCode.REPLACED,
@@ -72,6 +73,8 @@ def message_of(event: events.SessionEvent) -> ServerMessage:
             return messages.AudioClear(turn=turn, heard=heard)
         case events.ListeningRequested(reason):
             return messages.ListenBrowser(reason=reason)
+        case events.WordsMissed():
+            return messages.Error(code="no_words", message=NO_WORDS, fatal=False)
         case events.TypingRequested():
             return messages.Error(code="not_listening", message=NOT_LISTENING, fatal=False)
         case events.ServiceDegraded(service, place, reason, notice):

@@ -57,7 +57,7 @@ class Deepgram:
     @asynccontextmanager
     async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[SpeechStream]:
         call = ProviderCall("stt", self.provider, self.model, recorder, lambda _error, _call: cast("Failure", None))
-        yield DeepgramStream(cast("DeepgramSocket", self.side), FluxReader(), call)
+        yield DeepgramStream(cast("DeepgramSocket", self.side), FluxReader, call)
 
 
 class ClientSide:

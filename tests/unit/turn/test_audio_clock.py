@@ -74,3 +74,11 @@ def test_a_client_that_holds_its_last_words_back_does_not_gain_by_it() -> None:
     """The wait begins when the words were said, not when the client deigned to send them."""
     clock, said = _call(lambda index, at: at + (0.5 if index >= 480 else 0.0), 500)
     assert _errors(clock, said, frames=range(499, 500))[0] == pytest.approx(0.0, abs=0.03)
+
+
+def test_a_place_that_is_no_place_is_never_an_error() -> None:
+    clock, _ = _call(lambda index, at: at, 100)
+    assert clock.arrival(float("nan")) is None
+    last = clock.arrival(2.0)
+    assert [clock.arrival(place) for place in (float("inf"), 1e308, 900.0)] == [last] * 3
+    assert [clock.arrival(place) for place in (-float("inf"), -5.0)] == [clock.arrival(0.0)] * 2

@@ -135,6 +135,8 @@ def test_tentative_words_are_not_sure_until_the_turn_has_started() -> None:
                 SttEvent(SttEventKind.PARTIAL, "the other one"),
                 SttEvent(SttEventKind.ENDED, "the other one"),
                 SttEvent(SttEventKind.ENDED, "   "),
+                SttEvent(SttEventKind.STARTED, "\u200b"),
+                SttEvent(SttEventKind.ENDED, "!!!???"),
                 SttEvent(SttEventKind.PARTIAL, "uh"),
             ):
                 script.heard.put_nowait(heard)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from agent.core.audio import BYTES_PER_SECOND
 from agent.core.calls import ErrorKind, ProviderError
 from agent.providers.base import SttEvent, SttEventKind, Word
 from agent.providers.deepgram.nova import DeepgramNova
@@ -56,6 +57,7 @@ async def _replay(messages: list[Any], recorder: RecordingRecorder) -> list[SttE
         deepgram_peer(script) as peer,
         DeepgramNova(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
     ):
+        await stream.send(bytes(9 * BYTES_PER_SECOND))  # a time beyond what was sent is not believed
         await stream.finish()
         return [heard async for heard in stream]
 
