@@ -98,6 +98,11 @@ def _held(scenario: Scenario, watch: Observer, milestones: Milestones) -> Check:
     return Check(True, f"a rollback is held by {scenario.held}, {after(since - milestones.injected)} after the fault")
 
 
+def begun_later(milestones: Milestones, at: float) -> list[str]:
+    """The policies of calls that have ended and began clearly later than that."""
+    return [policy for began, policy in milestones.calls if began > at + CLOSE_S]
+
+
 def _kept(watch: Observer) -> list[Check]:
     """A holdout that was raised for a while is no rollback."""
     shares = ", ".join(f"{name} {percent} %" for name, percent in watch.weights.items() if percent)
@@ -110,7 +115,7 @@ def _rolled_back(scenario: Scenario, watch: Observer, milestones: Milestones) ->
     if decision is None:
         return [Check(False, f"{POLICY} must be rolled back and was not")]
     recovered = milestones.mended_under_fault
-    later = [policy for began, policy in milestones.calls if began > decision.at + CLOSE_S]
+    later = begun_later(milestones, decision.at)
     there = later.count(BASELINE)
     what = "slow turns are" if scenario.measure == "slow" else "the price of a call is"
     return [

@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 
 from voice_loadtest.gameday import queries
-from voice_loadtest.gameday.assertions import Check, Milestones, check, pages_resolved, recovered
+from voice_loadtest.gameday.assertions import Check, Milestones, begun_later, check, pages_resolved, recovered
 from voice_loadtest.gameday.observer import Observer
 from voice_loadtest.gameday.scenario import BASELINE, POLICY, TIER, Injection, Scenario
 from voice_loadtest.gameday.timeline import GameDayTimeline
@@ -159,11 +159,11 @@ class Play:
         return baseline and (not weights.get(POLICY) or verdict not in (None, queries.NOT_ENOUGH))
 
     def _mended(self) -> bool:
-        """Whether it was rolled back, and the recent window is well again."""
+        """Whether it was rolled back, the recent window is well again, and a call that began since then has ended."""
         decision = self._watch.rollback
         if decision is None or not recovered(self._scenario, self._watch):
             return False
-        if self._timeline.now() - decision.at < queries.RECENT_S / 2:
+        if self._timeline.now() - decision.at < queries.RECENT_S / 2 or not begun_later(self._moments, decision.at):
             return False
         self._moments.mended_under_fault = self._timeline.now()
         self._timeline.add("phase", "all is well again, with the fault still there")
