@@ -35,9 +35,9 @@ def number(value: object, least: float, most: float) -> float | None:
 
 
 def tokens(value: object) -> int | None:
-    """A count of tokens; None where there is none."""
+    """A count of tokens; None where there is none, or a part of one."""
     counted = number(value, 0, MOST_TOKENS)
-    return int(counted) if counted is not None else None
+    return int(counted) if counted is not None and counted == int(counted) else None
 
 
 class WordCheck:

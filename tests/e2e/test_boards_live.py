@@ -119,6 +119,7 @@ async def _every_panel_has_data(prometheus: PrometheusServer, began: float) -> N
     values = {
         "tier": ".*",
         "policy": ".*",
+        "agent": ".*",
         "window": "1m",
         "__rate_interval": "10s",
         "__range_s": f"{now - began:.0f}",

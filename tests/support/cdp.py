@@ -107,12 +107,21 @@ class Page:
         return await self.run(f"document.querySelector({json.dumps(selector)})?.checkVisibility() ?? false")
 
     async def click(self, selector: str) -> None:
-        """Presses the mouse in the middle of an element, as a person would."""
-        place = await self.run(f"""(() => {{
+        """Presses the mouse in the middle of an element that has stopped moving, as a person would."""
+        place = await self.run(f"""(async () => {{
             const node = document.querySelector({json.dumps(selector)});
             node.scrollIntoView({{block: "nearest"}});
-            const box = node.getBoundingClientRect();
-            const at = [box.x + box.width / 2, box.y + box.height / 2];
+            const middle = () => {{
+                const box = node.getBoundingClientRect();
+                return [box.x + box.width / 2, box.y + box.height / 2];
+            }};
+            let [at, still] = [middle(), 0];
+            while (still < 3) {{
+                await new Promise(requestAnimationFrame);
+                const now = middle();
+                still = now.join() === at.join() ? still + 1 : 0;
+                at = now;
+            }}
             return node.contains(document.elementFromPoint(...at)) ? at : null;
         }})()""")
         if place is None:

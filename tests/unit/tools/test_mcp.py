@@ -142,7 +142,7 @@ def test_a_program_is_a_server_whose_tools_are_used_until_it_is_let_go(monkeypat
 async def over_http() -> AsyncGenerator[int]:
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = rooms().streamable_http_app(transport_security=security, json_response=True)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none", timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.01)
