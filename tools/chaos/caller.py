@@ -96,6 +96,11 @@ class CallerLine:
     def has(self, kind: str) -> bool:
         return any(message["type"] == kind for message in self.messages)
 
+    @property
+    def asked_to_listen(self) -> bool:
+        """Whether the client has to listen itself. That it may, where recognition is simulated, is an offer only."""
+        return any(message["reason"] != "simulated" for message in self.all("listen.browser"))
+
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["type"] == kind]
 

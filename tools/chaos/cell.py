@@ -165,7 +165,7 @@ async def _run(cell: Cell, stack: Stack, witness: Witness) -> tuple[str, CellRow
             await _typed(cell, stack, line)
         answer_s = None if line.first_at is None or line.owed_at is None else line.first_at - line.owed_at
         heard, told, silence_s = _heard(line), line.has("degraded"), line.silence_s
-        browser = line.browser_clauses > 0 or line.has("listen.browser")
+        browser = line.browser_clauses > 0 or line.asked_to_listen
     served = "browser" if browser else ""
     return line.session, CellRow(cell, heard, answer_s, silence_s, served, {}, told, "", line.close_code)
 
@@ -214,8 +214,8 @@ async def _spoken(cell: Cell, stack: Stack, line: CallerLine, witness: Witness) 
         faults.add(rule)
     talking = asyncio.create_task(_talk(line))
     try:
-        await line.until(lambda: line.has("listen.browser") or line.has("transcript.final"), _PATIENCE_S)
-        if line.has("listen.browser") and not line.has("transcript.final"):
+        await line.until(lambda: line.asked_to_listen or line.has("transcript.final"), _PATIENCE_S)
+        if line.asked_to_listen and not line.has("transcript.final"):
             await line.send(type="text", text="book a room", spoken=True)
         await line.until(lambda: line.first_at is not None, _PATIENCE_S)
     finally:
@@ -232,7 +232,7 @@ async def _talk(line: CallerLine) -> None:
 
 def _heard(line: CallerLine) -> str:
     parts: list[str] = []
-    if line.has("listen.browser"):
+    if line.asked_to_listen:
         parts.append("was asked to let the browser listen")
     said = line.all("reply.text")
     if any(message["text"] in APOLOGIES for message in said):

@@ -92,8 +92,8 @@ def speaks_before_and_in(before: str, name: str, *, bad: BadLine | None = None) 
 
 async def answered(line: CallerLine) -> None:
     """Waits until what was said was answered and the turn is over. The browser's recogniser helps when it is asked."""
-    await line.until(lambda: line.has("turn.metrics") or line.has("listen.browser"), PATIENCE_S)
-    if line.has("listen.browser") and not line.has("turn.metrics"):
+    await line.until(lambda: line.has("turn.metrics") or line.asked_to_listen, PATIENCE_S)
+    if line.asked_to_listen and not line.has("turn.metrics"):
         await line.send(type="text", text="book a room", spoken=True)
         await line.until(lambda: line.has("turn.metrics"), PATIENCE_S)
 

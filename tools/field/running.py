@@ -153,7 +153,7 @@ def described(line: CallerLine) -> str:
         parts.append("after “One moment, please.”")
     if line.browser_clauses:
         parts.append("spoken by the browser")
-    if line.has("listen.browser"):
+    if line.asked_to_listen:
         parts.append("the browser listened")
     return ", ".join(parts)
 
