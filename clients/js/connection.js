@@ -89,7 +89,8 @@ export class Connection {
 
   /** Sends an object as JSON, an ArrayBuffer as it is; false while the session is not open. */
   send(data) {
-    if (this.state !== "open") return false;
+    // a socket that is closing is no longer open, though its event has not come yet
+    if (this.state !== "open" || this._socket.readyState !== WebSocket.OPEN) return false;
     this._socket.send(data instanceof ArrayBuffer ? data : JSON.stringify(data));
     return true;
   }

@@ -58,6 +58,11 @@ OFF = {
     "What became of calls of tools",
     "Tools take (p95)",
     "Waiting where a tool is used",
+    "MCP servers",
+    "Paid tools, dollars an hour",
+    "What became of first clauses that were spoken early",
+    "Finished sessions told to the webhook",
+    "Work beside calls that broke off",
 }
 """Panels of what no policy of this test switches on."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import aclosing
 
 import pytest
+import structlog
 from pydantic import ValidationError
-from structlog.testing import capture_logs
+from structlog.testing import LogCapture
 
 from agent.core.calls import Unit
 from agent.providers.anthropic.claude import Claude
@@ -43,15 +44,17 @@ async def test_it_is_heard_and_counted_whatever_it_leaves_out(server: LocalServe
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
 async def test_a_model_that_thinks_first_is_named_in_the_log_once(
-    server: LocalServer, recorder: RecordingRecorder
+    server: LocalServer, recorder: RecordingRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with capture_logs() as logged:
-        async with local_model(server) as asked:
-            claude = Claude(api_key="none", base_url=asked.url, model=server.model)
-            for _ in range(2):
-                await _said(claude, recorder)
-            await claude.close()
-    late = [line for line in logged if line["event"] == "first text late: the model thinks first"]
+    logs = LogCapture()
+    log = structlog.wrap_logger(None, processors=[logs], wrapper_class=structlog.make_filtering_bound_logger(0))
+    monkeypatch.setattr("agent.providers.anthropic.thoughts.log", log)
+    async with local_model(server) as asked:
+        claude = Claude(api_key="none", base_url=asked.url, model=server.model)
+        for _ in range(2):
+            await _said(claude, recorder)
+        await claude.close()
+    late = [line for line in logs.entries if line["event"] == "first text late: the model thinks first"]
     assert len(late) == server.thinks
     if late:
         assert late[0]["model"] == server.model
