@@ -59,7 +59,7 @@ $(CLIENT): clients/js/package-lock.json
 	else echo "npm is not here: axe-core and the client's types are not tested"; fi
 
 test: $(STAMP) check $(EDGE) $(CLIENT) ## Run all checks and tests
-	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not timing and not chaos and not deploy and not gameday and not soak" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 5 --dist loadfile --no-loadscope-reorder -m "not timing and not chaos and not deploy and not gameday and not soak" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
 	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
 
