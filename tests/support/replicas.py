@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import secrets
 import signal
 import socket
 import sys
@@ -82,11 +83,15 @@ class Replica:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    held = [socket.socket() for _ in range(count)]
+    """Ports that nobody listens on, below those of the system's own connections, which would take them meanwhile."""
+    held: list[socket.socket] = []
     try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
+        while len(held) < count:
+            held.append(socket.socket())
+            try:
+                held[-1].bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
+            except OSError:
+                held.pop().close()
         return [one.getsockname()[1] for one in held]
     finally:
         for one in held:
