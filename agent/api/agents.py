@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 from litestar import Request, Router, get
 from litestar.datastructures import State
-from litestar.plugins.problem_details import ProblemDetailsException
 
-from agent.api.sessions import COOKIE, SessionsApi, caller_of
-from agent.core.errors import TokenError
+from agent.api.sessions import COOKIE, SessionsApi, identified
+from agent.budgets import Tier
 from agent.definitions.definition import AgentDefinition
 
 
@@ -35,10 +34,8 @@ class Agents(msgspec.Struct, frozen=True, kw_only=True):
 def list_agents(request: Request[Any, Any, State], state: State) -> Agents:
     """Agents of the caller's tier, by name; the credentials are those of `POST /v1/sessions`."""
     api: SessionsApi = state.sessions_api
-    try:
-        _, tier, _ = caller_of(api, request.headers.get("authorization"), request.cookies.get(COOKIE))
-    except TokenError as error:
-        raise ProblemDetailsException(status_code=401, title="Unauthorized", detail=str(error)) from None
+    named = "authorization" in request.headers or COOKIE in request.cookies
+    tier = identified(api, request)[2] if named else Tier.FREE
     answering = [agent for agent in api.agents.agents.values() if tier in agent.file.tiers]
     described = tuple(_described(agent) for agent in sorted(answering, key=lambda agent: agent.name))
     return Agents(usual=api.agents.usual.name, agents=described)

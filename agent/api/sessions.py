@@ -83,16 +83,7 @@ async def new_session(
     The body may name the agent that is to answer, and the variables of its prompt.
     """
     api: SessionsApi = state.sessions_api
-    peer = request.client.host if request.client is not None else None
-    address = api.addresses.of(peer, request.headers.get("x-forwarded-for"))
-    authorization = request.headers.get("authorization")
-    if address is not None and not _has_key(api, authorization):  # who has a key asks for all of its own callers
-        _paced(api, None, "rate", api.by_address.take(address, clock.now()))
-    try:
-        subject, tier, key = caller_of(api, authorization, request.cookies.get(COOKIE))
-    except TokenError as error:
-        api.sink.handle(SessionRefused(None, error.reason))
-        raise ProblemDetailsException(status_code=401, title="Unauthorized", detail=str(error)) from None
+    address, subject, tier, key = identified(api, request)
     if tier is Tier.FREE and not api.free_sessions:
         api.sink.handle(SessionRefused(Tier.FREE, "members_only"))
         detail = "free sessions are switched off: send a membership cookie or an API key"
@@ -125,6 +116,22 @@ async def new_session(
     )
 
 
+def identified(api: SessionsApi, request: Request[Any, Any, State]) -> tuple[str | None, str, Tier, str | None]:
+    """Address, subject, tier and key of a request. Each is counted before its credential is looked at, so that nobody
+    can try one after the other; raises a 429 or a 401.
+    """
+    peer = request.client.host if request.client is not None else None
+    address = api.addresses.of(peer, request.headers.get("x-forwarded-for"))
+    authorization = request.headers.get("authorization")
+    if address is not None and not _has_key(api, authorization):  # who has a key asks for all of its own callers
+        _paced(api, None, "rate", api.by_address.take(address, clock.now()))
+    try:
+        return address, *_caller_of(api, authorization, request.cookies.get(COOKIE))
+    except TokenError as error:
+        api.sink.handle(SessionRefused(None, error.reason))
+        raise ProblemDetailsException(status_code=401, title="Unauthorized", detail=str(error)) from None
+
+
 def _paced(api: SessionsApi, tier: Tier | None, reason: str, wait_s: float) -> None:
     """Raises a 429 where there is something to wait for."""
     if wait_s > 0:
@@ -137,7 +144,7 @@ def _too_many(detail: str, wait_s: float) -> ProblemDetailsException:
     return ProblemDetailsException(status_code=429, title="Too Many Requests", detail=detail, headers=headers)
 
 
-def caller_of(api: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier, str | None]:
+def _caller_of(api: SessionsApi, authorization: str | None, cookie: str | None) -> tuple[str, Tier, str | None]:
     """Subject and tier of a request, and the key that it was sent with. Raises TokenError."""
     if authorization is not None:
         if not _has_key(api, authorization):

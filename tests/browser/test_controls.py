@@ -40,7 +40,7 @@ new MutationObserver(() => {
 
 async def test_a_call_shows_what_it_does_and_both_sides_levels(tmp_path: Path) -> None:
     flags = microphone(tmp_path / "caller.wav", 1.0, "room_01", 30.0)
-    async with calm_house() as stack, talk_page(stack.url, ALLOWED, *flags) as page:
+    async with calm_house(profile="measured") as stack, talk_page(stack.url, ALLOWED, *flags) as page:
         await page.run(_STATES)
         await page.click("#talk")
         await page.until("document.querySelector('#call').dataset.state === 'speaking'")
@@ -49,8 +49,7 @@ async def test_a_call_shows_what_it_does_and_both_sides_levels(tmp_path: Path) -
         await page.until("states.at(-1) === 'listening'")
         seen: list[str] = await page.run("states")
         wanted = iter(seen)
-        # "thinking" is shown where it lasts: the sandbox answers within a frame now and then
-        assert all(state in wanted for state in ("listening", "hearing", "speaking", "listening")), seen
+        assert all(state in wanted for state in ("listening", "hearing", "thinking", "speaking", "listening")), seen
         drawn = "document.querySelector('#scope').getContext('2d').getImageData(0, 0, 4000, 100).data.some(Boolean)"
         assert await page.run(drawn)
         assert page.complaints == []
