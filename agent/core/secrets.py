@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 MIN_SECRET: Final = 32  # characters; RFC 7518 section 3.2 asks for 256 bits with HS256
-MIN_BITS: Final = 90.0  # by the frequency of its characters; 32 random hex digits have about 110
-MAX_STEPS: Final = 0.4  # share of neighbours in the alphabet, as in "abcdef" or "12345"
+MIN_BITS: Final = 80.0  # by its characters' frequency; of 300,000 secrets of 32 random hex digits the least had 88.8
+MAX_STEPS: Final = 0.6  # share of neighbours in the alphabet, as in "abcdef"; of those 300,000 the highest had 0.42
 PUBLISHED: Final = ("sandbox-only", "your-256-bit", "your-secret", "changeme", "change-me", "change_me", "example")
 """Parts of secrets that stand in somebody's documentation."""
 HOW: Final = "`openssl rand -hex 32` makes one"
