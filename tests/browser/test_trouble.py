@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ import pytest
 from tests.support.browser_fakes import RECOGNISER, VOICE
 from tests.support.paths import ROOT
 from tests.support.talk import ALLOWED, calm_house, events, finished_turns, microphone, needs_chromium, say, talk_page
+from voice_loadtest.stack.ports import free_port
 from voice_sandbox.faults import FaultKind, FaultRule
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
@@ -31,12 +31,6 @@ SECRET = "a-membership-secret-of-the-tests-0123456789"
 def member() -> str:
     """A membership cookie."""
     return jwt.encode({"sub": "member-1", "exp": datetime.now(UTC) + timedelta(hours=1)}, SECRET, "HS256")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager

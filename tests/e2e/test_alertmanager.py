@@ -16,11 +16,11 @@ import pytest
 import yaml
 
 from agent.telemetry.recorded_metrics import ROLL_BACK
-from tests.support.billing import free_port
 from tests.support.fakes import stand_in
 from tests.support.operations import ALERTS, LABELS, OPERATOR
 from tests.support.paths import ROOT
 from tests.support.stack import Stack, running_stack, sample
+from voice_loadtest.stack.ports import free_port
 
 CONFIGURATION: Final = ROOT / "alerts" / "alertmanager.yml"
 PROGRAM: Final = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")

@@ -14,7 +14,6 @@ import httpx
 import pytest
 
 from agent.ledger.database import create_engine
-from tests.support import billing
 from tests.support.billing import ROOMS, TECHNICAL, read_books
 from tests.support.paths import ROOT
 from tests.support.stack import API_KEY, clip
@@ -22,6 +21,7 @@ from voice_loadtest.caller import CallOptions
 from voice_loadtest.records import CallerTurn, CallRecord
 from voice_loadtest.run import run_load
 from voice_loadtest.script import Interrupt, Speak, Step, Type
+from voice_loadtest.stack.ports import free_port
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
@@ -32,7 +32,7 @@ ENOUGH = 30  # turns that callers were told about before the kill, each caller a
 @asynccontextmanager
 async def service_process(sandbox: str, database: str) -> AsyncGenerator[tuple[str, asyncio.subprocess.Process]]:
     """`voice-agent serve` as a process of its own."""
-    port = billing.free_port()
+    port = free_port()
     settings = {
         "PORT": str(port),
         "OPS_PORT": "0",

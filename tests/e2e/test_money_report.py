@@ -21,12 +21,13 @@ import pytest
 
 from agent.telemetry.catalog import TURN_BUCKETS
 from agent.telemetry.timeline import STAGES
-from tests.support.billing import HOUSE_RULES, ROOMS, TECHNICAL, free_port
+from tests.support.billing import HOUSE_RULES, ROOMS, TECHNICAL
 from tests.support.paths import ROOT
 from tests.support.stack import API_KEY, Stack, clip, running_stack
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.run import run_load
 from voice_loadtest.script import HangUp, Interrupt, Speak, Step, Type, Wait
+from voice_loadtest.stack.ports import free_port
 from voice_sandbox.faults import FaultKind, FaultRule
 
 CONFIG = """

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.support.paths import ROOT
+from voice_loadtest.stack.ports import free_port
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
@@ -26,9 +26,7 @@ from voice_sandbox.state import SandboxOptions
 @asynccontextmanager
 async def process(folder: Path, **settings: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
     """`python -m agent serve` with a sandbox of its own; (process, address)."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with run_sandbox(SandboxOptions(port=0, profile="instant")) as sandbox:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VOICE_AGENT_")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,12 +102,6 @@ def check_prices(books: Books, book: PriceBook) -> None:
         assert rate is not None, f"{row.provider} {row.model} {row.unit} has no price"
         assert row.nano_usd == rate.amount(row.quantity, prompts[row.call_id])
         assert row.price_version == rate.version
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def say(socket: ClientConnection, message: Mapping[str, Any]) -> None:

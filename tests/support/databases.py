@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,11 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from voice_loadtest.stack.ports import free_port
 
 
 def _as_nobody_special(command: list[str]) -> list[str]:
@@ -33,7 +28,7 @@ class PostgresServer:
     def __init__(self, directory: Path, binaries: Path) -> None:
         self.directory = directory
         self.binaries = binaries
-        self.port = _free_port()
+        self.port = free_port()
         self._databases = 0
 
     def run(self, *command: str) -> None:

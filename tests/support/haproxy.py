@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.support.paths import ROOT
+from voice_loadtest.stack.ports import free_ports
 
 CONFIGURATION = ROOT / "deploy" / "haproxy" / "haproxy.cfg"
 HAPROXY = shutil.which("haproxy") or "/usr/sbin/haproxy"
@@ -62,7 +62,7 @@ async def proxied(folder: Path, *urls: str) -> AsyncGenerator[Proxy]:
         "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key"), "-out", str(folder / "certificate"),
     )  # fmt: skip
     (certificates / "site.pem").write_bytes((folder / "certificate").read_bytes() + (folder / "key").read_bytes())
-    plain, tls = _free_port(), _free_port()
+    plain, tls = free_ports(2)
     servers = "\n    ".join(f"server agent{n} {url.removeprefix('http://')}" for n, url in enumerate(urls))
     text = CONFIGURATION.read_text()
     for shipped, here in (
@@ -103,9 +103,3 @@ async def _run(*command: str) -> None:
     )
     out, _ = await process.communicate()
     assert process.returncode == 0, out.decode()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import socket
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import httpx
 import pytest
 
 from alerts.__main__ import rule_file
+from voice_loadtest.stack.ports import free_port
 
 needs_prometheus = pytest.mark.skipif(
     shutil.which("prometheus") is None, reason="prometheus is not installed: Debian's package of the same name has it"
@@ -61,9 +61,7 @@ async def running_prometheus(
     folder: Path, target: str, groups: list[dict[str, Any]], *, every: str = "500ms"
 ) -> AsyncGenerator[PrometheusServer]:
     """Scrapes `target` (a URL) twice a second until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     (folder / "recording.yml").write_text(rule_file(groups), encoding="utf-8")
     (folder / "prometheus.yml").write_text(
         f"global: {{scrape_interval: {every}, evaluation_interval: {every}}}\n"

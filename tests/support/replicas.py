@@ -7,9 +7,7 @@ import json
 import os
 import random
 import re
-import secrets
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -25,6 +23,7 @@ from websockets.typing import Subprotocol
 from agent.budgets import DEFAULT_FILE
 from tests.support.paths import ROOT
 from tests.support.websocket_client import START
+from voice_loadtest.stack.ports import free_ports
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
@@ -80,22 +79,6 @@ class Replica:
         async with httpx.AsyncClient() as client:
             text = (await client.get(f"http://127.0.0.1:{self.ops_port}/metrics")).text
         return "\n".join(line for line in text.splitlines() if line.startswith(f"voice_agent_{name}"))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, below those of the system's own connections, which would take them meanwhile."""
-    held: list[socket.socket] = []
-    try:
-        while len(held) < count:
-            held.append(socket.socket())
-            try:
-                held[-1].bind(("127.0.0.1", 20_000 + secrets.randbelow(12_000)))
-            except OSError:
-                held.pop().close()
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
 
 
 def long_calls(folder: Path) -> Path:

@@ -30,12 +30,13 @@ from rich.table import Table
 
 from agent.policy.policies import DEFAULT_PATH
 from tests.support.paths import CLIPS
-from tools.bench.processes import busy, free_port, start, wait_for
+from tools.bench.processes import busy, start, wait_for
 from voice_loadtest.audio import CallerRecording, load_wav
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.quantiles import nearest_rank
 from voice_loadtest.run import LoadResult, run_load
 from voice_loadtest.script import Interrupt, Speak, Step, Type
+from voice_loadtest.stack.ports import free_port
 
 SPOKEN = ("room_01", "room_03", "smalltalk_01", "order_04")
 CPU_WINDOW_S = 2.0

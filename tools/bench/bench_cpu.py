@@ -28,12 +28,13 @@ import numpy as np
 
 from tests.support.paths import CLIPS, ROOT
 from tools.bench.cpu_costs import Subject, Window, table
-from tools.bench.processes import busy, free_port, start, wait_for
+from tools.bench.processes import busy, start, wait_for
 from voice_loadtest.audio import BYTES_PER_SECOND, SAMPLE_RATE, CallerRecording, load_wav
 from voice_loadtest.caller import Caller, CallOptions
 from voice_loadtest.pacing import Clockwork
 from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session
 from voice_loadtest.script import Speak, Step, Type, Wait
+from voice_loadtest.stack.ports import free_port
 
 SPOKEN: Final = ("room_01", "room_03", "smalltalk_01", "order_04")
 TYPED: Final = "thank you"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,13 +17,6 @@ import psutil
 from tests.support.paths import ROOT
 
 STARTUP_S: Final = 40.0
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start(command: Sequence[str], cores: set[int], checkout: Path = ROOT, **environment: str) -> psutil.Popen:

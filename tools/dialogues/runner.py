@@ -17,10 +17,11 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from tests.support.paths import ROOT
-from tests.support.replicas import Replica, environment, free_ports
+from tests.support.replicas import Replica, environment
 from tests.support.stack import running_stack
 from tools.dialogues.caller import DialogueCaller
 from tools.dialogues.corpus import DESK, Dialogue, Disturbance
+from voice_loadtest.stack.ports import free_ports
 from voice_sandbox.anthropic.tool_use import AGAIN
 from voice_sandbox.faults import FaultKind, FaultRule
 from voice_sandbox.server import RunningSandbox, run_sandbox

@@ -17,13 +17,14 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.paths import CLIPS, ROOT
-from tools.bench.processes import free_port, start, wait_for
+from tools.bench.processes import start, wait_for
 from tools.soak.trend import Trend
 from voice_loadtest.audio import load_wav
 from voice_loadtest.caller import Caller, CallOptions
 from voice_loadtest.pacing import Clockwork
 from voice_loadtest.protocol import CallError, http_client
 from voice_loadtest.script import Speak, Step, Type, Wait
+from voice_loadtest.stack.ports import free_ports
 
 SAMPLE_S: Final = 5.0
 WARM_SHARE: Final = 1 / 3  # of the time in which caches fill, and nothing is judged
@@ -95,7 +96,7 @@ class Soak:
 async def _service() -> AsyncGenerator[tuple[str, str]]:
     """Addresses for callers and operators."""
     cores = set(range(os.cpu_count() or 1))
-    ports = [free_port() for _ in range(3)]
+    ports = free_ports(3)
     sandbox_url, url, operators = (f"http://127.0.0.1:{port}" for port in ports)
     with tempfile.TemporaryDirectory() as folder:
         settings = {

@@ -8,7 +8,6 @@ import asyncio
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
@@ -21,6 +20,7 @@ import httpx
 
 from voice_loadtest.errors import StackError
 from voice_loadtest.stack.monitoring import ROOT, alertmanager_command, prometheus_command, write_rules
+from voice_loadtest.stack.ports import free_ports
 
 _T = TypeVar("_T")
 _START_S: Final = 90.0
@@ -115,7 +115,7 @@ async def local_stack(options: LocalOptions) -> AsyncGenerator[LocalStack]:
         )
     ports = (options.port, 0, options.sandbox_port, options.prometheus_port, 0)
     url, ops_url, sandbox_url, prometheus_url, alertmanager_url = (
-        f"http://127.0.0.1:{port or _free_port()}" for port in ports
+        f"http://127.0.0.1:{port or free}" for port, free in zip(ports, free_ports(len(ports)), strict=True)
     )
     api_key, operator_token, alerts_token = secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(16)
     running: list[tuple[str, subprocess.Popen[bytes]]] = []
@@ -213,9 +213,3 @@ def _last_line(log: Path) -> str:
 
 def _port(url: str) -> str:
     return url.rpartition(":")[2]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
