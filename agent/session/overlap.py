@@ -3,7 +3,7 @@
     a voice            → the reply is held, unless words alone decide
     no word in time    → noise: it plays on
     backchannel, echo  → it plays on, and what was heard is no turn
-    other words        → the caller takes the turn
+    other words        → the caller takes the turn, without the words of an echo that they came after
 
 Everything is counted. A session whose replies come back through the microphone tells its client once, and asks for more
 words before it believes in an interruption.
@@ -23,7 +23,7 @@ from agent.session.dependencies import SessionDependencies
 from agent.session.events import EchoNoticed, SessionEvent
 from agent.session.reply import Reply
 from agent.telemetry.events import BargedIn, OverlapKind, Overlapped
-from agent.turn.overheard import Overheard, ends_alike, judge, word_count
+from agent.turn.overheard import Overheard, after, begun_before_s, echoed_head, ends_alike, judge, word_count
 
 ECHOES: Final = 2  # so many make sure of it
 FALSE_HOLDS: Final = 2  # of one reply, after which a voice alone holds it no more
@@ -47,6 +47,10 @@ class Overlaps:
         self._echoes = 0
         self._held_in_vain = 0
         self._held: Reply | None = None  # whose holds these were
+        self._heard_before: tuple[Reply, str] | None = (
+            None  # the open turn began over this reply, which was heard so far
+        )
+        self._echoed: tuple[str, ...] = ()  # the first words of that turn, where the loudspeaker said them
 
     @property
     def echoing(self) -> bool:
@@ -65,6 +69,7 @@ class Overlaps:
 
     def words(self, reply: Reply, text: str, now: float) -> bool:
         """The words of the open turn so far, over a reply that plays. Whether the caller takes the turn with them."""
+        self._echoed = max(self._echoed, self._echo_at_the_head(reply, text, now), key=len)
         kind = self._kind(reply, text, now)
         if kind is Overheard.TAKES_TURN:
             if self.echoing and word_count(text) < WORDS_OVER_ECHO:
@@ -84,6 +89,15 @@ class Overlaps:
             self._let_play_on(reply, kind, now)
         self._judged = None
         return kind is not Overheard.TAKES_TURN
+
+    def own_words(self, text: str) -> str:
+        """What the caller has said of the open turn, which may begin with the echo of the reply that it began over."""
+        return after(self._echoed, text)
+
+    def last_words(self, text: str) -> str:
+        """The same at the end of the turn."""
+        own, self._echoed, self._heard_before = self.own_words(text), (), None
+        return own
 
     def echo_of(self, reply: Reply, text: str, now: float) -> bool:
         """Whether what was heard is this reply, which was over or taken away a moment ago.
@@ -113,6 +127,12 @@ class Overlaps:
     def _kind(self, reply: Reply, text: str, now: float) -> Overheard:
         playback = reply.playback
         return judge(text, playback.said(now), self._parts.language, aloud=playback.said_aloud(now))
+
+    def _echo_at_the_head(self, reply: Reply, text: str, now: float) -> tuple[str, ...]:
+        playback = reply.playback
+        if self._heard_before is None or self._heard_before[0] is not reply:
+            self._heard_before = reply, playback.heard_before(now, begun_before_s(text))
+        return echoed_head(text, playback.said(now), self._heard_before[1])
 
     def _let_play_on(self, reply: Reply, kind: Overheard, now: float) -> None:
         self.drop()

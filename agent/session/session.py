@@ -225,14 +225,15 @@ class Session:
                     self._client_listens = self._client_listens and self.parts.ears_simulated
                     if sure:
                         turns.words(text, now)
-                    self._send(TranscriptUpdated(text))
+                    self._send(TranscriptUpdated(turns.overlaps.own_words(text)))
                 case LikelyEndOfTurn(text, confidence):
-                    turns.likely_over(text, confidence)
+                    turns.likely_over(turns.overlaps.own_words(text), confidence)
                 case TurnResumed():
                     turns.resumed()
                 case EndOfTurn(text, speech_ended, ready):
                     if not turns.overheard(text, now):
-                        turns.begin(text, spoken=True, speech_ended=speech_ended, ready=ready)
+                        said = turns.overlaps.last_words(text)
+                        turns.begin(said, spoken=True, speech_ended=speech_ended, ready=ready)
                 case RecogniserLost(error):
                     self._recogniser_lost(error)
 

@@ -53,7 +53,7 @@ class Turns:
         self._step_down_pipeline = parts.step_down_pipeline(self._capabilities)
         self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
-        self._overlaps = Overlaps(parts, group, self._send)
+        self.overlaps = Overlaps(parts, group, self._send)
         self._unsettled: tuple[Reply, bool] | None = None  # the last reply, and whether it was interrupted
         self.disclosure = Disclosure(parts.info.tier, parts.chains, self._send, speaks=parts.speak_degraded)
         self._reports = TurnReports(parts, group, self._send, self.disclosure)
@@ -138,9 +138,9 @@ class Turns:
         one_way = (self._network() or 0.0) / 2
         playback = Playback(reports=self._capabilities.playback_reports, one_way_s=one_way)
         reply = Reply(text, timeline, playback, self._client, says=says, farewell=farewell)
-        if spoken and self._reply is not None and self._overlaps.echo_of(self._reply, text, ready):
+        if spoken and self._reply is not None and self.overlaps.echo_of(self._reply, text, ready):
             reply.echoes = True
-            self._overlaps.answered_echo()
+            self.overlaps.answered_echo()
         self._task = self._group.create_task(self._turn(reply, self._task))
         self._reply = reply
 
@@ -190,24 +190,24 @@ class Turns:
         """Somebody is heard. While a reply plays it is held until it is known what that was."""
         self._voice_at = began
         if self._reply is not None and self.audible(now):
-            self._overlaps.voice(self._reply, began, now)
+            self.overlaps.voice(self._reply, began, now)
 
     def words(self, text: str, now: float) -> None:
         """The caller says words: whatever is being replied is over, unless they do not ask for the turn."""
-        self._early.heard(text)
+        self._early.heard(self.overlaps.own_words(text))
         if not self.running:
             return
-        if self._reply is None or not self.audible(now) or self._overlaps.words(self._reply, text, now):
+        if self._reply is None or not self.audible(now) or self.overlaps.words(self._reply, text, now):
             self.interrupt(now, TurnOutcome.SUPERSEDED)
 
     def overheard(self, text: str, now: float) -> bool:
         """Whether what the caller has said, and ended, is no turn: an "uh-huh" over a reply, or its echo."""
-        return self._reply is not None and self._overlaps.overheard(self._reply, text, now)
+        return self._reply is not None and self.overlaps.overheard(self._reply, text, now)
 
     def interrupt(self, now: float, unbegun: TurnOutcome) -> None:
         """Stops the running turn: `interrupted` when its reply had begun, else `unbegun`."""
         reply, task = self._reply, self._task
-        self._overlaps.drop()
+        self.overlaps.drop()
         if reply is None or task is None or task.done() or reply.cancelled_as is not None:
             return
         reply.cancelled_as = TurnOutcome.INTERRUPTED if reply.playback.answered else unbegun
@@ -250,7 +250,7 @@ class Turns:
                 self._reports.record(self._finished(reply, TurnOutcome.ABANDONED), reply.playback.gap_s)
                 raise
             outcome = reply.cancelled_as
-        self._overlaps.drop()
+        self.overlaps.drop()
         self._unsettled = (reply, outcome is TurnOutcome.INTERRUPTED)
         reply.over_at = clock.now()
         if reply.cancelled_as is None:  # it was heard to its end: stored with its turn, it outlives this process

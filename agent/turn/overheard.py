@@ -4,6 +4,8 @@
     the words of the reply itself        → an echo of the loudspeaker: the reply plays on
     everything else                      → the caller takes the turn
 
+Where the caller speaks into an echo, both stand in one transcript: `echoed_head` finds the reply's words at its head.
+
 The words are data by language (`overheard.toml`). An echo is found by its words: what comes back has the words of the
 reply in its order. One or two such words are only believed to be an echo where no caller interrupts with them.
 """
@@ -21,8 +23,12 @@ from typing import Any, Final
 
 ECHO_SHARE: Final = 0.7  # of the words heard that stand in the reply, in its order
 ECHO_SPAN_WORDS: Final = 40  # of the reply before what plays now: an echo is late by a second or so, not by ten
+ECHO_HEAD_WORDS: Final = 2  # at least, that were still to come when the turn began
+REPEATED_WORD_S: Final = 0.2  # a word takes at least, of a caller who repeats
+REPEATING_S: Final = 0.1  # a caller who repeats begins at least so long after a word, or a recogniser knows it so late
 LONGEST_BACKCHANNEL: Final = 4  # words: "okay, yeah, uh-huh" agrees, a speech does not
 _SEPARATE: Final = re.compile(r"[^\w]+")
+_WORD: Final = re.compile(r"\w+")
 
 
 class Overheard(StrEnum):
@@ -45,6 +51,34 @@ def judge(text: str, said: str, language: str = "en", *, aloud: str = "") -> Ove
         return Overheard.TAKES_TURN if asks(said) else Overheard.BACKCHANNEL
     forms = (words_of(form)[-ECHO_SPAN_WORDS:] for form in (said, aloud) if form)
     return Overheard.ECHO if any(_is_echo(words, form, language) for form in forms) else Overheard.TAKES_TURN
+
+
+def begun_before_s(text: str) -> float:
+    """How long ago, at least, a caller began to say the words that are known just now."""
+    return REPEATING_S + REPEATED_WORD_S * word_count(text)
+
+
+def echoed_head(text: str, said: str, heard: str) -> tuple[str, ...]:
+    """The first words of `text` where the loudspeaker must have said them; else none.
+
+    `said` is the reply's text up to what plays now, `heard` what of it had been heard when the turn began. Who repeats
+    words has heard them before he begins with the first: words of the reply that were still to come then, in its order,
+    are an echo. The word at which the turn began may be one of them.
+    """
+    words, reply, known = words_of(text), words_of(said), len(words_of(heard))
+    for count in range(min(len(words), len(reply)), ECHO_HEAD_WORDS - 1, -1):
+        for at in range(max(known - 1, 0), len(reply) - count + 1):
+            if at + count - known >= ECHO_HEAD_WORDS and reply[at : at + count] == words[:count]:
+                return tuple(words[:count])
+    return ()
+
+
+def after(head: Sequence[str], text: str) -> str:
+    """`text` without its first words where they are `head` and others follow; else the whole of it."""
+    found = list(_WORD.finditer(text))
+    if len(found) <= len(head) or [word[0].lower() for word in found[: len(head)]] != [*head]:
+        return text
+    return text[found[len(head)].start() :]
 
 
 def word_count(text: str) -> int:

@@ -44,6 +44,7 @@ class Playback:
         self._position_at = 0.0
         self._running = False
         self._paused = False
+        self._paused_at = 0.0
         self._reported = False
         self._first_sent_at: float | None = None
         self._complete = False
@@ -98,7 +99,8 @@ class Playback:
 
     def pause(self, at: float) -> None:
         self._advance(at)
-        self._paused = True
+        if not self._paused:
+            self._paused, self._paused_at = True, at
         self._changed.set()
 
     def resume(self, at: float) -> None:
@@ -132,7 +134,15 @@ class Playback:
 
     def heard(self, now: float) -> str:
         """The text that was heard, cut at a word; a clause that was heard half is kept by its share of the audio."""
+        return self._heard_until(self.position(now))
+
+    def heard_before(self, now: float, seconds: float) -> str:
+        """The text that was heard `seconds` before `now`, where it played on since then but for the present pause."""
         position = self.position(now)
+        paused_s = now - self._paused_at if self._paused else 0.0
+        return self._heard_until(position - max(0.0, seconds - paused_s))
+
+    def _heard_until(self, position: float) -> str:
         parts = [_heard_part(clause, position) for clause in self._clauses]
         return " ".join(part for part in parts if part)
 

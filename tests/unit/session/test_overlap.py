@@ -119,6 +119,49 @@ def test_over_an_echo_a_voice_alone_holds_nothing_and_words_of_ones_own_still_ta
     run_virtual(scenario())
 
 
+def test_a_turn_that_begins_with_the_echo_of_its_reply_is_what_the_caller_said() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await harness.call()
+            caller.type("what rooms do you have")
+            await caller.speak(silence(0.1))
+            await _over(harness, caller, "the mountain no I meant the garden room", starts="the mountain")
+            assert caller.all(TurnStarted)[-1].text == "no I meant the garden room"
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_a_caller_who_repeats_what_was_heard_keeps_these_words() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            await caller.speak(silence(1.5))  # "The mountain view room is" was heard
+            await _over(harness, caller, "the mountain view room would be too small for us", starts="the mountain")
+            assert caller.all(TurnStarted)[-1].text == "the mountain view room would be too small for us"
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_the_turn_after_an_echo_is_taken_as_it_is() -> None:
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await harness.call()
+            caller.type("what rooms do you have")
+            await caller.speak(silence(0.1))
+            await _over(harness, caller, "the mountain no thanks", starts="the mountain")
+            assert caller.all(TurnStarted)[-1].text == "no thanks"
+            await caller.speak(silence(8.0))
+            await caller.speak(voice(0.3))
+            harness.stt.says("the mountain view room after all")
+            await caller.speak(silence(0.3))
+            assert caller.all(TurnStarted)[-1].text == "the mountain view room after all"
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
 def test_noise_resumes_and_is_counted() -> None:
     async def scenario() -> None:
         async with running(harness := _house()):
