@@ -15,7 +15,10 @@ from agent.telemetry.exposition import Metrics
 
 
 class ProviderHealth(Protocol):
-    """What is known of providers that only a person can mend."""
+    """What is known of providers: whether their SDKs are loaded, and what only a person can mend."""
+
+    @property
+    def loaded(self) -> bool: ...
 
     def problems(self) -> list[dict[str, str]]: ...
 
@@ -32,7 +35,8 @@ def public_health(registry: Registry, providers: ProviderHealth) -> list[HTTPRou
     """For probes and proxies: a status, and nothing that a stranger could count.
 
     A provider that refuses us leaves the process ready while its chain has another one: all processes have the same
-    keys, and one that is sent no callers mends nothing. A service with nobody left makes it not ready.
+    keys, and one that is sent no callers mends nothing. A service with nobody left makes it not ready, and so do the
+    first seconds of a process, in which it loads the providers' SDKs.
     """
 
     @get("/health/ready", sync_to_thread=False, summary="New sessions are taken")
@@ -50,6 +54,8 @@ def operators_health(
     @get("/health/ready", sync_to_thread=False, summary="New sessions are taken, and what that depends on")
     def ready() -> Response[dict[str, Any]]:
         body: dict[str, Any] = {"active_sessions": registry.count, **details()}
+        if not providers.loaded:
+            body["loading"] = True
         if problems := providers.problems():
             body |= {"misconfigured": problems, "unserved": providers.unserved()}
         return _ready(registry, providers, body)
@@ -65,6 +71,6 @@ def operators_health(
 
 
 def _ready(registry: Registry, providers: ProviderHealth, details: Mapping[str, Any]) -> Response[dict[str, Any]]:
-    taken = registry.ready and not providers.unserved()
+    taken = registry.ready and providers.loaded and not providers.unserved()
     body = {"status": "ready" if taken else "not ready", **details}
     return Response(body, status_code=200 if taken else 503)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 import click
 
@@ -26,6 +26,7 @@ from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
 
 if TYPE_CHECKING:
+    from litestar import Litestar
     from rich.console import Console
 
     from agent.server.drain import DrainingServer
@@ -40,9 +41,10 @@ def run_server(settings: Settings, opened: Callable[[], None] = lambda: None) ->
     Raises ConfigurationError before it listens.
     """
     from agent.ledger.database import only_process
+    from agent.server.memory import collecting_later
     from agent.server.operations_listener import bind_operations
 
-    with only_process(settings.database_url):
+    with collecting_later(), only_process(settings.database_url):
         make_server(settings, bind_operations(settings.ops_host, settings.ops_port), opened).run()
 
 
@@ -81,6 +83,13 @@ def make_server(
     return DrainingServer(config, app.state["wiring"].registry, settings.drain_s, running, opened)
 
 
+def make_loaded_server(settings: Settings, operations: socket.socket) -> DrainingServer:
+    """The same, with the providers' SDKs loaded: a process that takes over from another one is ready at once."""
+    server = make_server(settings, operations)
+    cast("Litestar", server.config.app).state["wiring"].providers.sdks.load()
+    return server
+
+
 def _run(settings: Settings, workers: int, targets: Path, announce: Callable[[], None] = lambda: None) -> None:
     if workers == 1:
         run_server(settings, announce)
@@ -88,7 +97,7 @@ def _run(settings: Settings, workers: int, targets: Path, announce: Callable[[],
     announce()
     from agent.server.workers import run_workers
 
-    run_workers(settings, workers, targets, make_server)
+    run_workers(settings, workers, targets, make_loaded_server)
 
 
 WORKERS: Final = click.option(

@@ -1,4 +1,4 @@
-"""Builds the configured adapters and the chains over them; each SDK is imported with its first adapter.
+"""Builds the configured adapters and the chains over them; their SDKs are loaded later, beside the open port.
 
 Adapters, breakers and slots are shared by all sessions of the process; a chain belongs to one session. A provider that
 has neither a key nor a sandbox is left out of the chains, as long as the first place of each is served.
@@ -12,13 +12,14 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Final, Literal, TypeVar
 
 import structlog
 
 from agent.budgets import Deadlines
 from agent.core.calls import CallRecorder, ProviderError, Service
 from agent.core.errors import ConfigurationError
+from agent.providers.adapters import Closes, TellsQuota, TellsTime
 from agent.providers.audio_cache import AudioCache, CachedVoice
 from agent.providers.base import LanguageModel, SpeechToText, TextToSpeech
 from agent.providers.browser import ClientVoice
@@ -39,6 +40,7 @@ from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.providers.openings import Openings, OpeningVoice
 from agent.providers.own import NOTHING_OWN, OwnSpeech
+from agent.providers.sdk import SdkLoading
 from agent.providers.voices import VOICES, openai_end
 from agent.providers.warmth import Warmth
 from agent.settings import Settings
@@ -53,23 +55,7 @@ log = structlog.get_logger()
 BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
 
 
-@runtime_checkable
-class _TellsQuota(Protocol):
-    provider: str
-
-    async def quota(self) -> Quota | None: ...
-
-
-@runtime_checkable
-class _TellsTime(Protocol):
-    async def clock_ahead_s(self) -> float | None: ...
-
-
 P = TypeVar("P", SpeechToText, LanguageModel, TextToSpeech)
-
-
-class _Closes(Protocol):
-    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +83,8 @@ class ProviderFactory:
         self.places = Places(settings.provider_calls, settings.deepgram_streams)
         self._cache = AudioCache()
         self._paces, self._hedges = Paces(), HedgeBook()
-        self._open: list[_Closes] = []
+        self._open: list[Closes] = []
+        self.sdks = SdkLoading(self._open)
         self.warmth = Warmth(self._open, links.warmed)
         self._openings = Openings(self._cache, settings.language, links.clip_meter)
         self._stt_s = deadlines.stt / 1000
@@ -192,7 +179,7 @@ class ProviderFactory:
         """Deepgram with `flux` or a Nova model."""
         if (model, knobs) not in self._recognisers:
             self._recognisers[model, knobs] = built = build_recogniser(self._settings, model, knobs)
-            self._open.append(built)
+            self.sdks.add(built)
         return self._recognisers[model, knobs]
 
     def model_beside(self, name: str) -> LanguageModel:
@@ -210,7 +197,7 @@ class ProviderFactory:
             model = self._settings.sonnet_model if name == "sonnet" else self._settings.haiku_model
             thinking = read_choices(self._settings.model_thinking).get(model)
             built = Claude(api_key=end.key.get_secret_value(), base_url=end.base_url, model=model, thinking=thinking)
-            self._open.append(built)
+            self.sdks.add(built)
             self._models[name] = built
         return self._models[name]
 
@@ -219,12 +206,12 @@ class ProviderFactory:
         model = VOICES[name].model_of(self._settings, by_policy)
         if (name, model) not in self._voices:
             built = VOICES[name].build(self._settings, model)
-            self._open.append(built)
+            self.sdks.add(built)
             self._voices[name, model] = built
         return self._voices[name, model]
 
     def build(self, used: Iterable[tuple[str, str]]) -> tuple[tuple[Service, str, str], ...]:
-        """Builds what these (recogniser, voice) models and the later places need: no caller waits for an import.
+        """Builds what these (recogniser, voice) models and the later places need; `sdks` loads what they import.
 
         Returns (service, provider, model) of each adapter: the label values of the provider metrics.
         """
@@ -257,7 +244,7 @@ class ProviderFactory:
         """(provider, what is left) of the accounts that say so."""
         told: list[tuple[str, Quota]] = []
         for adapter in self._open:
-            if isinstance(adapter, _TellsQuota):
+            if isinstance(adapter, TellsQuota):
                 with suppress(ProviderError):  # a key that may speak need not be one that may look
                     if (quota := await adapter.quota()) is not None:
                         told.append((adapter.provider, quota))
@@ -265,7 +252,7 @@ class ProviderFactory:
 
     async def clock_ahead_s(self) -> float | None:
         """By how many seconds this machine's clock is ahead; None where nobody says."""
-        told = next((adapter for adapter in self._open if isinstance(adapter, _TellsTime)), None)
+        told = next((adapter for adapter in self._open if isinstance(adapter, TellsTime)), None)
         return None if told is None else await told.clock_ahead_s()
 
     def opening(self, order: Sequence[VoiceName | Literal["browser"]], model: str) -> Callable[[str], str | None]:
@@ -281,6 +268,7 @@ class ProviderFactory:
 
     async def run(self) -> None:
         """What goes on beside calls: connections, open breakers, openings. Runs until it is cancelled."""
+        await self.sdks.wait()
         async with asyncio.TaskGroup() as group:
             for work in (self.warmth, self.breakers, self._openings):
                 group.create_task(work.run())
@@ -313,6 +301,11 @@ class ProviderFactory:
         """The services that run on machines of one's own."""
         return tuple(service for service, name in BY_SERVICE.items() if self._settings.provider(name).local)
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the SDKs are imported: until then a call would wait for that."""
+        return self.sdks.done
+
     async def close(self) -> None:
         """Closes every adapter's connections."""
         for adapter in self._open:
@@ -326,7 +319,7 @@ class ProviderFactory:
             key = end.key.get_secret_value()
             language = self._settings.language
             built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=self._stt_s)
-            self._open.append(built)
+            self.sdks.add(built)
             self._transcriber = built
             self._recognisers["whisper", USUAL_KNOBS] = SegmentedSpeech(built, self._links.detector)
         return self._transcriber

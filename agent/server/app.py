@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from litestar import Litestar
@@ -20,6 +21,7 @@ from agent.ledger.withdrawals import WithdrawalWatch
 from agent.server.alongside import alongside
 from agent.server.application import application
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
+from agent.server.memory import run_providers
 from agent.server.summaries import telling_webhook
 from agent.server.tool_wiring import serving_tools
 from agent.server.wiring import Wiring, wire
@@ -50,6 +52,7 @@ def create_app(settings: Settings) -> Litestar:
         simulated,
         addresses,
         local=local,
+        loaded=wiring.providers.sdks.wait,
     )
     gate = connection_gate(settings, addresses, wiring.metrics)
 
@@ -57,7 +60,7 @@ def create_app(settings: Settings) -> Litestar:
     async def life(_app: Litestar) -> AsyncGenerator[None]:
         outside = exporting(settings, wiring.metrics, wiring.budgets, wiring.sinks)
         metrics, operating = wiring.metrics, wiring.operations.running()
-        probing = alongside("providers", wiring.providers.run, metrics)
+        probing = alongside("providers", partial(run_providers, wiring.providers), metrics)
         sharing = alongside("ceilings", lambda: wiring.ceilings.run(SqlLeases(wiring.ledger)), metrics)
         withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where, lambda: wiring.registry.count)
         ending = alongside("withdrawals", withdrawals.follow, metrics)

@@ -44,10 +44,7 @@ class DrainingServer(QuietServer):
 
     async def main_loop(self) -> None:
         """Serves until a drain has ended."""
-        # Modules, routes and clients live as long as the process. Left to the collector, each of its full runs looks
-        # through all of them again, and every call stands still for 200 ms.
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # what the providers' SDKs bring is set apart when they are loaded
         self._loop = asyncio.get_running_loop()
         async with self._operations:
             self._opened()

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.core.calls import CUT_REPLIES, CallRecorder, ErrorKind, StopReason, Unit
@@ -28,9 +29,11 @@ from agent.providers.http import (
 )
 from agent.providers.output_check import speakable
 from agent.providers.refusals import refusal_of
+from agent.providers.sdk import SdkClient
 from agent.providers.wire_values import clean, tokens
 
 if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
     from anthropic.types import RawMessageStreamEvent
 
 _CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English, for estimates only
@@ -53,8 +56,8 @@ _STATUS_BY_TYPE: Final = {
 class Claude:
     """One Claude model. Retries nothing: the chain decides what comes next.
 
-    `base_url` is any host that speaks the Messages API; None is the vendor's. The SDK is imported when one is made, not
-    with the module.
+    `base_url` is any host that speaks the Messages API; None is the vendor's. The SDK is imported by `load`, or by the
+    first call.
     """
 
     provider = "anthropic"
@@ -69,26 +72,14 @@ class Claude:
         thinking: ThinkingChoice | None = None,
     ) -> None:
         """`thinking` is what the operator says of this model; None leaves what the table says."""
-        import httpx2
-        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
-
         self.model = model
         self._options = with_choice(options_of(model), thinking)
         self._told_of_thoughts = False
-        timeout = httpx2.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
-        limits = httpx2.Limits(
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-            keepalive_expiry=KEEPALIVE_EXPIRY_S,
-        )
-        self._client = AsyncAnthropic(
-            api_key=api_key,
-            base_url=base_url,
-            max_retries=0,
-            timeout=timeout,
-            open_telemetry=False,  # the service makes its own spans, from the timeline
-            http_client=DefaultAsyncHttpxClient(limits=limits, timeout=timeout),
-        )
+        self._client = SdkClient(partial(_connect, api_key, base_url, read_timeout_s))
+
+    def load(self) -> None:
+        """Imports the SDK and makes its client: the first call does not have to."""
+        self._client.get()
 
     async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
         """Streams one reply. Raises ProviderError. Closing the generator stops the generation.
@@ -102,7 +93,7 @@ class Claude:
             watch = ThoughtWatch()
             async with (
                 self._watching(watch),
-                await self._client.messages.create(
+                await self._client.get().messages.create(
                     **request, stream=True, extra_headers=session_headers(session)
                 ) as stream,
             ):
@@ -176,7 +167,7 @@ class Claude:
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
         with suppress(Exception):  # the first call finds out what is wrong, and says so
-            await self._client.models.list(limit=1)
+            await self._client.get().models.list(limit=1)
 
     async def clock_ahead_s(self) -> float | None:
         """By how many seconds our clock is ahead of the vendor's; None where it does not say."""
@@ -184,7 +175,7 @@ class Claude:
         from anthropic import APIConnectionError, APIStatusError
 
         try:
-            headers = (await self._client.models.with_raw_response.list(limit=1)).headers
+            headers = (await self._client.get().models.with_raw_response.list(limit=1)).headers
         except APIStatusError as error:
             headers = error.response.headers
         except (APIConnectionError, httpx2.HTTPError):
@@ -196,7 +187,31 @@ class Claude:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.close()
+        if self._client.made is not None:
+            await self._client.made.close()
+
+
+def _connect(api_key: str, base_url: str | None, read_timeout_s: float) -> AsyncAnthropic:
+    """A client that retries nothing and keeps connections for 300 s. Imports the SDK."""
+    import httpx2
+    from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+
+    timeout = httpx2.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
+    limits = httpx2.Limits(
+        max_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_IDLE_CONNECTIONS,
+        keepalive_expiry=KEEPALIVE_EXPIRY_S,
+    )
+    client = AsyncAnthropic(
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=0,
+        timeout=timeout,
+        open_telemetry=False,  # the service makes its own spans, from the timeline
+        http_client=DefaultAsyncHttpxClient(limits=limits, timeout=timeout),
+    )
+    _ = client.messages  # imported on first use: now, and not in the first call
+    return client
 
 
 def _block(text: str, *, cached: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
@@ -23,6 +24,7 @@ from agent.providers.deepgram.stream import (
 )
 from agent.providers.http import session_headers
 from agent.providers.output_check import speakable
+from agent.providers.sdk import SdkClient
 from agent.providers.wire_values import WordCheck, clean
 
 _KINDS: Final = {
@@ -38,7 +40,7 @@ _MULTILINGUAL: Final = frozenset({"flux-general-multi"})
 
 
 class DeepgramFlux:
-    """One Flux model. The SDK is imported when one is made, not with the module.
+    """One Flux model. The SDK is imported by `load`, or by the first call.
 
     `eot_threshold` (0.5 to 0.9) is the confidence at which a turn is over; `eager_eot_threshold` (0.3 to 0.9, None =
     off) the one at which it is probably over; `eot_timeout_ms` the silence that ends a turn in any case. `keyterms` are
@@ -62,7 +64,7 @@ class DeepgramFlux:
         mip_opt_out: bool = True,
     ) -> None:
         self.model = model
-        self._client = connect_sdk(api_key, base_url)
+        self._client = SdkClient(partial(connect_sdk, api_key, base_url))
         self._options: dict[str, Any] = {
             "model": model,
             "encoding": "linear16",
@@ -75,10 +77,14 @@ class DeepgramFlux:
             "mip_opt_out": mip_opt_out or None,
         }
 
+    def load(self) -> None:
+        """Imports the SDK and makes its client: the first call does not have to."""
+        self._client.get()
+
     @asynccontextmanager
     async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[FluxStream]:
         """Opens a stream for one session. Raises ProviderError; so does iterating it when the connection breaks."""
-        connecting = self._client.listen.v2.connect(
+        connecting = self._client.get().listen.v2.connect(
             **self._options, request_options={"additional_headers": session_headers(session)}
         )
         async with connected(connecting, self.model, recorder) as (socket, call):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 from agent.core.audio import SAMPLE_RATE
@@ -21,6 +22,7 @@ from agent.providers.deepgram.stream import (
 )
 from agent.providers.http import session_headers
 from agent.providers.output_check import speakable
+from agent.providers.sdk import SdkClient
 from agent.providers.wire_values import WordCheck, clean
 
 _OUR_FAULT: Final = "SchemaError"  # the variant of an error message about a message of ours
@@ -29,7 +31,7 @@ KEEP_ALIVE_S: Final = 4.0  # Deepgram closes a connection that was silent for 10
 
 
 class DeepgramNova:
-    """One Nova model. The SDK is imported when one is made, not with the module.
+    """One Nova model. The SDK is imported by `load`, or by the first call.
 
     A turn is over after `endpointing_ms` of silence, or where noise hides the silence, `utterance_end_ms` after its
     last word (at least 1000). `keyterms` are words that the recogniser should expect (Nova-3; others get none). With
@@ -51,7 +53,7 @@ class DeepgramNova:
         mip_opt_out: bool = True,
     ) -> None:
         self.model = model
-        self._client = connect_sdk(api_key, base_url)
+        self._client = SdkClient(partial(connect_sdk, api_key, base_url))
         self._options: dict[str, Any] = {
             "model": model,
             "language": language,
@@ -67,10 +69,14 @@ class DeepgramNova:
             "mip_opt_out": mip_opt_out or None,
         }
 
+    def load(self) -> None:
+        """Imports the SDK and makes its client: the first call does not have to."""
+        self._client.get()
+
     @asynccontextmanager
     async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[NovaStream]:
         """Opens a stream for one session. Raises ProviderError; so does iterating it when the connection breaks."""
-        connecting = self._client.listen.v1.connect(
+        connecting = self._client.get().listen.v1.connect(
             **self._options, request_options={"additional_headers": session_headers(session)}
         )
         async with connected(connecting, self.model, recorder) as (socket, call):

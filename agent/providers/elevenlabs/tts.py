@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from agent.core.audio import SAMPLE_RATE
@@ -14,10 +15,6 @@ from agent.providers.base import Audio
 from agent.providers.call import NO_RECORDER, Failure, ProviderCall, Quota
 from agent.providers.headroom import headroom_of
 from agent.providers.http import (
-    CONNECT_TIMEOUT_S,
-    KEEPALIVE_EXPIRY_S,
-    MAX_CONNECTIONS,
-    MAX_IDLE_CONNECTIONS,
     READ_TIMEOUT_S,
     kind_of_status,
     kind_of_transport_error,
@@ -25,10 +22,13 @@ from agent.providers.http import (
     session_headers,
 )
 from agent.providers.refusals import refusal_of
+from agent.providers.sdk import SdkClient, connections
 from agent.providers.speech import audio_of
 from agent.providers.wire_values import MOST_LEFT, number
 
 if TYPE_CHECKING:
+    import httpx
+    from elevenlabs.client import AsyncElevenLabs
     from elevenlabs.core import RequestOptions
 
 CHUNK_BYTES: Final = 1600  # 50 ms: a smaller piece is a frame more to the caller, a larger one is heard later
@@ -54,7 +54,7 @@ class VoiceOptions:
 class ElevenLabs:
     """One voice with one model. Retries nothing: the chain decides what comes next.
 
-    The SDK is imported when one is made, not with the module.
+    The SDK is imported by `load`, or by the first call.
     """
 
     provider = "elevenlabs"
@@ -69,29 +69,16 @@ class ElevenLabs:
         options: VoiceOptions = VoiceOptions(),
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
-        import httpx
-        from elevenlabs.client import AsyncElevenLabs
-
         self.model = model
         self._voice = voice
         self._options = options
         self._before: OrderedDict[str, str] = OrderedDict()  # session → what it was last asked to say
-        timeout = httpx.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)
-        self._http = httpx.AsyncClient(
-            timeout=timeout,
-            limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS,
-                max_keepalive_connections=MAX_IDLE_CONNECTIONS,
-                keepalive_expiry=KEEPALIVE_EXPIRY_S,
-            ),
-        )
-        self._client = AsyncElevenLabs(
-            api_key=api_key,
-            base_url=base_url,
-            # The SDK hands this to httpx with every request, so it has to carry the connect timeout as well.
-            timeout=cast("float", timeout),
-            httpx_client=self._http,
-        )
+        self._http = SdkClient(partial(connections, read_timeout_s))
+        self._client = SdkClient(lambda: _connect(api_key, base_url, self._http.get()))
+
+    def load(self) -> None:
+        """Imports the SDK and makes its client: the first call does not have to."""
+        self._client.get()
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
         """Streams the speech of one clause as `audio_of` does. Raises ProviderError. Closing the generator stops it.
@@ -105,7 +92,7 @@ class ElevenLabs:
         }
         with ProviderCall("tts", self.provider, self.model, recorder, _classify) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
-            async with self._client.text_to_speech.with_raw_response.stream(
+            async with self._client.get().text_to_speech.with_raw_response.stream(
                 self._voice,
                 text=text,
                 model_id=self.model,
@@ -144,18 +131,32 @@ class ElevenLabs:
     async def quota(self) -> Quota | None:
         """What is left of the plan's characters; None where the API does not say. Raises ProviderError."""
         with ProviderCall("tts", self.provider, self.model, NO_RECORDER, _classify):
-            plan = await self._client.user.subscription.get(request_options={"max_retries": 0})
+            plan = await self._client.get().user.subscription.get(request_options={"max_retries": 0})
             left = number(plan.character_limit - plan.character_count, -MOST_LEFT, MOST_LEFT)
         return None if left is None else Quota(float(left), "characters")
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
         with suppress(Exception):  # the first call finds out what is wrong, and says so
-            await self._client.models.list(request_options={"max_retries": 0})
+            await self._client.get().models.list(request_options={"max_retries": 0})
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._http.aclose()
+        if self._http.made is not None:
+            await self._http.made.aclose()
+
+
+def _connect(api_key: str, base_url: str | None, http: httpx.AsyncClient) -> AsyncElevenLabs:
+    from elevenlabs import VoiceSettings
+    from elevenlabs.client import AsyncElevenLabs
+    from elevenlabs.core import ApiError
+
+    # The SDK hands the timeout to httpx with every request, so it has to carry the one of connecting as well.
+    timeout = cast("float", http.timeout)
+    client = AsyncElevenLabs(api_key=api_key, base_url=base_url, timeout=timeout, httpx_client=http)
+    # imported on first use: now, and not in the first call
+    _ = client.text_to_speech.with_raw_response, VoiceSettings, ApiError
+    return client
 
 
 def _classify(error: Exception, call: ProviderCall) -> Failure:

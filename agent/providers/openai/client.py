@@ -33,13 +33,15 @@ def connect(api_key: str, base_url: str | None, read_timeout_s: float) -> AsyncO
         max_keepalive_connections=MAX_IDLE_CONNECTIONS,
         keepalive_expiry=KEEPALIVE_EXPIRY_S,
     )
-    return AsyncOpenAI(
+    client = AsyncOpenAI(
         api_key=api_key,
         base_url=base_url,
         max_retries=0,
         timeout=timeout,
         http_client=DefaultAsyncHttpxClient(limits=limits, timeout=timeout),
     )
+    _ = client.audio.speech, client.audio.transcriptions  # imported on first use: now, and not in the first call
+    return client
 
 
 async def list_models(client: AsyncOpenAI) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Final
 
 from agent.core.calls import CallRecorder, Unit
@@ -12,6 +13,7 @@ from agent.providers.call import ProviderCall
 from agent.providers.headroom import headroom_of
 from agent.providers.http import READ_TIMEOUT_S, session_headers
 from agent.providers.openai.client import classify, connect, list_models
+from agent.providers.sdk import SdkClient
 from agent.providers.speech import audio_of
 
 _RATE: Final = 24_000  # of `response_format="pcm"`: PCM s16le mono, by the vendor's convention
@@ -21,7 +23,7 @@ _CHUNK_BYTES: Final = 960  # 20 ms at that rate
 class OpenAISpeech:
     """One voice with one model. Retries nothing: the chain decides what comes next.
 
-    The SDK is imported when one is made, not with the module. `base_url` includes the version part, as in
+    The SDK is imported by `load`, or by the first call. `base_url` includes the version part, as in
     `https://api.openai.com/v1`.
     """
 
@@ -40,7 +42,7 @@ class OpenAISpeech:
         self.model = model
         self._voice = voice
         self._pace: dict[str, Any] = {} if speed == 1.0 else {"speed": speed}
-        self._client = connect(api_key, base_url, read_timeout_s)
+        self._client = SdkClient(partial(connect, api_key, base_url, read_timeout_s))
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
         """Streams the speech of one clause as `audio_of` does. Raises ProviderError. Closing the generator stops it.
@@ -49,7 +51,7 @@ class OpenAISpeech:
         """
         with ProviderCall("tts", self.provider, self.model, recorder, classify) as call:
             call.quantities[Unit.CHARACTERS] = len(text)
-            async with self._client.audio.speech.with_streaming_response.create(
+            async with self._client.get().audio.speech.with_streaming_response.create(
                 model=self.model,
                 voice=self._voice,
                 input=text,
@@ -66,8 +68,9 @@ class OpenAISpeech:
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
-        await list_models(self._client)
+        await list_models(self._client.get())
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.close()
+        if self._client.made is not None:
+            await self._client.made.close()

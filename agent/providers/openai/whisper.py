@@ -7,6 +7,7 @@ import io
 import math
 import re
 import wave
+from functools import partial
 from typing import Any, Final, cast
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
@@ -16,6 +17,7 @@ from agent.providers.http import READ_TIMEOUT_S, session_headers
 from agent.providers.openai.client import classify, connect, list_models
 from agent.providers.openai.phantoms import is_phantom
 from agent.providers.output_check import speakable
+from agent.providers.sdk import SdkClient
 from agent.providers.wire_values import clean, number
 
 _TELLS_CONFIDENCE: Final = re.compile(r"gpt-4o(-mini)?-transcribe(-\d{4}-\d\d-\d\d)?")  # as the vendor documents it
@@ -25,7 +27,7 @@ _LEAST_LOGPROB: Final = -1e5  # vendors write -9999 for a token that was as good
 class Whisper:
     """One transcription model of OpenAI or of any host that speaks its protocol. Retries nothing.
 
-    The SDK is imported when one is made, not with the module. `base_url` includes the version part, as in
+    The SDK is imported by `load`, or by the first call. `base_url` includes the version part, as in
     `https://api.openai.com/v1`. `language` is an ISO 639-1 code, None lets the model find out. A transcript that takes
     longer than `deadline_s` is a `timeout`. Words that nobody said (`phantoms`) are no words.
     """
@@ -45,7 +47,7 @@ class Whisper:
         self._options: dict[str, Any] = {} if language is None else {"language": language}
         if _TELLS_CONFIDENCE.fullmatch(model):
             self._options["include"] = ["logprobs"]
-        self._client = connect(api_key, base_url, READ_TIMEOUT_S)
+        self._client = SdkClient(partial(connect, api_key, base_url, READ_TIMEOUT_S))
         self._deadline_s = deadline_s
 
     async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str:
@@ -75,7 +77,7 @@ class Whisper:
 
     async def _ask(self, session: str, pcm: bytes, call: ProviderCall) -> tuple[object, float | None]:
         """The text as the host gave it, and how sure it is of it."""
-        async with self._client.audio.transcriptions.with_streaming_response.create(
+        async with self._client.get().audio.transcriptions.with_streaming_response.create(
             model=self.model,
             file=("segment.wav", _wav(pcm), "audio/wav"),
             response_format="json",
@@ -88,11 +90,12 @@ class Whisper:
 
     async def warm(self) -> None:
         """Opens a connection with a request that is free of charge (the list of models). Never fails."""
-        await list_models(self._client)
+        await list_models(self._client.get())
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.close()
+        if self._client.made is not None:
+            await self._client.made.close()
 
 
 def confidence_of(logprobs: Any) -> float | None:

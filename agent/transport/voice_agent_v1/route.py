@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Any, Final
@@ -27,6 +27,10 @@ from agent.transport.voice_agent_v1.websocket import AUDIO, ROUND_TRIP, WebSocke
 BEARER: Final = "bearer."
 
 
+async def _at_once() -> None:
+    """Nothing has to be loaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceRoute:
     """What the route needs; kept in the app's state."""
@@ -39,6 +43,8 @@ class VoiceRoute:
     simulated: tuple[str, ...]
     addresses: ClientAddresses
     local: tuple[str, ...] = ()
+    loaded: Callable[[], Awaitable[None]] = _at_once
+    """Waits until calls can be made: in the first seconds of a process."""
 
 
 @websocket("/v1/voice")
@@ -64,6 +70,7 @@ async def voice(socket: WebSocket[Any, Any, State], state: State) -> None:
         if start is None:
             return
         capabilities = capabilities_of(start.capabilities)
+        await route.loaded()
         try:
             session, resumed = await route.registry.join(claims, capabilities)
         except AdmissionError as error:

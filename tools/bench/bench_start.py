@@ -1,0 +1,101 @@
+"""Measures how long a warm `make run` takes to the talk page, and to the first call that it would take.
+
+make bench-start
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from tools.bench.processes import free_port
+
+ROOT: Final = Path(__file__).parents[2]
+LIMIT_S: Final = 60.0
+POLL_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds from the command to the first 200 of each."""
+
+    page_s: float
+    ready_s: float
+
+
+@click.command()
+@click.option("--runs", type=click.IntRange(1, 100), default=5, show_default=True, help="Starts; one more warms up.")
+@click.option("--command", default="make --no-print-directory run", show_default=True, help="What is started.")
+def main(runs: int, command: str) -> None:
+    """Start the service again and again, and print the seconds to the page and to readiness."""
+    with tempfile.TemporaryDirectory() as folder:
+        starts = [start(command.split(), Path(folder)) for _ in range(runs + 1)][1:]
+    click.echo(f"{command}: {runs} warm starts, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    for name, seconds in (
+        ("page", [one.page_s for one in starts]),
+        ("ready", [one.ready_s for one in starts]),
+    ):
+        click.echo(
+            f"{name:>6}  median {statistics.median(seconds):.2f} s   least {min(seconds):.2f}   most {max(seconds):.2f}"
+        )
+
+
+def start(command: list[str], folder: Path) -> Start:
+    """One start, from the command to the page and to readiness; all of it is stopped again. Raises TimeoutError."""
+    page, operations, sandbox = free_port(), free_port(), free_port()
+    environment = {
+        **os.environ,
+        "VOICE_AGENT_PORT": str(page),
+        "VOICE_AGENT_OPS_PORT": str(operations),
+        "VOICE_AGENT_DATABASE_URL": f"sqlite:///{folder / 'bench.db'}",
+        "ARGS": f"--sandbox-port {sandbox}",
+    }
+    began = time.perf_counter()
+    process = _begin(command, environment)
+    try:
+        page_s = _wait(f"http://127.0.0.1:{page}/", began, process)
+        return Start(page_s, _wait(f"http://127.0.0.1:{page}/health/ready", began, process))
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def _begin(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  our own program
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # so that its children can be stopped with it
+    )
+
+
+def _wait(url: str, began: float, process: subprocess.Popen[bytes]) -> float:
+    while (taken := time.perf_counter() - began) < LIMIT_S:
+        if process.poll() is not None:
+            raise click.ClickException(f"it stopped with status {process.returncode}")
+        try:
+            with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:  # noqa: S310  our own address
+                answer.read()
+            return time.perf_counter() - began
+        except (urllib.error.URLError, OSError):
+            time.sleep(POLL_S)
+    raise TimeoutError(f"{url} did not answer within {taken:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
