@@ -36,7 +36,8 @@ class _Utf8(json.JSONEncoder):
     """Writes every character as it is: escaped, a name in another script would make a token too long to be read."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "ensure_ascii": False})
+        options["ensure_ascii"] = False
+        super().__init__(**options)
 
 
 class TokenBook:
