@@ -23,13 +23,13 @@ from agent.session.dependencies import SessionDependencies
 from agent.session.events import EchoNoticed, SessionEvent
 from agent.session.reply import Reply
 from agent.telemetry.events import BargedIn, OverlapKind, Overlapped
-from agent.turn.overheard import Overheard, ends_alike, judge, word_count
+from agent.turn.overheard import Overheard, demands_turn, ends_alike, judge, word_count
 
 ECHOES: Final = 2  # so many make sure of it
 FALSE_HOLDS: Final = 2  # of one reply, after which a voice alone holds it no more
 ECHO_LATE_S: Final = 3.0  # a recogniser's last words of an echo come so long after the reply, at most
 LEAST_LATE_ECHO: Final = 3  # words: shorter ones after a reply are the caller's, who repeats what was said
-WORDS_OVER_ECHO: Final = 3  # of the caller's own, to take the turn where the loudspeaker echoes
+WORDS_OVER_ECHO: Final = 3  # of the caller's own, to take the turn where the loudspeaker echoes; "wait" alone does
 _COUNTED: Final = {Overheard.BACKCHANNEL: OverlapKind.BACKCHANNEL, Overheard.ECHO: OverlapKind.ECHO}
 
 
@@ -67,7 +67,7 @@ class Overlaps:
         """The words of the open turn so far, over a reply that plays. Whether the caller takes the turn with them."""
         kind = self._kind(reply, text, now)
         if kind is Overheard.TAKES_TURN:
-            if self.echoing and word_count(text) < WORDS_OVER_ECHO:
+            if self.echoing and word_count(text) < WORDS_OVER_ECHO and not self._demanded(reply, text, now):
                 return False
             self._judged = None
             self._count(OverlapKind.INTERRUPTION)
@@ -113,6 +113,9 @@ class Overlaps:
     def _kind(self, reply: Reply, text: str, now: float) -> Overheard:
         playback = reply.playback
         return judge(text, playback.said(now), self._parts.language, aloud=playback.said_aloud(now))
+
+    def _demanded(self, reply: Reply, text: str, now: float) -> bool:
+        return demands_turn(text, reply.playback.said(now), self._parts.language)
 
     def _let_play_on(self, reply: Reply, kind: Overheard, now: float) -> None:
         self.drop()
