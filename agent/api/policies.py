@@ -166,7 +166,7 @@ def _if_match(request: Request[Any, Any, State]) -> int:
     if not given:
         detail = "send If-Match with the revision that GET /v1/ops/policies shows for this tier"
         raise _problem(428, "Precondition Required", detail)
-    if not given.isdigit() or len(given) > 9:
+    if not (given.isascii() and given.isdecimal()) or len(given) > 9:
         raise BodyError("If-Match takes the number of a revision")
     return int(given)
 
@@ -174,6 +174,8 @@ def _if_match(request: Request[Any, Any, State]) -> int:
 def _bounded(reason: str) -> str:
     if len(reason) > MAX_REASON:
         raise BodyError(f"reason takes {MAX_REASON} characters at the most")
+    if "\0" in reason:
+        raise BodyError("reason takes no NUL, which no database could hold")
     return reason
 
 
@@ -188,6 +190,8 @@ def _read(body: bytes, kind: type[_T]) -> _T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:  # ValidationError is one; brackets without end
         raise BodyError(f"the body cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise BodyError("the body cannot be read: it is no UTF-8") from None
 
 
 def _problem(status: int, title: str, detail: str) -> ProblemDetailsException:

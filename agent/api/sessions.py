@@ -121,7 +121,7 @@ def identified(api: SessionsApi, request: Request[Any, Any, State]) -> tuple[str
     can try one after the other; raises a 429 or a 401.
     """
     peer = request.client.host if request.client is not None else None
-    address = api.addresses.of(peer, request.headers.get("x-forwarded-for"))
+    address = api.addresses.of(peer, request.headers.getall("x-forwarded-for", []))
     authorization = request.headers.get("authorization")
     if address is not None and not _has_key(api, authorization):  # who has a key asks for all of its own callers
         _paced(api, None, "rate", api.by_address.take(address, clock.now()))

@@ -7,6 +7,7 @@ site) sets no `tier`: it issues tokens to members only, so its callers are premi
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -29,6 +30,14 @@ Variable = str | int | float | bool
 NO_VARIABLES: Final[Mapping[str, Variable]] = MappingProxyType({})
 LEEWAY_S: Final = 5  # between the clocks of two issuers
 LONGEST_S: Final = 86_400  # that a session token may have left to live, whoever signed it
+
+
+class _Utf8(json.JSONEncoder):
+    """Writes every character as it is: escaped, a name in another script would make a token too long to be read."""
+
+    def __init__(self, **options: Any) -> None:
+        options["ensure_ascii"] = False
+        super().__init__(**options)
 
 
 class TokenBook:
@@ -70,7 +79,7 @@ class TokenBook:
         if key is not None:
             claims["key"] = key
         claims |= _asked_for(agent, variables)
-        return jwt.encode(claims, self._secret, ALGORITHM), session_id, expires
+        return self._signed(claims), session_id, expires
 
     def key_name(self, api_key: str) -> str:
         """Under which name an API key's spending is counted: nobody can read the key from it."""
@@ -93,7 +102,10 @@ class TokenBook:
             "probe": claims.probe,
         } | ({} if claims.key is None else {"key": claims.key})
         body |= _asked_for(claims.agent, dict(claims.variables))
-        return jwt.encode(body, self._secret, ALGORITHM)
+        return self._signed(body)
+
+    def _signed(self, claims: dict[str, Any]) -> str:
+        return jwt.encode(claims, self._secret, ALGORITHM, json_encoder=_Utf8)
 
     def verify(self, token: str) -> Claims:
         """Reads a session or resume token. Raises TokenError, whose message says what is wrong and what to do."""
@@ -206,4 +218,6 @@ def _decode_with(token: str, secret: str, audience: str | None, *, any_audience:
         raise TokenError("malformed", "the token cannot be read: get a new one from POST /v1/sessions") from None
     if not claims["sub"] or len(claims["sub"]) > MAX_SUBJECT:
         raise TokenError("malformed", f"the token's sub takes 1 to {MAX_SUBJECT} characters: get a new token")
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in claims["sub"]):
+        raise TokenError("malformed", "the token's sub takes characters that can be stored: no NUL and no half of one")
     return claims

@@ -86,7 +86,11 @@ class ClientAddresses:
     proxies: Networks = Networks()
     unlimited: Networks = Networks()
 
-    def of(self, peer: str | None, forwarded: str | None) -> str | None:
-        """The name under which a client is limited; None for one that has no limit of its own."""
-        address = client_address(peer, forwarded, self.proxies)
+    def of(self, peer: str | None, forwarded: Sequence[str]) -> str | None:
+        """The name under which a client is limited; None for one that has no limit of its own.
+
+        `forwarded` are all lines of `X-Forwarded-For` in their order: a proxy may add one of its own below the client's
+        instead of a name at its end, and both mean the same (RFC 9110, 5.3).
+        """
+        address = client_address(peer, ",".join(forwarded), self.proxies)
         return None if address in self.unlimited else limited_as(address)

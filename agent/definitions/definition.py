@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,7 @@ from agent.turn.prompt import EXTRA_LIMIT, VOICE_RULES, VoicePrompt, without_mar
 FILE_LIMIT: Final = 128 * 1024
 """Bytes of a definition at most."""
 VARIABLES_LIMIT: Final = 1_500
-"""Characters that names and values of a session's variables take together at most: they travel in its token."""
+"""Bytes that names and values of a session's variables take together at most: they travel in its token."""
 BUILT_IN: Final = ("business", "extra")
 """What every prompt may name: settings of the operator."""
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
@@ -175,8 +176,8 @@ class AgentDefinition:
                 filled[name] = variable.default
             else:
                 raise VariableError(f"{name}: is missing")
-        if sum(len(name) + len(str(value)) for name, value in filled.items()) > VARIABLES_LIMIT:
-            raise VariableError(f"names and values take more than {VARIABLES_LIMIT} characters together")
+        if sum(_bytes_in_token(part) for pair in filled.items() for part in pair) > VARIABLES_LIMIT:
+            raise VariableError(f"names and values take more than {VARIABLES_LIMIT} bytes of UTF-8 together")
         return filled
 
     def needs_key(self, given: Iterable[str]) -> list[str]:
@@ -279,6 +280,10 @@ def _problems(made: AgentFile) -> Iterable[tuple[tuple[str, ...], str]]:
             yield (key,), f"{key}: {{{{{name}}}}} is not one of {', '.join(sorted(allowed))}"
         if _BRACES.search(_PLACEHOLDER.sub("", text)):
             yield (key,), f"{key}: takes {{{{name}}}} with one of {', '.join(sorted(allowed))} between double braces"
+
+
+def _bytes_in_token(value: Value) -> int:
+    return len(json.dumps(str(value), ensure_ascii=False).encode("utf-8", "replace")) - len('""')
 
 
 def _words(error: Any) -> str:

@@ -7,7 +7,10 @@ to the first useful output are the chains' business; the timeouts here only free
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from agent.core.calls import ErrorKind
@@ -48,13 +51,34 @@ def kind_of_status(status: int) -> ErrorKind:
 
 
 def retry_after_s(headers: Mapping[str, str] | None) -> float | None:
-    """Seconds of a `retry-after` header, at most 300; None where it is absent or a date."""
-    value = None if headers is None else headers.get("retry-after")
+    """Seconds of a `retry-after` header, at most 300; None where it is absent or says nothing.
+
+    It may be a date (RFC 9110, 10.2.3), which counts from the answer's own `date`; `retry-after-ms` is finer.
+    """
+    if headers is None:
+        return None
+    thousand = _number(headers.get("retry-after-ms"))
+    seconds = _number(headers.get("retry-after")) if thousand is None else thousand / 1000
+    if seconds is None and (until := _seconds_of_date(headers.get("retry-after"))) is not None:
+        told = _seconds_of_date(headers.get("date"))
+        seconds = max(0.0, until - (time.time() if told is None else told))
+    return None if seconds is None else min(seconds, _LONGEST_RETRY_AFTER_S)
+
+
+def _number(value: str | None) -> float | None:
     try:
-        seconds = float(value) if value is not None else -1.0
+        number = -1.0 if value is None else float(value)
     except ValueError:
         return None
-    return min(seconds, _LONGEST_RETRY_AFTER_S) if seconds >= 0 else None
+    return number if number >= 0 else None  # which NaN is not
+
+
+def _seconds_of_date(value: str | None) -> float | None:
+    try:
+        date = parsedate_to_datetime(value or "")
+        return (date if date.tzinfo is not None else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def kind_of_transport_error(error: Exception, call: ProviderCall) -> ErrorKind:

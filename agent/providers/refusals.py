@@ -51,6 +51,14 @@ _TOO_LONG: Final = re.compile(
     r"prompt is too long|too (many|long).{0,20}tokens|context[ _](length|window)|maximum context"
     r"|request[ _]too[ _]large"
 )
+_FILTERED: Final = re.compile(
+    r"content[ _-]?(filter|management|moderation|policy|against)|safety[ _](system|filter|polic)|guardrail"
+    r"|violat.{0,40}(usage|content|acceptable)[ _](use )?polic"
+)
+_ACCOUNT: Final = re.compile(
+    r"(account|organi[sz]ation|project|workspace|key).{0,40}(disabled|suspended|blocked|banned|revoked)"
+)
+_MAY_FILTER: Final = frozenset({400, 403, 422})
 _QUOTA_CODES: Final = re.compile(r"insufficient_quota|billing|quota_exceeded|credit")
 
 
@@ -63,10 +71,12 @@ class ProviderRefusal:
     message: str = ""
 
     def failure(self, otherwise: ErrorKind, retry_after_s: float | None = None) -> Failure:
-        """What it means; `otherwise` where it is neither lasting nor about the length of our prompt."""
+        """What it means; `otherwise` where it is neither lasting nor about the length or the content of our prompt."""
         told = f"{self.code} {self.message[:500]}".lower()
         if self.status == 413 or (self.status == 400 and _TOO_LONG.search(told)):
             return Failure(ErrorKind.TOO_LONG)
+        if self.status in _MAY_FILTER and _FILTERED.search(told) and not _ACCOUNT.search(told):
+            return Failure(ErrorKind.DECLINED)
         problem = self._problem(told)
         if problem is None:
             return Failure(otherwise, retry_after_s)

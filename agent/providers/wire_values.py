@@ -27,6 +27,11 @@ def clean(text: str) -> str:
     return text if text.isascii() else _HALF_CHARACTERS.sub("\ufffd", text)
 
 
+def letters(text: str) -> str:
+    """What makes two texts the same words, however they are punctuated."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
 def number(value: object, least: float, most: float) -> float | None:
     """A finite number from `least` to `most`; None for whatever else a provider has put there."""
     if isinstance(value, bool) or not isinstance(value, int | float):

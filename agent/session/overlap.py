@@ -23,13 +23,22 @@ from agent.session.dependencies import SessionDependencies
 from agent.session.events import EchoNoticed, SessionEvent
 from agent.session.reply import Reply
 from agent.telemetry.events import BargedIn, OverlapKind, Overlapped
-from agent.turn.overheard import Overheard, after, begun_before_s, echoed_head, ends_alike, judge, word_count
+from agent.turn.overheard import (
+    Overheard,
+    after,
+    begun_before_s,
+    demands_turn,
+    echoed_head,
+    ends_alike,
+    judge,
+    word_count,
+)
 
 ECHOES: Final = 2  # so many make sure of it
 FALSE_HOLDS: Final = 2  # of one reply, after which a voice alone holds it no more
 ECHO_LATE_S: Final = 3.0  # a recogniser's last words of an echo come so long after the reply, at most
 LEAST_LATE_ECHO: Final = 3  # words: shorter ones after a reply are the caller's, who repeats what was said
-WORDS_OVER_ECHO: Final = 3  # of the caller's own, to take the turn where the loudspeaker echoes
+WORDS_OVER_ECHO: Final = 3  # of the caller's own, to take the turn where the loudspeaker echoes; "wait" alone does
 _COUNTED: Final = {Overheard.BACKCHANNEL: OverlapKind.BACKCHANNEL, Overheard.ECHO: OverlapKind.ECHO}
 
 
@@ -72,7 +81,7 @@ class Overlaps:
         self._echoed = max(self._echoed, self._echo_at_the_head(reply, text, now), key=len)
         kind = self._kind(reply, text, now)
         if kind is Overheard.TAKES_TURN:
-            if self.echoing and word_count(text) < WORDS_OVER_ECHO:
+            if self.echoing and word_count(text) < WORDS_OVER_ECHO and not self._demanded(reply, text, now):
                 return False
             self._judged = None
             self._count(OverlapKind.INTERRUPTION)
@@ -133,6 +142,9 @@ class Overlaps:
         if self._heard_before is None or self._heard_before[0] is not reply:
             self._heard_before = reply, playback.heard_before(now, begun_before_s(text))
         return echoed_head(text, playback.said(now), self._heard_before[1])
+
+    def _demanded(self, reply: Reply, text: str, now: float) -> bool:
+        return demands_turn(text, reply.playback.said(now), self._parts.language)
 
     def _let_play_on(self, reply: Reply, kind: Overheard, now: float) -> None:
         self.drop()

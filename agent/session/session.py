@@ -311,7 +311,10 @@ class Session:
         # A client may say that a text was spoken; it counts where a voice was heard here, or the client was asked to
         # listen: else anybody could type turns into the figures that decide.
         counts = spoken and (recent or self._client_listens)
-        self._turns.begin(said, spoken=counts, speech_ended=voiced if counts and recent and voiced else at, ready=at)
+        # How long its recogniser took is its claim, too: it counts up to what that stage may take.
+        heard = voiced if counts and recent and voiced is not None else at
+        ended = max(heard, at - self.parts.budgets.latency.seconds()["stt"])
+        self._turns.begin(said, spoken=counts, speech_ended=ended, ready=at)
 
     def _reply_plays(self) -> bool:
         return self._turns is not None and self._turns.audible(clock.now())

@@ -81,6 +81,12 @@ def after(head: Sequence[str], text: str) -> str:
     return text[found[len(head)].start() :]
 
 
+def demands_turn(text: str, said: str, language: str = "en") -> bool:
+    """Whether a word or two ask for the turn ("wait", "hold on") that the reply up to what plays now does not have."""
+    words, known = words_of(text), words_of(said)[-ECHO_SPAN_WORDS:]
+    return any(_has(words, phrase) and not set(phrase) & set(known) for phrase in phrases_of("takes_turn", language))
+
+
 def word_count(text: str) -> int:
     """How many words a text has."""
     return len(words_of(text))
@@ -105,6 +111,11 @@ def _is_echo(words: Sequence[str], said: Sequence[str], language: str) -> bool:
     if len(words) < 3:
         return max(block.size for block in blocks) == len(words)
     return sum(block.size for block in blocks) >= ECHO_SHARE * len(words)
+
+
+def _has(words: Sequence[str], phrase: Sequence[str]) -> bool:
+    """Whether the words of a phrase stand beside each other."""
+    return any(list(words[at : at + len(phrase)]) == list(phrase) for at in range(len(words)))
 
 
 def _with_digits(words: Sequence[str], language: str) -> list[str]:

@@ -189,11 +189,18 @@ async def test_the_tokens_of_one_api_key_have_a_pace_whatever_address_asks_for_t
 async def test_a_caller_behind_a_trusted_proxy_has_an_address_of_its_own() -> None:
     proxied = attacked(tokens_per_minute=1, trusted_proxies=("127.0.0.1",))
     async with proxied as (stack, _), httpx.AsyncClient() as client:
-        codes = [
-            (await client.post(f"{stack.url}/v1/sessions", headers={"x-forwarded-for": name})).status_code
-            for name in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "10.0.0.1, 192.0.2.2")
-        ]
-    assert codes == [201, 429, 201, 429]
+        asked = (
+            ["192.0.2.1"],
+            ["192.0.2.1"],
+            ["192.0.2.2"],
+            ["10.0.0.1, 192.0.2.2"],
+            ["192.0.2.3", "192.0.2.2"],  # a line of the client's own, and the proxy's below it
+        )
+        codes: list[int] = []
+        for names in asked:
+            lines = [("x-forwarded-for", name) for name in names]
+            codes.append((await client.post(f"{stack.url}/v1/sessions", headers=lines)).status_code)
+    assert codes == [201, 429, 201, 429, 429]
 
 
 async def test_one_who_types_at_a_human_pace_hears_of_no_limit() -> None:

@@ -52,6 +52,27 @@ async def test_brackets_without_end_are_no_notification() -> None:
         assert await ops.counted("alert_notifications_total", result="malformed") == 1
 
 
+async def test_what_an_operator_sends_wrongly_is_said_and_is_no_fault_of_ours() -> None:
+    """A fault would be a line of the log with its traceback, and a 500 says nothing of what to do."""
+    revisions = ("²", "١", "1.0", "-1", "1e3", "0x1", "*", '"', "9" * 400)
+    bodies = (b'{"reason":"\xff"}', b"\xff\xfe", b'{"reason":"a\\u0000b"}', b'{"reason":"\\ud800"}', b"[" * 5_000)
+    async with running_ops() as ops:
+        for path in ("policies/free/rollback", "policies/free/assign", "decisions/x/undo"):
+            url = f"{ops.stack.ops_url}/v1/ops/{path}"
+            weights = b"" if "assign" not in path else b'{"weights":{"haiku_first":100}}'
+            for given in revisions if "undo" not in path else ():
+                headers = [
+                    *ops.operator.items(),
+                    ("if-match", given.encode("utf-8" if ord(given[0]) > 255 else "latin-1")),
+                ]
+                answer = await ops.client.post(url, headers=headers, content=weights)  # type: ignore[arg-type]
+                assert answer.status_code in (400, 412, 428), (path, given, answer.text)
+            for body in bodies:
+                answer = await ops.client.post(url, headers={**ops.operator, "if-match": "1"}, content=body)
+                assert answer.status_code == 400, (path, body[:20], answer.text)
+        assert ops.weights == HAIKU
+
+
 async def test_an_alert_of_the_future_is_decided_once() -> None:
     async with running_ops() as ops:
         assert await ops.result(odd(startsAt="2099-01-01T00:00:00Z")) == "decided"

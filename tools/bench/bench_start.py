@@ -74,7 +74,7 @@ def start(command: list[str], folder: Path) -> Start:
 
 
 def _begin(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  our own program
+    return subprocess.Popen(
         command,
         cwd=ROOT,
         env=environment,
@@ -89,7 +89,7 @@ def _wait(url: str, began: float, process: subprocess.Popen[bytes]) -> float:
         if process.poll() is not None:
             raise click.ClickException(f"it stopped with status {process.returncode}")
         try:
-            with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:  # noqa: S310  our own address
+            with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
                 answer.read()
             return time.perf_counter() - began
         except (urllib.error.URLError, OSError):

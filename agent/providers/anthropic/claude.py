@@ -253,10 +253,9 @@ class TokenCount:
         """The text that an event carries; empty for events without."""
         quantities = self._call.quantities
         if event.type == "content_block_delta" and event.delta.type == "text_delta":
-            self._characters += len(event.delta.text)
-            self._texts += 1
-            quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
-            return clean(event.delta.text)
+            return self._wrote(event.delta.text)
+        if event.type == "content_block_start" and event.content_block.type == "text":
+            return self._wrote(event.content_block.text or "")  # "" at the vendor's; gateways may put words there
         if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
             self._characters += len(event.delta.partial_json)
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
@@ -271,9 +270,18 @@ class TokenCount:
             if written or not self._characters:
                 quantities[Unit.OUTPUT_TOKENS] = written or 0
             self._call.estimated = not self._input_reported or written is None
+            self.complete = self._call.stopped is not None  # nothing comes after it but `message_stop`
         elif event.type == "message_stop":
             self.complete = True
         return ""
+
+    def _wrote(self, text: str) -> str:
+        if not text:
+            return ""
+        self._characters += len(text)
+        self._texts += 1
+        self._call.quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
+        return clean(text)
 
     def _take_input(self, usage: object) -> bool:
         """Whether a usage says what the prompt was; gateways have been seen to leave it out or to fill in zeros."""

@@ -25,7 +25,7 @@ from agent.providers.deepgram.stream import (
 from agent.providers.http import session_headers
 from agent.providers.output_check import speakable
 from agent.providers.sdk import SdkClient
-from agent.providers.wire_values import WordCheck, clean
+from agent.providers.wire_values import WordCheck, clean, letters
 
 _KINDS: Final = {
     "StartOfTurn": SttEventKind.STARTED,
@@ -161,11 +161,6 @@ def turn_info(data: str | bytes) -> TurnInfo | None:
         return None
 
 
-def _letters(text: str) -> str:
-    """What makes two texts the same words, however they are punctuated."""
-    return "".join(filter(str.isalnum, text.casefold()))
-
-
 class _Received:
     """A WebSocket that has received one message."""
 
@@ -183,7 +178,8 @@ class FluxReader:
     once, however often the recogniser says so; one whose end was never told ends with the next turn.
 
     `turn_index` only tells turns apart: one that stands still or goes back loses no words. What repeats a turn that is
-    over is passed over; a StartOfTurn, other words or later ones are the next turn.
+    over is passed over, and so is what was on its way when that turn ended; a StartOfTurn, other words or later ones
+    are the next turn.
     """
 
     def __init__(self, check: WordCheck | None = None) -> None:
@@ -219,8 +215,13 @@ class FluxReader:
         if not heard.text:
             return True
         after = heard.words[0].start_s if heard.words else None
-        later = after is not None and ended.end_s is not None and after >= ended.end_s
-        return _letters(heard.text) == _letters(ended.text) and not later
+        if after is not None and ended.end_s is not None and after >= ended.end_s:
+            return False
+        told, known = letters(heard.text), letters(ended.text)
+        if heard.kind in (SttEventKind.ENDED, SttEventKind.RESUMED):
+            return told == known
+        within = heard.end_s is not None and ended.end_s is not None and heard.end_s <= ended.end_s
+        return within or known.startswith(told)
 
     def _heard(self, kind: SttEventKind, message: Any) -> SttEvent:
         text = clean(message.transcript).strip()

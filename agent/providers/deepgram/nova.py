@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -23,10 +24,11 @@ from agent.providers.deepgram.stream import (
 from agent.providers.http import session_headers
 from agent.providers.output_check import speakable
 from agent.providers.sdk import SdkClient
-from agent.providers.wire_values import WordCheck, clean
+from agent.providers.wire_values import WordCheck, clean, letters
 
 _OUR_FAULT: Final = "SchemaError"  # the variant of an error message about a message of ours
 _OVERLAP_S: Final = 0.1  # by which two settled segments may overlap
+_REMEMBERED: Final = 16  # settled segments: what is told of one again is not much later
 KEEP_ALIVE_S: Final = 4.0  # Deepgram closes a connection that was silent for 10 s
 
 
@@ -132,23 +134,42 @@ class NovaStream(DeepgramStream):
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A segment: its place in the audio in seconds, what it says, and the turn that it came in."""
+
+    start_s: float
+    end_s: float
+    letters: str
+    turn: int
+
+    def repeats(self, known: _Settled, *, settled: bool) -> bool:
+        """Whether it says nothing new of a settled segment that begins at the same place: it came late, or again."""
+        late = not settled and self.end_s <= known.end_s + _OVERLAP_S
+        return late or known.letters.startswith(self.letters)
+
+
 class NovaReader:
     """Puts segments together into turns.
 
     STARTED comes with the first words (the vendor's SpeechStarted also comes for noise). ENDED comes once per turn:
     with `speech_final`, with the answer to Finalize, or with UtteranceEnd; never without words.
 
-    UtteranceEnd can outrun a segment: words that lie within the turn that is over are not told again. A segment that
-    begins before the last settled one ended shows that the recogniser's clock began anew: then nothing is over.
+    UtteranceEnd can outrun a segment: words that lie within the turn that is over are not told again. What is told of a
+    settled segment again, or later than it, adds nothing; a settled text that has grown takes the place of the first.
+    Other words that begin before the last settled segment ended show that the recogniser's clock began anew: then
+    nothing is over.
     """
 
     def __init__(self, check: WordCheck | None = None) -> None:
         self._check = check or WordCheck()
-        self._final: list[tuple[str, tuple[Word, ...]]] = []
+        self._final: dict[float, tuple[str, tuple[Word, ...]]] = {}  # settled segments of the open turn, by their start
         self._interim: tuple[str, tuple[Word, ...]] = ("", ())
         self._started = False
         self._over_s = (0.0, 0.0)  # words that begin within belong to the turn that is over
         self._settled_s = 0.0  # where the last settled segment ended
+        self._settled: dict[float, _Settled] = {}  # the last settled segments, by their start
+        self._turns = 0
 
     def read(self, message: Any) -> Iterable[SttEvent]:
         """What a message says; nothing for those that are not about words."""
@@ -165,7 +186,13 @@ class NovaReader:
         return self._end()
 
     def _results(self, message: Any) -> list[SttEvent]:
-        self._follow(message)
+        ends = bool(message.speech_final or message.from_finalize)
+        place = self._place(message)
+        known = None if place is None else self._settled.get(place.start_s)
+        if place is not None and known is not None and place.repeats(known, settled=message.is_final):
+            return self._end() if ends and known.turn == self._turns else []
+        if place is not None:
+            self._follow(place, known, settled=message.is_final)
         text, words = self._new_words(message.channel.alternatives[0])
         heard: list[SttEvent] = []
         if not text and self._started and self._interim[0] and not self._final:
@@ -174,14 +201,14 @@ class NovaReader:
         self._interim = (text, words)
         if message.is_final:
             if text:
-                self._final.append(self._interim)
+                self._final[-len(self._final) - 1.0 if place is None else place.start_s] = self._interim
             self._interim = ("", ())
         if text:
             whole, all_words = self._turn()
             kind = SttEventKind.PARTIAL if self._started else SttEventKind.STARTED
             heard.append(SttEvent(kind, whole, all_words, settled=message.is_final))
             self._started = True
-        if message.speech_final or message.from_finalize:
+        if ends:
             heard += self._end()
         return heard
 
@@ -197,18 +224,30 @@ class NovaReader:
         text = text if len(new) == len(words) else " ".join(word.text for word in new)
         return (text, new) if speakable(text) else ("", ())
 
-    def _follow(self, message: Any) -> None:
-        """Notes where a settled segment ends; they follow each other, unless the clock has begun anew."""
+    def _place(self, message: Any) -> _Settled | None:
+        """Where a segment lies, and its letters; None where the recogniser does not say."""
         start, duration = (self._check.time(getattr(message, name, None)) for name in ("start", "duration"))
         if start is None or duration is None:
-            return
-        if start < self._settled_s - _OVERLAP_S:
+            return None
+        return _Settled(
+            start, start + duration, letters(clean(message.channel.alternatives[0].transcript)), self._turns
+        )
+
+    def _follow(self, place: _Settled, known: _Settled | None, *, settled: bool) -> None:
+        """Notes where a settled segment ends; they follow each other, unless the clock has begun anew."""
+        grown = known is not None and place.letters.startswith(known.letters)
+        if place.start_s < self._settled_s - _OVERLAP_S and not grown:
             self._over_s, self._settled_s = (0.0, 0.0), 0.0
-        if message.is_final:
-            self._settled_s = start + duration
+            self._settled.clear()
+            self._final = {-index - 1.0: one for index, one in enumerate(self._final.values())}  # of no place any more
+        if settled:
+            self._settled_s = max(self._settled_s, place.end_s)
+            self._settled[place.start_s] = place
+            while len(self._settled) > _REMEMBERED:
+                del self._settled[next(iter(self._settled))]
 
     def _turn(self) -> tuple[str, tuple[Word, ...]]:
-        parts = [*self._final, self._interim]
+        parts = [*self._final.values(), self._interim]
         return " ".join(text for text, _ in parts if text), tuple(word for _, words in parts for word in words)
 
     def _end(self) -> list[SttEvent]:
@@ -218,6 +257,7 @@ class NovaReader:
         self._started = False
         if not text:
             return []
+        self._turns += 1
         ends = [word.end_s for word in words if word.end_s is not None]
         starts = [word.start_s for word in words if word.start_s is not None]
         self._over_s = (min(starts), max(ends)) if starts and ends else (0.0, 0.0)

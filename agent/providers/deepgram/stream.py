@@ -36,6 +36,7 @@ SEND_TIMEOUT_S: Final = 5.0  # the peer does not read any more
 FINISH_TIMEOUT_S: Final = 5.0  # from the end of the audio to the last answer
 CLOSE_TIMEOUT_S: Final = 1.0
 OWN_SILENCE_S: Final = 5.0  # a close after so long without audio of ours is ours; the vendor waits for about 10 s
+TOLD_SILENCE_S: Final = 1.0  # where it says so: who was sent audio a moment ago and says so all the same has failed
 _REPORT_EVERY_SAMPLES: Final = 10 * SAMPLE_RATE
 _UNKNOWN_IN_A_ROW: Final = 5  # a message of a kind that the SDK does not know is news, that many are unreadable
 _NO_AUDIO: Final = re.compile(r"net-?0001", re.IGNORECASE)
@@ -183,7 +184,8 @@ class DeepgramStream:
         """Whether the connection was closed because we had nothing to send."""
         reason = error.rcvd.reason if error.rcvd is not None else ""
         silent_s = asyncio.get_running_loop().time() - self._last_audio_at
-        return silent_s >= OWN_SILENCE_S or _NO_AUDIO.search(reason) is not None
+        may_be = silent_s >= TOLD_SILENCE_S or not self._sent_samples
+        return silent_s >= OWN_SILENCE_S or (may_be and _NO_AUDIO.search(reason) is not None)
 
     def _deadline(self) -> float | None:
         """When to stop waiting for a message, in `loop.time()` seconds."""

@@ -102,7 +102,7 @@ def _extension(socket: WebSocket[Any, Any, State], name: str) -> dict[str, Any]:
 
 def _address(route: VoiceRoute, socket: WebSocket[Any, Any, State]) -> str | None:
     peer = socket.client.host if socket.client is not None else None
-    return route.addresses.of(peer, socket.headers.get("x-forwarded-for"))
+    return route.addresses.of(peer, socket.headers.getall("x-forwarded-for", []))
 
 
 def _overloaded(error: AdmissionError) -> ProtocolError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.auth.tokens import TokenBook, verify_membership
+from agent.auth.tokens import MAX_SUBJECT, TokenBook, verify_membership
 from agent.budgets import Tier
 from agent.core.errors import TokenError
+from agent.definitions.definition import VARIABLES_LIMIT
 
 SECRET = "s" * 40
 BOOK = TokenBook(SECRET, minutes=15)
@@ -24,6 +26,25 @@ def test_an_issued_token_says_who_and_lives_fifteen_minutes() -> None:
     assert not claims.resume
     assert timedelta(minutes=14, seconds=50) < expires - datetime.now(UTC) <= timedelta(minutes=15)
     assert jwt.decode(token, SECRET, ["HS256"])["scope"] == "voice-session"
+
+
+@pytest.mark.parametrize("char", ["x", "é", "予", "😀", '"', "\\"])
+def test_what_was_taken_fits_into_a_token_that_is_taken(char: str) -> None:
+    """The longest subject and the most variables, in any script."""
+    subject, room = char * MAX_SUBJECT, VARIABLES_LIMIT // len(json.dumps(char, ensure_ascii=False)[1:-1].encode())
+    variables = {"note": char * (room - 4)}
+    token, session_id, _ = BOOK.issue(subject, Tier.PREMIUM, key="k" * 24, agent="a" * 32, variables=variables)
+    claims = BOOK.verify(token)
+    assert (claims.subject, dict(claims.variables)) == (subject, variables)
+    assert BOOK.verify(BOOK.issue_resume(claims, session_id, 3600)).variables == claims.variables
+
+
+@pytest.mark.parametrize("subject", ["a\0b", "\ud800", "a\udfff"])
+def test_a_subject_that_cannot_be_stored_is_none(subject: str) -> None:
+    """JSON has room for half a character: it would end in a fault wherever it is hashed or written down."""
+    signed = jwt.encode({"sub": subject, "exp": datetime.now(UTC) + timedelta(minutes=5)}, SECRET, "HS256")
+    with pytest.raises(TokenError):
+        verify_membership(signed, [SECRET])
 
 
 def test_a_resume_token_names_its_session() -> None:

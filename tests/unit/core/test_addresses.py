@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core.addresses import Networks, client_address, limited_as
+from agent.core.addresses import ClientAddresses, Networks, client_address, limited_as
 
 PROXIES = Networks.parse(("10.0.0.0/8", "::1"))
 
@@ -31,6 +31,20 @@ def test_the_last_address_that_is_no_proxy_is_the_client(
     peer: str | None, forwarded: str | None, client: str | None
 ) -> None:
     assert client_address(peer, forwarded, PROXIES) == client
+
+
+@pytest.mark.parametrize(
+    ("lines", "client"),
+    [
+        (["1.2.3.4", "198.51.100.7"], "198.51.100.7"),  # the proxy added a line: the first is the client's own idea
+        (["1.2.3.4, 5.6.7.8", "198.51.100.7", "10.9.9.9"], "198.51.100.7"),
+        (["198.51.100.7", ""], "198.51.100.7"),
+        (["nonsense", "198.51.100.7"], "198.51.100.7"),
+        ([], "10.0.0.1"),
+    ],
+)
+def test_lines_of_the_header_are_one_list_whatever_proxy_wrote_them(lines: list[str], client: str) -> None:
+    assert ClientAddresses(PROXIES).of("10.0.0.1", lines) == client
 
 
 def test_a_network_of_ipv6_is_one_client() -> None:

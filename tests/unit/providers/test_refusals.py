@@ -65,6 +65,30 @@ def test_what_passes_or_is_our_input_is_not(status: int, message: str, kind: Err
     assert failure.fault is None
 
 
+DECLINED: list[tuple[int, Any]] = [
+    (400, {"error": {"type": "invalid_request_error", "message": "Output blocked by content filtering policy"}}),
+    (400, {"error": {"code": "content_filter", "message": "The response was filtered due to the prompt triggering the"
+                     " content management policy."}}),
+    (400, {"error": {"code": "content_policy_violation", "message": "The request was rejected by our safety system"}}),
+    (400, {"detail": {"status": "content_against_policy", "message": "The text may violate our Terms of Use."}}),
+    (403, {"error": {"message": "The request was blocked by the guardrail's safety policy"}}),
+    (422, {"error": {"message": "The input was flagged as violating our usage policies"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body"), DECLINED)
+def test_what_is_filtered_for_its_content_is_declined_and_says_nothing_of_the_provider(status: int, body: Any) -> None:
+    """Else some callers with such words would be "refused for every caller", and stop a model for all."""
+    failure = refusal_of(status, body).failure(kind_of_status(status))
+    assert (failure.kind, failure.fault) == (ErrorKind.DECLINED, None)
+
+
+@pytest.mark.parametrize("whose", ["account", "organization", "project", "API key"])
+def test_an_account_that_is_blocked_for_its_content_is_misconfigured(whose: str) -> None:
+    words = f"Your {whose} has been disabled for violating our content policy."
+    assert refusal_of(403, {"error": {"message": words}}).failure(ErrorKind.MISCONFIGURED).fault is not None
+
+
 @pytest.mark.parametrize(
     ("words", "kept"),
     [

@@ -162,6 +162,40 @@ def test_the_turn_after_an_echo_is_taken_as_it_is() -> None:
     run_virtual(scenario())
 
 
+@pytest.mark.parametrize("text", ["stop", "wait wait", "no thanks", "um wait"])
+def test_over_an_echo_a_word_that_demands_the_turn_takes_it_at_once(text: str) -> None:
+    """It is no echo where the reply does not have it; the caller does not wait for the end of the turn."""
+
+    async def scenario() -> None:
+        async with running(harness := _house()):
+            caller = await _playing(harness)
+            for echo in ("the mountain view", "room is free"):
+                await _over(harness, caller, echo)
+            await caller.speak(voice(0.3))
+            harness.stt.starts(text)
+            await caller.speak(silence(0.1))
+            assert len(caller.all(ReplyCleared)) == 1
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("text", ["sorry", "sorry but"])
+def test_over_an_echo_such_a_word_of_the_reply_itself_takes_nothing(text: str) -> None:
+    async def scenario() -> None:
+        async with running(harness := _house("I am sorry but the view room is free on Tuesday for ninety dollars. ")):
+            caller = await _playing(harness)
+            for echo in ("the view room", "room is free"):
+                await _over(harness, caller, echo)
+            await caller.speak(voice(0.3))
+            harness.stt.starts(text)
+            await caller.speak(silence(0.1))
+            assert caller.all(ReplyCleared) == []
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
 def test_noise_resumes_and_is_counted() -> None:
     async def scenario() -> None:
         async with running(harness := _house()):

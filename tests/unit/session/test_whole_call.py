@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from agent.session.commands import SayText
 from agent.session.events import (
     ClauseStarted,
@@ -84,6 +88,26 @@ def test_a_text_that_claims_to_be_spoken_counts_only_where_a_voice_was_heard() -
             caller.do(SayText("a voice was heard", spoken=True))
             record = (await caller.get(TurnMeasured, 2)).record
             assert (record.spoken, record.owed) == (True, True)
+            caller.hang_up()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("late_s", [0.3, 2.0, 4.5])
+def test_a_client_that_tells_late_what_it_heard_makes_no_turn_slow(late_s: float) -> None:
+    """What its own recogniser takes is its claim: no more of it counts than the budget of the stage."""
+
+    async def scenario() -> None:
+        async with running(SessionHarness(llm=ScriptedModel([["Yes. "]]))) as harness:
+            caller = await harness.call()
+            await caller.speak(voice(0.8))
+            await asyncio.sleep(late_s)
+            caller.do(SayText("a voice was heard", spoken=True))
+            record = (await caller.get(TurnMeasured)).record
+            budget = caller.session.parts.budgets.latency.seconds()["stt"]
+            assert record.spoken
+            assert record.stages["stt"] == pytest.approx(min(late_s, budget), abs=0.1)
+            assert not record.slow
             caller.hang_up()
 
     run_virtual(scenario())

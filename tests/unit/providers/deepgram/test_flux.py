@@ -266,3 +266,22 @@ async def test_a_close_for_our_silence_is_the_end_and_no_failure(
         heard = [one async for one in stream]
     assert [one.kind for one in heard] == [SttEventKind.STARTED, SttEventKind.ENDED]
     assert recorder.only.outcome == "ok"
+
+
+async def test_a_close_for_silence_while_we_sent_audio_is_a_failure(recorder: RecordingRecorder) -> None:
+    """Taken for our silence, it would be opened again with every frame, for ever, and nobody else would be asked."""
+
+    async def script(socket: ServerConnection, peer: Peer) -> None:
+        await socket.recv()
+        await socket.close(1011, "NET-0001: no audio was received")
+
+    async with (
+        deepgram_peer(script) as peer,
+        DeepgramFlux(api_key="k", base_url=peer.url).open("s1", recorder) as stream,
+    ):
+        await stream.send(bytes(3200))
+        with pytest.raises(ProviderError) as caught:
+            async for _ in stream:
+                pass
+    assert caught.value.kind is ErrorKind.DISCONNECTED
+    assert recorder.only.outcome == ErrorKind.DISCONNECTED

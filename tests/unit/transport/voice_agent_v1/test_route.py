@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from litestar import WebSocket
-from litestar.datastructures import Address, State
+from litestar.datastructures import Address, Headers, State
 
 from agent.auth.tokens import TokenBook
 from agent.budgets import Tier
@@ -35,7 +35,7 @@ class Upgrade(ScriptedSocket):
     offered: Sequence[str] = (SUBPROTOCOL,)
     accepted: list[str | None] = field(default_factory=list[str | None])
     client: Address = field(default_factory=lambda: Address("203.0.113.7", 50_000))
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Headers = field(default_factory=Headers)
 
     @property
     def scope(self) -> dict[str, Any]:
