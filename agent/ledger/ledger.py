@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -36,6 +37,7 @@ _COMMIT_S: Final = 10.0  # a database that takes longer for a batch is as good a
 _GATHER_S: Final = 0.05  # between the beginnings of two commits: one costs about as much for ten rows as for one
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 10.0
+_ASKED_AGAIN_S: Final = 1.0  # at most so often somebody else decides that it is time for another try
 _PRUNE_EVERY_S: Final = 3600.0
 _LOST_KEPT: Final = 1_000
 
@@ -84,6 +86,7 @@ class Ledger:
         self._lost: deque[int] = deque(maxlen=_LOST_KEPT)  # numbers of rows that left the queue without being stored
         self._closing = False
         self._retry_now = asyncio.Event()
+        self._asked_again_at = -math.inf
         self._tasks: list[asyncio.Task[None]] = []
         self._committed_to = 0
         for table in TABLES:
@@ -157,10 +160,23 @@ class Ledger:
         """Waits until everything that was recorded so far is committed; False as with `flush_turn`."""
         return await self._settled(self._spool.last, timeout_s)
 
+    async def caught_up(self, timeout_s: float) -> bool:
+        """Waits until nothing waits that was recorded so far: it is stored, or was dropped; False as with `flush`."""
+        return await self._left_the_queue(self._spool.last, timeout_s)
+
+    def try_again(self) -> None:
+        """The database may be back: rows that wait are tried at once, at most once a second."""
+        if not self.reachable and now() - self._asked_again_at >= _ASKED_AGAIN_S:
+            self._asked_again_at = now()
+            self._retry_now.set()
+
     async def _settled(self, number: int, timeout_s: float) -> bool:
+        return await self._left_the_queue(number, timeout_s) and number not in self._lost
+
+    async def _left_the_queue(self, number: int, timeout_s: float) -> bool:
         if not self.reachable and number > self._committed_to:
             return False
-        return await self._spool.settled(number, timeout_s) and number not in self._lost
+        return await self._spool.settled(number, timeout_s)
 
     # Reading
 
