@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from voice_loadtest.script import Step
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_COME_BACK_S: Final = 60.0  # a lost line is opened again, and the call goes on
 _ANSWERED: Final = 0
 _NOT_ANSWERED: Final = 1
 _WRONG_USE: Final = 2  # also click's own status for wrong options
@@ -135,6 +136,7 @@ async def _call(choices: _Choices, script: list[Step]) -> int:
         browser_speech=choices.browser_speech,
         gap_s=choices.gap,
         keep_audio=choices.out is not None,
+        come_back_s=_COME_BACK_S,
     )
     console = Console()
     report = CallReport(console, choices.network_ms)

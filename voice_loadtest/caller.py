@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -14,40 +13,20 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from voice_loadtest.audio import CallerRecording
+from voice_loadtest.call_options import CallOptions as CallOptions
+from voice_loadtest.call_options import voice_url
 from voice_loadtest.conversation import CallConversation, CallLinks, OnTurn
 from voice_loadtest.pacing import Clockwork, now
-from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session, text_frame
+from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session, text_frame, text_of
 from voice_loadtest.records import CallRecord, SoundKind
+from voice_loadtest.returning import RETRIED, come_back
 from voice_loadtest.script import Drop, HangUp, Interrupt, Listen, Noise, Speak, Step, Type, Wait
 
 _MAX_UNSENT_BYTES: Final = 1_000_000  # half a minute of audio that the server did not read
 _READY_S: Final = 10.0
 _METRICS_S: Final = 3.0  # after the last reply, for `turn.metrics`
 _CLOSE_S: Final = 5.0  # after `hangup`, for the close
-
-
-@dataclass(frozen=True, slots=True)
-class CallOptions:
-    """How a call is made. `api_key` and `token` are secrets and stay out of the repr."""
-
-    url: str = "http://127.0.0.1:8000"
-    api_key: str | None = field(default=None, repr=False)  # opens a premium session; a free one without
-    # a session or resume token: `POST /v1/sessions` is left out, and `url` may be that of the WebSocket
-    token: str | None = field(default=None, repr=False)
-    playback_reports: bool = True
-    browser_speech: bool = False
-    browser_recogniser: bool = False
-    gap_s: float = 0.6  # silence between the end of a reply and the next thing said
-    reply_timeout_s: float = 15.0  # without a sign of the server, until a reply is given up
-    keep_audio: bool = False  # keep the heard replies in `CallRecord.audio`
-
-    @property
-    def capabilities(self) -> dict[str, bool]:
-        return {
-            "browser_speech": self.browser_speech,
-            "browser_recogniser": self.browser_recogniser,
-            "playback_reports": self.playback_reports,
-        }
+_TAKEN_S: Final = 1.0  # after a return, for the turn of a text that the server may have had
 
 
 class _LineClosedError(Exception):
@@ -76,6 +55,11 @@ class Caller:
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
         self._line: ClientConnection | None = None
+        self._url = ""
+        self._start: dict[str, Any] = {"type": "start", "capabilities": options.capabilities, "client": CLIENT}
+        self._push = clockwork.line.push if clockwork.line.delay_s else None  # one way of the simulated network
+        self._away = False  # the line is lost, and being opened again
+        self._leaving = False  # a line that closes now is the caller's own doing
         self._playing: asyncio.Task[bool] | None = None
         self._interrupted = False
         self._asked_at = now()
@@ -87,7 +71,7 @@ class Caller:
     async def connect(self, client: httpx.AsyncClient | None = None) -> None:
         """Gets a session and opens the line. Raises CallError. Callers that share a client share its connections."""
         self._asked_at = now()
-        url, token = _voice_url(self._options.url), self._options.token
+        url, token = voice_url(self._options.url), self._options.token
         if token is None:
             if client is None:
                 async with http_client(self._options.url) as client:
@@ -95,8 +79,8 @@ class Caller:
             else:
                 session = await open_session(client, self._options.url, self._options.api_key)
             url, token = session.url, session.token
-        network = self._clockwork.line
-        self._line = await open_line(url, token, network.push if network.delay_s else None)
+        self._url = url
+        self._line = await open_line(url, token, self._push)
 
     def interrupt(self) -> None:
         """Leaves out what is left of the script: hangs up, and `converse` returns what was written down."""
@@ -111,15 +95,20 @@ class Caller:
             raise RuntimeError("connect() comes before converse()")
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(line), name="caller.receive")
+                receiving = group.create_task(self._receive(line), name="caller.receive")
                 try:
-                    await self._perform(line)
+                    await self._perform()
                 except _LineClosedError:
                     pass
                 finally:
                     self._clockwork.ticker.leave(self._tick)
+                self._leaving = True
+                line = self._line or line
+                if self._away:
+                    receiving.cancel()
                 await line.close()  # nothing is left to do when the server has closed already
         finally:
+            line = self._line or line
             line.transport.abort()
             await line.wait_closed()
         self.conversation.record.close_code = line.close_code
@@ -128,6 +117,42 @@ class Caller:
     # The line
 
     async def _receive(self, line: ClientConnection) -> None:
+        """Takes what comes, until the line is closed for good."""
+        while True:
+            await self._take(line)
+            back = await self._come_back(line)
+            if back is None:
+                self._clockwork.line.push(self._on_closed)
+                return
+            line = back
+
+    async def _come_back(self, lost: ClientConnection) -> ClientConnection | None:
+        """The call's next line; None when it has none. What is typed meanwhile waits."""
+        conversation, push, record = self.conversation, self._clockwork.line.push, self.conversation.record
+        for_s, token = self._options.come_back_s, record.resume_token
+        if self._leaving or for_s <= 0 or token is None or lost.close_code not in RETRIED:
+            return None
+        lost_at, self._away = now(), True
+        push(conversation.line_lost)
+        back = await come_back(self._url, token, text_of(self._start), for_s, self._push)
+        if back is None:
+            self._away = False
+            return None
+        self._line, self._away = back.line, False
+        record.silences_s.append(now() - lost_at)
+        push(partial(conversation.receive_text, back.ready))
+        push(self._is_back)
+        return back.line
+
+    def _is_back(self) -> None:
+        conversation = self.conversation
+        conversation.progress_at = now()
+        if not conversation.record.resumed:
+            conversation.fault("began_anew", "the server began another call instead of going on with this one")
+        asyncio.get_running_loop().call_later(_TAKEN_S, conversation.type_again)
+        self._changed.set()
+
+    async def _take(self, line: ClientConnection) -> None:
         conversation, push = self.conversation, self._clockwork.line.push
         try:
             while True:
@@ -137,7 +162,7 @@ class Caller:
                 else:
                     push(partial(conversation.receive_audio, frame))
         except ConnectionClosed:
-            push(self._on_closed)
+            return
 
     def _on_closed(self) -> None:
         self._closed.set()
@@ -166,22 +191,22 @@ class Caller:
 
     # The script
 
-    async def _perform(self, line: ClientConnection) -> None:
+    async def _perform(self) -> None:
         conversation, record = self.conversation, self.conversation.record
-        self._send({"type": "start", "capabilities": self._options.capabilities, "client": CLIENT})
+        self._send(self._start)
         if not await self._until(lambda: record.ready, _READY_S):
             conversation.fault("not_ready", "no `session.ready` within 10 s")
             return
         record.connect_ms = (now() - self._asked_at) * 1000
         self._clockwork.ticker.join(self._tick)
-        if await self._played(line):
+        if await self._played():
             await self._hang_up()
 
-    async def _played(self, line: ClientConnection) -> bool:
+    async def _played(self) -> bool:
         """Plays the script until its end or `interrupt`; whether the line is to be hung up then."""
         if self._interrupted:
             return True
-        self._playing = asyncio.create_task(self._play(line), name="caller.script")
+        self._playing = asyncio.create_task(self._play(), name="caller.script")
         try:
             return await self._playing
         except asyncio.CancelledError:
@@ -191,16 +216,17 @@ class Caller:
                 raise
             return True
 
-    async def _play(self, line: ClientConnection) -> bool:
+    async def _play(self) -> bool:
         for step in self._script:
-            await self._do(step, line)
+            await self._do(step)
             if isinstance(step, HangUp | Drop):
                 return False
         await self._listen()
         await self._until(lambda: self.conversation.measured, _METRICS_S)
         return True
 
-    async def _do(self, step: Step, line: ClientConnection) -> None:
+    async def _do(self, step: Step) -> None:
+        await self._until(lambda: not self._away, 1.0)
         match step:
             case Speak(clip):
                 await self._quiet()
@@ -221,7 +247,9 @@ class Caller:
             case HangUp():
                 await self._hang_up()
             case Drop():
-                line.transport.abort()
+                self._leaving = True
+                if self._line is not None:
+                    self._line.transport.abort()
                 await self._closed.wait()
 
     async def _quiet(self) -> None:
@@ -255,6 +283,7 @@ class Caller:
             await self._until(lambda: saying.done, clip.seconds + 1)
 
     async def _hang_up(self) -> None:
+        self._leaving = True
         self._send({"type": "hangup"})
         try:
             async with asyncio.timeout(_CLOSE_S):
@@ -282,7 +311,7 @@ class Caller:
         while not holds():
             if self._closed.is_set():
                 raise _LineClosedError
-            left = conversation.progress_at + idle_s - now()
+            left = (now() if self._away else conversation.progress_at) + idle_s - now()
             if left <= 0:
                 return False
             self._changed.clear()
@@ -318,10 +347,3 @@ async def call(
             return await caller.converse()
         finally:
             running.cancel()
-
-
-def _voice_url(url: str) -> str:
-    """The WebSocket's address for a base URL; one that is a WebSocket's address already stays."""
-    if url.startswith(("ws://", "wss://")):
-        return url
-    return f"{url.replace('http', 'ws', 1).rstrip('/')}/v1/voice"

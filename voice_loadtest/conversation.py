@@ -53,6 +53,7 @@ class CallConversation:
         self._replies: dict[int, Playing] = {}  # of turns that have begun to reply
         self._speaking: tuple[Utterance, Saying] | None = None
         self._receiving: Playing | None = None  # binary frames belong to this reply
+        self._typed = ""  # the last typed turn
         self._filler_bytes = 0  # of the next audio that are no part of the reply
         self._filler_until = 0.0
         self._announced: set[int] = set()
@@ -69,7 +70,7 @@ class CallConversation:
             "audio.clear": self._on_clear,
             "speech.browser": self._on_speech,
             "degraded": self._on_degraded,
-            "recovered": self._on_recovered,
+            "recovered": lambda message: self.record.degraded.append({"service": message.service, "recovered": True}),
             "turn.metrics": self._on_metrics,
             "session.cost": self._on_cost,
             "error": lambda message: self.fault(message.code, message.message, fatal=message.fatal),
@@ -90,8 +91,21 @@ class CallConversation:
     def type(self, text: str) -> None:
         """Sends a typed turn."""
         self.record.utterances.append(Utterance("text", "typed", ended_at=self._links.clock()))
-        self.given_up = False
+        self.given_up, self._typed = False, text
         self._links.send({"type": "text", "text": text})
+
+    def type_again(self) -> None:
+        """Sends the last typed turn once more, where the server made none of it."""
+        said = self._last_said()
+        if said is not None and said.kind == "text" and not said.turns and not self.given_up:
+            self._links.send({"type": "text", "text": self._typed})
+
+    def line_lost(self) -> None:
+        """Forgets what was on its way: what the server still owes it says again."""
+        self._receiving, self._filler_bytes = None, 0
+        for number in [number for number, reply in self._replies.items() if not reply.over]:
+            self.player.clear(number)
+            del self._replies[number]
 
     def tick(self) -> None:
         """20 ms have passed: sends the microphone's next frame and moves the player on."""
@@ -263,9 +277,6 @@ class CallConversation:
 
     def _on_degraded(self, message: ServerEvent) -> None:
         self.record.degraded.append({"service": message.service, "tier": message.tier, "reason": message.reason})
-
-    def _on_recovered(self, message: ServerEvent) -> None:
-        self.record.degraded.append({"service": message.service, "recovered": True})
 
     def _on_metrics(self, message: ServerEvent) -> None:
         turn = self._turn(message.turn, spoken=message.spoken)

@@ -102,6 +102,7 @@ class ServerEvent(msgspec.Struct, frozen=True):
     audio_ms: float | None = None
     usd: float | None = None
     turns: int | None = None
+    retry_after_s: float | None = None
 
 
 _message_decoder = msgspec.json.Decoder(ServerEvent)
@@ -111,6 +112,11 @@ _session_decoder = msgspec.json.Decoder(SessionGrant)
 def decode(frame: str) -> ServerEvent:
     """A message of the server. Raises msgspec.DecodeError when it is not one."""
     return _message_decoder.decode(frame)
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """A message as JSON."""
+    return msgspec.json.encode(message).decode()
 
 
 def text_frame(message: Mapping[str, Any]) -> bytes:

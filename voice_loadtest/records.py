@@ -157,6 +157,7 @@ class CallRecord:
     close_code: int | None = None
     end_reason: str | None = None  # of `session.end`
     server_turns: int | None = None
+    silences_s: list[float] = field(default_factory=list[float])  # from each loss of the line until the call went on
     audio: list[bytes] = field(default_factory=list[bytes])  # heard PCM s16le 16 kHz per reply, where it is kept
 
     @property
@@ -193,6 +194,7 @@ class CallRecord:
                 "close_code": self.close_code,
                 "close_meaning": close_meaning(self.close_code) if self.close_code is not None else None,
                 "server_turns": self.server_turns,
+                "silences_s": [round(seconds, 3) for seconds in self.silences_s],
             },
             "turns": [turn.as_dict() for turn in self.turns],
             "noises": [

@@ -24,6 +24,7 @@ from agent.cli.console import program
 from agent.cli.main import CHECKOUT, in_checkout
 from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
+from voice_loadtest.stack.children import with_parent
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -158,7 +159,8 @@ def run(
         command += ["--hearing", "auto", "--voice", "best"]
     signal.signal(signal.SIGTERM, _ends)  # also while it starts, and after uvicorn: the sandbox goes with it
     # a session of its own: Ctrl-C reaches only the service, which drains before the sandbox goes
-    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603  our own program
+    end = with_parent()  # before any thread
+    process = subprocess.Popen(command, start_new_session=True, preexec_fn=end)  # noqa: S603, PLW1509  our own program
     try:
         _import_service()  # while the sandbox starts
         state = _wait_for(f"http://127.0.0.1:{port}/control/state", process)

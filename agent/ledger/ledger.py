@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -33,9 +34,11 @@ TOOL_FLUSH_S: Final = 0.5  # how long a tool that changes something waits until 
 DRAIN_S: Final = 5.0
 LEASE_S: Final = 45.0
 _COMMIT_S: Final = 10.0  # a database that takes longer for a batch is as good as down
-_GATHER_S: Final = 0.05  # between the beginnings of two commits: one costs about as much for ten rows as for one
+_GATHER_S: Final = 0.2  # between the beginnings of two commits: one costs about as much for ten rows as for one
+_LEAST_S: Final = 0.05  # the same where somebody waits for one
 _FIRST_RETRY_S: Final = 0.1
 _LAST_RETRY_S: Final = 10.0
+_ASKED_AGAIN_S: Final = 1.0  # at most so often somebody else decides that it is time for another try
 _PRUNE_EVERY_S: Final = 3600.0
 _LOST_KEPT: Final = 1_000
 
@@ -84,6 +87,7 @@ class Ledger:
         self._lost: deque[int] = deque(maxlen=_LOST_KEPT)  # numbers of rows that left the queue without being stored
         self._closing = False
         self._retry_now = asyncio.Event()
+        self._asked_again_at = -math.inf
         self._tasks: list[asyncio.Task[None]] = []
         self._committed_to = 0
         for table in TABLES:
@@ -147,20 +151,37 @@ class Ledger:
         turn's row was dropped. For a session that has ended it waits for everything that was recorded so far.
         """
         newest, number = self._turns.get(session_id, (turn, self._spool.last))
-        return newest >= turn and number is not None and await self._settled(number, timeout_s)
+        return newest >= turn and number is not None and await self._settled(number, timeout_s, at_once=False)
 
     async def turn_committed(self, session_id: str, turn: int) -> None:
         """Waits for a turn's commit as `flush_turn` does; never raises. All that sessions know of a ledger."""
         await self.flush_turn(session_id, turn)
 
     async def flush(self, timeout_s: float = FLUSH_S) -> bool:
-        """Waits until everything that was recorded so far is committed; False as with `flush_turn`."""
-        return await self._settled(self._spool.last, timeout_s)
+        """Waits until everything that was recorded so far is committed, at once; False as with `flush_turn`."""
+        return await self._settled(self._spool.last, timeout_s, at_once=True)
 
-    async def _settled(self, number: int, timeout_s: float) -> bool:
-        if not self.reachable and number > self._committed_to:
-            return False
-        return await self._spool.settled(number, timeout_s) and number not in self._lost
+    async def caught_up(self, timeout_s: float) -> bool:
+        """Waits until nothing waits that was recorded so far: it is stored, or was dropped; False as with `flush`."""
+        return await self._left_the_queue(self._spool.last, timeout_s, at_once=True)
+
+    def try_again(self) -> None:
+        """The database may be back: rows that wait are tried at once, at most once a second."""
+        if not self.reachable and now() - self._asked_again_at >= _ASKED_AGAIN_S:
+            self._asked_again_at = now()
+            self._retry_now.set()
+
+    async def _settled(self, number: int, timeout_s: float, *, at_once: bool) -> bool:
+        return await self._left_the_queue(number, timeout_s, at_once=at_once) and number not in self._lost
+
+    async def _left_the_queue(self, number: int, timeout_s: float, *, at_once: bool) -> bool:
+        """`at_once`: somebody waits for it, and rows are not gathered for longer."""
+        if number > self._committed_to:
+            if not self.reachable:
+                return False
+            if at_once:
+                self._retry_now.set()
+        return await self._spool.settled(number, timeout_s)
 
     # Reading
 
@@ -188,11 +209,13 @@ class Ledger:
 
     async def _write_on(self) -> None:
         delay = _FIRST_RETRY_S
-        next_at = now()
+        began = -math.inf
         while True:
             await self._spool.wait()
-            await self._pause(next_at - now())
-            next_at = now() + _GATHER_S
+            if len(self._spool) < BATCH_ROWS:
+                await asyncio.sleep(max(0.0, began + _LEAST_S - now()))
+                await self._pause(began + _GATHER_S - now())
+            began = now()
             batch = self._spool.oldest(BATCH_ROWS)
             if not batch and self._closing:
                 return

@@ -30,6 +30,7 @@ LOOK_EVERY_S: Final = 0.5
 RENEWALS: Final = 6  # in the time of a lease
 MOST: Final = 500  # sessions of one statement
 _ANSWER_S: Final = 3.0  # a database that takes longer is as good as down
+STORED_AFTER_S: Final = 4.0  # from the return of the database until every process has stored what waited meanwhile
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +85,16 @@ class SessionOwners:
         self._touched_at: float | None = None  # when the database last answered
         self._in_touch_since: float | None = None
         self._counted_at = -math.inf
+        self._away_at = -math.inf  # when the database last did not answer
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether what other processes have recorded is stored by now, as far as this one can tell.
+
+        Who has calls while the database is away keeps their turns, and stores them once it is back. To take a call
+        from him earlier would lose them: what an owner before writes is not stored.
+        """
+        return now() - self._away_at >= STORED_AFTER_S
 
     async def follow(self, live: LiveSessions) -> None:
         """Looks twice a second, until it is cancelled; a dozen times a lease where there is no other process.
@@ -100,14 +111,16 @@ class SessionOwners:
                 async with asyncio.timeout(_ANSWER_S):
                     await self.look(live)
                 failing = False
+                self._ledger.try_again()
             except Exception as error:  # whatever it is, calls go on
+                self._away_at = now()
                 if not failing:
                     log.warning("owners of sessions cannot be read", error=type(error).__name__)
                 failing = True
             await asyncio.sleep(every_s)
 
-    async def holds(self, session_id: str, generation: int) -> bool:
-        """Whether this process still has a session. Without the database: whether its lease in hand is not over.
+    async def holds(self, session_id: str, generation: int) -> bool | None:
+        """Whether this process still has a session. Without the database: while its lease lasts, then None.
 
         Asked before a client that comes back is given a session that is open here: it may have been elsewhere.
         """
@@ -118,8 +131,9 @@ class SessionOwners:
                 found = (await connection.execute(_owned([session_id]))).one_or_none()
         except Exception as error:  # whatever it is
             log.warning("owner of a session cannot be read", error=type(error).__name__, session_id=session_id)
+            self._away_at = now()
             renewed = self._renewed.get(session_id)
-            return renewed is not None and now() < renewed + self._lease.total_seconds()
+            return True if renewed is not None and now() < renewed + self._lease.total_seconds() else None
         return found is None or self._is_mine(found, generation)
 
     async def look(self, live: LiveSessions) -> None:

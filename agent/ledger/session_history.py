@@ -18,7 +18,8 @@ from agent.ledger.transactions import lock_for_writing
 from agent.telemetry.events import SessionOutcome
 
 WAIT_S: Final = 1.0  # a caller who connects does not wait longer for a database
-TAKE_S: Final = 9.0  # who comes back does: a suspended owner may hold the row for 3 s, and many may come at once
+TAKE_S: Final = 6.0  # who comes back does: a suspended owner may hold the row for 3 s, and many may come at once
+STORE_S: Final = 2.0  # of it for what this process has recorded itself
 FINAL: Final = frozenset({SessionOutcome.COMPLETED, SessionOutcome.COST_CAP, SessionOutcome.TOO_LONG})
 """How a session ends for good: its resume token opens nothing any more."""
 
@@ -35,10 +36,14 @@ class SessionHistory:
         """What a session was so far; None for one that the ledger has never seen.
 
         `take_over` makes this process its owner, unless it is over for good. Raises SQLAlchemyError, OSError, and
-        TimeoutError after a second, or nine: a query that hangs is cancelled, and how long the driver takes for that is
-        nobody's business.
+        TimeoutError after a second, or six: a query that hangs is cancelled, and how long the driver takes for that is
+        nobody's business. It raises TimeoutError at once while the database is away, and where turns of the session
+        may not be stored yet.
         """
         if not self._ledger.reachable:
+            self._ledger.try_again()
+            raise TimeoutError
+        if take_over and not self._owners.caught_up:
             raise TimeoutError
         reading = asyncio.create_task(self._read(session_id, take_over=take_over))
         self._late.add(reading)
@@ -51,13 +56,15 @@ class SessionHistory:
         finally:
             reading.cancel()
 
-    async def holds(self, session_id: str, generation: int) -> bool:
-        """Whether a session that is open here has no newer owner. Never raises."""
+    async def holds(self, session_id: str, generation: int) -> bool | None:
+        """Whether a session that is open here has no newer owner; None when it cannot be told. Never raises."""
         return await self._owners.holds(session_id, generation)
 
     async def _read(self, session_id: str, *, take_over: bool) -> ResumedState | None:
         await self._ledger.migrated.wait()
-        await self._ledger.flush(WAIT_S / 2)
+        stored = await self._ledger.caught_up(STORE_S if take_over else WAIT_S / 2)
+        if take_over and not stored:  # what is not stored when it is taken never will be
+            raise TimeoutError
         async with self._ledger.engine.begin() as connection:
             if take_over:
                 await lock_for_writing(connection)

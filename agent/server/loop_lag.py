@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -37,6 +38,7 @@ class LoopLag:
         """Keeps `seconds` and `event_loop_lag_seconds` while the block runs."""
         loop, began = asyncio.get_running_loop(), clock.now()
         self._metrics.follow(catalog.TASKS, ask=lambda: len(asyncio.all_tasks(loop)))
+        self._metrics.follow(catalog.MEMORY_BLOCKS, ask=sys.getallocatedblocks)
         self._next(loop, began)
         try:
             yield

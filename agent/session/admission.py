@@ -13,6 +13,7 @@ from agent.session.claims import Claims
 RETRY_FULL_S: Final = 10.0
 RETRY_LATE_S: Final = 5.0
 RETRY_DRAIN_S: Final = 1.0
+RETRY_LOOK_UP_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +66,8 @@ class Admission:
 
 
 DRAINING: Final = Refusal("draining", "this server goes away: connect again, another one will answer", RETRY_DRAIN_S)
+NOT_LOOKED_UP: Final = Refusal(
+    "ledger",
+    f"the call cannot be looked up just now: connect again with the same token in {RETRY_LOOK_UP_S:g} s",
+    RETRY_LOOK_UP_S,
+)

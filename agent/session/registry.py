@@ -14,7 +14,7 @@ import structlog
 
 from agent.billing.pricing import utc_now
 from agent.core.resumed_state import ResumedState
-from agent.session.admission import DRAINING, Admission, AdmissionError, Refusal, SessionOverError
+from agent.session.admission import DRAINING, NOT_LOOKED_UP, Admission, AdmissionError, Refusal, SessionOverError
 from agent.session.claims import Claims, new_session_id
 from agent.session.dependencies import SessionDependencies
 from agent.session.session import Session
@@ -37,8 +37,8 @@ class History(Protocol):
         """
         ...
 
-    async def holds(self, session_id: str, generation: int) -> bool:
-        """Whether a session that is open here has no newer owner; must not raise."""
+    async def holds(self, session_id: str, generation: int) -> bool | None:
+        """Whether a session that is open here has no newer owner; None when it cannot be told. Must not raise."""
         ...
 
 
@@ -126,8 +126,8 @@ class Registry:
     async def join(self, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
         """The session of these claims, and whether it was there before: in this process, or by the history in another.
 
-        It takes commands when this returns. Raises AdmissionError when there is no room, and SessionOverError for a
-        session that is over for good.
+        It takes commands when this returns. Raises AdmissionError when there is no room, or when a session that is to
+        go on cannot be looked up just now; and SessionOverError for a session that is over for good.
         """
         # two connections that come back at once would take the session from each other
         async with self._joining.setdefault(claims.session_id or new_session_id(), asyncio.Lock()):
@@ -142,7 +142,10 @@ class Registry:
         if session is None:
             return None
         info = session.parts.info
-        if await self._history.holds(info.session_id, info.generation):
+        held = await self._history.holds(info.session_id, info.generation)
+        if held is None:  # it stays, and another process that may have it by now does as well
+            raise self._refused(claims, NOT_LOOKED_UP)
+        if held:
             return self.find(claims)
         self.lose(info.session_id, SessionOutcome.MOVED)
         await session.ended.wait()
@@ -155,16 +158,16 @@ class Registry:
             past = await self._history.past(claims.session_id, take_over=claims.resume)
         except Exception as error:
             log.warning("history not restored", session_id=claims.session_id, error=type(error).__name__)
-            if not claims.resume:
-                return self.open(claims, capabilities), False
-        else:
-            if past is None:
-                return self.open(claims, capabilities), False
             if claims.resume:
-                if past.over:
-                    raise SessionOverError("the session is over: get a new token from POST /v1/sessions")
-                return self.open(claims, capabilities, past), True
-        # turns are numbered on from those before: an id whose turns are not known, or that was used up, is not reused
+                raise self._refused(claims, NOT_LOOKED_UP) from None
+            return self.open(claims, capabilities), False
+        if past is None:
+            return self.open(claims, capabilities), False
+        if claims.resume:
+            if past.over:
+                raise SessionOverError("the session is over: get a new token from POST /v1/sessions")
+            return self.open(claims, capabilities, past), True
+        # turns are numbered on from those before: an id that was used up is not reused
         return self.open(replace(claims, session_id=None), capabilities), False
 
     def open(self, claims: Claims, capabilities: Capabilities, past: ResumedState = NEW) -> Session:

@@ -250,6 +250,9 @@ POLICY_PROVIDER = _gauge(
 # The process
 LOOP_LAG = _gauge("event_loop_lag_seconds", "Longest delay of the event loop in the last second.")
 TASKS = _gauge("tasks", "Tasks of the event loop: some for the process, and some for each open session.")
+MEMORY_BLOCKS = _gauge(
+    "memory_blocks", "Blocks of memory that Python objects hold: what is kept for too long shows here first."
+)
 BACKGROUND_FAILURES = _counter(
     "background_failures_total", "Work beside calls that broke off on a fault of ours, and was begun again.", "work"
 )

@@ -48,7 +48,7 @@ OTHER: Final = "other"  # a model that is not configured
 CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
 REFUSALS: Final = (
     "full", "overloaded", "draining", "members_only", "credential", "address", "ceiling", "rate", "key_rate", "host",
-    "ended",
+    "ended", "ledger",
 )  # fmt: skip
 NO_ROOM: Final = ("full", "overloaded")
 """Refusals that are about the service, not about who asks."""

@@ -13,6 +13,7 @@ look longer by at most that, and never shorter.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from math import isnan
 from typing import Final
@@ -31,18 +32,25 @@ class SampleClock:
 
     def __init__(self, bytes_per_second: int) -> None:
         self._bytes_per_second = bytes_per_second
-        self._ends: list[int] = []  # byte offset of the end of each frame, ascending
-        self._times: list[float] = []
+        # plain numbers: objects of Python's would take five times as much, a quarter of a megabyte for each call
+        self._ends = array("q")  # byte offset of the end of each frame, ascending
+        self._times = array("d")
+        self._lags = array("d")  # arrival minus sample time of each frame
+        self._breaks: list[int] = []  # ends of the frames that came after a pause
         self.total = 0
 
     def add(self, size: int, at: float) -> None:
         """Notes that the next `size` bytes arrived at loop time `at`."""
         self.total += size
+        if self._times and at - self._times[-1] >= PAUSE_S:
+            self._breaks.append(self.total)
         self._ends.append(self.total)
         self._times.append(at)
+        self._lags.append(at - self.total / self._bytes_per_second)
         if len(self._ends) % TRIM_EVERY == 0:
-            old = bisect_left(self._ends, self.total - int(KEEP_S * self._bytes_per_second))
-            del self._ends[:old], self._times[:old]
+            first = self.total - int(KEEP_S * self._bytes_per_second)
+            old = bisect_left(self._ends, first)
+            del self._ends[:old], self._times[:old], self._lags[:old], self._breaks[: bisect_left(self._breaks, first)]
 
     def arrival(self, seconds: float) -> float | None:
         """Loop time at which the frame with the sample at `seconds` arrived, or would have on a good line.
@@ -59,17 +67,12 @@ class SampleClock:
         return self._without_delay(index, seconds)
 
     def _without_delay(self, index: int, seconds: float) -> float:
-        arrived = self._times[index]
+        arrived, end = self._times[index], self._ends[index]
+        first = bisect_left(self._times, arrived - ANCHOR_S)
+        paused = bisect_right(self._breaks, end)
+        if paused:
+            first = max(first, bisect_left(self._ends, self._breaks[paused - 1]))
         last = bisect_right(self._times, arrived + SAME_BURST_S)
-        anchor = arrived - self._seconds(index)
-        for other in range(last - 1, -1, -1):
-            if self._times[other] < arrived - ANCHOR_S:
-                break
-            if other < index and self._times[other + 1] - self._times[other] >= PAUSE_S:
-                break
-            anchor = min(anchor, self._times[other] - self._seconds(other))
-        said = min(self._seconds(index), seconds + FRAME_S)  # a long frame was not said in its last moment
+        anchor = min(self._lags[first:last])
+        said = min(end / self._bytes_per_second, seconds + FRAME_S)  # a long frame was not said in its last moment
         return min(arrived, max(anchor + said, arrived - MOST_CORRECTION_S))
-
-    def _seconds(self, index: int) -> float:
-        return self._ends[index] / self._bytes_per_second

@@ -225,7 +225,8 @@ export class Connection {
       }
       // A resume token that the server does not take any more: a new session.
       if (String(error.code).startsWith("token_") || error.code === CLOSED.token) this._resumeToken = null;
-      this._retryLater(Math.max(Math.min(LAST_RETRY_MS, delayMs * 2), error.retryAfterMs ?? 0));
+      // A server that says when is asked then, and not less and less often: its database is back any moment.
+      this._retryLater(error.retryAfterMs || Math.min(LAST_RETRY_MS, delayMs * 2));
     }
   }
 

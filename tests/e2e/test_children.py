@@ -1,4 +1,6 @@
-"""SIGTERM ends what a command started: no sandbox, service or Prometheus is left behind, also while it still starts."""
+"""SIGTERM and SIGKILL end what a command started: no sandbox, service or Prometheus is left behind, also while it
+still starts.
+"""
 
 from __future__ import annotations
 
@@ -88,6 +90,7 @@ async def none_is_left(processes: set[int]) -> None:
 
 @needs_proc
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
 @pytest.mark.parametrize(
     ("arguments", "many"),
     [
@@ -97,12 +100,14 @@ async def none_is_left(processes: set[int]) -> None:
         pytest.param(["gameday", "haiku-slow"], 4, id="gameday", marks=needs_monitoring),
     ],
 )
-async def test_sigterm_leaves_no_child_behind(arguments: Sequence[str], many: int, tmp_path: Path) -> None:
+async def test_no_child_is_left_behind(
+    arguments: Sequence[str], many: int, number: signal.Signals, tmp_path: Path
+) -> None:
     folder = tmp_path if arguments[0] == "run" else ROOT
     async with started(folder, *arguments) as process:
         running = await with_children(process, many)
         try:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(number)
             async with asyncio.timeout(40):
                 await process.wait()
             await none_is_left(running)

@@ -163,6 +163,7 @@ class Returning:
     def __post_init__(self) -> None:
         self._finished = asyncio.Event()
         self._answer = "nothing was answered"  # to the last `start`
+        self._again_s = 0.1  # when the server wants to be asked again
 
     async def finished_a_turn(self) -> None:
         """Waits for the end of one more turn; fails with what went wrong for this caller."""
@@ -186,7 +187,7 @@ class Returning:
                 async with dial_to(chosen.choice(self.urls), token, **self.options) as line:
                     ready = await self._open(line)
                     if ready is None:
-                        await asyncio.sleep(0.1)
+                        await asyncio.sleep(self._again_s)
                         continue
                     if lost_at is not None:
                         self.returns += 1
@@ -214,7 +215,7 @@ class Returning:
         await line.send(START)
         async with asyncio.timeout(10):
             message = json.loads(await line.recv())
-        self._answer = message.get("code", message["type"])
+        self._answer, self._again_s = message.get("code", message["type"]), message.get("retry_after_s") or 0.1
         return message if message["type"] == "session.ready" else None
 
     async def _turns(self, line: ClientConnection, done: asyncio.Event) -> None:

@@ -230,7 +230,7 @@ class SessionHarness:
     ears_simulated: bool = False
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
     history_down: bool = False
-    generation: int = 1  # that of the latest owner
+    generation: int | None = 1  # that of the latest owner; None: it cannot be told
     memory_log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     tool_log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     happened: list[Event] = field(default_factory=list[Event])
@@ -331,8 +331,8 @@ class _History:
             raise ConnectionError
         return self.harness.past.get(session_id)
 
-    async def holds(self, session_id: str, generation: int) -> bool:
-        return generation >= self.harness.generation
+    async def holds(self, session_id: str, generation: int) -> bool | None:
+        return None if self.harness.generation is None else generation >= self.harness.generation
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from typing import Final
 import psutil
 
 from tests.support.paths import ROOT
+from voice_loadtest.stack.children import with_parent
 
 STARTUP_S: Final = 40.0
 
@@ -27,6 +28,7 @@ def start(command: Sequence[str], cores: set[int], checkout: Path = ROOT, **envi
         env=os.environ | {"PYTHONPATH": str(checkout)} | environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=with_parent(),
     )
     process.cpu_affinity(sorted(cores))
     return process

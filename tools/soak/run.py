@@ -36,6 +36,7 @@ FIGURES: Final = {
     "memory_mb": ("process_resident_memory_bytes", 1e-6),
     "descriptors": ("process_open_fds", 1.0),
     "tasks": ("voice_agent_tasks", 1.0),
+    "blocks": ("voice_agent_memory_blocks", 1.0),
 }
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from voice_loadtest.errors import StackError
+from voice_loadtest.stack.children import with_parent
 from voice_loadtest.stack.monitoring import ROOT, alertmanager_command, prometheus_command, write_rules
 from voice_loadtest.stack.ports import free_ports
 
@@ -188,7 +189,14 @@ def _start(
     environment = {key: value for key, value in kept.items() if not key.startswith("VOICE_AGENT_")}
     environment |= {f"VOICE_AGENT_{key}": value for key, value in (settings or {}).items()}
     with (options.folder / f"{name}.log").open("wb") as log:
-        return subprocess.Popen(command, cwd=options.folder, env=environment, stdout=log, stderr=log)  # noqa: S603
+        return subprocess.Popen(  # noqa: S603
+            command,
+            cwd=options.folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            preexec_fn=with_parent(),  # noqa: PLW1509  one call of the system, which takes no lock
+        )
 
 
 async def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

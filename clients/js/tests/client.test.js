@@ -270,6 +270,33 @@ test("a busy server is asked again when it said", async () => {
   assert.equal(FakeSocket.all.length, count + 1);
 });
 
+test("a call that cannot be looked up is asked for when the server said, and what was typed is kept", async () => {
+  const first = await connected(null, { resume_token: "resume-1" });
+  client.sendText("two rooms please");
+  const waiting = [];
+  client.addEventListener("typed", ({ detail }) => waiting.push(detail.waiting));
+  first.drop(1006);
+  let socket = await retried(400);
+  for (let outage = 0; outage < 12; outage += 1) {
+    assert.deepEqual(socket.protocols, ["voice-agent.v1", "bearer.resume-1"]);
+    const count = FakeSocket.all.length;
+    socket.tell({ type: "error", code: "ledger", message: "not just now", fatal: true, retry_after_s: 2 });
+    socket.drop(4429, "ledger");
+    await settle();
+    await retried(1_900);
+    assert.equal(FakeSocket.all.length, count, "not before the server said");
+    socket = await retried(1_100);
+    assert.equal(FakeSocket.all.length, count + 1, "no later than half as long again, however often");
+  }
+  assert.equal(client.state, "reconnecting");
+  assert.equal(requests.length, 1, "no other call is begun");
+  socket.open({ resumed: true, resume_token: "resume-2" });
+  assert.deepEqual([client.state, client.epoch], ["open", 1]);
+  client.sendAgain();
+  assert.deepEqual(socket.of("text"), [{ type: "text", text: "two rooms please", spoken: false }]);
+  assert.deepEqual(waiting, [], "it was kept all the while");
+});
+
 test("a resume token that is not taken any more is replaced by a new session", async () => {
   (await connected()).drop(1006);
   const socket = await retried(400);

@@ -114,6 +114,19 @@ async def test_rows_that_come_one_by_one_share_their_commits(database_url: str) 
         assert taken >= (commits - 1) * 0.05  # so that with more callers there are more rows in each, not more of them
 
 
+async def test_rows_that_nobody_waits_for_are_gathered_for_longer(database_url: str) -> None:
+    async with open_setup(database_url) as stack:
+        stack.sinks.handle(SessionStarted(session()))
+        assert await stack.ledger.flush(timeout_s=20)
+        before, began = stack.sample("ledger_commit_seconds_count"), time.monotonic()
+        for number in range(1, 41):
+            stack.sinks.handle(TurnFinished(session(), turn(number)))
+            await asyncio.sleep(0.01)
+        assert await stack.ledger.flush_turn("s1", 40, timeout_s=20)
+        taken = time.monotonic() - began
+        assert stack.sample("ledger_commit_seconds_count") - before <= taken / 0.2 + 2
+
+
 async def test_a_batch_that_is_written_twice_changes_nothing(database_url: str) -> None:
     from agent.ledger import writer
 

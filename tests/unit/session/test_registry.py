@@ -112,7 +112,6 @@ def test_a_session_is_found_by_its_subject_alone() -> None:
         (True, False, True, True, True),  # it goes on here
         (True, False, False, False, False),  # its id was used up
         (False, False, True, True, False),  # it never was
-        (False, True, True, False, False),  # its turns are not known: the id is not reused
         (False, True, False, True, False),  # a new one, as far as its credential says
     ],
 )
@@ -129,6 +128,40 @@ def test_a_session_of_another_process(known: bool, down: bool, resume: bool, kep
             assert (await caller.get(TurnStarted)).turn == (5 if resumed else 1)
             await caller.get(TurnMeasured)
             caller.hang_up()
+
+    run_virtual(scenario())
+
+
+def test_a_caller_who_comes_back_while_nothing_can_be_looked_up_is_told_to_try_again_and_goes_on_then() -> None:
+    async def scenario() -> None:
+        harness = SessionHarness(past={"s1": ResumedState(turns=4, slow=1)}, history_down=True)
+        back = replace(NAMED, resume=True)
+        async with running(harness):
+            for _ in range(2):
+                with pytest.raises(AdmissionError) as refused:
+                    await harness.registry.join(back, Capabilities())
+                refusal = refused.value.refusal
+                assert (refusal.reason, refusal.retry_after_s) == ("ledger", 2.0)
+                assert harness.registry.count == 0, "no other call is begun"
+            harness.history_down = False
+            session, resumed = await harness.registry.join(back, Capabilities())
+            assert (session.parts.info.session_id, resumed) == ("s1", True)
+        assert [event.reason for event in harness.all(SessionRefused)] == ["ledger", "ledger"]
+
+    run_virtual(scenario())
+
+
+def test_a_call_that_waits_here_and_may_be_elsewhere_by_now_stays_until_it_can_be_told() -> None:
+    async def scenario() -> None:
+        async with running(SessionHarness()) as harness:
+            caller = await harness.call(NAMED)
+            harness.generation = None
+            with pytest.raises(AdmissionError) as refused:
+                await harness.registry.join(replace(NAMED, resume=True), Capabilities())
+            assert refused.value.refusal.reason == "ledger"
+            assert harness.registry.count == 1
+            harness.generation = 1
+            assert await harness.registry.join(NAMED, Capabilities()) == (caller.session, True)
 
     run_virtual(scenario())
 

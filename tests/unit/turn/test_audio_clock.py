@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
-from agent.turn.audio_clock import MOST_CORRECTION_S, SampleClock
+from agent.turn.audio_clock import ANCHOR_S, MOST_CORRECTION_S, PAUSE_S, SAME_BURST_S, SampleClock
 
 FRAME = 640
 FRAME_S = 0.02
@@ -82,3 +84,42 @@ def test_a_place_that_is_no_place_is_never_an_error() -> None:
     last = clock.arrival(2.0)
     assert [clock.arrival(place) for place in (float("inf"), 1e308, 900.0)] == [last] * 3
     assert [clock.arrival(place) for place in (-float("inf"), -5.0)] == [clock.arrival(0.0)] * 2
+
+
+def _plainly(frames: list[tuple[int, float]], seconds: float) -> float:
+    """What the page says, frame by frame; `frames` are (end in bytes, arrival)."""
+    offset = max(1, round(min(seconds, frames[-1][0] / 32_000) * 32_000))
+    index = next((number for number, (end, _) in enumerate(frames) if end >= offset), len(frames) - 1)
+    arrived = frames[index][1]
+    anchor = arrived - frames[index][0] / 32_000
+    for number, (end, at) in enumerate(frames):
+        since = frames[number : index + 1]
+        paused = any(later[1] - one[1] >= PAUSE_S for one, later in pairwise(since))
+        if arrived - ANCHOR_S <= at <= arrived + SAME_BURST_S and not paused:
+            anchor = min(anchor, at - end / 32_000)
+    said = min(frames[index][0] / 32_000, min(seconds, frames[-1][0] / 32_000) + FRAME_S)
+    return min(arrived, max(anchor + said, arrived - MOST_CORRECTION_S))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_line_gives_the_same_as_looking_at_each_frame(seed: int) -> None:
+    dice, clock, frames, at = random.Random(seed), SampleClock(32_000), list[tuple[int, float]](), 100.0
+    for _ in range(dice.choice((3, 300, 1500))):
+        at += dice.choice((0.0, 0.0, 0.02, 0.02, 0.02, 0.05, 0.3, 1.2)) if dice.random() < 0.2 else 0.02
+        size = dice.choice((640, 640, 640, 320, 6400))
+        clock.add(size, at)
+        frames.append((clock.total, at))
+    newest = frames[-1][0] / 32_000
+    for _ in range(30):
+        place = dice.uniform(max(0.0, newest - 5), newest)
+        assert clock.arrival(place) == pytest.approx(_plainly(frames, place), abs=1e-9)
+
+
+def test_a_long_call_takes_a_tenth_of_a_megabyte() -> None:
+    tracemalloc.start()
+    clock = SampleClock(32_000)
+    for number in range(20_000):
+        clock.add(640, number * 0.02)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 100_000
