@@ -262,5 +262,5 @@ async def _connection(spec: McpSpec, egress: Egress, note: Note) -> AsyncGenerat
         yield client
 
 
-async def _believed(name: str, result: Any) -> None:  # noqa: ARG001  as the SDK calls it
+async def _believed(name: str, result: Any) -> None:
     """In the place of the SDK's check of results: a stranger's schema of them may hold an expression without end."""
