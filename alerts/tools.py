@@ -39,7 +39,8 @@ def _failing(setting: RuleContext) -> Alert:
             "What an agent is to do for its callers cannot be done: a booking, a look-up.",
             (
                 "`timeout`: is it slow (panel “Tools take (p95)”)? What stands behind it, a database or a service?",
-                "`failed`: the log says with which kind of error (`tool failed`).",
+                "`failed`: the log says with which kind of error (`tool failed`); of HTTP and MCP tools"
+                " `voice_agent_tool_faults_total` has the reason, such as `status_5xx` or `malformed`.",
                 "`unavailable`: its breaker is open, and closes by itself when the tool works again.",
                 "For longer: take the tool out of the agent's file; new sessions then do without it.",
             ),

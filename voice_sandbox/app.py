@@ -7,7 +7,7 @@ from litestar.datastructures import State
 
 from voice_sandbox.accounts import balances, projects, subscription
 from voice_sandbox.anthropic.messages import count_tokens, messages
-from voice_sandbox.back_end import free_rooms
+from voice_sandbox.back_end import free_rooms, mcp_server
 from voice_sandbox.control import control_router
 from voice_sandbox.deepgram.speak import speak
 from voice_sandbox.deepgram.v1 import listen_v1
@@ -34,6 +34,7 @@ def create_app(world: SandboxState) -> Litestar:
             listen_v1,
             listen_v2,
             free_rooms,
+            mcp_server,
         ],
         state=State({"world": world}),
         on_startup=[world.start],

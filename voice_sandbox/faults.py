@@ -22,6 +22,9 @@
 |       | `broken_json`, `unknown_tool`, or `again` (a booking that it has asked for already) |
 | lies | back_end: a well-formed answer that is false: `variant` `other_day` (about another day than was asked), |
 |       | `wrong_type`, or `orders` (it tells the model what to do) |
+| odd_answer | back_end: an answer that none should be: `variant` `nan` (a number that JSON has not), `half_utf8`, |
+|       | `huge` (2 MB), `endless`, `packed` (gzip, unasked), `redirect` (in a circle), `elsewhere` (a redirect to an |
+|       | address of cloud metadata), or, of the MCP server, `other_id` (it answers another request) |
 | wrong_format | voices: `variant` instead of what was asked for: `wav`, `mp3`, `ogg`, `flac`, `ulaw`, `unknown`, |
 |       | `json`, `html`, or a rate in Hz; with `silently_` before it the content type does not say so |
 | odd_byte | voices: one byte too many at the end |
@@ -65,6 +68,7 @@ class FaultKind(StrEnum):
     NO_USAGE = "no_usage"
     TOOL_USE = "tool_use"
     LIES = "lies"
+    ODD_ANSWER = "odd_answer"
     WRONG_FORMAT = "wrong_format"
     ODD_BYTE = "odd_byte"
     HALF = "half"
@@ -88,7 +92,7 @@ def kind_sentences() -> dict[tuple[str, ...], str]:
 
 LANGUAGE_FAULTS: Final = frozenset({FaultKind.STOP, FaultKind.NO_USAGE, FaultKind.TOOL_USE})
 """Faults that only a language model has."""
-BACK_END_FAULTS: Final = frozenset({FaultKind.LIES})
+BACK_END_FAULTS: Final = frozenset({FaultKind.LIES, FaultKind.ODD_ANSWER})
 """Faults that only the back end of a tool has."""
 VOICE_FAULTS: Final = frozenset(
     {FaultKind.WRONG_FORMAT, FaultKind.ODD_BYTE, FaultKind.HALF, FaultKind.SLOW_VOICE, FaultKind.LATE_VOICE}

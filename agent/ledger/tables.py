@@ -58,6 +58,8 @@ sessions: Final = Table(
     Column("generation", Integer, nullable=True),  # counts its owners: rows of an older one are not stored
     Column("lease_until", DateTimeUTC(), nullable=True),  # when an owner that gives no sign has lost it
     Column("opened_at", DateTimeUTC(), nullable=True),  # by its owner; of a subject's sessions the last one is live
+    _word("agent", nullable=True),
+    Column("agent_version", Integer, nullable=True),
 )
 
 turns: Final = Table(

@@ -40,7 +40,10 @@ class ToolRun:
 
 @dataclass(frozen=True, slots=True)
 class CallHistory:
-    """Everything that the ledger knows of a call's content. `ended_at` and `outcome` are None while it runs."""
+    """Everything that the ledger knows of a call's content. `ended_at` and `outcome` are None while it runs.
+
+    `agent` and its version are None in rows of releases that did not store them.
+    """
 
     session_id: str
     subject: str
@@ -57,6 +60,8 @@ class CallHistory:
     usd_by_service: Mapping[str, float]
     transcript: tuple[Line, ...]
     tools: tuple[ToolRun, ...]
+    agent: str | None = None
+    agent_version: int | None = None
 
     def tools_used(self) -> list[dict[str, object]]:
         """How often each tool was called, and how often that failed, by name."""
@@ -91,6 +96,8 @@ async def call_history(engine: AsyncEngine, session_id: str) -> CallHistory | No
         usd_by_service={service: usd(int(nano or 0)) for service, nano in sorted(by_service)},
         transcript=tuple(_lines((one.event, one.at) for one in said)),
         tools=tuple(_runs((one.event, one.at) for one in done)),
+        agent=row.agent,
+        agent_version=row.agent_version,
     )
 
 

@@ -159,6 +159,8 @@ def body_of(delivery: Delivery, history: CallHistory, summary: str | None, *, tr
             "id": history.session_id,
             "subject": history.subject,
             "tier": history.tier,
+            "agent": history.agent,
+            "agent_version": history.agent_version,
             "policy": history.policy,
             "policy_version": history.policy_version,
             "started_at": history.started_at,

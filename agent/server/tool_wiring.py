@@ -36,8 +36,11 @@ def outside_tools(settings: Settings, metrics: Metrics) -> OutsideTools:
         else:
             metrics.set(catalog.MCP_UP, name, value=float(up))
 
+    def note(name: str, reason: str) -> None:
+        metrics.add(catalog.MCP_NOT_TAKEN, name, reason)
+
     egress = egress_of(settings)
-    return OutsideTools(egress, McpServers(egress, tell, linger_s=settings.max_session_s))
+    return OutsideTools(egress, McpServers(egress, tell, linger_s=settings.max_session_s, note=note))
 
 
 def shown_files(metrics: Metrics, counting: AgentMetrics) -> Tell:

@@ -276,7 +276,7 @@ class SessionTools:
         return ToolResult(use.id, returned.content, returned.failed)
 
     def _tell(self, name: str, returned: Returned, turn: int, timeline: Timeline, began: float) -> None:
-        call = ToolCall(name, returned.outcome.value, began, clock.now(), returned.tries)
+        call = ToolCall(name, returned.outcome.value, began, clock.now(), returned.tries, returned.reason)
         timeline.tools.append(call)
         self._sink.handle(ToolFinished(self._info, turn, call))
 

@@ -120,6 +120,8 @@ LISTENING_NOTES = _counter(
     "note",
 )
 TOOL_CALLS = _counter("tool_calls_total", "Tools that models asked for, by how it ended.", "tool", "outcome")
+_FAULTS = "Calls of HTTP and MCP tools that failed, by what was wrong: docs/agents.md has the list."
+TOOL_FAULTS = _counter("tool_faults_total", _FAULTS, "tool", "reason")
 TOOL_SECONDS = _histogram("tool_seconds", "Time that tools took which were run.", TURN_BUCKETS, "tool")
 AGENT_INFO = _gauge("agent_info", "1 for each agent that answers new sessions.", "agent", "version")
 AGENT_SESSIONS = _counter("agent_sessions_total", "Sessions that ended, by agent.", "agent", "tier", "outcome")
@@ -128,6 +130,8 @@ AGENT_TURNS = _counter("agent_turns_owed_total", "Turns that were owed a reply, 
 _ANSWERED = "Voice-to-voice of turns with a real reply, by agent."
 AGENT_LATENCY = _histogram("agent_reply_latency_seconds", _ANSWERED, TURN_BUCKETS, "agent", "tier")
 AGENT_FILE_PROBLEMS = _gauge("agent_file_problems", "What is wrong with changed files of agents, not in force.")
+_NOT_TAKEN = "Messages of MCP servers that were not taken: `too_large`, or `malformed` (no message of the protocol)."
+MCP_NOT_TAKEN = _counter("mcp_messages_not_taken_total", _NOT_TAKEN, "server", "reason")
 MCP_UP = _gauge("mcp_server_up", "1 while an MCP server that an agent names is connected.", "server")
 TOOL_ROUNDS = _counter("tool_rounds_total", "Times that a model was asked again with results.", "tier", "policy")
 _ANSWER = "Voice-to-voice of turns that used tools, up to the answer: a filler or a lead-in does not end it."

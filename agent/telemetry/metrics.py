@@ -149,6 +149,8 @@ class MetricsSink:
                 self._metrics.add(catalog.WARM_UPS, provider, reason)
             case ToolFinished(call=tool):
                 self._metrics.add(catalog.TOOL_CALLS, tool.name, tool.outcome)
+                if tool.reason:
+                    self._metrics.add(catalog.TOOL_FAULTS, tool.name, tool.reason)
                 if tool.outcome in RUN_TOOLS:
                     self._metrics.observe(catalog.TOOL_SECONDS, tool.name, value=tool.ended_at - tool.started_at)
             case NotesTaken(_, kept, dropped):

@@ -71,6 +71,8 @@ class ToolCall:
     ended_at: float
     tries: int = 0
     """How often it was really called."""
+    reason: str = ""
+    """Why somebody else's tool failed, as a bounded word; empty for all else."""
 
 
 @dataclass(frozen=True, slots=True)

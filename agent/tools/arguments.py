@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol
 
 from pydantic import BaseModel, ValidationError
 
+from agent.tools.strict_json import read_json
+
 ARGUMENTS_LIMIT: Final = 8_000
 """Characters of arguments that a model may write at most."""
 SCHEMA_LIMIT: Final = 16_000
@@ -86,9 +88,9 @@ class SchemaArguments:
         """The checked arguments, with the defaults of the schema. Raises ArgumentError."""
         _not_too_long(written)
         try:
-            given = json.loads(written or "{}")
-        except ValueError as error:
-            raise ArgumentError(f"arguments: not JSON: {error}"[:_WORDS_LIMIT]) from None
+            given = read_json(written or "{}")
+        except ValueError:
+            raise ArgumentError("arguments: not JSON") from None
         if not isinstance(given, dict):
             raise ArgumentError("arguments: not an object")
         given = {**self._defaults, **given}

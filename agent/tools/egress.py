@@ -22,7 +22,9 @@ from agent.core.hosts import is_nowhere, is_public
 from agent.tools.outside import OutsideError
 
 if TYPE_CHECKING:
-    from httpx2 import AsyncClient, AsyncHTTPTransport
+    from httpx2 import AsyncClient
+
+    from agent.tools.guarded_http import GuardedTransport
 
 SECRET_PREFIX: Final = "TOOL_SECRET_"  # noqa: S105  a name
 SHORTEST_SECRET: Final = 8
@@ -59,7 +61,10 @@ class Egress:
 
     def url_problem(self, url: str) -> str | None:
         """What speaks against an address; None where a tool may ask it."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return "is no address"
         host = parts.hostname or ""
         try:
             _ = parts.port
@@ -114,7 +119,7 @@ class Egress:
             raise OutsideError("address")
         return found
 
-    def transport(self, most_bytes: int | None = None) -> AsyncHTTPTransport:
+    def transport(self, most_bytes: int | None = None) -> GuardedTransport:
         """Connections that go where they may, with answers of so many bytes at most. Who takes them closes them."""
         from agent.tools.guarded_http import GuardedTransport
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 import httpcore2
 import httpx2
 
+from agent.tools.outside import OutsideError
+
 CONNECTIONS: Final = 50
 """Open connections of all tools of a process at most."""
 IDLE_S: Final = 60.0
@@ -54,10 +56,14 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
 
 class GuardedTransport(httpx2.AsyncHTTPTransport):
-    """The library's own transport with a network of ours below it."""
+    """The library's own transport with a network of ours below it.
+
+    `steady`: a request that fails is answered with 502, and a body that breaks off ends there. The MCP SDK would else
+    end the connection to a server, with all calls on it, for the sake of one.
+    """
 
     def __init__(self, addresses: Addresses, most_bytes: int | None = None) -> None:
-        self._most = most_bytes
+        self._most, self.steady = most_bytes, False
         trusted = httpx2.create_ssl_context()  # SSL_CERT_FILE is the operator's word
         super().__init__(verify=trusted, trust_env=False)
         self._pool = httpcore2.AsyncConnectionPool(
@@ -70,7 +76,12 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Asks. An answer that is too long is cut off; a stream of events has no length."""
-        response = await super().handle_async_request(request)
+        try:
+            response = await super().handle_async_request(request)
+        except (httpx2.TransportError, OutsideError):
+            if not self.steady or request.method != "POST":
+                raise
+            return httpx2.Response(502, request=request)
         streams = response.headers.get("content-type", "").startswith("text/event-stream")
         if self._most is not None and not streams and isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _Bounded(response.stream, self._most)
@@ -84,11 +95,14 @@ class _Bounded(httpx2.AsyncByteStream):
         self._inner, self._left = inner, most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._inner:
-            self._left -= len(piece)
-            if self._left < 0:
-                return  # what is cut off cannot be read: that call fails, and no other
-            yield piece
+        try:
+            async for piece in self._inner:
+                self._left -= len(piece)
+                if self._left < 0:
+                    return  # what is cut off cannot be read: that call fails, and no other
+                yield piece
+        except httpx2.TransportError:
+            return  # the same: it is not whole
 
     async def aclose(self) -> None:
         """Closes the connection's stream."""

@@ -23,6 +23,7 @@ from agent.tools.arguments import SchemaArguments, SchemaError, fit, validator_o
 from agent.tools.egress import Egress
 from agent.tools.outside import OutsideError
 from agent.tools.python_tool import ToolDeclarationError
+from agent.tools.strict_json import read_json
 from agent.tools.tool import Tool, ToolContext, ToolError, ToolRules
 
 if TYPE_CHECKING:
@@ -101,12 +102,12 @@ def http_tool(name: str, description: str, endpoint: HttpEndpoint, rules: ToolRu
     async def run(given: Mapping[str, Any], call: ToolContext) -> str:
         request = _request(endpoint, places, given, rules, egress, call)
         async with _answer(endpoint, request, egress) as response:
-            text = await _text(response, endpoint.max_bytes)
+            body = await _body(response, endpoint.max_bytes)
             if response.status_code in SAYS_NO:
-                raise ToolError(egress.redacted(text) or f"status {response.status_code}")
+                raise ToolError(egress.redacted(_words(body)) or f"status {response.status_code}")
             if not 200 <= response.status_code < 300:
                 raise OutsideError(f"status_{response.status_code // 100}xx")
-            return egress.redacted(_checked(text, response, expected))
+            return egress.redacted(_checked(body, response, expected))
 
     return Tool(ToolSpec(name, description, arguments.schema), arguments, rules, run)
 
@@ -115,11 +116,11 @@ def _places(url: str) -> frozenset[str]:
     """The arguments that an address names. Raises ToolDeclarationError."""
     try:
         named = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(url) if name is not None]
+        head = urlsplit(url)
     except ValueError as error:
         raise ToolDeclarationError(f"http: {error}") from None
     if any(not re.fullmatch(r"[A-Za-z_]\w*", name) or spec or conversion for name, spec, conversion in named):
         raise ToolDeclarationError("http: takes {argument} places")
-    head = urlsplit(url)
     if "{" in head.scheme or "{" in head.netloc or "{" in head.fragment:
         raise ToolDeclarationError("http: places stand in the path or the query")
     return frozenset(name for name, _, _ in named)
@@ -170,7 +171,7 @@ async def _answer(endpoint: HttpEndpoint, request: _Request, egress: Egress) -> 
             if response.status_code not in _MOVED:
                 yield response
                 return
-            before, url = str(made.url), urljoin(str(made.url), response.headers.get("location", ""))
+            before, url = str(made.url), _joined(str(made.url), response.headers.get("location", ""))
         finally:
             await response.aclose()
         if endpoint.method != "GET" or not left or egress.redirect_problem(before, url) is not None:
@@ -179,11 +180,19 @@ async def _answer(endpoint: HttpEndpoint, request: _Request, egress: Egress) -> 
             headers.pop(endpoint.auth.header, None)
 
 
+def _joined(url: str, location: str) -> str:
+    """Where an answer sends to; empty where that is no address."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
+
+
 def _origin(url: str) -> tuple[str, str]:
     return urlsplit(url).scheme, urlsplit(url).netloc
 
 
-async def _text(response: Response, most: int) -> str:
+async def _body(response: Response, most: int) -> bytes:
     """The body, as it came. Raises OutsideError where it is too long or cannot be read."""
     if response.headers.get("content-encoding", "identity") != "identity":
         raise OutsideError("encoding")
@@ -197,15 +206,19 @@ async def _text(response: Response, most: int) -> str:
         raise
     except Exception as error:
         raise _failure(error) from None
+    return bytes(body)
+
+
+def _words(body: bytes) -> str:
     return body.decode("utf-8", errors="replace")
 
 
-def _checked(text: str, response: Response, expected: Any) -> str:
+def _checked(body: bytes, response: Response, expected: Any) -> str:
     """The result; JSON without its white space. Raises OutsideError where it is not what was declared."""
     is_json = "json" in response.headers.get("content-type", "")
     try:
-        result = json.loads(text) if text and (is_json or expected is not None) else text
-    except (ValueError, RecursionError):
+        result = read_json(body) if body and (is_json or expected is not None) else _words(body)
+    except ValueError:
         raise OutsideError("malformed") from None
     if expected is not None and fit(expected, result):
         raise OutsideError("malformed")

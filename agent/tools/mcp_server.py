@@ -9,37 +9,41 @@ import asyncio
 import importlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from agent.providers.base import ToolSpec
 from agent.tools.arguments import SchemaArguments, SchemaError
 from agent.tools.egress import Egress
 from agent.tools.http_tool import Auth, SecretName
-from agent.tools.outside import OutsideError
+from agent.tools.mcp_stdio import LINE_LIMIT, NOT_TAKEN, Note, stdio_streams
+from agent.tools.outside import REASONS, OutsideError
+from agent.tools.strict_json import finite
 from agent.tools.tool import Tool, ToolContext, ToolError, ToolRules, confirm_problems
 
 if TYPE_CHECKING:
     from mcp import Client
+    from mcp.types import ErrorData
 
 OFFERED_LIMIT: Final = 128
 """Tools of a server that are looked at, at most."""
-ANSWER_LIMIT: Final = 1_000_000
-"""Bytes of one message of a server that is reached over HTTP, at most."""
+ANSWER_LIMIT: Final = LINE_LIMIT
+"""Bytes of one message of a server, at most."""
 CALLS_LIMIT: Final = 16
 """Calls of one server at once, at most."""
 REQUEST_S: Final = 30.0
 CONNECT_S: Final = 10.0
 LOOK_S: Final = 30.0
 """A server is asked what it offers so often, which also tells whether it is there."""
+_PARSE_ERROR: Final = -32_700
+_TIMED_OUT: Final = -32_001
 IDEMPOTENCY_META: Final = "voice-agent/idempotency-key"
 
 log = structlog.get_logger()
@@ -113,6 +117,8 @@ class McpServer:
 
     spec: McpSpec
     egress: Egress
+    note: Note = lambda _reason: None
+    """Is told of messages that were not taken."""
     offered: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """Tool → the JSON Schema of its arguments."""
     _client: Client | None = None
@@ -128,7 +134,7 @@ class McpServer:
         self._lost.clear()
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(CONNECT_S):
-                client = await stack.enter_async_context(_connection(self.spec, self.egress))
+                client = await stack.enter_async_context(_connection(self.spec, self.egress, self.note))
                 self.offered = await _offered(client)
             self._client = client
             came()
@@ -170,21 +176,31 @@ class McpServer:
         async with self._places:
             try:
                 result = await client.call_tool(wanted.offered_as, dict(given), meta=_meta(wanted, call))
-            except MCPError:
-                self._lost.set()  # it is asked at once whether it is still there
-                raise OutsideError("mcp") from None
+            except MCPError as error:
+                raise self._failure(error.error) from None
+            except ValidationError:  # an answer, but none to this call
+                raise OutsideError("malformed") from None
             except Exception:  # the messages of the SDK hold results and arguments
                 self._lost.set()
                 raise OutsideError("connection") from None
-        text = self.egress.redacted(_text(result))
+        try:
+            text = self.egress.redacted(_text(result))
+        except ValueError:
+            raise OutsideError("malformed") from None
         if result.is_error:
             raise ToolError(text or "it did not work")
         return text
 
-
-def _nowhere() -> TextIO:
-    """Where the errors of a program go: they may hold what callers said."""
-    return Path(os.devnull).open("w", encoding="utf-8")
+    def _failure(self, error: ErrorData) -> Exception:
+        """What an error of the protocol means. Its words are those of a stranger, and are not kept."""
+        if error.code == NOT_TAKEN and error.data in REASONS:
+            return OutsideError(str(error.data))
+        if error.code == _PARSE_ERROR:  # of the SDK, for an answer over HTTP that is cut off or no JSON
+            return OutsideError("malformed")
+        if error.code == _TIMED_OUT:
+            return TimeoutError()
+        self._lost.set()  # it is asked at once whether it is still there
+        return OutsideError("mcp")
 
 
 def _meta(wanted: McpTool, call: ToolContext) -> Any:
@@ -207,26 +223,26 @@ async def _offered(client: Client) -> Mapping[str, Mapping[str, Any]]:
 def _text(result: Any) -> str:
     """A result as text: what is structured as JSON, else its texts; of pictures and sounds only that there are some."""
     if result.structured_content is not None:
-        return json.dumps(result.structured_content, ensure_ascii=False)
+        return json.dumps(finite(result.structured_content), ensure_ascii=False)
     return "\n".join(one.text if one.type == "text" else f"[{one.type}]" for one in result.content)
 
 
 @asynccontextmanager
-async def _connection(spec: McpSpec, egress: Egress) -> AsyncGenerator[Client]:
+async def _connection(spec: McpSpec, egress: Egress, note: Note) -> AsyncGenerator[Client]:
     """A connection while the block runs. Raises what the SDK raises."""
     await asyncio.to_thread(importlib.import_module, "mcp")  # it takes a second, in which calls go on
     import httpx2
-    from mcp import Client, StdioServerParameters
-    from mcp.client.stdio import stdio_client
+    from mcp import Client
     from mcp.client.streamable_http import streamable_http_client
 
     logging.getLogger("mcp").setLevel(logging.CRITICAL + 1)  # it writes what servers say
-    file = spec.file
+    file, network = spec.file, None
     async with AsyncExitStack() as stack:
         if file.url is not None:
             headers = {} if file.auth is None else file.auth.headers(egress)
+            network = egress.transport(ANSWER_LIMIT)
             http = httpx2.AsyncClient(
-                transport=egress.transport(ANSWER_LIMIT),
+                transport=network,
                 headers=headers,
                 timeout=httpx2.Timeout(REQUEST_S, connect=CONNECT_S, read=300.0),
                 trust_env=False,
@@ -237,10 +253,14 @@ async def _connection(spec: McpSpec, egress: Egress) -> AsyncGenerator[Client]:
             program, *arguments = file.command or ("",)
             if shutil.which(program) is None:
                 raise OutsideError("no_program")
-            nowhere = stack.enter_context(_nowhere())
             secrets = {name: egress.secret(secret) for name, secret in file.secrets.items()}
-            parameters = StdioServerParameters(
-                command=program, args=arguments, env={**file.env, **secrets}, cwd=spec.folder
-            )
-            transport = stdio_client(parameters, errlog=nowhere)
-        yield await stack.enter_async_context(Client(transport, read_timeout_seconds=REQUEST_S, cache=None))
+            transport = stdio_streams((program, *arguments), {**file.env, **secrets}, spec.folder, note)
+        client = await stack.enter_async_context(Client(transport, read_timeout_seconds=REQUEST_S, cache=None))
+        client.session.validate_tool_result = _believed
+        if network is not None:
+            network.steady = True
+        yield client
+
+
+async def _believed(name: str, result: Any) -> None:
+    """In the place of the SDK's check of results: a stranger's schema of them may hold an expression without end."""

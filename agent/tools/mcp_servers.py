@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -23,6 +24,8 @@ LONGEST_PAUSE_S: Final = 60.0
 STEADY_S: Final = 60.0
 """A connection that lasted so long begins again with the first pause when it is lost."""
 
+NoteOf = Callable[[str, str], None]
+"""Is told of a server's name and why a message of it was not taken."""
 Tell = Callable[[str, bool | None], None]
 """Is told of a server's name whether it is there; None when nobody names it any more."""
 
@@ -32,9 +35,12 @@ log = structlog.get_logger()
 class McpServers:
     """Starts and stops servers in one group of tasks; `run` it once."""
 
-    def __init__(self, egress: Egress, tell: Tell = lambda _name, _up: None, *, linger_s: float = 3600.0) -> None:
+    def __init__(
+        self, egress: Egress, tell: Tell = lambda _name, _up: None, *, linger_s: float = 3600.0,
+        note: NoteOf = lambda _name, _reason: None,
+    ) -> None:  # fmt: skip
         """A server that no definition names any more is kept for `linger_s`: sessions that know it go on."""
-        self._egress, self._tell, self._linger_s = egress, tell, linger_s
+        self._egress, self._tell, self._linger_s, self._note = egress, tell, linger_s, note
         self._servers: dict[McpSpec, McpServer] = {}
         self._tasks: dict[McpSpec, asyncio.Task[None]] = {}
         self._unwanted: dict[McpSpec, float] = {}
@@ -56,7 +62,7 @@ class McpServers:
             if len(self._servers) >= SERVERS_LIMIT:
                 log.error("mcp server not started", server=spec.name, most=SERVERS_LIMIT)
                 continue
-            self._servers[spec] = McpServer(spec, self._egress)
+            self._servers[spec] = McpServer(spec, self._egress, partial(self._note, spec.name))
             self._tried[spec] = asyncio.Event()
             self._say(spec, False)
         self._changed.set()

@@ -55,6 +55,8 @@ class Returned:
     content: str
     tries: int = 0
     """How often the tool was called for it."""
+    reason: str = ""
+    """Why somebody else's tool failed: of `agent.tools.outside`."""
 
     @property
     def failed(self) -> bool:
@@ -108,7 +110,7 @@ async def _once(tool: Tool, arguments: Mapping[str, Any], call: ToolContext, bre
         reason = error.reason if isinstance(error, OutsideError) else None
         log.warning("tool failed", tool=tool.name, error=type(error).__name__, reason=reason)
         breaker.failed(ErrorKind.REFUSED)
-        return Returned(ToolOutcome.FAILED, f"It failed. {_unsure(tool)}")
+        return Returned(ToolOutcome.FAILED, f"It failed. {_unsure(tool)}", reason=reason or "")
     breaker.succeeded(asyncio.get_running_loop().time() - began)
     return Returned(ToolOutcome.OK, content)
 

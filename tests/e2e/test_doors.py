@@ -25,9 +25,9 @@ from tools.attack.attacker import Attacker, Target
 
 QUICK = (
     floods.small_texts, floods.pongs, floods.tiny_audio, floods.fast_audio, floods.forged_addresses, floods.fragments,
-    floods.unfinished_frames, forgeries.operators_paths, forgeries.hosts, forgeries.session_as_membership,
-    forgeries.resume_after_hang_up, forgeries.nosniff, forgeries.long_header, forgeries.two_rollbacks,
-    forgeries.deep_json, forgeries.compressed,
+    floods.guessed_at_agents, floods.unfinished_frames, forgeries.operators_paths, forgeries.hosts,
+    forgeries.session_as_membership, forgeries.resume_after_hang_up, forgeries.nosniff, forgeries.long_header,
+    forgeries.two_rollbacks, forgeries.deep_json, forgeries.compressed,
 )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ async def test_the_receiver_is_told_of_a_call_with_its_words_and_a_summary() -> 
     event = json.loads(body)
     assert event["session"]["id"] == record.session_id
     assert event["session"]["outcome"] == "completed"
+    assert event["session"]["agent"] == "receptionist"
+    assert event["session"]["agent_version"] >= 1
     assert [line["speaker"] for line in event["transcript"]] == ["caller", "agent"]
     assert "what is the weather" in event["summary"]
 

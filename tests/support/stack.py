@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import tempfile
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +99,13 @@ async def running_stack(
     seed: int = 1,
     send_buffer: int | None = None,
     early_ends: EarlyEnds = DOCUMENTED,
+    prepare: Callable[[str], dict[str, Any]] = lambda _: {},
     **settings: Any,
 ) -> AsyncGenerator[Stack]:
-    """A service whose providers are all simulated. `settings` are those of `agent.settings.Settings`."""
+    """A service whose providers are all simulated. `settings` are those of `agent.settings.Settings`.
+
+    `prepare` gives more of them, when the address of the sandbox is known.
+    """
     options = SandboxOptions(
         port=0, profile=profile, clips=tuple(clips), flux_word_times=word_times, seed=seed, early_ends=early_ends
     )
@@ -116,6 +120,7 @@ async def running_stack(
                 "unlimited_addresses": ("127.0.0.1",),  # limits have tests of their own
                 "database_url": f"sqlite+aiosqlite:///{folder}/ledger.db",
             } | settings
+            given |= prepare(sandbox.url)
             async with running_service(given, send_buffer) as (url, ops_url, wiring, registry):
                 yield Stack(url, ops_url, sandbox, wiring, registry)
 

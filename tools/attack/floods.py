@@ -67,6 +67,18 @@ async def guessed_keys(by: Attacker) -> AttackResult:
     )
 
 
+async def guessed_at_agents(by: Attacker) -> AttackResult:
+    """500 guessed API keys and membership cookies at GET /v1/agents, every tenth at POST /v1/sessions"""
+    codes: list[int] = []
+    async with by.client() as client:
+        for n in range(500):
+            guess = {"authorization": f"Bearer guess-{n:012d}"} if n % 2 else {"cookie": f"premium_token=e30.e30.{n}"}
+            method, path = ("GET", "/v1/agents") if n % 10 else ("POST", "/v1/sessions")
+            codes.append((await client.request(method, path, headers=guess)).status_code)
+    said = f"{codes.count(401)} × 401, {codes.count(429)} × 429: one pace for both doors"
+    return AttackResult(said, codes.count(401) < 100 and set(codes) == {401, 429})
+
+
 async def forged_addresses(by: Attacker) -> AttackResult:
     """200 POST /v1/sessions, each with another X-Forwarded-For"""
     async with by.client() as client:
@@ -191,6 +203,7 @@ async def large_body(by: Attacker) -> AttackResult:
 
 
 FLOODS = (
-    long_texts, fast_audio, many_tokens, guessed_keys, forged_addresses, small_texts, pongs, tiny_audio, unknown_types,
-    reports, unfinished_frames, fragments, pings, idle_sockets, unstarted, many_sessions, large_body,
+    long_texts, fast_audio, many_tokens, guessed_keys, guessed_at_agents, forged_addresses, small_texts, pongs,
+    tiny_audio, unknown_types, reports, unfinished_frames, fragments, pings, idle_sockets, unstarted, many_sessions,
+    large_body,
 )  # fmt: skip

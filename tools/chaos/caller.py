@@ -17,6 +17,8 @@ from tests.support.websocket_client import dial, token_of
 from voice_loadtest.audio import BYTES_PER_SECOND, FRAME_BYTES, FRAME_S, CallerRecording
 
 _SPEECH_S_PER_CHARACTER: Final = 0.06  # how long a browser takes to say a clause, about
+LEAD_IN: Final = "Let me look."
+"""What the sandbox's model says before it uses a tool."""
 _REPORT_EVERY_S: Final = 0.05  # of playback: clients that report more often are told to slow down
 
 
@@ -34,10 +36,11 @@ class CallerLine:
         self.audio_s = 0.0
         self.browser_clauses = 0
         self.fillers = 0  # "one moment" was heard so often; it is no answer
+        self._leads_in = False  # nor is what is said before a tool is used
         self._filler_bytes = 0
         self.close_code: int | None = None
         self._audible_until = 0.0
-        self._turn = 0
+        self._turn = self.asked_turn = 0
         self._played_bytes = 0
         self._reporting: asyncio.Task[None] | None = None
         self._rest_of_before = False  # what is heard now still belongs to the reply before
@@ -53,7 +56,7 @@ class CallerLine:
                 if isinstance(frame, bytes):
                     if self._filler_bytes > 0:
                         self._filler_bytes -= len(frame)
-                    elif frame.count(0) < len(frame) and not self._rest_of_before:
+                    elif frame.count(0) < len(frame) and not self._rest_of_before and not self._leads_in:
                         self.audio_s += len(frame) / BYTES_PER_SECOND
                         self._sounds(len(frame) / BYTES_PER_SECOND)
                     self._played(len(frame))
@@ -92,6 +95,11 @@ class CallerLine:
         self._forget_sound()
         self._rest_of_before = True
         self.messages.clear()
+
+    @property
+    def reported(self) -> bool:
+        """Whether the turn is over that the caller has begun last."""
+        return any(message["turn"] == self.asked_turn for message in self.all("turn.metrics"))
 
     def has(self, kind: str) -> bool:
         return any(message["type"] == kind for message in self.messages)
@@ -161,7 +169,10 @@ class CallerLine:
                 await self.send(type="pong", id=message["id"])
             case "transcript.final":  # what still came of the reply before does not answer this turn
                 self._forget_sound()
-                self._rest_of_before = False
+                self._rest_of_before = self._leads_in = False
+                self.asked_turn = message["turn"]
+            case "reply.text":
+                self._leads_in = message["text"] == LEAD_IN
             case "filler":
                 self._filler_bytes += round(message["audio_ms"] * BYTES_PER_SECOND / 2000) * 2
                 self.fillers += 1

@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from agent.policy.policies import DEFAULT_PATH
 from agent.providers.recorded import TEXTS
@@ -25,7 +27,6 @@ from agent.telemetry.events import (
 )
 from tests.support.paths import ROOT
 from tests.support.stack import Stack, clip, running_stack, sample
-from tools.chaos.back_end import BACK_ENDS
 from tools.chaos.caller import CallerLine, on_the_line
 from tools.chaos.matrix import PLACES, Cell
 
@@ -36,6 +37,7 @@ HARD: Final = (
     "and what it would cost us to book the largest one."
 )
 LOOKS_UP: Final = "is anything free on Friday?"
+SORRY: Final = "I am sorry, that did not work."
 DESK: Final = ROOT / "tools" / "chaos" / "desk"
 APOLOGIES: Final = frozenset(TEXTS.values())
 _PATIENCE_S: Final = 15.0
@@ -80,7 +82,8 @@ class Witness:
             case ListeningNoted(info, noted):
                 self.of(info.session_id).notes[noted.value] += 1
             case ToolFinished(session=info, call=tool):
-                self.of(info.session_id).tools[f"tool {tool.outcome}"] += 1
+                why = f" ({tool.reason})" if tool.reason else ""
+                self.of(info.session_id).tools[f"tool {tool.outcome}{why}"] += 1
             case BreakerChanged():
                 self.breakers.append(event)
             case _:
@@ -117,6 +120,9 @@ class CellRow:
             problems.append(f"session {self.outcome or 'lost'}, close code {self.close_code}")
         if self.told and self.cell.tier == "free":
             problems.append("a free caller was told")
+        failed = any(name.startswith("tool ") and name != "tool ok" for name in self.counted)
+        if failed and self.heard != "that it did not work":
+            problems.append(f"a failed tool, of which the caller heard: {self.heard}")
         if not self.counted:
             problems.append("nothing was counted")
         problems += [f"metric missing: {name}" for name in self.missing]
@@ -145,8 +151,7 @@ async def chaos_house(folder: Path, **settings: Any) -> AsyncGenerator[tuple[Sta
 
 async def run_cells(group: list[Cell], folder: Path, started: asyncio.Barrier) -> list[CellRow]:
     """Runs cells that share place, fault and moment, side by side in a stack of their own, once all have started."""
-    agent = {"agents_dir": DESK, "agent": "chaos_desk"} if group[0].place == "tool" else {}
-    async with chaos_house(folder, **agent) as (stack, witness):
+    async with chaos_house(folder, prepare=partial(_desk, folder, group[0].place)) as (stack, witness):
         await started.wait()
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(_run(cell, stack, witness)) for cell in group]
@@ -155,6 +160,15 @@ async def run_cells(group: list[Cell], folder: Path, started: asyncio.Barrier) -
         happened = deepcopy(witness)  # /metrics is read later: what happens until then may be on it or not
         missing = _missing(await stack.metrics(), happened)
         return [_settled(row, witness.of(session), missing) for session, row in rows]
+
+
+def _desk(folder: Path, place: str, sandbox: str) -> dict[str, Any]:
+    """The settings with the agent of a place whose tools ask this sandbox; none for other places."""
+    if PLACES[place].service != "tool":
+        return {}
+    file = (DESK / f"{place}.toml").read_text().replace("SANDBOX", urlsplit(sandbox).netloc)
+    (folder / f"{place}.toml").write_text(file)
+    return {"agents_dir": folder, "agent": place, "tool_private_hosts": ("127.0.0.1",)}
 
 
 async def _run(cell: Cell, stack: Stack, witness: Witness) -> tuple[str, CellRow]:
@@ -171,15 +185,15 @@ async def _run(cell: Cell, stack: Stack, witness: Witness) -> tuple[str, CellRow
 
 
 async def _typed(cell: Cell, stack: Stack, line: CallerLine) -> None:
-    text = {"sonnet": HARD, "tool": LOOKS_UP}.get(cell.place, QUESTION)
-    BACK_ENDS[line.session] = stack.sandbox.url
+    uses_tool = PLACES[cell.place].service == "tool"
+    text = LOOKS_UP if uses_tool else HARD if cell.place == "sonnet" else QUESTION
     faults = stack.sandbox.world.faults
     if cell.moment == "idle":
         await line.type(SHORT)
         # both: the report of this turn must not pass for that of the next
         await line.until(lambda: line.has("audio.end") and line.has("turn.metrics"), _PATIENCE_S)
         line.fresh()
-    if cell.moment == "mid-reply" and cell.place == "tool":  # it is asked for over a reply
+    if cell.moment == "mid-reply" and uses_tool:  # it is asked for over a reply
         await line.type(QUESTION)
         await line.until(lambda: line.first_at is not None, _PATIENCE_S)
         line.fresh()
@@ -194,9 +208,8 @@ async def _typed(cell: Cell, stack: Stack, line: CallerLine) -> None:
         for rule in rules:
             faults.add(rule)
     await line.until(lambda: line.first_at is not None, _PATIENCE_S)
-    await line.until(lambda: line.has("turn.metrics"), _LISTEN_S[cell.moment])
+    await line.until(lambda: line.reported, _LISTEN_S[cell.moment])
     faults.clear(session=line.session)
-    BACK_ENDS.pop(line.session, None)
 
 
 async def _spoken(cell: Cell, stack: Stack, line: CallerLine, witness: Witness) -> None:
@@ -237,6 +250,8 @@ def _heard(line: CallerLine) -> str:
     said = line.all("reply.text")
     if any(message["text"] in APOLOGIES for message in said):
         parts.append("a recorded apology")
+    elif line.audio_s and any(message["text"].startswith(SORRY) for message in said):
+        parts.append("that it did not work")
     elif line.audio_s:
         metrics = line.all("turn.metrics")
         cut = bool(metrics) and metrics[-1]["outcome"] in ("cut_short", "typed_failed", "failed")
@@ -267,6 +282,12 @@ def _missing(text: str, witness: Witness) -> tuple[str, ...]:
     }
     missing = [name for name, count in wanted.items() if sample(text, f"voice_agent_{name}") < count]
     for session in witness.sessions.values():
+        for name in session.tools:
+            outcome, _, why = name.removeprefix("tool ").partition(" ")
+            if sample(text, "voice_agent_tool_calls_total", outcome=outcome) < 1:
+                missing.append(f"tool_calls_total {outcome}")
+            if why and sample(text, "voice_agent_tool_faults_total", reason=why.strip("()")) < 1:
+                missing.append(f"tool_faults_total {why}")
         for name in session.calls:
             provider, outcome = name.split(" ")
             if sample(text, "voice_agent_api_calls_total", provider=provider, outcome=outcome) < 1:

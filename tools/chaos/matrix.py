@@ -20,6 +20,10 @@ STATUS: Final = frozenset(
 )
 
 
+ONCE: Final = frozenset({FaultKind.ODD_ANSWER})
+"""Faults of one answer, for which it makes no difference when they come."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A place of a chain: its sandbox provider and model, and the places before it, which have to be down."""
@@ -37,7 +41,8 @@ PLACES: Final = {
     "haiku": Place("llm", "anthropic", "claude-haiku-5-5"),
     "elevenlabs": Place("tts", "elevenlabs"),
     "deepgram_tts": Place("tts", "deepgram_tts", before=("elevenlabs",)),
-    "tool": Place("tool", "back_end"),
+    "http_tool": Place("tool", "back_end"),
+    "mcp_tool": Place("tool", "back_end"),
 }
 
 
@@ -76,7 +81,7 @@ class Cell:
         rule = FaultRule(
             provider=place.provider,
             kind=kind,
-            session=session,
+            session=None if place.service == "tool" else session,  # its requests name none; a stack has one fault only
             model=place.model,
             after=2 if streamed and kind is not FaultKind.EMPTY else 0,
             variant=self.trouble.variant,
@@ -99,6 +104,9 @@ def troubles(place: str) -> list[Trouble]:
         listed.append(Trouble(FaultKind.EMPTY, "whitespace"))
     if service == "tool":
         listed += [Trouble(FaultKind.LIES, variant) for variant in ("other_day", "wrong_type", "orders")]
+        own = "elsewhere" if place == "http_tool" else "other_id"
+        odd = ("nan", "half_utf8", "huge", "endless", "packed", "redirect", own)
+        listed += [Trouble(FaultKind.ODD_ANSWER, variant) for variant in odd]
     if service == "llm":
         listed += [Trouble(FaultKind.STOP, variant) for variant in ("refusal", "pause_turn")]
     return listed
@@ -110,7 +118,7 @@ def cells() -> list[Cell]:
         Cell(place, trouble, moment, tier)
         for place in PLACES
         for trouble in troubles(place)
-        for moment, tier in product(MOMENTS, TIERS)
+        for moment, tier in product(MOMENTS[:1] if trouble.kind in ONCE else MOMENTS, TIERS)
     ]
 
 

@@ -27,8 +27,9 @@ that it can speak and listen itself. What this is part of is in [reliability.md]
   reply to it. A client that is asked to listen itself does so at once, and its text is answered.
   **silence**: the longest silence inside the answer.
 - **counted**: provider calls that did not end well, and moves along a chain. **told**: the client got `degraded`.
-- **tool**: a tool that only reads, of a second at most, whose back end fails. What lies is believed: the caller hears
-  it as the back end said it, and nothing else happens.
+- **http_tool**, **mcp_tool**: a tool that only reads, of a second at most, whose HTTP endpoint or MCP server fails. The
+  answer is what follows on the tool; what is said before ("Let me look.") is none. Where a tool failed the caller has
+  to hear so. What lies well is believed: the caller hears it as the back end said it, and nothing else happens.
 - The places before the one that is tested are refusing connections (Deepgram for `openai_stt`, ElevenLabs for
   `deepgram_tts`).
 

@@ -27,9 +27,10 @@ def history_text(history: CallHistory) -> str:
     """The call as it went, line by line. What callers and tools said cannot move the cursor of a terminal."""
     h = history
     ended = "still running" if h.ended_at is None else f"{h.ended_at:%H:%M:%S}, {h.outcome}"
+    agent = "" if h.agent is None else f", agent {h.agent} v{h.agent_version}"
     lines = [
         f"session {h.session_id}",
-        f"caller  {h.subject} ({h.tier}, policy {h.policy} v{h.policy_version})",
+        f"caller  {h.subject} ({h.tier}, policy {h.policy} v{h.policy_version}{agent})",
         f"time    {h.started_at:%Y-%m-%d %H:%M:%S} UTC to {ended}",
         f"turns   {h.turns}, {h.slow_turns} slow",
         f"cost    ${h.usd:.4f}" + "".join(f", {name} ${usd:.4f}" for name, usd in h.usd_by_service.items()),

@@ -31,6 +31,8 @@ LATENCY = {"latency", "stage", "lag", "air", "barge", "skew"}
 
 # What the service counts and no board shows, and why.
 NOT_ON_A_BOARD = {
+    catalog.TOOL_FAULTS: "for questions after an alert; that calls fail is on the board",
+    catalog.MCP_NOT_TAKEN: "for questions after an alert; the calls that fail by it are on the board",
     catalog.TASKS: "for the soak: what calls leave behind shows there",
     catalog.MEMORY_BLOCKS: "for the soak, as the tasks",
     catalog.LOCAL_FAILED: "of a machine of one's own, where nobody looks at boards; its log and its page say it",

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +47,7 @@ def webhook(setup: LedgerSetup, found: Receiver, summarise: Any = None, **change
 
 async def a_call(setup: LedgerSetup, name: str = "s1", **who: Any) -> SessionInfo:
     """One that was talked in, in which a tool was used, and that is over."""
-    info = session(name, **who)
+    info = replace(session(name, **who), agent="hotel", agent_version=3)
     setup.sinks.handle(SessionStarted(info))
     setup.sinks.handle(finished(info, said()))
     setup.ledger.record_memory(name, 0, json.dumps({"kind": "heard", "text": WORDS}).encode())
@@ -57,6 +58,18 @@ async def a_call(setup: LedgerSetup, name: str = "s1", **who: Any) -> SessionInf
     setup.sinks.handle(ended(info))
     assert await setup.ledger.flush(20)
     return info
+
+
+async def test_an_older_session_has_no_agent(tmp_path: Path) -> None:
+    async with hooked(sqlite(tmp_path)) as setup:
+        await a_call(setup)
+        async with setup.ledger.engine.begin() as connection:
+            await connection.execute(update(sessions).values(agent=None, agent_version=None))
+        with receiver() as found:
+            await look(webhook(setup, found), setup)
+        (_, body), *_ = found.posts
+    told = json.loads(body)["session"]
+    assert (told["agent"], told["agent_version"]) == (None, None)
 
 
 async def make_due(setup: LedgerSetup) -> None:
@@ -100,6 +113,7 @@ async def test_a_finished_session_is_told_once_and_signed(database_url: str) -> 
         assert (event["id"], event["type"]) == ("s1.1", "session.ended")
         assert event["session"]["outcome"] == "completed"
         assert event["session"]["subject"] == "ada"
+        assert (event["session"]["agent"], event["session"]["agent_version"]) == ("hotel", 3)
         assert event["cost"]["usd"] > 0
         assert sum(event["cost"]["by_service"].values()) == pytest.approx(event["cost"]["usd"])
         assert event["tools"] == [{"name": "book", "calls": 2, "failed": 1}]

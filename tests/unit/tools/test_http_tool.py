@@ -234,6 +234,7 @@ def test_no_cookie_goes_from_one_caller_to_the_next() -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
+        ({"host": "[::1"}, "Invalid IPv6 URL"),
         ({"host": "unlisted.test"}, "not in VOICE_AGENT_TOOL_HOSTS"),
         ({"host": "{place}"}, "places stand in the path"),
         ({"path": "/{unknown}"}, "no required argument"),
