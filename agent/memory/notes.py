@@ -7,8 +7,9 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from agent.memory.index import Index
@@ -123,15 +124,19 @@ def render_notes(
     The things that the utterance describes come first, then the ones told of last. Left out is a thing that never
     changed and all of which was said in the turns `shown` beside the notes.
     """
-    described = {} if index is None else index.described(utterance)
-    things = [state for state in graph.states if state.merged is None and state.slots]
+    described: Mapping[int, float] = {} if index is None else index.described(utterance)
     near = graph.turns - BRIDGED_TURNS
-    things = [state for state in things if state.name or state.touched >= near or described.get(state.id, 0.0) > 0]
-    things = [state for state in things if not _is_shown(state, shown)]
-    things.sort(key=lambda state: (described.get(state.id, 0.0), state.touched, state.id), reverse=True)
+    ranked = [
+        (described.get(state.id, 0.0), state.touched, state.id, state)
+        for state in graph.states
+        if state.merged is None and state.slots
+    ]
+    ranked = [entry for entry in ranked if entry[3].name or entry[1] >= near or entry[0] > 0]
+    ranked.sort(reverse=True)
+    things = (state for *_, state in ranked if not _is_shown(state, shown))
     taken: list[tuple[State, list[str]]] = []
     left = most_tokens - tokens_of(_HEADER) - 1
-    for state in things[:most_things]:
+    for state in islice(things, most_things):
         lines = thing_lines(state)
         cost = sum(tokens_of(line) + 1 for line in lines)
         if cost > left:
