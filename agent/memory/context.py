@@ -2,8 +2,8 @@
 
 While the whole call is cheap to send, it is sent as it is: messages that grow at their end only, so that the
 provider's cache can hold them. Longer calls get their last turns, the notes and the old turns that the utterance's
-words point to. What changes from turn to turn (`memory`: notes and recalled turns) comes last, beside the caller's words. None
-of it, and no word of the caller, ever stands in the system prompt, which comes back unchanged.
+words point to. What changes from turn to turn (`memory`: notes and recalled turns) comes last, beside the caller's
+words. None of it, and no word of the caller, ever stands in the system prompt, which comes back unchanged.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ def _whole_limit(turns: int, history: int, cacheable: int | None) -> int:
     """Up to how many tokens a call is sent whole; `cacheable`: from how many on the provider's cache would hold it."""
     if cacheable is not None and history >= cacheable:
         return CACHED_TOKENS
-    return WHOLE_CALL_TOKENS if turns <= WHOLE_TURNS or (cacheable or 0) in range(1, WHOLE_CALL_TOKENS) else WHOLE_TOKENS
+    return (
+        WHOLE_CALL_TOKENS if turns <= WHOLE_TURNS or (cacheable or 0) in range(1, WHOLE_CALL_TOKENS) else WHOLE_TOKENS
+    )
 
 
 def _whole(system: str, past: tuple[Question, ...], utterance: str, tokens: dict[str, int]) -> MemoryContext:
@@ -141,7 +143,11 @@ def _selected(
 ) -> MemoryContext:
     left -= tokens_of(_OPENING + _CLOSING) + 2
     besides = NOTES_TOKENS + (recall_tokens or 0)
-    recent = _window(past, conversation.index.tokens[: len(past)], window, left - besides) if window is not None and recall_tokens is not None else ()
+    recent = (
+        _window(past, conversation.index.tokens[: len(past)], window, left - besides)
+        if window is not None and recall_tokens is not None
+        else ()
+    )
     recent = recent or _recent(past, int(left * _RECENT_SHARE))
     messages = _messages(recent, utterance)
     tokens["recent"] = sum(tokens_of(message.text) for message in messages[:-1])
@@ -171,9 +177,9 @@ def _selected(
 
 
 def _window(past: tuple[Question, ...], costs: list[int], least: int, most: int) -> tuple[Question, ...]:
-    """The last turns that take at least `least` tokens of `costs`, beginning where the calls of many turns before began as well.
+    """The last turns that take at least `least` tokens, beginning where the calls of many turns before began as well.
 
-    Then the provider's cache holds all but the newest of them. Empty when they could take over `most` tokens.
+    `costs` are the tokens of each. Then the provider's cache holds all but the newest of them. Empty when they could take over `most` tokens.
     """
     step = next((step for step in WINDOW_STEPS if least + step <= most), 0)
     if not step:

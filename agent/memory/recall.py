@@ -69,7 +69,8 @@ def _stretches(said: NDArray[np.bool_], held: int) -> tuple[Floats, NDArray[np.b
     begun = gap > _STRETCH_GAP
     covered = (said * np.where(begun, 1, gap)).sum(axis=1) / _STRETCH_TURNS
     stretches = np.maximum((said & begun).sum(axis=1), covered)
-    return stretches, ~said[:, max(held, said.shape[1] - NEWEST) :].any(axis=1)
+    newest = said[:, max(held, said.shape[1] - NEWEST) :]
+    return stretches, newest.sum(axis=1) == 0
 
 
 def _known(index: Index, utterance: str) -> list[str]:
