@@ -117,9 +117,8 @@ def _whole_limit(turns: int, history: int, cacheable: int | None) -> int:
     """Up to how many tokens a call is sent whole; `cacheable`: from how many on the provider's cache would hold it."""
     if cacheable is not None and history >= cacheable:
         return CACHED_TOKENS
-    return (
-        WHOLE_CALL_TOKENS if turns <= WHOLE_TURNS or (cacheable or 0) in range(1, WHOLE_CALL_TOKENS) else WHOLE_TOKENS
-    )
+    nearly_cached = cacheable is not None and cacheable <= WHOLE_CALL_TOKENS
+    return WHOLE_CALL_TOKENS if turns <= WHOLE_TURNS or nearly_cached else WHOLE_TOKENS
 
 
 def _whole(system: str, past: tuple[Question, ...], utterance: str, tokens: dict[str, int]) -> MemoryContext:
@@ -179,7 +178,8 @@ def _selected(
 def _window(past: tuple[Question, ...], costs: list[int], least: int, most: int) -> tuple[Question, ...]:
     """The last turns that take at least `least` tokens, beginning where the calls of many turns before began as well.
 
-    `costs` are the tokens of each. Then the provider's cache holds all but the newest of them. Empty when they could take over `most` tokens.
+    `costs` are the tokens of each turn. Then the provider's cache holds all but the newest of them. Empty when they
+    could take over `most` tokens.
     """
     step = next((step for step in WINDOW_STEPS if least + step <= most), 0)
     if not step:
