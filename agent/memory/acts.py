@@ -7,10 +7,11 @@ own words. Where it cannot tell which thing an act changed, it says that the one
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.memory.confirmed import Act, act_in
-from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
+from agent.memory.features import EMPTY, FILLERS, kinds_said, stems_in, told_of, values_said
 from agent.memory.flows import ActKind, Flows
 from agent.memory.index import Index
 from agent.memory.nodes import AGREED, CHANGED, STATUS, Graph, Question, State
@@ -183,7 +184,8 @@ def thing_of(states: list[State], kind: ActKind, text: str, act: str) -> tuple[i
     """The thing that an act is about (None: a new one), and the things that it may have changed instead."""
     live = [state for state in states if state.live]
     values, stems = values_in(text), stems_in(text)
-    scores = {state.id: _likeness(state, values, stems, kind) for state in live}
+    said = kinds_said(text)
+    scores = {state.id: _likeness(state, said, stems, kind) for state in live}
     likely = sorted((number for number, score in scores.items() if score > 0), key=lambda number: -scores[number])
     if kind == "confirmed":
         same = [number for number in likely if _repeats(states[number], values, stems)]
@@ -221,21 +223,26 @@ def _shares_value(state: State, text: str) -> bool:
     return bool(values_said(text) & values_said(told_of(state)))
 
 
-def _likeness(state: State, values: list[Value], stems: frozenset[str], kind: ActKind) -> float:
-    """How well a thing fits the words of an act: shared values count twice a shared word; a contradiction rules out."""
+def _likeness(state: State, said: Mapping[str, frozenset[str]], stems: frozenset[str], kind: ActKind) -> float:
+    """How well a thing fits the words of an act: shared values count twice a shared word; a contradiction rules out.
+
+    `said` are the act's values by kind.
+    """
     told = told_of(state)
-    if not stems & stems_in(told):
+    common = stems & stems_in(told)
+    if not common:
         return 0.0
-    held = values_in(told)
-    shared = {value.text.casefold() for value in values if value.kind != "price"}  # a refund need not end a booking
-    shared &= {value.text.casefold() for value in held}
-    apart = _TELLING_APART if kind == CHANGED else _TELLING_APART | {"date"}
-    for name in apart:
-        mine = {value.text.casefold() for value in held if value.kind == name}
-        theirs = {value.text.casefold() for value in values if value.kind == name}
-        if mine and theirs and not any(one in other or other in one for one in mine for other in theirs):
+    held = kinds_said(told)
+    for name, theirs in said.items():
+        mine = held.get(name)
+        if not mine or not (name in _TELLING_APART or (name == "date" and kind != CHANGED)):
+            continue
+        if not any(one in other or other in one for one in mine for other in theirs):
             return 0.0
-    return 2.0 * len(shared) + len((stems - EMPTY) & stems_in(told))
+    every = values_said(told)
+    # A refund need not end a booking.
+    shared = {value for name, values in said.items() if name != "price" for value in values if value in every}
+    return 2.0 * len(shared) + len(common - EMPTY)
 
 
 def _repeats(state: State, values: list[Value], stems: frozenset[str]) -> bool:

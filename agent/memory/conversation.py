@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from agent.memory.flows import Flows, load_flows
 from agent.memory.graph import apply
 from agent.memory.index import Index
 from agent.memory.nodes import KEPT_LENGTH, Graph, Move
-from agent.memory.notes import DUE_TURNS, NOTES_TOKENS, NotesRequest, notes_due, render_notes
+from agent.memory.notes import DUE_TURNS, MAX_TOLD, NOTES_TOKENS, NotesRequest, notes_due, render_notes
 from agent.memory.references import intent_of
 from agent.memory.topics import choose_topic
 from agent.memory.words import plain
@@ -137,9 +137,20 @@ class Conversation:
             }
         )
 
-    def notes(self, utterance: str = "", most_tokens: int = NOTES_TOKENS) -> str:
-        """The notes on the call as the answering model would read them; empty when there is nothing to tell."""
-        return render_notes(self.graph, self.index, utterance, most_tokens)
+    def notes(
+        self,
+        utterance: str = "",
+        most_tokens: int = NOTES_TOKENS,
+        *,
+        shown: Collection[int] = (),
+        most_things: int = MAX_TOLD,
+    ) -> str:
+        """The notes on the call as the answering model would read them; empty when there is nothing to tell.
+
+        `shown` are the turns that it reads in full beside them: what these say of a thing that never changed is not
+        told again. At most `most_things` things are told of.
+        """
+        return render_notes(self.graph, self.index, utterance, most_tokens, shown=shown, most_things=most_things)
 
     def notes_due(self, at_least: int = DUE_TURNS) -> NotesRequest | None:
         """The notes the small model should write next, or None while fewer than `at_least` turns are new."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from functools import lru_cache
 
 from agent.memory.nodes import State
@@ -32,6 +33,15 @@ def stems_in(text: str) -> frozenset[str]:
 def values_said(text: str) -> frozenset[str]:
     """The values of a text, case aside."""
     return frozenset(value.text.casefold() for value in values_in(text))
+
+
+@lru_cache(maxsize=4_000)
+def kinds_said(text: str) -> Mapping[str, frozenset[str]]:
+    """The values of a text by kind, case aside; only kinds that it has."""
+    found: dict[str, set[str]] = {}
+    for value in values_in(text):
+        found.setdefault(value.kind, set()).add(value.text.casefold())
+    return {kind: frozenset(values) for kind, values in found.items()}
 
 
 _told: OrderedDict[int, tuple[State, str]] = (

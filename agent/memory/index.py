@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.memory.heard import turn_tokens
 from agent.memory.nodes import Question
 from agent.memory.words import content_stems, tokens_of
 
@@ -25,11 +27,14 @@ class Index:
         self.postings: dict[str, dict[int, int]] = {}
         self.lengths: list[float] = []
         self.costs: list[float] = []
+        self.tokens: list[int] = []
+        """Estimated tokens of each question with its answer as heard."""
         self.topic_of: list[int] = []
         self.topic_words: dict[int, Counter[str]] = {}
         self.word_topics: Counter[str] = Counter()
         self.things: dict[str, set[int]] = {}
         """Stem -> the states that turns with it told something of; folding takes nothing out."""
+        self._described: tuple[str, dict[int, float]] | None = None
 
     def __len__(self) -> int:
         return len(self.stems)
@@ -52,6 +57,7 @@ class Index:
         self.stems.append(stems)
         self.lengths.append(float(sum(stems.values())))
         self.costs.append(float(tokens_of(text) + QUESTION_OVERHEAD))
+        self.tokens.append(turn_tokens(question))
         self.topic_of.append(question.topic)
 
     def drop_before(self, turn: int) -> None:
@@ -61,21 +67,28 @@ class Index:
                 del self.postings[word][self.first]
                 if not self.postings[word]:
                     del self.postings[word]
-            del self.lengths[0], self.costs[0], self.topic_of[0]
+            del self.lengths[0], self.costs[0], self.tokens[0], self.topic_of[0]
             self.first += 1
 
     def describe(self, state: int, text: str) -> None:
         """Adds the words of a text to those that a state is known by."""
+        self._described = None
         for word in content_stems(text):
             self.things.setdefault(word, set()).add(state)
 
-    def described(self, text: str) -> dict[int, float]:
-        """How well the words of a text describe each state; a word counts the more, the fewer states it is known by."""
+    def described(self, text: str) -> Mapping[int, float]:
+        """How well the words of a text describe each state; a word counts the more, the fewer states it is known by.
+
+        A turn asks twice about the same words: the last answer is kept.
+        """
+        if self._described is not None and self._described[0] == text:
+            return self._described[1]
         scores: dict[int, float] = {}
         for word in dict.fromkeys(content_stems(text)):
             known = self.things.get(word, ())
             for state in known:
                 scores[state] = scores.get(state, 0.0) + 1.0 / len(known)
+        self._described = (text, scores)
         return scores
 
     def recent(self, turns: int = RECENT_TURNS) -> set[str]:
@@ -104,3 +117,4 @@ class Index:
                 self.word_topics[word] -= 1
         self.lengths.pop()
         self.costs.pop()
+        self.tokens.pop()

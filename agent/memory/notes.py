@@ -7,8 +7,9 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from agent.memory.index import Index
@@ -27,10 +28,7 @@ BRIDGED_TURNS: Final = 12
 MAX_REQUEST_TOKENS: Final = 1_500
 _MOVABLE = frozenset({"date", "time", "month", "count", "address"})
 _IDENTIFIERS = frozenset({"reference", "code", "number", "ticket", "id", "phone", "report", "plate"})
-_HEADER: Final = (
-    "What was said so far (C: caller, A: you, with the turn). Later turns may say more; only what you confirmed is"
-    " settled."
-)
+_HEADER: Final = "Said so far (C: caller, A: you, with the turn); only what you confirmed is settled."
 
 NOTES_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -112,19 +110,33 @@ def _safe(text: str) -> str:
     return text.replace("<", "(").replace(">", ")")
 
 
-def render_notes(graph: Graph, index: Index | None = None, utterance: str = "", most_tokens: int = NOTES_TOKENS) -> str:
+def render_notes(
+    graph: Graph,
+    index: Index | None = None,
+    utterance: str = "",
+    most_tokens: int = NOTES_TOKENS,
+    *,
+    shown: Collection[int] = (),
+    most_things: int = MAX_TOLD,
+) -> str:
     """The notes as the answering model reads them, within `most_tokens`; empty when there is nothing to tell.
 
-    The things that the utterance describes come first, then the ones told of last.
+    The things that the utterance describes come first, then the ones told of last. Left out is a thing that never
+    changed and all of which was said in the turns `shown` beside the notes.
     """
-    described = {} if index is None else index.described(utterance)
-    things = [state for state in graph.states if state.merged is None and state.slots]
+    described: Mapping[int, float] = {} if index is None else index.described(utterance)
     near = graph.turns - BRIDGED_TURNS
-    things = [state for state in things if state.name or state.touched >= near or described.get(state.id, 0.0) > 0]
-    things.sort(key=lambda state: (described.get(state.id, 0.0), state.touched, state.id), reverse=True)
+    ranked = [
+        (described.get(state.id, 0.0), state.touched, state.id, state)
+        for state in graph.states
+        if state.merged is None and state.slots
+    ]
+    ranked = [entry for entry in ranked if entry[3].name or entry[1] >= near or entry[0] > 0]
+    ranked.sort(reverse=True)
+    things = (state for *_, state in ranked if not _is_shown(state, shown))
     taken: list[tuple[State, list[str]]] = []
     left = most_tokens - tokens_of(_HEADER) - 1
-    for state in things[:MAX_TOLD]:
+    for state in islice(things, most_things):
         lines = thing_lines(state)
         cost = sum(tokens_of(line) + 1 for line in lines)
         if cost > left:
@@ -135,6 +147,10 @@ def render_notes(graph: Graph, index: Index | None = None, utterance: str = "", 
         taken.append((state, lines))
     taken.sort(key=lambda entry: entry[0].id)
     return "\n".join([_HEADER, *(line for _, lines in taken for line in lines)]) if taken else ""
+
+
+def _is_shown(state: State, shown: Collection[int]) -> bool:
+    return state.doubt is None and not state.past and all(slot.turn in shown for slot in state.slots)
 
 
 def thing_lines(state: State) -> list[str]:

@@ -1,6 +1,6 @@
 """Time that memory takes of a turn, by length of the call, and what two-hour calls hold.
 
-Times are the thread's own processor time, so that other work on the machine counts little.
+Times are told twice: the thread's own processor time, in which other work on the machine counts little, and the wall's.
 Run it with `python -m tools.bench.bench_memory`. A turn is heard(), context() and answered(). The words
 are our own, of mixed subjects with values in every turn, so that states, topics and the index all grow.
 """
@@ -27,8 +27,8 @@ TWO_HOURS = 480  # turns, at 15 seconds each
 TWO_FAST_HOURS = 1_440  # turns, at 5 seconds each: enough to fold
 
 
-def one_turn(conversation: Conversation, number: int, chance: random.Random, budget: int) -> tuple[float, int]:
-    """Seconds of processor time of one turn's memory work, and the tokens of its context."""
+def one_turn(conversation: Conversation, number: int, chance: random.Random, budget: int) -> tuple[float, float, int]:
+    """Seconds of one turn's memory work, of processor time and of the wall, and the tokens of its context."""
     subject, name = chance.choice(SUBJECTS), chance.choice(NAMES)
     said = chance.choice(
         (
@@ -45,7 +45,7 @@ def one_turn(conversation: Conversation, number: int, chance: random.Random, bud
             f"Your {subject} at {name} has been cancelled.",
         )
     )
-    start = time.thread_time()
+    start, seen = time.thread_time(), time.perf_counter()
     conversation.heard(said)
     made = context(
         conversation,
@@ -56,8 +56,9 @@ def one_turn(conversation: Conversation, number: int, chance: random.Random, bud
         cache_from_tokens=4_096,
     )
     conversation.answered(reply, interrupted=number % 11 == 0)
-    took = time.thread_time() - start
-    return took, tokens_of(made.memory) + sum(made.tokens[part] for part in ("system", "recent", "utterance"))
+    took, passed = time.thread_time() - start, time.perf_counter() - seen
+    tokens = tokens_of(made.memory) + sum(made.tokens[part] for part in ("system", "recent", "utterance"))
+    return took, passed, tokens
 
 
 def main() -> None:
@@ -74,18 +75,21 @@ def main() -> None:
 def turn_time(length: int, budget: int) -> str:
     """Time and context of the last 20 turns of five calls of so many turns."""
     times: list[float] = []
+    walls: list[float] = []
     used: list[int] = []
     for seed in range(5):
         chance, conversation = random.Random(seed), Conversation()
         for number in range(length):
-            took, tokens = one_turn(conversation, number, chance, budget)
+            took, passed, tokens = one_turn(conversation, number, chance, budget)
             if number >= length - 20:
                 times.append(took * 1e3)
+                walls.append(passed * 1e3)
                 used.append(tokens)
     p50, p95 = nearest_rank(times, 0.5, 0.95)
+    wall50, wall95 = nearest_rank(walls, 0.5, 0.95)
     return (
-        f"{length:4} turns, budget {budget}: median {p50:.2f} ms, p95 {p95:.2f} ms a turn, "
-        f"{median(used):.0f} tokens of context\n"
+        f"{length:4} turns, budget {budget}: median {p50:.2f} ms, p95 {p95:.2f} ms a turn"
+        f" (wall {wall50:.2f} and {wall95:.2f}), {median(used):.0f} tokens of context\n"
     )
 
 

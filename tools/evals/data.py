@@ -6,6 +6,7 @@ Nothing here is copied into the project: files are read from $VOICE_AGENT_DATA, 
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,33 @@ def multiwoz_own() -> Iterator[Probe]:
         texts = [turn["text"] for turn in multiwoz()[case["dialogue"]]["turns"][: case["turn"]]]
         needs = tuple(frozenset(need["evidence_turns"]) for need in case["needs"])
         yield Probe(texts, case["utterance"], needs, tuple(need["value"] for need in case["needs"]))
+
+
+def multiwoz_long() -> Iterator[Probe]:
+    """MultiWOZ validation: turns that point back in words, eight other dialogues before theirs and four after it.
+
+    Which dialogues these are is drawn with a fixed seed.
+    """
+    chance, names = random.Random(7), list(multiwoz())
+    for case in rows("multiwoz21/val_backref_cases.jsonl"):
+        if not case["cue"]:
+            continue
+        drawn = [
+            [turn["text"] for turn in whole_exchanges(name)]
+            for name in chance.sample(names, 12)
+            if name != case["dialogue"]
+        ]
+        before = [text for texts in drawn[:8] for text in texts]
+        between = [text for texts in drawn[8:] for text in texts]
+        own = [turn["text"] for turn in multiwoz()[case["dialogue"]]["turns"][: case["turn"]]]
+        needs = tuple(frozenset(len(before) + turn for turn in need["evidence_turns"]) for need in case["needs"])
+        yield Probe([*before, *own, *between], case["utterance"], needs, tuple(need["value"] for need in case["needs"]))
+
+
+def whole_exchanges(dialogue: str) -> list[dict[str, Any]]:
+    """The turns of a MultiWOZ dialogue without a last one that nobody answered."""
+    turns = multiwoz()[dialogue]["turns"]
+    return turns[: len(turns) // 2 * 2]
 
 
 @dataclass(frozen=True, slots=True)

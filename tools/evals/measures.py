@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from agent.memory import Conversation, MemoryContext, Part, context
+from agent.memory.context import RECALL_TOKENS
 from agent.memory.words import plain, tokens_of
 from tools.evals.baselines import CosineTopics, Select
 from tools.evals.data import LabelledTurn, Probe
 
 BUDGETS = (1_000, 2_000, 4_000)
+LIVE_BUDGET = 6_000  # the shipped setting
 
 
 @dataclass(slots=True)
@@ -94,14 +96,45 @@ def memory_recall(probes: Iterable[Probe], without: Collection[Part] = ()) -> di
         for budget, result in results.items():
             built = context(call, system="", utterance=probe.ask, budget_tokens=budget, without=without)
             text = everything(built)
-            chosen = [
-                place
-                for turn in built.turns
-                for place in (2 * turn, 2 * turn + 1)
-                if place < len(probe.utterances) and plain(probe.utterances[place]) in text
-            ]
-            result.add(probe, chosen, tokens_of(text), text)
+            result.add(probe, _chosen(built, probe, text), tokens_of(text), text)
     return results
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRecall:
+    """What a live request finds of the evidence, and what it recalls for it."""
+
+    recall: float
+    tokens: float
+    """Mean tokens of recalled turns."""
+
+
+def live_recall(probes: Iterable[Probe]) -> LiveRecall:
+    """Measure 1 as a live request has it: recall by what the words tell, at most `RECALL_TOKENS`; never whole."""
+    result, live, tokens = Recall(), Live(), 0
+    for probe in probes:
+        built = context(
+            live.at(probe),
+            system="",
+            utterance=probe.ask,
+            budget_tokens=LIVE_BUDGET,
+            recall_tokens=RECALL_TOKENS,
+            without=("whole",),
+        )
+        text = everything(built)
+        result.add(probe, _chosen(built, probe, text), 0, text)
+        tokens += built.tokens["recalled"]
+    return LiveRecall(result.recall, tokens / max(1, result.probes))
+
+
+def _chosen(built: MemoryContext, probe: Probe, text: str) -> list[int]:
+    """The utterances of a probe that a context holds in full."""
+    return [
+        place
+        for turn in built.turns
+        for place in (2 * turn, 2 * turn + 1)
+        if place < len(probe.utterances) and plain(probe.utterances[place]) in text
+    ]
 
 
 def baseline_recall(probes: Iterable[Probe], select: Select) -> dict[int, Recall]:

@@ -22,6 +22,10 @@ RECALL_SETS: dict[str, tuple[Callable[[], Iterable[data.Probe]], tuple[str, ...]
     "QMSum val": (data.qmsum, ("qmsum/val.jsonl",)),
     "SGD back-references, own dialogue": (data.sgd_own, ("sgd/dev_partial.jsonl", "sgd/dev_backref_cases.jsonl")),
     "SGD back-references, long calls": (data.sgd_long, ("sgd/dev_partial.jsonl", "sgd/dev_longcall_cases.jsonl")),
+    "MultiWOZ back-references, long calls": (
+        data.multiwoz_long,
+        ("multiwoz21/val.jsonl", "multiwoz21/val_backref_cases.jsonl"),
+    ),
     "MultiWOZ back-references": (data.multiwoz_own, ("multiwoz21/val.jsonl", "multiwoz21/val_backref_cases.jsonl")),
 }
 RETURN_SETS: dict[str, tuple[Callable[[], Iterable[list[data.LabelledTurn]]], tuple[str, ...]]] = {
@@ -58,6 +62,8 @@ def recall_tables(console: Console, quick: bool) -> None:
                 status.update(f"{name}: {label}")
                 rows[label] = measures.memory_recall(probes, () if part is None else (part,))
         console.print(_recall_table(f"1. Evidence recall: {name} ({len(probes)} probes)", rows))
+        live = measures.live_recall(probes)
+        console.print(f"as a live request takes it: {live.recall:.3f} with {live.tokens:.0f} recalled tokens\n")
 
 
 def _recall_table(title: str, rows: dict[str, dict[int, measures.Recall]]) -> Table:

@@ -153,6 +153,22 @@ def test_forty_turns_cost_no_more_than_the_whole_history_with_a_cache() -> None:
         assert ours <= cost_measures.cost(cost_measures.SENDERS["whole history, cached"], model, 40).usd(model)
 
 
+@pytest.mark.parametrize(("model", "most"), [("claude-haiku-5-5", 0.40), ("claude-sonnet-4-6", 1.0)])
+def test_two_hundred_turns_cost_a_share_of_the_whole_history_with_a_cache(model: str, most: float) -> None:
+    reason = data.missing("sgd/dev_partial.jsonl")
+    if reason:
+        pytest.skip(reason)
+    ours = cost_measures.cost(cost_measures.SENDERS["memory"], model, 200).usd(model)
+    assert ours <= most * cost_measures.cost(cost_measures.SENDERS["whole history, cached"], model, 200).usd(model)
+
+
+def test_a_live_request_recalls_little_and_what_is_needed() -> None:
+    probes = probes_of("MultiWOZ back-references, long calls", 4)
+    live = measures.live_recall(probes)
+    assert live.recall >= 0.33
+    assert live.tokens <= 720
+
+
 def test_notes_take_less_than_their_share_of_a_session_even_when_none_is_held_back() -> None:
     reason = data.missing("sgd/dev_partial.jsonl")
     if reason:
