@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from agent.memory.confirmed import act_in
+from agent.memory.confirmed import may_undo
 from agent.memory.flows import Flows
 from agent.memory.mentions import Head, head_of, is_foreign, named_in, parts_of, root, vocabulary
 from agent.memory.naming import (
@@ -165,8 +165,7 @@ def _named_last(
 def _just_ended(words: str, span: tuple[int, int], thing: str, flows: Flows) -> bool:
     """Whether "it" after "the cake is cancelled, then it's $440" is what is left, and not the thing that was ended."""
     for sentence in () if is_plural(thing) else sentences(words):
-        act = act_in(sentence, flows.acts)
-        if act is None or act.kind != "ended" or sentence.start > span[0]:
+        if may_undo(sentence, flows.acts) != "ended" or sentence.start > span[0]:
             continue
         first = clauses(sentence.text)[0][1]
         if named_in(thing, first) and sentence.start + len(first) <= span[0]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent.memory.confirmed import act_in
+from agent.memory.confirmed import may_undo
 from agent.memory.flows import Flows
 from agent.memory.mentions import named_in
 from agent.memory.nodes import Graph, Question, Speaker
@@ -101,8 +101,7 @@ def replaced_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str
     for number in range(turn + 1, graph.turns):
         question = graph.question(number)
         for one in sentences(question.answer or "") if question is not None else ():
-            act = act_in(one, flows.acts)
-            if act is None or act.kind != "changed" or not (named_in(thing, one.text) or _POINTS.search(one.text)):
+            if may_undo(one, flows.acts) != "changed" or not (named_in(thing, one.text) or _POINTS.search(one.text)):
                 continue
             if any(found.kind in kinds for found in values_in(one.text)) and find_verbatim(one.text, value) is None:
                 return True
@@ -119,8 +118,7 @@ def changed_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str)
         if answered is None or not answered.answer:
             continue
         for one in sentences(answered.answer):
-            act = act_in(one, flows.acts)
-            if act is not None and act.kind != "confirmed" and named_in(thing, one.text) == "whole":
+            if may_undo(one, flows.acts) and named_in(thing, one.text) == "whole":
                 return find_verbatim(one.text, value) is None
     return False
 
@@ -131,7 +129,7 @@ def broken_up_at(graph: Graph, flows: Flows, turn: int, value: str) -> int:
         return -1
     for number in range(turn + 1, graph.turns):
         question = graph.question(number)
-        acts = (act_in(one, flows.acts) for one in sentences(question.answer or "")) if question is not None else ()
-        if any(act is not None and act.kind != "confirmed" for act in acts):
+        told = sentences(question.answer or "") if question is not None else ()
+        if any(may_undo(one, flows.acts) for one in told):
             return number
     return -1
