@@ -123,9 +123,17 @@ def status_problem(
             return "unconfirmed"
         if not is_foreign(words) and not framed(*theme, tuple(flows.acts), denied=denies(value)):
             return "unconfirmed"
-        if promises(clause) or (offers(clause) and act_in(sentence, flows.acts) is None):
+        if (promises(clause) and not _cannot(value)) or (offers(clause) and act_in(sentence, flows.acts) is None):
             return "unconfirmed"
     return None
+
+
+def _cannot(value: str) -> bool:
+    """Whether a value says that something cannot be: that is how it stands, and nothing to come."""
+    return denies(value) and not promises(_CANNOT.sub(" ", value))
+
+
+_CANNOT = re.compile(r"\b(?:can(?:'t|not)|could(?:n't| not)|is(?:n't| not) able to)\b", re.IGNORECASE)
 
 
 def _scope(sentence: SpokenSentence, span: tuple[int, int]) -> str:

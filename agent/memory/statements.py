@@ -39,7 +39,7 @@ _FOLLOWS = (
     r"|n[dhy][NU]{0,2}L|nU{1,3}"
     r"|j[dhy]U{0,2}L|jU{1,3}"
     r"|k(?:U{1,4}|V{1,3}(?!N))"
-    r"|g(?:[dhy][NU]{0,2}L|U{1,4}|L?V{1,3})"
+    r"|g(?:[dhy][NU]{0,2}L|U{1,4}|[dy]?[NL]?V{1,3})"
     r"|w(?:U{1,4}|[dhy][NU]{0,2}L(?:NjV)?)"
 )
 _SETTLED = r"|[nkj](?:V{1,4}|G{1,3})(?!N)"
@@ -63,12 +63,12 @@ _TOLD = re.compile(  # "reference VB2281", "row F, seats 11 and 12", "the receip
 )
 
 _OPENS = re.compile(
-    r"^(?:(?:good news|sure thing|all done|all set|all right|yes|yeah|yep|ok|okay|alright|right|sure|of course|certainly|gladly|absolutely|very well"
+    r"^(?:good news|sure thing|there you are|thanks for (?:waiting|your patience)|as (?:agreed|promised)|all done|all set|all right|yes|yeah|yep|ok|okay|alright|right|sure|of course|certainly|gladly|absolutely|very well"
     r"|very good|great|good|perfect|lovely|wonderful|excellent|fine|super|well|oh|thanks|thank you|no problem|no worries"
     r"|not at all|there we go|there you go|here we go|here you go|understood|noted|got it|done|then"
     r"|so|and|now|that worked|that works|it worked|it went through|that's it|that's settled(?: then)?|that's all"
     r"|you're all set|you're right|it's all set|as (?:requested|agreed|you asked|you wished)|yours truly"
-    r"|no(?=[,:])|i'm afraid|unfortunately|sadly|(?:i've|i have) (?:checked|found it|got it|got you))\b[\s,.!:;–—-]*)+",
+    r"|no(?=[,:])|i'm afraid|unfortunately|sadly|(?:i've|i have) (?:checked|found it|got it|got you)|i can see (?:it|that)(?: here)?(?=,))\b[\s,.!:;–—-]*",
     re.IGNORECASE,
 )
 _CALLED = re.compile(r"^(?:(?:Mr|Mrs|Ms|Dr|Miss)\.? [A-Z][\w'’-]+|[A-Z][\w'’-]+ [A-Z][\w'’-]+|[A-Z0-9-]*\d[\w -]{0,12})[,:]\s+")
@@ -138,7 +138,9 @@ def framed(text: str, start: int, end: int, participles: tuple[str, ...], *, den
         place = _next(told, place)
         if place < 0 or place > first or not _led(rest, told, place):
             return False
-    if denied and re.match(r"\s*(?:until|till|before|yet)\b", rest[end:]):
+    if re.match(r"\s*because\b", rest[end:]):
+        return True
+    if denied and (re.match(r"\s*(?:until|till|before|yet)\b", rest[end:]) or not _THINKS.search(rest[end:])):
         return True
     if re.search(r"iH?A*(?:C&A*)?$", told.letters[:first]):  # "I've | booked | the table"
         behind = _OBJECT.match(told.letters, behind).end()  # type: ignore[union-attr]

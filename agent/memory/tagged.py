@@ -14,17 +14,19 @@ from functools import lru_cache
 from agent.memory.values import values_in
 from agent.memory.words import MARKS
 
-_TOKEN = re.compile(rf"[$€£]?(?:[^\W_][{MARKS}]*)+(?:[-'.@/&:](?:[^\W_][{MARKS}]*)+)*|[,;:()\"“”«»]|\s[–—-]+\s")
+_LETTERS = rf"[^\W_][\w{MARKS}]*"
+_TOKEN = re.compile(rf"[$€£]?{_LETTERS}(?:[-'.@/&:]{_LETTERS})*|[,;:()\"“”«»]|\s[–—-]\s")
 _SHORT = re.compile(r"^(.+?)'(s|re|m|ve|d|ll)$")
 _MASKED = frozenset({"time", "date", "month", "price", "phone", "email", "count", "code", "address"})
 _FUTURE_DAY = re.compile(r"^(?:today|tonight|tomorrow|(?:the )?day after tomorrow|next\b.*|this \w+)$", re.IGNORECASE)
 
 _FIXED = re.compile(  # whole phrases that have a letter of their own
     r"\b(?:(went ahead|gone ahead|gone)(?= and\b)|as (?:you )?(?:asked|requested|agreed|wished|wanted|discussed)"
-    r"(?: (?:for|me to))?|as of (?:today|now)|for you now|at no (?:extra )?(?:charge|cost)|free of charge"
+    r"(?: (?:for|me to))?|as of (?:today|now|this (?:minute|moment))|for you now|right away|at no (?:extra )?(?:charge|cost)|free of charge"
     r"|(this (?:morning|afternoon|evening))(?= *(?:$|[,;:])))",
     re.IGNORECASE,
 )
+_CALLING = frozenset("reported recorded registered marked noted".split())  # "reported sick": what it is called follows
 _NUMBERS = frozenset("one two three four five six seven eight nine ten eleven twelve noon midnight".split())
 
 LETTERS: dict[str, str] = {
@@ -135,7 +137,8 @@ def tagged(text: str, participles: tuple[str, ...]) -> Tagged:
             add("G" if _FUTURE_DAY.match(value.text) else "V", word.lower(), start)
         else:
             for letter, part in _letters_of(word, first=not words or letters[-1] == ","):
-                add(letter if part not in participles else "R", part, start)
+                named = letter == "N" and letters[-1:] == ["R"] and words[-1] in _CALLING
+                add("A" if named else "R" if part in participles else letter, part, start)
     return Tagged("".join(letters), tuple(words), tuple(starts))
 
 
