@@ -25,6 +25,7 @@ from agent.memory.sentences import (
     sentences,
     supposes,
 )
+from agent.memory.statements import turned_round
 from agent.memory.ties import goes_on
 from agent.memory.values import Value, values_in
 from agent.memory.words import stem
@@ -80,6 +81,8 @@ def acts_in(answer: str, flows: Flows, *, interrupted: bool) -> list[Act]:
     end = 0
     for place, sentence in enumerate(told):
         act = act_in(sentence, flows.acts)
+        if act is not None and turned_round(told, place):
+            act = None
         if act is not None and place and _only_points(act.text, flows) and told[place - 1].start >= end:
             before = told[place - 1]
             if _plain(before.text):  # "The report LF-300 is closed. I have cancelled it."

@@ -10,7 +10,14 @@ from typing import Any
 from agent.memory.acts import Deed, deeds_in
 from agent.memory.checks import checked
 from agent.memory.claims import Claim, Reason
-from agent.memory.doubts import doubted_by_agent, doubted_by_caller, doubted_by_values, leaves_all, refers_to
+from agent.memory.doubts import (
+    doubted_by_agent,
+    doubted_by_caller,
+    doubted_by_undoing,
+    doubted_by_values,
+    leaves_all,
+    refers_to,
+)
 from agent.memory.events import Event
 from agent.memory.flows import Flows, load_flows
 from agent.memory.graph import apply
@@ -110,6 +117,7 @@ class Conversation:
         known = len(self.graph.states)  # what this answer opens is as it says
         doubts = {number for deed in deeds for number in deed.doubts if number < known}
         doubts.update(doubted_by_agent(self.graph, text, deeds))
+        doubts.update(doubted_by_undoing(self.graph, self.flows, text, deeds))
         unsure: tuple[int, ...] = ()
         if not text.rstrip().endswith("?"):
             unsure = doubted_by_values(self.graph, text, " ".join(deed.text for deed in deeds))

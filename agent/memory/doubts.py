@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import Iterable
 
 from agent.memory.acts import NEAR_TURNS, Deed
+from agent.memory.confirmed import may_undo
 from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
+from agent.memory.flows import Flows
 from agent.memory.grounding import TOGETHER
 from agent.memory.index import Index
 from agent.memory.nodes import STATUS, Graph
 from agent.memory.references import asks_for_another
 from agent.memory.sentences import asks, bad_news, denies, sentences, supposes
 from agent.memory.values import values_in
-from agent.memory.words import words_of
+from agent.memory.words import stem, words_of
 
 _CHANGE = re.compile(
     r"\b(?:cancel|cancell?ing|call(?:ing)? (?:it|that|this|them) off|change|move|reschedule|postpone|instead|stop|undo"
@@ -88,6 +90,30 @@ def doubted_by_agent(graph: Graph, answer: str, deeds: Iterable[Deed]) -> tuple[
             if state.live and state.id not in done and (values & values_said(told) or len(stems & stems_in(told)) > 1):
                 found[state.id] += 1
     return tuple(found)
+
+
+def doubted_by_undoing(graph: Graph, flows: Flows, answer: str, deeds: Iterable[Deed]) -> tuple[int, ...]:
+    """The live things that an answer may say were changed or ended, in a form that is not read as an act.
+
+    What is not understood asserts nothing, and it must not leave standing what it may have undone either.
+    """
+    deeds = tuple(deeds)
+    done, known = {deed.state for deed in deeds}, " ".join(deed.text for deed in deeds)
+    verbs = {stem(word) for cue in flows.acts for word in cue.split()}
+    found: set[int] = set()
+    for sentence in sentences(answer):
+        text = sentence.text
+        if text in known or not may_undo(sentence, flows.acts) or supposes(text):
+            continue
+        live = [state for state in graph.states if state.live and state.id not in done]
+        stems, values = stems_in(text) - EMPTY - FILLERS - verbs, values_said(text)
+        alike = [
+            state.id
+            for state in live
+            if stems & stems_in(told_of(state)) or values & values_said(told_of(state))
+        ]
+        found.update(alike or (state.id for state in live if graph.turns - state.touched <= NEAR_TURNS))
+    return tuple(sorted(found))
 
 
 def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent.memory.confirmed import act_in
+from agent.memory.confirmed import may_undo
 from agent.memory.flows import Flows
 from agent.memory.mentions import named_in
 from agent.memory.nodes import Graph, Question, Speaker
@@ -20,6 +20,11 @@ _TAKES_BACK = re.compile(
 )
 _NEXT_SENTENCE = re.compile(
     r"^\s*[.…]\s*(?:no|nope|wait|sorry|oops|actually|hang on|hold on)\b\s*[,.…–-]", re.IGNORECASE
+)
+_OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, the other way round: …"
+    r"^[^?!]*?[.…]\s*(?:(?:no|wait|sorry|oops|er|um|uh|hang on|hold on)\b[\s,.…–-]*)+(?:it's |that's )?"
+    r"(?:the other way (?:a)?round|vice versa|reversed?|i (?:mixed|got) )",
+    re.IGNORECASE,
 )
 _OPENS_NO = re.compile(
     r"^\s*(?:(?:oh|um|uh|er|wait|sorry)[\s,.]+)*(?:no|nope|that's wrong|wrong)\b\s*[,.:–-]", re.IGNORECASE
@@ -44,6 +49,8 @@ def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: 
     if find_verbatim(without_repairs(words), value) is None or _TAKES_BACK.match(after):
         return True
     kinds = {found.kind for found in values_in(value)}
+    if _OTHER_WAY.match(after):
+        return True
     if _NEXT_SENTENCE.match(after) and kinds & {found.kind for found in values_in(after)}:
         return True
     reply = graph.question(question.id + 1) if by == "agent" else None
@@ -55,10 +62,25 @@ def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: 
 
 def is_piece(graph: Graph, question: Question, value: str) -> bool:
     """Whether the caller was dictating digits or letters over several turns: a part of a number is not the number."""
+    if _PART_OF_NUMBER.search(question.text[: max(0, question.text.find(value))]):
+        return True
+    following = graph.question(question.id + 1)
+    if (
+        following is not None
+        and question.text.rstrip(" .,!…").endswith(value)
+        and dictates(value)
+        and _GOES_ON.match(following.text)
+        and dictates(_GOES_ON.sub("", following.text))
+    ):
+        return True  # "let me find it, twenty-two", and then "dash eight zero"
     if sum(char.isdigit() for char in value) >= _IDENTIFIER_DIGITS:
         return False
     beside = (graph.question(question.id - 1), graph.question(question.id + 1))
     return dictates(question.text) and any(other is not None and dictates(other.text) for other in beside)
+
+
+_PART_OF_NUMBER = re.compile(r"\b(?:ends?|ending|starts?|starting|begins?|beginning) (?:in|with|on)\s+$", re.IGNORECASE)
+_GOES_ON = re.compile(r"^(?:(?:and|then|dash|slash|so|uh|um|er)\b[\s,.]*)*", re.IGNORECASE)
 
 
 def dictates(text: str) -> bool:
@@ -101,8 +123,7 @@ def replaced_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str
     for number in range(turn + 1, graph.turns):
         question = graph.question(number)
         for one in sentences(question.answer or "") if question is not None else ():
-            act = act_in(one, flows.acts)
-            if act is None or act.kind != "changed" or not (named_in(thing, one.text) or _POINTS.search(one.text)):
+            if may_undo(one, flows.acts) != "changed" or not (named_in(thing, one.text) or _POINTS.search(one.text)):
                 continue
             if any(found.kind in kinds for found in values_in(one.text)) and find_verbatim(one.text, value) is None:
                 return True
@@ -119,8 +140,7 @@ def changed_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str)
         if answered is None or not answered.answer:
             continue
         for one in sentences(answered.answer):
-            act = act_in(one, flows.acts)
-            if act is not None and act.kind != "confirmed" and named_in(thing, one.text) == "whole":
+            if may_undo(one, flows.acts) and named_in(thing, one.text) == "whole":
                 return find_verbatim(one.text, value) is None
     return False
 
@@ -131,7 +151,7 @@ def broken_up_at(graph: Graph, flows: Flows, turn: int, value: str) -> int:
         return -1
     for number in range(turn + 1, graph.turns):
         question = graph.question(number)
-        acts = (act_in(one, flows.acts) for one in sentences(question.answer or "")) if question is not None else ()
-        if any(act is not None and act.kind != "confirmed" for act in acts):
+        told = sentences(question.answer or "") if question is not None else ()
+        if any(may_undo(one, flows.acts) for one in told):
             return number
     return -1

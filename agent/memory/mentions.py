@@ -16,7 +16,7 @@ from typing import Literal
 from agent.memory.heads import FINITE
 from agent.memory.sentences import clauses, plain_words, sentences
 from agent.memory.values import values_in
-from agent.memory.words import MARKS, STOP_WORDS, stem, words_of
+from agent.memory.words import MARKS, STOP_WORDS, UNSPACED, stem, words_of
 
 _TOKEN = re.compile(rf"(?:[^\W_][{MARKS}]*)+(?:['’][^\W_]+)*")
 PRONOUNS = frozenset(
@@ -47,6 +47,7 @@ ASKING = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(r"[A-Za-z].*\d|\d.*[A-Za-z]|\d{4}")
+_DIGITS = frozenset("zero oh two three four five six seven eight nine double triple".split())  # as they are dictated
 _MASKED = frozenset({"time", "date", "month", "price", "phone", "email", "count", "code"})
 _ENGLISH = frozenset(
     "the is are you your we it of and have has i'm you're it's i've we've that's there's do does not this they at"
@@ -119,7 +120,10 @@ def tokens_in(text: str) -> list[tuple[str, bool]]:
     """The words of a text, and whether each is part of a value."""
     spans = [(v.start, v.start + len(v.text)) for v in values_in(text) if v.kind in _MASKED]
     return [
-        (found[0].rstrip("."), any(a < found.end() and found.start() < b for a, b in spans))
+        (
+            found[0].rstrip("."),
+            found[0].lower() in _DIGITS or any(a < found.end() and found.start() < b for a, b in spans),
+        )
         for found in _TOKEN.finditer(text)
     ]
 
@@ -193,6 +197,8 @@ def named_in(name: str, text: str) -> Named:
 
     "the cleaning for Mia" holds a word of "cleaning for Leo", and names another.
     """
+    if _ONLY_UNSPACED.fullmatch(name):
+        return "whole" if name in text else ""
     wanted = vocabulary(name)
     words = words_of(text)
     told = [root(stem(word)) for word in words]
@@ -201,6 +207,8 @@ def named_in(name: str, text: str) -> Named:
         return "whole"
     if not held:
         return ""
+    if _owned_by_another(name, words, told, held):
+        return "other"
     missing = wanted - held
     numbered = any(lost.isdigit() for lost in missing)
     for place, word in enumerate(told):
@@ -213,6 +221,21 @@ def named_in(name: str, text: str) -> Named:
             if 0 <= at < len(told) and told[at] not in wanted and _tells_apart(words[at], missing):
                 return "other"
     return "part"
+
+
+_ONLY_UNSPACED = re.compile(f"[{UNSPACED}]+")
+_SELF = frozenset("my mine your yours own our ours".split())
+_THEIRS = frozenset("his her their its".split())
+
+
+def _owned_by_another(name: str, words: list[str], told: list[str], held: Collection[str]) -> bool:
+    """Whether part of a name stands in a text as somebody else's: "his card" is not "your own card", nor "Ida's"."""
+    own = set(words_of(name)) & _SELF
+    theirs = bool(set(words_of(name)) & _THEIRS or re.search(r"\w['’]s\b", name))
+    if not own and not theirs:
+        return False
+    before = [words[place - 1] for place, word in enumerate(told) if word in held and place]
+    return bool(before) and all(word in (_THEIRS if own else _SELF) for word in before)
 
 
 def _tells_apart(word: str, missing: Collection[str]) -> bool:

@@ -11,7 +11,7 @@ from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
 from agent.memory.grounding import dictates, is_piece, only_wished, taken_back
 from agent.memory.heads import plainly_said
-from agent.memory.mentions import named_in
+from agent.memory.mentions import is_foreign, named_in
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import (
     SpokenSentence,
@@ -29,6 +29,7 @@ from agent.memory.sentences import (
     taken,
     timed,
 )
+from agent.memory.statements import framed, turned_round
 from agent.memory.values import values_in
 from agent.memory.words import content_stems, words_of
 
@@ -103,6 +104,9 @@ def status_problem(
             return "unconfirmed"
         if asks(text):
             return "question"
+        told = sentences(words)
+        if turned_round(told, told.index(sentence)):
+            return "unconfirmed"
         scope = _scope(sentence, span)
         if supposes(scope) or (timed(scope.replace(value, " ")) and not (denies(value) and _UNTIL.search(scope))):
             return "condition"
@@ -114,11 +118,22 @@ def status_problem(
             return "denied"
         if bad_news(text.replace(value, " ")) and not denies(value):
             return "denied"
-        if not plainly_said(*_without_theme(sentence, span, thing)):
+        theme = _without_theme(sentence, span, thing)
+        if not plainly_said(*theme):
             return "unconfirmed"
-        if promises(clause) or (offers(clause) and act_in(sentence, flows.acts) is None):
+        if not is_foreign(words) and not framed(*theme, tuple(flows.acts), denied=denies(value)):
+            return "unconfirmed"
+        if (promises(clause) and not _cannot(value)) or (offers(clause) and act_in(sentence, flows.acts) is None):
             return "unconfirmed"
     return None
+
+
+def _cannot(value: str) -> bool:
+    """Whether a value says that something cannot be: that is how it stands, and nothing to come."""
+    return denies(value) and not promises(_CANNOT.sub(" ", value))
+
+
+_CANNOT = re.compile(r"\b(?:can(?:'t|not)|could(?:n't| not)|is(?:n't| not) able to)\b", re.IGNORECASE)
 
 
 def _scope(sentence: SpokenSentence, span: tuple[int, int]) -> str:

@@ -40,7 +40,7 @@ _TO_COME = re.compile(  # "tomorrow the table is booked": a time at the head, th
     r"|hours?|moments?|days?|weeks?))(?: \w+)?,? (?:it|that|this|they|everything|the|your|a|an|we|i|you)\b",
     re.IGNORECASE,
 )
-_TIMED = re.compile(r"\b(?:after|before|until|till|only|by the time)\b", re.IGNORECASE)
+_TIMED = re.compile(r"\b(?:(?:after|before|until|till)(?! (?:then|that)\b)|only|by the time)\b", re.IGNORECASE)
 _FUTURE = re.compile(
     r"\b(?:will|'ll|won't|going to|gonna|shall|should|about to|let me|let's|want(?:s|ed)? to|try|tries|tried|trying"
     r"|attempt\w*|plan(?:s|ned|ning)?|intend\w*|must|can|can't|able to"
@@ -64,7 +64,7 @@ _HEDGE = re.compile(
     r"|says|tells|claims|reckons|insists|swears|assures|assumes|suggests?|according to|heard|expect\w*|waiting for"
     r"|(?:was|were|am|been|is|i'm|we're) (?:told|informed|led to)|or so (?:i|we|they|he|she|it)"
     r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone"
-    r"|everybody|anyone|somebody else|someone else|others?|most|another (?:caller|customer|guest))\b",
+    r"|everybody|anyone|somebody else|someone else|others(?!')|other (?:people|callers|customers|guests)|most|another (?:caller|customer|guest))\b",
     re.IGNORECASE,
 )
 _QUESTION_START = re.compile(
@@ -84,8 +84,8 @@ _TAKEN = re.compile(
     r"\b(?:we|they|everything|all|every\w*|he|she|that (?:day|time|slot|one))(?:'re|'s| is| are) (?:all )?"
     r"(?:booked|reserved)\b(?! (?:for (?:you|your)|under|in your|on your))"
     r"|\b(?:fully|completely|already|solidly?|totally) (?:booked|reserved)\b"
-    r"|\b(?:booked|reserved|ordered|sold|sent|paid|done|cancelled|delivered) (?:(?:out|up|solid|through|over)\b"
-    r"|by\b(?! (?:\d|noon|midday|midnight|tomorrow|tonight|today|then|now|the (?:\d|end)|next|half|mon|tue|wed|thu|fri"
+    r"|\b(?:booked|reserved|ordered|sold) (?:out|up|solid|through|over)\b"
+    r"|\b(?:booked|reserved|ordered|sold|sent|paid|done|cancelled|delivered) (?:by\b(?! (?:\d|noon|midday|midnight|tomorrow|tonight|today|then|now|the (?:\d|end)|next|half|mon|tue|wed|thu|fri"
     r"|sat|sun|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec|one|two|three|four|five|six|seven|eight|nine|ten"
     r"|eleven|twelve)))",
     re.IGNORECASE,

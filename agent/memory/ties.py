@@ -57,6 +57,8 @@ def tied(
         return False
     status = attribute == STATUS
     head = _head(words, span, touched, whole=status)
+    if status and vocabulary(name) & _MONEY and _PAID.match(plain_words(touched[0][1] if touched else "")):
+        return True  # "The $14 for Yusuf has arrived" is of the money
     follows = any(at >= span[1] and named_in(name, text) == "whole" for at, text in parts)
     beside = [word for word in words_of(clause) if stem(word) not in ATTRIBUTES]
     alone = len(beside) <= len(words_of(words[span[0] : span[1]]))  # "40 Fern Street. The pickup is …"
@@ -90,6 +92,8 @@ def _of_another(name: str, clause: str) -> bool:
     return bool(own) and any(not vocabulary(found.text) & vocabulary(name) for found in named)
 
 
+_MONEY = vocabulary("money payment fee deposit refund amount sum")
+_PAID = re.compile(r"(?:the|your|his|her) [$€£]\d", re.IGNORECASE)
 _OF_ALL = frozenset({"nothing", "everything", "both", "all", "none"})
 
 
@@ -125,6 +129,10 @@ def _of_person(head: Head, name: str) -> bool:
     """Whether "you", "he" or "his" at the head of a clause may stand for a thing of that name."""
     words = set(words_of(name))
     kin = bool(words & _KIN) or bool(re.search(r"\w['’]s\b", name))
+    if head.pronoun == "it" and is_person(name):
+        return False
+    if head.pronoun in OWNED and "other" in words:
+        return False
     self_named = bool(words & _SELF)
     if head.pronoun in ("you", "yours", "i", "mine", "we", "ours"):
         return self_named or not (kin or (head.pronoun in OWNED and is_plural(name)))
@@ -141,6 +149,13 @@ def is_plural(name: str) -> bool:
     return last.endswith("s") and not last.endswith(("ss", "'s")) and last not in OWNED
 
 
+def is_person(name: str) -> bool:
+    """Whether a thing's name is of somebody: "daughter", "Ms Achebe"; "daughter's card" is not."""
+    words = name.casefold().split()
+    return bool(words) and (words[-1] in _KIN - OWNED or words[0].rstrip(".") in _TITLES)
+
+
+_TITLES = frozenset("mr mrs ms dr miss".split())
 _POINT_BACK = frozenset({"it", "that", "this", "they", "these", "those"})
 
 

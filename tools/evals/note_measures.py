@@ -278,8 +278,9 @@ def refusals(cases: Sequence[NoteCase]) -> Refused:
 def phrasings(part: str, path: Path = PHRASINGS) -> Iterator[tuple[str, str]]:
     """(form, answer) of every phrasing with every pair; the form `confirmed` is the one that does confirm."""
     declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    forms = {**declared[part], "confirmed": declared["confirmed"][part]}
-    pairs = forms.pop("pairs", declared["pairs"])
+    confirmed = {"confirmed": declared["confirmed"][part]} if "confirmed" in declared else {}
+    forms = {**declared[part], **confirmed}
+    pairs = forms.pop("pairs", None) or declared["pairs"]
     for form, texts in forms.items():
         for text in texts:
             for thing, done in pairs:
