@@ -36,7 +36,7 @@ PAUSES_S: Final = (0.3, 0.65, 0.9)
 """In the middle of what a caller says, one after the other; the sandbox waits for 0.7 s after half a sentence,
 so the longest one is cut off whatever the policy."""
 USUAL: Final = EarlyEnds(taken_back=0.6)
-HEDGED: Final = "hedging = { quantile_percent = 85, model_percent = 20 }"
+HEDGED: Final = 'hedging = { quantile_percent = 85, model_percent = 100, at_once = ["haiku"], waste_percent = 100 }'
 FAST: Final = "fast"
 """The shipped policy with every knob; the others are `haiku_first` with some of them."""
 EARLY: Final = "early_replies = { threshold_percent = 30, waste_percent = 100 }"

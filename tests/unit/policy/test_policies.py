@@ -242,8 +242,8 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         ),
         (
             'stt_model = "flux"',
-            'stt_model = "flux"\nhedging = { model_percent = 60 }',
-            "policy haiku_first.hedging.model_percent: takes a whole number from 0 to 50, got 60",
+            'stt_model = "flux"\nhedging = { model_percent = 101 }',
+            "policy haiku_first.hedging.model_percent: takes a whole number from 0 to 100, got 101",
         ),
         (
             'stt_model = "flux"',
@@ -259,6 +259,11 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
             'stt_model = "flux"',
             'stt_model = "flux"\nfirst_words = { openings = "Sure." }',
             "policy haiku_first.first_words.openings: takes true or false, got 'Sure.'",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nhedging = { at_once = ["opus"] }',
+            "policy haiku_first.hedging.at_once: takes a list of haiku | sonnet, got ['opus']",
         ),
         (
             'stt_model = "flux"',
@@ -312,7 +317,7 @@ def test_the_knobs_of_speed_are_off_until_a_policy_names_them(tmp_path: Path) ->
     made = tmp_path / "policies.toml"
     made.write_text(DEFAULT_PATH.read_text().replace('name = "haiku_first"', named, 1))
     rule = load_policies(made).policies["haiku_first"].hedging
-    assert rule == HedgingRule(95, 5, 0, "same", 90, (Tier.PREMIUM,))
+    assert rule == HedgingRule(95, 5, 0, "same", (), 90, (Tier.PREMIUM,))
 
 
 @pytest.mark.parametrize(
