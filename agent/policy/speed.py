@@ -12,6 +12,7 @@ from agent.budgets import Tier
 from agent.policy.fields import as_table, one_of, only, some_of, switch, whole
 
 Second = Literal["same", "fallback"]
+Asked = Literal["haiku", "sonnet"]
 ALL_TIERS: Final = tuple(Tier)
 
 
@@ -56,7 +57,8 @@ class HedgingRule:
     """When a call that is late is made a second time beside the first.
 
     quantile_percent: a call is late when it takes longer than so many of its model's or voice's latest did (50 to 99).
-    model_percent, voice_percent: second calls at most, for each hundred first ones (0 to 50; 0: none).
+    model_percent, voice_percent: second calls at most, for each hundred first ones (0 to 100 and to 50; 0: none).
+    at_once: the models that are asked twice from the beginning, as far as `model_percent` reaches: for the cheap one.
     second: whom the second call of a model goes to: `same`, or `fallback`, the next model of the chain. A voice is
     always asked itself: a reply does not change its voice for being late.
     waste_percent: of the latest second calls in vain; above, the governor switches the knob off for a while.
@@ -67,6 +69,7 @@ class HedgingRule:
     model_percent: int = 5
     voice_percent: int = 2
     second: Second = "same"
+    at_once: tuple[Asked, ...] = ()
     waste_percent: int = 90
     tiers: tuple[Tier, ...] = ALL_TIERS
 
@@ -161,12 +164,14 @@ def hedging_of(policy: dict[str, Any], where: str) -> HedgingRule | None:
             given[key] = whole(table, where, key, least=least, most=most)
     if "second" in table:
         given["second"] = one_of(table, where, "second", get_args(Second))
+    if "at_once" in table:
+        given["at_once"] = some_of(table, where, "at_once", get_args(Asked))
     return HedgingRule(**given)
 
 
 _WASTE: Final = {"waste_percent": (1, 100), "waste_cents_hour": (0, 100_000)}
 _HEDGING: Final = {
-    "quantile_percent": (50, 99), "model_percent": (0, 50), "voice_percent": (0, 50), "waste_percent": (1, 100),
+    "quantile_percent": (50, 99), "model_percent": (0, 100), "voice_percent": (0, 50), "waste_percent": (1, 100),
 }  # fmt: skip
 
 

@@ -81,12 +81,13 @@ class ProviderFactory:
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[tuple[VoiceName, str], TextToSpeech] = {}
         self.places = Places(settings.provider_calls, settings.deepgram_streams)
-        self._cache = AudioCache()
+        self.cache = AudioCache()
+        """What was said before, in every voice; shared by all sessions."""
         self._paces, self._hedges = Paces(), HedgeBook()
         self._open: list[Closes] = []
         self.sdks = SdkLoading(self._open)
         self.warmth = Warmth(self._open, links.warmed)
-        self._openings = Openings(self._cache, settings.language, links.clip_meter)
+        self._openings = Openings(self.cache, settings.language, links.clip_meter)
         self._stt_s = deadlines.stt / 1000
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
         # every voice of the chain would speak on the same processor: there is nobody to change to
@@ -171,7 +172,7 @@ class ProviderFactory:
                 step = hedging.voice(step, self._hedges, priority=priority)
             if cached:  # in front of the hedge: what is in memory is never late
                 speaker = VOICES[name].speaker(self._settings)
-                step = replace(step, provider=CachedVoice(step.provider, self._cache, voice=speaker))
+                step = replace(step, provider=CachedVoice(step.provider, self.cache, voice=speaker))
             steps.append(step)
         return TtsFallback(steps, self._tts, priority=priority, paces=self._paces)
 

@@ -215,6 +215,7 @@ class SessionFactory:
             model_percent=rule.model_percent,
             voice_percent=rule.voice_percent,
             second=rule.second,
+            at_once=rule.at_once,
             tell=tell,
             switched_on=lambda: governor.allows,
             reserve_reply=lambda model, prompt: purse.reserve(prices.model_call(model, prompt)),

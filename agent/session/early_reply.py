@@ -34,6 +34,8 @@ from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 
 FILLERS: Final = frozenset("um uh uhm erm er hm hmm mm äh ähm öh euh eh ehm".split())
 """Sounds of hesitation, which recognisers add and take back; a question is the same with and without them."""
+MOST_UNJUDGED: Final = 8
+"""Guesses in vain of a turn that does not end, after which the governor hears of them all the same."""
 LEAST_GUESSES: Final = 4
 """Before so many of a session were wasted, it goes on guessing."""
 
@@ -143,6 +145,7 @@ class EarlyReplies:
         self._guess: _Guess | None = None
         self._taken: _Guess | None = None
         self._taken_count = self._wasted_count = self._voices = 0
+        self._in_vain = 0  # of the open turn; the governor hears of a turn when it is over
 
     @property
     def enabled(self) -> bool:
@@ -186,9 +189,11 @@ class EarlyReplies:
         """
         guess = self._guess
         if guess is None:
+            self._judge(useful=False)
             return model
         if guess.failure is not None or guess.model is not model or not same_request(guess.prompt, prompt):
             self.drop(GuessOutcome.FAILED if guess.failure is not None else GuessOutcome.CHANGED)
+            self._judge(useful=False)
             return model
         self._guess, self._taken = None, guess
         guess.calls.hand_over(recorder)
@@ -222,7 +227,9 @@ class EarlyReplies:
             guess.task.cancel()
         self._tell(outcome, 0.0)
         self._wasted_count += 1
-        self._judge(useful=False)
+        self._in_vain += 1
+        if outcome is GuessOutcome.DROPPED or self._in_vain >= MOST_UNJUDGED:
+            self._judge(useful=False)
         if self._enabled and self._wasted_count >= max(LEAST_GUESSES, self._taken_count + 1):
             self._enabled = False
             self._tell(GuessOutcome.SWITCHED_OFF, 0.0)
@@ -238,8 +245,14 @@ class EarlyReplies:
         self._sink.handle(VoiceGuessed(self._session, outcome))
 
     def _judge(self, *, useful: bool) -> None:
+        """A turn is over: the governor hears of its guesses together.
+
+        One by one, those in vain would come first, and many calls that begin together look like nothing but waste.
+        """
+        attempts, self._in_vain = [True] * useful + [False] * self._in_vain, 0
         if self._governor is not None:
-            self._governor.attempt(useful)
+            for attempt in attempts:
+                self._governor.attempt(attempt)
 
     def _tell(self, outcome: GuessOutcome, lead_s: float) -> None:
         self._sink.handle(Guessed(self._session, outcome, lead_s))

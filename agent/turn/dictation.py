@@ -2,8 +2,10 @@
 
 People dictate in groups with pauses between them ("oh one seven … six five five …"); recognisers that go by silence cut
 there. Three single digits or letters in a row, a lead-in ("my number is"), or a last word that no sentence ends with
-ask for more patience. A number that is long enough to be whole asks for none: ten digits for a telephone or an account,
-four for what a business numbers itself (an invoice, an order, a room), since every caller who says one would wait.
+ask for more patience. What is whole as it stands asks for none, since every caller who says one would wait: ten digits
+of a telephone or an account, four of what a business numbers itself (an invoice, an order, a room), and a quantity: a
+time ("11:15", "half past 6"), a date, an amount, a fraction, a range. Right after a lead-in, where recognisers write
+the first digits of a number as if they were a time, a quantity is taken for digits.
 """
 
 from __future__ import annotations
@@ -35,6 +37,49 @@ _SHORT_NUMBERS: Final = re.compile(
 _WHOLE_SHORT_NUMBER: Final = 4
 
 
+_MONTHS: Final = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?|januar|februar|märz|mai|juni|juli|oktober|dezember|janvier|février|mars|avril|juin"
+    r"|juillet|août|septembre|octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre"
+    r"|octubre|noviembre|diciembre)"
+)
+_DIGIT: Final = r"(?:one|two|three|four|five|six|seven|eight|nine)"
+_HOUR: Final = r"(?:[01]?\d|2[0-4])"
+_DAY: Final = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?"
+_MONTH: Final = r"(?:0?[1-9]|1[0-2])"
+_QUANTITIES: Final = re.compile(
+    "|".join(
+        (
+            rf"{_HOUR}(?:[:. ]?[0-5]\d)? ?[ap]\.? ?m\b\.?",  # 5 p.m.
+            rf"{_HOUR}(?::[0-5]\d){{1,2}}",  # 11:15
+            rf"(?<=\bat ){_HOUR} [0-5]\d",  # at 11 15
+            rf"(?<=\bat ){_DIGIT} (?:oh|zero) {_DIGIT}",  # at one oh five
+            rf"{_MONTHS}\.? {_DAY}(?:,? (?:19|20)\d\d)?",  # May 5, 2026
+            rf"{_DAY}\.? (?:of |de )?{_MONTHS}\.?(?:,? (?:de )?(?:19|20)\d\d)?",  # 5 May 2026
+            rf"{_DAY}/{_DAY}(?:/(?:19|20)?\d\d)?",  # 12/05/2026
+            rf"(?:19|20)\d\d-{_MONTH}-{_DAY}",  # 2026-05-12
+            rf"{_DAY}\.{_MONTH}\.(?:19|20)\d\d",  # 12.05.2026
+            r"[$£€] ?\d+(?:[.,]\d+)*(?: \d\d)?",  # $1,210
+            r"[1-9]\d{0,2}(?:,\d{3})+(?:\.\d{1,2})?",  # 1,210
+            r"(?:0|[1-9]\d*)[.,]\d{1,2}",  # 3.50
+            r"(?:[1-9]\d? )?\d{1,2}/\d{1,2}",  # 1 1/2
+            r"[1-9]\d?(?:-| ?– ?)[1-9]\d?",  # 3-4
+        )
+    ).join((r"(?<![\d.,:/-])(?<![\d] )(?:", r")(?![.,:/-]?\d)(?! \d)"))
+)
+_ANOTHER_CLAUSE: Final = frozenset(
+    "i i'd i'm i'll i've we we'd we're we'll you can could would please want need ich wir bitte möchte je j'ai nous"
+    " voudrais quiero necesito".split()
+)
+"""After one of these, what was led in is over ("my name is Jo and I'd like a table for 4")."""
+_THINKING: Final = frozenset("think guess believe mean suppose".split())  # "my number is, I think, four one"
+_SAYING: Final = frozenset(
+    "think know sure say said says hope believe see mean means guess so such something everything anything is was"
+    " now".split()
+)
+"""Words after which "that" begins a clause. After others ("I'm good with that") it ends one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How much silence ends a turn, in seconds. Both recognisers are held to it; a policy's knob."""
@@ -54,20 +99,45 @@ USUAL_PATIENCE: Final = Patience()
 
 def goes_on(text: str) -> bool:
     """Whether these words sound as if more were to come."""
-    tokens = re.findall(r"\w+(?:['’]\w+)?", text.lower())
+    lower = text.lower().replace("’", "'")
+    tokens = _tokens(lower)
     if not tokens or text.rstrip().endswith("?"):
         return False
-    if tokens[-1] in _UNFINISHED and not text.rstrip().endswith((".", "!")):
+    if _lacks_more(tokens) and not text.rstrip().endswith((".", "!")):
         return True
-    digits, tokens_in_row, letters = _trailing_group(tokens)
-    introduced = max(_LEAD_INS.finditer(text.lower()), key=lambda found: found.end(), default=None)
+    introduced = max(_LEAD_INS.finditer(lower), key=lambda found: found.end(), default=None)
     if introduced is not None:
-        after = text[introduced.end() :].strip(" .,:-")
-        short = _SHORT_NUMBERS.search(text.lower()[: introduced.end()])
-        whole = _WHOLE_NUMBER if short is None else _WHOLE_SHORT_NUMBER
-        return not after or (0 < digits < whole and not letters) or (letters > 0)
-    grouped = tokens_in_row >= 2 or tokens[-1].startswith("0")
+        after = lower[introduced.end() :].strip(" .,:-")
+        digits, in_row, letters = _trailing_group(_tokens(after))
+        if not _another_clause(_tokens(after)[: len(_tokens(after)) - in_row], introduced.group(1)):
+            short = _SHORT_NUMBERS.search(lower[: introduced.end()])
+            whole = _WHOLE_NUMBER if short is None else _WHOLE_SHORT_NUMBER
+            return not after or (0 < digits < whole and not letters) or (letters > 0)
+    tokens = _tokens(_QUANTITIES.sub("quantity", lower))
+    digits, in_row, letters = _trailing_group(tokens)
+    grouped = in_row >= 2 or tokens[-1].startswith("0")
     return (_SHORTEST_GROUP <= digits < _WHOLE_NUMBER and grouped) or letters >= _SHORTEST_GROUP
+
+
+def _tokens(lower: str) -> list[str]:
+    return re.findall(r"\w+(?:'\w+)?", lower)
+
+
+def _lacks_more(tokens: list[str]) -> bool:
+    """Whether the last word is one that no sentence ends with."""
+    if tokens[-1] == "that":
+        return len(tokens) == 1 or tokens[-2] in _SAYING
+    return tokens[-1] in _UNFINISHED
+
+
+def _another_clause(between: list[str], lead_in: str) -> bool:
+    """Whether what was led in is over, and something else was said since."""
+    if lead_in in ("name is", "name ist", "mon nom est") and between:
+        return True  # who has said a name goes on with no digits of it
+    return any(
+        word in _ANOTHER_CLAUSE and not set(between[place + 1 : place + 2]) & _THINKING
+        for place, word in enumerate(between)
+    )
 
 
 def _trailing_group(tokens: list[str]) -> tuple[int, int, int]:

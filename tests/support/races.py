@@ -73,15 +73,17 @@ class _Hold:
     def release(self) -> None: ...
 
 
-def _hedged(llm: ScriptedModel, tts: ScriptedVoice, told: list[HedgeOutcome]) -> tuple[LanguageModel, TextToSpeech]:
-    """The same, each asked a second time after 0.2 s where it has earned that."""
+def _hedged(
+    llm: ScriptedModel, tts: ScriptedVoice, told: list[HedgeOutcome], at_once: tuple[str, ...]
+) -> tuple[LanguageModel, TextToSpeech]:
+    """The same, each asked a second time after 0.2 s, or at once, where it has earned that."""
     book = HedgeBook()
     for one in (llm, tts):
         for _ in range(LEAST_CALLS):
             book.latency(one.provider, one.model).add(0.2)
     plan = HedgePlan(
         "p", 0.95, 50, 50, "same", lambda _, outcome: told.append(outcome), lambda: True,
-        lambda _model, _prompt: _Hold(), lambda _voice, _characters: _Hold(),
+        lambda _model, _prompt: _Hold(), lambda _voice, _characters: _Hold(), at_once,
     )  # fmt: skip
     [model] = plan.models([ChainStep("haiku", llm)], book, priority=False)
     return model.provider, plan.voice(ChainStep("elevenlabs", tts), book, priority=False).provider
@@ -130,7 +132,8 @@ class Race:
             likely_after_s=dice.choice((None, 0.1)),
         )
         if dice.random() < 0.5:
-            harness.model, harness.voice = _hedged(self.llm, tts, self.told)
+            at_once = dice.choice(((), ("haiku",)))
+            harness.model, harness.voice = _hedged(self.llm, tts, self.told, at_once)
         async with running(harness):
             caller = await harness.call()
             for number in range(TURNS):

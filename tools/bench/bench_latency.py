@@ -27,7 +27,7 @@ from sqlalchemy import func, select
 from agent.ledger.tables import charges, sessions
 from tests.support.paths import ROOT
 from tests.support.stack import Stack, running_stack, sample
-from tools.bench.latency_scenes import GROUPS, OUTSIDE, LatencyScene, SceneGroup, policies, said
+from tools.bench.latency_scenes import GROUPS, OUTSIDE, LatencyScene, SceneGroup, keep_openings_only, policies, said
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.quantiles import nearest_rank
 from voice_loadtest.run import run_load
@@ -44,8 +44,8 @@ HEAD: Final = (
     "| | turns | caller waits, ms p50 / p95 / p99 | stt / llm / tts, ms p50 | llm, ms p99 |\n|---|--:|--:|--:|--:|\n"
 )
 PRICE: Final = (
-    "| | guesses taken | voices taken | second calls won | too early / talked over | a call | in vain |\n"
-    "|---|--:|--:|--:|--:|--:|--:|\n"
+    "| | guesses taken | voices taken | second calls won | clauses from memory | too early / talked over | a call |"
+    " in vain |\n|---|--:|--:|--:|--:|--:|--:|--:|\n"
 )
 VOICES: Final = ("taken", "changed", "dropped", "failed")
 COUNTED: Final = (("early_replies", GUESSES), ("early_voices", VOICES), ("hedges", MADE))
@@ -76,13 +76,21 @@ class Measured:
             f" {worst:.0f} |"
         )
 
-    def price(self) -> str:
-        """A line of the table of what that cost."""
+    @property
+    def usd_a_call(self) -> float:
+        """What one call came to."""
+        return self.usd / max(1, self.calls)
+
+    def price(self, first: Measured) -> str:
+        """A line of the table of what that cost, beside the first one of its group."""
         turns = len(self.waited) + self.unanswered
+        more = self.usd_a_call / first.usd_a_call - 1 if first.usd_a_call else 0.0
+        clauses = self.counted["clauses"]
         return (
             f"| {self.scene.name} | {self._of('early_replies', ('taken',), GUESSES)} |"
             f" {self._of('early_voices', ('taken',), VOICES)} | {self._of('hedges', ('won',), MADE)} |"
-            f" {self.too_early} / {self.talked_over} of {turns} | ${self.usd / max(1, self.calls):.5f} |"
+            f" {self.counted['clauses from memory'] / clauses if clauses else 0.0:.0%} |"
+            f" {self.too_early} / {self.talked_over} of {turns} | ${self.usd_a_call:.5f} ({more:+.1%}) |"
             f" {self.wasted_usd / self.usd if self.usd else 0.0:.1%} |"
         )
 
@@ -133,10 +141,12 @@ async def measure(group: SceneGroup, callers: int, deadline: float) -> list[Meas
         before: list[tuple[float, float]] = []
         for scene in group.scenes:
             folder = open_stacks.enter_context(tempfile.TemporaryDirectory())
-            file = policies(Path(folder), scene.knobs, scene.stt_model)
+            file = policies(Path(folder), scene)
             own = [OUTSIDE] if scene.outside else []
             running = running_stack(scene.profile, seed=1, policies_file=file, early_ends=scene.early, clips=own)
             stacks.append(stack := await open_stacks.enter_async_context(running))
+            if scene.new_words:
+                keep_openings_only(stack.wiring.providers.cache)
             if scene.stalls:
                 await run_load(
                     LEARNERS,
@@ -163,6 +173,9 @@ async def measure(group: SceneGroup, callers: int, deadline: float) -> list[Meas
             measured.usd, measured.wasted_usd = now[0] - earlier[0], now[1] - earlier[1]
             text = await stack.metrics()
             measured.talked_over = int(sample(text, "voice_agent_talked_over_turns_total"))
+            calls = "voice_agent_api_calls_total"
+            measured.counted["clauses"] = int(sample(text, calls, service="tts", outcome="ok"))
+            measured.counted["clauses from memory"] = int(sample(text, calls, provider="cache"))
             for metric, names in COUNTED:
                 for name in names:
                     count = sample(text, f"voice_agent_{metric}_total", outcome=name)
@@ -177,7 +190,7 @@ def tables(results: list[tuple[SceneGroup, list[Measured]]]) -> str:
         if shown := [one for one in measured if one.waited]:
             parts.append(f"**{group.title}**")
             parts.append(HEAD + "\n".join(one.row() for one in shown))
-            parts.append(PRICE + "\n".join(one.price() for one in shown))
+            parts.append(PRICE + "\n".join(one.price(measured[0]) for one in shown))
     unanswered = sum(one.unanswered for _, measured in results for one in measured)
     parts.append(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; sandbox, network"
@@ -211,7 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--callers", type=int, default=50, help="at a time at most; each makes one call of four turns")
     parser.add_argument(
-        "--minutes", type=float, default=7.0, help="after these no further round is begun; --minutes 0: one round"
+        "--minutes", type=float, default=11.0, help="after these no further round is begun; --minutes 0: one round"
     )
     parser.add_argument("--only", default="", help="groups with this in their title")
     parser.add_argument("--write", action="store_true", help="write docs/latency.md")

@@ -1,4 +1,4 @@
-"""What `make bench-latency` compares: policies of `haiku_first` with knobs, over the sandbox's providers.
+"""What `make bench-latency` compares: `haiku_first` with knobs, and `fast`, over the sandbox's providers.
 
 The parameters of early ends are fixed here, before anything was tuned, from Deepgram's documentation: at thresholds of
 0.3 to 0.5 an early end comes 150 to 250 ms sooner and means 50 to 70 % more calls of the model.
@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 
 from agent.policy.policies import DEFAULT_PATH
+from agent.providers.audio_cache import AudioCache, Key
+from agent.providers.openings import OPENINGS
 from tests.support.paths import DATA
 from tests.support.stack import clip
 from voice_loadtest.audio import SAMPLE_RATE, CallerRecording, load_wav
@@ -34,17 +36,29 @@ PAUSES_S: Final = (0.3, 0.65, 0.9)
 """In the middle of what a caller says, one after the other; the sandbox waits for 0.7 s after half a sentence,
 so the longest one is cut off whatever the policy."""
 USUAL: Final = EarlyEnds(taken_back=0.6)
-HEDGED: Final = "hedging = {}"
-WIDE: Final = "hedging = { quantile_percent = 75, model_percent = 30, voice_percent = 0 }"
+HEDGED: Final = 'hedging = { quantile_percent = 85, model_percent = 100, at_once = ["haiku"], waste_percent = 100 }'
+FAST: Final = "fast"
+"""The shipped policy with every knob; the others are `haiku_first` with some of them."""
 EARLY: Final = "early_replies = { threshold_percent = 30, waste_percent = 100 }"
+STABLE: Final = "early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }"
+VOICE: Final = "early_voice = { confidence_percent = 30, waste_percent = 100 }"
+WORDS: Final = "first_words = {}"
+FAST_WITH_NOVA: Final = f"early_replies = {{ stable_ms = 60, waste_percent = 100 }}\n{WORDS}\n{HEDGED}"
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyScene:
-    """One policy under one condition. `stalls` is the share of the model's calls that never answer."""
+    """One policy under one condition. `stalls` is the share of the model's calls that never answer.
+
+    policy: a shipped one, with `knobs` beside its own, and less those that are named in `without`.
+    new_words: no clause comes from the audio cache, but for openings, as if no two replies were the same.
+    """
 
     name: str
     knobs: str = ""
+    policy: str = "haiku_first"
+    without: tuple[str, ...] = ()
+    new_words: bool = False
     stt_model: str = "flux"
     profile: str = "measured"
     stalls: float = 0.0
@@ -68,58 +82,61 @@ class SceneGroup:
     together: bool = False
 
 
-STABLE: Final = "early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }"
-NOVA: Final = "early_replies = { stable_ms = 60, waste_percent = 100 }"
-VOICE: Final = "early_voice = { confidence_percent = 30, waste_percent = 100 }"
-WORDS: Final = "first_words = {}"
-EVERY: Final = f"{STABLE}\n{VOICE}\n{WORDS}\n{HEDGED}"
-
+OFF: Final = LatencyScene("off")
 GROUPS: Final = (
     SceneGroup(
-        "The knobs, with Flux",
-        20,
-        2,
+        "Fifty sessions, Flux",
+        50,
+        1,
         (
-            LatencyScene("off"),
-            LatencyScene("early, 50 %", "early_replies = { threshold_percent = 50, waste_percent = 100 }"),
-            LatencyScene("early, 30 %", EARLY),
-            LatencyScene("and words that stand for 60 ms", STABLE),
-            LatencyScene("and early voice, 30 %", f"{STABLE}\n{VOICE}"),
+            OFF,
+            LatencyScene("early replies", STABLE),
             LatencyScene("first words alone", WORDS),
-            LatencyScene("every knob", EVERY),
+            LatencyScene("fast: every knob", policy=FAST),
         ),
     ),
-    SceneGroup("One session", 1, 4, (LatencyScene("off"), LatencyScene("every knob", EVERY))),
-    SceneGroup("Fifty sessions", 50, 1, (LatencyScene("off"), LatencyScene("every knob", EVERY))),
     SceneGroup(
-        "Nova",
-        20,
+        "Fifty sessions, Flux, no clause is said twice",
+        50,
+        1,
+        (LatencyScene("off", new_words=True), LatencyScene("fast: every knob", policy=FAST, new_words=True)),
+    ),
+    SceneGroup(
+        "Fifty sessions, Nova",
+        50,
+        1,
+        (LatencyScene("off", stt_model="nova-3"), LatencyScene("every knob", FAST_WITH_NOVA, stt_model="nova-3")),
+    ),
+    SceneGroup(
+        "One session of each policy",
+        1,
+        4,
+        (OFF, LatencyScene("fast: every knob", policy=FAST)),
+        together=True,
+    ),
+    SceneGroup(
+        "A bad evening (profile `degraded`, 25 sessions of each policy)",
+        25,
         1,
         (
-            LatencyScene("off", stt_model="nova-3"),
-            LatencyScene("words that stand for 60 ms", NOVA, stt_model="nova-3"),
-            LatencyScene("and first words and hedging", f"{NOVA}\n{WORDS}\n{HEDGED}", stt_model="nova-3"),
+            LatencyScene("off", profile="degraded"),
+            LatencyScene("fast: every knob", policy=FAST, profile="degraded"),
         ),
-    ),
-    SceneGroup(
-        "A bad evening (profile `degraded`)",
-        20,
-        1,
-        (LatencyScene("off", profile="degraded"), LatencyScene("every knob", EVERY, profile="degraded")),
+        together=True,
     ),
     SceneGroup(
         "One call of the model in twenty never answers",
-        20,
-        2,
+        50,
+        1,
         (
             LatencyScene("off", stalls=0.05),
-            LatencyScene("hedging, as it comes", HEDGED, stalls=0.05),
-            LatencyScene("hedging, 75 % and 30 %", WIDE, stalls=0.05),
+            LatencyScene("fast, without hedging", policy=FAST, without=("hedging",), stalls=0.05),
+            LatencyScene("fast: every knob", policy=FAST, stalls=0.05),
         ),
     ),
     SceneGroup(
-        "Early at 30 %: by how early the early end comes, and how often it is taken back",
-        20,
+        "Early at 30 %: by how early the early end comes, and how often it is taken back (all rows at the same time)",
+        8,
         1,
         tuple(
             LatencyScene(
@@ -128,33 +145,44 @@ GROUPS: Final = (
             for lead in (0.0, 0.15, 0.25)
             for share in (0.0, 0.6)
         ),
+        together=True,
     ),
     SceneGroup(
         "Callers who pause in the middle of what they say (outside recordings, all rows at the same time)",
-        6,
+        12,
         1,
         (
             LatencyScene("off", outside=True),
-            LatencyScene("early, 30 %", EARLY, outside=True),
-            LatencyScene("and words that stand for 60 ms", STABLE, outside=True),
-            LatencyScene("and early voice, 30 %", f"{STABLE}\n{VOICE}", outside=True),
+            LatencyScene("early replies and voice", f"{STABLE}\n{VOICE}", outside=True),
             LatencyScene("first words alone", WORDS, outside=True),
-            LatencyScene("hedging alone", HEDGED, outside=True),
-            LatencyScene("every knob", EVERY, outside=True),
+            LatencyScene("fast: every knob", policy=FAST, outside=True),
         ),
         together=True,
     ),
 )
 
 
-def policies(folder: Path, knobs: str, stt_model: str = "flux") -> Path:
-    """The shipped policies, everybody on `haiku_first`, which has these knobs and this recogniser."""
-    head, name, rest = DEFAULT_PATH.read_text().partition('name = "haiku_first"')
-    rest = rest.replace("haiku_first = 95\nsonnet_first = 5", "haiku_first = 100")
-    rest = rest.replace('stt_model = "flux"', f'stt_model = "{stt_model}"', 1)
+def policies(folder: Path, scene: LatencyScene) -> Path:
+    """The shipped policies, everybody on the one of the scene, which has its knobs and its recogniser."""
+    head, name, rest = DEFAULT_PATH.read_text().partition(f'name = "{scene.policy}"')
+    own, next_table, others = rest.partition("[policy.chains]")
+    lines = [line for line in own.splitlines() if not line.startswith(scene.without)] if scene.without else [own]
+    own = "\n".join([*lines, scene.knobs, ""]).replace('stt_model = "flux"', f'stt_model = "{scene.stt_model}"')
+    others = others.replace("haiku_first = 95\nsonnet_first = 5", f"{scene.policy} = 100")
     made = folder / "policies.toml"
-    made.write_text(f"{head}{name}\n{knobs}{rest}")
+    made.write_text(f"{head}{name}{own}{next_table}{others}")
     return made
+
+
+def keep_openings_only(cache: AudioCache) -> None:
+    """From now on the cache takes in recorded openings and no other clause."""
+    put = cache.put
+
+    def put_openings(key: Key, pcm: bytes) -> None:
+        if key[-1] in OPENINGS["en"]:
+            put(key, pcm)
+
+    cache.put = put_openings  # type: ignore[method-assign]
 
 
 def said(scene: LatencyScene, caller: int) -> list[CallerRecording]:

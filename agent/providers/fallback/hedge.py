@@ -9,6 +9,9 @@ Late is a quantile of what this model or voice itself took of late, for all sess
 was overtaken counts as late by no more than is known of it: as long as it was waited for alone. So calls that never
 answer do not move the quantile up, and those that answer are what it is made of.
 
+A model may also be asked twice at once, without waiting whether it is late. What such a pair takes is not learned: the
+calls that were overtaken would be missing, and the model look faster than it is.
+
 A second call is never made while the provider asks for patience or its breaker is not closed, nor without a free place
 and room under the session's ceilings, and never more often than the budget says: each first call earns its share of a
 second one, so that over any number of calls, counted from the start of the process, the share holds exactly.
@@ -34,6 +37,8 @@ WINDOW: Final = 200
 """Calls of a model that its latency is estimated from."""
 LEAST_CALLS: Final = 20
 """Fewer say nothing about a quantile, and nothing is hedged."""
+AT_ONCE: Final = 0.0
+"""The quantile at which a second call waits for nothing, and nothing has to be known."""
 SAVED_CALLS: Final = 5
 """Second calls that a quiet time saves up, at the most: an incident does not begin with hundreds of them."""
 
@@ -200,7 +205,7 @@ class Race(Generic[T]):
         hedge = self.hedge
         hedge.budget.first_call()
         mine = _Contender(first, self.recorder, self.useful, spare=False)
-        patience = hedge.latency.quantile(hedge.quantile)
+        patience = 0.0 if hedge.quantile == AT_ONCE else hedge.latency.quantile(hedge.quantile)
         try:
             done, _ = await asyncio.wait({mine.task}, timeout=patience)
             if not done and (held := await self._allowed(reserve)) is not None:
@@ -215,7 +220,7 @@ class Race(Generic[T]):
                     yield output
         finally:
             waited = clock.now() - self.began
-            if not mine.useful and patience is not None and waited > patience:
+            if not mine.useful and patience and waited > patience:
                 hedge.latency.add(patience)  # it takes longer than this; by how much nobody knows
             await mine.close()
 
@@ -237,7 +242,8 @@ class Race(Generic[T]):
                 outcome = HedgeOutcome.WON if winner is other else HedgeOutcome.LOST
                 closing = asyncio.create_task(_leave(loser, room if loser is other else None))
             self.hedge.tell(outcome)
-            self._learn(mine)
+            if self.hedge.quantile != AT_ONCE:
+                self._learn(mine)
             async with aclosing(_outputs(winner or mine)) as outputs:
                 async for output in outputs:
                     yield output

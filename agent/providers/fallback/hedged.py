@@ -10,7 +10,7 @@ from typing import Literal
 from agent.core.calls import CallRecorder, Service
 from agent.providers.base import Audio, ClientSpeech, LanguageModel, Prompt, TextDelta, TextToSpeech
 from agent.providers.fallback.chain import ChainStep
-from agent.providers.fallback.hedge import CallPlace, Hedge, HedgeBook, Race, Reservation
+from agent.providers.fallback.hedge import AT_ONCE, CallPlace, Hedge, HedgeBook, Race, Reservation
 from agent.providers.output_check import audible, speakable
 from agent.telemetry.events import HedgeOutcome
 
@@ -20,6 +20,7 @@ class HedgePlan:
     """How the calls of one session are hedged: the knob of its policy, and who is told and asked.
 
     `quantile` is a share of 0 to 1; `model_percent` and `voice_percent` are second calls for each hundred first ones.
+    `at_once` has the steps of a chain whose second call goes out with the first.
     """
 
     policy: str
@@ -31,6 +32,7 @@ class HedgePlan:
     switched_on: Callable[[], bool]
     reserve_reply: Callable[[LanguageModel, Prompt], Reservation | None]
     reserve_speech: Callable[[TextToSpeech, int], Reservation | None]
+    at_once: tuple[str, ...] = ()
 
     def models(
         self, steps: Sequence[ChainStep[LanguageModel]], book: HedgeBook, *, priority: bool
@@ -72,7 +74,7 @@ class HedgePlan:
         return Hedge(
             latency=book.latency(step.provider.provider, step.provider.model),
             budget=book.budget(self.policy, service, percent),
-            quantile=self.quantile,
+            quantile=AT_ONCE if step.name in self.at_once else self.quantile,
             first=CallPlace(step.breaker, step.slots),
             second=CallPlace(second.breaker, second.slots, priority),
             tell=lambda outcome: self.tell(service, outcome),

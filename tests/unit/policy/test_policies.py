@@ -27,8 +27,10 @@ GOOD = DEFAULT_PATH.read_text(encoding="utf-8")
 
 def test_the_shipped_policies() -> None:
     book = load_policies()
-    assert list(book.policies) == ["haiku_first", "sonnet_first", "economy"]
-    assert {policy.version for policy in book.policies.values()} == {2}
+    assert list(book.policies) == ["haiku_first", "sonnet_first", "economy", "fast"]
+    assert {name: policy.version for name, policy in book.policies.items()} == {
+        "haiku_first": 2, "sonnet_first": 2, "economy": 2, "fast": 1,
+    }  # fmt: skip
     haiku = book.policies["haiku_first"]
     assert (haiku.first_model, haiku.escalation.char_threshold, haiku.escalation.term_turns) == ("haiku", 80, 3)
     assert haiku.chains.llm == ("sonnet", "haiku", "recorded")
@@ -116,8 +118,12 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         ("version = 2", "verzion = 1", "policy haiku_first.verzion: unknown key; takes name | version | description"),
         ('name = "haiku_first"', 'name = "Haiku First"', "policy 1.name: takes lower-case letters, digits and _"),
         ('name = "sonnet_first"', 'name = "haiku_first"', "policy 2: name 'haiku_first' is taken"),
-        ('baseline = "sonnet_first"', "", "baseline: takes haiku_first | sonnet_first | economy, got None"),
-        ('baseline = "sonnet_first"', 'baseline = "opus"', "baseline: takes haiku_first | sonnet_first | economy, got"),
+        ('baseline = "sonnet_first"', "", "baseline: takes haiku_first | sonnet_first | economy | fast, got None"),
+        (
+            'baseline = "sonnet_first"',
+            'baseline = "opus"',
+            "baseline: takes haiku_first | sonnet_first | economy | fast, got",
+        ),
         ('description = "Haiku', 'description = "" # "Haiku', "policy haiku_first.description: takes a text, got ''"),
         ('"haiku"\nesc', '"opus"\nesc', "policy haiku_first.first_model: takes haiku | sonnet, got 'opus'"),
         (
@@ -192,7 +198,7 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         (
             "haiku_first = 95",
             "haiku_last = 95",
-            "assignments.free.haiku_last: unknown key; takes haiku_first | sonnet_first | economy",
+            "assignments.free.haiku_last: unknown key; takes haiku_first | sonnet_first | economy | fast",
         ),
         (
             'stt_model = "flux"',
@@ -236,8 +242,8 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         ),
         (
             'stt_model = "flux"',
-            'stt_model = "flux"\nhedging = { model_percent = 60 }',
-            "policy haiku_first.hedging.model_percent: takes a whole number from 0 to 50, got 60",
+            'stt_model = "flux"\nhedging = { model_percent = 101 }',
+            "policy haiku_first.hedging.model_percent: takes a whole number from 0 to 100, got 101",
         ),
         (
             'stt_model = "flux"',
@@ -253,6 +259,11 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
             'stt_model = "flux"',
             'stt_model = "flux"\nfirst_words = { openings = "Sure." }',
             "policy haiku_first.first_words.openings: takes true or false, got 'Sure.'",
+        ),
+        (
+            'stt_model = "flux"',
+            'stt_model = "flux"\nhedging = { at_once = ["opus"] }',
+            "policy haiku_first.hedging.at_once: takes a list of haiku | sonnet, got ['opus']",
         ),
         (
             'stt_model = "flux"',
@@ -299,13 +310,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_the_knobs_of_speed_are_off_until_a_policy_names_them(tmp_path: Path) -> None:
     shipped = load_policies()
-    knobs = [(one.early_replies, one.hedging, one.early_voice, one.first_words) for one in shipped.policies.values()]
-    assert set(knobs) == {(None, None, None, None)}
+    for name, one in shipped.policies.items():
+        knobs = (one.early_replies, one.hedging, one.early_voice, one.first_words)
+        assert (None in knobs, set(knobs) == {None}) == (name != "fast", name != "fast")
     named = 'name = "haiku_first"\nhedging = { voice_percent = 0, tiers = ["premium"] }'
     made = tmp_path / "policies.toml"
     made.write_text(DEFAULT_PATH.read_text().replace('name = "haiku_first"', named, 1))
     rule = load_policies(made).policies["haiku_first"].hedging
-    assert rule == HedgingRule(95, 5, 0, "same", 90, (Tier.PREMIUM,))
+    assert rule == HedgingRule(95, 5, 0, "same", (), 90, (Tier.PREMIUM,))
 
 
 @pytest.mark.parametrize(

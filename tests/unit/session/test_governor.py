@@ -9,11 +9,16 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from agent.budgets import Tier
+from agent.core import clock
 from agent.core.calls import Call, Usage
+from agent.providers.base import Message, Prompt
+from agent.session.early_reply import EarlyReplies
+from agent.session.early_voice import KeptCalls
 from agent.session.events import TurnMeasured
 from agent.session.governor import COOL_DOWN_S, LEAST_ATTEMPTS, Governors, WasteBudget, WasteGovernor
 from agent.telemetry import catalog
-from agent.telemetry.events import Event, Guessed, GuessOutcome, Knob, KnobSwitched
+from agent.telemetry.events import Event, Guessed, GuessOutcome, Knob, KnobSwitched, SessionInfo
 from tests.support.session import ScriptedModel, SessionHarness, running, silence, voice
 from tests.support.virtual_time import run_virtual
 
@@ -70,6 +75,34 @@ def test_dollars_of_an_hour_switch_a_knob_off(pause_s: float, allows: bool) -> N
             one.wasted(CALL)
             await asyncio.sleep(pause_s)
         assert one.allows is allows
+
+    run_virtual(scenario())
+
+
+def test_guesses_of_turns_that_are_not_over_say_nothing_yet() -> None:
+    """Fifty callers begin to speak together: what is taken back comes first, what is taken a second later."""
+
+    async def scenario() -> None:
+        one = governor(heard := Heard(), share=0.7)
+        model, prompt = ScriptedModel([[0.1, "Yes. "]]), Prompt("", "", (Message("user", "which"),))
+        info = SessionInfo("s", "ada", Tier.PREMIUM, "p", 1)
+        async with asyncio.TaskGroup() as group:
+            sessions = [EarlyReplies(info, heard, group, True, one) for _ in range(50)]
+            for early in sessions:
+                early.guess("which", model, prompt)
+                early.heard("which room")
+            assert one.allows
+            for early in sessions:
+                early.guess("which", model, prompt)
+                early.take(clock.now(), model, prompt, KeptCalls())
+                assert one.allows
+            for early in sessions[: 2 * LEAST_ATTEMPTS]:
+                await early.release()
+                early.guess("which", model, prompt)
+                early.heard("which room")
+                early.take(clock.now(), model, prompt, KeptCalls())
+            assert not one.allows  # turns that end with nothing but waste are told
+        assert GuessOutcome.TAKEN in {event.outcome for event in heard.events if isinstance(event, Guessed)}
 
     run_virtual(scenario())
 

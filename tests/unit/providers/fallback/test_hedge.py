@@ -55,6 +55,7 @@ class Hedging:
     model_percent: int = 50
     voice_percent: int = 50
     second: Any = "same"
+    at_once: tuple[str, ...] = ()
     room: bool = True
     on: bool = True
     told: list[HedgeOutcome] = field(default_factory=list[HedgeOutcome])
@@ -71,6 +72,7 @@ class Hedging:
         return HedgePlan(
             "p", 0.95, self.model_percent, self.voice_percent, self.second,
             lambda _, outcome: self.told.append(outcome), lambda: self.on, self.reserve, self.reserve,
+            self.at_once,
         )  # fmt: skip
 
     def known(self, one: Scripted, usual_s: float = USUAL_S) -> None:
@@ -103,6 +105,47 @@ def test_a_call_that_is_late_is_overtaken_by_its_second_one_and_pays_for_both() 
         }
         assert recorder.moves == []
         assert [hold.given_back for hold in hedging.holds] == [1]
+
+    run_scenario(scenario())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_model_that_is_asked_twice_at_once_is_not_waited_for(known: bool) -> None:
+    async def scenario() -> None:
+        hedging, recorder = Hedging(model_percent=100, at_once=("anthropic",)), ReplyTimeline()
+        model = scripted("anthropic", [USUAL_S, "first"], [USUAL_S / 2, "second"])
+        if known:
+            hedging.known(model)
+        hedging.earned()
+        chain = LlmFallback(hedging.plan().models([ChainStep("anthropic", model)], hedging.book, priority=False), LLM)
+        began = clock.now()
+        assert await reply_of(chain, recorder) == "second"
+        assert clock.now() - began == pytest.approx(USUAL_S / 2)
+        assert hedging.told == [HedgeOutcome.WON]
+        latency = hedging.book.latency(model.provider, model.model).quantile(0.5)
+        assert latency == (USUAL_S if known else None)  # nothing was learned of what was overtaken
+
+    run_scenario(scenario())
+
+
+def test_only_the_models_that_are_named_are_asked_twice_at_once() -> None:
+    async def scenario() -> None:
+        hedging, recorder = Hedging(at_once=("other",)), ReplyTimeline()
+        assert await reply_of(hedging.chain(scripted("anthropic", [USUAL_S / 2, "first"], QUICK)), recorder) == "first"
+        assert hedging.told == []
+
+    run_scenario(scenario())
+
+
+def test_asked_twice_at_once_is_no_more_often_than_the_budget_says() -> None:
+    async def scenario() -> None:
+        hedging = Hedging(model_percent=25, at_once=("anthropic",))
+        script: list[Any] = [USUAL_S, "said"]
+        model = scripted("anthropic", *[script] * 20)
+        steps = hedging.plan().models([ChainStep("anthropic", model)], hedging.book, priority=False)
+        for _ in range(12):
+            assert await reply_of(LlmFallback(steps, LLM), ReplyTimeline()) == "said"
+        assert Counter(hedging.told) == {HedgeOutcome.LOST: 3, HedgeOutcome.OVER_BUDGET: 9}
 
     run_scenario(scenario())
 
