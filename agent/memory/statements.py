@@ -43,7 +43,9 @@ _FOLLOWS = (
     r"|w(?:U{1,4}|[dhy][NU]{0,2}L(?:NjV)?)"
 )
 _SETTLED = r"|[nkj](?:V{1,4}|G{1,3})(?!N)"
-_DONE_ON = r"|M|[nkjm]?(?:V{1,4}|G{1,3})(?!N)"  # "booked on Friday at 9": a thing that has a day; "sent on Friday" is not yet
+_DONE_ON = (
+    r"|M|[nkjm]?(?:V{1,4}|G{1,3})(?!N)"  # "booked on Friday at 9": a thing that has a day; "sent on Friday" is not yet
+)
 _PAST = r"(?:[AMY]|[nk]?[VG]{1,4}(?!N))"
 
 
@@ -71,7 +73,9 @@ _OPENS = re.compile(
     r"|no(?=[,:])|i'm afraid|unfortunately|sadly|(?:i've|i have) (?:checked|found it|got it|got you)|i can see (?:it|that)(?: here)?(?=,))\b[\s,.!:;–—-]*",
     re.IGNORECASE,
 )
-_CALLED = re.compile(r"^(?:(?:Mr|Mrs|Ms|Dr|Miss)\.? [A-Z][\w'’-]+|[A-Z][\w'’-]+ [A-Z][\w'’-]+|[A-Z0-9-]*\d[\w -]{0,12})[,:]\s+")
+_CALLED = re.compile(
+    r"^(?:(?:Mr|Mrs|Ms|Dr|Miss)\.? [A-Z][\w'’-]+|[A-Z][\w'’-]+ [A-Z][\w'’-]+|[A-Z0-9-]*\d[\w -]{0,12})[,:]\s+"
+)
 _KIND_WORDS = re.compile(
     r"(?:thank you|thanks|enjoy|all the best|have a|anything else|that's (?:all|it)|no problem|you're welcome|bye|see you"
     r"|as (?:you )?(?:asked|requested|agreed|wished|wanted|discussed)|as of (?:today|now)|don't worry|congratulations"
@@ -238,8 +242,12 @@ def _led(text: str, told: Tagged, place: int) -> bool:
     return all(((checked or stays) and not at) or _STANDS.fullmatch(part) for at, part in enumerate(parts))
 
 
-_STANDS = re.compile(rf"{_THING}(?:[BEW]A*[NRLAfj][^x]{{0,12}}|H[aNL][^x]{{0,12}})|{_DONE}[^x]{{0,12}}|{_DONE_BY_US}[^x]{{0,12}}")
-_STAYS = re.compile(r"(?:(?:the|your|his|her) )?[\w'-]+(?: [\w'-]+)? (?:starts|stays|remains|begins|ends|costs) ", re.IGNORECASE)
+_STANDS = re.compile(
+    rf"{_THING}(?:[BEW]A*[NRLAfj][^x]{{0,12}}|H[aNL][^x]{{0,12}})|{_DONE}[^x]{{0,12}}|{_DONE_BY_US}[^x]{{0,12}}"
+)
+_STAYS = re.compile(
+    r"(?:(?:the|your|his|her) )?[\w'-]+(?: [\w'-]+)? (?:starts|stays|remains|begins|ends|costs) ", re.IGNORECASE
+)
 _CHECKED = re.compile(r"(?:i've|i have|we've|we have) (?:checked|looked|seen)\b[\w' ]{0,30},? and\b", re.IGNORECASE)
 
 
@@ -279,4 +287,3 @@ def _more(told: Tagged, start: int) -> tuple[str, int]:
     """A further participle of the same act ("is booked and paid")."""
     place = told.letters.index("R", start)
     return told.words[place], _TAIL.match(told.letters, place + 1).end()  # type: ignore[union-attr]
-

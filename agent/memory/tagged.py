@@ -83,7 +83,9 @@ _CLOSED = frozenset(
     " later tomorrow tonight always often sometimes seldom usually normally otherwise instead meanwhile afterwards"
     " anyway however therefore i we they he she it you me us him them myself yourself itself oneself".split()
 )
-_QUIET_LY = re.compile(r"(?:fami|rep|sup|ju|ear|dai|week|month|year|hour|i?nsta|assemb|ral|bel|jel|butterf|nigh|sal)ly$")
+_QUIET_LY = re.compile(
+    r"(?:fami|rep|sup|ju|ear|dai|week|month|year|hour|i?nsta|assemb|ral|bel|jel|butterf|nigh|sal)ly$"
+)
 # Nouns of a phrase that make a statement depend ("on paper", "for the time being"); a thing of that name may be booked.
 _DEPENDING = frozenset(
     "condition conditions event case cases paper theory principle practice request demand receipt arrival approval"
@@ -123,7 +125,9 @@ def tagged(text: str, participles: tuple[str, ...]) -> Tagged:
 
     tokens = list(_TOKEN.finditer(told))
     joined = _two_words([match[0].lower() for match in tokens], participles)
-    phrases = [(found.start(), found.end(), "C" if found[1] else "M" if found[2] else "Y") for found in _FIXED.finditer(told)]
+    phrases = [
+        (found.start(), found.end(), "C" if found[1] else "M" if found[2] else "Y") for found in _FIXED.finditer(told)
+    ]
     for place, match in enumerate(tokens):
         word, start = match[0].strip().rstrip("."), match.start()
         value = next((v for a, b, v in spans if a < match.end() and start < b), None)
@@ -174,7 +178,12 @@ def _letters_of(word: str, *, first: bool) -> list[tuple[str, str]]:
         return [(known or "N", base), (ends.get(end, "x"), "'" + end)]
     if word[0].isupper() and not first and not word.isupper():
         return [("U", low)]
-    if low in _CLOSED or low.endswith("n't") or (low.endswith("ly") and not _QUIET_LY.search(low)) or low[0] in '"“”«»()':
+    if (
+        low in _CLOSED
+        or low.endswith("n't")
+        or (low.endswith("ly") and not _QUIET_LY.search(low))
+        or low[0] in '"“”«»()'
+    ):
         return [("x", low)]
     if any(map(str.isdigit, low)) or low in _NUMBERS:
         return [("V", low)]

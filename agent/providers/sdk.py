@@ -16,7 +16,8 @@ from agent.providers.http import CONNECT_TIMEOUT_S, KEEPALIVE_EXPIRY_S, MAX_CONN
 if TYPE_CHECKING:
     import httpx
 
-A, C = TypeVar("A"), TypeVar("C")
+A = TypeVar("A")
+C = TypeVar("C")
 
 
 def connections(read_timeout_s: float) -> httpx.AsyncClient:

@@ -21,7 +21,7 @@ from typing import Final
 
 import click
 
-from tools.bench.processes import free_port
+from voice_loadtest.stack.ports import free_ports
 
 ROOT: Final = Path(__file__).parents[2]
 LIMIT_S: Final = 60.0
@@ -29,7 +29,7 @@ POLL_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class ServiceStart:
     """Seconds from the command to the first 200 of each."""
 
     page_s: float
@@ -53,9 +53,9 @@ def main(runs: int, command: str) -> None:
         )
 
 
-def start(command: list[str], folder: Path) -> Start:
+def start(command: list[str], folder: Path) -> ServiceStart:
     """One start, from the command to the page and to readiness; all of it is stopped again. Raises TimeoutError."""
-    page, operations, sandbox = free_port(), free_port(), free_port()
+    page, operations, sandbox = free_ports(3)
     environment = {
         **os.environ,
         "VOICE_AGENT_PORT": str(page),
@@ -67,7 +67,7 @@ def start(command: list[str], folder: Path) -> Start:
     process = _begin(command, environment)
     try:
         page_s = _wait(f"http://127.0.0.1:{page}/", began, process)
-        return Start(page_s, _wait(f"http://127.0.0.1:{page}/health/ready", began, process))
+        return ServiceStart(page_s, _wait(f"http://127.0.0.1:{page}/health/ready", began, process))
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -118,5 +120,5 @@ def test_the_ring_forgets_what_is_older_than_a_minute() -> None:
     for frame in range(50 * 180):
         ring.add(640, frame * 0.02)
     assert ring.arrival(179.0) == pytest.approx(178.98)
-    kept: list[float] = ring._times  # pyright: ignore[reportPrivateUsage]  the bound is what is tested
+    kept: Sequence[float] = ring._times  # pyright: ignore[reportPrivateUsage]  the bound is what is tested
     assert len(kept) < 50 * 60 + 600
