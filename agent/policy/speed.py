@@ -5,11 +5,12 @@ Off where a policy does not name them. docs/latency.md tells what each wins and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from agent.budgets import Tier
-from agent.policy.fields import as_table, one_of, only, some_of, switch, whole
+from agent.policy.fields import as_table, is_whole, one_of, only, some_of, switch, whole
 
 Second = Literal["same", "fallback"]
 Asked = Literal["haiku", "sonnet"]
@@ -91,89 +92,87 @@ class FirstWordsRule:
 
 def first_words_of(policy: dict[str, Any], where: str) -> FirstWordsRule | None:
     """What a policy's table says of first words; None where it says nothing. Raises ValueError."""
-    value = policy.get("first_words")
-    if value is None:
+    knob = _knob(policy, where, "first_words", FirstWordsRule)
+    if knob is None:
         return None
-    where += ".first_words"
-    table = as_table(value, where)
-    only(table, where, _names(FirstWordsRule))
-    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
-    if "openings" in table:
-        given["openings"] = switch(table, where, "openings")
-    if table.get("phrase_characters", 0) != 0:
-        given["phrase_characters"] = whole(table, where, "phrase_characters", least=16, most=120)
-    elif "phrase_characters" in table:
-        given["phrase_characters"] = 0
-    rule = FirstWordsRule(**given)
+    given = knob.numbers({"phrase_characters": (16, 120)}, zeros=("phrase_characters",))
+    if "openings" in knob.table:
+        given["openings"] = switch(knob.table, knob.where, "openings")
+    rule = FirstWordsRule(tiers=knob.tiers(), **given)
     if rule.openings and policy.get("audio_cache") is not True:
-        raise ValueError(f"{where}.openings: takes audio_cache = true, where they are kept")
+        raise ValueError(f"{knob.where}.openings: takes audio_cache = true, where they are kept")
     return rule
 
 
 def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | None:
     """What a policy's table says of early replies; None where it says nothing. Raises ValueError."""
-    value = policy.get("early_replies")
-    if value is None:
+    knob = _knob(policy, where, "early_replies", EarlyReplyRule)
+    if knob is None:
         return None
-    where += ".early_replies"
-    table = as_table(value, where)
-    only(table, where, _names(EarlyReplyRule))
-    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
-    if "threshold_percent" in table:
-        given["threshold_percent"] = whole(table, where, "threshold_percent", least=30, most=90)
-        if policy.get("stt_model") != "flux":
-            raise ValueError(f"{where}.threshold_percent: takes stt_model = 'flux'; others take stable_ms")
-    if table.get("stable_ms", 0) != 0:
-        given["stable_ms"] = whole(table, where, "stable_ms", least=40, most=1000)
-    if not {"threshold_percent", "stable_ms"} & given.keys():
-        raise ValueError(f"{where}: takes threshold_percent (Flux), stable_ms, or both")
-    for key, (least, most) in _WASTE.items():
-        if key in table:
-            given[key] = whole(table, where, key, least=least, most=most)
-    return EarlyReplyRule(**given)
+    given = knob.numbers({"threshold_percent": (30, 90), "stable_ms": (40, 1000), **_WASTE}, zeros=("stable_ms",))
+    if "threshold_percent" in given and policy.get("stt_model") != "flux":
+        raise ValueError(f"{knob.where}.threshold_percent: takes stt_model = 'flux'; others take stable_ms")
+    if "threshold_percent" not in given and not given.get("stable_ms"):
+        raise ValueError(f"{knob.where}: takes threshold_percent (Flux), stable_ms, or both")
+    return EarlyReplyRule(tiers=knob.tiers(), **given)
 
 
 def early_voice_of(policy: dict[str, Any], where: str) -> EarlyVoiceRule | None:
     """What a policy's table says of early voice; None where it says nothing. Raises ValueError."""
-    value = policy.get("early_voice")
-    if value is None:
+    knob = _knob(policy, where, "early_voice", EarlyVoiceRule)
+    if knob is None:
         return None
-    where += ".early_voice"
-    table = as_table(value, where)
-    only(table, where, _names(EarlyVoiceRule))
     if policy.get("early_replies") is None or policy.get("stt_model") != "flux":
-        raise ValueError(f"{where}: takes early_replies, and stt_model = 'flux', which says how sure it is")
-    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
-    for key, (least, most) in {"confidence_percent": (30, 90), **_WASTE}.items():
-        if key in table:
-            given[key] = whole(table, where, key, least=least, most=most)
-    return EarlyVoiceRule(**given)
+        raise ValueError(f"{knob.where}: takes early_replies, and stt_model = 'flux', which says how sure it is")
+    return EarlyVoiceRule(tiers=knob.tiers(), **knob.numbers({"confidence_percent": (30, 90), **_WASTE}))
 
 
 def hedging_of(policy: dict[str, Any], where: str) -> HedgingRule | None:
     """What a policy's table says of second calls; None where it says nothing. Raises ValueError."""
-    value = policy.get("hedging")
-    if value is None:
+    knob = _knob(policy, where, "hedging", HedgingRule)
+    if knob is None:
         return None
-    where += ".hedging"
-    table = as_table(value, where)
-    only(table, where, _names(HedgingRule))
-    given: dict[str, Any] = {"tiers": some_of(table, where, "tiers", ALL_TIERS)}
-    for key, (least, most) in _HEDGING.items():
-        if key in table:
-            given[key] = whole(table, where, key, least=least, most=most)
-    if "second" in table:
-        given["second"] = one_of(table, where, "second", get_args(Second))
-    if "at_once" in table:
-        given["at_once"] = some_of(table, where, "at_once", get_args(Asked))
-    return HedgingRule(**given)
+    given = knob.numbers(_HEDGING)
+    if "second" in knob.table:
+        given["second"] = one_of(knob.table, knob.where, "second", get_args(Second))
+    if "at_once" in knob.table:
+        given["at_once"] = some_of(knob.table, knob.where, "at_once", get_args(Asked))
+    return HedgingRule(tiers=knob.tiers(), **given)
 
 
-_WASTE: Final = {"waste_percent": (1, 100), "waste_cents_hour": (0, 100_000)}
-_HEDGING: Final = {
+_Bounds = tuple[int, int]
+_WASTE: Final[dict[str, _Bounds]] = {"waste_percent": (1, 100), "waste_cents_hour": (0, 100_000)}
+_HEDGING: Final[dict[str, _Bounds]] = {
     "quantile_percent": (50, 99), "model_percent": (0, 100), "voice_percent": (0, 50), "waste_percent": (1, 100),
 }  # fmt: skip
 
 
-def _names(rule: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(rule))
+@dataclass(frozen=True, slots=True)
+class _Knob:
+    """The table of one knob and its place in the file."""
+
+    table: dict[str, Any]
+    where: str
+
+    def tiers(self) -> tuple[Tier, ...]:
+        return some_of(self.table, self.where, "tiers", ALL_TIERS)
+
+    def numbers(self, bounds: Mapping[str, _Bounds], zeros: tuple[str, ...] = ()) -> dict[str, Any]:
+        """The whole numbers that are given; those of `zeros` may be 0 beside their bounds."""
+        given: dict[str, Any] = {}
+        for key, (least, most) in bounds.items():
+            if key not in self.table:
+                continue
+            off = key in zeros and is_whole(self.table[key]) and self.table[key] == 0
+            given[key] = 0 if off else whole(self.table, self.where, key, least=least, most=most)
+        return given
+
+
+def _knob(policy: dict[str, Any], where: str, name: str, rule: type[Any]) -> _Knob | None:
+    value = policy.get(name)
+    if value is None:
+        return None
+    where = f"{where}.{name}"
+    table = as_table(value, where)
+    only(table, where, tuple(field.name for field in fields(rule)))
+    return _Knob(table, where)
