@@ -20,6 +20,7 @@ from agent.ledger.owners import Crashed, LiveSessions
 from agent.ledger.withdrawals import WithdrawalWatch
 from agent.server.alongside import alongside
 from agent.server.application import application
+from agent.server.connections import ConnectionGate
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
 from agent.server.memory import run_providers
 from agent.server.summaries import telling_webhook
@@ -56,27 +57,6 @@ def create_app(settings: Settings) -> Litestar:
     )
     gate = connection_gate(settings, addresses, wiring.metrics)
 
-    @asynccontextmanager
-    async def life(_app: Litestar) -> AsyncGenerator[None]:
-        outside = exporting(settings, wiring.metrics, wiring.budgets, wiring.sinks)
-        metrics, operating = wiring.metrics, wiring.operations.running()
-        probing = alongside("providers", partial(run_providers, wiring.providers), metrics)
-        sharing = alongside("ceilings", lambda: wiring.ceilings.run(SqlLeases(wiring.ledger)), metrics)
-        withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where, lambda: wiring.registry.count)
-        ending = alongside("withdrawals", withdrawals.follow, metrics)
-        owning = alongside("owners", lambda: wiring.owners.follow(_live(wiring)), metrics)
-        agents = alongside("agents", wiring.agents.follow, metrics)
-        telling = alongside("webhook", lambda: telling_webhook(settings, wiring), metrics)
-        serving = serving_tools(wiring.outside)
-        watching, running = gate.watched(), wiring.registry.running()
-        around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing)
-        async with AsyncExitStack() as stack:
-            for part in (*around, telling, serving, owning, running, ending, agents):
-                await stack.enter_async_context(part)
-            yield
-        await wiring.providers.close()
-        await wiring.outside.egress.close()
-
     routes = [
         router,
         agents_router,
@@ -102,7 +82,31 @@ def create_app(settings: Settings) -> Litestar:
         "gate": gate,
         "operations_app": operations_app,
     }
-    return application(routes, state, life, origins=settings.embed_origins)
+    lifespan = partial(_lifespan, settings, wiring, gate)
+    return application(routes, state, lifespan, origins=settings.embed_origins)
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings, wiring: Wiring, gate: ConnectionGate, _app: Litestar) -> AsyncGenerator[None]:
+    """What runs beside the calls. What was opened first is closed last, whatever breaks."""
+    outside = exporting(settings, wiring.metrics, wiring.budgets, wiring.sinks)
+    metrics, operating = wiring.metrics, wiring.operations.running()
+    probing = alongside("providers", partial(run_providers, wiring.providers), metrics)
+    sharing = alongside("ceilings", lambda: wiring.ceilings.run(SqlLeases(wiring.ledger)), metrics)
+    withdrawals = WithdrawalWatch(wiring.ledger, wiring.registry.end_where, lambda: wiring.registry.count)
+    ending = alongside("withdrawals", withdrawals.follow, metrics)
+    owning = alongside("owners", lambda: wiring.owners.follow(_live(wiring)), metrics)
+    agents = alongside("agents", wiring.agents.follow, metrics)
+    telling = alongside("webhook", lambda: telling_webhook(settings, wiring), metrics)
+    serving = serving_tools(wiring.outside)
+    watching, running = gate.watched(), wiring.registry.running()
+    around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(wiring.outside.egress.close)
+        stack.push_async_callback(wiring.providers.close)
+        for part in (*around, telling, serving, owning, running, ending, agents):
+            await stack.enter_async_context(part)
+        yield
 
 
 def described(app: Litestar) -> Litestar:
