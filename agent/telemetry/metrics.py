@@ -42,7 +42,7 @@ from agent.telemetry.events import (
     VoiceGuessed,
 )
 from agent.telemetry.exposition import Metrics
-from agent.telemetry.timeline import FILLER, STAGES, WITHOUT_REPLY, TurnOutcome, TurnRecord
+from agent.telemetry.timeline import FILLER, STAGES, WITHOUT_REPLY, ToolCall, TurnOutcome, TurnRecord
 
 OTHER: Final = "other"  # a model that is not configured
 CALL_OUTCOMES: Final = ("ok", "cancelled", *ErrorKind)
@@ -148,11 +148,7 @@ class MetricsSink:
             case ConnectionWarmed(provider, reason):
                 self._metrics.add(catalog.WARM_UPS, provider, reason)
             case ToolFinished(call=tool):
-                self._metrics.add(catalog.TOOL_CALLS, tool.name, tool.outcome)
-                if tool.reason:
-                    self._metrics.add(catalog.TOOL_FAULTS, tool.name, tool.reason)
-                if tool.outcome in RUN_TOOLS:
-                    self._metrics.observe(catalog.TOOL_SECONDS, tool.name, value=tool.ended_at - tool.started_at)
+                self._tool(tool)
             case NotesTaken(_, kept, dropped):
                 for outcome, count in {"kept": kept, **dropped}.items():
                     known = outcome if outcome in NOTED_OUTCOMES else "malformed"
@@ -163,6 +159,13 @@ class MetricsSink:
                 self._session_ended(event)
             case SessionRefused():
                 self._refused(event)
+
+    def _tool(self, call: ToolCall) -> None:
+        self._metrics.add(catalog.TOOL_CALLS, call.name, call.outcome)
+        if call.reason:
+            self._metrics.add(catalog.TOOL_FAULTS, call.name, call.reason)
+        if call.outcome in RUN_TOOLS:
+            self._metrics.observe(catalog.TOOL_SECONDS, call.name, value=call.ended_at - call.started_at)
 
     def _refused(self, event: SessionRefused) -> None:
         known = event.reason if event.reason in REFUSALS else "credential"
