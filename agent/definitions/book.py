@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,11 @@ Tell = Callable[[int, Mapping[str, AgentDefinition]], None]
 Stamp = dict[Path, tuple[int, int]]
 
 log = structlog.get_logger()
+
+
+def folders(own: Path | None) -> list[Path]:
+    """Where definitions are: the shipped folder, and an operator's."""
+    return [SHIPPED] if own is None else [SHIPPED, own]
 
 
 def files_in(folder: Path | None) -> list[Path]:
@@ -67,11 +72,13 @@ class OutsideTools:
 
     egress: Egress
     servers: McpServers | None = None
+    tap: Callable[[Tool], Tool] = field(default=lambda tool: tool)
+    """What stands before every tool: a rehearsal sees what is asked of it, and may answer in its place."""
 
     def of(self, agent: AgentDefinition) -> dict[str, Tool]:
         """The tools of an agent as they are now; those that a server has never offered are left out."""
         found = {name: self._now(tool) for name, tool in agent.tools.items()}
-        return {name: tool for name, tool in found.items() if tool is not None}
+        return {name: self.tap(tool) for name, tool in found.items() if tool is not None}
 
     def _now(self, tool: Tool | McpTool) -> Tool | None:
         if isinstance(tool, Tool):

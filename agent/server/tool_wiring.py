@@ -11,6 +11,7 @@ from agent.billing.prices import PriceBook
 from agent.core.calls import TOOL, PaidService
 from agent.definitions.book import AgentBook, OutsideTools, Tell
 from agent.definitions.definition import AgentDefinition
+from agent.server.rehearsal import Rehearsal
 from agent.settings import Settings, variables
 from agent.telemetry import catalog
 from agent.telemetry.agents import AgentMetrics
@@ -27,7 +28,7 @@ def egress_of(settings: Settings) -> Egress:
     return Egress(settings.tool_hosts, settings.tool_private_hosts, variables())
 
 
-def outside_tools(settings: Settings, metrics: Metrics) -> OutsideTools:
+def outside_tools(settings: Settings, metrics: Metrics, rehearsal: Rehearsal | None = None) -> OutsideTools:
     """Where tools may go, and the MCP servers of this process."""
 
     def tell(name: str, up: bool | None) -> None:
@@ -37,7 +38,8 @@ def outside_tools(settings: Settings, metrics: Metrics) -> OutsideTools:
             metrics.set(catalog.MCP_UP, name, value=float(up))
 
     egress = egress_of(settings)
-    return OutsideTools(egress, McpServers(egress, tell, linger_s=settings.max_session_s))
+    servers = McpServers(egress, tell, linger_s=settings.max_session_s)
+    return OutsideTools(egress, servers) if rehearsal is None else OutsideTools(egress, servers, rehearsal.tap)
 
 
 def shown_files(metrics: Metrics, counting: AgentMetrics) -> Tell:

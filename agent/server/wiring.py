@@ -26,6 +26,7 @@ from agent.providers.recorded import RecordedClip, Sentence, load_clips
 from agent.server.doors import ceiling_refusal
 from agent.server.loop_lag import LoopLag
 from agent.server.operations import Operations
+from agent.server.rehearsal import Rehearsal, patient
 from agent.server.session_factory import SessionFactory
 from agent.server.startup import (
     USUAL_CAUSES,
@@ -73,9 +74,10 @@ class Wiring:
     outside: OutsideTools
 
 
-def wire(settings: Settings) -> Wiring:
+def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     """Loads and checks everything that can be wrong. Raises ConfigurationError."""
-    budgets = load_budgets(settings.budgets_file)
+    declared = load_budgets(settings.budgets_file)
+    budgets = declared if rehearsal is None else patient(declared)
     policies = load_policies(settings.policies_file or DEFAULT_PATH)
     check_step_down(budgets, policies)
     metrics, clips, sinks = Metrics(), load_clips(settings.clips_dir), Sinks([])
@@ -98,7 +100,7 @@ def wire(settings: Settings) -> Wiring:
     show_local(metrics, settings.sandbox_local_failed)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
-    terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics)
+    terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics, rehearsal)
     agents = AgentBook(settings.agents_dir, settings.agent, outside, shown_files(metrics, by_agent), policies.policies)
     money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
