@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 
 from agent.cli.agent_test import test
+from agent.cli.agent_versions import canary, promote, roll_back, status
 from agent.cli.console import print_json, stdout_console
-from agent.definitions.book import files_in, folders, read_all
+from agent.definitions.book import every, files_in, folders, read_all, read_versions
 from agent.definitions.definition import AgentDefinition, read_definition
 from agent.definitions.scripts import is_script, read_script, scripts_in
 from agent.definitions.toml import DefinitionError
@@ -21,7 +22,7 @@ from agent.tools.egress import Egress
 
 @click.group()
 def agent() -> None:
-    """Look after the definitions of agents: what one says, asks for and may do."""
+    """Look after agents: check, list and test their definitions, try versions of them."""
 
 
 @agent.command()
@@ -50,7 +51,8 @@ def check(files: tuple[Path, ...]) -> None:
     click.echo(f"{len(checked)} definitions are fine{also}")
 
 
-agent.add_command(test)
+for command in (test, canary, promote, roll_back, status):
+    agent.add_command(command)
 
 
 @agent.command("list")
@@ -58,11 +60,11 @@ agent.add_command(test)
 def list_agents(as_json: bool) -> None:
     """List the agents that sessions can ask for."""
     settings = load_settings()
-    agents = read_all(files_in(settings.agents_dir), egress_of(settings))
+    agents = every(read_versions(files_in(settings.agents_dir), egress_of(settings)))
     if as_json:
-        print_json([_summary(one, usual=one.name == settings.agent) for one in agents.values()])
+        print_json([_summary(one, usual=one.name == settings.agent) for one in agents])
         return
-    for one in agents.values():
+    for one in agents:
         mark = "*" if one.name == settings.agent else " "
         takes = ", ".join(one.file.variables) or "-"
         stdout_console().print(f"{mark} {one.name} {one.version}  variables: {takes}  {one.path}", soft_wrap=True)

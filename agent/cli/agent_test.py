@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 
 from agent.cli.console import print_json
-from agent.definitions.book import files_in, folders, read_all
+from agent.definitions.book import files_in, folders, read_versions
 from agent.definitions.script_outcome import PlayedCall, PlayedTurn
 from agent.definitions.scripts import Script, ScriptedCall, read_script, scripts_in
 from agent.definitions.toml import DefinitionError
@@ -31,10 +31,13 @@ CALL_S: Final = 300.0
 @click.command("test")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--agent", "name", metavar="NAME", help="Only the scripts of this agent.")
+@click.option("--version", type=click.IntRange(1), help="This version of the agent, instead of the usual one.")
 @click.option("--only", default="", metavar="TEXT", help="Only calls whose name contains this.")
 @click.option("--sandbox", is_flag=True, help="On simulated providers, whatever keys there are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
-def test(files: tuple[Path, ...], name: str | None, only: str, *, sandbox: bool, as_json: bool) -> None:
+def test(
+    files: tuple[Path, ...], name: str | None, version: int | None, only: str, *, sandbox: bool, as_json: bool
+) -> None:
     """Play scripted calls: these FILES, or all in the folders `calls` beside the definitions.
 
     The service runs in this process, with a ledger of its own, on the configured providers; the sandbox plays those
@@ -42,8 +45,9 @@ def test(files: tuple[Path, ...], name: str | None, only: str, *, sandbox: bool,
     its script says, with 2 when there is nothing to play or a file is wrong.
     """
     settings = load_settings()
-    chosen = _chosen(settings, files, name, only)
-    rows = asyncio.run(_played(settings, chosen, sandbox=sandbox, tell=None if as_json else _tell))
+    chosen = _chosen(settings, files, name, version, only)
+    pinned = {} if version is None or name is None else {name: version}
+    rows = asyncio.run(_played(settings, chosen, pinned, sandbox=sandbox, tell=None if as_json else _tell))
     wrong = [row for row in rows if row.played.difference is not None]
     if as_json:
         print_json([row.view() for row in rows])
@@ -68,10 +72,15 @@ class Row:
 
 
 def _chosen(
-    settings: Settings, files: Sequence[Path], name: str | None, only: str
+    settings: Settings, files: Sequence[Path], name: str | None, version: int | None, only: str
 ) -> list[tuple[Script, ScriptedCall]]:
     """The calls to play. Raises click's errors."""
-    agents = read_all(files_in(settings.agents_dir), egress_of(settings))
+    found_versions = read_versions(files_in(settings.agents_dir), egress_of(settings))
+    agents = {one: versions.usual for one, versions in found_versions.items()}
+    if version is not None:
+        if name not in found_versions or version not in found_versions[name].by_number:
+            raise click.UsageError("--version takes a version of the agent that --agent names")
+        agents[name] = found_versions[name].by_number[version]
     problems: list[str] = []
     found: list[tuple[Script, ScriptedCall]] = []
     for path in files or scripts_in(folders(settings.agents_dir)):
@@ -100,12 +109,17 @@ def _tell(row: Row) -> None:
 
 
 async def _played(
-    settings: Settings, chosen: Iterable[tuple[Script, ScriptedCall]], *, sandbox: bool, tell: Any
+    settings: Settings,
+    chosen: Iterable[tuple[Script, ScriptedCall]],
+    pinned: Mapping[str, int],
+    *,
+    sandbox: bool,
+    tell: Callable[[Row], None] | None,
 ) -> list[Row]:
     from agent.server.rehearsal import Rehearsal
 
     rows: list[Row] = []
-    rehearsal = Rehearsal()
+    rehearsal = Rehearsal(pinned)
     async with _stage(settings, rehearsal, simulated=sandbox) as (url, key, versions):
         for script, call in chosen:
             played = await _play(url, key, rehearsal, script.agent, call)
@@ -153,7 +167,7 @@ async def _stage(
         listener = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP))
         listener.bind(("127.0.0.1", 0))
         await stack.enter_async_context(serving_calls(app, made, listener))
-        versions = {agent.name: agent.version for agent in app.state["wiring"].agents.agents.values()}
+        versions = {one.agent: one.version for one in app.state["wiring"].agents.live()}
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", key, versions
 
 

@@ -51,6 +51,8 @@ def session_started(session: SessionInfo, at: datetime) -> LedgerRow:
             "slow_turns": 0,
             "cost_nano_usd": 0,
             "origin": session.origin,
+            "agent": session.agent or None,
+            "agent_version": session.agent_version or None,
         },
         generation=session.generation,
     )

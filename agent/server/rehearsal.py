@@ -38,6 +38,8 @@ class RanTool:
 class Rehearsal:
     """One call at a time: `begin` it, and take from `ran` what its tools were asked for."""
 
+    versions: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Agent → the version that is rehearsed."""
     ran: list[RanTool] = field(default_factory=list[RanTool])
     _call: ScriptedCall | None = None
 

@@ -161,6 +161,8 @@ def body_of(delivery: Delivery, history: CallHistory, summary: str | None, *, tr
             "tier": history.tier,
             "policy": history.policy,
             "policy_version": history.policy_version,
+            "agent": history.agent,
+            "agent_version": history.agent_version,
             "started_at": history.started_at,
             "ended_at": history.ended_at,
             "outcome": history.outcome,

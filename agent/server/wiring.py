@@ -11,6 +11,7 @@ from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, load_budgets
 from agent.definitions.book import AgentBook, OutsideTools
+from agent.definitions.version_watch import VersionWatcher
 from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.ledger import Ledger
 from agent.ledger.owners import SessionOwners
@@ -72,6 +73,7 @@ class Wiring:
     owners: SessionOwners
     agents: AgentBook
     outside: OutsideTools
+    versions: VersionWatcher
 
 
 def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
@@ -101,7 +103,10 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics, rehearsal)
-    agents = AgentBook(settings.agents_dir, settings.agent, outside, shown_files(metrics, by_agent), policies.policies)
+    shown, pinned = shown_files(metrics, by_agent), None if rehearsal is None else rehearsal.versions
+    agents = AgentBook(settings.agents_dir, settings.agent, outside, shown, policies.policies, pinned)
+    version_store = SqlPolicyStore(ledger.engine, ledger.migrated, agents=True)
+    versions = VersionWatcher(agents, version_store)
     money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)
@@ -114,7 +119,7 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     owners = SessionOwners(ledger, settings.resume_grace_s)
     registry = Registry(sessions.make, sinks, place, SessionHistory(ledger, owners))
     calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
-    operations = Operations(settings, watch, store, calls, allowed, metrics)
+    operations = Operations(settings, watch, store, calls, allowed, metrics, versions, version_store)
     return Wiring(
         settings,
         budgets,
@@ -131,4 +136,5 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
         owners,
         agents,
         outside,
+        versions,
     )

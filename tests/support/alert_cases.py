@@ -63,6 +63,15 @@ CASES = (
         "12m", "14m", {}, "2 problems in the files of agents: a change is not in force",
     ),
     Case(
+        "VoiceAgentAgentVersionWorse",
+        (
+            ('voice_agent:agent:score{agent="hotel",version="4",signal="slow_turns"}', "0x10 1.3x50"),
+            ('voice_agent:agent:score{agent="hotel",version="4",signal="no_reply"}', "0.9x60"),
+        ),
+        "14m", "16m", {"agent": "hotel", "version": "4", "action": "rollback"},
+        "Version 4 of hotel is significantly over a limit (1.3 times the bound)",
+    ),
+    Case(
         "VoiceAgentWebhookLate",
         (("voice_agent_webhook_oldest_seconds", "0x10 960x30"),),
         "12m", "20m", {}, "a finished session has been waiting for 16m 0s to be told to the webhook",
