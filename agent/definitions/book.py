@@ -199,10 +199,7 @@ class AgentBook:
 
     def _want_servers(self) -> None:
         if self._tools.servers is not None:
-            self._tools.servers.want(spec for agent in self._every() for spec in agent.servers)
-
-    def _every(self) -> list[AgentDefinition]:
-        return every(self.versions)
+            self._tools.servers.want(spec for agent in every(self.versions) for spec in agent.servers)
 
     def _look(self) -> Stamp:
         found: Stamp = {}

@@ -216,8 +216,8 @@ def read_definition(path: Path, egress: Egress | None = None) -> AgentDefinition
         (("mcp", name), f"mcp.{name}: {words}") for name, one in made.mcp.items() if (words := one.problem(egress))
     ]
     problems = [f"{path}:{line_of(text, where)}: {words}" for where, words in (*_problems(made), *wrong)]
-    if path.stem not in (made.name, f"{made.name}@{made.version}"):
-        files = f"{made.name}.toml" if "@" not in path.stem else f"{made.name}@{made.version}.toml"
+    if path.stem not in (made.name, f"{made.name}-{made.version}"):
+        files = f"{made.name}.toml" if "-" not in path.stem else f"{made.name}-{made.version}.toml"
         problems.append(f"{path}:{line_of(text, ('name',))}: name: is {made.name!r}, so the file is {files}")
     if problems:
         raise DefinitionError(problems)

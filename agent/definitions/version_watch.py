@@ -14,7 +14,7 @@ from agent.policy.assignments import Choices, Revision
 from agent.policy.store import PolicyStore
 
 POLL_S: Final = 1.0
-FIRST_READ_S: Final = 3.0
+FIRST_READ_S: Final = 1.0  # the watcher of policies has waited for the database before
 _READ_S: Final = 5.0  # a database that takes longer is as good as down
 
 log = structlog.get_logger()

@@ -32,7 +32,7 @@ class LiveVersion:
 
 @dataclass(frozen=True, slots=True)
 class AgentVersions:
-    """All versions of one agent. `usual` is that of the file `name.toml`; the others are `name@version.toml`."""
+    """All versions of one agent. `usual` is that of the file `name.toml`; the others are `name-version.toml`."""
 
     usual: AgentDefinition
     by_number: Mapping[int, AgentDefinition]
@@ -138,7 +138,7 @@ def grouped(definitions: Iterable[AgentDefinition]) -> tuple[dict[str, AgentVers
     found: dict[str, dict[int, AgentDefinition]] = {}
     usual: dict[str, AgentDefinition] = {}
     problems: list[str] = []
-    for one in definitions:
+    for one in sorted(definitions, key=lambda one: one.path.stem != one.name):  # the usual ones first
         numbers = found.setdefault(one.name, {})
         if one.version in numbers:
             other = numbers[one.version].path.name

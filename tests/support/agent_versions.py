@@ -10,7 +10,7 @@ PLAIN = 'name = "{name}"\nversion = {version}\nprompt = "You are version {versio
 def write_versions(folder: Path, *numbers: int, name: str = "hotel", more: str = "") -> Path:
     """The first is the usual one; `more` stands in the files of the others, too."""
     for number in numbers:
-        stem = name if number == numbers[0] else f"{name}@{number}"
+        stem = name if number == numbers[0] else f"{name}-{number}"
         text = PLAIN.format(name=name, version=number) + (more if number != numbers[0] else "")
         (folder / f"{stem}.toml").write_text(text, encoding="utf-8")
     return folder

@@ -41,16 +41,16 @@ def test_versions_lie_beside_each_other_and_the_file_without_a_number_is_the_usu
 
 def test_what_is_wrong_with_files_of_versions_is_told(tmp_path: Path) -> None:
     write_versions(tmp_path, 1)
-    file = tmp_path / "hotel@2.toml"
+    file = tmp_path / "hotel-2.toml"
     file.write_text(PLAIN.format(name="hotel", version=3), encoding="utf-8")
-    assert problems(tmp_path) == ["hotel@2.toml:1: name: is 'hotel', so the file is hotel@3.toml"]
+    assert problems(tmp_path) == ["hotel-2.toml:1: name: is 'hotel', so the file is hotel-3.toml"]
     file.unlink()
-    (tmp_path / "hotel@1.toml").write_text(PLAIN.format(name="hotel", version=1), encoding="utf-8")
-    assert problems(tmp_path) == ["hotel@1.toml:2: version: 1 is that of hotel.toml, too"]
+    (tmp_path / "hotel-1.toml").write_text(PLAIN.format(name="hotel", version=1), encoding="utf-8")
+    assert problems(tmp_path) == ["hotel-1.toml:2: version: 1 is that of hotel.toml, too"]
     (tmp_path / "hotel.toml").unlink()
-    assert problems(tmp_path) == ["hotel@1.toml:1: there is no hotel.toml, which answers until a version is assigned"]
+    assert problems(tmp_path) == ["hotel-1.toml:1: there is no hotel.toml, which answers until a version is assigned"]
     write_versions(tmp_path, 9, 2, 3, 4)
-    assert problems(tmp_path) == [f"{file.name.replace('@2', '')}:1: hotel has more than 4 versions"]
+    assert problems(tmp_path) == [f"{file.name.replace('-2', '')}:1: hotel has more than 4 versions"]
 
 
 def test_a_share_of_new_sessions_gets_the_version_that_is_tried_and_the_same_id_always_the_same(
@@ -130,10 +130,16 @@ def test_a_session_keeps_its_version_to_the_end(tmp_path: Path) -> None:
     kept = book.chosen("hotel", who, 2)
     assert kept is not None
     assert (kept[0].version, kept[1]) == (2, "canary"), "its turns are no figure of the stable version"
-    (tmp_path / "hotel@2.toml").unlink()
+    (tmp_path / "hotel-2.toml").unlink()
     gone = AgentBook(tmp_path, "hotel").chosen(None, who, 2)
     assert gone is not None
     assert gone[0].version == 1
+
+
+def test_a_rehearsal_gets_its_version_whatever_is_assigned(tmp_path: Path) -> None:
+    book = AgentBook(write_versions(tmp_path, 1, 2), "hotel", pinned={"hotel": 2})
+    book.assign({"hotel": {"1": 100}})
+    assert {_version(book, one) for one in IDS[:50]} == {2}
 
 
 def _version(book: AgentBook, session_id: str) -> int:
