@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from agent.telemetry import catalog
+from agent.telemetry.recorded_metrics import AGENT_SCORE
 from alerts.model import Alert, PanelLink, RuleContext, Runbook
 from alerts.promql import grown, like, value
 
@@ -21,6 +22,7 @@ def tools(setting: RuleContext) -> Iterator[Alert]:
     yield _failing(setting)
     yield _server_away(setting)
     yield _file_wrong()
+    yield _version_worse()
 
 
 def _failing(setting: RuleContext) -> Alert:
@@ -100,4 +102,37 @@ def _file_wrong() -> Alert:
             "Never: it does not pass by itself, and a restart makes it worse.",
         ),
         for_minutes=2,
+    )
+
+
+def _version_worse() -> Alert:
+    by = ("agent", "version")
+    return Alert(
+        "VoiceAgentAgentVersionWorse",
+        f"{value(AGENT_SCORE, by)} >= 1",
+        "ticket",
+        "Version {{ $labels.version }} of {{ $labels.agent }} is significantly over a limit"
+        ' ({{ $value | printf "%.1f" }} times the bound)',
+        "The test of its ended calls is over its bound. In mode auto it is rolled back where the stable version is fine"
+        " in the same time, no provider is out, no event loop is late and no tool is out; else somebody is asked.",
+        PanelLink("ux", 97, "How sure it is that a version is worse"),
+        Runbook(
+            "A version of an agent that is tried makes callers wait, leaves them without a reply or loses them.",
+            (
+                "Was it rolled back already? `agent status` says so, and why not.",
+                "Does the stable version suffer as well (3 of `compared`)? Do not: it is a provider or the machine.",
+                "It alone (2)? Roll it back; sessions that run keep their version to the end.",
+                "What is different in its file? Its prompt and its tools are what callers wait for.",
+            ),
+            (
+                "voice-agent agent status",
+                'voice-agent agent rollback AGENT --reason "WHY"',
+                "voice-agent agent test --agent AGENT --version N --sandbox",
+            ),
+            "A provider or a tool is out: both versions suffer from that.",
+        ),
+        by,
+        for_minutes=5,
+        keep_firing_minutes=15,
+        labels={"action": "rollback"},
     )

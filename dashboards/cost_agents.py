@@ -22,16 +22,17 @@ def _sessions() -> Panel:
     panel = PanelSpec(
         83,
         "Session by agent",
-        "What an ended session cost on average, by the agent that answered. One dearer than others: a longer prompt,"
-        " more tools, routing terms that ask for Sonnet.",
+        "What an ended session cost on average, by the agent that answered; a version that is tried is `canary`. One"
+        " dearer than others: a longer prompt, more tools, routing terms that ask for Sonnet.",
         "No session has ended in this range.",
         8,
         7,
     )
     who = (*TIER, *AGENT)
-    spent = total(catalog.AGENT_COST, WINDOW, ("agent",), who)
-    expr = share(spent, total(catalog.AGENT_SESSIONS, WINDOW, ("agent",), who))
-    return graph(panel, PanelStyle(USD, 4, 0), Query(expr, "{{agent}}"))
+    by = ("agent", "role")
+    spent = total(catalog.AGENT_COST, WINDOW, by, who)
+    expr = share(spent, total(catalog.AGENT_SESSIONS, WINDOW, by, who))
+    return graph(panel, PanelStyle(USD, 4, 0), Query(expr, "{{agent}} {{role}}"))
 
 
 def _tools() -> Panel:

@@ -21,6 +21,7 @@ from dashboards.ux_latency import WHOLE, waiting
 from dashboards.ux_platform import process, providers
 from dashboards.ux_tools import tools
 from dashboards.ux_understanding import understanding
+from dashboards.ux_versions import versions
 
 UID: Final = "voice-agent-ux"
 VERDICTS: Final = {
@@ -39,7 +40,18 @@ def board() -> Board:
         "Voice agent: experience",
         "Should I roll back? How long do callers wait, at which stage, and what goes wrong?",
         "now-6h",
-        (_verdict(), waiting(), trouble(), understanding(), _policies(), providers(), process(), tools(), early()),
+        (
+            _verdict(),
+            waiting(),
+            trouble(),
+            understanding(),
+            _policies(),
+            providers(),
+            process(),
+            tools(),
+            versions(),
+            early(),
+        ),
     )
 
 

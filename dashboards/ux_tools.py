@@ -129,13 +129,13 @@ def _versions() -> Panel:
     panel = PanelSpec(
         82,
         "Calls by agent, and versions in force",
-        "Calls of each agent that ended in an hour, beside the versions that new calls get. Two versions of one agent:"
-        " processes see different files.",
+        "Calls of each agent that ended in an hour, beside the versions that new calls get and the processes that give"
+        " them. A stable version twice: processes see different files.",
         "No agent is in force: no process runs.",
         8,
         7,
     )
     calls = f"{total(catalog.AGENT_SESSIONS, '1h', ('agent',), (*TIER, *AGENT))}"
-    versions = value(catalog.AGENT_INFO, ("agent", "version"), AGENT, how="count")
+    versions = value(catalog.AGENT_INFO, ("agent", "version", "role"), AGENT, how="count")
     look = PanelStyle("short", None, 0)
-    return graph(panel, look, Query(calls, "{{agent}}"), Query(versions, "{{agent}} {{version}}: processes"))
+    return graph(panel, look, Query(calls, "{{agent}}"), Query(versions, "{{agent}} {{version}} {{role}}: processes"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,11 +16,18 @@ from pydantic import SecretStr
 
 from agent.api.auth import check_bearer
 from agent.api.openapi import ALERTMANAGER
-from agent.policy.decisions import Mode
+from agent.policy.decisions import Mode, RollbackAlert
 from agent.policy.policies import POLICY_NAME
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Decider, StoreUnavailableError
-from agent.rollback.notification import ROLLBACK, NotificationError, SentAlert, asks_for_rollback, read_notification
+from agent.rollback.notification import (
+    ROLLBACK,
+    NotificationError,
+    SentAlert,
+    asks_for_rollback,
+    asks_for_version,
+    read_notification,
+)
 from agent.rollback.prometheus import PrometheusError
 from agent.settings import PREFIX
 from agent.telemetry import catalog
@@ -42,6 +49,20 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class VersionAlerts:
+    """Who decides about versions, and the names of the agents. `decider` is None without a Prometheus."""
+
+    agents: Callable[[], Collection[str]]
+    decider: Decider | None
+
+
+async def _considered(decider: Decider | None, alert: RollbackAlert) -> str:
+    if decider is None:
+        raise PrometheusError(f"{PREFIX}PROMETHEUS_URL is not set: no decision without the numbers")
+    return "decided" if await decider.consider(alert) else "repeated"
+
+
+@dataclass(frozen=True, slots=True)
 class AlertmanagerWebhook:
     """What the webhook needs. `decider` is None without the address of a Prometheus."""
 
@@ -50,6 +71,7 @@ class AlertmanagerWebhook:
     decider: Decider | None
     watch: AssignmentWatcher
     metrics: Metrics
+    versions: VersionAlerts
 
     def open(self) -> HTTPRouteHandler:
         """The route."""
@@ -105,6 +127,8 @@ class AlertmanagerWebhook:
             return "not_for_us"
         if self.mode == "off":
             return "off"
+        if "agent" in sent.labels:
+            return await self._version(sent)
         policy = sent.labels.get("policy", "")
         if policy not in self.watch.book.policies and POLICY_NAME.fullmatch(policy):
             # its series outlive it for some hours, and nobody can be rolled back from it
@@ -115,9 +139,15 @@ class AlertmanagerWebhook:
         except NotificationError as error:
             log.warning("alert cannot be read", reason=str(error))
             return "malformed"
-        if self.decider is None:
-            raise PrometheusError(f"{PREFIX}PROMETHEUS_URL is not set: no decision without the numbers")
-        return "decided" if await self.decider.consider(alert) else "repeated"
+        return await _considered(self.decider, alert)
+
+    async def _version(self, sent: SentAlert) -> str:
+        try:
+            alert = asks_for_version(sent, self.versions.agents())
+        except NotificationError as error:
+            log.warning("alert cannot be read", reason=str(error))
+            return "malformed"
+        return await _considered(self.versions.decider, alert)
 
     def _count(self, result: str) -> None:
         self.metrics.add(catalog.NOTIFICATIONS, result)

@@ -23,10 +23,10 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class AskedFor:
-    """A request that is fine. `name` is None where the request names no agent."""
+    """A request that is fine. `name` is None where the request names no agent; it may get any of the versions."""
 
     name: str | None
-    agent: AgentDefinition
+    versions: tuple[AgentDefinition, ...]
     variables: dict[str, Value]
 
 
@@ -41,22 +41,23 @@ def asked_for(body: bytes, agents: AgentBook, tier: Tier) -> AskedFor:
         raise _problem(400, "Bad Request", str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last for brackets without end
         raise _problem(400, "Bad Request", "the body takes a JSON object, or nothing") from None
-    agent = agents.find(request.agent)
-    if agent is None:
+    versions = agents.answering(request.agent)
+    if not versions:
         known = ", ".join(sorted(name for name, found in agents.agents.items() if tier in found.file.tiers))
         raise _problem(404, "Not Found", f"there is no agent of that name: agent takes one of {known}")
     try:
-        agent.fill(request.variables)
+        for agent in versions:
+            agent.fill(request.variables)
     except VariableError as error:
         raise _problem(400, "Bad Request", f"variables: {error}") from None
-    return AskedFor(request.agent, agent, dict(request.variables))
+    return AskedFor(request.agent, tuple(versions), dict(request.variables))
 
 
 def check_allowed(asked: AskedFor, tier: Tier, *, has_key: bool) -> None:
     """Whether this caller may have what was asked for. Raises ProblemDetailsException (403)."""
-    if tier not in asked.agent.file.tiers:
-        raise _problem(403, "Forbidden", f"{asked.agent.name} answers no callers of the tier {tier.value}")
-    kept = asked.agent.needs_key(asked.variables)
+    if any(tier not in one.file.tiers for one in asked.versions):
+        raise _problem(403, "Forbidden", f"{asked.versions[0].name} answers no callers of the tier {tier.value}")
+    kept = list(dict.fromkeys(name for one in asked.versions for name in one.needs_key(asked.variables)))
     if kept and not has_key:
         raise _problem(403, "Forbidden", f"variables: {', '.join(kept)} can be set with an API key only")
 

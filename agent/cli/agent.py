@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 
+from agent.cli.agent_test import test
+from agent.cli.agent_versions import canary, promote, roll_back, status
 from agent.cli.console import print_json, stdout_console
-from agent.definitions.book import files_in, read_all
-from agent.definitions.definition import AgentDefinition, DefinitionError, read_definition
+from agent.definitions.book import every, files_in, folders, read_all, read_versions
+from agent.definitions.definition import AgentDefinition, read_definition
+from agent.definitions.scripts import is_script, read_script, scripts_in
+from agent.definitions.toml import DefinitionError
 from agent.server.tool_wiring import egress_of
 from agent.settings import load_settings
 from agent.tools.egress import Egress
@@ -17,31 +22,37 @@ from agent.tools.egress import Egress
 
 @click.group()
 def agent() -> None:
-    """Look after the definitions of agents: what one says, asks for and may do."""
+    """Look after agents: check, list and test their definitions, try versions of them."""
 
 
 @agent.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check(files: tuple[Path, ...]) -> None:
-    """Check definitions: these FILES, or all that the service would read. Exits with 1 when something is wrong."""
+    """Check definitions and scripts of calls: these FILES, or all that there are. Exits with 1 when one is wrong."""
     settings = load_settings()
     egress = egress_of(settings)
-    if files:
-        problems = [line for path in files for line in _problems(path, egress)]
-        count = len(files)
-    else:
-        try:
-            found = files_in(settings.agents_dir)
-            problems, count = [line for path in found for line in _problems(path, egress)], len(found)
-            if not problems and settings.agent not in read_all(found, egress):
+    try:
+        definitions = files_in(settings.agents_dir)
+        scripts = [path for path in files if is_script(path)] if files else scripts_in(folders(settings.agents_dir))
+        checked = [path for path in files if path not in scripts] if files else definitions
+        problems = [line for path in checked for line in _problems(path, egress)]
+        if not problems and (scripts or not files):
+            agents = read_all({*definitions, *checked}, egress)
+            problems += _script_problems(scripts, agents)
+            if not files and settings.agent not in agents:
                 problems.append(f"VOICE_AGENT_AGENT:1: there is no agent {settings.agent}")
-        except DefinitionError as error:
-            problems, count = list(error.problems), 0
+    except DefinitionError as error:
+        problems, checked, scripts = list(error.problems), [], []
     for line in problems:
         click.echo(line, err=True)
     if problems:
         sys.exit(1)
-    click.echo(f"{count} definitions are fine")
+    also = f", {len(scripts)} scripts of calls, too" if scripts else ""
+    click.echo(f"{len(checked)} definitions are fine{also}")
+
+
+for command in (test, canary, promote, roll_back, status):
+    agent.add_command(command)
 
 
 @agent.command("list")
@@ -49,11 +60,11 @@ def check(files: tuple[Path, ...]) -> None:
 def list_agents(as_json: bool) -> None:
     """List the agents that sessions can ask for."""
     settings = load_settings()
-    agents = read_all(files_in(settings.agents_dir), egress_of(settings))
+    agents = every(read_versions(files_in(settings.agents_dir), egress_of(settings)))
     if as_json:
-        print_json([_summary(one, usual=one.name == settings.agent) for one in agents.values()])
+        print_json([_summary(one, usual=one.name == settings.agent) for one in agents])
         return
-    for one in agents.values():
+    for one in agents:
         mark = "*" if one.name == settings.agent else " "
         takes = ", ".join(one.file.variables) or "-"
         stdout_console().print(f"{mark} {one.name} {one.version}  variables: {takes}  {one.path}", soft_wrap=True)
@@ -65,6 +76,16 @@ def _problems(path: Path, egress: Egress) -> tuple[str, ...]:
     except DefinitionError as error:
         return error.problems
     return ()
+
+
+def _script_problems(scripts: Iterable[Path], agents: Mapping[str, AgentDefinition]) -> list[str]:
+    problems: list[str] = []
+    for path in scripts:
+        try:
+            read_script(path, agents)
+        except DefinitionError as error:
+            problems.extend(error.problems)
+    return problems
 
 
 def _summary(one: AgentDefinition, *, usual: bool) -> dict[str, object]:

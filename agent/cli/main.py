@@ -35,7 +35,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "check": Entry(
             "agent.cli.check", "check", "Ask every provider whether it serves us: keys, models, voices, credit."
         ),
-        "agent": Entry("agent.cli.agent", "agent", "Check and list the definitions of agents."),
+        "agent": Entry("agent.cli.agent", "agent", "Check, list and test agents; try versions of them."),
         "clips": Entry("agent.cli.clips", "clips", "Record the sentences that are played when no provider answers."),
     },
     "Call": {

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
-import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -13,6 +10,7 @@ import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.budgets import Tier
+from agent.cli.asking import JSON, REASON, YES, actor, confirm
 from agent.cli.console import print_json, stdout_console
 from agent.cli.cost import price_change
 from agent.cli.database import with_ledger
@@ -28,28 +26,20 @@ from agent.ledger.policy_store import SqlPolicyStore
 from agent.policy.assignments import AssignmentError, Change, Revision, described
 from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies
 from agent.policy.serialize import decision_view, policy_view, revision_view
-from agent.policy.service import MAX_REASON, PolicyService
+from agent.policy.service import PolicyService
 from agent.settings import Settings, load_settings
 
 _T = TypeVar("_T")
 _PERCENT = re.compile(r"[0-9]{1,3}")
 
 
-def _bounded(_context: click.Context, _parameter: click.Parameter, reason: str) -> str:
-    if len(reason) > MAX_REASON:
-        raise click.BadParameter(f"takes {MAX_REASON} characters at the most")
-    return reason
-
-
 _tier = click.Choice([tier.value for tier in Tier])
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 _revision = click.option(
     "--revision",
     type=click.IntRange(0),
     metavar="N",
     help="The revision that you saw in force (`policy list`); without it you are shown it and asked.",
 )
-_reason = click.option("--reason", default="", metavar="TEXT", callback=_bounded, help="Why, for the history.")
 
 
 class Weights(click.ParamType[tuple[str, int]]):
@@ -81,14 +71,6 @@ def _at_desk(work: Callable[[PolicyService], Awaitable[_T]]) -> _T:
         raise click.ClickException(str(error)) from None
 
 
-def _actor() -> str:
-    try:
-        who = getpass.getuser()
-    except (OSError, KeyError):  # a container may run as a number without a name
-        who = f"uid {os.getuid()}"
-    return f"command ({who})"
-
-
 def _seen(tier: Tier, revision: int | None, question: str) -> int:
     """The revision that the operator has seen: the one that was named, or the one that is shown here and agreed to.
 
@@ -112,10 +94,7 @@ def _ask(now: Mapping[str, int], planned: Change) -> None:
     """Asks before a rollback, with its price. Raises ClickException where the answer is no, or nobody answers."""
     click.echo(f"{planned.tier}: new sessions get {described(planned.weights)} instead of {described(now)}")
     click.echo(price_change(now, planned.weights))
-    with contextlib.suppress(click.Abort):
-        if click.confirm("roll back?"):
-            return
-    raise click.ClickException("nothing was changed; without a question: --yes, or --revision with the number above")
+    confirm("roll back?", "--yes, or --revision with the number above")
 
 
 def _tell(made: Revision) -> None:
@@ -130,7 +109,7 @@ def policy() -> None:
 
 
 @policy.command("list")
-@_json
+@JSON
 def list_command(*, as_json: bool) -> None:
     """Policies, and how many percent of each tier's new sessions get them."""
     book, in_force = _book(), _at_desk(lambda desk: desk.in_force())
@@ -143,7 +122,7 @@ def list_command(*, as_json: bool) -> None:
 
 @policy.command()
 @click.argument("name")
-@_json
+@JSON
 def show(name: str, *, as_json: bool) -> None:
     """Every knob of one policy."""
     found = _book().policies.get(name)
@@ -159,37 +138,37 @@ def show(name: str, *, as_json: bool) -> None:
 @click.argument("tier", type=_tier)
 @click.argument("weights", type=Weights(), nargs=-1, required=True)
 @_revision
-@_reason
+@REASON
 def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None, reason: str) -> None:
     """Give new sessions of TIER other policies: `assign free haiku_first=90 sonnet_first=10`."""
     if len(dict(weights)) < len(weights):
         raise click.UsageError("a policy is named twice")
     shares = described(dict(weights))
     seen = _seen(Tier(tier), revision, f"Give {shares} to")
-    _tell(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), _actor(), reason, seen)))
+    _tell(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), actor(), reason, seen)))
 
 
 @policy.command()
 @click.argument("tier", type=_tier)
 @_revision
-@_reason
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@REASON
+@YES
 def rollback(tier: str, revision: int | None, reason: str, *, yes: bool) -> None:
     """Bring back the assignment that TIER had before; where it had none, the baseline for everybody."""
     if revision is not None:
-        _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason, revision)))
+        _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, revision)))
         return
     now, planned = _at_desk(lambda desk: desk.planned_rollback(Tier(tier)))
     seen = now.number
     if not yes:
         click.echo(in_force_line(now))
         _ask(now.weights, planned)
-    _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), _actor(), reason, seen)))
+    _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, seen)))
 
 
 @policy.command()
 @click.option("--tier", type=_tier, help="Only this tier.")
-@_json
+@JSON
 def history(tier: str | None, *, as_json: bool) -> None:
     """Every change of what is in force, newest first."""
     found = _at_desk(lambda desk: desk.history(None if tier is None else Tier(tier)))
@@ -203,7 +182,7 @@ def history(tier: str | None, *, as_json: bool) -> None:
 
 @click.group(invoke_without_command=True)
 @click.option("--tier", type=_tier, help="Only this tier.")
-@_json
+@JSON
 @click.pass_context
 def decisions(context: click.Context, tier: str | None, *, as_json: bool) -> None:
     """What was decided about alerts that ask for a rollback, newest first."""
@@ -220,7 +199,7 @@ def decisions(context: click.Context, tier: str | None, *, as_json: bool) -> Non
 
 @decisions.command("show")
 @click.argument("decision_id")
-@_json
+@JSON
 def show_decision(decision_id: str, *, as_json: bool) -> None:
     """One decision: the numbers it rests on, and what to do next."""
     found = _at_desk(lambda desk: desk.decision(decision_id))
@@ -232,7 +211,7 @@ def show_decision(decision_id: str, *, as_json: bool) -> None:
 
 @decisions.command()
 @click.argument("decision_id")
-@_reason
+@REASON
 def undo(decision_id: str, reason: str) -> None:
     """Take a rollback back: new sessions get again what they got before it."""
-    _tell(_at_desk(lambda desk: desk.undo(decision_id, _actor(), reason)))
+    _tell(_at_desk(lambda desk: desk.undo(decision_id, actor(), reason)))

@@ -18,4 +18,5 @@ class ResumedState:
     cut_off: str | None = None  # what the caller said last, where no reply to it was over
     generation: int = 1  # of the process that has it now
     tools: Sequence[Mapping[str, object]] = ()  # events of its tool log
+    agent_version: int | None = None  # which it keeps to its end, where it is still there
     over: bool = False  # it has ended for good, or was revoked: nobody goes on with it

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from agent.budgets import Tier
-from agent.core.errors import ConfigurationError
 from agent.definitions.lines import line_of
+from agent.definitions.toml import DefinitionError, made_of, read_toml
 from agent.definitions.tools import TOOLS_LIMIT, ToolFile, build_tools
 from agent.policy.routing import MoreTerms, TermList, Terms
 from agent.providers.own import OwnSpeech
@@ -24,8 +23,6 @@ from agent.tools.mcp_server import McpServerFile, McpSpec, McpTool
 from agent.tools.tool import Tool
 from agent.turn.prompt import EXTRA_LIMIT, VOICE_RULES, VoicePrompt, without_marker
 
-FILE_LIMIT: Final = 128 * 1024
-"""Bytes of a definition at most."""
 VARIABLES_LIMIT: Final = 1_500
 """Bytes that names and values of a session's variables take together at most: they travel in its token."""
 BUILT_IN: Final = ("business", "extra")
@@ -209,39 +206,10 @@ class AgentDefinition:
         return None if text is None else _filled(text, values)
 
 
-class DefinitionError(ConfigurationError):
-    """A definition that cannot be used. `problems` are lines of `file:line: what is wrong`."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(self.problems[0])
-
-
 def read_definition(path: Path, egress: Egress | None = None) -> AgentDefinition:
     """Reads and checks one file; its tools go where `egress` lets them. Raises DefinitionError with all problems."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(FILE_LIMIT + 1)
-        text = content.decode("utf-8")
-    except OSError as error:
-        raise DefinitionError([f"{path}:1: cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise DefinitionError([f"{path}:1: is not UTF-8 text"]) from None
-    if len(content) > FILE_LIMIT:
-        raise DefinitionError([f"{path}:1: takes at most {FILE_LIMIT} bytes"])
-    try:
-        declared = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r"line (\d+)", str(error))
-        line = int(at[1]) if at else len(text.splitlines())
-        raise DefinitionError([f"{path}:{line}: {str(error).split(' (at')[0]}"]) from None
-    try:
-        made = AgentFile.model_validate(declared)
-    except ValidationError as errors:
-        raise DefinitionError(
-            f"{path}:{line_of(text, error['loc'])}: {_words(error)}"
-            for error in errors.errors(include_url=False, include_input=False)
-        ) from None
+    text, declared = read_toml(path)
+    made = made_of(AgentFile, path, text, declared)
     egress = egress or Egress()
     servers = {name: McpSpec.of(name, one, path.parent) for name, one in made.mcp.items()}
     tools, wrong = build_tools(made.tools, path.parent, egress, servers)
@@ -249,8 +217,9 @@ def read_definition(path: Path, egress: Egress | None = None) -> AgentDefinition
         (("mcp", name), f"mcp.{name}: {words}") for name, one in made.mcp.items() if (words := one.problem(egress))
     ]
     problems = [f"{path}:{line_of(text, where)}: {words}" for where, words in (*_problems(made), *wrong)]
-    if path.stem != made.name:
-        problems.append(f"{path}:{line_of(text, ('name',))}: name: is {made.name!r}, so the file is {made.name}.toml")
+    if path.stem not in (made.name, f"{made.name}-{made.version}"):
+        files = f"{made.name}.toml" if "-" not in path.stem else f"{made.name}-{made.version}.toml"
+        problems.append(f"{path}:{line_of(text, ('name',))}: name: is {made.name!r}, so the file is {files}")
     if problems:
         raise DefinitionError(problems)
     return AgentDefinition(made, path, tools, tuple(servers.values()))
@@ -284,12 +253,6 @@ def _problems(made: AgentFile) -> Iterable[tuple[tuple[str, ...], str]]:
 
 def _bytes_in_token(value: Value) -> int:
     return len(json.dumps(str(value), ensure_ascii=False).encode("utf-8", "replace")) - len('""')
-
-
-def _words(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    said = str(error["msg"]).removeprefix("Value error, ")
-    return f"{where}: {said[:1].lower()}{said[1:]}" if where else said
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

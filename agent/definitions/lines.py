@@ -35,12 +35,7 @@ def _places(text: str) -> dict[Path, int]:
                 inside = None
             continue
         if found := _TABLE.match(line):
-            table = _parts(found[2])
-            if found[1] == "[[":
-                arrays[table] = arrays.get(table, -1) + 1
-                table = (*table, arrays[table])
-            elif (owner := (table[0],)) in arrays and len(table) > 1:
-                table = (table[0], arrays[owner], *table[1:])
+            table = _inside(_parts(found[2]), arrays, opens=found[1] == "[[")
             places.setdefault(table, number)
         elif found := _KEY.match(line):
             key = (*table, *_parts(found[1]))
@@ -48,6 +43,21 @@ def _places(text: str) -> dict[Path, int]:
             value = line[found.end() :]
             inside = next((quotes for quotes in _QUOTES if value.count(quotes) == 1), None)
     return places
+
+
+def _inside(parts: Path, arrays: dict[Path, int], *, opens: bool) -> Path:
+    """The path of a table: behind the name of every array around it stands the position of its last table.
+
+    `opens`: it is the next table of an array itself.
+    """
+    path: Path = ()
+    for number, part in enumerate(parts, start=1):
+        path = (*path, part)
+        if opens and number == len(parts):
+            arrays[path] = arrays.get(path, -1) + 1
+        if path in arrays:
+            path = (*path, arrays[path])
+    return path
 
 
 def _parts(name: str) -> Path:

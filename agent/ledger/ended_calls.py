@@ -13,10 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from agent.ledger.tables import sessions, turns
 from agent.policy.evidence import CallCounts
 from agent.telemetry.events import SessionOutcome
-from agent.telemetry.timeline import TurnOutcome
+from agent.telemetry.timeline import NO_REPLY
 
-_LOST: Final = (SessionOutcome.VANISHED, SessionOutcome.FAILED, SessionOutcome.CRASHED)
-_NO_REPLY: Final = (TurnOutcome.APOLOGY, TurnOutcome.FAILED, TurnOutcome.CUT_SHORT)
+LOST: Final = (SessionOutcome.VANISHED, SessionOutcome.FAILED, SessionOutcome.CRASHED)
 
 
 class SqlEndedCalls:
@@ -45,11 +44,13 @@ class SqlEndedCalls:
                 latest.c.tier,
                 latest.c.policy,
                 latest.c.policy_version,
+                latest.c.agent,
+                latest.c.agent_version,
                 latest.c.ended_at,
                 latest.c.outcome,
                 func.count(turns.c.turn).label("owed"),
                 func.count(turns.c.turn).filter(turns.c.slow).label("slow"),
-                func.count(turns.c.turn).filter(turns.c.outcome.in_(_NO_REPLY)).label("without_reply"),
+                func.count(turns.c.turn).filter(turns.c.outcome.in_(NO_REPLY)).label("without_reply"),
             )
             .select_from(latest.outerjoin(turns, owed))
             .group_by(*latest.c)
@@ -70,7 +71,9 @@ def _call(row: Row[Any]) -> CallCounts:
         counts={
             "slow_turns": (row.slow, row.owed),
             "no_reply": (row.without_reply, row.owed),
-            "lost_sessions": (int(row.outcome in _LOST), 1),
+            "lost_sessions": (int(row.outcome in LOST), 1),
         },
         version=row.policy_version,
+        agent=row.agent or "",
+        agent_version=row.agent_version or 0,
     )

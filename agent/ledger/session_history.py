@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -70,7 +71,9 @@ class SessionHistory:
                 await lock_for_writing(connection)
             if await has_tombstone(connection, session_id):
                 return ResumedState(over=True)
-            kept = select(sessions.c.policy, sessions.c.outcome).where(sessions.c.id == session_id)
+            kept = select(sessions.c.policy, sessions.c.outcome, sessions.c.agent_version).where(
+                sessions.c.id == session_id
+            )
             found = (await connection.execute(kept)).one_or_none()
             if found is None:
                 return None
@@ -80,7 +83,8 @@ class SessionHistory:
                 return ResumedState()
             # first of all it is taken: what is read then is all that will ever be stored of the owners before
             generation = await take(connection, session_id, self._ledger.owner, self._ledger.lease)
-            return await _read_all(connection, session_id, found.policy, generation)
+            past = await _read_all(connection, session_id, found.policy, generation)
+            return replace(past, agent_version=found.agent_version)
 
 
 async def _read_all(connection: AsyncConnection, session_id: str, policy: str, generation: int) -> ResumedState:

@@ -152,38 +152,50 @@ webhook_deliveries: Final = Table(
     _word("summary", nullable=True),  # of the small model; goes with its row
 )
 
-assignments: Final = Table(
-    "assignments",
-    metadata,
-    Column("tier", String(), primary_key=True),
-    Column("revision", Integer, primary_key=True),  # 1, 2, 3 … within a tier; the highest is in force; append only
-    Column("at", DateTimeUTC(), nullable=False),
-    Column("weights", _JSON, nullable=False),  # policy → percent
-    _word("cause"),  # policy.assignment.Cause
-    _word("actor"),
-    _word("reason"),
-    Column("restores", Integer, nullable=True),  # the revision whose weights were brought back
-)
 
-decisions: Final = Table(
-    "decisions",
-    metadata,
-    Column("id", String(), primary_key=True),
-    Column("at", DateTimeUTC(), nullable=False, index=True),
-    _word("alert"),
-    _word("fingerprint"),
-    Column("starts_at", DateTimeUTC(), nullable=False),
-    _word("mode"),
-    _word("tier"),
-    _word("policy"),
-    _word("verdict"),
-    _word("outcome"),
-    _word("reason"),
-    Column("evidence", _JSON, nullable=False),  # the verdict's numbers when it was decided
-    Column("from_revision", Integer, nullable=True),
-    Column("to_revision", Integer, nullable=True),
-    UniqueConstraint("fingerprint", "starts_at", "mode"),
-)
+def _history(name: str, who: str) -> Table:
+    """Assignments as they follow on each other. `who` is the column that `tier` is the key of."""
+    return Table(
+        name,
+        metadata,
+        Column(who, String(), key="tier", primary_key=True),
+        Column("revision", Integer, primary_key=True),  # 1, 2, 3 … within a tier; the highest is in force; append only
+        Column("at", DateTimeUTC(), nullable=False),
+        Column("weights", _JSON, nullable=False),  # policy → percent
+        _word("cause"),  # policy.assignments.ChangeCause
+        _word("actor"),
+        _word("reason"),
+        Column("restores", Integer, nullable=True),  # the revision whose weights were brought back
+    )
+
+
+def _decided(name: str, who: str, what: str) -> Table:
+    """Decisions about alerts. `who` and `what` are the columns that `tier` and `policy` are the keys of."""
+    return Table(
+        name,
+        metadata,
+        Column("id", String(), primary_key=True),
+        Column("at", DateTimeUTC(), nullable=False, index=True),
+        _word("alert"),
+        _word("fingerprint"),
+        Column("starts_at", DateTimeUTC(), nullable=False),
+        _word("mode"),
+        Column(who, String(), key="tier", nullable=False),
+        Column(what, String(), key="policy", nullable=False),
+        _word("verdict"),
+        _word("outcome"),
+        _word("reason"),
+        Column("evidence", _JSON, nullable=False),  # the verdict's numbers when it was decided
+        Column("from_revision", Integer, nullable=True),
+        Column("to_revision", Integer, nullable=True),
+        UniqueConstraint("fingerprint", "starts_at", "mode"),
+    )
+
+
+assignments: Final = _history("assignments", "tier")
+agent_assignments: Final = _history("agent_assignments", "agent")
+decisions: Final = _decided("decisions", "tier", "policy")
+agent_decisions: Final = _decided("agent_decisions", "agent", "version")
 
 spending: Final = Table(
     "spending",

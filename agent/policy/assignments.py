@@ -6,11 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
-from agent.budgets import Tier
 from agent.core.errors import AgentError
-from agent.policy.policies import PolicyBook
+
+
+class Choices(Protocol):
+    """What new sessions can get: policies, or versions of an agent."""
+
+    @property
+    def baseline(self) -> str:
+        """What everybody gets where there is nothing else to go back to."""
+        ...
+
+    def assigned(self, tier: str, weights: Mapping[str, int]) -> object:
+        """Raises ValueError (one line) for weights that cannot be used."""
+        ...
 
 
 class AssignmentError(AgentError):
@@ -36,10 +47,11 @@ FOR_A_WHILE: Final = (ChangeCause.HOLDOUT, ChangeCause.HOLDOUT_OVER)
 class Change:
     """A new assignment of a tier. `weights` are whole percents by policy that sum to 100.
 
-    `restores` is the revision whose weights these are, where an older one comes back.
+    Of an agent it is the same with its name for the tier, and its versions for policies. `restores` is the revision
+    whose weights these are, where an older one comes back.
     """
 
-    tier: Tier
+    tier: str
     weights: Mapping[str, int]
     cause: ChangeCause
     actor: str
@@ -61,7 +73,7 @@ class Revision:
 
 
 def assign(
-    book: PolicyBook, history: Sequence[Revision], tier: Tier, weights: Mapping[str, int], actor: str, reason: str
+    book: Choices, history: Sequence[Revision], tier: str, weights: Mapping[str, int], actor: str, reason: str
 ) -> Change:
     """A change to other weights, checked. Raises AssignmentError for weights that cannot be used or are in force."""
     usable = _usable(book, tier, weights)
@@ -70,7 +82,7 @@ def assign(
     return Change(tier, usable, ChangeCause.ASSIGN, actor, reason)
 
 
-def rollback(book: PolicyBook, history: Sequence[Revision], tier: Tier, actor: str, reason: str) -> Change:
+def rollback(book: Choices, history: Sequence[Revision], tier: str, actor: str, reason: str) -> Change:
     """A change back to the tier's previous assignment; where there was none, to the baseline for everybody.
 
     A rollback is not itself something to go back to: after one, the next leads one step further into the past, and
@@ -91,7 +103,7 @@ def rollback(book: PolicyBook, history: Sequence[Revision], tier: Tier, actor: s
     return Change(tier, baseline, ChangeCause.ROLLBACK, actor, reason)
 
 
-def undo(book: PolicyBook, history: Sequence[Revision], number: int, tier: Tier, actor: str, reason: str) -> Change:
+def undo(book: Choices, history: Sequence[Revision], number: int, tier: str, actor: str, reason: str) -> Change:
     """A change back to the revision before the rollback that made revision `number`.
 
     Raises AssignmentError when that rollback is no longer what is in force.
@@ -142,7 +154,7 @@ def _origin(history: Sequence[Revision], revision: Revision) -> int:
     return 1 if revision.change.cause is ChangeCause.ROLLBACK else revision.number
 
 
-def _usable(book: PolicyBook, tier: Tier, weights: Mapping[str, int]) -> dict[str, int]:
+def _usable(book: Choices, tier: str, weights: Mapping[str, int]) -> dict[str, int]:
     try:
         book.assigned(tier, weights)
     except ValueError as error:

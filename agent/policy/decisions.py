@@ -9,9 +9,8 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from agent.budgets import Tier
-from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, chosen, rollback
+from agent.policy.assignments import AssignmentError, Change, ChangeCause, Choices, Revision, chosen, rollback
 from agent.policy.comparison import Comparison
-from agent.policy.policies import PolicyBook
 from agent.telemetry.recorded_metrics import ROLL_BACK
 
 Mode = Literal["off", "recommend", "auto"]
@@ -71,9 +70,15 @@ class RollbackAlert:
     name: str
     fingerprint: str
     starts_at: datetime  # UTC
-    tier: Tier
+    tier: str
+    """Or the name of an agent; then `policy` is one of its versions."""
     policy: str
     verdict: Verdict
+
+    @property
+    def of_agent(self) -> bool:
+        """Whether it is about a version of an agent."""
+        return self.tier not in set(Tier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,7 @@ class Judgement:
 def judge(
     alert: RollbackAlert,
     facts: Evidence,
-    book: PolicyBook,
+    book: Choices,
     history: Sequence[Revision],
     recent: Sequence[Decision],
     restraint: RollbackLimits,

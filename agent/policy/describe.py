@@ -32,7 +32,7 @@ _SIGNALS: Final = {
 def headline(decision: Decision) -> str:
     """What was decided, in one line."""
     alert = decision.alert
-    who = f"{alert.policy} for {alert.tier} callers"
+    who = f"version {alert.policy} of {alert.tier}" if alert.of_agent else f"{alert.policy} for {alert.tier} callers"
     match decision.outcome:
         case Outcome.ROLLED_BACK:
             return f"Rolled back {who}"
@@ -42,7 +42,10 @@ def headline(decision: Decision) -> str:
             unsure = ", but the baseline has too little data to do it unasked"
             return f"Roll back {who}?{unsure if decision.reason is Reason.NO_BASELINE else ''}"
         case Outcome.HELD:
-            return f"Did not roll back {who}: {WHY_HELD.get(decision.reason, decision.reason)}"
+            why = str(WHY_HELD.get(decision.reason, decision.reason))
+            if alert.of_agent:
+                why = why.replace("policy", "version").replace("the baseline", "the stable version")
+            return f"Did not roll back {who}: {why}"
         case Outcome.UNDONE:
             return f"The rollback of {who} was taken back"
 
@@ -57,6 +60,9 @@ def evidence_lines(evidence: Mapping[str, Any]) -> list[str]:
     if signals:
         sample = f"{_count(evidence.get('turns'))} turns, {_count(evidence.get('sessions'))} sessions"
         lines.append(f"over {evidence.get('window') or 'an unknown window'}: {sample}")
+    scores: Mapping[str, float] = evidence.get("scores") or {}
+    for name, score in sorted(scores.items(), key=lambda one: -one[1]):
+        lines.append(f"{_SIGNALS.get(name, name)}: {score:.0%} of what is significant".replace("%", " %"))
     if "session_usd" in evidence:
         now, limit, before = (_usd(evidence.get(name)) for name in ("session_usd", "limit_usd", "before_usd"))
         lines.append(f"an average session costs {now} (limit {limit}, before {before})")
@@ -81,6 +87,9 @@ _MAY_PASS: Final = (
 def next_step(decision: Decision) -> str:
     """What a person can do about it, as a command. It proposes a rollback only where one can help."""
     tier = decision.alert.tier
+    if decision.alert.of_agent:
+        asks = decision.outcome is Outcome.RECOMMENDED or decision.reason in _A_PERSON_MAY
+        return f"voice-agent agent {'rollback' if asks else 'status'} {tier}"
     match decision.outcome:
         case Outcome.ROLLED_BACK:
             return f"voice-agent decisions undo {decision.id}"

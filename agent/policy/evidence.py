@@ -58,6 +58,8 @@ class CallCounts:
     counts: Mapping[str, tuple[int, int]]
     version: int = 1
     """Of the policy."""
+    agent: str = ""
+    agent_version: int = 0
 
     @property
     def spoken(self) -> bool:

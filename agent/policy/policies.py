@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -136,14 +136,19 @@ class Assignment:
 
     def pick(self, key: str) -> str:
         """The policy name for a session id: the same id always gets the same name while the weights stay."""
-        digest = blake2b(key.encode(), digest_size=8).digest()
-        bucket = int.from_bytes(digest) % _BUCKETS
-        reached = 0
-        for name, weight in self.weights:
-            reached += weight * (_BUCKETS // 100)
-            if bucket < reached:
-                return name
-        raise AssertionError("weights sum to 100, which the loader and `PolicyBook.assigned` check")
+        return picked(self.weights, key)
+
+
+def picked(weights: Iterable[tuple[str, int]], key: str) -> str:
+    """One of these names, which have so many percent: the same key always gets the same while the weights stay."""
+    digest = blake2b(key.encode(), digest_size=8).digest()
+    bucket = int.from_bytes(digest) % _BUCKETS
+    reached = 0
+    for name, weight in weights:
+        reached += weight * (_BUCKETS // 100)
+        if bucket < reached:
+            return name
+    raise AssertionError("weights sum to 100, which is checked where they are put in force")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +163,11 @@ class PolicyBook:
         """The policy of a new session: by the tier's weights and a hash of the session id `key`."""
         return self.policies[self.assignments[tier].pick(key)]
 
-    def assigned(self, tier: Tier, weights: Mapping[str, int]) -> PolicyBook:
+    def assigned(self, tier: str, weights: Mapping[str, int]) -> PolicyBook:
         """The same book with other weights for a tier. Raises ValueError (one line) for weights it cannot use."""
-        assignment = Assignment(tier, _checked_weights(f"assignments.{tier}", weights, self.policies))
-        return replace(self, assignments=MappingProxyType({**self.assignments, tier: assignment}))
+        known = Tier(tier)
+        assignment = Assignment(known, _checked_weights(f"assignments.{tier}", weights, self.policies))
+        return replace(self, assignments=MappingProxyType({**self.assignments, known: assignment}))
 
 
 def load_policies(path: Path = DEFAULT_PATH) -> PolicyBook:

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from agent.budgets import Tier
-from agent.policy.assignments import AssignmentError, Change, Revision, assign, rollback, undo
+from agent.policy.assignments import AssignmentError, Change, Choices, Revision, assign, rollback, undo
 from agent.policy.decisions import Decision, Outcome, Reason
-from agent.policy.policies import PolicyBook
 from agent.policy.store import LIMIT, PolicyStore, PolicyTransaction
 
 MAX_REASON: Final = 200  # characters
@@ -24,43 +23,43 @@ class PolicyService:
     Raises AssignmentError for what cannot be done, and without its database what the store raises, or TimeoutError.
     """
 
-    def __init__(self, book: PolicyBook, store: PolicyStore) -> None:
+    def __init__(self, book: Choices, store: PolicyStore) -> None:
         self._book = book
         self._store = store
 
     async def in_force(self) -> Mapping[Tier, Revision]:
         """The revision of each tier that new sessions go by."""
         async with asyncio.timeout(PATIENCE_S):
-            return {one.change.tier: one for one in await self._store.current()}
+            return {Tier(one.change.tier): one for one in await self._store.current()}
 
-    async def history(self, tier: Tier | None = None) -> Sequence[Revision]:
+    async def history(self, tier: str | None = None) -> Sequence[Revision]:
         """Revisions, newest first."""
         async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
             found = [one for each in (Tier if tier is None else (tier,)) for one in await transaction.history(each)]
         return sorted(found, key=lambda one: one.at, reverse=True)[:LIMIT]
 
     async def assign(
-        self, tier: Tier, weights: Mapping[str, int], actor: str, reason: str, expected: int | None = None
+        self, tier: str, weights: Mapping[str, int], actor: str, reason: str, expected: int | None = None
     ) -> Revision:
         """Puts other weights in force for new sessions of a tier, while revision `expected` is in force."""
         async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
             history = _expected(await transaction.history(tier), tier, expected)
             return await _make(transaction, assign(self._book, history, tier, weights, actor, _short(reason)))
 
-    async def rollback(self, tier: Tier, actor: str, reason: str, expected: int | None = None) -> Revision:
+    async def rollback(self, tier: str, actor: str, reason: str, expected: int | None = None) -> Revision:
         """Brings back the tier's previous assignment for new sessions, while revision `expected` is in force."""
         async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
             history = _expected(await transaction.history(tier), tier, expected)
             return await _make(transaction, rollback(self._book, history, tier, actor, _short(reason)))
 
-    async def planned_rollback(self, tier: Tier) -> tuple[Revision, Change]:
+    async def planned_rollback(self, tier: str) -> tuple[Revision, Change]:
         """The revision in force and what a rollback would make of it, without doing it."""
         async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
             history = await transaction.history(tier)
         change = rollback(self._book, history, tier, "", "")
         return history[-1], change
 
-    async def decisions(self, tier: Tier | None = None) -> Sequence[Decision]:
+    async def decisions(self, tier: str | None = None) -> Sequence[Decision]:
         """Decisions, newest first."""
         async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
             return await transaction.decisions(tier)
@@ -88,7 +87,7 @@ class RevisionError(AssignmentError):
     """Somebody else changed the assignment meanwhile: the same change once more would be one too many."""
 
 
-def _expected(history: Sequence[Revision], tier: Tier, expected: int | None) -> Sequence[Revision]:
+def _expected(history: Sequence[Revision], tier: str, expected: int | None) -> Sequence[Revision]:
     now = history[-1].number if history else 0
     if expected is not None and expected != now:
         raise RevisionError(

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from agent.budgets import Tier
 from agent.policy.assignments import Change, Revision
 from agent.policy.decisions import Decision, Mode, RollbackAlert
 
@@ -15,7 +14,7 @@ from agent.policy.decisions import Decision, Mode, RollbackAlert
 class PolicyTransaction(Protocol):
     """All of it happens, or nothing; two of them never overlap, also in different processes."""
 
-    async def history(self, tier: Tier) -> Sequence[Revision]:
+    async def history(self, tier: str) -> Sequence[Revision]:
         """Every revision of a tier, oldest first."""
         ...
 
@@ -27,11 +26,11 @@ class PolicyTransaction(Protocol):
         """What was decided about this alert in this mode."""
         ...
 
-    async def decisions(self, tier: Tier | None = None) -> Sequence[Decision]:
+    async def decisions(self, tier: str | None = None) -> Sequence[Decision]:
         """Decisions, newest first, at most `LIMIT`."""
         ...
 
-    async def rollbacks(self, tier: Tier, since: datetime) -> Sequence[Decision]:
+    async def rollbacks(self, tier: str, since: datetime) -> Sequence[Decision]:
         """Every decision that rolled a tier back since then, also where that was taken back."""
         ...
 

@@ -63,6 +63,11 @@ class AssignmentWatcher:
             task.cancel()
             await asyncio.wait({task})
 
+    def choices(self, tier: str) -> PolicyBook:
+        """What new sessions of a tier can get."""
+        del tier
+        return self.book
+
     def age_s(self, tier: Tier) -> float:
         """Seconds since this process last put in force what the database says; from its start where it has not."""
         return clock.now() - self._read_at[tier]
@@ -78,7 +83,7 @@ class AssignmentWatcher:
     async def refresh(self) -> None:
         """Reads what is in force now. Raises what the store raises, and TimeoutError after five seconds."""
         async with asyncio.timeout(_READ_S):
-            found = {one.change.tier: one for one in await self._store.current()}
+            found = {Tier(one.change.tier): one for one in await self._store.current()}
             for tier in Tier:
                 if tier not in found:
                     found[tier] = await self._first(tier)

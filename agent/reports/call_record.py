@@ -50,6 +50,8 @@ class CallHistory:
     tier: str
     policy: str
     policy_version: int
+    agent: str | None
+    agent_version: int | None
     started_at: datetime
     ended_at: datetime | None
     outcome: str | None
@@ -60,8 +62,6 @@ class CallHistory:
     usd_by_service: Mapping[str, float]
     transcript: tuple[Line, ...]
     tools: tuple[ToolRun, ...]
-    agent: str | None = None
-    agent_version: int | None = None
 
     def tools_used(self) -> list[dict[str, object]]:
         """How often each tool was called, and how often that failed, by name."""
@@ -86,6 +86,8 @@ async def call_history(engine: AsyncEngine, session_id: str) -> CallHistory | No
         tier=row.tier,
         policy=row.policy,
         policy_version=row.policy_version,
+        agent=row.agent,
+        agent_version=row.agent_version,
         started_at=row.started_at,
         ended_at=row.ended_at,
         outcome=row.outcome,
@@ -96,8 +98,6 @@ async def call_history(engine: AsyncEngine, session_id: str) -> CallHistory | No
         usd_by_service={service: usd(int(nano or 0)) for service, nano in sorted(by_service)},
         transcript=tuple(_lines((one.event, one.at) for one in said)),
         tools=tuple(_runs((one.event, one.at) for one in done)),
-        agent=row.agent,
-        agent_version=row.agent_version,
     )
 
 

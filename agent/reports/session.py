@@ -54,6 +54,8 @@ class SessionReport:
     tier: str
     policy: str
     policy_version: int
+    agent: str | None
+    agent_version: int | None
     started_at: datetime
     ended_at: datetime | None
     outcome: str | None
@@ -81,6 +83,8 @@ async def session_report(engine: AsyncEngine, session_id: str) -> SessionReport 
         tier=row.tier,
         policy=row.policy,
         policy_version=row.policy_version,
+        agent=row.agent,
+        agent_version=row.agent_version,
         started_at=row.started_at,
         ended_at=row.ended_at,
         outcome=row.outcome,

@@ -6,15 +6,15 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent.core.errors import AgentError
+from agent.policy.assignments import Choices
 from agent.policy.decisions import DAY, Decision, Evidence, Judgement, Outcome, RollbackAlert, RollbackLimits, judge
 from agent.policy.store import PolicyStore, PolicyTransaction
-from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.prometheus import EvidenceSource
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
@@ -31,12 +31,22 @@ class StoreUnavailableError(AgentError):
     """The database that holds assignments and decisions cannot be used now."""
 
 
+class Followed(Protocol):
+    """Who follows what is in force."""
+
+    def choices(self, tier: str) -> Choices | None:
+        """What new sessions of a tier, or of an agent, can get; None where there is no such agent."""
+        ...
+
+    async def catch_up(self) -> None: ...
+
+
 class Decider:
     """Considers one alert after the other. The same alert in the same mode leads to one row, and at most one change."""
 
     def __init__(
         self,
-        watch: AssignmentWatcher,
+        watch: Followed,
         store: PolicyStore,
         facts: EvidenceSource,
         restraint: RollbackLimits,
@@ -72,7 +82,10 @@ class Decider:
             return None
         history = await transaction.history(alert.tier)
         recent = await transaction.rollbacks(alert.tier, at - DAY)
-        judgement = judge(alert, facts, self._watch.book, history, recent, self._restraint, at)
+        choices = self._watch.choices(alert.tier)
+        if choices is None:
+            return None
+        judgement = judge(alert, facts, choices, history, recent, self._restraint, at)
         if earlier is not None and (earlier.outcome, earlier.reason) == (judgement.outcome, judgement.reason):
             return None
         return await self._settle(transaction, alert, facts, judgement, at, earlier)
@@ -103,7 +116,10 @@ class Decider:
 
     def _made_known(self, decision: Decision) -> None:
         alert = decision.alert
-        self._metrics.add(catalog.DECISIONS, alert.tier, alert.policy, decision.outcome, decision.reason)
+        if alert.of_agent:
+            self._metrics.add(catalog.AGENT_DECISIONS, alert.tier, decision.outcome, decision.reason)
+        else:
+            self._metrics.add(catalog.DECISIONS, alert.tier, alert.policy, decision.outcome, decision.reason)
         log.warning(
             "decision",
             decision=decision.id,

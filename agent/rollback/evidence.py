@@ -21,6 +21,7 @@ from agent.policy.signal_tests import SignalTest
 from agent.policy.store import PolicyStore, PolicyTransaction
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Tell
+from agent.rollback.versions import VersionEvidence
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
 
@@ -55,7 +56,9 @@ class EvidenceWatcher:
         false_alarm_days: float,
         metrics: Metrics,
         tell: Sequence[Tell] = (),
+        versions: VersionEvidence | None = None,
     ) -> None:
+        self._versions = versions
         self._calls = calls
         self._watch = watch
         self._store = store
@@ -99,12 +102,16 @@ class EvidenceWatcher:
             await self._take([call for call in calls if call.ended_at <= at], at, again=changed)
             self._read_at = clock.now()
             self._show(at)
+            if self._versions is not None:
+                await self._versions.look(self._known.values(), at)
             if self._mode != "off":
                 for tier in Tier:
                     await self._plan(tier, at)
 
     def stale(self) -> None:
         """Takes back what is shown, until calls can be read again: rules go by the worst of all processes."""
+        if self._versions is not None:
+            self._versions.stale()
         for tier in Tier:
             for policy in self.findings(tier, datetime.now(UTC)):
                 self._set(tier, policy, Finding(dict.fromkeys(self._names, 0.0), Comparison.NONE, 0, 0, None))

@@ -53,7 +53,31 @@ def read_notification(body: bytes) -> list[SentAlert]:
 def asks_for_rollback(sent: SentAlert, policies: Collection[str]) -> RollbackAlert:
     """A firing alert with `action=rollback`, checked. Raises NotificationError."""
     labels = sent.labels
-    name = labels.get("alertname", "")
+    name, starts_at = _identified(sent)
+    if labels.get("tier") not in set(Tier):
+        raise NotificationError(f"the label tier takes one of {', '.join(Tier)}")
+    if labels.get("policy") not in policies:
+        raise NotificationError(f"the label policy takes one of {', '.join(policies)}")
+    verdict: Verdict | None = next((known for known in get_args(Verdict) if known == labels.get("verdict")), None)
+    if verdict is None:
+        raise NotificationError(f"the label verdict takes one of {', '.join(get_args(Verdict))}")
+    return RollbackAlert(name, sent.fingerprint, starts_at, Tier(labels["tier"]), labels["policy"], verdict)
+
+
+def asks_for_version(sent: SentAlert, agents: Collection[str]) -> RollbackAlert:
+    """The same about a version of one of these agents. Raises NotificationError."""
+    name, starts_at = _identified(sent)
+    agent, version = sent.labels.get("agent", ""), sent.labels.get("version", "")
+    if agent not in agents:
+        raise NotificationError(f"the label agent takes one of {', '.join(agents)}")
+    if not (version.isdecimal() and len(version) <= 7):
+        raise NotificationError("the label version takes the number of a version")
+    return RollbackAlert(name, sent.fingerprint, starts_at, agent, version, "experience")
+
+
+def _identified(sent: SentAlert) -> tuple[str, datetime]:
+    """Name and start of an alert. Raises NotificationError."""
+    name = sent.labels.get("alertname", "")
     if not (_storable(name) and _storable(sent.fingerprint)):
         raise NotificationError(f"alertname and fingerprint take 1 to {MAX_TEXT} printable characters")
     if sent.starts_at.tzinfo is None:
@@ -62,21 +86,7 @@ def asks_for_rollback(sent: SentAlert, policies: Collection[str]) -> RollbackAle
         starts_at = sent.starts_at.astimezone(UTC)
     except OverflowError:  # the first and the last day of the calendar, in some zones
         raise NotificationError("startsAt takes a time that UTC has, too") from None
-    if labels.get("tier") not in set(Tier):
-        raise NotificationError(f"the label tier takes one of {', '.join(Tier)}")
-    if labels.get("policy") not in policies:
-        raise NotificationError(f"the label policy takes one of {', '.join(policies)}")
-    verdict: Verdict | None = next((known for known in get_args(Verdict) if known == labels.get("verdict")), None)
-    if verdict is None:
-        raise NotificationError(f"the label verdict takes one of {', '.join(get_args(Verdict))}")
-    return RollbackAlert(
-        name=name,
-        fingerprint=sent.fingerprint,
-        starts_at=starts_at,
-        tier=Tier(labels["tier"]),
-        policy=labels["policy"],
-        verdict=verdict,
-    )
+    return name, starts_at
 
 
 def _storable(text: str) -> bool:

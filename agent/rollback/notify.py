@@ -75,6 +75,7 @@ def message(decision: Decision, board_url: str | None) -> str:
     lines.append(f"next: `{next_step(decision)}`")
     if board_url is not None:
         uid = "voice-agent-ux" if decision.alert.verdict == "experience" else "voice-agent-cost"
-        who = f"var-tier={decision.alert.tier}&var-policy={decision.alert.policy}"
+        alert = decision.alert
+        who = f"var-agent={alert.tier}" if alert.of_agent else f"var-tier={alert.tier}&var-policy={alert.policy}"
         lines.append(f"board: {board_url}/d/{uid}?{who}")
     return "\n".join(lines)

@@ -47,12 +47,12 @@ class PrometheusEvidence:
         """What the recording rules say of the alert's tier and policy now. Raises PrometheusError."""
         try:
             async with asyncio.timeout(FACTS_S):
-                return await self._facts(alert)
+                return await (self._version_facts(alert) if alert.of_agent else self._facts(alert))
         except TimeoutError:
             raise PrometheusError(f"Prometheus cannot be asked: it takes longer than {FACTS_S:g} s") from None
 
     async def _facts(self, alert: RollbackAlert) -> Evidence:
-        tier = {"tier": alert.tier.value}
+        tier = {"tier": alert.tier}
         who = {**tier, "policy": alert.policy}
         verdict = await self._value(_VERDICTS[alert.verdict], who)
         baseline = await self._value(recorded_metrics.BASELINE_ENOUGH, tier)
@@ -60,21 +60,45 @@ class PrometheusEvidence:
         outages = await self._ask(recorded_metrics.POLICY_OUTAGE, {"policy": alert.policy})
         late = await self._value(recorded_metrics.LOOP_LATE, {})
         tool_out = await self._value(recorded_metrics.TOOL_OUT, {})
-        numbers = await (self._experience(who, limits) if alert.verdict == "experience" else self._money(who))
+        experience = alert.verdict == "experience"
+        comparison = await self._comparison(recorded_metrics.DECISION_COMPARISON, who) if experience else None
+        numbers = await (self._experience(who, limits) if experience else self._money(who))
         return Evidence(
             verdict=None if verdict is None else round(verdict),
             baseline_enough=baseline == 1,
             breaching=await self._breaching(tier, limits),
             outages=tuple(sorted({labels["provider"] for labels, value in outages if value > 0})),
-            comparison=await self._comparison(who) if alert.verdict == "experience" else None,
+            comparison=comparison,
             loop_late=late == 1,
             tool_out=tool_out == 1,
             evidence={"at": datetime.now(UTC).isoformat(timespec="seconds"), "verdict": verdict, **numbers},
         )
 
-    async def _comparison(self, who: Labels) -> Comparison:
+    async def _version_facts(self, alert: RollbackAlert) -> Evidence:
+        """The same of a version: it is at fault where no first provider of any policy is out."""
+        who = {"agent": alert.tier, "version": alert.policy}
+        scores = await self._by("signal", recorded_metrics.AGENT_SCORE, who)
+        comparison = await self._comparison(recorded_metrics.AGENT_COMPARISON, who)
+        outages = await self._ask(recorded_metrics.POLICY_OUTAGE, {})
+        verdict = recorded_metrics.ROLL_BACK if max(scores.values(), default=0.0) >= 1.0 else recorded_metrics.KEEP
+        return Evidence(
+            verdict=verdict,
+            baseline_enough=False,
+            outages=tuple(sorted({labels["provider"] for labels, value in outages if value > 0})),
+            comparison=comparison,
+            loop_late=await self._value(recorded_metrics.LOOP_LATE, {}) == 1,
+            tool_out=await self._value(recorded_metrics.TOOL_OUT, {}) == 1,
+            evidence={
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "verdict": verdict,
+                "comparison": comparison.name.lower(),
+                "scores": scores,
+            },
+        )
+
+    async def _comparison(self, metric: Metric, who: Labels) -> Comparison:
         """Raises PrometheusError for a number that means nothing here."""
-        found = await self._value(recorded_metrics.DECISION_COMPARISON, who)
+        found = await self._value(metric, who)
         try:
             return Comparison.COMPARING if found is None else Comparison(round(found))
         except ValueError:

@@ -23,6 +23,7 @@ from agent.server.application import application
 from agent.server.connections import ConnectionGate
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
 from agent.server.memory import run_providers
+from agent.server.rehearsal import Rehearsal
 from agent.server.summaries import telling_webhook
 from agent.server.tool_wiring import serving_tools
 from agent.server.wiring import Wiring, wire
@@ -33,12 +34,12 @@ from agent.telemetry.export import exporting
 from agent.transport.voice_agent_v1.route import VoiceRoute, voice
 
 
-def create_app(settings: Settings) -> Litestar:
+def create_app(settings: Settings, rehearsal: Rehearsal | None = None) -> Litestar:
     """The service. Raises ConfigurationError with one line when a setting is wrong.
 
     Its state has the `gate` of its connections and `operations_app`, which is served on a listener of its own.
     """
-    wiring = wire(settings)
+    wiring = wire(settings, rehearsal)
     tokens = TokenBook(settings.session_secret(), settings.token_minutes, settings.previous_secrets())
     simulated, local = wiring.providers.simulated(), wiring.providers.local()
     samples = settings.provider("deepgram").simulated  # the sandbox knows the clips, and nobody pays for them

@@ -9,8 +9,9 @@ from datetime import timedelta
 import httpx
 from litestar.types import ControllerRouterHandler
 
-from agent.api.alertmanager_webhook import AlertmanagerWebhook
+from agent.api.alertmanager_webhook import AlertmanagerWebhook, VersionAlerts
 from agent.api.policies import PoliciesApi
+from agent.definitions.version_watch import VersionWatcher
 from agent.policy.decisions import RollbackLimits
 from agent.policy.service import PolicyService
 from agent.policy.signal_tests import signal_tests
@@ -20,6 +21,7 @@ from agent.rollback.decider import Decider
 from agent.rollback.evidence import EndedCalls, EvidenceWatcher
 from agent.rollback.notify import ChatNotifier
 from agent.rollback.prometheus import PrometheusEvidence
+from agent.rollback.versions import VersionEvidence
 from agent.settings import Settings
 from agent.telemetry.exposition import Metrics
 
@@ -35,24 +37,32 @@ class Operations:
         calls: EndedCalls,
         slow_turn_share: float,
         metrics: Metrics,
+        versions: VersionWatcher,
+        version_store: PolicyStore,
     ) -> None:
         settings.check_rollbacks()
-        self._watch = watch
+        self._watch, self._versions = watch, versions
         self._client = httpx.AsyncClient()
         address = settings.chat_webhook_url
         self._chat = None if address is None else ChatNotifier(self._client, address, metrics, settings.dashboard_url)
         tell = () if self._chat is None else (self._chat.tell,)
         tests = signal_tests(slow_turn_share)
         mode, days = settings.rollback_mode, settings.false_rollback_days
-        self._evidence = EvidenceWatcher(calls, watch, store, tests, mode, days, metrics, tell)
+        tried = VersionEvidence(versions, tests, days, metrics)
+        self._evidence = EvidenceWatcher(calls, watch, store, tests, mode, days, metrics, tell, tried)
         decider: Decider | None = None
+        of_versions: Decider | None = None
         if settings.prometheus_url is not None:
             restraint = RollbackLimits(
                 settings.rollback_mode, timedelta(seconds=settings.rollback_dwell_s), settings.rollbacks_per_day
             )
             facts = PrometheusEvidence(self._client, settings.prometheus_url)
             decider = Decider(watch, store, facts, restraint, metrics, tell)
-        alerts = AlertmanagerWebhook(settings.alerts_token, settings.rollback_mode, decider, watch, metrics)
+            of_versions = Decider(versions, version_store, facts, restraint, metrics, tell)
+        about_versions = VersionAlerts(lambda: versions.book.versions, of_versions)
+        alerts = AlertmanagerWebhook(
+            settings.alerts_token, settings.rollback_mode, decider, watch, metrics, about_versions
+        )
         operator = PoliciesApi(settings.operator_token, PolicyService(watch.book, store), watch)
         self.routes: list[ControllerRouterHandler] = [alerts.open(), operator.open()]
 
@@ -62,6 +72,7 @@ class Operations:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._client)
             await stack.enter_async_context(self._watch.running())
+            await stack.enter_async_context(self._versions.running())
             if self._chat is not None:
                 await stack.enter_async_context(self._chat.running())
             await stack.enter_async_context(self._evidence.running())

@@ -5,26 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 
 import structlog
 import uvicorn
 from litestar import Litestar
 
 from agent.core.errors import ConfigurationError
-from agent.server.quiet_server import QuietServer
+from agent.server.quiet_server import QuietPart
 from agent.server.request_rules import CheckedRequests
 from agent.settings import PREFIX
 
 log = structlog.get_logger()
-
-
-class _Server(QuietServer):
-    """Leaves signals to the server of the callers."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
 
 
 def bind_operations(host: str, port: int) -> socket.socket:
@@ -45,7 +37,7 @@ async def serving_operations(app: Litestar, listener: socket.socket) -> AsyncGen
     """Answers operators while the block runs, to its very end: a drain can be watched."""
     checked = CheckedRequests(app)
     config = uvicorn.Config(checked, lifespan="off", ws="none", access_log=False, log_config=None, limit_concurrency=64)
-    server = _Server(config)
+    server = QuietPart(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="operations")
     host, port = listener.getsockname()[:2]
     log.info("operations listener", host=host, port=port)

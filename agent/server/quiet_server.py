@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Generator
 from types import FrameType
 from typing import Final
 
@@ -39,3 +41,11 @@ class QuietServer(uvicorn.Server):
         super().handle_exit(sig, frame)
         if self.should_exit:
             self.leave()
+
+
+class QuietPart(QuietServer):
+    """A server beside others: signals are another one's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield

@@ -18,6 +18,7 @@ from agent.core.calls import Service
 from agent.core.resumed_state import ResumedState
 from agent.definitions.book import AgentBook, OutsideTools
 from agent.definitions.definition import AgentDefinition, Value, VariableError
+from agent.definitions.versions import Role
 from agent.ledger.ledger import Ledger
 from agent.memory import BadEventError, Conversation
 from agent.memory.flows import Flows
@@ -93,7 +94,7 @@ class SessionFactory:
         """Everything that the session of these claims needs. A session that goes on keeps its policy and its cost."""
         settings, tier = self.settings, claims.tier
         book = self.watch.book
-        agent, variables = self._agent(claims)
+        agent, role, variables = self._agent(claims, session_id, past)
         policy = book.policies.get(past.policy or "") or policy_for(book, agent, tier, session_id)
         budget = budget_for(self.budgets.tiers[tier], agent)
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
@@ -103,7 +104,7 @@ class SessionFactory:
         prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
         routing = _Routing(agent.terms(self.terms), prompt.escalates, agent)
         who, chosen, answers = (claims.subject, tier), (policy.name, policy.version), (agent.name, agent.version)
-        info = SessionInfo(session_id, *who, *chosen, claims.origin, claims.probe, past.generation, *answers)
+        info = SessionInfo(session_id, *who, *chosen, claims.origin, claims.probe, past.generation, *answers, role)
         cheaper = book.policies[budget.governor.step_down_policy]
         if agent.file.policies and cheaper.name not in agent.file.policies:
             cheaper = policy
@@ -149,17 +150,23 @@ class SessionFactory:
         remembered, share = self._remembered(session_id, past.events), self.settings.notes_share
         return Memory(remembered, session_id, self.ledger, notes_share=share, generation=past.generation)
 
-    def _agent(self, claims: Claims) -> tuple[AgentDefinition, Mapping[str, Value]]:
-        """Who answers, with the variables of its prompt. A definition may have changed since the token was made."""
-        agent, given = self.agents.find(claims.agent), dict(claims.variables)
-        if agent is None:
+    def _agent(
+        self, claims: Claims, session_id: str, past: ResumedState
+    ) -> tuple[AgentDefinition, Role, Mapping[str, Value]]:
+        """Who answers, in which version, with the variables of its prompt.
+
+        A definition may have changed since the token was made.
+        """
+        found, given = self.agents.chosen(claims.agent, session_id, past.agent_version), dict(claims.variables)
+        if found is None:
             log.warning("agent unknown", agent=claims.agent)
-            return self.agents.usual, {}
+            return self.agents.usual, "stable", {}
+        agent, role = found
         try:
-            return agent, agent.fill(given)
+            return agent, role, agent.fill(given)
         except VariableError as error:
             log.warning("variables not taken", agent=agent.name, problem=str(error))
-            return agent, given
+            return agent, role, given
 
     def _tools(self, agent: AgentDefinition, info: SessionInfo, purse: Purse) -> SessionToolSet:
         allowed = {name: tool for name, tool in self.outside.of(agent).items() if info.tier.value in tool.rules.tiers}

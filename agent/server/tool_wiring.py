@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from agent.billing.prices import PriceBook
 from agent.core.calls import TOOL, PaidService
-from agent.definitions.book import AgentBook, OutsideTools, Tell
-from agent.definitions.definition import AgentDefinition
+from agent.definitions.book import AgentBook, OutsideTools, Tell, every
+from agent.definitions.versions import LiveVersion
+from agent.server.rehearsal import Rehearsal
 from agent.settings import Settings, variables
 from agent.telemetry import catalog
 from agent.telemetry.agents import AgentMetrics
@@ -27,7 +28,7 @@ def egress_of(settings: Settings) -> Egress:
     return Egress(settings.tool_hosts, settings.tool_private_hosts, variables())
 
 
-def outside_tools(settings: Settings, metrics: Metrics) -> OutsideTools:
+def outside_tools(settings: Settings, metrics: Metrics, rehearsal: Rehearsal | None = None) -> OutsideTools:
     """Where tools may go, and the MCP servers of this process."""
 
     def tell(name: str, up: bool | None) -> None:
@@ -40,22 +41,23 @@ def outside_tools(settings: Settings, metrics: Metrics) -> OutsideTools:
         metrics.add(catalog.MCP_NOT_TAKEN, name, reason)
 
     egress = egress_of(settings)
-    return OutsideTools(egress, McpServers(egress, tell, linger_s=settings.max_session_s, note=note))
+    servers = McpServers(egress, tell, linger_s=settings.max_session_s, note=note)
+    return OutsideTools(egress, servers) if rehearsal is None else OutsideTools(egress, servers, rehearsal.tap)
 
 
 def shown_files(metrics: Metrics, counting: AgentMetrics) -> Tell:
     """Shows how many things are wrong with the files of agents, and which ones are in force."""
 
-    def tell(problems: int, agents: Mapping[str, AgentDefinition]) -> None:
+    def tell(problems: int, live: Sequence[LiveVersion]) -> None:
         metrics.set(catalog.AGENT_FILE_PROBLEMS, value=problems)
-        counting.in_force((name, agent.version) for name, agent in agents.items())
+        counting.in_force((one.agent, one.version, one.role, one.percent) for one in live)
 
     return tell
 
 
 def paid_tools(agents: AgentBook, prices: PriceBook) -> list[tuple[PaidService, str, str]]:
     """The tools of all agents that have a price, as prices name them."""
-    names = {name for agent in agents.agents.values() for name in agent.tools}
+    names = {name for agent in every(agents.versions) for name in agent.tools}
     return [(TOOL, TOOL, name) for name in sorted(names & prices.tools)]
 
 

@@ -11,6 +11,7 @@ from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, load_budgets
 from agent.definitions.book import AgentBook, OutsideTools
+from agent.definitions.version_watch import VersionWatcher
 from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.ledger import Ledger
 from agent.ledger.owners import SessionOwners
@@ -26,6 +27,7 @@ from agent.providers.recorded import RecordedClip, Sentence, load_clips
 from agent.server.doors import ceiling_refusal
 from agent.server.loop_lag import LoopLag
 from agent.server.operations import Operations
+from agent.server.rehearsal import Rehearsal, patient
 from agent.server.session_factory import SessionFactory
 from agent.server.startup import (
     USUAL_CAUSES,
@@ -71,11 +73,13 @@ class Wiring:
     owners: SessionOwners
     agents: AgentBook
     outside: OutsideTools
+    versions: VersionWatcher
 
 
-def wire(settings: Settings) -> Wiring:
+def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     """Loads and checks everything that can be wrong. Raises ConfigurationError."""
-    budgets = load_budgets(settings.budgets_file)
+    declared = load_budgets(settings.budgets_file)
+    budgets = declared if rehearsal is None else patient(declared)
     policies = load_policies(settings.policies_file or DEFAULT_PATH)
     check_step_down(budgets, policies)
     metrics, clips, sinks = Metrics(), load_clips(settings.clips_dir), Sinks([])
@@ -98,8 +102,11 @@ def wire(settings: Settings) -> Wiring:
     show_local(metrics, settings.sandbox_local_failed)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
-    terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics)
-    agents = AgentBook(settings.agents_dir, settings.agent, outside, shown_files(metrics, by_agent), policies.policies)
+    terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics, rehearsal)
+    shown, pinned = shown_files(metrics, by_agent), None if rehearsal is None else rehearsal.versions
+    agents = AgentBook(settings.agents_dir, settings.agent, outside, shown, policies.policies, pinned)
+    version_store = SqlPolicyStore(ledger.engine, ledger.migrated, agents=True)
+    versions = VersionWatcher(agents, version_store)
     money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)
@@ -112,7 +119,7 @@ def wire(settings: Settings) -> Wiring:
     owners = SessionOwners(ledger, settings.resume_grace_s)
     registry = Registry(sessions.make, sinks, place, SessionHistory(ledger, owners))
     calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
-    operations = Operations(settings, watch, store, calls, allowed, metrics)
+    operations = Operations(settings, watch, store, calls, allowed, metrics, versions, version_store)
     return Wiring(
         settings,
         budgets,
@@ -129,4 +136,5 @@ def wire(settings: Settings) -> Wiring:
         owners,
         agents,
         outside,
+        versions,
     )

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from agent.telemetry import catalog
-from agent.telemetry.events import Event, SessionEnded, SessionOutcome, TurnFinished
+from agent.telemetry.events import Event, SessionEnded, SessionInfo, SessionOutcome, TurnFinished
 from agent.telemetry.exposition import Metrics
-from agent.telemetry.timeline import TurnRecord
+from agent.telemetry.timeline import NO_REPLY, TurnRecord
 
 MOST_AGENTS: Final = 32
 """Names of agents that a process tells apart in its life; files are renamed, and series stay."""
@@ -23,33 +23,38 @@ class AgentMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._names: set[str] = set()
-        self._shown: set[tuple[str, str]] = set()
+        self._shown: set[tuple[str, str, str]] = set()
 
-    def in_force(self, agents: Iterable[tuple[str, int]]) -> None:
-        """These agents, by name and version, answer new sessions."""
-        shown = {(self._label(name), str(version)) for name, version in agents}
-        for gone in self._shown - shown:
+    def in_force(self, agents: Iterable[tuple[str, int, str, int]]) -> None:
+        """These agents, by name, version and role, answer so many percent of their new sessions."""
+        shown = {(self._label(name), str(version), role): percent for name, version, role, percent in agents}
+        for gone in self._shown - shown.keys():
             self._metrics.forget(catalog.AGENT_INFO, *gone)
-        for name, version in shown:
-            self._metrics.set(catalog.AGENT_INFO, name, version, value=1)
-        self._shown = shown
+        for one, percent in shown.items():
+            self._metrics.set(catalog.AGENT_INFO, *one, value=percent)
+        self._shown = set(shown)
 
     def handle(self, event: Event) -> None:
         """Reads ended sessions and turns; a synthetic caller is no figure of an agent's."""
         match event:
             case SessionEnded(session=session, outcome=outcome) if not session.probe and outcome not in GOES_ON:
-                name = self._label(session.agent)
-                self._metrics.add(catalog.AGENT_SESSIONS, name, session.tier, outcome)
-                self._metrics.add(catalog.AGENT_COST, name, session.tier, amount=event.cost_usd)
+                who = self._who(session)
+                self._metrics.add(catalog.AGENT_SESSIONS, *who, outcome)
+                self._metrics.add(catalog.AGENT_COST, *who, amount=event.cost_usd)
             case TurnFinished(session=session, record=record) if not session.probe and record.owed:
-                self._turn(self._label(session.agent), session.tier, record)
+                self._turn(self._who(session), record)
             case _:
                 pass
 
-    def _turn(self, name: str, tier: str, record: TurnRecord) -> None:
-        self._metrics.add(catalog.AGENT_TURNS, name, tier, "yes" if record.slow else "no")
+    def _who(self, session: SessionInfo) -> tuple[str, str, str]:
+        return self._label(session.agent), session.agent_role, session.tier
+
+    def _turn(self, who: tuple[str, str, str], record: TurnRecord) -> None:
+        self._metrics.add(catalog.AGENT_TURNS, *who, "yes" if record.slow else "no")
+        if record.outcome in NO_REPLY:
+            self._metrics.add(catalog.AGENT_NO_REPLY, *who)
         if record.reply_after_s is not None:
-            self._metrics.observe(catalog.AGENT_LATENCY, name, tier, value=record.reply_after_s)
+            self._metrics.observe(catalog.AGENT_LATENCY, *who, value=record.reply_after_s)
 
     def _label(self, name: str) -> str:
         if name not in self._names and len(self._names) >= MOST_AGENTS:

@@ -123,12 +123,30 @@ TOOL_CALLS = _counter("tool_calls_total", "Tools that models asked for, by how i
 _FAULTS = "Calls of HTTP and MCP tools that failed, by what was wrong: docs/agents.md has the list."
 TOOL_FAULTS = _counter("tool_faults_total", _FAULTS, "tool", "reason")
 TOOL_SECONDS = _histogram("tool_seconds", "Time that tools took which were run.", TURN_BUCKETS, "tool")
-AGENT_INFO = _gauge("agent_info", "1 for each agent that answers new sessions.", "agent", "version")
-AGENT_SESSIONS = _counter("agent_sessions_total", "Sessions that ended, by agent.", "agent", "tier", "outcome")
-AGENT_COST = _counter("agent_cost_usd_total", "Dollars that ended sessions cost, by agent.", "agent", "tier")
-AGENT_TURNS = _counter("agent_turns_owed_total", "Turns that were owed a reply, by agent.", "agent", "tier", "slow")
+AGENT_INFO = _gauge(
+    "agent_info", "Percent of an agent's new sessions that get a version of it.", "agent", "version", "role"
+)
+_BY_AGENT: Final = ("agent", "role", "tier")
+AGENT_SESSIONS = _counter("agent_sessions_total", "Sessions that ended, by agent.", *_BY_AGENT, "outcome")
+AGENT_COST = _counter("agent_cost_usd_total", "Dollars that ended sessions cost, by agent.", *_BY_AGENT)
+AGENT_TURNS = _counter("agent_turns_owed_total", "Turns that were owed a reply, by agent.", *_BY_AGENT, "slow")
+AGENT_NO_REPLY = _counter("agent_turns_without_reply_total", "Owed turns that got none, by agent.", *_BY_AGENT)
 _ANSWERED = "Voice-to-voice of turns with a real reply, by agent."
-AGENT_LATENCY = _histogram("agent_reply_latency_seconds", _ANSWERED, TURN_BUCKETS, "agent", "tier")
+AGENT_LATENCY = _histogram("agent_reply_latency_seconds", _ANSWERED, TURN_BUCKETS, *_BY_AGENT)
+AGENT_SCORE = _gauge(
+    "agent_evidence_score",
+    "How sure it is that a signal of a version that is tried is over its limit: 1 is significantly.",
+    "agent",
+    "version",
+    "signal",
+)
+AGENT_COMPARISON = _gauge(
+    "agent_evidence_comparison",
+    "A version that is tried against the stable one of the same time; the numbers are those of `evidence_comparison`.",
+    "agent",
+    "version",
+)
+AGENT_DECISIONS = _counter("agent_decisions_total", "Decisions about versions of agents.", "agent", "outcome", "reason")
 AGENT_FILE_PROBLEMS = _gauge("agent_file_problems", "What is wrong with changed files of agents, not in force.")
 _NOT_TAKEN = "Messages of MCP servers that were not taken: `too_large`, or `malformed` (no message of the protocol)."
 MCP_NOT_TAKEN = _counter("mcp_messages_not_taken_total", _NOT_TAKEN, "server", "reason")

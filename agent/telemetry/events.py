@@ -61,6 +61,8 @@ class SessionInfo:
     generation: int = 1  # how often the session was opened, by whichever process: what an older one writes is refused
     agent: str = ""
     agent_version: int = 0
+    agent_role: str = "stable"
+    """Whether the version is one that is tried, when the session began: a metric label."""
 
     @property
     def counted_tier(self) -> str:

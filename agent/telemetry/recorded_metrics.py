@@ -40,6 +40,12 @@ DECISION_COMPARISON = recorded(
 DECISION_HELD = recorded(
     "decision:held", "1 where something else explains a breach, by what it is.", "reason", "tier", "policy"
 )
+AGENT_SCORE = recorded(
+    "agent:score", "How sure it is that a version that is tried is over a limit.", "agent", "version", "signal"
+)
+AGENT_COMPARISON = recorded(
+    "agent:comparison", "With the stable version of the same time, as `evidence_comparison`.", "agent", "version"
+)
 LOOP_LATE = recorded("event_loop:late", "1 while a process is late on average of 5 minutes.")
 TOOL_UNWELL = recorded("tool:unwell", "1 where a tool that many turns need fails or is slow, else 0.", "tool")
 TOOL_OUT = recorded("tool:out", "1 where any such tool was unwell in the last minutes.")

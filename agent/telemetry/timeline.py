@@ -50,6 +50,8 @@ class TurnOutcome(StrEnum):
 
 
 WITHOUT_REPLY: Final = frozenset({TurnOutcome.APOLOGY, TurnOutcome.FAILED})
+NO_REPLY: Final = frozenset({*WITHOUT_REPLY, TurnOutcome.CUT_SHORT})
+"""What counts as a turn without a reply where policies and versions are judged."""
 NOT_WAITED_FOR: Final = frozenset({TurnOutcome.SUPERSEDED, TurnOutcome.ABANDONED})
 NOT_OWED: Final = frozenset({TurnOutcome.CAPPED, TurnOutcome.GOODBYE, TurnOutcome.GREETING, TurnOutcome.ECHO})
 NETWORK_CAP_S: Final = 0.25

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from agent.telemetry import catalog
-from agent.telemetry.recorded_metrics import TOOL_OUT, TOOL_UNWELL
-from alerts.promql import average, like, select, total
+from agent.telemetry.recorded_metrics import AGENT_COMPARISON, AGENT_SCORE, TOOL_OUT, TOOL_UNWELL
+from alerts.promql import average, like, select, total, value
 from alerts.recording.model import RecordingRule, scaled
 from alerts.recording.outage import FAILING_SHARE, LINGERS, MIN_CALLS, WINDOW
 
@@ -24,7 +24,9 @@ _BY: Final = ("tool",)
 
 
 def tools(faster: float) -> Iterator[RecordingRule]:
-    """Which tools are unwell, and whether any was a moment ago."""
+    """What is known of versions that are tried, which tools are unwell, and whether any was a moment ago."""
+    for worst, metric in ((AGENT_SCORE, catalog.AGENT_SCORE), (AGENT_COMPARISON, catalog.AGENT_COMPARISON)):
+        yield RecordingRule(worst, value(metric, metric.labels))  # every process comes to the same number
     length = scaled(WINDOW, faster)
     asked = total(catalog.TOOL_CALLS, length, _BY, [like("outcome", *_ASKED)])
     failed = total(catalog.TOOL_CALLS, length, _BY, [like("outcome", *_FAILED)])

@@ -17,9 +17,9 @@ import pytest
 
 from agent.settings import SANDBOX_SECRET
 from tests.support.paths import ROOT
-from tests.support.replicas import dial_to
 from tests.support.stack import Stack, running_stack
 from tests.support.websocket_client import START, ending, say, until
+from voice_loadtest.typed_caller import dial_to
 
 EDGE: Final = ROOT / "deploy" / "edge"
 NODE: Final = shutil.which("node")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from agent.budgets import Tier
 from agent.policy.decisions import Outcome
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback import notify, prometheus
@@ -98,7 +99,7 @@ async def test_a_restart_keeps_what_was_rolled_back() -> None:
         settings = ops.stack.wiring.settings
         again = {"sandbox_url": ops.stack.sandbox.url, "database_url": settings.database_url, "log_level": "error"}
         async with running_service(again) as (_, _, wiring, _):
-            assert dict(wiring.watch.book.assignments[ALERT.tier].weights) == {"sonnet_first": 100}
+            assert dict(wiring.watch.book.assignments[Tier(ALERT.tier)].weights) == {"sonnet_first": 100}
 
 
 async def test_every_operators_route_is_shut_without_its_token() -> None:

@@ -22,9 +22,10 @@ from agent.ledger.database import create_engine
 from agent.ledger.tables import charges, memory_events, sessions, turns
 from tests.support.databases import PostgresServer
 from tests.support.paths import ROOT
-from tests.support.replicas import Returning, dial_to, environment, long_calls, running_replicas
+from tests.support.replicas import Returning, environment, long_calls, running_replicas
 from tests.support.websocket_client import START, ending, say, until
 from voice_loadtest.stack.ports import free_ports
+from voice_loadtest.typed_caller import dial_to
 
 KILLS = int(os.environ.get("KILLS", "1"))
 CALLS = int(os.environ.get("KILL_CALLS", "4"))

@@ -20,9 +20,10 @@ import pytest
 
 from tests.support.databases import PostgresServer
 from tests.support.paths import ROOT
-from tests.support.replicas import Replica, Returning, dial_to, environment
+from tests.support.replicas import Replica, Returning, environment
 from tests.support.websocket_client import START, ending, until
 from voice_loadtest.stack.ports import free_ports
+from voice_loadtest.typed_caller import dial_to
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 

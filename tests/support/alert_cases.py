@@ -50,19 +50,6 @@ BUDGETS = tuple((f'voice_agent_budget_seconds{{budget="{name}"}}', "0.4x90") for
 
 CASES = (
     Case(
-        "VoiceAgentMcpServerAway",
-        (
-            ('voice_agent_mcp_server_up{server="rooms",instance="a"}', "1x60"),
-            ('voice_agent_mcp_server_up{server="rooms",instance="b"}', "1x10 0x50"),
-        ),
-        "15m", "17m", {"server": "rooms"}, "The MCP server rooms has not been there for 5 minutes",
-    ),
-    Case(
-        "VoiceAgentAgentFileWrong",
-        (("voice_agent_agent_file_problems", "0x10 2x50"),),
-        "12m", "14m", {}, "2 problems in the files of agents: a change is not in force",
-    ),
-    Case(
         "VoiceAgentWebhookLate",
         (("voice_agent_webhook_oldest_seconds", "0x10 960x30"),),
         "12m", "20m", {}, "a finished session has been waiting for 16m 0s to be told to the webhook",
@@ -71,15 +58,6 @@ CASES = (
         "VoiceAgentWebhookGaveUp",
         (('voice_agent_webhook_attempts_total{result="gave_up"}', "0x20 2x30"),),
         "20m", "22m", {}, "2 finished sessions were given up: the webhook was never told of them",
-    ),
-    Case(
-        "VoiceAgentToolFailing",
-        (
-            ('voice_agent_tool_calls_total{tool="book_room",outcome="ok"}', "0+1x60"),
-            ('voice_agent_tool_calls_total{tool="book_room",outcome="failed"}', "_x30 1+1x30"),
-        ),
-        "31m", "60m", {"tool": "book_room"},
-        "50% of the calls of the tool book_room failed in 30 minutes",
     ),
     Case(
         "VoiceAgentKnobStaysOff",

@@ -27,3 +27,14 @@ def watch_on(store: SqlPolicyStore) -> tuple[AssignmentWatcher, Metrics, list[tu
     metrics, prepared = Metrics(), list[tuple[Tier, str]]()
     watch = AssignmentWatcher(BOOK, store, metrics, lambda tier, policy: prepared.append((tier, policy.name)))
     return watch, metrics, prepared
+
+
+@asynccontextmanager
+async def agents_stored(url: str) -> AsyncGenerator[SqlPolicyStore]:
+    """The same for versions of agents."""
+    engine = create_engine(url)
+    try:
+        await migrate(engine)
+        yield SqlPolicyStore(engine, agents=True)
+    finally:
+        await engine.dispose()

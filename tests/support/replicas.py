@@ -16,18 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
-from websockets.typing import Subprotocol
+from websockets.asyncio.client import ClientConnection
 
 from agent.budgets import DEFAULT_FILE
 from tests.support.paths import ROOT
 from tests.support.websocket_client import START
 from voice_loadtest.stack.ports import free_ports
+from voice_loadtest.typed_caller import LOST, dial_to
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
-
-LOST = (ConnectionClosed, OSError, InvalidHandshake, InvalidMessage, TimeoutError)
 
 
 @dataclass
@@ -134,14 +131,6 @@ async def running_replicas(
                 if replica.process is not None and replica.process.returncode is None:
                     replica.process.kill()
                     await replica.process.wait()
-
-
-def dial_to(url: str, token: str, **options: Any) -> connect:
-    """A connection to one process, or to a proxy."""
-    offered = [Subprotocol("voice-agent.v1"), Subprotocol(f"bearer.{token}")]
-    return connect(
-        url.replace("http", "ws", 1) + "/v1/voice", subprotocols=offered, max_size=None, proxy=None, **options
-    )
 
 
 @dataclass

@@ -6,18 +6,17 @@ import asyncio
 import contextlib
 import socket
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from agent.server.app import create_app
+from agent.server.in_process import serving_calls
 from agent.server.operations_listener import bind_operations, serving_operations
-from agent.server.protocols import MAX_FRAME, guarded
 from agent.server.wiring import Wiring
 from agent.session.registry import Registry
 from agent.settings import Settings
@@ -73,23 +72,6 @@ class Stack:
             await self.registry.empty()
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals alone, says when it answers, stops when told."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.answers = asyncio.Event()
-        self.stop = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-    async def main_loop(self) -> None:
-        self.answers.set()
-        await self.stop.wait()
-
-
 @contextlib.asynccontextmanager
 async def running_stack(
     profile: str = "instant",
@@ -140,33 +122,12 @@ async def running_service(
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # connections inherit it
     listener.bind(("127.0.0.1", 0))
-    http, websocket = guarded(app.state["gate"], configured.request_timeout_s)
-    config = uvicorn.Config(
-        app,
-        http=http,
-        ws=websocket,
-        ws_max_size=MAX_FRAME,
-        ws_per_message_deflate=False,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    answers = asyncio.create_task(server.answers.wait())
-    await asyncio.wait({task, answers}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        answers.cancel()
-        await task
-    try:
+    async with serving_calls(app, configured, listener):
         port = listener.getsockname()[1]
         operations = bind_operations("127.0.0.1", 0)
         ops_url = f"http://127.0.0.1:{operations.getsockname()[1]}"
         async with serving_operations(app.state["operations_app"], operations):
             yield f"http://127.0.0.1:{port}", ops_url, app.state["wiring"], app.state["wiring"].registry
-    finally:
-        server.stop.set()
-        await task
 
 
 def clip(name: str) -> CallerRecording:

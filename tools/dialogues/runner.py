@@ -19,9 +19,9 @@ from unittest.mock import patch
 from tests.support.paths import ROOT
 from tests.support.replicas import Replica, environment
 from tests.support.stack import running_stack
-from tools.dialogues.caller import DialogueCaller
 from tools.dialogues.corpus import DESK, Dialogue, Disturbance
 from voice_loadtest.stack.ports import free_ports
+from voice_loadtest.typed_caller import TypedCaller
 from voice_sandbox.anthropic.tool_use import AGAIN
 from voice_sandbox.faults import FaultKind, FaultRule
 from voice_sandbox.server import RunningSandbox, run_sandbox
@@ -79,7 +79,7 @@ class Stage:
     async def play(self, dialogue: Dialogue) -> PlayedDialogue:
         """Plays one dialogue. Raises nothing but for cancellation."""
         played = PlayedDialogue(dialogue)
-        caller = DialogueCaller(self.url)
+        caller = TypedCaller(self.url)
         try:
             for line in dialogue.before:
                 played.reference = await self._call_before(line)
@@ -101,7 +101,7 @@ class Stage:
         return played
 
     async def _call_before(self, lines: str) -> str:
-        caller = DialogueCaller(self.url)
+        caller = TypedCaller(self.url)
         await caller.open()
         for line in lines.split(" / "):
             await caller.say(line)
@@ -134,7 +134,7 @@ class Stage:
 class _Disturbing:
     """One disturbed turn."""
 
-    def __init__(self, stage: Stage, caller: DialogueCaller, played: PlayedDialogue) -> None:
+    def __init__(self, stage: Stage, caller: TypedCaller, played: PlayedDialogue) -> None:
         self._stage, self._caller, self._played = stage, caller, played
         self._session = caller.session
         self._faults = stage.sandbox.world.faults

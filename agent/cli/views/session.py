@@ -38,6 +38,7 @@ def session_view(report: SessionReport, width: int) -> RenderableType:
     head = Text.assemble(
         (f"session {report.session_id}", "bold"),
         f"\n{report.tier} · {report.policy} v{report.policy_version}",
+        "" if report.agent is None else f" · {report.agent} v{report.agent_version}",
         f" · began {report.started_at:%Y-%m-%d %H:%M:%S} UTC{lasted} · {how}\n",
         (f"{dollars(report.usd, _MICRO)}", "bold"),
         "; listening and notes belong to no turn\n",

@@ -91,6 +91,8 @@ class SessionReady(WireMessage, frozen=True, kw_only=True, tag="session.ready"):
     session_id: str
     tier: str
     policy: str | None  # for premium callers and in the sandbox only
+    agent: str | None = None  # who answers; so is the version, for it may be one that is tried
+    agent_version: int | None = None
     resume_token: str | None = None  # opens the same session again after a lost connection
     resumed: bool = False
     simulated: tuple[str, ...] = ()  # services that talk to the sandbox instead of a provider

@@ -136,11 +136,14 @@ def _origin(route: VoiceRoute, claims: Claims, address: str | None) -> str | Non
 def _ready(route: VoiceRoute, claims: Claims, session: Session, *, resumed: bool) -> SessionReady:
     info = session.parts.info
     budgets = {name: seconds * 1000 for name, seconds in session.parts.budgets.latency.seconds().items()}
+    # who could tell which arm of a comparison he is in could be slow in that one alone
+    told = info.tier is Tier.PREMIUM or route.simulated
     return SessionReady(
         session_id=info.session_id,
         tier=info.tier.value,
-        # who could tell which arm of a comparison he is in could be slow in that one alone
-        policy=info.policy if info.tier is Tier.PREMIUM or route.simulated else None,
+        policy=info.policy if told else None,
+        agent=info.agent or None if told else None,
+        agent_version=info.agent_version or None if told else None,
         resume_token=route.tokens.issue_resume(claims, info.session_id, route.resume_s),
         resumed=resumed,
         simulated=route.simulated,

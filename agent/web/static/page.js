@@ -86,6 +86,8 @@ client.addEventListener("session.ready", ({ detail }) => {
   byId("tier").textContent = detail.tier;
   byId("policy").textContent = detail.policy;
   byId("policy-row").hidden = detail.policy == null;
+  byId("answering").textContent = `${detail.agent} v${detail.agent_version}`;
+  byId("answering-row").hidden = detail.agent == null;
   byId("limit-row").hidden = detail.limit_usd == null;
   byId("limit").textContent = detail.limit_usd == null ? "" : `$${detail.limit_usd.toFixed(2)}`;
   copies(byId("session-id"), detail.session_id, "session id");

@@ -40,8 +40,8 @@ export class RecordView {
   }
 
   _session() {
-    const { session_id, tier, policy, simulated, local } = this._client.session ?? {};
-    return { session_id, tier, policy, simulated, local };
+    const { session_id, tier, policy, agent, agent_version, simulated, local } = this._client.session ?? {};
+    return { session_id, tier, policy, agent, agent_version, simulated, local };
   }
 
   _name(ending) {

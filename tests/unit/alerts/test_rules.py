@@ -18,9 +18,11 @@ from alerts.groups import alert_groups, all_alerts
 from alerts.model import PREFIX, Alert, RuleContext, RunbookLinks
 from dashboards.__main__ import files as board_files
 from tests.support.alert_cases import CASES, DEAR, ROLL_BACK, WHO_TEXT, Case
+from tests.support.alert_cases_agents import AGENT_CASES
 from tests.support.boards import boards, panels
 from tests.support.promtool import needs_promtool, run_promtool
 
+EVERY = (*CASES, *AGENT_CASES)
 ALERTS = {alert.name: alert for group in all_alerts(RuleContext(load_budgets())).values() for alert in group}
 
 
@@ -44,7 +46,7 @@ def promtool(folder: Path, faster: float, series: Any, cases: list[dict[str, Any
 
 
 @needs_promtool
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)
+@pytest.mark.parametrize("case", EVERY, ids=lambda case: case.alert)
 def test_not_yet_and_now(tmp_path: Path, case: Case) -> None:
     fires = expected(ALERTS[case.alert], case)
     checks: list[dict[str, Any]] = [
@@ -69,7 +71,7 @@ def test_what_was_rolled_back_asks_for_no_rollback(
 
 
 def test_every_alert_is_tested_and_named_like_the_others() -> None:
-    assert sorted(case.alert for case in CASES) == sorted(ALERTS)
+    assert sorted(case.alert for case in EVERY) == sorted(ALERTS)
     assert all(name.startswith(PREFIX) for name in ALERTS)
 
 

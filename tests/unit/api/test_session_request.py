@@ -33,7 +33,7 @@ def book(tmp_path: Path) -> AgentBook:
 @pytest.mark.parametrize("body", [b"", b"  ", b"{}", b'{"unknown": 1}'])
 def test_without_a_word_the_usual_agent_answers(book: AgentBook, body: bytes) -> None:
     asked = asked_for(body, book, Tier.PREMIUM)
-    assert (asked.name, asked.agent.name, asked.variables) == (None, "receptionist", {})
+    assert (asked.name, asked.versions[0].name, asked.variables) == (None, "receptionist", {})
     check_allowed(asked, Tier.FREE, has_key=False)
 
 

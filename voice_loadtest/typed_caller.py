@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+from websockets.typing import Subprotocol
 
-from tests.support.replicas import LOST, dial_to
+from voice_loadtest.protocol import CallError, CallRefusedError
 
+LOST: Final = (ConnectionClosed, OSError, InvalidHandshake, InvalidMessage, TimeoutError)
+"""What a line that is lost, or does not come about, raises."""
 PATIENCE_S: Final = 20.0
 _START: Final = json.dumps({"type": "start", "capabilities": {"playback_reports": True}})
 _HEARD_MS: Final = 600_000  # whatever was sent was heard: a report may claim no more than that
 REAL: Final = frozenset({"typed", "replied"})
 
 
+def dial_to(url: str, token: str, **options: Any) -> connect:
+    """A connection to one process, or to a proxy. `url` is that of its HTTP side."""
+    offered = [Subprotocol("voice-agent.v1"), Subprotocol(f"bearer.{token}")]
+    return connect(
+        url.replace("http", "ws", 1) + "/v1/voice", subprotocols=offered, max_size=None, proxy=None, **options
+    )
+
+
 @dataclass
-class DialogueCaller:
-    """`open` first; `close` at the end."""
+class TypedCaller:
+    """`open` first; `close` at the end. `request` is the body of its session request."""
 
     url: str
+    request: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    api_key: str | None = field(default=None, repr=False)
     session: str = ""
     events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     slow: bool = False
@@ -37,8 +50,7 @@ class DialogueCaller:
     async def open(self) -> None:
         """Connects, or comes back, and waits for `session.ready`."""
         if self._resume is None:
-            async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
-                self._resume = (await client.post(f"{self.url}/v1/sessions")).raise_for_status().json()["token"]
+            self._resume = await self._token()
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 try:
@@ -52,8 +64,16 @@ class DialogueCaller:
         await self.until(lambda: len(self.of("session.ready")) > count)
         ready = self.of("session.ready")[-1]
         if self.session and (not ready["resumed"] or ready["session_id"] != self.session):
-            raise AssertionError("it came back as another call")
+            raise CallError("it came back as another call")
         self.session, self._resume = ready["session_id"], ready["resume_token"]
+
+    async def _token(self) -> str:
+        headers = {} if self.api_key is None else {"authorization": f"Bearer {self.api_key}"}
+        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client:
+            answer = await client.post(f"{self.url}/v1/sessions", json=dict(self.request), headers=headers)
+        if answer.is_error:
+            raise CallRefusedError(answer.status_code, str(answer.json().get("detail", answer.status_code)))
+        return answer.json()["token"]
 
     async def lose(self) -> None:
         """The connection is gone without a word."""
@@ -83,6 +103,10 @@ class DialogueCaller:
             if event["type"] == "reply.text":
                 said.setdefault(event["turn"], []).append(event["text"])
         return [" ".join(parts) for parts in said.values()]
+
+    def reply(self, turn: int) -> str:
+        """What was said in one turn; turn 0 is the greeting."""
+        return " ".join(event["text"] for event in self.of("reply.text") if event["turn"] == turn)
 
     async def type(self, text: str) -> int:
         """Says something; returns the number of its turn."""
@@ -142,5 +166,6 @@ class DialogueCaller:
         await self._send({"type": "playback", "turn": turn, "event": event, "played_ms": played_ms})
 
     async def _send(self, message: dict[str, Any]) -> None:
-        assert self._line is not None
+        if self._line is None:
+            raise CallError("there is no line: open it first")
         await self._line.send(json.dumps(message))

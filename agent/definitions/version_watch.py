@@ -1,0 +1,101 @@
+"""Which versions of agents are in force, read from the database once a second, so that every process follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from agent.definitions.book import AgentBook
+from agent.policy.assignments import Choices, Revision
+from agent.policy.store import PolicyStore
+
+POLL_S: Final = 1.0
+FIRST_READ_S: Final = 1.0  # the watcher of policies has waited for the database before
+_READ_S: Final = 5.0  # a database that takes longer is as good as down
+
+log = structlog.get_logger()
+
+
+class VersionWatcher:
+    """Use `running()` around the life of the server. Without its database a process goes on with what it knows.
+
+    Where it knows nothing, at its start, everybody gets the usual version.
+    """
+
+    def __init__(self, book: AgentBook, store: PolicyStore) -> None:
+        self.book = book
+        self._store = store
+        self._failing = False
+        self._first_read = asyncio.Event()
+        self._in_force: dict[str, Revision] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Follows the database while the block runs; begins with what it says, if it answers in time."""
+        task = asyncio.create_task(self._follow(), name="version-watch")
+        try:
+            try:
+                async with asyncio.timeout(FIRST_READ_S):
+                    await self._first_read.wait()
+            except TimeoutError:
+                log.warning("versions of agents not read yet: new sessions get the usual ones")
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def choices(self, tier: str) -> Choices | None:
+        """The versions of an agent, which stands for the tier; None for one that is not there."""
+        return self.book.versions.get(tier)
+
+    @property
+    def in_force(self) -> Mapping[str, Revision]:
+        """The revision of each agent that was read last."""
+        return self._in_force
+
+    async def refresh(self) -> None:
+        """Reads what is in force now. Raises what the store raises, and TimeoutError."""
+        async with asyncio.timeout(_READ_S):
+            found = {one.change.tier: one for one in await self._store.current()}
+        if found != self._in_force:
+            self._in_force = found
+            self._take()
+
+    async def history(self, agent: str) -> Sequence[Revision]:
+        """Every revision of an agent, oldest first. Raises what the store raises."""
+        async with self._store.reading() as reader:
+            return await reader.history(agent)
+
+    async def catch_up(self) -> None:
+        """Follows a change that was made here at once. Never raises: where it fails, the next second will do."""
+        try:
+            await self.refresh()
+        except Exception as error:
+            log.warning("versions of agents cannot be read", error=type(error).__name__)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except Exception as error:  # whatever it is, calls go on
+                if not self._failing:
+                    log.warning("versions of agents cannot be read", error=type(error).__name__)
+                self._failing = True
+            else:
+                self._failing = False
+                self._first_read.set()
+            await asyncio.sleep(POLL_S)
+
+    def _take(self) -> None:
+        weights = {agent: one.weights for agent, one in self._in_force.items()}
+        self.book.assign(weights)
+        for agent, shares in weights.items():
+            try:
+                if (versions := self.book.versions.get(agent)) is not None:
+                    versions.assigned(agent, shares)
+            except ValueError as error:
+                log.error("version cannot be used: everybody gets the usual one", agent=agent, reason=str(error))
