@@ -28,6 +28,8 @@ from agent.telemetry.exposition import Metrics
 POLL_S: Final = 5.0
 READ_S: Final = 10.0  # a database that takes longer is as good as down
 OVERLAP: Final = timedelta(minutes=2)  # of two readings: other processes write their calls a little later
+LATE: Final = timedelta(hours=1)  # the same once in `LATE_EVERY`: they had no database, or crashed
+LATE_EVERY: Final = timedelta(minutes=1)
 MANY: Final = 100  # calls that are counted between two audio frames; more of them beside the event loop
 STALE_S: Final = 60.0  # what cannot be read for so long says nothing any more
 PROPOSAL: Final = "HoldoutProposed"
@@ -71,6 +73,7 @@ class EvidenceWatcher:
         self._known: dict[str, CallCounts] = {}
         self._evidence: dict[str, TierEvidence] = {}
         self._newest: datetime | None = None
+        self._looked_back = datetime.min.replace(tzinfo=UTC)
         self._revisions: dict[Tier, int] = {}
         self._returned: dict[tuple[str, str], datetime] = {}
         self._read_at = 0.0
@@ -95,7 +98,7 @@ class EvidenceWatcher:
     async def refresh(self, at: datetime) -> None:
         """Reads what is new, shows it, and plans the holdout. Raises what the stores raise, and TimeoutError."""
         async with asyncio.timeout(READ_S):
-            since = at - SINCE if self._newest is None else self._newest - OVERLAP
+            since = self._since(at)
             changed = await self._follow_assignments()
             calls = await self._calls.ended_since(since, MAX_CALLS)
             # what a clock that is ahead has written waits: it must not move the time from which on calls are read
@@ -107,6 +110,17 @@ class EvidenceWatcher:
             if self._mode != "off":
                 for tier in Tier:
                     await self._plan(tier, at)
+
+    def _since(self, at: datetime) -> datetime:
+        """From when on calls are read. A clock that was ahead, and is set right, must not hide them until then."""
+        if self._newest is None:
+            self._looked_back = at
+            return at - SINCE
+        newest = min(self._newest, at)
+        if abs(at - self._looked_back) < LATE_EVERY:
+            return newest - OVERLAP
+        self._looked_back = at
+        return newest - LATE
 
     def stale(self) -> None:
         """Takes back what is shown, until calls can be read again: rules go by the worst of all processes."""

@@ -203,6 +203,48 @@ async def test_a_call_of_a_clock_that_is_ahead_hides_none_of_those_that_come(dat
         assert (service.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first") or 0) > 1
 
 
+@pytest.mark.parametrize("late", [timedelta(minutes=20), timedelta(minutes=55)])
+async def test_calls_that_are_written_late_count_in_the_processes_that_run_as_after_a_restart(
+    database_url: str, late: timedelta
+) -> None:
+    """Another process could not reach the database, or crashed: its calls end long before those that are known."""
+    async with open_setup(database_url) as setup:
+        service = Service(setup, "off")
+        await service.watch.refresh()
+        await service.call("haiku_first", 0)  # ends at NOON
+        await service.evidence.refresh(NOON)
+        await service.call("haiku_first", 2, count=25)
+        async with setup.ledger.engine.begin() as connection:
+            for number in range(2, service.number + 1):
+                at = NOON - late + timedelta(seconds=number)
+                await connection.execute(update(sessions).where(sessions.c.id == f"s{number}").values(ended_at=at))
+        for seconds in range(5, 70, 5):
+            await service.evidence.refresh(NOON + timedelta(seconds=seconds))
+        fresh = Service(setup, "off")
+        await fresh.watch.refresh()
+        await fresh.evidence.refresh(NOON)
+        score = {"signal": "slow_turns", "tier": "free", "policy": "haiku_first"}
+        assert (service.shown("evidence_score", **score) or 0) > 0.5
+        assert service.shown("evidence_score", **score) == fresh.shown("evidence_score", **score)
+
+
+async def test_a_clock_that_was_ahead_and_is_set_right_hides_no_calls(database_url: str) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup, "off")
+        await service.watch.refresh()
+        await service.call("haiku_first", 0)
+        async with setup.ledger.engine.begin() as connection:
+            await connection.execute(update(sessions).values(ended_at=NOON + 24 * HOUR))
+        await service.evidence.refresh(NOON + 24 * HOUR)  # this process's own clock was a day ahead
+        await service.call("haiku_first", 2, count=25)
+        async with setup.ledger.engine.begin() as connection:
+            for number in range(2, service.number + 1):
+                at = NOON + timedelta(seconds=number)
+                await connection.execute(update(sessions).where(sessions.c.id == f"s{number}").values(ended_at=at))
+        await service.evidence.refresh(NOON + timedelta(seconds=30))
+        assert (service.shown("evidence_score", signal="slow_turns", tier="free", policy="haiku_first") or 0) > 0.5
+
+
 async def test_what_cannot_be_read_any_more_asks_for_no_rollback(database_url: str) -> None:
     """Rules take the worst of all processes: one that is cut off must not stand by what it knew for ever."""
     async with open_setup(database_url) as setup:
