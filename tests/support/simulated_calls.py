@@ -55,6 +55,8 @@ class Knobs:
     stable_s: float | None = None
     voice: float | None = None
     first_words: bool = False
+    ends: EarlyEnds = TAKEN_BACK
+    """When the sandbox says that a turn is probably over, and how often it takes that back."""
 
     @property
     def early(self) -> bool:
@@ -91,7 +93,7 @@ class TrackedRecognizer:
         else:
             rules = TurnRules(eager=self.knobs.threshold)
         draw = _MEASURED["stt"].draw
-        self._tracker = TurnTracker(library(), rules, lambda: draw(self.dice), TAKEN_BACK, self.dice)
+        self._tracker = TurnTracker(library(), rules, lambda: draw(self.dice), self.knobs.ends, self.dice)
         self._told_at = 0.0
         try:
             yield self
