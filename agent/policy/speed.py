@@ -24,6 +24,7 @@ class EarlyReplyRule:
     vain. None: Flux is not asked for early ends; other recognisers know none.
     stable_ms: words that have stood for so long, in silence, and look complete are taken for the end (40 to 1000; 0:
     never). For every recogniser; docs/latency.md says who judges.
+    models: those that may be asked early. A guess in vain of the dear one costs twenty of the cheap one.
     waste_percent: of the latest guesses in vain, and waste_cents_hour: paid for those in an hour by one process; above
     either the governor switches the knob off for a while.
     tiers: the callers for whom it is on.
@@ -31,6 +32,7 @@ class EarlyReplyRule:
 
     threshold_percent: int | None = None
     stable_ms: int = 0
+    models: tuple[Asked, ...] = ("haiku", "sonnet")
     waste_percent: int = 60
     waste_cents_hour: int = 100
     tiers: tuple[Tier, ...] = ALL_TIERS
@@ -127,6 +129,8 @@ def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | Non
         given["stable_ms"] = whole(table, where, "stable_ms", least=40, most=1000)
     if not {"threshold_percent", "stable_ms"} & given.keys():
         raise ValueError(f"{where}: takes threshold_percent (Flux), stable_ms, or both")
+    if "models" in table:
+        given["models"] = some_of(table, where, "models", get_args(Asked))
     for key, (least, most) in _WASTE.items():
         if key in table:
             given[key] = whole(table, where, key, least=least, most=most)
