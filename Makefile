@@ -120,7 +120,7 @@ soak-test: $(STAMP) ## Ten minutes of it, as a test
 outage: $(STAMP) ## 100 sessions through an outage and recovery of ElevenLabs
 	@$(BIN)/python -m tools.chaos.outage $(ARGS)
 
-pauses: $(STAMP) ## What the knobs of speed do to callers who pause, and write docs/latency.md (1 minute)
+pauses: $(STAMP) ## What the knobs of speed do to callers who pause, and write docs/latency.md (3 minutes)
 	@$(BIN)/python -m tools.bench.pauses --write $(ARGS)
 
 races: $(STAMP) ## 10,000 turns in which everything happens at once, in random order (3 minutes)

@@ -25,6 +25,7 @@ class EarlyReplyRule:
     vain. None: Flux is not asked for early ends; other recognisers know none.
     stable_ms: words that have stood for so long, in silence, and look complete are taken for the end (40 to 1000; 0:
     never). For every recogniser; docs/latency.md says who judges.
+    models: those that may be asked early. A guess in vain of the dear one costs twenty of the cheap one.
     waste_percent: of the latest guesses in vain, and waste_cents_hour: paid for those in an hour by one process; above
     either the governor switches the knob off for a while.
     tiers: the callers for whom it is on.
@@ -32,6 +33,7 @@ class EarlyReplyRule:
 
     threshold_percent: int | None = None
     stable_ms: int = 0
+    models: tuple[Asked, ...] = ("haiku", "sonnet")
     waste_percent: int = 60
     waste_cents_hour: int = 100
     tiers: tuple[Tier, ...] = ALL_TIERS
@@ -114,6 +116,8 @@ def early_replies_of(policy: dict[str, Any], where: str) -> EarlyReplyRule | Non
         raise ValueError(f"{knob.where}.threshold_percent: takes stt_model = 'flux'; others take stable_ms")
     if "threshold_percent" not in given and not given.get("stable_ms"):
         raise ValueError(f"{knob.where}: takes threshold_percent (Flux), stable_ms, or both")
+    if "models" in knob.table:
+        given["models"] = some_of(knob.table, knob.where, "models", get_args(Asked))
     return EarlyReplyRule(tiers=knob.tiers(), **given)
 
 

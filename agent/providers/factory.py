@@ -81,8 +81,7 @@ class ProviderFactory:
         self._models: dict[str, LanguageModel] = {}
         self._voices: dict[tuple[VoiceName, str], TextToSpeech] = {}
         self.places = Places(settings.provider_calls, settings.deepgram_streams)
-        self.cache = AudioCache()
-        """What was said before, in every voice; shared by all sessions."""
+        self.cache = AudioCache()  # what was said before, in every voice; of all sessions
         self._paces, self._hedges = Paces(), HedgeBook()
         self._open: list[Closes] = []
         self.sdks = SdkLoading(self._open)

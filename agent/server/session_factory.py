@@ -132,6 +132,7 @@ class SessionFactory:
             log_transcripts=settings.log_transcripts,
             patience=patience,
             early_replies=(early := _early(policy, tier)) is not None,
+            early_models=() if early is None else early.models,
             likely_after_s=early.stable_ms / 1000 if early is not None and early.stable_ms else None,
             early_governor=self._early_governor(policy),
             early_voice=self._early_voice(policy, tier),

@@ -131,6 +131,7 @@ class SessionDependencies:
     log_transcripts: bool
     patience: Patience = USUAL_PATIENCE
     early_replies: bool = False
+    early_models: tuple[str, ...] = ("haiku", "sonnet")
     likely_after_s: float | None = None
     """Words that have stood for so long are judged whether the caller is done; None: the recogniser says so alone."""
     early_governor: WasteGovernor | None = None

@@ -150,15 +150,14 @@ class Turns:
         `confidence` (0 to 1): how sure the recogniser is, where it says so.
         """
         spending = self._parts.spending
-        if self.running or self._client is None or spending.capped:
-            return
-        if self._tools.awaits_yes:  # a guess runs nothing, and what is asked next depends on the yes
-            return
+        if self.running or self._client is None or spending.capped or self._tools.awaits_yes:
+            return  # a guess runs nothing, and what is asked next depends on a yes
         if self._early.enabled and not goes_on(text):
             if not self._early.asked_already(text):
                 self._settle()
                 request = self._request(text, heard=False)
-                self._early.guess(text, request.llm, request.prompt, request.pipeline.first_words)
+                if request.choice.model in self._parts.early_models:
+                    self._early.guess(text, request.llm, request.prompt, request.pipeline.first_words)
             self._early.surer(confidence, self._means().tts)
 
     def resumed(self) -> None:

@@ -18,7 +18,7 @@ from voice_sandbox.recognizer.early_end import EarlyEnds
 KNOBS = """early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }
 early_voice = { confidence_percent = 30, waste_percent = 100 }
 first_words = {}
-hedging = { quantile_percent = 50, model_percent = 50, voice_percent = 50, waste_percent = 100 }"""
+hedging = { quantile_percent = 50, model_percent = 100, voice_percent = 50, at_once = ['haiku'] }"""
 SAID = ("room_01", "order_01", "smalltalk_01")
 CALLS = 8
 DELTA_TOKENS = 8
@@ -33,7 +33,7 @@ FAULTS = (
 
 @pytest.mark.slow
 async def test_with_every_knob_on_and_providers_failing_the_books_hold(tmp_path: Path) -> None:
-    file = policies(tmp_path, LatencyScene("test", KNOBS))
+    file = policies(tmp_path, LatencyScene("every knob", KNOBS))
     async with running_stack("measured", policies_file=file, early_ends=EarlyEnds(taken_back=0.5)) as stack:
         script = [Speak(clip(name)) for name in SAID]
         await asyncio.gather(*(stack.call(script) for _ in range(CALLS)))  # what is usual is learnt

@@ -20,7 +20,7 @@ SAID = ("room_01", "room_02", "room_03", "smalltalk_01", "order_01", "order_04")
 @pytest.mark.slow
 async def test_early_replies_are_taken_and_every_call_is_charged_once(tmp_path: Path) -> None:
     async with running_stack(
-        "measured", policies_file=policies(tmp_path, LatencyScene("test", "early_replies = { threshold_percent = 40 }"))
+        "measured", policies_file=policies(tmp_path, LatencyScene("", "early_replies = { threshold_percent = 40 }"))
     ) as stack:
         scripts = ([Wait(0.5), *(Speak(clip(name)) for name in SAID[first : first + 2])] for first in (0, 2, 4))
         records = await asyncio.gather(*(stack.call(script) for script in scripts))

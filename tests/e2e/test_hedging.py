@@ -20,7 +20,7 @@ CALLS, LEARNT, TURNS = 6, 24, 4
 
 @pytest.mark.slow
 async def test_a_model_that_stalls_is_asked_again_and_each_call_is_charged_once(tmp_path: Path) -> None:
-    file = policies(tmp_path, LatencyScene("test", "hedging = { model_percent = 20, voice_percent = 0 }"))
+    file = policies(tmp_path, LatencyScene("", "hedging = { model_percent = 20, voice_percent = 0 }"))
     async with running_stack(policies_file=file) as stack:
         learning = (stack.call([Type("thank you")] * (LEARNT // CALLS)) for _ in range(CALLS))
         await asyncio.gather(*learning)  # the latency of the model is learnt

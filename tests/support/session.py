@@ -218,6 +218,7 @@ class SessionHarness:
     lag_s: float = 0.0
     show_cost: bool = True
     early_replies: bool = False
+    early_models: tuple[str, ...] = ("haiku", "sonnet")
     likely_after_s: float | None = None
     early_governor: WasteGovernor | None = None
     early_voice: EarlyVoiceChoice | None = None
@@ -300,6 +301,7 @@ class SessionHarness:
             speak_degraded=False,
             log_transcripts=False,
             early_replies=self.early_replies,
+            early_models=self.early_models,
             likely_after_s=self.likely_after_s,
             early_governor=self.early_governor,
             early_voice=self.early_voice,

@@ -12,10 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
+from zlib import crc32
 
 from agent.core import clock
 from agent.core.calls import Call, CallRecorder, Usage
-from agent.providers.base import Audio, ClientSpeech, SttEvent, SttEventKind, Word
+from agent.providers.base import Audio, ClientSpeech, LanguageModel, SttEvent, SttEventKind, Word
+from agent.providers.fallback.chain import ChainStep
+from agent.providers.fallback.hedge import HedgeBook
+from agent.providers.fallback.hedged import HedgePlan
 from agent.providers.openings import OPENINGS
 from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.events import TurnMeasured, TurnStarted
@@ -55,6 +59,12 @@ class Knobs:
     stable_s: float | None = None
     voice: float | None = None
     first_words: bool = False
+    ends: EarlyEnds = TAKEN_BACK
+    """When the sandbox says that a turn is probably over, and how often it takes that back."""
+
+    asked_twice: bool = False
+    repeated: float = 0.0
+    """Share of the clauses that were said before, and are in memory."""
 
     @property
     def early(self) -> bool:
@@ -91,7 +101,7 @@ class TrackedRecognizer:
         else:
             rules = TurnRules(eager=self.knobs.threshold)
         draw = _MEASURED["stt"].draw
-        self._tracker = TurnTracker(library(), rules, lambda: draw(self.dice), TAKEN_BACK, self.dice)
+        self._tracker = TurnTracker(library(), rules, lambda: draw(self.dice), self.knobs.ends, self.dice)
         self._told_at = 0.0
         try:
             yield self
@@ -134,9 +144,11 @@ class MeasuredVoice(ScriptedVoice):
 
     dice: random.Random = field(default_factory=lambda: random.Random(0))
     recorded: bool = False
+    repeated: float = 0.0
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
         ready = self.recorded and text in OPENINGS["en"]
+        ready = ready or crc32(text.encode()) % 100 < 100 * self.repeated
         self.delay_s = 0.0 if ready else _MEASURED["tts"].draw(self.dice)
         self.seconds = max(0.4, round(len(text) / 15, 1))
         async for piece in super().speak(session, text, recorder):
@@ -169,15 +181,31 @@ def call(knobs: Knobs, said: Sequence[CallerRecording], seed: int, result: Simul
     dice = random.Random(seed)
     harness = SessionHarness(
         llm=ScriptedModel([_reply(dice) for _ in range(4 * len(said))]),
-        tts=MeasuredVoice(dice=random.Random(f"{seed}:voice"), recorded=knobs.first_words),
+        tts=MeasuredVoice(dice=random.Random(f"{seed}:voice"), recorded=knobs.first_words, repeated=knobs.repeated),
         early_replies=knobs.early,
         likely_after_s=knobs.stable_s,
         early_voice=None if knobs.voice is None else EarlyVoiceChoice(knobs.voice),
         first_words=FirstWords(recorded_opening, 24) if knobs.first_words else USUAL_FIRST_WORDS,
     )
+    if knobs.asked_twice:
+        harness.model = _asked_twice(harness.llm)
     harness.stt = TrackedRecognizer(knobs, random.Random(f"{seed}:stt"))  # type: ignore[assignment]  # pyright: ignore
     run_virtual(_call(harness, said, result))
     _count(harness, result)
+
+
+class _Room:
+    def release(self) -> None: ...
+
+
+def _asked_twice(llm: ScriptedModel) -> LanguageModel:
+    """The same, asked twice from the beginning: who writes first is heard."""
+    plan = HedgePlan(
+        "p", 0.95, 100, 0, "same", lambda _service, _outcome: None, lambda: True,
+        lambda _model, _prompt: _Room(), lambda _voice, _characters: _Room(), ("haiku",),
+    )  # fmt: skip
+    [step] = plan.models([ChainStep("haiku", llm)], HedgeBook(), priority=False)
+    return step.provider
 
 
 def _reply(dice: random.Random) -> list[str | float]:

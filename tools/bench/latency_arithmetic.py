@@ -35,7 +35,7 @@ _HASTY_CLAUSE: Final = LatencySpread(74, 122)  # cut where a phrase begins: 55 c
 
 
 @dataclass(frozen=True, slots=True)
-class ReckonedWay:
+class StagePlan:
     """What runs beside what. Times in seconds.
 
     asked_at: when the model is asked, from when the turn ends for the recogniser; None: then.
@@ -58,18 +58,18 @@ def _stands(_end: float) -> float:
 
 
 WAYS: Final = (
-    ReckonedWay("one after the other"),
-    ReckonedWay("asked at Flux's early end, 30 %", _early),
-    ReckonedWay("asked after 60 ms of silence", _stands),
-    ReckonedWay("and first words", _stands, hasty=True),
-    ReckonedWay("and early voice", _stands, hasty=True, voice_waits=False),
-    ReckonedWay("and a second call of the model at 85 %", _stands, hasty=True, voice_waits=False, second=0.85),
-    ReckonedWay("the model always asked twice", _stands, hasty=True, voice_waits=False, second=0.0),
-    ReckonedWay("asked at the last sound", lambda _end: 0.0, hasty=True, voice_waits=False, second=0.85),
+    StagePlan("one after the other"),
+    StagePlan("asked at Flux's early end, 30 %", _early),
+    StagePlan("asked after 60 ms of silence", _stands),
+    StagePlan("and first words", _stands, hasty=True),
+    StagePlan("and early voice", _stands, hasty=True, voice_waits=False),
+    StagePlan("and a second call of the model at 85 %", _stands, hasty=True, voice_waits=False, second=0.85),
+    StagePlan("the model always asked twice", _stands, hasty=True, voice_waits=False, second=0.0),
+    StagePlan("asked at the last sound", lambda _end: 0.0, hasty=True, voice_waits=False, second=0.85),
 )
 
 
-def waits(way: ReckonedWay, share: float) -> list[float]:
+def waits(way: StagePlan, share: float) -> list[float]:
     """Seconds that callers wait for the first sound, in order of the seed."""
     dice = random.Random(17)
     model, voice = _MEASURED["llm"], _MEASURED["tts"]

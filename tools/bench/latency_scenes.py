@@ -39,9 +39,7 @@ USUAL: Final = EarlyEnds(taken_back=0.6)
 HEDGED: Final = 'hedging = { quantile_percent = 85, model_percent = 100, at_once = ["haiku"], waste_percent = 100 }'
 FAST: Final = "fast"
 """The shipped policy with every knob; the others are `haiku_first` with some of them."""
-EARLY: Final = "early_replies = { threshold_percent = 30, waste_percent = 100 }"
 STABLE: Final = "early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }"
-VOICE: Final = "early_voice = { confidence_percent = 30, waste_percent = 100 }"
 WORDS: Final = "first_words = {}"
 FAST_WITH_NOVA: Final = f"early_replies = {{ stable_ms = 60, waste_percent = 100 }}\n{WORDS}\n{HEDGED}"
 
@@ -110,7 +108,7 @@ GROUPS: Final = (
     SceneGroup(
         "One session of each policy",
         1,
-        4,
+        3,
         (OFF, LatencyScene("fast: every knob", policy=FAST)),
         together=True,
     ),
@@ -135,26 +133,11 @@ GROUPS: Final = (
         ),
     ),
     SceneGroup(
-        "Early at 30 %: by how early the early end comes, and how often it is taken back (all rows at the same time)",
-        8,
-        1,
-        tuple(
-            LatencyScene(
-                f"{lead * 1000:.0f} ms, {share:.0%} taken back".replace("%", " %"), EARLY, early=EarlyEnds(lead, share)
-            )
-            for lead in (0.0, 0.15, 0.25)
-            for share in (0.0, 0.6)
-        ),
-        together=True,
-    ),
-    SceneGroup(
-        "Callers who pause in the middle of what they say (outside recordings, all rows at the same time)",
-        12,
+        "Callers who pause in the middle of what they say (outside recordings, both at the same time)",
+        18,
         1,
         (
             LatencyScene("off", outside=True),
-            LatencyScene("early replies and voice", f"{STABLE}\n{VOICE}", outside=True),
-            LatencyScene("first words alone", WORDS, outside=True),
             LatencyScene("fast: every knob", policy=FAST, outside=True),
         ),
         together=True,

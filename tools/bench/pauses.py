@@ -1,4 +1,5 @@
-"""`make pauses`: what each knob of speed does to callers who pause in the middle; writes a table of docs/latency.md.
+"""`make pauses`: what the knobs of speed do to callers who pause, and what early ends are worth; writes three tables of
+docs/latency.md.
 
 Outside recordings with silence put into their middle, called in virtual time (`tests.support.simulated_calls`): the
 result depends on the seeds alone. The same recordings, pauses and latencies for every row.
@@ -7,6 +8,7 @@ result depends on the seeds alone. The same recordings, pauses and latencies for
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Final
 
 from tests.support.paths import ROOT
@@ -14,6 +16,7 @@ from tests.support.simulated_calls import Knobs, Simulated, call
 from tools.bench.latency_scenes import OUTSIDE, OUTSIDE_CLIPS, PAUSES_S, paused
 from voice_loadtest.audio import CallerRecording, load_wav
 from voice_loadtest.quantiles import nearest_rank
+from voice_sandbox.recognizer.early_end import EarlyEnds
 
 TABLE: Final = ROOT / "docs" / "latency.md"
 BEGIN, END = "<!-- pauses -->", "<!-- end of pauses -->"
@@ -30,6 +33,19 @@ KNOBS: Final = (
     Knobs("Nova, words that stand for 150 ms", nova=True, stable_s=0.15),
     Knobs("Nova, 60 ms, and first words", nova=True, stable_s=0.06, first_words=True),
 )
+_FAST: Final = Knobs("fast", threshold=0.3, stable_s=0.06, voice=0.3, first_words=True, asked_twice=True)
+SPEEDS: Final = (
+    Knobs("off"),
+    Knobs("off, half of the clauses in memory", repeated=0.5),
+    replace(_FAST, name="fast, but asked once", asked_twice=False),
+    _FAST,
+    replace(_FAST, name="fast, a quarter of the clauses in memory", repeated=0.25),
+    replace(_FAST, name="fast, half of the clauses in memory", repeated=0.5),
+)
+SPEED_BEGIN, SPEED_END = "<!-- speeds -->", "<!-- end of speeds -->"
+LEADS_S: Final = (0.0, 0.15, 0.25)
+TAKEN_BACK: Final = (0.0, 0.3, 0.6)
+LEAD_BEGIN, LEAD_END = "<!-- leads -->", "<!-- end of leads -->"
 HEAD: Final = (
     "| knobs | turns | cut off | talked over | waits, ms p50 / p95 | guesses taken |"
     " models asked a turn | voices in vain |\n|---|--:|--:|--:|--:|--:|--:|--:|"
@@ -55,6 +71,45 @@ def measure(knobs: Knobs, seeds: int) -> Simulated:
     return result
 
 
+def leads(seeds: int) -> str:
+    """What an early end is worth, by how early it comes and how often it is taken back: callers who do not pause."""
+    lines = [
+        "| ms, p50 / p95 | " + " | ".join(f"{share:.0%} taken back".replace("%", " %") for share in TAKEN_BACK) + " |",
+        "|---|" + "--:|" * len(TAKEN_BACK),
+    ]
+    said = calls()[:3]
+    for lead in LEADS_S:
+        cells: list[str] = []
+        for share in TAKEN_BACK:
+            result = Simulated()
+            for seed in range(4 * seeds):
+                for number, clips in enumerate(said):
+                    call(Knobs("", threshold=0.3, ends=EarlyEnds(lead, share)), clips, 1000 * seed + number, result)
+            p50, p95 = nearest_rank(result.waited, 0.5, 0.95)
+            asked = (result.calls.get("llm", 0) + result.wasted.get("llm", 0)) / result.turns
+            cells.append(f"{1000 * p50:.0f} / {1000 * p95:.0f} ({asked:.2f})")
+        lines.append(f"| {lead * 1000:.0f} ms before the end | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def speeds(seeds: int) -> str:
+    """How long callers wait who do not pause."""
+    lines = [
+        "| knobs | turns | waits, ms p50 / p95 / p99 | guesses taken | models asked a turn |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for knobs in SPEEDS:
+        result = Simulated()
+        for seed in range(23 * seeds):
+            for number, clips in enumerate(calls()[:3]):
+                call(knobs, clips, 1000 * seed + number, result)
+        waits = " / ".join(f"{1000 * found:.0f}" for found in nearest_rank(result.waited, 0.5, 0.95, 0.99))
+        asked = (result.calls.get("llm", 0) + result.wasted.get("llm", 0)) / result.turns
+        guesses = f"{result.taken} of {result.guesses}" if result.guesses else "none"
+        lines.append(f"| {knobs.name} | {len(result.waited)} | {waits} | {guesses} | {asked:.2f} |")
+    return "\n".join(lines)
+
+
 def row(knobs: Knobs, result: Simulated) -> str:
     """A line of the table."""
     p50, p95 = nearest_rank(result.waited or [0.0], 0.5, 0.95)
@@ -74,11 +129,17 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/latency.md")
     options = parser.parse_args()
     text = "\n".join([HEAD, *(row(knobs, measure(knobs, options.seeds)) for knobs in KNOBS)])
-    print(text)
+    early, speed = leads(options.seeds), speeds(options.seeds)
+    print("\n\n".join((text, early, speed)))
     if options.write:
-        page = TABLE.read_text()
-        head, _, rest = page.partition(BEGIN)
-        TABLE.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}")
+        page = _between(TABLE.read_text(), BEGIN, text, END)
+        page = _between(page, LEAD_BEGIN, early, LEAD_END)
+        TABLE.write_text(_between(page, SPEED_BEGIN, speed, SPEED_END))
+
+
+def _between(page: str, begin: str, text: str, end: str) -> str:
+    head, _, rest = page.partition(begin)
+    return f"{head}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
 
 
 if __name__ == "__main__":

@@ -165,6 +165,24 @@ def test_a_guess_that_failed_is_asked_again() -> None:
     run_virtual(scenario())
 
 
+def test_a_model_that_may_not_be_asked_early_is_not() -> None:
+    async def scenario() -> None:
+        harness = guessing("We have two.")
+        harness.early_models = ("sonnet",)
+        async with running(harness):
+            caller = await harness.call()
+            await caller.speak(voice(0.6) + silence(0.2))
+            harness.stt.likely("which rooms")
+            await asyncio.sleep(0.1)
+            harness.stt.says("which rooms")
+            await caller.get(TurnMeasured)
+            caller.hang_up()
+        assert became(harness) == []
+        assert clauses(caller) == ["We have two."]
+
+    run_virtual(scenario())
+
+
 def test_nobody_guesses_while_a_reply_plays_or_in_the_middle_of_a_number() -> None:
     async def scenario() -> None:
         async with running(guessing("We have two rooms with a view of the sea. ")) as harness:
