@@ -80,6 +80,7 @@ def test_only_the_rollbacks_ask_for_one() -> None:
     assert asking == {
         "VoiceAgentRollBackExperience": {"cause": "experience", "action": "rollback", "verdict": "experience"},
         "VoiceAgentRollBackCost": {"cause": "cost", "action": "rollback", "verdict": "cost"},
+        "VoiceAgentAgentVersionWorse": {"cause": "tools", "action": "rollback"},
     }
 
 
@@ -139,8 +140,8 @@ def test_every_alert_points_to_a_panel_that_is_there() -> None:
 
 @pytest.mark.parametrize("text", sorted({line for alert in ALERTS.values() for line in alert.runbook.commands}))
 def test_a_command_of_a_runbook_can_be_pasted(text: str) -> None:
-    """Ours by its own parser. TIER, ID and WHY are what a person fills in."""
-    program, *words = shlex.split(text.replace("TIER", "free"))
+    """Ours by its own parser. TIER, AGENT, N, ID and WHY are what a person fills in."""
+    program, *words = shlex.split(text.replace("TIER", "free").replace("--version N", "--version 2"))
     assert program in ("voice-agent", "docker", "curl", "promtool"), text
     if program != "voice-agent":
         return
