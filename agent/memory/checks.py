@@ -22,12 +22,13 @@ from agent.memory.graph import apply
 from agent.memory.grounding import broken_up_at, changed_since, replaced_since
 from agent.memory.naming import behind_of
 from agent.memory.nodes import AGREED, CHANGED, ENDED, OPEN, STATUS, Graph, Question, Slot, State
-from agent.memory.said import fits, status_problem, value_problem
+from agent.memory.said import fits, value_problem
 from agent.memory.sentences import (
     SpokenSentence,
     denies,
     sentences,
 )
+from agent.memory.standing import status_problem
 from agent.memory.values import values_in
 from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import MARKS, content_stems, plain, words_of

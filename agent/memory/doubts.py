@@ -107,11 +107,7 @@ def doubted_by_undoing(graph: Graph, flows: Flows, answer: str, deeds: Iterable[
             continue
         live = [state for state in graph.states if state.live and state.id not in done]
         stems, values = stems_in(text) - EMPTY - FILLERS - verbs, values_said(text)
-        alike = [
-            state.id
-            for state in live
-            if stems & stems_in(told_of(state)) or values & values_said(told_of(state))
-        ]
+        alike = [state.id for state in live if stems & stems_in(told_of(state)) or values & values_said(told_of(state))]
         found.update(alike or (state.id for state in live if graph.turns - state.touched <= NEAR_TURNS))
     return tuple(sorted(found))
 

@@ -102,3 +102,43 @@ GENERIC = stems(
     " free shall book send move add cost costs price pay owe fee charge new old first second one ones am pm"
     " month week year hour minute night person"
 )
+
+
+def people_since(graph: Graph, question: Question, thing: str) -> bool:
+    """Whether somebody else with a title ("Mr Roth") came up after a person was named."""
+    for one in reversed([held for held in graph.questions if held.id <= question.id]):
+        told = f"{one.text} {one.answer or ''}"
+        if named_in(thing, told):
+            return False
+        if _TITLED.search(told):
+            return True
+    return False
+
+
+def within_longer(thing: str, clause: str, names: Sequence[str]) -> bool:
+    """Whether a clause names another thing whose longer name holds this one's ("replacement debit card")."""
+    own = vocabulary(thing)
+    longer = [name for name in names if vocabulary(name) > own and named_in(name, clause) == "whole"]
+    return bool(longer) and len(re.findall(rf"\b{re.escape(thing)}\b", clause, re.IGNORECASE)) < 1 + len(longer)
+
+
+def beside(words: str, span: tuple[int, int], thing: str) -> bool:
+    """Whether a value is tied to a name without a word between them: "$12.50 in late fees", "a fee of $3"."""
+    name = re.escape(thing)
+    after = re.compile(rf"\s+(?:in|of|for) (?:(?:the|your|my|our|his|her|a|an) )?{name}\b", re.IGNORECASE)
+    before = re.compile(rf"\b{name} of\s+$", re.IGNORECASE)
+    return after.match(words, span[1]) is not None or before.search(words[: span[0]]) is not None
+
+
+def somebody_else(graph: Graph, question: Question, by: Speaker, clause: str) -> bool:
+    """Whether "she" may be somebody with a title whom the other side has just named ("Could Dr. Solberg come?")."""
+    pronoun = head_of(clause).pronoun
+    if pronoun not in ("he", "she"):
+        return False
+    before = graph.question(question.id - 1)
+    heard = question.text if by == "agent" else (before.answer or "" if before is not None else "")
+    return any(title in _SAID_AS[pronoun] for title in _TITLED.findall(heard))
+
+
+_SAID_AS = {"he": ("Mr", "Dr"), "she": ("Mrs", "Ms", "Miss", "Dr")}
+_TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Miss)\b")

@@ -22,7 +22,8 @@ _FUTURE_DAY = re.compile(r"^(?:today|tonight|tomorrow|(?:the )?day after tomorro
 
 _FIXED = re.compile(  # whole phrases that have a letter of their own
     r"\b(?:(went ahead|gone ahead|gone)(?= and\b)|as (?:you )?(?:asked|requested|agreed|wished|wanted|discussed)"
-    r"(?: (?:for|me to))?|as of (?:today|now|this (?:minute|moment))|for you now|right away|at no (?:extra )?(?:charge|cost)|free of charge"
+    r"(?: (?:for|me to))?|as of (?:today|now|this (?:minute|moment))|for you now|right away"
+    r"|at no (?:extra )?(?:charge|cost)|free of charge"
     r"|(this (?:morning|afternoon|evening))(?= *(?:$|[,;:])))",
     re.IGNORECASE,
 )
@@ -61,7 +62,8 @@ LETTERS: dict[str, str] = {
     "and": "&",
     "so": "s",
     **dict.fromkeys(
-        "now already just also down up off successfully officially herewith hereby duly safely too again still back yesterday".split(),
+        "now already just also down up off successfully officially herewith hereby duly safely too again still"
+        " back yesterday".split(),
         "A",
     ),
 }
@@ -83,14 +85,17 @@ _CLOSED = frozenset(
     " later tomorrow tonight always often sometimes seldom usually normally otherwise instead meanwhile afterwards"
     " anyway however therefore i we they he she it you me us him them myself yourself itself oneself".split()
 )
-_QUIET_LY = re.compile(r"(?:fami|rep|sup|ju|ear|dai|week|month|year|hour|i?nsta|assemb|ral|bel|jel|butterf|nigh|sal)ly$")
+_QUIET_LY = re.compile(
+    r"(?:fami|rep|sup|ju|ear|dai|week|month|year|hour|i?nsta|assemb|ral|bel|jel|butterf|nigh|sal)ly$"
+)
 # Nouns of a phrase that make a statement depend ("on paper", "for the time being"); a thing of that name may be booked.
 _DEPENDING = frozenset(
     "condition conditions event case cases paper theory principle practice request demand receipt arrival approval"
     " consent okay ok confirmation signature moment minute second meantime meanwhile assumption understanding basis"
     " sake record best latest earliest worst point extent degree sense dreams mind head opinion view eyes books error"
     " mistake accident most least part time way idea plan end hope exception effect fact truth reality knowledge mercy"
-    " name trial test demo show fun draft example instance agreement deposit payment clearance review verification".split()
+    " name trial test demo show fun draft example instance agreement deposit payment clearance review"
+    " verification".split()
 )
 _PLACES = frozenset(
     "account accounts card booking order phone list file name names number calendar system behalf diary profile policy"
@@ -123,7 +128,9 @@ def tagged(text: str, participles: tuple[str, ...]) -> Tagged:
 
     tokens = list(_TOKEN.finditer(told))
     joined = _two_words([match[0].lower() for match in tokens], participles)
-    phrases = [(found.start(), found.end(), "C" if found[1] else "M" if found[2] else "Y") for found in _FIXED.finditer(told)]
+    phrases = [
+        (found.start(), found.end(), "C" if found[1] else "M" if found[2] else "Y") for found in _FIXED.finditer(told)
+    ]
     for place, match in enumerate(tokens):
         word, start = match[0].strip().rstrip("."), match.start()
         value = next((v for a, b, v in spans if a < match.end() and start < b), None)
@@ -174,7 +181,12 @@ def _letters_of(word: str, *, first: bool) -> list[tuple[str, str]]:
         return [(known or "N", base), (ends.get(end, "x"), "'" + end)]
     if word[0].isupper() and not first and not word.isupper():
         return [("U", low)]
-    if low in _CLOSED or low.endswith("n't") or (low.endswith("ly") and not _QUIET_LY.search(low)) or low[0] in '"“”«»()':
+    if (
+        low in _CLOSED
+        or low.endswith("n't")
+        or (low.endswith("ly") and not _QUIET_LY.search(low))
+        or low[0] in '"“”«»()'
+    ):
         return [("x", low)]
     if any(map(str.isdigit, low)) or low in _NUMBERS:
         return [("V", low)]
