@@ -20,6 +20,7 @@ from agent.memory.naming import (
     named_first,
     numbers_another,
     people_since,
+    said_for_you,
     somebody_else,
     stems,
     utterance_of,
@@ -114,6 +115,8 @@ def belongs(
         return True
     if not whole and not is_person(thing) and somebody_else(graph, question, by, clause):
         return False
+    if by == "agent" and head_of(clause).pronoun == "yours" and said_for_you(graph, question, thing):
+        return True
     if head_of(clause).pronoun in ("he", "she") and is_person(thing):
         return [name for name in every_name if is_person(name)] == [thing] and not people_since(graph, question, thing)
     several = len(every_name) > 1 or sum(state.merged is None for state in graph.states) > 1

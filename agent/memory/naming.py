@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from agent.memory.heads import FINITE
 from agent.memory.mentions import ATTRIBUTES, Head, behind, head_of, named_in, parts_of, root, vocabulary
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import sentences
@@ -50,7 +51,11 @@ def named_by_now(graph: Graph, question: Question, by: Speaker, upto: int, thing
     said = (f"{one.text} {one.answer or ''}" for one in graph.questions if one.id < question.id)
     told = question.answer or ""
     if by == "agent":
-        told = told[: max((one.end for one in sentences(told) if one.start < upto), default=None)]
+        begun = [one for one in sentences(told) if one.start < upto]
+        after = next((one for one in sentences(told) if one.start >= upto), None)
+        if begun and after is not None and not FINITE.search(begun[-1].text):
+            begun.append(after)  # "40 Fern Street. The pickup is set …": an answer without a verb
+        told = told[: max((one.end for one in begun), default=None)]
     here = f"{question.text} {told}"  # the agent may say back what the caller has not named yet
     return any(stems(thing) & stems(text) for text in (*said, here))
 
@@ -102,6 +107,12 @@ GENERIC = stems(
     " free shall book send move add cost costs price pay owe fee charge new old first second one ones am pm"
     " month week year hour minute night person"
 )
+
+
+def said_for_you(graph: Graph, question: Question, thing: str) -> bool:
+    """Whether the agent has said that a thing is the caller's: "pitch 9 for you"."""
+    yours = re.compile(rf"\b{re.escape(thing)} (?:is )?(?:for you|yours)\b", re.IGNORECASE)
+    return any(yours.search(one.answer or "") for one in graph.questions if one.id <= question.id)
 
 
 def people_since(graph: Graph, question: Question, thing: str) -> bool:

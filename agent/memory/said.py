@@ -79,6 +79,33 @@ def clause_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
     return " ".join(touched) or sentence.text
 
 
+def scope_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
+    """What can make a statement conditional: its sentence, without later clauses that stand by themselves.
+
+    "Beginners is full, I could only put her on the list": it is full all the same. A short clause ("…, I would say")
+    speaks of what came before it, and so does one that begins with "if" or the like.
+    """
+    end = span[1] - sentence.start
+    for at, text in clauses(sentence.text):
+        clause = plain_words(text)
+        if (
+            at < end
+            or not _STANDS.match(clause)
+            or len(words_of(clause)) < _OWN_CLAUSE
+            or _HOLDS_FOR_ALL.search(clause)
+        ):
+            continue
+        return sentence.text[:at]
+    return sentence.text
+
+
+_STANDS = re.compile(r"^(?:i|we|you|he|she|they|the|your|our|my|his|her)\b", re.IGNORECASE)
+_HOLDS_FOR_ALL = re.compile(
+    r"\b(?:if|unless|once|when|whenever|until|till|after|before|provided|as (?:soon|long) as)\b", re.I
+)
+_OWN_CLAUSE = 5  # words
+
+
 def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
     """Why a value at `span` of what `by` said does not hold, or None when it does."""
     value = words[span[0] : span[1]]
@@ -91,7 +118,11 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
     kinds = frozenset(found.kind for found in values_in(value))
     for sentence in within(words, span):
         given = _GIVEN_NAME.search(words[sentence.start : span[0]]) is not None
-        if supposes(sentence.text) and not given and not (by == "agent" and _offer_taken(graph, question, sentence)):
+        if (
+            supposes(scope_of(sentence, span))
+            and not given
+            and not (by == "agent" and _offer_taken(graph, question, sentence))
+        ):
             return "condition"
         before = words[sentence.start : span[0]]
         if _UNSURE.search(before) or _RESTRICTED.search(before) or ("price" in kinds and _ABOUT.search(before)):

@@ -178,6 +178,12 @@ def supposes(sentence: str) -> bool:
     return any(form.search(words) for form in (_HYPOTHETICAL, _HEDGE, _TO_DO, _TO_COME))
 
 
+def depends(sentence: str) -> bool:
+    """Whether a sentence tells of something that is so only under a condition; a guess or a report does not."""
+    words = plain_words(sentence)
+    return any(form.search(words) for form in (_HYPOTHETICAL, _TO_DO, _TO_COME))
+
+
 def promises(clause: str) -> bool:
     """Whether a clause tells of something that is still to come, wanted or tried."""
     return bool(_FUTURE.search(clause.replace("’", "'")))

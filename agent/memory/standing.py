@@ -10,7 +10,7 @@ from agent.memory.flows import Flows
 from agent.memory.heads import plainly_said
 from agent.memory.mentions import is_foreign, named_in
 from agent.memory.nodes import Question, Speaker
-from agent.memory.said import clause_of, within
+from agent.memory.said import clause_of, scope_of, within
 from agent.memory.sentences import (
     SpokenSentence,
     asks,
@@ -26,7 +26,6 @@ from agent.memory.sentences import (
     timed,
 )
 from agent.memory.statements import framed, turned_round
-from agent.memory.words import words_of
 
 _NO_COST = re.compile(r"\bcosts? (?:you )?nothing\b|\b(?:no|without) (?:charge|fee|cost)s?\b", re.IGNORECASE)
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
@@ -56,7 +55,7 @@ def status_problem(
         told = sentences(words)
         if turned_round(told, told.index(sentence)):
             return "unconfirmed"
-        scope = _scope(sentence, span)
+        scope = scope_of(sentence, span)
         if supposes(scope) or (timed(scope.replace(value, " ")) and not (denies(value) and _UNTIL.search(scope))):
             return "condition"
         if taken(text) and not taken(value):
@@ -89,26 +88,6 @@ def _cannot(value: str) -> bool:
 _CANNOT = re.compile(r"\b(?:can(?:'t|not)|could(?:n't| not)|is(?:n't| not) able to)\b", re.IGNORECASE)
 
 
-def _scope(sentence: SpokenSentence, span: tuple[int, int]) -> str:
-    """What can make a statement conditional: its sentence, without later clauses that stand by themselves.
-
-    "Beginners is full, I could only put her on the list": it is full all the same. A short clause ("…, I would say")
-    speaks of what came before it, and so does one that begins with "if" or the like.
-    """
-    end = span[1] - sentence.start
-    for at, text in clauses(sentence.text):
-        clause = plain_words(text)
-        if (
-            at < end
-            or not _STANDS.match(clause)
-            or len(words_of(clause)) < _OWN_CLAUSE
-            or _HOLDS_FOR_ALL.search(clause)
-        ):
-            continue
-        return sentence.text[:at]
-    return sentence.text
-
-
 def _without_theme(sentence: SpokenSentence, span: tuple[int, int], thing: str) -> tuple[str, int, int]:
     """A sentence without "for the armchair" before its statement, where that names the thing itself, and the span."""
     start, end = max(0, span[0] - sentence.start), span[1] - sentence.start
@@ -127,12 +106,7 @@ _TILL_THEN = re.compile(r"(?:till|until) then,? ", re.IGNORECASE)
 _THEME = re.compile(
     r"^((?:for|as for|about|regarding) (?:the|your|his|her|their|our)(?: [\w'’-]+){1,3}?),? (?=i\b|we\b)", re.I
 )
-_STANDS = re.compile(r"^(?:i|we|you|he|she|they|the|your|our|my|his|her)\b", re.IGNORECASE)
-_HOLDS_FOR_ALL = re.compile(
-    r"\b(?:if|unless|once|when|whenever|until|till|after|before|provided|as (?:soon|long) as)\b", re.I
-)
 _UNTIL = re.compile(r"\b(?:until|till|before)\b", re.IGNORECASE)
-_OWN_CLAUSE = 5  # words
 
 
 def _cut_denial(sentence: SpokenSentence, span: tuple[int, int]) -> bool:

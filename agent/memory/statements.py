@@ -75,7 +75,8 @@ _OPENS = re.compile(
     re.IGNORECASE,
 )
 _CALLED = re.compile(
-    r"^(?:(?:Mr|Mrs|Ms|Dr|Miss)\.? [A-Z][\w'’-]+|[A-Z][\w'’-]+ [A-Z][\w'’-]+|[A-Z0-9-]*\d[\w -]{0,12})[,:]\s+"
+    r"^(?:[A-Z][\w'’-]+(?=, thank)|(?:Mr|Mrs|Ms|Dr|Miss)\.? [A-Z][\w'’-]+"
+    r"|[A-Z][\w'’-]+ [A-Z][\w'’-]+|[A-Z0-9-]*\d[\w -]{0,12})[,:]\s+"
 )
 _KIND_WORDS = re.compile(
     r"(?:thank you|thanks|enjoy|all the best|have a|anything else|that's (?:all|it)|no problem|you're welcome|bye"
@@ -201,6 +202,11 @@ def turned_round(told: Sequence[SpokenSentence], place: int) -> bool:
         return True
     after = told[place + 1].text.rstrip(".!?… ") if place + 1 < len(told) else ""
     return bool(after) and _TURNS_ROUND.search(after + ".") is not None
+
+
+def opening_of(text: str) -> int:
+    """How many characters open a sentence before it says anything ("Garza, thank you, …")."""
+    return len(text.strip().rstrip(".!… ")) - len(_opened(text))
 
 
 def _opened(text: str) -> str:

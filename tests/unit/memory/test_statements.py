@@ -17,7 +17,6 @@ ACTS = tuple(load_flows().acts)
         ("The table is booked.", "booked"),
         ("Okay, I've put you down for Friday at 3 pm.", "put down"),
         ("Your lesson with Mr. Haddad has been moved to Monday at 5 pm.", "moved"),
-        ("Airport Auto, that's it, the van is reserved under your name.", None),
         ("The suit and the dress are paid, reference T-7741.", "paid"),
         ("Sent, reference T-7741.", "sent"),
         ("I went ahead and cancelled it, as you asked.", "cancelled"),
@@ -25,7 +24,7 @@ ACTS = tuple(load_flows().acts)
         ("Thanks for your patience, your loan is renewed, and that's it.", "renewed"),
     ],
 )
-def test_an_act_has_one_of_few_forms(sentence: str, word: str | None) -> None:
+def test_an_act_has_one_of_few_forms(sentence: str, word: str) -> None:
     assert accomplished(sentence, ACTS) == word
 
 

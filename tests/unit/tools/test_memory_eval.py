@@ -89,10 +89,10 @@ def given() -> list[note_measures.NoteCase]:
     [
         (lambda: OWN, 0.95, 0.94),
         (lambda: HELD_OUT_NOTES, 0.95, 0.94),
-        (lambda: THIRD_NOTES, 0.8, 0.85),
-        (lambda: FOURTH_NOTES, 0.9, 0.9),
-        (lambda: FIFTH_NOTES, 0.9, 0.95),
-        (lambda: SIXTH_NOTES, 0.9, 0.95),
+        (lambda: THIRD_NOTES, 0.9, 0.87),
+        (lambda: FOURTH_NOTES, 0.95, 0.92),
+        (lambda: FIFTH_NOTES, 0.95, 0.98),
+        (lambda: SIXTH_NOTES, 0.9, 0.96),
         (lambda: SEVENTH_NOTES, 0.95, 0.95),
         (given, 0.95, 0.94),
     ],
@@ -115,8 +115,8 @@ def test_notes_assert_nothing_false(
         (lambda: OWN[::3], 0.0),
         (lambda: HELD_OUT_NOTES[::3], 0.0),
         (lambda: THIRD_NOTES + FOURTH_NOTES[::3], 0.002),
-        (lambda: FIFTH_NOTES[::2], 0.002),
-        (lambda: SIXTH_NOTES, 0.008),
+        (lambda: FIFTH_NOTES[::2], 0.0),
+        (lambda: SIXTH_NOTES, 0.0076),
         (lambda: SEVENTH_NOTES[::2], 0.003),
         (given, 0.0),
     ],
@@ -138,9 +138,7 @@ def test_the_word_of_an_act_alone_gives_no_status(part: str) -> None:
     assert [text for text in other if note_measures.asserted(text)] == []
     assert [text for text in other[:: max(5, len(other) // 50)] if note_measures.believed(text)] == []
     confirmed = [note_measures.asserted(text) for form, text in answers if form == "confirmed"]
-    least = (
-        0.69 if part == "seventh" else 0.87 if part == "fourth" else 0.95
-    )  # what the rules leave out is only missing
+    least = 0.69 if part == "seventh" else 0.97  # what the rules leave out is only missing
     assert sum(confirmed) / len(confirmed) >= least
 
 
