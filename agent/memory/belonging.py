@@ -12,18 +12,23 @@ from agent.memory.mentions import Head, head_of, is_foreign, named_in, parts_of,
 from agent.memory.naming import (
     GENERIC,
     SELF_NAMED,
+    beside,
     bridges_to,
     forms_said,
     in_passing,
     named_by_now,
     named_first,
     numbers_another,
+    people_since,
+    said_for_you,
+    somebody_else,
     stems,
     utterance_of,
+    within_longer,
 )
 from agent.memory.nodes import STATUS, Graph, Question, Speaker, State
 from agent.memory.sentences import clauses, sentences
-from agent.memory.ties import asks_of_another, is_person, is_plural, left_for, rivals, tied
+from agent.memory.ties import asks_of_another, is_paid_sum, is_person, is_plural, left_for, rivals, tied
 from agent.memory.words import content_stems, words_of
 from agent.memory.words import stem as stem_of
 
@@ -31,7 +36,8 @@ _TOTAL = re.compile(
     r"\b(?:that (?:makes|comes to|leaves)|in total|in all|altogether|all together|the (?:new )?total)\b", re.IGNORECASE
 )
 _TOGETHER = re.compile(
-    r"\b(?:all(?: of (?:it|them))?|both|everything|each|together|the (?:two|three|four|five|six|lot|whole (?:lot|order|bill)))\b",
+    r"\b(?:all(?: of (?:it|them))?|both|everything|each|together|the (?:two|three|four|five|six|lot|whole (?:lot"
+    r"|order|bill)))\b",
     re.IGNORECASE,
 )
 _SELF_SAID: Mapping[Speaker, re.Pattern[str]] = {
@@ -86,19 +92,33 @@ def belongs(
         return False
     if attribute != STATUS and _just_ended(utterance_of(question, by), span, thing, flows):
         return False
-    if _within_longer(thing, clause, every_name):
+    if within_longer(thing, clause, every_name):
         return False
-    if attribute != STATUS and _beside(utterance_of(question, by), span, thing):
+    if attribute != STATUS and beside(utterance_of(question, by), span, thing):
         return True
     if attribute != STATUS and numbers_another(graph, utterance_of(question, by), span, thing, every_name):
         return False
     if not named_by_now(graph, question, by, span[1], thing):
         return False
+    if attribute == STATUS and is_paid_sum(thing, clause):
+        return True
     whole = named_in(thing, clause) == "whole"
+    if (
+        is_foreign(utterance_of(question, by))
+        and not whole
+        and any(named_in(name, clause) == "whole" for name in every_name if name.casefold() != thing.casefold())
+    ):
+        return False
+    if whole and not words_of(thing)[1:] and is_foreign(clause):
+        return True
     if whole and named_first(clause, thing, every_name):
         return True
+    if not whole and not is_person(thing) and somebody_else(graph, question, by, clause):
+        return False
+    if by == "agent" and head_of(clause).pronoun == "yours" and said_for_you(graph, question, thing):
+        return True
     if head_of(clause).pronoun in ("he", "she") and is_person(thing):
-        return [name for name in every_name if is_person(name)] == [thing] and not _people_since(graph, question, thing)
+        return [name for name in every_name if is_person(name)] == [thing] and not people_since(graph, question, thing)
     several = len(every_name) > 1 or sum(state.merged is None for state in graph.states) > 1
     if not whole and several and _TOTAL.search(clause):
         return _is_whole(thing, every_name)  # "that makes $61": of the whole, whatever was named last
@@ -166,33 +186,6 @@ def _named_last(
     return len(every_name) == 1 and not held[1]
 
 
-def _people_since(graph: Graph, question: Question, thing: str) -> bool:
-    """Whether somebody else with a title ("Mr Roth") came up after a person was named."""
-    for one in reversed([held for held in graph.questions if held.id <= question.id]):
-        told = f"{one.text} {one.answer or ''}"
-        if named_in(thing, told):
-            return False
-        if _TITLED.search(told):
-            return True
-    return False
-
-
-def _within_longer(thing: str, clause: str, names: Sequence[str]) -> bool:
-    """Whether a clause names another thing whose longer name holds this one's ("replacement debit card")."""
-    own = vocabulary(thing)
-    longer = [name for name in names if vocabulary(name) > own and named_in(name, clause) == "whole"]
-    return bool(longer) and len(re.findall(rf"\b{re.escape(thing)}\b", clause, re.IGNORECASE)) < 1 + len(longer)
-
-
-def _beside(words: str, span: tuple[int, int], thing: str) -> bool:
-    """Whether a value is tied to a name without a word between them: "$12.50 in late fees", "a fee of $3"."""
-    name = re.escape(thing)
-    after = re.compile(rf"\s+(?:in|of|for) (?:(?:the|your|my|our|his|her|a|an) )?{name}\b", re.IGNORECASE)
-    before = re.compile(rf"\b{name} of\s+$", re.IGNORECASE)
-    return after.match(words, span[1]) is not None or before.search(words[: span[0]]) is not None
-
-
-_TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Miss)\b")
 _OFF = re.compile(r"\b(?:off|from|on|for) (?:(?:the|your|his|her|their) )?[A-Z]")
 
 

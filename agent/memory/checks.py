@@ -22,12 +22,14 @@ from agent.memory.graph import apply
 from agent.memory.grounding import broken_up_at, changed_since, replaced_since
 from agent.memory.naming import behind_of
 from agent.memory.nodes import AGREED, CHANGED, ENDED, OPEN, STATUS, Graph, Question, Slot, State
-from agent.memory.said import fits, status_problem, value_problem
+from agent.memory.said import fits, value_problem
 from agent.memory.sentences import (
     SpokenSentence,
     denies,
     sentences,
 )
+from agent.memory.standing import status_problem
+from agent.memory.statements import opening_of
 from agent.memory.values import values_in
 from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import MARKS, content_stems, plain, words_of
@@ -38,6 +40,7 @@ MAX_VALUE, MAX_NAME, MAX_ATTRIBUTE = 160, 60, 30  # characters
 
 
 _ATTRIBUTE = re.compile(rf"[^\W\d_][\w{MARKS}'-]*(?: [\w{MARKS}'-]+){{0,2}}")
+_CODE = re.compile(r"(?=.*\d)(?=.*[A-Z])[A-Z0-9]+(?:[ -][A-Z0-9]+)*")
 _STATUS_NAMES = frozenset({"status", "state", "outcome", "result", "situation", "progress"})
 _SAME = {
     **dict.fromkeys(("day", "when", "weekday", "appointment date"), "date"),
@@ -108,6 +111,8 @@ def _problem(
         problem = status_problem(question, flows, claim.by, words, span, thing)
     else:
         problem = value_problem(graph, question, claim.by, words, span)
+        if problem is None and _CODE.fullmatch(thing) and _CODE.fullmatch(value.strip()) and thing != value:
+            return "other_thing"  # one plate is no other's plate
         if problem is None and not fits(attribute, value):
             return "wrong_kind"
         if problem is None and replaced_since(graph, flows, claim.turn, thing, value):
@@ -231,7 +236,8 @@ def _about(graph: Graph, flows: Flows, act: State, thing: str, names: Sequence[s
     first = sentences(told.value)[0]
     if behind_of(first.text, thing):
         return False
-    return belongs(graph, flows, question, "agent", (start, start + first.end), thing, names, STATUS)
+    begins = start + opening_of(first.text)
+    return belongs(graph, flows, question, "agent", (begins, start + first.end), thing, names, STATUS)
 
 
 def _explains(graph: Graph, meant: State, act: State | None, slot: Slot) -> bool:

@@ -17,7 +17,7 @@ from agent.memory.grounding import TOGETHER
 from agent.memory.index import Index
 from agent.memory.nodes import STATUS, Graph
 from agent.memory.references import asks_for_another
-from agent.memory.sentences import asks, bad_news, denies, sentences, supposes
+from agent.memory.sentences import asks, bad_news, denies, depends, promises, sentences, supposes
 from agent.memory.values import values_in
 from agent.memory.words import stem, words_of
 
@@ -103,7 +103,7 @@ def doubted_by_undoing(graph: Graph, flows: Flows, answer: str, deeds: Iterable[
     found: set[int] = set()
     for sentence in sentences(answer):
         text = sentence.text
-        if text in known or not may_undo(sentence, flows.acts) or supposes(text):
+        if text in known or not may_undo(sentence, flows.acts) or depends(text) or promises(text):
             continue
         live = [state for state in graph.states if state.live and state.id not in done]
         stems, values = stems_in(text) - EMPTY - FILLERS - verbs, values_said(text)

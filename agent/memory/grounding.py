@@ -64,6 +64,8 @@ def is_piece(graph: Graph, question: Question, value: str) -> bool:
     """Whether the caller was dictating digits or letters over several turns: a part of a number is not the number."""
     if _PART_OF_NUMBER.search(question.text[: max(0, question.text.find(value))]):
         return True
+    if sum(char.isdigit() for char in value) >= _IDENTIFIER_DIGITS:
+        return False
     following = graph.question(question.id + 1)
     if (
         following is not None
@@ -73,8 +75,6 @@ def is_piece(graph: Graph, question: Question, value: str) -> bool:
         and dictates(_GOES_ON.sub("", following.text))
     ):
         return True  # "let me find it, twenty-two", and then "dash eight zero"
-    if sum(char.isdigit() for char in value) >= _IDENTIFIER_DIGITS:
-        return False
     beside = (graph.question(question.id - 1), graph.question(question.id + 1))
     return dictates(question.text) and any(other is not None and dictates(other.text) for other in beside)
 

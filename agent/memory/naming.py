@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from agent.memory.heads import FINITE
 from agent.memory.mentions import ATTRIBUTES, Head, behind, head_of, named_in, parts_of, root, vocabulary
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import sentences
@@ -50,7 +51,11 @@ def named_by_now(graph: Graph, question: Question, by: Speaker, upto: int, thing
     said = (f"{one.text} {one.answer or ''}" for one in graph.questions if one.id < question.id)
     told = question.answer or ""
     if by == "agent":
-        told = told[: max((one.end for one in sentences(told) if one.start < upto), default=None)]
+        begun = [one for one in sentences(told) if one.start < upto]
+        after = next((one for one in sentences(told) if one.start >= upto), None)
+        if begun and after is not None and not FINITE.search(begun[-1].text):
+            begun.append(after)  # "40 Fern Street. The pickup is set …": an answer without a verb
+        told = told[: max((one.end for one in begun), default=None)]
     here = f"{question.text} {told}"  # the agent may say back what the caller has not named yet
     return any(stems(thing) & stems(text) for text in (*said, here))
 
@@ -102,3 +107,49 @@ GENERIC = stems(
     " free shall book send move add cost costs price pay owe fee charge new old first second one ones am pm"
     " month week year hour minute night person"
 )
+
+
+def said_for_you(graph: Graph, question: Question, thing: str) -> bool:
+    """Whether the agent has said that a thing is the caller's: "pitch 9 for you"."""
+    yours = re.compile(rf"\b{re.escape(thing)} (?:is )?(?:for you|yours)\b", re.IGNORECASE)
+    return any(yours.search(one.answer or "") for one in graph.questions if one.id <= question.id)
+
+
+def people_since(graph: Graph, question: Question, thing: str) -> bool:
+    """Whether somebody else with a title ("Mr Roth") came up after a person was named."""
+    for one in reversed([held for held in graph.questions if held.id <= question.id]):
+        told = f"{one.text} {one.answer or ''}"
+        if named_in(thing, told):
+            return False
+        if _TITLED.search(told):
+            return True
+    return False
+
+
+def within_longer(thing: str, clause: str, names: Sequence[str]) -> bool:
+    """Whether a clause names another thing whose longer name holds this one's ("replacement debit card")."""
+    own = vocabulary(thing)
+    longer = [name for name in names if vocabulary(name) > own and named_in(name, clause) == "whole"]
+    return bool(longer) and len(re.findall(rf"\b{re.escape(thing)}\b", clause, re.IGNORECASE)) < 1 + len(longer)
+
+
+def beside(words: str, span: tuple[int, int], thing: str) -> bool:
+    """Whether a value is tied to a name without a word between them: "$12.50 in late fees", "a fee of $3"."""
+    name = re.escape(thing)
+    after = re.compile(rf"\s+(?:in|of|for) (?:(?:the|your|my|our|his|her|a|an) )?{name}\b", re.IGNORECASE)
+    before = re.compile(rf"\b{name} of\s+$", re.IGNORECASE)
+    return after.match(words, span[1]) is not None or before.search(words[: span[0]]) is not None
+
+
+def somebody_else(graph: Graph, question: Question, by: Speaker, clause: str) -> bool:
+    """Whether "she" may be somebody with a title whom the other side has just named ("Could Dr. Solberg come?")."""
+    pronoun = head_of(clause).pronoun
+    if pronoun not in ("he", "she"):
+        return False
+    before = graph.question(question.id - 1)
+    heard = question.text if by == "agent" else (before.answer or "" if before is not None else "")
+    return any(title in _SAID_AS[pronoun] for title in _TITLED.findall(heard))
+
+
+_SAID_AS = {"he": ("Mr", "Dr"), "she": ("Mrs", "Ms", "Miss", "Dr")}
+_TITLED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Miss)\b")

@@ -7,29 +7,22 @@ from collections.abc import Collection
 from typing import Literal
 
 from agent.memory.claims import Reason
-from agent.memory.confirmed import act_in
-from agent.memory.flows import Flows
 from agent.memory.grounding import dictates, is_piece, only_wished, taken_back
-from agent.memory.heads import plainly_said
-from agent.memory.mentions import is_foreign, named_in
+from agent.memory.mentions import is_foreign
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import (
     SpokenSentence,
     agrees,
     asks,
-    bad_news,
     clauses,
     denies,
     offers,
     plain_words,
-    promises,
     refuses,
     sentences,
     supposes,
     taken,
-    timed,
 )
-from agent.memory.statements import framed, turned_round
 from agent.memory.values import values_in
 from agent.memory.words import content_stems, words_of
 
@@ -39,7 +32,6 @@ _NUMERIC = frozenset(
 )
 _IDENTIFYING = frozenset({"phone", "number", "code", "reference"})
 _PRICES = frozenset({"price", "amount", "total", "balance", "deposit"})
-_NO_COST = re.compile(r"\bcosts? (?:you )?nothing\b|\b(?:no|without) (?:charge|fee|cost)s?\b", re.IGNORECASE)
 _FREE = re.compile(r"\b(?:nothing|free|no charge|without charge|included)\b", re.IGNORECASE)
 _NUMBERS = frozenset(
     "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty"
@@ -49,18 +41,14 @@ _NUMBERS = frozenset(
 _UNKNOWN = re.compile(
     r"\b(?:I|we) (?:don't|do not|didn't|did not) (?:know|recogni[sz]e|understand|mind)\b", re.IGNORECASE
 )
-_ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
-_SUBJECT = re.compile(
-    r"^(?:the|an?|your|our|my|his|her|their|its?|this|that|these|those|both|all|i|we|you|he|she|they|there|room|[A-Z]\w+"
-    r"|\w+(?: \w+)? (?:is|are|has|have|was|were))\b"
-    r"|^(?:i|we|you|he|she|it|they|that|there)'",
-    re.IGNORECASE,
-)
-_OTHER_SUBJECT = re.compile(r"^(?:there|i|we|the|your|you|an?|nothing|nobody|no one)\b", re.IGNORECASE)
 _ID_DIGITS = 5  # a value with so many digits is an identifier
 _KEEPS_ID = frozenset({"code", "phone", "email"})
 _COULD = re.compile(r"\b(?:i|we|you)(?: could|'d| would)\b", re.IGNORECASE)
 _IS_VALUE = re.compile(r"^(?!(?:it|that|this|there|they|those|these)\b)\S.*?\b(?:is|are|costs?)\s+$", re.IGNORECASE)
+_GIVEN_NAME = re.compile(
+    r"^(?:your|the|his|her|their) (?:\w+ ){1,3}of $", re.IGNORECASE
+)  # "your fee of $3 is due when …"
+_RESTRICTED = re.compile(r"\bonly (?:in|with|for|on|at|under) [^,;]*$", re.IGNORECASE)
 _UNSURE = re.compile(r"\b(?:should|ought to|hopefully)\b[^,;]*$", re.IGNORECASE)
 _ABOUT = re.compile(
     r"\b(?:about|around|roughly|approximately|up to|at (?:least|most)|nearly|almost|(?:more|less) than|over|under"
@@ -77,11 +65,11 @@ _ANOTHER = re.compile(r"\b(?:an?|another|any|some)\b", re.IGNORECASE)
 _OFFERED_KINDS = frozenset({"date", "time", "month"})
 
 
-def _within(words: str, span: tuple[int, int]) -> list[SpokenSentence]:
+def within(words: str, span: tuple[int, int]) -> list[SpokenSentence]:
     return [sentence for sentence in sentences(words) if sentence.start < span[1] and span[0] < sentence.end]
 
 
-def _clause(sentence: SpokenSentence, span: tuple[int, int]) -> str:
+def clause_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
     """The clauses of a sentence that a span touches."""
     touched = [
         text
@@ -91,52 +79,7 @@ def _clause(sentence: SpokenSentence, span: tuple[int, int]) -> str:
     return " ".join(touched) or sentence.text
 
 
-def status_problem(
-    question: Question, flows: Flows, by: Speaker, words: str, span: tuple[int, int], thing: str
-) -> Reason | None:
-    """Why the words at `span` say of no thing how it stands, or None when they do."""
-    if by != "agent":
-        return "unconfirmed"
-    value = words[span[0] : span[1]]
-    for sentence in _within(words, span):
-        text = sentence.text
-        if question.interrupted and not sentence.ended:
-            return "unconfirmed"
-        if asks(text):
-            return "question"
-        told = sentences(words)
-        if turned_round(told, told.index(sentence)):
-            return "unconfirmed"
-        scope = _scope(sentence, span)
-        if supposes(scope) or (timed(scope.replace(value, " ")) and not (denies(value) and _UNTIL.search(scope))):
-            return "condition"
-        if taken(text) and not taken(value):
-            return "denied"
-        clause = _clause(sentence, span)
-        outside = clause.replace(value, " ") if value in clause else text.replace(value, " ")
-        if denies(_ANSWERED.sub("", outside)) or _denied_elsewhere(sentence, span) or _cut_denial(sentence, span):
-            return "denied"
-        if bad_news(text.replace(value, " ")) and not denies(value):
-            return "denied"
-        theme = _without_theme(sentence, span, thing)
-        if not plainly_said(*theme):
-            return "unconfirmed"
-        if not is_foreign(words) and not framed(*theme, tuple(flows.acts), denied=denies(value)):
-            return "unconfirmed"
-        if (promises(clause) and not _cannot(value)) or (offers(clause) and act_in(sentence, flows.acts) is None):
-            return "unconfirmed"
-    return None
-
-
-def _cannot(value: str) -> bool:
-    """Whether a value says that something cannot be: that is how it stands, and nothing to come."""
-    return denies(value) and not promises(_CANNOT.sub(" ", value))
-
-
-_CANNOT = re.compile(r"\b(?:can(?:'t|not)|could(?:n't| not)|is(?:n't| not) able to)\b", re.IGNORECASE)
-
-
-def _scope(sentence: SpokenSentence, span: tuple[int, int]) -> str:
+def scope_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
     """What can make a statement conditional: its sentence, without later clauses that stand by themselves.
 
     "Beginners is full, I could only put her on the list": it is full all the same. A short clause ("…, I would say")
@@ -156,51 +99,11 @@ def _scope(sentence: SpokenSentence, span: tuple[int, int]) -> str:
     return sentence.text
 
 
-def _without_theme(sentence: SpokenSentence, span: tuple[int, int], thing: str) -> tuple[str, int, int]:
-    """A sentence without "for the armchair" before its statement, where that names the thing itself, and the span."""
-    start, end = max(0, span[0] - sentence.start), span[1] - sentence.start
-    found = _THEME.match(sentence.text)
-    if found is None or named_in(thing, found[1]) != "whole":
-        return sentence.text, start, end
-    cut = found.end(1) + 1
-    return sentence.text[cut:], max(0, start - cut), max(0, end - cut)
-
-
-_THEME = re.compile(
-    r"^((?:for|as for|about|regarding) (?:the|your|his|her|their|our)(?: [\w'’-]+){1,3}?),? (?=i\b|we\b)", re.I
-)
 _STANDS = re.compile(r"^(?:i|we|you|he|she|they|the|your|our|my|his|her)\b", re.IGNORECASE)
 _HOLDS_FOR_ALL = re.compile(
     r"\b(?:if|unless|once|when|whenever|until|till|after|before|provided|as (?:soon|long) as)\b", re.I
 )
-_UNTIL = re.compile(r"\b(?:until|till|before)\b", re.IGNORECASE)
 _OWN_CLAUSE = 5  # words
-
-
-def _cut_denial(sentence: SpokenSentence, span: tuple[int, int]) -> bool:
-    """Whether the words of a sentence right before a value deny it ("I have not | booked it")."""
-    before = _ANSWERED.sub("", plain_words(sentence.text[: max(0, span[0] - sentence.start)]))
-    return any(denies(word) for word in before[-12:].split()[-2:])
-
-
-def _denied_elsewhere(sentence: SpokenSentence, span: tuple[int, int]) -> bool:
-    """Whether another clause of the sentence denies what a value states.
-
-    A denial that begins an answer ("No, it is here"), or that has a subject of its own beside a value that has one too
-    ("… is renewed, so there's nothing to pay"), is about something else.
-    """
-    start, end = max(0, span[0] - sentence.start), span[1] - sentence.start
-    parts = clauses(sentence.text)
-    own = [text for at, text in parts if at < end and start < at + len(text)]
-    for at, text in parts:
-        if at < end and start < at + len(text):
-            continue
-        rest = _NO_COST.sub(" ", _ANSWERED.sub("", text) if at == 0 else text)
-        if not denies(rest):
-            continue
-        if not own or not _SUBJECT.search(plain_words(own[0])) or not _OTHER_SUBJECT.search(plain_words(rest)):
-            return True
-    return False
 
 
 def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
@@ -213,13 +116,18 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
     if by == "agent" and question.interrupted and span[1] >= len(words.rstrip()):
         return "not_said"  # the end of a value may have been cut off
     kinds = frozenset(found.kind for found in values_in(value))
-    for sentence in _within(words, span):
-        if supposes(sentence.text) and not (by == "agent" and _offer_taken(graph, question, sentence)):
+    for sentence in within(words, span):
+        given = _GIVEN_NAME.search(words[sentence.start : span[0]]) is not None
+        if (
+            supposes(scope_of(sentence, span))
+            and not given
+            and not (by == "agent" and _offer_taken(graph, question, sentence))
+        ):
             return "condition"
         before = words[sentence.start : span[0]]
-        if _UNSURE.search(before) or ("price" in kinds and _ABOUT.search(before)):
+        if _UNSURE.search(before) or _RESTRICTED.search(before) or ("price" in kinds and _ABOUT.search(before)):
             return "condition"
-        if _denied(_clause(sentence, span), value) or taken(_clause(sentence, span)):
+        if _denied(clause_of(sentence, span), value) or taken(clause_of(sentence, span)):
             return "denied"
         if by == "caller":
             if asks(sentence.text):
@@ -260,6 +168,8 @@ def _offer_problem(
     if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):
         return None  # "a zip is $35": so it is, whatever is asked next and answered
     reply = graph.question(question.id + 1)
+    if reply is not None and is_foreign(sentence.text) and _refused_abroad(value, reply.text, graph, question):
+        return "refused"
     if reply is not None and _turned_down(sentence, value, reply.text):
         return "refused"
     unasked = "price" in kinds and offers(sentence.text) and not _PRICED.search(question.text)
@@ -284,6 +194,28 @@ def _offer_problem(
             return None  # "no, not the red one": the number that was read back stands
         return "refused" if asked or kinds & (_OFFERED_KINDS | {"price", "count"}) else None
     return "question" if asked else None
+
+
+_NOES = re.compile(
+    r"^\W*(?:no|nein|nee|nej|non|não|nem|ne|nie|hayır|нет|ні|όχι|לא|لا|नहीं|いや|いいえ|不|아니)(?:\W|$)|ちょっと",
+    re.IGNORECASE,
+)
+
+
+def _refused_abroad(value: str, reply: str, graph: Graph, question: Question) -> bool:
+    """Whether what was named in another language was refused, or another number of it was taken, and it never"
+    " came back."""
+    digits, units = set(re.findall(r"\d+", value)), set(_UNIT.findall(value))
+    if not digits:
+        return False
+    answers = (graph.question(number) for number in range(question.id + 1, graph.turns))
+    if any(digits <= set(re.findall(r"\d+", later.answer or "")) for later in answers if later is not None):
+        return False
+    chosen = {number for number, unit in re.findall(r"(\d+)\s?([^\W\d_])", reply) if unit in units}
+    return _NOES.search(reply) is not None or bool(chosen and not chosen & digits)
+
+
+_UNIT = re.compile(r"\d\s?([^\W\d_])")
 
 
 def _turned_down(sentence: SpokenSentence, value: str, reply: str) -> bool:

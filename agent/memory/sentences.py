@@ -29,7 +29,8 @@ _HYPOTHETICAL = re.compile(
 )
 _TO_DO = re.compile(  # "sign here and it is done", "one more click and the form is sent"
     r"^(?:(?:just|simply|please|first|now|only)\s+)*(?:(?:one|another|a|your)(?: \w+){1,3}|(?:send|sign|pay|give|tell"
-    r"|call|click|press|confirm|reply|bring|fill|say|show|let|come|go|wait|use|enter|type|drop|hand|mail|email|e-mail|text"
+    r"|call|click|press|confirm|reply|bring|fill|say|show|let|come|go|wait|use|enter|type|drop|hand|mail|email"
+    r"|e-mail|text"
     r"|provide|transfer|complete|visit|log|write|return|answer|read|spell|open|choose|pick|select|accept|agree|do|take"
     r"|put|ask|check|hold|stay|make|get|leave|swipe|scan|upload|deposit)\b[^.?!]*?),? and"
     r" (?:then )?(?:it|that|this|they|everything|all|the|your|a|an|you|we|i)\b",
@@ -64,7 +65,8 @@ _HEDGE = re.compile(
     r"|says|tells|claims|reckons|insists|swears|assures|assumes|suggests?|according to|heard|expect\w*|waiting for"
     r"|(?:was|were|am|been|is|i'm|we're) (?:told|informed|led to)|or so (?:i|we|they|he|she|it)"
     r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone"
-    r"|everybody|anyone|somebody else|someone else|others(?!')|other (?:people|callers|customers|guests)|most|another (?:caller|customer|guest))\b",
+    r"|everybody|anyone|somebody else|someone else|others(?!')|other (?:people|callers|customers|guests)|most"
+    r"|another (?:caller|customer|guest))\b",
     re.IGNORECASE,
 )
 _QUESTION_START = re.compile(
@@ -85,7 +87,8 @@ _TAKEN = re.compile(
     r"(?:booked|reserved)\b(?! (?:for (?:you|your)|under|in your|on your))"
     r"|\b(?:fully|completely|already|solidly?|totally) (?:booked|reserved)\b"
     r"|\b(?:booked|reserved|ordered|sold) (?:out|up|solid|through|over)\b"
-    r"|\b(?:booked|reserved|ordered|sold|sent|paid|done|cancelled|delivered) (?:by\b(?! (?:\d|noon|midday|midnight|tomorrow|tonight|today|then|now|the (?:\d|end)|next|half|mon|tue|wed|thu|fri"
+    r"|\b(?:booked|reserved|ordered|sold|sent|paid|done|cancelled|delivered) (?:by\b(?! (?:\d|noon|midday"
+    r"|midnight|tomorrow|tonight|today|then|now|the (?:\d|end)|next|half|mon|tue|wed|thu|fri"
     r"|sat|sun|jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec|one|two|three|four|five|six|seven|eight|nine|ten"
     r"|eleven|twelve)))",
     re.IGNORECASE,
@@ -173,6 +176,12 @@ def supposes(sentence: str) -> bool:
     """Whether a sentence tells of something that is so only under a condition, or is guessed or reported."""
     words = plain_words(sentence)
     return any(form.search(words) for form in (_HYPOTHETICAL, _HEDGE, _TO_DO, _TO_COME))
+
+
+def depends(sentence: str) -> bool:
+    """Whether a sentence tells of something that is so only under a condition; a guess or a report does not."""
+    words = plain_words(sentence)
+    return any(form.search(words) for form in (_HYPOTHETICAL, _TO_DO, _TO_COME))
 
 
 def promises(clause: str) -> bool:

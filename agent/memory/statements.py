@@ -43,10 +43,8 @@ _FOLLOWS = (
     r"|w(?:U{1,4}|[dhy][NU]{0,2}L(?:NjV)?)"
 )
 _SETTLED = r"|[nkj](?:V{1,4}|G{1,3})(?!N)"
-_DONE_ON = (
-    r"|M|[nkjm]?(?:V{1,4}|G{1,3})(?!N)"  # "booked on Friday at 9": a thing that has a day; "sent on Friday" is not yet
-)
-_PAST = r"(?:[AMY]|[nk]?[VG]{1,4}(?!N))"
+_DONE_ON = r"|M|[nkjm]?(?:V{1,4}|G{1,3})(?!N)"  # "booked on Friday at 9"; "sent on Friday" is not yet
+_PAST = r"(?:[AMY]|[nkj]?[VG]{1,4}(?!N))"
 
 
 def _tail(more: str = "") -> str:
@@ -55,7 +53,7 @@ def _tail(more: str = "") -> str:
 
 _SCHEDULED = frozenset(
     "booked reserved scheduled rescheduled arranged moved postponed shifted enrolled enroled changed switched".split()
-    + ["signed up", "put down", "put back", "pushed back", "brought forward", "set up"]
+    + "signed up,put down,put back,pushed back,brought forward,set up".split(",")
 )
 _ACT = re.compile(rf"(?:{_DONE}|{_DONE_BY_US}|{_SHORT_FORM}(?![NQ]))")
 _ACT_THEN = re.compile(rf"{_DONE_THEN}(?={_PAST})")
@@ -65,35 +63,44 @@ _TOLD = re.compile(  # "reference VB2281", "row F, seats 11 and 12", "the receip
 )
 
 _OPENS = re.compile(
-    r"^(?:good news|sure thing|there you are|thanks for (?:waiting|your patience)|as (?:agreed|promised)|all done|all set|all right|yes|yeah|yep|ok|okay|alright|right|sure|of course|certainly|gladly|absolutely|very well"
-    r"|very good|great|good|perfect|lovely|wonderful|excellent|fine|super|well|oh|thanks|thank you|no problem|no worries"
+    r"^(?:good news|sure thing|there you are|thanks for (?:waiting|your patience)|as (?:agreed|promised)|all done"
+    r"|all set|all right|yes|yeah|yep|ok|okay|alright|right|sure|of course|certainly|gladly|absolutely|very well"
+    r"|very good|great|good|perfect|lovely|wonderful|excellent|fine|super|well|oh|thanks|thank you|no problem"
+    r"|no worries"
     r"|not at all|there we go|there you go|here we go|here you go|understood|noted|got it|done|then"
     r"|so|and|now|that worked|that works|it worked|it went through|that's it|that's settled(?: then)?|that's all"
     r"|you're all set|you're right|it's all set|as (?:requested|agreed|you asked|you wished)|yours truly"
-    r"|no(?=[,:])|i'm afraid|unfortunately|sadly|(?:i've|i have) (?:checked|found it|got it|got you)|i can see (?:it|that)(?: here)?(?=,))\b[\s,.!:;–—-]*",
+    r"|no(?=[,:])|i'm afraid|unfortunately|sadly|(?:i've|i have) (?:checked|found it|got it|got you)"
+    r"|i can see (?:it|that)(?: here)?(?=,))\b[\s,.!:;–—-]*",
     re.IGNORECASE,
 )
 _CALLED = re.compile(
-    r"^(?:(?:Mr|Mrs|Ms|Dr|Miss)\.? [A-Z][\w'’-]+|[A-Z][\w'’-]+ [A-Z][\w'’-]+|[A-Z0-9-]*\d[\w -]{0,12})[,:]\s+"
+    r"^(?:[A-Z][\w'’-]+(?=, thank)|(?:Mr|Mrs|Ms|Dr|Miss)\.? [A-Z][\w'’-]+"
+    r"|[A-Z][\w'’-]+ [A-Z][\w'’-]+|[A-Z0-9-]*\d[\w -]{0,12})[,:]\s+"
 )
 _KIND_WORDS = re.compile(
-    r"(?:thank you|thanks|enjoy|all the best|have a|anything else|that's (?:all|it)|no problem|you're welcome|bye|see you"
+    r"(?:thank you|thanks|enjoy|all the best|have a|anything else|that's (?:all|it)|no problem|you're welcome|bye"
+    r"|see you"
     r"|as (?:you )?(?:asked|requested|agreed|wished|wanted|discussed)|as of (?:today|now)|don't worry|congratulations"
     r"|good luck|free of charge|at no (?:charge|cost)|that's done|much appreciated|no charge"
     r"|i'm afraid$|(?:by an? )?(?:mr|mrs|ms|dr|miss)\b)[\w'. ]{0,40}",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(  # "…, it starts at 9 pm", "…, that's $6 a day", "…, you'll get an email"
-    r"(?:and |so |then )?(?:(?:it|that|this|there|they)(?:'s| is| are|'re|'ll be| costs?| starts?| arrives?| takes?| makes?)"
+    r"(?:and |so |then )?(?:(?:it|that|this|there|they)(?:'s| is| are|'re|'ll be| costs?| starts?| arrives?"
+    r"| takes?| makes?)"
     r"|(?:the|your|his|her|their) [\w'-]+(?: [\w'-]+){0,3} (?:is|are|costs?|starts?|comes?|arrives?)"
-    r"|(?:you|we|i)(?:'ll| will) (?:get|receive|find|send|email|text|call|hear)|you can|(?:please )?(?:put|bring|keep|look|pick|ask for) (?:it|them|the|your|a))\b[^?]*",
+    r"|(?:you|we|i)(?:'ll| will) (?:get|receive|find|send|email|text|call|hear)|you can|(?:please )?(?:put|bring"
+    r"|keep|look|pick|ask for) (?:it|them|the|your|a))\b[^?]*",
     re.IGNORECASE,
 )
 
 _GOES_ON_TOO = re.compile(
-    r"(?:and |so |then )?(?:(?:the|your|his|her|their|our|my|it|that|this|there|they|these|those|he|she|yours|both|nothing"
+    r"(?:and |so |then )?(?:(?:the|your|his|her|their|our|my|it|that|this|there|they|these|those|he|she|yours"
+    r"|both|nothing"
     r"|all|everything)\b|(?:i|we)(?:'ve|'ll|'d have|'d need| have| will| could| can| can't| put| sent| don't| need)\b"
-    r"|you(?:'ll|'d|'re| can| are| get| pay| don't)\b|(?-i:[A-Z])[\w'-]+ (?:is|has|starts|stays|comes|was)\b)[^?]*",
+    r"|you(?:'ll|'d|'re| can| are| get| pay| don't)\b|[$€£]\d[\d.,]* (?:is|was|has)|(?-i:[A-Z])[\w'-]+ (?:is|has"
+    r"|starts|stays|comes|was)\b)[^?]*",
     re.IGNORECASE,
 )
 _THINKS = re.compile(  # "…, I guess", "…, they say", "…, you said"
@@ -173,14 +180,17 @@ def _leads_up(told: Tagged, place: int, first: int) -> bool:
 
 
 _SUPPOSED = re.compile(
-    r"^(?:\w+[,:] )?(?:if|suppose|supposing|imagine|picture|say\b|let's say|assume|assuming|once|here(?:'s| is) (?:how|what)"
+    r"^(?:\w+[,:] )?(?:if|suppose|supposing|imagine|picture|say\b|let's say|assume|assuming|once|here(?:'s"
+    r"| is) (?:how|what)"
     r"|this is how|that's how|how it works|unless|for example|normally|usually)\b",
     re.IGNORECASE,
 )
 _TURNS_ROUND = re.compile(
     r"^(?:(?:no|nope|not|wait|sorry|oops|well)[,.!…]|not (?:yet|really|quite|so|entirely)\b|or\b|just kidding|kidding"
-    r"|at least|scratch|hang on|hold on|correction|that's wrong|that was|i mean\b|though|except|assuming|hopefully|maybe"
-    r"|perhaps|i (?:hope|think|guess|believe)|or so\b|provided|unless|only (?:if|when|once)|in theory|on paper|allegedly"
+    r"|at least|scratch|hang on|hold on|correction|that's wrong|that was|i mean\b|though|except|assuming"
+    r"|hopefully|maybe"
+    r"|perhaps|i (?:hope|think|guess|believe)|or so\b|provided|unless|only (?:if|when|once)|in theory|on paper"
+    r"|allegedly"
     r"|actually|supposedly|if(?: \w+){1,4}\.$)",
     re.IGNORECASE,
 )
@@ -192,6 +202,11 @@ def turned_round(told: Sequence[SpokenSentence], place: int) -> bool:
         return True
     after = told[place + 1].text.rstrip(".!?… ") if place + 1 < len(told) else ""
     return bool(after) and _TURNS_ROUND.search(after + ".") is not None
+
+
+def opening_of(text: str) -> int:
+    """How many characters open a sentence before it says anything ("Garza, thank you, …")."""
+    return len(text.strip().rstrip(".!… ")) - len(_opened(text))
 
 
 def _opened(text: str) -> str:
@@ -272,8 +287,9 @@ def _followed(text: str, told: Tagged, end: int, *, claimed: bool = False) -> bo
             end = placed.end()
             continue
         valued = _TOLD.match(letters, start)
-        if valued is not None and (valued.end() == len(letters) or letters[valued.end()] in ",&s"):
-            end = valued.end()
+        upto = _TAIL.match(letters, valued.end()).end() if valued is not None else 0  # type: ignore[union-attr]
+        if valued is not None and (upto == len(letters) or letters[upto] in ",&s"):
+            end = upto
             continue
         return bool(
             _KIND_WORDS.fullmatch(words)

@@ -22,7 +22,8 @@ _FUTURE_DAY = re.compile(r"^(?:today|tonight|tomorrow|(?:the )?day after tomorro
 
 _FIXED = re.compile(  # whole phrases that have a letter of their own
     r"\b(?:(went ahead|gone ahead|gone)(?= and\b)|as (?:you )?(?:asked|requested|agreed|wished|wanted|discussed)"
-    r"(?: (?:for|me to))?|as of (?:today|now|this (?:minute|moment))|for you now|right away|at no (?:extra )?(?:charge|cost)|free of charge"
+    r"(?: (?:for|me to))?|as of (?:today|now|this (?:minute|moment))|for you now|right away"
+    r"|at no (?:extra )?(?:charge|cost)|free of charge"
     r"|(this (?:morning|afternoon|evening))(?= *(?:$|[,;:])))",
     re.IGNORECASE,
 )
@@ -61,7 +62,8 @@ LETTERS: dict[str, str] = {
     "and": "&",
     "so": "s",
     **dict.fromkeys(
-        "now already just also down up off successfully officially herewith hereby duly safely too again still back yesterday".split(),
+        "now already just also down up off successfully officially herewith hereby duly safely too again still"
+        " back yesterday".split(),
         "A",
     ),
 }
@@ -92,7 +94,8 @@ _DEPENDING = frozenset(
     " consent okay ok confirmation signature moment minute second meantime meanwhile assumption understanding basis"
     " sake record best latest earliest worst point extent degree sense dreams mind head opinion view eyes books error"
     " mistake accident most least part time way idea plan end hope exception effect fact truth reality knowledge mercy"
-    " name trial test demo show fun draft example instance agreement deposit payment clearance review verification".split()
+    " name trial test demo show fun draft example instance agreement deposit payment clearance review"
+    " verification".split()
 )
 _PLACES = frozenset(
     "account accounts card booking order phone list file name names number calendar system behalf diary profile policy"

@@ -57,8 +57,8 @@ def tied(
         return False
     status = attribute == STATUS
     head = _head(words, span, touched, whole=status)
-    if status and vocabulary(name) & _MONEY and _PAID.match(plain_words(touched[0][1] if touched else "")):
-        return True  # "The $14 for Yusuf has arrived" is of the money
+    if status and is_paid_sum(name, clause):
+        return True
     follows = any(at >= span[1] and named_in(name, text) == "whole" for at, text in parts)
     beside = [word for word in words_of(clause) if stem(word) not in ATTRIBUTES]
     alone = len(beside) <= len(words_of(words[span[0] : span[1]]))  # "40 Fern Street. The pickup is …"
@@ -90,6 +90,11 @@ def _of_another(name: str, clause: str) -> bool:
     own = {root(stem(word.lower())) for word in re.findall(r"\b[A-Z][\w'’-]+", name[1:])}
     named = [found for found in values_in(clause) if found.kind == "name"]
     return bool(own) and any(not vocabulary(found.text) & vocabulary(name) for found in named)
+
+
+def is_paid_sum(name: str, clause: str) -> bool:
+    """Whether a clause begins with a price, and the thing is money: "The $14 for Yusuf has arrived"."""
+    return bool(vocabulary(name) & _MONEY) and _PAID.match(plain_words(clause)) is not None
 
 
 _MONEY = vocabulary("money payment fee deposit refund amount sum")

@@ -1,13 +1,16 @@
-"""The memory eval: `python -m tools.evals.memory [--quick]`. One table per measure, baselines computed in the same run.
+"""The memory eval: `python -m tools.evals [--quick] [--notes [FILE]] [--phrasings FILE]`.
 
-Everything is measured on `agent.memory.context()` as the turn calls it. Data that is absent is named and skipped.
+One table per measure, baselines computed in the same run. Everything is measured on `agent.memory.context()` as the
+turn calls it. Data that is absent is named and skipped.
 """
 
 from __future__ import annotations
 
+import argparse
 import platform
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -148,7 +151,7 @@ def value_table(console: Console, title: str, made: list[BackrefCase], *, declar
     console.print(table)
 
 
-def note_tables(console: Console) -> None:
+def note_tables(console: Console, sets: dict[str, list[note_measures.NoteCase]] | None = None) -> None:
     """Measure 5: what the notes assert, by themselves; the claims come from files, never from a model."""
     table = Table(title="5. What the notes assert", title_justify="left")
     for column in ("cases", "notes", "right", "missing", "false", "values told", "right claims kept"):
@@ -156,14 +159,14 @@ def note_tables(console: Console) -> None:
     wrong = Table(title="Wrong claims offered to the checks", title_justify="left")
     for column in ("cases", "offered", "taken"):
         wrong.add_column(column, justify="left" if column == "cases" else "right")
-    for name, calls in note_sets(console).items():
+    for name, calls in (sets or note_sets(console)).items():
         for label, claims, other in NOTE_RUNS:
             result = note_measures.judge(calls, claims=claims, other=other)
             counts = (str(result.verdicts[verdict]) for verdict in ("right", "missing", "false"))
             kept = f"{result.kept} of {result.claims}" if claims else "-"
             table.add_row(f"{name} ({result.cases})", label, *counts, f"{result.told} of {result.needed}", kept)
         refused = note_measures.refusals(calls)
-        kinds = ", ".join(f"{kind} {count}" for kind, count in refused.tried.items())
+        kinds = ", ".join(f"{kind} {refused.taken[kind]} of {count}" for kind, count in refused.tried.items())
         wrong.add_row(f"{name}: {kinds}", str(refused.tried.total()), str(refused.taken.total()))
     console.print(table, wrong)
 
@@ -185,6 +188,7 @@ def note_sets(console: Console) -> dict[str, list[note_measures.NoteCase]]:
         "own, fourth set": list(note_measures.own_cases(note_measures.FOURTH)),
         "own, fifth set": list(note_measures.own_cases(note_measures.FIFTH)),
         "own, sixth set": list(note_measures.own_cases(note_measures.SIXTH)),
+        "own, seventh set": list(note_measures.own_cases(note_measures.SEVENTH)),
     }
     reason = data.missing("calls/memory_cases.jsonl")
     if reason:
@@ -193,17 +197,17 @@ def note_sets(console: Console) -> dict[str, list[note_measures.NoteCase]]:
     return {"given": list(note_measures.given_cases()), **sets}
 
 
-def phrasing_table(console: Console) -> None:
+def phrasing_table(console: Console, path: Path = note_measures.PHRASINGS) -> None:
     """Measure 6: answers that hold the word of an act without doing it, and some that do it."""
     table = Table(title="6. Words of an act", title_justify="left")
     for column in ("answers", "form", "answers", "lexical status", "claimed status taken"):
         table.add_column(column, justify="left" if column == "form" else "right")
-    for part in note_measures.PHRASING_PARTS:
-        answers = list(note_measures.phrasings(part))
+    for part in note_measures.phrasing_parts(path):
+        answers = list(note_measures.phrasings(part, path))
         for form in dict.fromkeys(form for form, _ in answers):
             texts = [text for name, text in answers if name == form]
             status = sum(map(note_measures.asserted, texts))
-            believed = sum(map(note_measures.believed, texts))
+            believed = sum(note_measures.believed(text, path) for text in texts)
             table.add_row(part, form, str(len(texts)), str(status), str(believed))
     console.print(table)
 
@@ -226,18 +230,34 @@ def cost_table(console: Console) -> None:
     console.print(table)
 
 
-def main() -> None:
-    """Runs all seven measures; `--quick` takes a sample of the larger sets, `--notes` measures 5 to 7 alone."""
-    quick = "--quick" in sys.argv[1:]
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs all seven measures, or those that the command's options name."""
+    parser = argparse.ArgumentParser(prog="python -m tools.evals", description="Measures the memory.")
+    parser.add_argument("--quick", action="store_true", help="take a sample of the larger sets")
+    parser.add_argument(
+        "--notes",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="measures 5 to 7 alone; with a file: measure 5 of the cases in that file, and nothing else",
+    )
+    parser.add_argument("--phrasings", metavar="FILE", help="measure 6 of the phrasings in that file, and nothing else")
+    options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(f"Python {platform.python_version()}, {platform.machine()}; token = 4 characters; turns as heard")
+    if options.notes or options.phrasings:
+        if options.notes:
+            note_tables(console, {Path(options.notes).stem: list(note_measures.own_cases(Path(options.notes)))})
+        if options.phrasings:
+            phrasing_table(console, Path(options.phrasings))
+        return
     note_tables(console)
     phrasing_table(console)
     cost_table(console)
-    if "--notes" in sys.argv[1:]:
+    if options.notes is not None:
         return
-    recall_tables(console, quick)
-    return_table(console, quick)
+    recall_tables(console, options.quick)
+    return_table(console, options.quick)
     shift_table(console)
     for title, (templates, declared) in VALUE_SETS.items():
         value_table(console, title, cases(templates), declared=declared)

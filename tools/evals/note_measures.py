@@ -29,10 +29,11 @@ THIRD = HERE / "note_cases_third.toml"  # written after the rules, first run aft
 FOURTH = HERE / "note_cases_fourth.toml"  # in five more subjects, first run after that
 FIFTH = HERE / "note_cases_fifth.toml"  # in five more, by somebody who had not read the rules, first run after that
 SIXTH = HERE / "note_cases_sixth.toml"  # a small one, after the rules were mended with the fifth
+SEVENTH = HERE / "note_cases_seventh.toml"  # in five more, by somebody who had not read the rules, first run after that
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 FILLER = HERE / "backref_templates.toml"
 OTHER_TURNS = 40
-PHRASING_PARTS = ("dev", "held_out", "second", "third", "fourth", "fifth")
+PHRASING_PARTS = ("dev", "held_out", "second", "third", "fourth", "fifth", "seventh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,16 +297,22 @@ def asserted(answer: str, question: str = "What about it?") -> bool:
     return bool(call.graph.states)
 
 
+def phrasing_parts(path: Path) -> tuple[str, ...]:
+    """The parts of a file of phrasings: its tables but that of the confirmations of all."""
+    declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    return tuple(part for part, forms in declared.items() if isinstance(forms, dict) and part != "confirmed")
+
+
 @cache
-def _all_pairs() -> tuple[tuple[str, str], ...]:
-    declared = tomllib.loads(PHRASINGS.read_text(encoding="utf-8"))
-    pairs = [declared["pairs"], *(declared[part].get("pairs", []) for part in PHRASING_PARTS)]
+def _all_pairs(path: Path) -> tuple[tuple[str, str], ...]:
+    declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    pairs = [declared.get("pairs", []), *(declared[part].get("pairs", []) for part in phrasing_parts(path))]
     return tuple((thing, done) for part in pairs for thing, done in part)
 
 
-def believed(answer: str) -> bool:
+def believed(answer: str, path: Path = PHRASINGS) -> bool:
     """Whether a claimed status made of the words of an answer is taken."""
-    for thing, done in _all_pairs():
+    for thing, done in _all_pairs(path):
         if thing in answer.casefold() and done in answer:
             call = Conversation()
             call.heard("What about it?")

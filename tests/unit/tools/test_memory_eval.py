@@ -9,7 +9,7 @@ import pytest
 
 from tools.evals import baselines, cost_measures, data, docs, measures, note_measures, value_measures
 from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, cases
-from tools.evals.memory import RECALL_SETS, RETURN_SETS
+from tools.evals.memory import RECALL_SETS, RETURN_SETS, main
 
 BLOCKS = baselines.SELECTORS["last 6 + BM25 8-turn blocks"]
 SAMPLE_SLACK = 0.04  # on a third of the calls: the whole sets are compared by `make eval`
@@ -74,6 +74,7 @@ THIRD_NOTES = list(note_measures.own_cases(note_measures.THIRD))
 FOURTH_NOTES = list(note_measures.own_cases(note_measures.FOURTH))
 FIFTH_NOTES = list(note_measures.own_cases(note_measures.FIFTH))
 SIXTH_NOTES = list(note_measures.own_cases(note_measures.SIXTH))
+SEVENTH_NOTES = list(note_measures.own_cases(note_measures.SEVENTH))
 
 
 def given() -> list[note_measures.NoteCase]:
@@ -88,10 +89,11 @@ def given() -> list[note_measures.NoteCase]:
     [
         (lambda: OWN, 0.95, 0.94),
         (lambda: HELD_OUT_NOTES, 0.95, 0.94),
-        (lambda: THIRD_NOTES, 0.8, 0.85),
-        (lambda: FOURTH_NOTES, 0.9, 0.9),
-        (lambda: FIFTH_NOTES, 0.9, 0.95),
-        (lambda: SIXTH_NOTES, 0.8, 0.9),
+        (lambda: THIRD_NOTES, 0.9, 0.87),
+        (lambda: FOURTH_NOTES, 0.95, 0.92),
+        (lambda: FIFTH_NOTES, 0.95, 0.98),
+        (lambda: SIXTH_NOTES, 0.9, 0.96),
+        (lambda: SEVENTH_NOTES, 0.95, 0.95),
         (given, 0.95, 0.94),
     ],
 )
@@ -113,8 +115,9 @@ def test_notes_assert_nothing_false(
         (lambda: OWN[::3], 0.0),
         (lambda: HELD_OUT_NOTES[::3], 0.0),
         (lambda: THIRD_NOTES + FOURTH_NOTES[::3], 0.002),
-        (lambda: FIFTH_NOTES[::2], 0.002),
-        (lambda: SIXTH_NOTES, 0.012),
+        (lambda: FIFTH_NOTES[::2], 0.0),
+        (lambda: SIXTH_NOTES, 0.0076),
+        (lambda: SEVENTH_NOTES[::2], 0.003),
         (given, 0.0),
     ],
 )
@@ -135,7 +138,28 @@ def test_the_word_of_an_act_alone_gives_no_status(part: str) -> None:
     assert [text for text in other if note_measures.asserted(text)] == []
     assert [text for text in other[:: max(5, len(other) // 50)] if note_measures.believed(text)] == []
     confirmed = [note_measures.asserted(text) for form, text in answers if form == "confirmed"]
-    assert sum(confirmed) / len(confirmed) >= 0.8  # what the rules leave out is only missing
+    least = 0.69 if part == "seventh" else 0.97  # what the rules leave out is only missing
+    assert sum(confirmed) / len(confirmed) >= least
+
+
+def test_a_set_that_is_not_in_the_tree_is_measured_by_its_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases_file, phrasings_file = tmp_path / "calls.toml", tmp_path / "words.toml"
+    cases_file.write_text(
+        '[subjects.plain]\n[[scenarios]]\nid = "one"\nturns = ["A table for two.", "The table is booked."]\n'
+        'question = "And?"\nneeds = ["booked"]\nfalse = []\nfacts = ["table / status / 1a / The table is booked"]\n'
+    )
+    phrasings_file.write_text(
+        '[new]\npairs = [["the table", "booked"]]\nnegation = ["{Thing} is not {done}."]\n'
+        'confirmed = ["{Thing} is {done}."]\n'
+    )
+    main(["--notes", str(cases_file), "--phrasings", str(phrasings_file)])
+    told = capsys.readouterr().out
+    assert "calls (1)" in told
+    assert "1 of 1" in told
+    assert "negation" in told
+    assert "Evidence recall" not in told
 
 
 def test_the_page_has_the_figures_of_today() -> None:
