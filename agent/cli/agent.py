@@ -9,6 +9,7 @@ import click
 
 from agent.cli.console import print_json, stdout_console
 from agent.definitions.book import files_in, read_all
+from agent.definitions.clip_warnings import clip_warnings
 from agent.definitions.definition import AgentDefinition, DefinitionError, read_definition
 from agent.server.tool_wiring import egress_of
 from agent.settings import load_settings
@@ -41,6 +42,10 @@ def check(files: tuple[Path, ...]) -> None:
         click.echo(line, err=True)
     if problems:
         sys.exit(1)
+    definitions = read_all(files or files_in(settings.agents_dir), egress).values()
+    warnings = [line for one in definitions for line in clip_warnings(one, settings.clips_dir, settings.language)]
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"{count} definitions are fine")
 
 
