@@ -120,7 +120,7 @@ class CellRow:
             problems.append(f"session {self.outcome or 'lost'}, close code {self.close_code}")
         if self.told and self.cell.tier == "free":
             problems.append("a free caller was told")
-        failed = any(name.startswith("tool ") and name != "tool ok" for name in self.counted)
+        failed = any(name.startswith(("tool failed", "tool timeout", "tool unavailable")) for name in self.counted)
         if failed and self.heard != "that it did not work":
             problems.append(f"a failed tool, of which the caller heard: {self.heard}")
         if not self.counted:
