@@ -167,8 +167,10 @@ def _desk(folder: Path, place: str, sandbox: str) -> dict[str, Any]:
     if PLACES[place].service != "tool":
         return {}
     file = (DESK / f"{place}.toml").read_text().replace("SANDBOX", urlsplit(sandbox).netloc)
-    (folder / f"{place}.toml").write_text(file)
-    return {"agents_dir": folder, "agent": place, "tool_private_hosts": ("127.0.0.1",)}
+    agents = folder / "agents"
+    agents.mkdir()
+    (agents / f"{place}.toml").write_text(file)
+    return {"agents_dir": agents, "agent": place, "tool_private_hosts": ("127.0.0.1",)}
 
 
 async def _run(cell: Cell, stack: Stack, witness: Witness) -> tuple[str, CellRow]:
