@@ -103,7 +103,10 @@ def _odd(call: SimulatedCall, body: bytes, variant: str) -> ASGIApp:
     call.settle(FaultKind.ODD_ANSWER)
     match variant:
         case "nan":
-            return Answer(200, body[:-1] + b', "price": NaN}')
+            into, most = (
+                (b'"result":{', b'"structuredContent":{"price":NaN},') if b'"result":{' in body else (b"{", b"")
+            )
+            return Answer(200, body.replace(into, into + (most or b'"price":NaN,'), 1))
         case "half_utf8":
             return Answer(200, body.replace(b"studio", b"studi\xc3").replace(b"garden", b"g\xc3rden"))
         case "packed":

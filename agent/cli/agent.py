@@ -12,6 +12,7 @@ from agent.cli.agent_test import test
 from agent.cli.agent_versions import canary, promote, roll_back, status
 from agent.cli.console import print_json, stdout_console
 from agent.definitions.book import every, files_in, folders, read_all, read_versions
+from agent.definitions.clip_warnings import clip_warnings
 from agent.definitions.definition import AgentDefinition, read_definition
 from agent.definitions.scripts import is_script, read_script, scripts_in
 from agent.definitions.toml import DefinitionError
@@ -47,6 +48,9 @@ def check(files: tuple[Path, ...]) -> None:
         click.echo(line, err=True)
     if problems:
         sys.exit(1)
+    for one in (read_definition(path, egress) for path in checked):
+        for warning in clip_warnings(one, settings.clips_dir, settings.language):
+            click.echo(f"warning: {warning}", err=True)
     also = f", {len(scripts)} scripts of calls, too" if scripts else ""
     click.echo(f"{len(checked)} definitions are fine{also}")
 

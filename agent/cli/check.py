@@ -56,7 +56,7 @@ def check(as_json: bool) -> None:
 
 async def findings_of(settings: Settings) -> list[CheckResult]:
     """Checks everything that the shipped or configured policies use."""
-    clips = load_clips(settings.clips_dir)
+    clips = load_clips(settings.clips_dir, settings.language)
     hooks = ProviderHooks(NO_RECORDER, lambda _: None, VoiceActivity, clips[Sentence.APOLOGY].pcm)
     factory = ProviderFactory(settings, load_budgets(settings.budgets_file).deadlines, hooks)
     policies = load_policies(settings.policies_file or DEFAULT_PATH).policies.values()

@@ -17,6 +17,7 @@ from agent.definitions.toml import DefinitionError, made_of, read_toml
 from agent.definitions.tools import TOOLS_LIMIT, ToolFile, build_tools
 from agent.policy.routing import MoreTerms, TermList, Terms
 from agent.providers.own import OwnSpeech
+from agent.providers.recorded_texts import Sentence
 from agent.settings_providers import VoiceName
 from agent.tools.egress import Egress
 from agent.tools.mcp_server import McpServerFile, McpSpec, McpTool
@@ -125,6 +126,7 @@ class AgentFile(_Part):
     voices: dict[VoiceName, SpeakerId] = Field(default_factory=dict[VoiceName, str])
     speed: float | None = Field(None, ge=0.7, le=1.2)
     keyterms: tuple[Term, ...] = Field((), max_length=100)
+    sentences: dict[Sentence, Spoken] = Field(default_factory=dict[Sentence, str])
     pronunciations: dict[Term, Spoken] = Field(default_factory=dict[str, str], max_length=100)
     policies: tuple[str, ...] = Field((), max_length=16)
     usd_per_session: float | None = Field(None, gt=0, le=100)

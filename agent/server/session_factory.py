@@ -34,6 +34,7 @@ from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules, local_rules
 from agent.providers.pronounced import PronouncedVoice
 from agent.providers.recorded import RecordedClip, Sentence
+from agent.server.agent_clips import AgentClips
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
@@ -84,7 +85,7 @@ class SessionFactory:
     ledger: Ledger
     money: PricingSink
     sink: Sink
-    clips: Mapping[Sentence, RecordedClip]
+    clips: AgentClips
     ceilings: SpendingCeilings
     prices: CallPrices
     governors: Governors
@@ -100,6 +101,7 @@ class SessionFactory:
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
         self.providers.warmth.soon()
+        clips = self.clips.of(agent)
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
         routing = _Routing(agent.terms(self.terms), prompt.escalates, agent)
@@ -119,8 +121,8 @@ class SessionFactory:
             system_prompt=prompt.text,
             context_tokens=settings.context_tokens,
             prompt_cache=policy.prompt_cache,
-            apologies=SessionApologies(self.clips),
-            cost_cap=_recording(self.clips[Sentence.COST_CAP]),
+            apologies=SessionApologies(clips),
+            cost_cap=_recording(clips[Sentence.COST_CAP]),
             budgets=self.budgets,
             limits=_limits(settings),
             sink=self.sink,
@@ -138,8 +140,8 @@ class SessionFactory:
             early_voice=self._early_voice(policy, tier),
             warm=self.providers.warmth.soon,
             language=agent.file.language or settings.language,
-            filler=Filler(_recording(self.clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
-            goodbye=_recording(self.clips[Sentence.GOODBYE]),
+            filler=Filler(_recording(clips[Sentence.ONE_MOMENT]), self.budgets.deadlines.llm / 1000),
+            goodbye=_recording(clips[Sentence.GOODBYE]),
             confirmation=load_confirmation,
             ears_simulated="stt" in self.providers.simulated(),
             tools=self._tools(agent, info, purse),

@@ -24,6 +24,7 @@ from agent.policy.routing import load_terms
 from agent.policy.watcher import AssignmentWatcher
 from agent.providers.factory import ProviderFactory
 from agent.providers.recorded import RecordedClip, Sentence, load_clips
+from agent.server.agent_clips import AgentClips
 from agent.server.doors import ceiling_refusal
 from agent.server.loop_lag import LoopLag
 from agent.server.operations import Operations
@@ -82,7 +83,7 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     budgets = declared if rehearsal is None else patient(declared)
     policies = load_policies(settings.policies_file or DEFAULT_PATH)
     check_step_down(budgets, policies)
-    metrics, clips, sinks = Metrics(), load_clips(settings.clips_dir), Sinks([])
+    metrics, clips, sinks = Metrics(), load_clips(settings.clips_dir, settings.language), Sinks([])
     providers = ProviderFactory(settings, budgets.deadlines, provider_hooks(sinks, clips))
     known = configured(policies, providers)
     lease_s, days = settings.session_lease_s, settings.retention_days
@@ -110,9 +111,10 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)
+    spoken = AgentClips(settings.clips_dir, settings.language, clips, agents.agents.values())
     guard = (ceilings, call_prices, Governors(sinks, call_prices.paid))
     sessions = SessionFactory(
-        settings, budgets, watch, load_flows(), terms, agents, outside, providers, ledger, money, sinks, clips, *guard
+        settings, budgets, watch, load_flows(), terms, agents, outside, providers, ledger, money, sinks, spoken, *guard
     )
     lag = LoopLag(metrics)
     place = admission(settings, lag, lambda claims: ceiling_refusal(ceilings, claims))

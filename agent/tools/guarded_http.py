@@ -75,12 +75,19 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Asks. An answer that is too long is cut off; a stream of events has no length."""
+        """Asks. An answer that is too long is cut off, and a packed one is none: unpacked it may be a thousand times as
+        long. A stream of events has no length.
+        """
+        if self._most is not None:
+            request.headers["accept-encoding"] = "identity"
         try:
             response = await super().handle_async_request(request)
         except (httpx2.TransportError, OutsideError):
             if not self.steady or request.method != "POST":
                 raise
+            return httpx2.Response(502, request=request)
+        if self._most is not None and response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
             return httpx2.Response(502, request=request)
         streams = response.headers.get("content-type", "").startswith("text/event-stream")
         if self._most is not None and not streams and isinstance(response.stream, httpx2.AsyncByteStream):

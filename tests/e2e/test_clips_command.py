@@ -14,6 +14,7 @@ from agent.ledger.database import create_engine
 from agent.providers.recorded import SHIPPED, TEXTS, Sentence, load_clips
 from tests.support.billing import read_books
 from tests.support.stack import running_stack
+from voice_loadtest.script import Wait
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
@@ -38,6 +39,30 @@ async def test_the_sentences_are_recorded_with_the_configured_voice(
     for sentence in Sentence:
         assert len(recorded[sentence].pcm) > 16_000
         assert recorded[sentence].pcm != shipped[sentence].pcm
+
+
+async def test_an_agent_of_its_own_language_is_recorded_beside_it_and_its_callers_hear_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agents = tmp_path / "agents"
+    agents.mkdir()
+    (agents / "hotel.toml").write_text(
+        'name = "hotel"\nversion = 1\nprompt = "You answer."\nlanguage = "de"\nsentences = { goodbye = "Bis bald." }\n'
+    )
+    async with run_sandbox(SandboxOptions(port=0, profile="instant")) as sandbox:
+        monkeypatch.setenv("VOICE_AGENT_SANDBOX_URL", sandbox.url)
+        monkeypatch.setenv("VOICE_AGENT_AGENTS_DIR", str(agents))
+        monkeypatch.setenv("VOICE_AGENT_DATABASE_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+        clips = tmp_path / "clips"
+        result = await asyncio.to_thread(CliRunner().invoke, cli, ["clips", "make", "--folder", str(clips)])
+    assert result.exit_code == 0, result.output
+    assert f"{2 * len(TEXTS)} sentences" in result.output
+    own = {Sentence.GOODBYE: "Bis bald."}
+    recorded = load_clips(clips / "hotel", "de", own)
+    assert recorded[Sentence.GOODBYE].text == "Bis bald."
+    async with running_stack(clips_dir=clips, agents_dir=agents, agent="hotel", max_session_s=1.0) as stack:
+        call = await stack.call([Wait(3.0)])
+        assert call.turns[-1].reply == "Bis bald."
 
 
 async def test_the_service_plays_the_recordings_of_the_configured_folder(tmp_path: Path) -> None:

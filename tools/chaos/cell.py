@@ -120,7 +120,7 @@ class CellRow:
             problems.append(f"session {self.outcome or 'lost'}, close code {self.close_code}")
         if self.told and self.cell.tier == "free":
             problems.append("a free caller was told")
-        failed = any(name.startswith("tool ") and name != "tool ok" for name in self.counted)
+        failed = any(name.startswith(("tool failed", "tool timeout", "tool unavailable")) for name in self.counted)
         if failed and self.heard != "that it did not work":
             problems.append(f"a failed tool, of which the caller heard: {self.heard}")
         if not self.counted:
@@ -167,8 +167,10 @@ def _desk(folder: Path, place: str, sandbox: str) -> dict[str, Any]:
     if PLACES[place].service != "tool":
         return {}
     file = (DESK / f"{place}.toml").read_text().replace("SANDBOX", urlsplit(sandbox).netloc)
-    (folder / f"{place}.toml").write_text(file)
-    return {"agents_dir": folder, "agent": place, "tool_private_hosts": ("127.0.0.1",)}
+    agents = folder / "agents"
+    agents.mkdir()
+    (agents / f"{place}.toml").write_text(file)
+    return {"agents_dir": agents, "agent": place, "tool_private_hosts": ("127.0.0.1",)}
 
 
 async def _run(cell: Cell, stack: Stack, witness: Witness) -> tuple[str, CellRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import sys
 from collections import Counter
@@ -139,6 +140,8 @@ async def test_a_tool_that_is_offered_no_more_fails_and_new_ones_are_seen(monkey
         assert (await liar.used("ok")).outcome is ToolOutcome.OK
 
 
+JSON = {"content-type": "application/json"}
+STREAM = b"HTTP/1.1 200 -\r\ncontent-type: text/event-stream\r\n\r\n"
 HTTP = {
     "too_long": ("malformed", Answer(body=b"")),
     "not_json": ("malformed", Answer(body=b"")),
@@ -150,6 +153,11 @@ HTTP = {
     "status_500": ("mcp", Answer(500, body=b"trouble", headers={})),
     "redirect": ("mcp", Answer(307, body=b"", headers={"location": "http://127.0.0.1:1/mcp"})),
     "cut": ("malformed", Answer(raw=b"HTTP/1.1 200 -\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{")),
+    "packed": ("mcp", Answer(body=gzip.compress(bytes(9_000_000)), headers={**JSON, "content-encoding": "gzip"})),
+    "stream_cut": ("mcp", Answer(raw=STREAM + b'data: {"jsonrpc"')),
+    "stream_ends": ("mcp", Answer(raw=STREAM)),
+    "stream_too_long": ("mcp", Answer(raw=STREAM + b"data: " + b"x" * 1_100_000 + b"\n\n")),
+    "stream_wrong": ("malformed", Answer(raw=STREAM + b"data: nothing\n\n")),
     "drops": ("mcp", Answer(raw=b"")),
     "babble": ("mcp", Answer(raw=b"\x16\x03\x01\x02\x00")),
 }  # fmt: skip
