@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
@@ -49,8 +50,8 @@ FLAT = {
 IDLE = {"memory_mb": 240.0, "descriptors": 30.0, "tasks": 16.0, "blocks": 1_300_000.0}
 
 
-def _soak(calls: int = 170, minutes: float = 10.0, **changed: Trend) -> Soak:
-    return Soak(minutes, 8, FLAT | changed, IDLE, dict(IDLE), Counter({"1000": calls}))
+def _soak(changed: Mapping[str, Trend] | None = None, calls: int = 170, minutes: float = 10.0) -> Soak:
+    return Soak(minutes, 8, FLAT | dict(changed or {}), IDLE, dict(IDLE), Counter({"1000": calls}))
 
 
 def test_what_calls_leave_behind_is_a_fault_and_so_is_an_end_of_another_kind() -> None:
@@ -65,8 +66,8 @@ def test_what_calls_leave_behind_is_a_fault_and_so_is_an_end_of_another_kind() -
 
 def test_pools_may_fill_in_ten_minutes_but_not_in_two_hours() -> None:
     filling = {"memory_mb": Trend(250.0, 26.0, 10.0), "descriptors": Trend(40.0, 3, 1)}
-    assert _soak(**filling).faults == []
-    assert len(_soak(2_000, 120.0, **filling).faults) == 2
+    assert _soak(filling).faults == []
+    assert len(_soak(filling, 2_000, 120.0).faults) == 2
 
 
 @pytest.mark.parametrize(
@@ -79,5 +80,5 @@ def test_pools_may_fill_in_ten_minutes_but_not_in_two_hours() -> None:
     ],
 )
 def test_a_leak_is_seen_in_ten_minutes(figure: str, a_call: float, error_h: float) -> None:
-    leak = _soak(**{figure: Trend(FLAT[figure].mean, a_call * 170 * 6, error_h)})
+    leak = _soak({figure: Trend(FLAT[figure].mean, a_call * 170 * 6, error_h)})
     assert [fault.split(" ")[0] for fault in leak.faults] == [figure]
