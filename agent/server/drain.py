@@ -7,7 +7,6 @@ import gc
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
-from typing import Final
 
 import structlog
 import uvicorn
