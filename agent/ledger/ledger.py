@@ -84,6 +84,7 @@ class Ledger:
         self._drain_s = drain_s
         self._spool = WriteQueue(spool_rows)
         self._turns: dict[str, tuple[int, int | None]] = {}  # session → its newest turn and that row's number
+        self._begun: dict[str, int] = {}  # open session that began here → its row's number
         self._lost: deque[int] = deque(maxlen=_LOST_KEPT)  # numbers of rows that left the queue without being stored
         self._closing = False
         self._retry_now = asyncio.Event()
@@ -130,7 +131,14 @@ class Ledger:
             self._turns[row.session_id] = (row.values["turn"], number)
         elif row.update and row.session_id is not None:
             self._turns.pop(row.session_id, None)
+            self._begun.pop(row.session_id, None)
+        elif row.table == "sessions" and row.generation == 1 and row.session_id is not None and number is not None:
+            self._begun[row.session_id] = number
         return number
+
+    def unknown_elsewhere(self, session_id: str) -> bool:
+        """Whether an open session began here and was never stored: no other process can have heard of it."""
+        return self._begun.get(session_id, 0) > self._committed_to
 
     def record_memory(self, session_id: str, seq: int, event: bytes, generation: int = 1) -> None:
         """Appends an event of a conversation graph: one JSON document, numbered from 0 within its session."""

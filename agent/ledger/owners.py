@@ -132,6 +132,8 @@ class SessionOwners:
         except Exception as error:  # whatever it is
             log.warning("owner of a session cannot be read", error=type(error).__name__, session_id=session_id)
             self._away_at = now()
+            if self._ledger.unknown_elsewhere(session_id):
+                return True
             renewed = self._renewed.get(session_id)
             return True if renewed is not None and now() < renewed + self._lease.total_seconds() else None
         return found is None or self._is_mine(found, generation)

@@ -30,7 +30,10 @@ SAMPLE_S: Final = 5.0
 WARM_SHARE: Final = 1 / 3  # of the time in which caches fill, and nothing is judged
 SETTLE_S: Final = 20.0  # from the last call's end to the last look
 LONG_MINUTES: Final = 60.0  # from here on a slope has to be 0 within its error
-FILLING_MB: Final = 0.04  # a call: a session that is kept holds ten times as much
+FILLING_MB: Final = 0.02  # a call, while pools and caches fill: a session that is kept holds ten times as much
+KEPT_BLOCKS: Final = 100  # a call: a session that is kept holds about a thousand
+GARBAGE_BLOCKS: Final = 40_000  # wait at most for the collector, which calls alone hurry
+KEPT_DESCRIPTORS: Final = 4  # connections to providers that wait for the next call; there were as many before
 SPOKEN: Final = ("room_01", "room_03", "smalltalk_01", "order_04")
 FIGURES: Final = {
     "memory_mb": ("process_resident_memory_bytes", 1e-6),
@@ -62,7 +65,8 @@ class Soak:
             for name, one in self.trends.items()
             if one.grows(self._allowed_h(name))
         ]
-        kept = {"descriptors": self.calls, "tasks": 0}  # connections to providers wait for the next call
+        blocks = GARBAGE_BLOCKS + KEPT_BLOCKS * self.ended.total()
+        kept = {"descriptors": KEPT_DESCRIPTORS, "tasks": 0, "blocks": blocks}
         found += [
             f"{name}: {self.before[name]:g} before the calls, {self.after[name]:g} after them"
             for name, more in kept.items()
@@ -77,7 +81,12 @@ class Soak:
         if self.minutes >= LONG_MINUTES:
             return 0.0
         hours = self.minutes / 60
-        filling = {"memory_mb": FILLING_MB * self.ended.total() / hours, "descriptors": self.calls / hours}
+        calls = self.ended.total()
+        filling = {
+            "memory_mb": FILLING_MB * calls / hours,
+            "descriptors": KEPT_DESCRIPTORS / hours,
+            "blocks": KEPT_BLOCKS * calls / hours,
+        }
         return filling.get(name, 0.0)
 
     def text(self) -> str:

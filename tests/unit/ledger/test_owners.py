@@ -150,6 +150,8 @@ async def test_without_its_database_a_process_gives_sessions_back_until_its_leas
         try:
             assert await one.history.holds("call-0001", 1)
             assert await one.history.holds("call-0002", 1) is None, "it was never renewed here"
+            one.sink.handle(SessionStarted(session("call-0003")))
+            assert await one.history.holds("call-0003", 1), "nobody else has ever heard of it"
             await asyncio.sleep(max(0.0, renewed_at + LEASE_S - now()))
             assert await one.history.holds("call-0001", 1) is None, "another process may have it by now"
         finally:
@@ -157,6 +159,8 @@ async def test_without_its_database_a_process_gives_sessions_back_until_its_leas
         await one.look()
         assert one.lost == [], "nobody took it meanwhile: it goes on"
         assert await one.history.holds("call-0001", 1)
+        one.sink.handle(ended(session("call-0003")))
+        assert not one.ledger.unknown_elsewhere("call-0003")
 
 
 async def test_a_subject_has_one_live_session_in_all_processes_the_one_that_was_opened_last(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Mapping
 
 import pytest
 
@@ -39,25 +41,44 @@ def test_too_few_samples_are_refused() -> None:
         Trend.of(TIMES[:23], TIMES[:23])
 
 
+FLAT = {
+    "memory_mb": Trend(250.0, 0.1, 0.2),
+    "descriptors": Trend(40.0, 0.0, 1.0),
+    "tasks": Trend(80.0, 0.0, 1.0),
+    "blocks": Trend(1_300_000.0, 0.0, 50_000.0),
+}
+IDLE = {"memory_mb": 240.0, "descriptors": 30.0, "tasks": 16.0, "blocks": 1_300_000.0}
+
+
+def _soak(changed: Mapping[str, Trend] | None = None, calls: int = 170, minutes: float = 10.0) -> Soak:
+    return Soak(minutes, 8, FLAT | dict(changed or {}), IDLE, dict(IDLE), Counter({"1000": calls}))
+
+
 def test_what_calls_leave_behind_is_a_fault_and_so_is_an_end_of_another_kind() -> None:
-    flat = {"memory_mb": Trend(250.0, 0.1, 0.2), "tasks": Trend(80.0, 0.0, 1.0), "descriptors": Trend(40.0, 0.0, 1.0)}
-    idle = {"memory_mb": 240.0, "tasks": 16.0, "descriptors": 30.0}
-    soak = Soak(10, 8, flat, idle, idle | {"memory_mb": 260.0, "descriptors": 38.0})
-    soak.ended["1000"] = 40
-    assert soak.faults == [], "connections to providers are kept for the next call"
-    soak.after = idle | {"tasks": 17.0, "descriptors": 39.0}
+    soak = _soak()
+    soak.after = IDLE | {"memory_mb": 250.0, "descriptors": 34.0, "blocks": 1_340_000.0}
+    assert soak.faults == [], "connections to providers are kept for the next call, and garbage waits for its collector"
+    soak.after = IDLE | {"tasks": 17.0, "descriptors": 35.0, "blocks": 1_300_000.0 + 170 * 1_000}
     soak.ended["1011"] = 1
-    assert [fault.split(":")[0] for fault in soak.faults] == ["descriptors", "tasks", "calls ended otherwise"]
+    assert [fault.split(":")[0] for fault in soak.faults] == ["descriptors", "tasks", "blocks", "calls ended otherwise"]
     assert "| tasks | 80.0 | +0.00 ± 1.00 | 16.0 | 17.0 |" in soak.text()
 
 
-def test_pools_may_fill_in_ten_minutes_but_not_in_two_hours_and_a_session_that_stays_is_seen() -> None:
-    filling = {"memory_mb": Trend(250.0, 26.0, 10.0), "tasks": Trend(80.0, 0.0, 1.0), "descriptors": Trend(40.0, 3, 1)}
-    idle = {"memory_mb": 240.0, "tasks": 16.0, "descriptors": 30.0}
-    for minutes, calls, faults in ((10.0, 170, 0), (120.0, 2_000, 2)):
-        soak = Soak(minutes, 8, filling, idle, idle)
-        soak.ended["1000"] = calls
-        assert len(soak.faults) == faults
-    leak = Soak(10.0, 8, filling | {"memory_mb": Trend(250.0, 0.25 * 170 * 6, 60.0)}, idle, idle)
-    leak.ended["1000"] = 170
-    assert [fault.split(" ")[0] for fault in leak.faults] == ["memory_mb"]
+def test_pools_may_fill_in_ten_minutes_but_not_in_two_hours() -> None:
+    filling = {"memory_mb": Trend(250.0, 26.0, 10.0), "descriptors": Trend(40.0, 3, 1)}
+    assert _soak(filling).faults == []
+    assert len(_soak(filling, 2_000, 120.0).faults) == 2
+
+
+@pytest.mark.parametrize(
+    ("figure", "a_call", "error_h"),
+    [
+        ("memory_mb", 0.2, 60.0),  # a session that stays, in a bad hour of the machine
+        ("blocks", 1_000.0, 400_000.0),
+        ("blocks", 300.0, 100_000.0),  # a third of one
+        ("descriptors", 0.2, 30.0),  # of every fifth call
+    ],
+)
+def test_a_leak_is_seen_in_ten_minutes(figure: str, a_call: float, error_h: float) -> None:
+    leak = _soak({figure: Trend(FLAT[figure].mean, a_call * 170 * 6, error_h)})
+    assert [fault.split(" ")[0] for fault in leak.faults] == [figure]
