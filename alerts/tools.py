@@ -127,7 +127,7 @@ def _version_worse() -> Alert:
             (
                 "voice-agent agent status",
                 'voice-agent agent rollback AGENT --reason "WHY"',
-                "voice-agent agent test --agent AGENT --version N --sandbox",
+                "voice-agent agent test --agent AGENT --sandbox",
             ),
             "A provider or a tool is out: both versions suffer from that.",
         ),
