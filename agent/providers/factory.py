@@ -73,7 +73,10 @@ class ProviderHooks:
 class ProviderFactory:
     """Everything that talks to providers. Raises ConfigurationError where a first place has no key."""
 
-    def __init__(self, settings: Settings, deadlines: Deadlines, links: ProviderHooks) -> None:
+    def __init__(
+        self, settings: Settings, deadlines: Deadlines, links: ProviderHooks, *, sdks_later: bool = False
+    ) -> None:
+        """With `sdks_later` no SDK is imported before `run`, or `sdks.wait`."""
         self._settings, self._links = settings, links
         self._recognisers: dict[tuple[str, RecogniserKnobs], SpeechToText] = {}
         self._transcriber: Transcriber | None = None
@@ -84,7 +87,7 @@ class ProviderFactory:
         self._cache = AudioCache()
         self._paces, self._hedges = Paces(), HedgeBook()
         self._open: list[Closes] = []
-        self.sdks = SdkLoading(self._open)
+        self.sdks = SdkLoading(self._open, later=sdks_later)
         self.warmth = Warmth(self._open, links.warmed)
         self._openings = Openings(self._cache, settings.language, links.clip_meter)
         self._stt_s = deadlines.stt / 1000

@@ -29,7 +29,7 @@ POLL_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartTimes:
     """Seconds from the command to the first 200 of each."""
 
     page_s: float
@@ -53,7 +53,7 @@ def main(runs: int, command: str) -> None:
         )
 
 
-def start(command: list[str], folder: Path) -> Start:
+def start(command: list[str], folder: Path) -> StartTimes:
     """One start, from the command to the page and to readiness; all of it is stopped again. Raises TimeoutError."""
     page, operations, sandbox = free_port(), free_port(), free_port()
     environment = {
@@ -67,14 +67,14 @@ def start(command: list[str], folder: Path) -> Start:
     process = _begin(command, environment)
     try:
         page_s = _wait(f"http://127.0.0.1:{page}/", began, process)
-        return Start(page_s, _wait(f"http://127.0.0.1:{page}/health/ready", began, process))
+        return StartTimes(page_s, _wait(f"http://127.0.0.1:{page}/health/ready", began, process))
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
 
 
 def _begin(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  our own program
+    return subprocess.Popen(
         command,
         cwd=ROOT,
         env=environment,
@@ -89,7 +89,7 @@ def _wait(url: str, began: float, process: subprocess.Popen[bytes]) -> float:
         if process.poll() is not None:
             raise click.ClickException(f"it stopped with status {process.returncode}")
         try:
-            with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:  # noqa: S310  our own address
+            with urllib.request.urlopen(url, timeout=LIMIT_S) as answer:
                 answer.read()
             return time.perf_counter() - began
         except (urllib.error.URLError, OSError):
