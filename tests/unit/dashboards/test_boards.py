@@ -32,7 +32,7 @@ LATENCY = {"latency", "stage", "lag", "air", "barge", "skew"}
 # What the service counts and no board shows, and why.
 NOT_ON_A_BOARD = {
     catalog.TASKS: "for the soak: what calls leave behind shows there",
-    catalog.LOCAL_FAILED: "of a machine of one's own, where nobody looks at boards; its log and its page say it",
+    catalog.LOCAL_FAILED: "of a machine of one's own, where nobody looks at boards; log, page and an alert say it",
     catalog.CALLERS_REFUSED: "for alerts, where one who tries again and again is one; each try is on the board",
     catalog.WARM_UPS: "small requests that are free; for questions about connections",
     catalog.TTS_CHARACTERS: "for reconciling with invoices; the cost board shows its dollars",
