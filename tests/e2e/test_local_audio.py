@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -64,19 +63,3 @@ async def test_a_whole_call_uses_them_for_nothing_and_calls_them_local(server: A
         charges = books.execute("SELECT service, provider, price_version, nano_usd FROM charges").fetchall()
     own = {(service, provider, version, cost) for service, provider, version, cost in charges if service != "llm"}
     assert own == {("stt", "openai_stt", OWN, 0), ("tts", "openai_tts", OWN, 0)}
-
-
-async def test_an_audio_server_that_is_gone_is_said_and_fails_no_start(tmp_path: Path) -> None:
-    async with local_audio(SERVERS[0], WORDS) as heard:
-        gone = heard.url
-    async with running_stack(
-        policies_file=own_policies(tmp_path),
-        token_secret=SECRET,
-        openai_base_url=gone,
-        openai_api_key="none",
-    ) as stack:
-        async with asyncio.timeout(20):
-            record = await stack.call([Speak(clip("room_01"))])
-        await stack.quiet()
-    assert record.ready
-    assert not any(turn.answered for turn in record.turns)

@@ -57,7 +57,11 @@ async def local_audio(server: AudioServer, words: Sequence[str]) -> AsyncGenerat
     heard, left = Heard(), iter(words)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:  # opened ahead, and closed without a request
+            writer.close()
+            return
         request, *lines = head.split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
         heard.keys.add(headers.get("authorization", ""))
