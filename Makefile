@@ -81,6 +81,9 @@ fix: $(STAMP) ## Format and repair what can be repaired
 bench: $(STAMP) ## Measure overhead, CPU and memory of the service on this machine
 	@$(BIN)/python -m tools.bench $(ARGS)
 
+bench-start: $(STAMP) ## Measure how long a warm `make run` takes to the page, and to readiness
+	@$(BIN)/python -m tools.bench.bench_start $(ARGS)
+
 bench-cpu: $(STAMP) ## Measure processor time of a frame, a turn and an idle call (ARGS=--help)
 	@$(BIN)/python -m tools.bench.bench_cpu $(ARGS)
 

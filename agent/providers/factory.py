@@ -36,6 +36,7 @@ from agent.providers.fallback.places import Places
 from agent.providers.fallback.probes import probe_model, probe_recogniser, probe_voice
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules
+from agent.providers.first_places import USUAL, FirstPlaces
 from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.providers.openings import Openings, OpeningVoice
@@ -49,10 +50,8 @@ from agent.settings_providers import ProviderName, VoiceName
 MOST_OWN: Final = 32
 """Agents, or versions of one, with speech of their own in the life of a process: each has connections of its own."""
 
-_OWN_MACHINE: Final = 4  # times the deadlines of a voice that runs on a machine of one's own
+_OWN_MACHINE: Final = 4  # times the deadlines of ears and voices that run on a machine of one's own
 log = structlog.get_logger()
-
-BY_SERVICE: Final[dict[str, ProviderName]] = {"stt": "deepgram", "llm": "anthropic", "tts": "elevenlabs"}
 
 
 P = TypeVar("P", SpeechToText, LanguageModel, TextToSpeech)
@@ -73,7 +72,10 @@ class ProviderHooks:
 class ProviderFactory:
     """Everything that talks to providers. Raises ConfigurationError where a first place has no key."""
 
-    def __init__(self, settings: Settings, deadlines: Deadlines, links: ProviderHooks) -> None:
+    def __init__(
+        self, settings: Settings, deadlines: Deadlines, links: ProviderHooks, *, sdks_later: bool = False
+    ) -> None:
+        """With `sdks_later` no SDK is imported before `run`, or `sdks.wait`."""
         self._settings, self._links = settings, links
         self._recognisers: dict[tuple[str, RecogniserKnobs], SpeechToText] = {}
         self._transcriber: Transcriber | None = None
@@ -84,17 +86,21 @@ class ProviderFactory:
         self.cache = AudioCache()  # what was said before, in every voice; of all sessions
         self._paces, self._hedges = Paces(), HedgeBook()
         self._open: list[Closes] = []
-        self.sdks = SdkLoading(self._open)
+        self.sdks = SdkLoading(self._open, later=sdks_later)
         self.warmth = Warmth(self._open, links.warmed)
         self._openings = Openings(self.cache, settings.language, links.clip_meter)
-        self._stt_s = deadlines.stt / 1000
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
-        # every voice of the chain would speak on the same processor: there is nobody to change to
-        patience = _OWN_MACHINE if "elevenlabs" in settings.unpaid() else 1
-        self._tts = ChainDeadlines(
-            deadlines.tts / 1000 * patience, deadlines.stall / 1000 * patience, deadlines.chain / 1000 * patience
-        )
+        self._first, self._deadlines = FirstPlaces(settings), deadlines
+        self.serve_first(USUAL.items())
         self.breakers = Breakers(links.probe_meter, links.on_breaker)
+
+    def serve_first(self, places: Iterable[tuple[Service, str]]) -> None:
+        """Hears of the first place of each chain in force: who is at work while all is well."""
+        self._first.take(places)
+        # every voice of the chain would speak on the same processor: there is nobody to change to
+        patience = _OWN_MACHINE if "tts" in self._first.local() else 1
+        given = self._deadlines
+        self._tts = ChainDeadlines(*(one / 1000 * patience for one in (given.tts, given.stall, given.chain)))
 
     def of(self, own: OwnSpeech) -> ProviderFactory:
         """This factory for an agent that has recognisers or voices of its own; all else is shared with it.
@@ -218,7 +224,7 @@ class ProviderFactory:
         for recogniser, voice in sorted(used):
             self.recogniser(self._settings.stt_model or recogniser)
             for name, entry in VOICES.items():
-                if name == BY_SERVICE["tts"] or self._served(entry.account):
+                if name == USUAL["tts"] or self._served(entry.account):
                     self.voice(name, voice)
         for name in ("haiku", "sonnet"):
             self.model(name)
@@ -294,12 +300,11 @@ class ProviderFactory:
 
     def simulated(self) -> tuple[str, ...]:
         """The services that the sandbox simulates."""
-        ends = {service: self._settings.provider(name) for service, name in BY_SERVICE.items()}
-        return tuple(service for service, end in ends.items() if end.simulated and not end.local)
+        return self._first.simulated()
 
     def local(self) -> tuple[str, ...]:
         """The services that run on machines of one's own."""
-        return tuple(service for service, name in BY_SERVICE.items() if self._settings.provider(name).local)
+        return self._first.local()
 
     @property
     def loaded(self) -> bool:
@@ -318,7 +323,8 @@ class ProviderFactory:
             end, model = openai_end(self._settings), self._settings.openai_stt_model
             key = end.key.get_secret_value()
             language = self._settings.language
-            built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=self._stt_s)
+            deadline_s = self._deadlines.stt / 1000 * (_OWN_MACHINE if "stt" in self._first.local() else 1)
+            built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=deadline_s)
             self.sdks.add(built)
             self._transcriber = built
             self._recognisers["whisper", USUAL_KNOBS] = SegmentedSpeech(built, self._links.detector)

@@ -63,15 +63,15 @@ class SdkClient(Generic[C]):
 class SdkLoading(Generic[A]):
     """Loads the SDKs of all adapters of a process, once."""
 
-    def __init__(self, adapters: list[A]) -> None:
-        """`adapters` grows by `add`."""
+    def __init__(self, adapters: list[A], *, later: bool) -> None:
+        """`adapters` grows by `add`; with `later` nothing is loaded before `load` or `wait`."""
         self._adapters = adapters
         self._loading: asyncio.Future[None] | None = None
-        self.done = False
+        self.done = not later
         """Whether calls can be made without an import."""
 
     def add(self, adapter: A) -> None:
-        """Notes an adapter; one that comes when all others are loaded is loaded at once."""
+        """Notes an adapter, which is loaded at once, unless all are to be loaded later."""
         self._adapters.append(adapter)
         if self.done:
             _load(adapter)

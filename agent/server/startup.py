@@ -46,6 +46,8 @@ USUAL_CAUSES: Final[dict[PaidService, tuple[Cause, ...]]] = {
 
 def configured(policies: PolicyBook, providers: ProviderFactory) -> Configured:
     """Builds the providers of these policies and lists every label value that they can bring."""
+    assigned = {name for assignment in policies.assignments.values() for name, _ in assignment.weights}
+    providers.serve_first({place for name in sorted(assigned) for place in policies.policies[name].first_providers()})
     return Configured(
         policies=tuple(
             (Tier(tier), name, policies.policies[name].version)

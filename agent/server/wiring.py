@@ -84,7 +84,7 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     policies = load_policies(settings.policies_file or DEFAULT_PATH)
     check_step_down(budgets, policies)
     metrics, clips, sinks = Metrics(), load_clips(settings.clips_dir, settings.language), Sinks([])
-    providers = ProviderFactory(settings, budgets.deadlines, provider_hooks(sinks, clips))
+    providers = ProviderFactory(settings, budgets.deadlines, provider_hooks(sinks, clips), sdks_later=True)
     known = configured(policies, providers)
     lease_s, days = settings.session_lease_s, settings.retention_days
     hooked = settings.session_webhook_url is not None

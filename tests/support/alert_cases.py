@@ -250,6 +250,15 @@ CASES = (
         "19m", "25m", {"work": "providers"}, "2 times in 30 minutes providers broke off and was begun again",
     ),
     Case(
+        "VoiceAgentLocalSpeechNotLoaded",
+        (
+            ('voice_agent_local_speech_failed{instance="a:8000",service="stt"}', "0x5 1x40"),
+            ('voice_agent_local_speech_failed{instance="a:8000",service="tts"}', "0x45"),
+        ),
+        "6m", "9m", {"instance": "a:8000", "service": "stt"},
+        "a:8000 could not load the stt of its own machine: it is simulated instead",
+    ),
+    Case(
         "VoiceAgentProcessDown",
         (('up{instance="a:8000",job="voice-agent"}', "1x5 0x40"),),
         "6m", "12m", {"instance": "a:8000", "job": "voice-agent"},

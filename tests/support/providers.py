@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import sys
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -87,9 +89,25 @@ def recorded(name: str) -> list[dict[str, Any]]:
     return [event["data"] for event in json.loads(file.read_text())["events"]]
 
 
+SDKS: Final = {
+    "agent.providers.anthropic.claude": "anthropic",
+    "agent.providers.openai.client": "openai",
+    "agent.providers.elevenlabs.tts": "elevenlabs.text_to_speech.client",
+    "agent.providers.deepgram.tts": "deepgram.speak.v1.audio.client",
+}
+
+
+def load_sdks() -> None:
+    """Imports the SDKs of the adapters that a test has imported: no deadline of its chains passes meanwhile."""
+    for adapter, sdk in SDKS.items():
+        if adapter in sys.modules:
+            importlib.import_module(sdk)
+
+
 @asynccontextmanager
 async def instant_sandbox(**options: Any) -> AsyncGenerator[RunningSandbox]:
     """The simulated providers without latency, on a free port; tones for a voice."""
+    load_sdks()
     async with run_sandbox(SandboxOptions(port=0, profile="instant", voice="tones", **options)) as sandbox:
         yield sandbox
 

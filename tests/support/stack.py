@@ -117,6 +117,7 @@ async def running_service(
     configured = Settings(_env_file=None, **given)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
     configure_logging(configured.log_format, configured.log_level)
     app = create_app(configured)
+    app.state["wiring"].providers.sdks.load()  # else the first call of a test waits for it
     # asyncio switches Nagle's delay off only where the protocol is named
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if send_buffer is not None:

@@ -9,7 +9,7 @@ import pytest
 
 from agent.billing.prices import OWN, load_prices
 from agent.core.calls import Call, Unit, Usage
-from agent.providers.factory import BY_SERVICE
+from agent.providers.first_places import USUAL
 from agent.settings import Settings
 
 KEY = "sk-0123456789abcdef"
@@ -28,7 +28,7 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_sandbox_that_hears_and_speaks_for_real_simulates_the_model_alone() -> None:
     own = settings(sandbox_url="http://127.0.0.1:8100", sandbox_local="stt,tts")
-    kinds = {service: own.provider(name).local for service, name in BY_SERVICE.items()}
+    kinds = {service: own.provider(name).local for service, name in USUAL.items()}
     assert kinds == {"stt": True, "llm": False, "tts": True}
     assert own.unpaid() == {"deepgram", "deepgram_tts", "elevenlabs", "openai_stt", "openai_tts"}
 

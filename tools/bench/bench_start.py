@@ -29,7 +29,7 @@ POLL_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceStart:
+class StartTimes:
     """Seconds from the command to the first 200 of each."""
 
     page_s: float
@@ -53,7 +53,7 @@ def main(runs: int, command: str) -> None:
         )
 
 
-def start(command: list[str], folder: Path) -> ServiceStart:
+def start(command: list[str], folder: Path) -> StartTimes:
     """One start, from the command to the page and to readiness; all of it is stopped again. Raises TimeoutError."""
     page, operations, sandbox = free_ports(3)
     environment = {
@@ -67,7 +67,7 @@ def start(command: list[str], folder: Path) -> ServiceStart:
     process = _begin(command, environment)
     try:
         page_s = _wait(f"http://127.0.0.1:{page}/", began, process)
-        return ServiceStart(page_s, _wait(f"http://127.0.0.1:{page}/health/ready", began, process))
+        return StartTimes(page_s, _wait(f"http://127.0.0.1:{page}/health/ready", began, process))
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)

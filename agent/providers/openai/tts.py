@@ -44,6 +44,10 @@ class OpenAISpeech:
         self._pace: dict[str, Any] = {} if speed == 1.0 else {"speed": speed}
         self._client = SdkClient(partial(connect, api_key, base_url, read_timeout_s))
 
+    def load(self) -> None:
+        """Imports the SDK and makes its client: the first call does not have to."""
+        self._client.get()
+
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio]:
         """Streams the speech of one clause as `audio_of` does. Raises ProviderError. Closing the generator stops it.
 

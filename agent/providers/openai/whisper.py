@@ -50,6 +50,10 @@ class Whisper:
         self._client = SdkClient(partial(connect, api_key, base_url, READ_TIMEOUT_S))
         self._deadline_s = deadline_s
 
+    def load(self) -> None:
+        """Imports the SDK and makes its client: the first call does not have to."""
+        self._client.get()
+
     async def transcribe(self, session: str, pcm: bytes, recorder: CallRecorder) -> str:
         """The words in a segment of PCM s16le mono 16 kHz, "" for words that nobody said.
 

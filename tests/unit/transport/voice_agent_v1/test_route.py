@@ -53,7 +53,7 @@ def upgrade(offered_token: str | None = None, **more: Any) -> Upgrade:
     return Upgrade(offered=(SUBPROTOCOL, f"{BEARER}{offered_token or token()}"), **more)
 
 
-async def connect(harness: SessionHarness, socket: Upgrade) -> None:
+async def connect(harness: SessionHarness, socket: Upgrade, **more: Any) -> None:
     """Runs the route's handler until it has done with the socket."""
     route = VoiceRoute(
         BOOK,
@@ -63,6 +63,7 @@ async def connect(harness: SessionHarness, socket: Upgrade) -> None:
         resume_s=60.0,
         simulated=("stt",),
         addresses=ClientAddresses(),
+        **more,
     )
     state = cast(State, SimpleNamespace(voice=route))
     await voice.fn(cast("WebSocket[Any, Any, State]", socket), state)
@@ -84,6 +85,26 @@ def test_a_call_from_its_start_to_its_hangup() -> None:
         assert (ready["resumed"], ready["simulated"], ready["tier"]) == (False, ["stt"], "premium")
         assert socket.closed == (CloseCode.NORMAL, "completed")
         assert len(socket.audio) > 0
+
+    run_virtual(scenario())
+
+
+def test_who_calls_while_the_process_still_loads_waits_for_it() -> None:
+    async def scenario() -> None:
+        async with running(SessionHarness()) as harness, asyncio.TaskGroup() as group:
+            loaded = asyncio.Event()
+
+            async def wait() -> None:
+                await loaded.wait()
+
+            socket = upgrade()
+            socket.says(START, {"type": "hangup"})
+            handler = group.create_task(connect(harness, socket, loaded=wait))
+            await asyncio.sleep(1.0)
+            assert socket.frames == []
+            loaded.set()
+            await handler
+        assert socket.types() == ["session.ready", "session.end"]
 
     run_virtual(scenario())
 
