@@ -14,9 +14,9 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.support.billing import free_port
 from tests.support.paths import DATA, ROOT
 from tests.support.talk import ALLOWED, events, finished_turns, needs_chromium, runs, talk_page, tap
+from voice_loadtest.stack.ports import free_port
 from voice_sandbox.recognizer.speech_model import missing_packages
 
 RECORDING: Final = DATA / "speech" / "booking_01_book_a_room.wav"
