@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WHO = {"tier": "free", "policy": "haiku_first"}
+PROCESS = {"instance": "a:8000", "job": "voice-agent"}
 WHO_TEXT = 'tier="free",policy="haiku_first"'
 
 
@@ -249,14 +250,13 @@ CASES = (
     ),
     Case(
         "VoiceAgentLedgerFailing",
-        (("voice_agent_ledger_write_failures_total", "0x10 1+1x40"),),
-        "9m", "30m", {},
+        (("voice_agent_ledger_write_failures_total", "0x10 1+1x40"),), "9m", "30m", {},
         "The ledger cannot be written: 5 attempts failed in 5 minutes",
     ),
     Case(
         "VoiceAgentEventLoopLate",
-        (('voice_agent_event_loop_lag_seconds{instance="a:8000",job="voice-agent"}', "0.01x10 0.3x40"),), "12m", "30m",
-        {"instance": "a:8000", "job": "voice-agent"},
+        (('voice_agent_event_loop_lag_seconds{instance="a:8000",job="voice-agent"}', "0.01x10 0.3x40"),),
+        "12m", "30m", PROCESS,
         "a:8000 is 0.30 s late on average in 5 minutes (free callers are refused from 0.2 s)",
     ),
     Case(
@@ -271,14 +271,14 @@ CASES = (
     ),
     Case(
         "VoiceAgentLocalSpeechNotLoaded",
-        (('voice_agent_local_speech_failed{instance="a:8000",service="stt"}', "0x5 1x40"),), "5m", "9m",
-        {"instance": "a:8000", "service": "stt"}, "a:8000 could not load the stt of its own machine:"
-        " it is simulated instead",
+        (('voice_agent_local_speech_failed{instance="a:8000",service="stt"}', "0x5 1x40"),),
+        "5m", "9m", {"instance": "a:8000", "service": "stt"},
+        "a:8000 could not load the stt of its own machine: it is simulated instead",
     ),
     Case(
         "VoiceAgentProcessDown",
-        (('up{instance="a:8000",job="voice-agent"}', "1x5 0x40"),),
-        "6m", "12m", {"instance": "a:8000", "job": "voice-agent"}, "a:8000 does not answer Prometheus",
+        (('up{instance="a:8000",job="voice-agent"}', "1x5 0x40"),), "6m", "12m", PROCESS,
+        "a:8000 does not answer Prometheus",
     ),
     Case(
         "VoiceAgentMetricsAbsent",
@@ -287,18 +287,18 @@ CASES = (
     ),
     Case(
         "VoiceAgentVerdictAbsent",
-        (('voice_agent_build_info{version="1"}', "1x60"),), "3m", "12m", {}, "1 processes are scraped, and no policy has a verdict",
+        (('voice_agent_build_info{version="1"}', "1x60"),), "3m", "12m", {},
+        "1 processes are scraped, and no policy has a verdict",
     ),
     Case(
         "VoiceAgentAssignmentStale",
         (('voice_agent_assignment_age_seconds{instance="a:8000",job="voice-agent",tier="free"}', "1x9 30+60x40"),),
-        "10m", "12m", {"instance": "a:8000", "job": "voice-agent", "tier": "free"},
-        "a:8000 has not followed the policies of free callers for 150 s",
+        "10m", "12m", {**PROCESS, "tier": "free"}, "a:8000 has not followed the policies of free callers for 150 s",
     ),
     Case(
         "VoiceAgentEvidenceStale",
         (('voice_agent_evidence_age_seconds{instance="a:8000",job="voice-agent"}', "5x9 30+60x40"),),
-        "14m", "20m", {"instance": "a:8000", "job": "voice-agent"},
+        "14m", "20m", PROCESS,
         "a:8000 has not read the ended calls for 630 s",
     ),
     Case(
