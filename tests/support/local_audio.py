@@ -1,6 +1,6 @@
 """Stand-ins for speech servers of one's own that speak OpenAI's protocol (docs/local-models.md).
 
-Each answers as its program is documented to: what they leave out, and how they put it, is the point.
+Each answers as we know its program: what they leave out, and how they put it, is the point.
 """
 
 from __future__ import annotations
