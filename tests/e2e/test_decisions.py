@@ -211,7 +211,7 @@ async def test_an_operator_assigns_and_is_told_what_is_wrong() -> None:
         assert (made.status_code, made.json()["revision"]) == (200, 2)
         overview = await ops.ask("policies")
         assert overview["assignments"]["premium"]["weights"] == {"economy": 10, "haiku_first": 90}
-        assert {policy["name"] for policy in overview["policies"]} == {"haiku_first", "sonnet_first", "economy"}
+        assert {policy["name"] for policy in overview["policies"]} == {"haiku_first", "sonnet_first", "economy", "fast"}
         wrong: list[tuple[str, dict[str, Any], int, str]] = [
             ("policies/premium/assign", {"weights": {"economy": 10}}, 409, "sum to 100"),
             ("policies/gold/assign", {"weights": {"economy": 100}}, 400, "free, premium"),

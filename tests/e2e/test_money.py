@@ -19,6 +19,7 @@ from tests.support.stack import API_KEY, Stack, clip, running_stack, sample
 from voice_loadtest.caller import CallOptions
 from voice_loadtest.run import run_load
 from voice_loadtest.script import Drop, HangUp, Interrupt, Noise, Speak, Step, Type, Wait
+from voice_loadtest.stack.policies import uncached
 from voice_sandbox.faults import FaultKind, FaultRule
 
 SESSIONS = 50
@@ -54,7 +55,7 @@ def script(number: int) -> Sequence[Step]:
 def policies_with(folder: Path, *, audio_cache: bool) -> Path:
     file = folder / "policies.toml"
     text = DEFAULT_PATH.read_text()
-    file.write_text(text if audio_cache else text.replace("audio_cache = true", "audio_cache = false"))
+    file.write_text(text if audio_cache else uncached(text))
     return file
 
 

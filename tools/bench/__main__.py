@@ -36,6 +36,7 @@ from voice_loadtest.caller import CallOptions
 from voice_loadtest.quantiles import nearest_rank
 from voice_loadtest.run import LoadResult, run_load
 from voice_loadtest.script import Interrupt, Speak, Step, Type
+from voice_loadtest.stack.policies import uncached
 from voice_loadtest.stack.ports import free_port
 
 SPOKEN = ("room_01", "room_03", "smalltalk_01", "order_04")
@@ -198,7 +199,7 @@ def main() -> None:
         sandbox = start(["sandbox", "--port", str(sandbox_port), "--profile", "instant", "--voice", "tones"], others)
         # a phrase out of the audio cache asks no voice, and there would be nothing to take off its turn
         policies = Path(folder) / "policies.toml"
-        policies.write_text(DEFAULT_PATH.read_text().replace("audio_cache = true", "audio_cache = false"))
+        policies.write_text(uncached(DEFAULT_PATH.read_text()))
         service = start(
             ["serve"], {0}, VOICE_AGENT_POLICIES_FILE=str(policies),
             VOICE_AGENT_SANDBOX_URL=sandbox_url, VOICE_AGENT_PORT=str(port), VOICE_AGENT_MAX_SESSIONS="1000",

@@ -34,6 +34,7 @@ from voice_loadtest.caller import Caller, CallOptions
 from voice_loadtest.pacing import Clockwork
 from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session
 from voice_loadtest.script import Speak, Step, Type, Wait
+from voice_loadtest.stack.policies import uncached
 from voice_loadtest.stack.ports import free_port
 
 SPOKEN: Final = ("room_01", "room_03", "smalltalk_01", "order_04")
@@ -153,7 +154,7 @@ def policies(checkout: Path, folder: Path) -> str:
     """A file with the shipped policies of a checkout, without the audio cache: every clause is synthesised."""
     shipped = next((checkout / "agent").rglob("policies.toml")).read_text()  # it has moved once
     made = folder / "policies.toml"
-    made.write_text(shipped.replace("audio_cache = true", "audio_cache = false"))
+    made.write_text(uncached(shipped))
     return str(made)
 
 

@@ -29,6 +29,7 @@ from tests.support.paths import ROOT
 from tests.support.stack import Stack, clip, running_stack, sample
 from tools.chaos.caller import CallerLine, on_the_line
 from tools.chaos.matrix import PLACES, Cell
+from voice_loadtest.stack.policies import uncached
 
 SHORT: Final = "Hello there, good morning."
 QUESTION: Final = "what rooms do you have"
@@ -133,9 +134,7 @@ def uncached_policies(folder: Path) -> Path:
     """Writes the policies without an audio cache and without a holdout: every call is made, and by the same models."""
     policies = folder / "policies.toml"
     policies.write_text(
-        DEFAULT_PATH.read_text()
-        .replace("audio_cache = true", "audio_cache = false")
-        .replace("haiku_first = 95\nsonnet_first = 5", "haiku_first = 100")
+        uncached(DEFAULT_PATH.read_text()).replace("haiku_first = 95\nsonnet_first = 5", "haiku_first = 100")
     )
     return policies
 

@@ -16,6 +16,12 @@ def policies_text(weights: Mapping[str, int]) -> str:
     itself so much that hardly a clause would need the voice.
     """
     text = _SHIPPED.read_text(encoding="utf-8")
-    kept = text[: text.index(_ASSIGNMENTS)].replace("audio_cache = true", "audio_cache = false")
+    kept = uncached(text[: text.index(_ASSIGNMENTS)])
     shares = "".join(f"{policy} = {percent}\n" for policy, percent in weights.items())
     return kept + "\n".join(f"[assignments.{tier}]\n{shares}" for tier in TIERS)
+
+
+def uncached(policies: str) -> str:
+    """A policy file without the audio cache, and so without the openings that are kept in it."""
+    without = policies.replace("audio_cache = true", "audio_cache = false")
+    return without.replace("first_words = {}", "first_words = { openings = false }")

@@ -4,6 +4,7 @@ import { TERMS } from "./terms.js";
 
 const STAGES = ["stt", "llm", "tts", "send", "network"];
 const ROWS = { "voice-to-voice": "v2v", "at the ear": "ear" }; // whose term has another name
+const NEAR = 0.3; // share of the axis
 const MAX_TURNS = 40; // bars of the history
 const MAX_FIGURES = 1000; // waits that the percentiles are of
 
@@ -120,7 +121,9 @@ export class Waterfall {
   }
 
   _drawAxis(spanMs) {
-    const ticks = [0, this._budgets.voice_to_voice].filter((ms) => ms !== undefined);
+    const budget = this._budgets.voice_to_voice;
+    const near = budget / spanMs < NEAR; // its label would lie over that of the beginning
+    const ticks = [near ? undefined : 0, budget].filter((ms) => ms !== undefined);
     const labels = ticks.map((ms) => {
       const label = el("span", { text: whole(ms) });
       label.style.left = `${(ms / spanMs) * 100}%`;
