@@ -43,21 +43,37 @@ def probe_voice(voice: TextToSpeech) -> Probe:
 
 
 def probe_recogniser(stt: SpeechToText, speech: bytes) -> Probe:
-    """Lets a recogniser hear a bundled recording (PCM s16le mono 16 kHz), as fast as it takes it; any word will do."""
+    """Lets a recogniser hear a bundled recording (PCM s16le mono 16 kHz), as fast as it takes it; any word will do.
+
+    It is told then that no more comes, and is heard to its end: what it has not read by itself is not known to be
+    billed. A connection that breaks after the word has answered all the same; its call counts as estimated.
+    """
 
     async def probe(recorder: CallRecorder) -> None:
+        answered = False
         async with stt.open(SESSION, recorder) as stream:
             sending = asyncio.create_task(_send(stream, speech + _QUIET))
             try:
                 async for heard in stream:
-                    if heard.text:
-                        return
+                    if heard.text and not answered:
+                        answered = True
+                        if not sending.done():  # else it has said so already
+                            await _stopped(sending)
+                            await stream.finish()
+            except ProviderError:
+                if not answered:
+                    raise
             finally:
-                sending.cancel()
-                await asyncio.wait({sending})
-        raise ProviderError(stt.provider, ErrorKind.EMPTY)
+                await _stopped(sending)
+        if not answered:
+            raise ProviderError(stt.provider, ErrorKind.EMPTY)
 
     return probe
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def _send(stream: SpeechStream, pcm: bytes) -> None:

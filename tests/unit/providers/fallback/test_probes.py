@@ -20,6 +20,7 @@ from agent.providers.openai.whisper import Whisper
 from agent.providers.recorded import Sentence, load_clips
 from agent.turn.vad import VoiceActivity
 from tests.support.providers import RecordingRecorder, inject_fault, instant_sandbox
+from voice_sandbox.faults import FaultKind, FaultRule
 
 CLIP = load_clips()[Sentence.ONE_MOMENT].pcm
 
@@ -89,3 +90,26 @@ async def test_a_probe_finds_out_and_costs_next_to_nothing(
             assert caught.value.kind is ErrorKind.EMPTY
         finally:
             await adapter.close()
+
+
+@pytest.mark.parametrize("build", [_flux, _nova], ids=["flux", "nova"])
+async def test_a_probe_of_a_recogniser_is_charged_what_was_read(build: Build, recorder: RecordingRecorder) -> None:
+    async with instant_sandbox() as sandbox:
+        adapter, probe = build(sandbox.url)
+        await probe(recorder)
+        await adapter.close()
+        read = sandbox.world.counters.total("deepgram", "audio_seconds", session="probe")
+        usage = recorder.only.usage
+        assert (usage.quantities[Unit.AUDIO_SAMPLES], usage.estimated) == (round(read * 16_000), False)
+
+
+@pytest.mark.parametrize("build", [_flux, _nova], ids=["flux", "nova"])
+async def test_a_word_before_the_connection_breaks_is_an_answer_whose_price_is_estimated(
+    build: Build, recorder: RecordingRecorder
+) -> None:
+    async with instant_sandbox() as sandbox:
+        adapter, probe = build(sandbox.url)
+        sandbox.world.faults.add(FaultRule(provider="deepgram", kind=FaultKind.CUT, after=2))
+        await probe(recorder)
+        await adapter.close()
+        assert recorder.only.usage.estimated
