@@ -18,6 +18,7 @@ _PACKED: Final = (
 _LOUD: Final = 0.47  # of full scale: packed bytes have 0.58, read as samples; no voice begins so loud
 _UNRELATED: Final = (1.45, 2.55)  # how much neighbouring samples differ: 2 where neither knows of the other
 _SHORTEST_TEXT: Final = 8  # bytes
+_BREAKS: Final = "\t\n\r\f"
 
 
 def is_sound_file(head: bytes) -> bool:
@@ -33,7 +34,8 @@ def is_packed(head: bytes) -> bool:
 def is_text(head: bytes) -> bool:
     """Whether it is text without control characters: JSON, HTML, SSE, base64, hex, a proxy's sentence.
 
-    Silent and quiet PCM is full of zero and FF bytes, which text never has; loud PCM is no UTF-8 for long.
+    Silent and quiet PCM is full of zero and FF bytes, which text never has; loud PCM is no UTF-8 for long. A silence
+    that is not at zero (DC) may be bytes of text, but then every second one is a tab or a line break.
     """
     if len(head) < _SHORTEST_TEXT:
         return False
@@ -47,7 +49,8 @@ def is_text(head: bytes) -> bool:
         if error.end < len(head) - 3 or error.reason != "unexpected end of data":
             return False
         text = head[: error.start].decode()
-    return all((char >= " " and char != "\x7f") or char in "\t\n\r\f" for char in text)
+    breaks = sum(char in _BREAKS for char in text)
+    return 3 * breaks <= len(text) and all((char >= " " and char != "\x7f") or char in _BREAKS for char in text)
 
 
 def is_noise(head: bytes) -> bool:
