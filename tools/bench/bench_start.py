@@ -5,6 +5,7 @@ make bench-start
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import statistics
@@ -57,7 +58,8 @@ def start(command: list[str], folder: Path) -> StartTimes:
     """One start, from the command to the page and to readiness; all of it is stopped again. Raises TimeoutError."""
     page, operations, sandbox = free_ports(3)
     environment = {
-        **os.environ,
+        # flags and ARGS of the `make` that began this are not for the one that is started
+        **{name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")},
         "VOICE_AGENT_PORT": str(page),
         "VOICE_AGENT_OPS_PORT": str(operations),
         "VOICE_AGENT_DATABASE_URL": f"sqlite:///{folder / 'bench.db'}",
@@ -69,7 +71,8 @@ def start(command: list[str], folder: Path) -> StartTimes:
         page_s = _wait(f"http://127.0.0.1:{page}/", began, process)
         return StartTimes(page_s, _wait(f"http://127.0.0.1:{page}/health/ready", began, process))
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself, which is said
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
 
 
