@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,6 +15,7 @@ from agent.policy.store import PolicyStore
 
 POLL_S: Final = 1.0
 FIRST_READ_S: Final = 1.0  # the watcher of policies has waited for the database before
+FAILED_POLLS: Final = 60  # a minute and more: a database that is away for a moment is nobody's ticket
 _READ_S: Final = 5.0  # a database that takes longer is as good as down
 
 log = structlog.get_logger()
@@ -23,13 +24,15 @@ log = structlog.get_logger()
 class VersionWatcher:
     """Use `running()` around the life of the server. Without its database a process goes on with what it knows.
 
-    Where it knows nothing, at its start, everybody gets the usual version.
+    Where it knows nothing, at its start, everybody gets the usual version. `failed` hears of it when it has not been
+    able to follow for a minute, and of versions that it cannot put in force.
     """
 
-    def __init__(self, book: AgentBook, store: PolicyStore) -> None:
+    def __init__(self, book: AgentBook, store: PolicyStore, failed: Callable[[], None] = lambda: None) -> None:
         self.book = book
         self._store = store
-        self._failing = False
+        self._failed = failed
+        self._failures = 0  # in a row
         self._first_read = asyncio.Event()
         self._in_force: dict[str, Revision] = {}
 
@@ -82,11 +85,13 @@ class VersionWatcher:
             try:
                 await self.refresh()
             except Exception as error:  # whatever it is, calls go on
-                if not self._failing:
+                self._failures += 1
+                if self._failures == 1:
                     log.warning("versions of agents cannot be read", error=type(error).__name__)
-                self._failing = True
+                if self._failures == FAILED_POLLS:
+                    self._failed()
             else:
-                self._failing = False
+                self._failures = 0
                 self._first_read.set()
             await asyncio.sleep(POLL_S)
 
@@ -99,3 +104,4 @@ class VersionWatcher:
                     versions.assigned(agent, shares)
             except ValueError as error:
                 log.error("version cannot be used: everybody gets the usual one", agent=agent, reason=str(error))
+                self._failed()

@@ -48,6 +48,7 @@ from agent.session.governor import Governors
 from agent.session.guarded import CallPrices
 from agent.session.registry import Registry
 from agent.settings import Settings
+from agent.telemetry import catalog
 from agent.telemetry.agents import AgentMetrics
 from agent.telemetry.events import Sinks
 from agent.telemetry.exposition import Metrics
@@ -107,7 +108,7 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     shown, pinned = shown_files(metrics, by_agent), None if rehearsal is None else rehearsal.versions
     agents = AgentBook(settings.agents_dir, settings.agent, outside, shown, policies.policies, pinned)
     version_store = SqlPolicyStore(ledger.engine, ledger.migrated, agents=True)
-    versions = VersionWatcher(agents, version_store)
+    versions = VersionWatcher(agents, version_store, lambda: metrics.add(catalog.BACKGROUND_FAILURES, "versions"))
     money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import pytest
 from litestar.plugins.problem_details import ProblemDetailsException
@@ -12,13 +14,15 @@ from agent.api.session_request import asked_for, check_allowed
 from agent.budgets import Tier
 from agent.definitions.book import AgentBook, files_in, read_versions
 from agent.definitions.toml import DefinitionError
-from agent.definitions.version_watch import VersionWatcher
+from agent.definitions.version_watch import FAILED_POLLS, VersionWatcher
 from agent.definitions.versions import AgentVersions, VersionError, canary_weights, promoted
-from agent.policy.assignments import AssignmentError, assign, rollback
+from agent.policy.assignments import AssignmentError, Revision, assign, rollback
 from agent.policy.service import PolicyService
+from agent.policy.store import PolicyStore
 from tests.support.agent_versions import PLAIN, write_versions
 from tests.support.policies import BOOK
 from tests.support.policy_store import agents_stored
+from tests.support.virtual_time import run_virtual
 
 IDS = [f"session-{number}" for number in range(2_000)]
 
@@ -177,3 +181,36 @@ async def test_what_an_operator_assigns_is_followed_by_every_process(tmp_path: P
         await watches[1].catch_up()
         assert [one.version for one in watches[1].book.live() if one.agent == "hotel"] == [1]
         assert [one.change.reason for one in await watches[1].history("hotel")] == ["a canary", "worse"]
+
+
+async def test_a_version_that_cannot_be_put_in_force_is_told(tmp_path: Path, database_url: str) -> None:
+    write_versions(tmp_path, 1, 2)
+    told: list[None] = []
+    async with agents_stored(database_url) as store:
+        book = AgentBook(tmp_path, "hotel")
+        service = PolicyService(book.versions["hotel"], store)
+        await service.assign("hotel", {"1": 75, "2": 25}, "me", "a canary", 0)
+        (tmp_path / "hotel-2.toml").unlink()  # as on a replica that does not have the file
+        watch = VersionWatcher(AgentBook(tmp_path, "hotel"), store, lambda: told.append(None))
+        await watch.refresh()
+        assert len(told) == 1
+        assert [one.version for one in watch.book.live() if one.agent == "hotel"] == [1]
+
+
+def test_versions_that_cannot_be_followed_for_a_minute_are_told_once(tmp_path: Path) -> None:
+    write_versions(tmp_path, 1, 2)
+    told: list[None] = []
+
+    class Away:
+        async def current(self) -> list[Revision]:
+            raise OSError
+
+    async def scenario() -> None:
+        watch = VersionWatcher(AgentBook(tmp_path, "hotel"), cast("PolicyStore", Away()), lambda: told.append(None))
+        async with watch.running():
+            await asyncio.sleep(FAILED_POLLS - 2)
+            assert not told
+            await asyncio.sleep(200)
+            assert len(told) == 1
+
+    run_virtual(scenario())
