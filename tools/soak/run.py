@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.paths import CLIPS, ROOT
 from tools.bench.processes import start, wait_for
+from tools.soak.history import fill
 from tools.soak.trend import Trend
 from voice_loadtest.audio import load_wav
 from voice_loadtest.caller import Caller, CallOptions
@@ -104,15 +105,17 @@ class Soak:
 
 @asynccontextmanager
 async def _service() -> AsyncGenerator[tuple[str, str]]:
-    """Addresses for callers and operators."""
+    """Addresses for callers and operators. Its ledger is that of a service that ran before."""
     cores = set(range(os.cpu_count() or 1))
     ports = free_ports(3)
     sandbox_url, url, operators = (f"http://127.0.0.1:{port}" for port in ports)
     with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{folder}/soak.db"
+        await fill(database)
         settings = {
             "SANDBOX_URL": sandbox_url, "PORT": str(ports[1]), "OPS_PORT": str(ports[2]), "LOG_LEVEL": "warning",
             "UNLIMITED_ADDRESSES": "127.0.0.1", "FREE_LAG_S": "10", "ANY_LAG_S": "10",
-            "TOKENS_PER_MINUTE": "100000", "DATABASE_URL": f"sqlite:///{folder}/soak.db",
+            "TOKENS_PER_MINUTE": "100000", "DATABASE_URL": database,
         }  # fmt: skip
         sandbox = start(["sandbox", "--port", str(ports[0]), "--profile", "instant", "--voice", "tones"], cores)
         service = None
