@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import Row, and_, func, select
@@ -62,18 +65,22 @@ class SqlEndedCalls:
 
 
 def _call(row: Row[Any]) -> CallCounts:
+    """Thousands of calls are kept, and have few policies and few counts between them: those are one object each."""
     return CallCounts(
         session_id=row.id,
         ended_at=row.ended_at,
-        tier=row.tier,
-        policy=row.policy,
+        tier=sys.intern(row.tier),
+        policy=sys.intern(row.policy),
         caller=row.origin or row.subject,
-        counts={
-            "slow_turns": (row.slow, row.owed),
-            "no_reply": (row.without_reply, row.owed),
-            "lost_sessions": (int(row.outcome in LOST), 1),
-        },
+        counts=_counts(row.slow, row.without_reply, row.owed, row.outcome in LOST),
         version=row.policy_version,
-        agent=row.agent or "",
+        agent=sys.intern(row.agent or ""),
         agent_version=row.agent_version or 0,
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _counts(slow: int, without_reply: int, owed: int, lost: bool) -> Mapping[str, tuple[int, int]]:
+    return MappingProxyType(
+        {"slow_turns": (slow, owed), "no_reply": (without_reply, owed), "lost_sessions": (int(lost), 1)}
     )

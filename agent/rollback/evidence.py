@@ -31,6 +31,7 @@ OVERLAP: Final = timedelta(minutes=2)  # of two readings: other processes write 
 LATE: Final = timedelta(hours=1)  # the same once in `LATE_EVERY`: they had no database, or crashed
 LATE_EVERY: Final = timedelta(minutes=1)
 MANY: Final = 100  # calls that are counted between two audio frames; more of them beside the event loop
+SPARE: Final = MAX_CALLS // 10  # calls that are kept beyond the latest, before all that are kept are counted again
 STALE_S: Final = 60.0  # what cannot be read for so long says nothing any more
 PROPOSAL: Final = "HoldoutProposed"
 
@@ -70,7 +71,7 @@ class EvidenceWatcher:
         self._days = false_alarm_days
         self._metrics = metrics
         self._tell = tell
-        self._known: dict[str, CallCounts] = {}
+        self._known: dict[str, CallCounts] = {}  # about 0.4 kB each
         self._evidence: dict[str, TierEvidence] = {}
         self._newest: datetime | None = None
         self._looked_back = datetime.min.replace(tzinfo=UTC)
@@ -170,7 +171,7 @@ class EvidenceWatcher:
         new = [call for call in calls if self._known.get(call.session_id) != call]
         again |= len(new) > MANY or any(call.session_id in self._known or _before(call, self._newest) for call in new)
         self._known.update((call.session_id, call) for call in new)
-        if len(self._known) > 2 * MAX_CALLS:
+        if len(self._known) > MAX_CALLS + SPARE:
             kept = sorted(self._known.values(), key=_order)[-MAX_CALLS:]
             self._known, again = {call.session_id: call for call in kept}, True
         if new:

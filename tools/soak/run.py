@@ -7,7 +7,7 @@ import os
 import random
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.paths import CLIPS, ROOT
 from tools.bench.processes import start, wait_for
+from tools.soak.history import fill
 from tools.soak.trend import Trend
 from voice_loadtest.audio import load_wav
 from voice_loadtest.caller import Caller, CallOptions
@@ -50,6 +51,8 @@ class Soak:
     minutes: float
     calls: int
     trends: Mapping[str, Trend] = field(default_factory=dict[str, Trend])
+    late: Mapping[str, Trend] = field(default_factory=dict[str, Trend])
+    """The same for the last half of that time: what fills up to a bound grows less there, what leaks does not."""
     before: Mapping[str, float] = field(default_factory=dict[str, float])
     """Figures without a call, after a first round of calls."""
     after: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -57,11 +60,17 @@ class Soak:
     ended: Counter[str] = field(default_factory=Counter[str])
     turns: int = 0
 
+    def judge(self, times_s: Sequence[float], looks: Sequence[Mapping[str, float]]) -> None:
+        """Takes what was seen under calls. Raises ValueError for too few looks."""
+        half = len(times_s) // 2
+        self.trends = {name: Trend.of(times_s, [one[name] for one in looks]) for name in FIGURES}
+        self.late = {name: Trend.of(times_s[half:], [one[name] for one in looks[half:]]) for name in FIGURES}
+
     @property
     def faults(self) -> list[str]:
         """What grew, and what calls have left behind."""
         found = [
-            f"{name} grows: {one.slope_h:+.2f} ± {one.error_h:.2f} an hour"
+            f"{name} grows: {one.growth} an hour, {self.late[name].growth} in the last half of the time"
             for name, one in self.trends.items()
             if one.grows(self._allowed_h(name))
         ]
@@ -94,25 +103,27 @@ class Soak:
         total = self.ended.total()
         calls = f"{self.minutes:g} minutes, {self.calls} calls at a time, {total} in all, {self.turns} turns."
         rows = [
-            f"| {name} | {one.mean:.1f} | {one.slope_h:+.2f} ± {one.error_h:.2f} | {self.before[name]:.1f} |"
+            f"| {name} | {one.mean:.1f} | {one.growth} | {self.late[name].growth} | {self.before[name]:.1f} |"
             f" {self.after[name]:.1f} |"
             for name, one in self.trends.items()
         ]
-        head = ["| figure | mean under calls | growth an hour | idle before | idle after |", "|---|--:|--:|--:|--:|"]
-        return "\n".join([calls, "", *head, *rows])
+        head = "| figure | mean under calls | growth an hour | in the last half | idle before | idle after |"
+        return "\n".join([calls, "", head, "|---|--:|--:|--:|--:|--:|", *rows])
 
 
 @asynccontextmanager
 async def _service() -> AsyncGenerator[tuple[str, str]]:
-    """Addresses for callers and operators."""
+    """Addresses for callers and operators. Its ledger is that of a service that ran before."""
     cores = set(range(os.cpu_count() or 1))
     ports = free_ports(3)
     sandbox_url, url, operators = (f"http://127.0.0.1:{port}" for port in ports)
     with tempfile.TemporaryDirectory() as folder:
+        database = f"sqlite:///{folder}/soak.db"
+        await fill(database)
         settings = {
             "SANDBOX_URL": sandbox_url, "PORT": str(ports[1]), "OPS_PORT": str(ports[2]), "LOG_LEVEL": "warning",
             "UNLIMITED_ADDRESSES": "127.0.0.1", "FREE_LAG_S": "10", "ANY_LAG_S": "10",
-            "TOKENS_PER_MINUTE": "100000", "DATABASE_URL": f"sqlite:///{folder}/soak.db",
+            "TOKENS_PER_MINUTE": "100000", "DATABASE_URL": database,
         }  # fmt: skip
         sandbox = start(["sandbox", "--port", str(ports[0]), "--profile", "instant", "--voice", "tones"], cores)
         service = None
@@ -192,7 +203,7 @@ async def soak(minutes: float, calls: int) -> Soak:
         await asyncio.sleep(SETTLE_S)
         seen.after = await _look(client, operators)
         running.cancel()
-    seen.trends = {name: Trend.of(times, [one[name] for one in looks]) for name in FIGURES}
+    seen.judge(times, looks)
     return seen
 
 

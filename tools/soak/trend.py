@@ -23,6 +23,11 @@ class Trend:
     error_h: float
     """Half of the slope's 95 % interval."""
 
+    @property
+    def growth(self) -> str:
+        """Growth an hour, with its error."""
+        return f"{self.slope_h:+.2f} ± {self.error_h:.2f}"
+
     def grows(self, allowed_h: float = 0.0) -> bool:
         """Whether it surely grows by more than `allowed_h` an hour: falling is no fault."""
         return self.slope_h - self.error_h > allowed_h

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from agent.billing.accounts import AccountKey
-from agent.billing.ceilings import Payer, Scope, Step
+from agent.billing.ceilings import SWEEP_EVERY_S, Payer, Scope, Step
 from agent.billing.prices import NANO
 from agent.budgets import Tier
 from agent.core.calls import CallRecorder, FallbackObserver, ListeningNote, ProviderError, note_confidence
@@ -30,6 +31,7 @@ from tests.support.ceilings import (
     stranger,
 )
 from tests.support.factories import BUDGETS, NOON, heard, said, thought
+from tests.support.held import held_by
 from tests.support.virtual_time import run_virtual
 
 
@@ -321,3 +323,26 @@ async def test_thought_and_said_are_priced_as_the_ledger_prices_them() -> None:
     for call in (thought(), said()):
         purse.spend(PRICES.paid(call))
     assert purse.used_usd == pytest.approx((PRICES.paid(thought()) + PRICES.paid(said())) / NANO)
+
+
+def test_nothing_of_callers_who_are_gone_is_kept_not_even_their_names() -> None:
+    async def strangers(process: Process, leases: SharedLeases, first: int) -> int:
+        for number in range(first, first + 100):
+            payer = replace(stranger(), subject=f"free-{number}", address=f"192.0.2.{number % 250}")
+            assert process.ceilings.reached(payer) is None
+            purse = process.ceilings.purse(payer)
+            async with aclosing(GuardedLanguageModel(Model(), purse, PRICES).reply("s1", PROMPT, Recorder())) as pieces:
+                async for _piece in pieces:
+                    break
+            await process.ceilings.exchange(leases)
+        for _ in range(12):
+            await asyncio.sleep(SWEEP_EVERY_S)
+            await process.ceilings.exchange(leases)
+        return held_by(process.ceilings)
+
+    async def both() -> None:
+        process, leases = Process(), SharedLeases()
+        before = await strangers(process, leases, 0)
+        assert await strangers(process, leases, 100) <= before + 10
+
+    run_virtual(both())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
@@ -16,12 +17,13 @@ from agent.policy.assignments import Change, ChangeCause
 from agent.policy.comparison import Comparison
 from agent.policy.decisions import Decision, Mode, Outcome, Reason
 from agent.policy.describe import headline, next_step
-from agent.policy.evidence import CallCounts
+from agent.policy.evidence import MAX_CALLS, CallCounts
 from agent.policy.signal_tests import signal_tests
 from agent.rollback.evidence import EvidenceWatcher
 from agent.telemetry.events import SessionStarted, TurnFinished
 from agent.telemetry.timeline import TurnOutcome
 from tests.support.factories import NOON, ended, session, turn
+from tests.support.held import held_by
 from tests.support.ledger_setup import LedgerSetup, open_setup
 from tests.support.policies import BASELINE, BOOK, A
 from tests.support.policy_store import watch_on
@@ -260,3 +262,33 @@ async def test_what_cannot_be_read_any_more_asks_for_no_rollback(database_url: s
         assert service.shown("evidence_comparison", tier="free", policy="haiku_first") == Comparison.NONE
         await service.evidence.refresh(NOON)
         assert (service.shown("evidence_score", **score) or 0) > 1
+
+
+class ManyCalls:
+    """Good calls, one a second, each of another caller."""
+
+    def __init__(self) -> None:
+        self.until = NOON
+
+    async def ended_since(self, since: datetime, limit: int) -> Sequence[CallCounts]:
+        seconds = min(int((self.until - max(since, NOON)) / timedelta(seconds=1)), limit)
+        return [good_call(self.until - timedelta(seconds=ago)) for ago in range(seconds, -1, -1)]
+
+
+def good_call(at: datetime) -> CallCounts:
+    number = int(at.timestamp())
+    counts = {"slow_turns": (0, 6), "no_reply": (0, 6), "lost_sessions": (0, 1)}
+    return CallCounts(f"s{number}", at, "free", "haiku_first", f"caller {number}", counts)
+
+
+async def test_a_process_holds_the_latest_calls_however_many_it_has_seen(database_url: str) -> None:
+    async with open_setup(database_url) as setup:
+        service, calls = Service(setup, "off"), ManyCalls()
+        service.evidence = EvidenceWatcher(calls, service.watch, service.store, TESTS, "off", 30.0, service.metrics)
+        await service.watch.refresh()
+        held: list[int] = []
+        for number in range(1, 13):
+            calls.until = NOON + timedelta(seconds=number * MAX_CALLS / 4)
+            await service.evidence.refresh(calls.until)
+            held.append(held_by(service.evidence))
+        assert max(held) < 1.15 * held[3]

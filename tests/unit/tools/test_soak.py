@@ -51,7 +51,8 @@ IDLE = {"memory_mb": 240.0, "descriptors": 30.0, "tasks": 16.0, "blocks": 1_300_
 
 
 def _soak(changed: Mapping[str, Trend] | None = None, calls: int = 170, minutes: float = 10.0) -> Soak:
-    return Soak(minutes, 8, FLAT | dict(changed or {}), IDLE, dict(IDLE), Counter({"1000": calls}))
+    trends = FLAT | dict(changed or {})
+    return Soak(minutes, 8, trends, FLAT, IDLE, dict(IDLE), Counter({"1000": calls}))
 
 
 def test_what_calls_leave_behind_is_a_fault_and_so_is_an_end_of_another_kind() -> None:
@@ -61,7 +62,7 @@ def test_what_calls_leave_behind_is_a_fault_and_so_is_an_end_of_another_kind() -
     soak.after = IDLE | {"tasks": 17.0, "descriptors": 35.0, "blocks": 1_300_000.0 + 170 * 1_000}
     soak.ended["1011"] = 1
     assert [fault.split(":")[0] for fault in soak.faults] == ["descriptors", "tasks", "blocks", "calls ended otherwise"]
-    assert "| tasks | 80.0 | +0.00 ± 1.00 | 16.0 | 17.0 |" in soak.text()
+    assert "| tasks | 80.0 | +0.00 ± 1.00 | +0.00 ± 1.00 | 16.0 | 17.0 |" in soak.text()
 
 
 def test_pools_may_fill_in_ten_minutes_but_not_in_two_hours() -> None:
@@ -82,3 +83,15 @@ def test_pools_may_fill_in_ten_minutes_but_not_in_two_hours() -> None:
 def test_a_leak_is_seen_in_ten_minutes(figure: str, a_call: float, error_h: float) -> None:
     leak = _soak({figure: Trend(FLAT[figure].mean, a_call * 170 * 6, error_h)})
     assert [fault.split(" ")[0] for fault in leak.faults] == [figure]
+
+
+def test_what_fills_up_to_a_bound_is_told_from_what_leaks_and_both_are_faults() -> None:
+    hours = [at / 3600 for at in TIMES]
+    for growth, goes_on in ((lambda hour: 10 * min(hour, 0.25), False), (lambda hour: 10 * hour, True)):
+        soak = _soak(minutes=120.0)
+        soak.judge(TIMES, [dict.fromkeys(IDLE, 100.0) | {"memory_mb": 250 + growth(hour)} for hour in hours])
+        (fault,) = soak.faults
+        assert fault.startswith("memory_mb grows: +")
+        assert fault.endswith(
+            "+10.00 ± 0.00 in the last half of the time" if goes_on else "+0.00 ± 0.00 in the last half of the time"
+        )
