@@ -14,12 +14,11 @@ import msgspec
 from voice_loadtest.audio import SAMPLE_RATE, CallerRecording
 from voice_loadtest.microphone import Microphone, Saying
 from voice_loadtest.player import PlaybackEvent, Player, Playing
-from voice_loadtest.protocol import ServerEvent, decode
+from voice_loadtest.protocol import GREETING, ServerEvent, decode
 from voice_loadtest.records import CallerTurn, CallFault, CallRecord, SoundKind, Utterance
 
 _MAX_FAULTS: Final = 100
 _NOT_PROGRESS: Final = frozenset({"ping", "session.cost", "memory.view"})
-
 
 OnTurn = Callable[[CallerTurn, CallRecord], None]
 
@@ -197,6 +196,7 @@ class CallConversation:
         turn = self._turns.get(number)
         if turn is None:
             kinds = ("text",) if spoken is False else ("speech", "noise") if spoken else ("text", "speech", "noise")
+            kinds = kinds if number != GREETING else ()  # it answers nothing that was said
             begun = (
                 said
                 for said in reversed(self.record.utterances)
@@ -204,7 +204,7 @@ class CallConversation:
             )
             utterance = next(begun, None)
             if spoken is None:
-                spoken = utterance is None or utterance.kind != "text"
+                spoken = number != GREETING and (utterance is None or utterance.kind != "text")
             turn = self._turns[number] = CallerTurn(number, utterance, spoken)
             if utterance is not None:
                 utterance.turns.append(number)

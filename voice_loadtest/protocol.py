@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 SUBPROTOCOL: Final = "voice-agent.v1"
 CLIENT: Final = "voice-agent call"
 REAL_REPLY: Final = frozenset({"replied", "interrupted", "typed"})  # outcomes of `turn.metrics` with a real reply
+GREETING: Final = 0  # the turn in which an agent speaks first
 NO_REPLY: Final = frozenset({"apology", "failed"})  # something else was played, or nothing
 _CONNECT_TIMEOUT_S: Final = 10.0
 _MAX_MESSAGE: Final = 4_000_000  # bytes of one message of the server
@@ -86,7 +87,7 @@ class ServerEvent(msgspec.Struct, frozen=True):
     service: str = ""
     tier: str | int | None = None
     session_id: str = ""
-    policy: str = ""
+    policy: str | None = None  # null for free callers of real providers
     resume_token: str | None = None
     resumed: bool = False
     simulated: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from voice_loadtest.protocol import NO_REPLY, REAL_REPLY, close_meaning
+from voice_loadtest.protocol import GREETING, NO_REPLY, REAL_REPLY, close_meaning
 from voice_loadtest.quantiles import nearest_rank
 
 SoundKind = Literal["speech", "text", "noise"]
@@ -88,6 +88,11 @@ class CallerTurn:
         return elapsed if elapsed >= 0 else None
 
     @property
+    def greets(self) -> bool:
+        """It is the agent's greeting, before anybody said anything."""
+        return self.turn == GREETING
+
+    @property
     def answered(self) -> bool:
         """A real reply came: sound for a spoken turn, sound or words for a typed one, and not the apology clip.
 
@@ -141,7 +146,7 @@ class CallRecord:
 
     session_id: str = ""
     tier: str = ""
-    policy: str = ""
+    policy: str | None = None  # None where the service does not tell it
     resumed: bool = False
     simulated: tuple[str, ...] = ()
     local: tuple[str, ...] = ()

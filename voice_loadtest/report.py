@@ -68,7 +68,9 @@ class CallReport:
 
     def _heading(self, record: CallRecord) -> Text:
         text = Text().append("session ", style="dim").append(_plain(record.session_id))
-        text.append(f" · tier {_plain(record.tier)} · policy {_plain(record.policy)}", style="dim")
+        text.append(f" · tier {_plain(record.tier)}", style="dim")
+        if record.policy:
+            text.append(f" · policy {_plain(record.policy)}", style="dim")
         if record.simulated:
             text.append(f" · simulated by the sandbox: {_plain(', '.join(record.simulated))}", style="yellow")
         if record.local:
@@ -91,6 +93,8 @@ def _words(turn: CallerTurn) -> Text:
     text = Text().append(f"{number}  ", style="bold")
     if turn.transcript is not None:
         text.append(f"“{_plain(turn.transcript)}”")
+    elif turn.greets:
+        text.append("the agent speaks first", style="dim")
     else:
         name = turn.utterance.name if turn.utterance is not None else "nothing"
         text.append(f"{_plain(name)} was not heard", style="red")
@@ -100,7 +104,7 @@ def _words(turn: CallerTurn) -> Text:
         text.append(f"  (interrupted after “{_plain(turn.heard or '')}”)", style="yellow")
     if turn.resumed:
         text.append("  (noise: played on)", style="dim")
-    if not turn.answered:
+    if not turn.answered and not turn.greets:
         text.append(f"  {_plain(turn.outcome or 'no reply')}", style="bold red")
     if turn.model:
         text.append(f"  {_plain(turn.model)}" + (f" · {_plain(turn.rule)}" if turn.rule else ""), style="dim")

@@ -225,7 +225,7 @@ class Play:
         self._moments.bad_line_waits_ms += [wait for wait in waits if wait is not None]
 
     def _ended(self, began: float, record: CallRecord) -> None:
-        self._moments.calls.append((self._timeline.now() - (time.monotonic() - began), record.policy))
+        self._moments.calls.append((self._timeline.now() - (time.monotonic() - began), record.policy or ""))
 
 
 def _talk(turns: int) -> MakeCall:

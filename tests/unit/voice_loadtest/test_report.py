@@ -102,3 +102,18 @@ def test_faults_and_closes_are_explained_in_words() -> None:
     CallReport(Console(file=out, width=160)).end(record)
     assert "error replaced: somebody else called" in out.getvalue()
     assert "closed with 4409: a newer connection of the same caller took over" in out.getvalue()
+
+
+def test_a_policy_that_the_service_does_not_tell_is_left_out() -> None:
+    turn = spoken(900, stt=300, llm=300, tts=300, send=0, network=0)
+    out = StringIO()
+    CallReport(Console(file=out, width=160)).turn(turn, CallRecord(session_id="s1", tier="free", turns=[turn]))
+    assert out.getvalue().splitlines()[0] == "session s1 · tier free"
+
+
+def test_a_greeting_is_no_turn_that_was_not_heard() -> None:
+    greeting = CallerTurn(0, None, spoken=False, outcome="greeting")
+    greeting.clauses[0] = "Good day."
+    out = StringIO()
+    CallReport(Console(file=out, width=160)).turn(greeting, CallRecord(session_id="s1", tier="free", turns=[greeting]))
+    assert out.getvalue().splitlines()[2].strip() == "0  the agent speaks first → “Good day.”"
