@@ -139,6 +139,18 @@ async def test_an_alert_moves_everybody_back_as_with_policies(
         assert next_step(decision) == f"voice-agent agent {'rollback' if asks else 'status'} hotel"
 
 
+async def test_a_canary_that_grew_in_steps_leaves_nobody_with_it(tmp_path: Path) -> None:
+    async with agents_stored(f"sqlite:///{tmp_path / 'l.db'}") as store:
+        watch = VersionWatcher(AgentBook(write_versions(tmp_path, 1, 2), "hotel"), store)
+        service = PolicyService(watch.book.versions["hotel"], store)
+        for share in (10, 50):
+            await service.assign("hotel", {"1": 100 - share, "2": share}, "me", "")
+        await watch.refresh()
+        decider = Decider(watch, store, Facts(ALONE), RollbackLimits("auto", timedelta(0), 2), Metrics())
+        assert await decider.consider(ALERT)
+        assert [(one.version, one.percent) for one in watch.book.live() if one.agent == "hotel"] == [(1, 100)]
+
+
 def test_only_alerts_about_known_agents_are_read() -> None:
     labels = {"alertname": "VoiceAgentAgentVersionWorse", "agent": "hotel", "version": "2", "action": "rollback"}
     sent = SentAlert("firing", labels, NOW, "f")
