@@ -13,6 +13,7 @@ from agent.cli.agent_versions import tell_versions, version_service
 from agent.cli.asking import JSON, REASON, actor
 from agent.cli.console import print_json, stdout_console
 from agent.cli.database import with_ledger
+from agent.cli.front_desk import take_front_desk
 from agent.cli.policy import TIER, policy_book, tell_assigned
 from agent.cli.views.policy import decision_text, decisions_table
 from agent.definitions.versions import VersionError
@@ -73,6 +74,7 @@ def show_decision(decision_id: str, *, as_json: bool) -> None:
 @REASON
 def undo(decision_id: str, reason: str) -> None:
     """Take a rollback back: new sessions get again what they got before it."""
+    take_front_desk()  # its versions can be rolled back, too
 
     async def run(engine: AsyncEngine, settings: Settings) -> None:
         found = await _of_agent(engine, decision_id)
