@@ -153,7 +153,7 @@ class Settings(ProviderSettings, DoorSettings, WebhookSettings):
         None, description="the key of the synthetic caller (`voice-agent probe`), whose calls count for nobody else"
     )
     operator_token: SecretStr | None = Field(
-        None, description="the bearer token that opens /v1/ops/policies and /v1/ops/decisions"
+        None, description="the bearer token that opens /v1/ops/policies, /agents and /decisions"
     )
     alerts_token: SecretStr | None = Field(
         None, description="the bearer token that Alertmanager sends to /v1/ops/alerts"

@@ -73,5 +73,7 @@ def _schema(described: dict[str, Any]) -> Schema:
         default=described.get("default"),
         properties={name: _schema(value) for name, value in described.get("properties", {}).items()} or None,
         required=described.get("required") or None,
+        minimum=described.get("minimum"),
+        maximum=described.get("maximum"),
         additional_properties=_schema(more) if isinstance(more, dict) else more,
     )

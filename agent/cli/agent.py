@@ -11,6 +11,7 @@ import click
 from agent.cli.agent_test import test
 from agent.cli.agent_versions import canary, promote, roll_back, status
 from agent.cli.console import print_json, stdout_console
+from agent.cli.front_desk import FOLDER, take_front_desk
 from agent.definitions.book import every, files_in, folders, read_all, read_versions
 from agent.definitions.clip_warnings import clip_warnings
 from agent.definitions.definition import AgentDefinition, read_definition
@@ -23,7 +24,14 @@ from agent.tools.egress import Egress
 
 @click.group()
 def agent() -> None:
-    """Look after agents: check, list and test their definitions, try versions of them."""
+    """Look after agents: check, list and test their definitions, try versions of them.
+
+    They are those of VOICE_AGENT_AGENTS_DIR and the shipped ones. In a checkout without a key for the model they are
+    those of examples/front_desk, as under `make run`.
+    """
+    if take_front_desk():
+        folder = FOLDER.relative_to(Path.cwd()) if FOLDER.is_relative_to(Path.cwd()) else FOLDER
+        click.echo(f"agents of {folder}, as under `make run`; VOICE_AGENT_AGENTS_DIR names another folder", err=True)
 
 
 @agent.command()

@@ -3,66 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from agent.api.version_status import VersionReports, VersionStatus
 from agent.budgets import load_budgets
 from agent.cli.asking import JSON, REASON, YES, actor, confirm
 from agent.cli.console import print_json
 from agent.cli.database import with_ledger
 from agent.definitions.book import AgentBook, OutsideTools
+from agent.definitions.version_service import VersionService, Weigh
 from agent.definitions.version_watch import VersionWatcher
 from agent.definitions.versions import AgentVersions, VersionError, canary_weights, promoted
 from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.policy.assignments import AssignmentError, Revision
-from agent.policy.decisions import DAY, Decision
 from agent.policy.describe import headline
-from agent.policy.evidence import MAX_CALLS, SINCE, Finding
-from agent.policy.serialize import decision_view, revision_view
-from agent.policy.service import PolicyService
 from agent.policy.signal_tests import signal_tests
-from agent.reports.agent_versions import VersionFigures, version_figures
-from agent.rollback.versions import trials
 from agent.server.tool_wiring import egress_of
 from agent.settings import Settings
 
 _T = TypeVar("_T")
-Weigh = Callable[[AgentVersions, Mapping[str, int] | None], dict[str, int]]
-SHOWN: Final = 3
-"""Decisions that are shown of an agent, the newest."""
-
-
-@dataclass(frozen=True, slots=True)
-class VersionStatus:
-    """One agent: what new sessions get, and what calls came to, version beside version."""
-
-    versions: AgentVersions
-    revision: Revision | None
-    since: datetime
-    figures: Sequence[VersionFigures]
-    finding: Finding | None
-    decisions: Sequence[Decision]
-
-    def view(self) -> dict[str, Any]:
-        """As plain data."""
-        live = self.versions.live(None if self.revision is None else self.revision.weights)
-        return {
-            "agent": self.versions.usual.name,
-            "versions": sorted(self.versions.by_number),
-            "live": [asdict(one) for one in live],
-            "revision": None if self.revision is None else revision_view(self.revision),
-            "since": self.since.isoformat(timespec="seconds"),
-            "figures": [asdict(one) for one in self.figures],
-            "scores": None if self.finding is None else dict(self.finding.scores),
-            "comparison": None if self.finding is None else self.finding.comparison.name.lower(),
-            "decisions": [decision_view(one) for one in self.decisions],
-        }
 
 
 @click.command()
@@ -79,11 +43,19 @@ def canary(name: str, version: int, share: int, reason: str, *, yes: bool) -> No
 @click.command()
 @click.argument("name")
 @click.argument("version", type=click.IntRange(1), required=False)
+@click.option(
+    "--holdout",
+    type=click.IntRange(0, 50),
+    default=0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Of new sessions that stay with the stable version, so that both can be compared.",
+)
 @REASON
 @YES
-def promote(name: str, version: int | None, reason: str, *, yes: bool) -> None:
+def promote(name: str, version: int | None, holdout: int, reason: str, *, yes: bool) -> None:
     """Give everybody the version of the agent NAME that is tried, or VERSION."""
-    _change(name, lambda versions, now: promoted(versions, now, version), reason, yes=yes)
+    _change(name, lambda versions, now: promoted(versions, now, version, holdout), reason, yes=yes)
 
 
 @click.command("rollback")
@@ -94,14 +66,12 @@ def roll_back(name: str, reason: str, *, yes: bool) -> None:
     """Bring back what new sessions of the agent NAME got before; where that was nothing, the usual version for all."""
 
     async def run(engine: AsyncEngine, settings: Settings) -> None:
-        service, versions = _service(engine, settings, name)
-        now = await _in_force(engine, name)
-        if now is None:
-            raise VersionError(f"{name}: no version was ever tried: everybody gets {versions.baseline}")
+        service = version_service(engine, settings)
+        versions = service.versions(name)
         revision, change = await service.planned_rollback(name)
         if not yes:
-            await asyncio.to_thread(_ask, versions, now.weights, change.weights)
-        _tell(versions, await service.rollback(name, actor(), reason, revision.number))
+            await asyncio.to_thread(_ask, versions, revision.weights, change.weights)
+        tell_versions(versions, await service.rollback(name, actor(), reason, revision.number))
 
     _told(run)
 
@@ -113,7 +83,12 @@ def status(name: str | None, *, as_json: bool) -> None:
     """Versions of agents: who gets them, and what their calls came to in the same time."""
 
     async def run(engine: AsyncEngine, settings: Settings) -> list[VersionStatus]:
-        return await _statuses(engine, settings, name)
+        done = asyncio.Event()
+        done.set()
+        service, calls = version_service(engine, settings), SqlEndedCalls(engine, done)
+        tests = signal_tests(load_budgets(settings.budgets_file).objective.slow_turn_share)
+        names = list(service.watch.book.versions) if name is None else [name]
+        return await VersionReports(service, calls, engine, tests, settings.false_rollback_days).of(names)
 
     found = _told(run)
     if as_json:
@@ -125,14 +100,13 @@ def status(name: str | None, *, as_json: bool) -> None:
 
 def _change(name: str, weigh: Weigh, reason: str, *, yes: bool) -> None:
     async def run(engine: AsyncEngine, settings: Settings) -> None:
-        service, versions = _service(engine, settings, name)
-        now = await _in_force(engine, name)
-        before = None if now is None else now.weights
-        weights = weigh(versions, before)
+        service = version_service(engine, settings)
+        versions = service.versions(name)
+        now, weights = await service.planned(name, weigh)
         if not yes:
-            await asyncio.to_thread(_ask, versions, before, weights)
+            await asyncio.to_thread(_ask, versions, None if now is None else now.weights, weights)
         seen = 0 if now is None else now.number
-        _tell(versions, await service.assign(name, weights, actor(), reason, seen))
+        tell_versions(versions, await service.change(name, weigh, actor(), reason, seen))
 
     _told(run)
 
@@ -145,46 +119,11 @@ def _told(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
         raise click.ClickException(str(error)) from None
 
 
-def _service(engine: AsyncEngine, settings: Settings, name: str) -> tuple[PolicyService, AgentVersions]:
-    book = _book(settings)
-    versions = book.versions.get(name)
-    if versions is None:
-        raise VersionError(f"there is no agent {name[:40]}: there are {', '.join(book.versions)}")
-    return PolicyService(versions, SqlPolicyStore(engine, agents=True)), versions
-
-
-def _book(settings: Settings) -> AgentBook:
-    return AgentBook(settings.agents_dir, settings.agent, OutsideTools(egress_of(settings)))
-
-
-async def _in_force(engine: AsyncEngine, name: str) -> Revision | None:
-    found = await SqlPolicyStore(engine, agents=True).current()
-    return next((one for one in found if one.change.tier == name), None)
-
-
-async def _statuses(engine: AsyncEngine, settings: Settings, name: str | None) -> list[VersionStatus]:
-    at = datetime.now(UTC)
+def version_service(engine: AsyncEngine, settings: Settings) -> VersionService:
+    """What is done about versions, on the ledger and the definitions of the settings."""
+    book = AgentBook(settings.agents_dir, settings.agent, OutsideTools(egress_of(settings)))
     store = SqlPolicyStore(engine, agents=True)
-    watch = VersionWatcher(_book(settings), store)
-    await watch.refresh()
-    names = list(watch.book.versions) if name is None else [_service(engine, settings, name)[1].usual.name]
-    tried = {one.agent: one for one in await trials(watch)}
-    done = asyncio.Event()
-    done.set()
-    calls = await SqlEndedCalls(engine, done).ended_since(at - SINCE, MAX_CALLS) if tried else ()
-    tests = signal_tests(load_budgets(settings.budgets_file).objective.slow_turn_share)
-    found: list[VersionStatus] = []
-    for one in names:
-        trial = tried.get(one)
-        since = at - DAY if trial is None else trial.since
-        finding = None if trial is None else trial.finding(calls, tests, settings.false_rollback_days, at)
-        async with store.reading() as reader:
-            decisions = (await reader.decisions(one))[:SHOWN]
-        figures = await version_figures(engine, one, since)
-        found.append(
-            VersionStatus(watch.book.versions[one], watch.in_force.get(one), since, figures, finding, decisions)
-        )
-    return found
+    return VersionService(VersionWatcher(book, store), store)
 
 
 def _words(versions: AgentVersions, weights: Mapping[str, int] | None) -> str:
@@ -197,7 +136,8 @@ def _ask(versions: AgentVersions, now: Mapping[str, int] | None, then: Mapping[s
     confirm("do it?", "--yes")
 
 
-def _tell(versions: AgentVersions, made: Revision) -> None:
+def tell_versions(versions: AgentVersions, made: Revision) -> None:
+    """Says what new sessions of an agent get now."""
     name = versions.usual.name
     click.secho(f"{name}: new sessions get {_words(versions, made.weights)} (revision {made.number})", fg="green")
     click.echo("every process follows within two seconds; sessions that run keep their version")

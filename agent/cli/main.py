@@ -56,7 +56,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Entry]]] = {
     },
     "Decide": {
         "policy": Entry("agent.cli.policy", "policy", "Show which policies new sessions get; roll a policy back."),
-        "decisions": Entry("agent.cli.policy", "decisions", "Show what was decided about alerts; undo a rollback."),
+        "decisions": Entry("agent.cli.decisions", "decisions", "Show what was decided about alerts; undo a rollback."),
     },
     "Data": {
         "db": Entry("agent.cli.db", "db", "Look after the database's schema: status, upgrade, downgrade, prune."),

@@ -1,4 +1,4 @@
-"""`voice-agent policy` and `voice-agent decisions`: which policies are in force, and what was decided about alerts."""
+"""`voice-agent policy`: which policies are in force."""
 
 from __future__ import annotations
 
@@ -14,18 +14,11 @@ from agent.cli.asking import JSON, REASON, YES, actor, confirm
 from agent.cli.console import print_json, stdout_console
 from agent.cli.cost import price_change
 from agent.cli.database import with_ledger
-from agent.cli.views.policy import (
-    decision_text,
-    decisions_table,
-    history_table,
-    in_force_line,
-    policies_table,
-    policy_text,
-)
+from agent.cli.views.policy import history_table, in_force_line, policies_table, policy_text
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.policy.assignments import AssignmentError, Change, Revision, described
 from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies
-from agent.policy.serialize import decision_view, policy_view, revision_view
+from agent.policy.serialize import policy_view, revision_view
 from agent.policy.service import PolicyService
 from agent.settings import Settings, load_settings
 
@@ -33,7 +26,7 @@ _T = TypeVar("_T")
 _PERCENT = re.compile(r"[0-9]{1,3}")
 
 
-_tier = click.Choice([tier.value for tier in Tier])
+TIER = click.Choice([tier.value for tier in Tier])
 _revision = click.option(
     "--revision",
     type=click.IntRange(0),
@@ -54,7 +47,8 @@ class Weights(click.ParamType[tuple[str, int]]):
         return name, int(percent)
 
 
-def _book() -> PolicyBook:
+def policy_book() -> PolicyBook:
+    """The policies of the settings."""
     return load_policies(load_settings().policies_file or DEFAULT_PATH)
 
 
@@ -64,7 +58,7 @@ def _at_desk(work: Callable[[PolicyService], Awaitable[_T]]) -> _T:
     async def run(engine: AsyncEngine, _: Settings) -> _T:
         return await work(PolicyService(book, SqlPolicyStore(engine)))
 
-    book = _book()
+    book = policy_book()
     try:
         return with_ledger(run)
     except AssignmentError as error:
@@ -97,7 +91,8 @@ def _ask(now: Mapping[str, int], planned: Change) -> None:
     confirm("roll back?", "--yes, or --revision with the number above")
 
 
-def _tell(made: Revision) -> None:
+def tell_assigned(made: Revision) -> None:
+    """Says what new sessions of a tier get now."""
     tier = made.change.tier
     click.secho(f"{tier}: new sessions get {described(made.weights)} (revision {made.number})", fg="green")
     click.echo("every process follows within two seconds; sessions that run keep their policy")
@@ -112,7 +107,7 @@ def policy() -> None:
 @JSON
 def list_command(*, as_json: bool) -> None:
     """Policies, and how many percent of each tier's new sessions get them."""
-    book, in_force = _book(), _at_desk(lambda desk: desk.in_force())
+    book, in_force = policy_book(), _at_desk(lambda desk: desk.in_force())
     if as_json:
         assignments = {tier: revision_view(revision) for tier, revision in in_force.items()}
         print_json({"policies": [policy_view(one) for one in book.policies.values()], "assignments": assignments})
@@ -125,9 +120,9 @@ def list_command(*, as_json: bool) -> None:
 @JSON
 def show(name: str, *, as_json: bool) -> None:
     """Every knob of one policy."""
-    found = _book().policies.get(name)
+    found = policy_book().policies.get(name)
     if found is None:
-        raise click.ClickException(f"there is no policy {name}: there are {', '.join(_book().policies)}")
+        raise click.ClickException(f"there is no policy {name}: there are {', '.join(policy_book().policies)}")
     if as_json:
         print_json(policy_view(found))
     else:
@@ -135,7 +130,7 @@ def show(name: str, *, as_json: bool) -> None:
 
 
 @policy.command()
-@click.argument("tier", type=_tier)
+@click.argument("tier", type=TIER)
 @click.argument("weights", type=Weights(), nargs=-1, required=True)
 @_revision
 @REASON
@@ -145,29 +140,29 @@ def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None
         raise click.UsageError("a policy is named twice")
     shares = described(dict(weights))
     seen = _seen(Tier(tier), revision, f"Give {shares} to")
-    _tell(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), actor(), reason, seen)))
+    tell_assigned(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), actor(), reason, seen)))
 
 
 @policy.command()
-@click.argument("tier", type=_tier)
+@click.argument("tier", type=TIER)
 @_revision
 @REASON
 @YES
 def rollback(tier: str, revision: int | None, reason: str, *, yes: bool) -> None:
     """Bring back the assignment that TIER had before; where it had none, the baseline for everybody."""
     if revision is not None:
-        _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, revision)))
+        tell_assigned(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, revision)))
         return
     now, planned = _at_desk(lambda desk: desk.planned_rollback(Tier(tier)))
     seen = now.number
     if not yes:
         click.echo(in_force_line(now))
         _ask(now.weights, planned)
-    _tell(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, seen)))
+    tell_assigned(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, seen)))
 
 
 @policy.command()
-@click.option("--tier", type=_tier, help="Only this tier.")
+@click.option("--tier", type=TIER, help="Only this tier.")
 @JSON
 def history(tier: str | None, *, as_json: bool) -> None:
     """Every change of what is in force, newest first."""
@@ -178,40 +173,3 @@ def history(tier: str | None, *, as_json: bool) -> None:
         stdout_console().print(history_table(found))
     else:
         click.echo("no assignment is stored yet; start the service once")
-
-
-@click.group(invoke_without_command=True)
-@click.option("--tier", type=_tier, help="Only this tier.")
-@JSON
-@click.pass_context
-def decisions(context: click.Context, tier: str | None, *, as_json: bool) -> None:
-    """What was decided about alerts that ask for a rollback, newest first."""
-    if context.invoked_subcommand is not None:
-        return
-    found = _at_desk(lambda desk: desk.decisions(None if tier is None else Tier(tier)))
-    if as_json:
-        print_json([decision_view(one) for one in found])
-    elif found:
-        stdout_console().print(decisions_table(found))
-    else:
-        click.echo("no decision yet: no alert has asked for a rollback")
-
-
-@decisions.command("show")
-@click.argument("decision_id")
-@JSON
-def show_decision(decision_id: str, *, as_json: bool) -> None:
-    """One decision: the numbers it rests on, and what to do next."""
-    found = _at_desk(lambda desk: desk.decision(decision_id))
-    if as_json:
-        print_json(decision_view(found))
-    else:
-        stdout_console().print(decision_text(found))
-
-
-@decisions.command()
-@click.argument("decision_id")
-@REASON
-def undo(decision_id: str, reason: str) -> None:
-    """Take a rollback back: new sessions get again what they got before it."""
-    _tell(_at_desk(lambda desk: desk.undo(decision_id, actor(), reason)))

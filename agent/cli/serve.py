@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 import click
 
 from agent.cli.console import program
-from agent.cli.main import CHECKOUT, in_checkout
+from agent.cli.front_desk import take_front_desk
 from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
 from voice_loadtest.stack.children import with_parent
@@ -149,8 +149,7 @@ def run(
         return
     port = _free_port(sandbox_port)
     os.environ[f"{PREFIX}SANDBOX_URL"] = f"http://127.0.0.1:{port}"
-    if "ANTHROPIC_API_KEY" in missing:
-        _take_front_desk(known)
+    take_front_desk(known)
     check_ports(load_settings())
     command = [sys.executable, "-m", "agent", "sandbox", "--port", str(port), "--profile", profile, "--seed", str(seed)]
     for folder in clips:
@@ -179,15 +178,6 @@ def _import_service() -> None:
     import agent.server.app as app
 
     del app
-
-
-def _take_front_desk(known: Mapping[str, str]) -> None:
-    """In a checkout the simulated model answers as the example that does things, unless an agent was chosen."""
-    folder = CHECKOUT / "examples" / "front_desk"
-    chosen = f"{PREFIX}AGENT" in known or f"{PREFIX}AGENTS_DIR" in known
-    if not chosen and in_checkout() and (folder / "front_desk.toml").is_file():
-        os.environ[f"{PREFIX}AGENTS_DIR"] = str(folder)
-        os.environ[f"{PREFIX}AGENT"] = "front_desk"
 
 
 def check_ports(settings: Settings) -> None:

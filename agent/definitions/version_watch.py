@@ -3,53 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from agent.definitions.book import AgentBook
 from agent.policy.assignments import Choices, Revision
+from agent.policy.follower import READ_S, Follower
 from agent.policy.store import PolicyStore
 
-POLL_S: Final = 1.0
-FIRST_READ_S: Final = 1.0  # the watcher of policies has waited for the database before
 FAILED_POLLS: Final = 60  # a minute and more: a database that is away for a moment is nobody's ticket
-_READ_S: Final = 5.0  # a database that takes longer is as good as down
 
 log = structlog.get_logger()
 
 
-class VersionWatcher:
+class VersionWatcher(Follower):
     """Use `running()` around the life of the server. Without its database a process goes on with what it knows.
 
     Where it knows nothing, at its start, everybody gets the usual version. `failed` hears of it when it has not been
     able to follow for a minute, and of versions that it cannot put in force.
     """
 
+    what = "versions of agents"
+    meanwhile = "new sessions get the usual ones"
+    first_read_s = 1.0  # the watcher of policies has waited for the database before
+
     def __init__(self, book: AgentBook, store: PolicyStore, failed: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
         self.book = book
         self._store = store
         self._failed = failed
-        self._failures = 0  # in a row
-        self._first_read = asyncio.Event()
         self._in_force: dict[str, Revision] = {}
-
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
-        """Follows the database while the block runs; begins with what it says, if it answers in time."""
-        task = asyncio.create_task(self._follow(), name="version-watch")
-        try:
-            try:
-                async with asyncio.timeout(FIRST_READ_S):
-                    await self._first_read.wait()
-            except TimeoutError:
-                log.warning("versions of agents not read yet: new sessions get the usual ones")
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     def choices(self, tier: str) -> Choices | None:
         """The versions of an agent, which stands for the tier; None for one that is not there."""
@@ -62,7 +47,7 @@ class VersionWatcher:
 
     async def refresh(self) -> None:
         """Reads what is in force now. Raises what the store raises, and TimeoutError."""
-        async with asyncio.timeout(_READ_S):
+        async with asyncio.timeout(READ_S):
             found = {one.change.tier: one for one in await self._store.current()}
         if found != self._in_force:
             self._in_force = found
@@ -73,27 +58,10 @@ class VersionWatcher:
         async with self._store.reading() as reader:
             return await reader.history(agent)
 
-    async def catch_up(self) -> None:
-        """Follows a change that was made here at once. Never raises: where it fails, the next second will do."""
-        try:
-            await self.refresh()
-        except Exception as error:
-            log.warning("versions of agents cannot be read", error=type(error).__name__)
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self.refresh()
-            except Exception as error:  # whatever it is, calls go on
-                self._failures += 1
-                if self._failures == 1:
-                    log.warning("versions of agents cannot be read", error=type(error).__name__)
-                if self._failures == FAILED_POLLS:
-                    self._failed()
-            else:
-                self._failures = 0
-                self._first_read.set()
-            await asyncio.sleep(POLL_S)
+    def looked(self, failures: int) -> None:
+        """A minute without an answer is told."""
+        if failures == FAILED_POLLS:
+            self._failed()
 
     def _take(self) -> None:
         weights = {agent: one.weights for agent, one in self._in_force.items()}

@@ -95,6 +95,10 @@ class VersionError(AgentError):
     """A version that cannot be tried or promoted; its text is one line that says why and what can be done."""
 
 
+class UnknownAgentError(VersionError):
+    """There is no agent of this name."""
+
+
 def canary_weights(versions: AgentVersions, now: Mapping[str, int] | None, version: int, share: int) -> dict[str, int]:
     """The weights that give `version` so many percent of new sessions, and the rest to the stable one.
 
@@ -117,12 +121,18 @@ def canary_weights(versions: AgentVersions, now: Mapping[str, int] | None, versi
     return weights
 
 
-def promoted(versions: AgentVersions, now: Mapping[str, int] | None, version: int | None) -> dict[str, int]:
-    """The weights that give everybody a version, or the one that is tried. Raises VersionError."""
+def promoted(
+    versions: AgentVersions, now: Mapping[str, int] | None, version: int | None, holdout: int = 0
+) -> dict[str, int]:
+    """The weights that give everybody a version, or the one that is tried. Raises VersionError.
+
+    With a `holdout` so many percent of new sessions stay with the stable version, so that both can be compared.
+    """
     name, (_, *tried) = versions.usual.name, versions.live(now)
     if version is None and not tried:
         raise VersionError(f"{name}: no version is tried: say which one everybody is to get")
-    return {str(tried[0].version if version is None else version): 100}
+    chosen = tried[0].version if version is None else version
+    return canary_weights(versions, now, chosen, 100 - holdout) if holdout else {str(chosen): 100}
 
 
 def stable_of(shares: Mapping[str, int], baseline: str) -> str:

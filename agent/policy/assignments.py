@@ -82,17 +82,20 @@ def assign(
     return Change(tier, usable, ChangeCause.ASSIGN, actor, reason)
 
 
-def rollback(book: Choices, history: Sequence[Revision], tier: str, actor: str, reason: str) -> Change:
+def rollback(
+    book: Choices, history: Sequence[Revision], tier: str, actor: str, reason: str, without: str | None = None
+) -> Change:
     """A change back to the tier's previous assignment; where there was none, to the baseline for everybody.
 
     A rollback is not itself something to go back to: after one, the next leads one step further into the past, and
-    never forward to what was rolled back. Raises AssignmentError when there is nothing else to go back to.
+    never forward to what was rolled back. Assignments that give something to `without` are passed over. Raises
+    AssignmentError when there is nothing else to go back to.
     """
     if not history:
         raise AssignmentError(f"{tier}: no assignment is stored yet; start the service once")
     current = chosen(history)
     for before in reversed(history[: _origin(history, current) - 1]):
-        if before.change.cause in FOR_A_WHILE:
+        if before.change.cause in FOR_A_WHILE or (without is not None and before.weights.get(without)):
             continue
         if _shares(before.weights) != _shares(current.weights):
             weights = _usable(book, tier, before.weights)

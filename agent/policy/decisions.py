@@ -161,7 +161,9 @@ def judge(
         return Judgement(Outcome.HELD, Reason.NOT_ASSIGNED)
     now = history[-1].weights
     try:
-        change = rollback(book, history, alert.tier, ACTOR, f"{alert.name}: {alert.policy}")
+        # a canary grows in steps: the step before would leave a version that is worse to some callers
+        without = alert.policy if alert.of_agent else None
+        change = rollback(book, history, alert.tier, ACTOR, f"{alert.name}: {alert.policy}", without)
     except AssignmentError:
         return Judgement(Outcome.HELD, Reason.NO_TARGET)
     if change.weights.get(alert.policy, 0) >= now[alert.policy]:

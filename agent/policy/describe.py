@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from agent.policy.decisions import Decision, Outcome, Reason
+from agent.policy.holdout import HOLDOUT
 
 WHY_HELD: Final[Mapping[Reason, str]] = {
     Reason.VERDICT: "the verdict does not say ROLL BACK now",
@@ -37,7 +38,8 @@ def headline(decision: Decision) -> str:
         case Outcome.ROLLED_BACK:
             return f"Rolled back {who}"
         case Outcome.RECOMMENDED if decision.reason is Reason.HOLDOUT:
-            return f"{alert.policy} for {alert.tier} callers is watched: give the baseline more callers to compare?"
+            baseline = "stable version" if alert.of_agent else "baseline"
+            return f"{who} is watched: give the {baseline} more callers to compare?"
         case Outcome.RECOMMENDED:
             unsure = ", but the baseline has too little data to do it unasked"
             return f"Roll back {who}?{unsure if decision.reason is Reason.NO_BASELINE else ''}"
@@ -88,8 +90,7 @@ def next_step(decision: Decision) -> str:
     """What a person can do about it, as a command. It proposes a rollback only where one can help."""
     tier = decision.alert.tier
     if decision.alert.of_agent:
-        asks = decision.outcome is Outcome.RECOMMENDED or decision.reason in _A_PERSON_MAY
-        return f"voice-agent agent {'rollback' if asks else 'status'} {tier}"
+        return _next_step_of_agent(decision)
     match decision.outcome:
         case Outcome.ROLLED_BACK:
             return f"voice-agent decisions undo {decision.id}"
@@ -105,6 +106,21 @@ def next_step(decision: Decision) -> str:
             return f"voice-agent decisions show {decision.id}"
         case Outcome.HELD | Outcome.UNDONE:  # what is in force, and what else there was, to choose from
             return f"voice-agent policy history --tier {tier}"
+
+
+def _next_step_of_agent(decision: Decision) -> str:
+    agent = decision.alert.tier
+    match decision.outcome:
+        case Outcome.ROLLED_BACK:
+            return f"voice-agent decisions undo {decision.id}"
+        case Outcome.RECOMMENDED if decision.reason is Reason.HOLDOUT:
+            return f"voice-agent agent canary {agent} {decision.alert.policy} --share {100 - HOLDOUT}"
+        case Outcome.RECOMMENDED:
+            return f"voice-agent agent rollback {agent}"
+        case Outcome.HELD if decision.reason in _A_PERSON_MAY:
+            return f"voice-agent agent rollback {agent}"
+        case Outcome.HELD | Outcome.UNDONE:
+            return f"voice-agent agent status {agent}"
 
 
 def _of_limit(numbers: Mapping[str, float | None]) -> float:

@@ -33,6 +33,7 @@ def decision_view(decision: Decision) -> dict[str, Any]:
     alert = decision.alert
     return {
         "id": decision.id,
+        "about": "agent" if alert.of_agent else "policy",
         "at": decision.at.isoformat(timespec="milliseconds"),
         "alert": alert.name,
         "fingerprint": alert.fingerprint,

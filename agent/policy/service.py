@@ -87,12 +87,21 @@ class RevisionError(AssignmentError):
     """Somebody else changed the assignment meanwhile: the same change once more would be one too many."""
 
 
-def _expected(history: Sequence[Revision], tier: str, expected: int | None) -> Sequence[Revision]:
-    now = history[-1].number if history else 0
+def as_expected(now: int, tier: str, expected: int | None) -> None:
+    """Raises RevisionError where another revision is in force than somebody saw."""
     if expected is not None and expected != now:
         raise RevisionError(
             f"{tier}: revision {now} is in force, and {expected} was expected: look at what changed before you go on"
         )
+
+
+def newest(*found: Sequence[Decision]) -> list[Decision]:
+    """All of these decisions, newest first, as many as are listed."""
+    return sorted((one for each in found for one in each), key=lambda one: one.at, reverse=True)[:LIMIT]
+
+
+def _expected(history: Sequence[Revision], tier: str, expected: int | None) -> Sequence[Revision]:
+    as_expected(history[-1].number if history else 0, tier, expected)
     return history
 
 

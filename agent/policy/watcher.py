@@ -6,21 +6,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Final
 
 import structlog
 
 from agent.budgets import Tier
 from agent.core import clock
 from agent.policy.assignments import Change, ChangeCause, Revision, described
+from agent.policy.follower import READ_S, Follower
 from agent.policy.policies import Policy, PolicyBook
 from agent.policy.store import PolicyStore
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
-
-POLL_S: Final = 1.0
-FIRST_READ_S: Final = 3.0  # how long a start waits for the database before it goes by the policy file
-_READ_S: Final = 5.0  # a database that takes longer is as good as down
 
 log = structlog.get_logger()
 
@@ -28,7 +24,7 @@ Prepare = Callable[[Tier, Policy], None]
 """Creates the series of a policy that a tier can be assigned from now on."""
 
 
-class AssignmentWatcher:
+class AssignmentWatcher(Follower):
     """The policy book with the assignments that are in force. Use `running()` around the life of the server.
 
     At the very first start the assignments of the policy file become revision 1. Without its database a process goes on
@@ -37,7 +33,12 @@ class AssignmentWatcher:
     own assignments may be what was rolled back.
     """
 
+    what = "assignments"
+    meanwhile = "new sessions go by the policy file"
+    first_read_s = 3.0
+
     def __init__(self, book: PolicyBook, store: PolicyStore, metrics: Metrics, prepare: Prepare) -> None:
+        super().__init__()
         self.book = book
         self._store = store
         self._metrics = metrics
@@ -46,8 +47,6 @@ class AssignmentWatcher:
         self._causes: dict[Tier, ChangeCause] = {}
         self._unusable: set[Tier] = set()
         self._read_at = dict.fromkeys(Tier, 0.0)
-        self._failing = False
-        self._first_read = asyncio.Event()
         for tier in Tier:
             self._show(tier)
 
@@ -55,13 +54,8 @@ class AssignmentWatcher:
     async def running(self) -> AsyncGenerator[None]:
         """Follows the database while the block runs; begins with what the database says, if it answers in time."""
         self._read_at = dict.fromkeys(Tier, clock.now())  # only a running loop has a clock
-        task = asyncio.create_task(self._follow(), name="assignment-watch")
-        try:
-            await self._begin()
+        async with super().running():
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     def choices(self, tier: str) -> PolicyBook:
         """What new sessions of a tier can get."""
@@ -82,7 +76,7 @@ class AssignmentWatcher:
 
     async def refresh(self) -> None:
         """Reads what is in force now. Raises what the store raises, and TimeoutError after five seconds."""
-        async with asyncio.timeout(_READ_S):
+        async with asyncio.timeout(READ_S):
             found = {Tier(one.change.tier): one for one in await self._store.current()}
             for tier in Tier:
                 if tier not in found:
@@ -93,34 +87,10 @@ class AssignmentWatcher:
             if tier not in self._unusable:
                 self._read_at[tier] = clock.now()
 
-    async def catch_up(self) -> None:
-        """Follows a change that was made here at once. Never raises: where it fails, the next second will do."""
-        try:
-            await self.refresh()
-        except Exception as error:
-            log.warning("assignments cannot be read", error=type(error).__name__)
-
-    async def _begin(self) -> None:
-        try:
-            async with asyncio.timeout(FIRST_READ_S):
-                await self._first_read.wait()
-        except TimeoutError:
-            log.warning("assignments not read yet: new sessions go by the policy file")
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self.refresh()
-            except Exception as error:  # whatever it is, calls go on
-                if not self._failing:
-                    log.warning("assignments cannot be read", error=type(error).__name__)
-                self._failing = True
-            else:
-                self._failing = False
-                self._first_read.set()
-            for tier in Tier:
-                self._metrics.set(catalog.ASSIGNMENT_AGE, tier, value=self.age_s(tier))
-            await asyncio.sleep(POLL_S)
+    def looked(self, failures: int) -> None:
+        """Shows since when this process follows."""
+        for tier in Tier:
+            self._metrics.set(catalog.ASSIGNMENT_AGE, tier, value=self.age_s(tier))
 
     async def _first(self, tier: Tier) -> Revision:
         """Stores the policy file's assignment of a tier that has none, unless another process was faster."""

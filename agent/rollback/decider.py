@@ -70,7 +70,7 @@ class Decider:
             raise StoreUnavailableError(f"the database cannot be used: {type(error).__name__}") from None
         if decision is None:
             return False
-        self._made_known(decision)
+        made_known(decision, self._metrics, self._tell)
         if decision.outcome is Outcome.ROLLED_BACK:
             await self._watch.catch_up()
         return True
@@ -114,22 +114,24 @@ class Decider:
         await transaction.save(decision)
         return decision
 
-    def _made_known(self, decision: Decision) -> None:
-        alert = decision.alert
-        if alert.of_agent:
-            self._metrics.add(catalog.AGENT_DECISIONS, alert.tier, decision.outcome, decision.reason)
-        else:
-            self._metrics.add(catalog.DECISIONS, alert.tier, alert.policy, decision.outcome, decision.reason)
-        log.warning(
-            "decision",
-            decision=decision.id,
-            alert=alert.name,
-            tier=alert.tier,
-            policy=alert.policy,
-            verdict=alert.verdict,
-            outcome=decision.outcome,
-            reason=decision.reason,
-            delay_s=round(decision.delay_s, 1),
-        )
-        for tell in self._tell:
-            tell(decision)
+
+def made_known(decision: Decision, metrics: Metrics, tell: Sequence[Tell]) -> None:
+    """Counts a decision, writes it into the log and tells people."""
+    alert = decision.alert
+    if alert.of_agent:
+        metrics.add(catalog.AGENT_DECISIONS, alert.tier, decision.outcome, decision.reason)
+    else:
+        metrics.add(catalog.DECISIONS, alert.tier, alert.policy, decision.outcome, decision.reason)
+    log.warning(
+        "decision",
+        decision=decision.id,
+        alert=alert.name,
+        tier=alert.tier,
+        policy=alert.policy,
+        verdict=alert.verdict,
+        outcome=decision.outcome,
+        reason=decision.reason,
+        delay_s=round(decision.delay_s, 1),
+    )
+    for each in tell:
+        each(decision)

@@ -14,13 +14,13 @@ from agent.budgets import Tier
 from agent.core import clock
 from agent.policy.assignments import returned_at
 from agent.policy.comparison import Comparison
-from agent.policy.decisions import Decision, Mode, Outcome, Reason, RollbackAlert
+from agent.policy.decisions import Mode
 from agent.policy.evidence import MAX_CALLS, SINCE, CallCounts, Finding, TierEvidence
-from agent.policy.holdout import plan_holdout
 from agent.policy.signal_tests import SignalTest
-from agent.policy.store import PolicyStore, PolicyTransaction
+from agent.policy.store import PolicyStore
 from agent.policy.watcher import AssignmentWatcher
 from agent.rollback.decider import Tell
+from agent.rollback.holdout_keeper import HoldoutKeeper
 from agent.rollback.versions import VersionEvidence
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
@@ -33,7 +33,6 @@ LATE_EVERY: Final = timedelta(minutes=1)
 MANY: Final = 100  # calls that are counted between two audio frames; more of them beside the event loop
 SPARE: Final = MAX_CALLS // 10  # calls that are kept beyond the latest, before all that are kept are counted again
 STALE_S: Final = 60.0  # what cannot be read for so long says nothing any more
-PROPOSAL: Final = "HoldoutProposed"
 
 log = structlog.get_logger()
 
@@ -67,10 +66,9 @@ class EvidenceWatcher:
         self._store = store
         self._tests = tests
         self._names = [test.name for test in tests]
-        self._mode: Mode = mode
+        self._holdouts = HoldoutKeeper(watch, store, mode, metrics, tell)
         self._days = false_alarm_days
         self._metrics = metrics
-        self._tell = tell
         self._known: dict[str, CallCounts] = {}  # about 0.4 kB each
         self._evidence: dict[str, TierEvidence] = {}
         self._newest: datetime | None = None
@@ -108,9 +106,9 @@ class EvidenceWatcher:
             self._show(at)
             if self._versions is not None:
                 await self._versions.look(self._known.values(), at)
-            if self._mode != "off":
-                for tier in Tier:
-                    await self._plan(tier, at)
+            for tier in Tier:
+                raised, baseline = self._watch.weighs_for_a_while(tier), self._watch.book.baseline
+                await self._holdouts.plan(tier, baseline, self.findings(tier, at), at, raised=raised)
 
     def _since(self, at: datetime) -> datetime:
         """From when on calls are read. A clock that was ahead, and is set right, must not hide them until then."""
@@ -204,49 +202,6 @@ class EvidenceWatcher:
         self._metrics.set(catalog.EVIDENCE_COMPARISON, tier, policy, value=finding.comparison)
         for side, callers in {"policy": finding.callers, "baseline": finding.baseline_callers}.items():
             self._metrics.set(catalog.EVIDENCE_CALLERS, side, tier, policy, value=callers)
-
-    async def _plan(self, tier: Tier, at: datetime) -> None:
-        """Raises the baseline's holdout in mode auto, once for all replicas; in mode recommend it is proposed."""
-        findings = self.findings(tier, at)
-        raised = self._watch.weighs_for_a_while(tier)
-        if not raised and not any(finding.watched for finding in findings.values()):
-            return
-        async with self._store.reading() as reader:
-            if plan_holdout(self._watch.book, tier, await reader.history(tier), findings, at) is None:
-                return
-        async with self._store.transaction() as transaction:  # another replica may have been faster
-            change = plan_holdout(self._watch.book, tier, await transaction.history(tier), findings, at)
-            if change is None:
-                return
-            if self._mode == "auto":
-                await transaction.change(change, at)
-                log.warning("holdout", tier=tier, cause=change.cause, weights=dict(change.weights))
-            else:
-                await self._propose(transaction, tier, findings, change.weights, at)
-                return
-        await self._watch.catch_up()
-
-    async def _propose(
-        self,
-        transaction: PolicyTransaction,
-        tier: Tier,
-        findings: Mapping[str, Finding],
-        weights: Mapping[str, int],
-        at: datetime,
-    ) -> None:
-        policy, finding = max(findings.items(), key=lambda one: one[1].score)
-        since = finding.since or at
-        alert = RollbackAlert(PROPOSAL, f"holdout:{tier}:{policy}", since, tier, policy, "experience")
-        if await transaction.decision(alert, self._mode) is not None:
-            return
-        evidence = {"at": at.isoformat(timespec="seconds"), "score": finding.score, "weights": dict(weights)}
-        decision = Decision(
-            f"h{since:%y%m%d%H%M}{tier[0]}", at, alert, self._mode, Outcome.RECOMMENDED, Reason.HOLDOUT, evidence
-        )
-        await transaction.save(decision)
-        self._metrics.add(catalog.DECISIONS, tier, policy, decision.outcome, decision.reason)
-        for tell in self._tell:
-            tell(decision)
 
 
 def _order(call: CallCounts) -> tuple[datetime, str]:

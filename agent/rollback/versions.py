@@ -10,9 +10,10 @@ from datetime import datetime
 from agent.budgets import Tier
 from agent.definitions.version_watch import VersionWatcher
 from agent.definitions.versions import LiveVersion
-from agent.policy.assignments import returned_at
+from agent.policy.assignments import ChangeCause, returned_at
 from agent.policy.evidence import CallCounts, Finding, TierEvidence
 from agent.policy.signal_tests import SignalTest
+from agent.rollback.holdout_keeper import HoldoutKeeper
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
 
@@ -62,7 +63,16 @@ async def _trial(watch: VersionWatcher, live: Sequence[LiveVersion]) -> Trial:
 class VersionEvidence:
     """Shows what is known of versions that are tried. Every replica comes to the same findings."""
 
-    def __init__(self, watch: VersionWatcher, tests: Sequence[SignalTest], days: float, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        watch: VersionWatcher,
+        tests: Sequence[SignalTest],
+        days: float,
+        metrics: Metrics,
+        holdouts: HoldoutKeeper | None = None,
+    ) -> None:
+        """`holdouts` raises the share of a stable version that nearly nobody gets while the other is watched."""
+        self._holdouts = holdouts
         self._watch = watch
         self._tests = tests
         self._days = days
@@ -81,6 +91,9 @@ class VersionEvidence:
             for signal, score in finding.scores.items():
                 self._metrics.set(catalog.AGENT_SCORE, *who, signal, value=score)
             self._metrics.set(catalog.AGENT_COMPARISON, *who, value=finding.comparison)
+            if self._holdouts is not None:
+                raised = self._watch.in_force[one.agent].change.cause is ChangeCause.HOLDOUT
+                await self._holdouts.plan(one.agent, str(one.stable), {who[1]: finding}, at, raised=raised)
 
     def stale(self) -> None:
         """Takes back what is shown: calls cannot be read."""

@@ -11,6 +11,7 @@ from agent.billing.prices import load_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, load_budgets
 from agent.definitions.book import AgentBook, OutsideTools
+from agent.definitions.version_service import VersionService
 from agent.definitions.version_watch import VersionWatcher
 from agent.ledger.ended_calls import SqlEndedCalls
 from agent.ledger.ledger import Ledger
@@ -122,7 +123,8 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     owners = SessionOwners(ledger, settings.resume_grace_s)
     registry = Registry(sessions.make, sinks, place, SessionHistory(ledger, owners))
     calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
-    operations = Operations(settings, watch, store, calls, allowed, metrics, versions, version_store)
+    desk = VersionService(versions, version_store)
+    operations = Operations(settings, watch, store, calls, allowed, metrics, desk, ledger.engine)
     return Wiring(
         settings,
         budgets,

@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 from tests.support.stack import clip, running_stack
 from voice_loadtest.script import Speak
 
-AT_ONCE: Final = 3
+AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,25 @@ class WaitQuantiles:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Voice-to-voice of spoken turns: those that used a tool, those that did not, and what tools took of the first."""
+    """Voice-to-voice of spoken turns: those that used a tool, those that did not, and what tools took of the first.
+
+    `same_words` are the sentences of the first, said to an agent that has no tools.
+    """
 
     tools: WaitQuantiles
+    same_words: WaitQuantiles
     others: WaitQuantiles
     tool_time: WaitQuantiles
     without_tool_time: WaitQuantiles
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredTurn:
+    """One spoken turn: milliseconds from the caller's last sound to the answer, and what tools took of them."""
+
+    number: int
+    whole: float
+    tool: float | None
 
 
 async def measure(calls: int) -> Figures:
@@ -51,43 +64,51 @@ async def measure(calls: int) -> Figures:
 
     Each is a process with a database of its own: they all want the same room.
     """
-    turns: list[tuple[float, float | None]] = []
-    for start in range(0, calls, AT_ONCE):
-        for found in await asyncio.gather(*map(_one, range(start, min(calls, start + AT_ONCE)))):
-            turns += found
-    used = [(whole, tool) for whole, tool in turns if tool is not None]
+    turns, plain = await _played("front_desk", calls), await _played("receptionist", calls)
+    used = [turn for turn in turns if turn.tool is not None]
+    numbers = {turn.number for turn in used}
     return Figures(
-        WaitQuantiles.of([whole for whole, _ in used]),
-        WaitQuantiles.of([whole for whole, tool in turns if tool is None]),
-        WaitQuantiles.of([tool for _, tool in used]),
-        WaitQuantiles.of([whole - tool for whole, tool in used]),
+        WaitQuantiles.of([turn.whole for turn in used]),
+        WaitQuantiles.of([turn.whole for turn in plain if turn.number in numbers]),
+        WaitQuantiles.of([turn.whole for turn in turns if turn.tool is None]),
+        WaitQuantiles.of([turn.tool or 0.0 for turn in used]),
+        WaitQuantiles.of([turn.whole - (turn.tool or 0.0) for turn in used]),
     )
 
 
-async def _one(seed: int) -> list[tuple[float, float | None]]:
+async def _played(agent: str, calls: int) -> list[MeasuredTurn]:
+    turns: list[MeasuredTurn] = []
+    for start in range(0, calls, AT_ONCE):
+        seeds = range(start, min(calls, start + AT_ONCE))
+        for found in await asyncio.gather(*(_one(agent, seed) for seed in seeds)):
+            turns += found
+    return turns
+
+
+async def _one(agent: str, seed: int) -> list[MeasuredTurn]:
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "tools.dialogues.figures", str(seed)),
+            *("-m", "tools.dialogues.figures", agent, str(seed)),
             cwd=ROOT,
             env=os.environ | {"FRONT_DESK_DB": str(Path(folder) / "desk.db")},
             stdout=asyncio.subprocess.PIPE,
         )
         out, _ = await process.communicate()
-    return [(whole, tool) for whole, tool in json.loads(out.splitlines()[-1])]
+    return [MeasuredTurn(*turn) for turn in json.loads(out.splitlines()[-1])]
 
 
-async def _call(seed: int) -> list[tuple[float, float | None]]:
-    """Milliseconds from the caller's last sound to the answer, and what tools took of them, of each spoken turn."""
+async def _call(agent: str, seed: int) -> list[MeasuredTurn]:
+    """The spoken turns of one call."""
     desk = ROOT / "examples" / "front_desk"
-    async with running_stack("measured", seed=seed, agents_dir=desk, agent="front_desk") as stack:
+    async with running_stack("measured", seed=seed, agents_dir=desk, agent=agent) as stack:
         record = await stack.call([Speak(clip(f"room_0{number}")) for number in range(1, 7)])
     return [
-        (turn.server_voice_to_voice_ms, turn.stages.get("tool"))
-        for turn in record.turns
+        MeasuredTurn(number, turn.server_voice_to_voice_ms, turn.stages.get("tool"))
+        for number, turn in enumerate(record.turns, 1)
         if turn.server_voice_to_voice_ms is not None
     ]
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(_call(int(sys.argv[1])))))
+    print(json.dumps([astuple(turn) for turn in asyncio.run(_call(sys.argv[1], int(sys.argv[2])))]))

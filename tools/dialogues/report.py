@@ -23,6 +23,7 @@ plays them, and `make test` plays a subset.
   50 ms apart) says them again. **fallback**: the model fails, and the other one goes on.
 - Each has to end with exactly the rows that it says, and with a caller who was told of them.
 """
+_WAITS: Final = "## How long callers wait"
 
 
 def document(rows: Sequence[PlayedDialogue], figures: Figures, calls: int) -> str:
@@ -30,19 +31,7 @@ def document(rows: Sequence[PlayedDialogue], figures: Figures, calls: int) -> st
     wrong = sum(bool(row.wrong) for row in rows)
     lines = [
         _HEAD,
-        "## How long callers wait",
-        "",
-        f'The sample call "Books a room", {calls} times, with the measured latencies of the providers: voice-to-voice',
-        "of spoken turns, in milliseconds. A turn with tools asks the model twice or more, and closes on its answer,",
-        f"not on what is said before. Run on {platform.machine()}, Python {platform.python_version()}.",
-        "",
-        "| turns | count | p50 | p95 |",
-        "| --- | ---: | ---: | ---: |",
-        _line("with tools", figures.tools),
-        _line("without", figures.others),
-        _line("with tools, the tools' own time left out", figures.without_tool_time),
-        _line("the tools' own time", figures.tool_time),
-        "",
+        *_waits(figures, calls),
         "## What was played",
         "",
         f"{len(rows)} dialogues, {wrong} wrong.",
@@ -52,6 +41,31 @@ def document(rows: Sequence[PlayedDialogue], figures: Figures, calls: int) -> st
         *map(_row, rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def with_waits(page: str, figures: Figures, calls: int) -> str:
+    """The page with these figures in the place of its own."""
+    before, _, after = page.partition(_WAITS)
+    return before + "\n".join(_waits(figures, calls)) + "\n" + after[after.index("## What was played") :]
+
+
+def _waits(figures: Figures, calls: int) -> list[str]:
+    return [
+        _WAITS,
+        "",
+        f'The sample call "Books a room", {calls} times, with the measured latencies of the providers: voice-to-voice',
+        "of spoken turns, in milliseconds. A turn with tools asks the model twice or more, and closes on its answer,",
+        f"not on what is said before. Run on {platform.machine()}, Python {platform.python_version()}.",
+        "",
+        "| turns | count | p50 | p95 |",
+        "| --- | ---: | ---: | ---: |",
+        _line("with tools", figures.tools),
+        _line("the same sentences, to the receptionist, who has no tools", figures.same_words),
+        _line("without, of the same calls", figures.others),
+        _line("with tools, the tools' own time left out", figures.without_tool_time),
+        _line("the tools' own time", figures.tool_time),
+        "",
+    ]
 
 
 def _line(name: str, found: WaitQuantiles) -> str:

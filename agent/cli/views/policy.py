@@ -105,14 +105,14 @@ def history_table(revisions: Sequence[Revision]) -> RenderableType:
 
 def decisions_table(decisions: Sequence[Decision]) -> RenderableType:
     """A row for each decision."""
-    table = _table("when (UTC)", "id", "tier", "policy", "verdict", "mode", "outcome", "reason", "after")
+    table = _table("when (UTC)", "id", "tier or agent", "policy", "verdict", "mode", "outcome", "reason", "after")
     table.columns[-1].justify = "right"
     for one in decisions:
         table.add_row(
             f"{one.at:%Y-%m-%d %H:%M:%S}",
             one.id,
             one.alert.tier,
-            one.alert.policy,
+            f"version {one.alert.policy}" if one.alert.of_agent else one.alert.policy,
             one.alert.verdict,
             one.mode,
             Text(one.outcome.replace("_", " "), style=_COLOURS[one.outcome]),

@@ -10,7 +10,9 @@ import httpx
 import msgspec
 import pytest
 
-from agent.api.policies import Assigning, Reasoned
+from agent.api.agent_versions import Promoting, Trying
+from agent.api.operator import Reasoned
+from agent.api.policies import Assigning
 from agent.cli.schemas import openapi_document
 from agent.server.app import create_app
 from agent.settings import Settings
@@ -63,6 +65,9 @@ def test_every_operation_is_named_and_operators_routes_say_what_they_need() -> N
         ("/v1/ops/policies/{tier}/assign", Assigning),
         ("/v1/ops/policies/{tier}/rollback", Reasoned),
         ("/v1/ops/decisions/{decision_id}/undo", Reasoned),
+        ("/v1/ops/agents/{agent}/canary", Trying),
+        ("/v1/ops/agents/{agent}/promote", Promoting),
+        ("/v1/ops/agents/{agent}/rollback", Reasoned),
     ],
 )
 def test_a_body_is_described_as_it_is_read(path: str, body: type[msgspec.Struct]) -> None:

@@ -12,7 +12,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from agent.cli.policy import decisions, policy
+from agent.cli.decisions import decisions
+from agent.cli.policy import policy
 from agent.cli.report import ledger
 from tests.support.policies import ALERT, EVIDENCE, decided
 from tests.support.policy_store import stored, watch_on

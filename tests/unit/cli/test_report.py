@@ -15,8 +15,9 @@ from click.testing import CliRunner
 
 from agent.billing.prices import load_prices
 from agent.cli.cost import cost, knobs_of
+from agent.cli.decisions import decisions
 from agent.cli.memory import memory
-from agent.cli.policy import decisions, policy
+from agent.cli.policy import policy
 from agent.cli.report import forget, ledger, report
 from agent.core.calls import Unit
 from agent.core.errors import ConfigurationError

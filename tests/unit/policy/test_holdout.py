@@ -24,7 +24,7 @@ def watched(comparison: Comparison = Comparison.COMPARING, policy: str = "haiku_
 
 
 def plan(past: TierHistory, findings: Mapping[str, Finding], at: datetime = NOW) -> Change | None:
-    return plan_holdout(BOOK, Tier.FREE, past.revisions, findings, at)
+    return plan_holdout(BOOK.baseline, Tier.FREE, past.revisions, findings, at)
 
 
 def raised(past: TierHistory | None = None, at: datetime = NOW) -> TierHistory:
@@ -58,7 +58,7 @@ def test_what_is_decided_or_not_suspected_needs_no_callers(comparison: Compariso
 def test_a_policy_that_nobody_gets_raises_nothing() -> None:
     assert plan(TierHistory(), watched(policy="economy")) is None
     assert plan(TierHistory(RAISED), watched()) is None
-    assert plan_holdout(BOOK, Tier.FREE, [], watched(), NOW) is None
+    assert plan_holdout(BOOK.baseline, Tier.FREE, [], watched(), NOW) is None
 
 
 def test_it_ends_when_the_question_is_answered_and_what_was_before_comes_back() -> None:

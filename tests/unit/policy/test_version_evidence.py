@@ -18,6 +18,7 @@ from agent.policy.evidence import CallCounts
 from agent.policy.service import PolicyService
 from agent.policy.signal_tests import signal_tests
 from agent.rollback.decider import Decider
+from agent.rollback.holdout_keeper import HoldoutKeeper
 from agent.rollback.notification import NotificationError, SentAlert, asks_for_version
 from agent.rollback.versions import Trial, VersionEvidence
 from agent.telemetry import catalog
@@ -135,8 +136,48 @@ async def test_an_alert_moves_everybody_back_as_with_policies(
         counted = {"agent": "hotel", "outcome": outcome, "reason": reason}
         assert metrics.registry.get_sample_value(catalog.AGENT_DECISIONS.name, counted) == 1
         assert "version 2 of hotel" in headline(decision)
-        asks = outcome is Outcome.RECOMMENDED
-        assert next_step(decision) == f"voice-agent agent {'rollback' if asks else 'status'} hotel"
+        steps = {Outcome.RECOMMENDED: "agent rollback hotel", Outcome.ROLLED_BACK: f"decisions undo {decision.id}"}
+        assert next_step(decision) == f"voice-agent {steps.get(outcome, 'agent status hotel')}"
+
+
+async def test_a_canary_that_grew_in_steps_leaves_nobody_with_it(tmp_path: Path) -> None:
+    async with agents_stored(f"sqlite:///{tmp_path / 'l.db'}") as store:
+        watch = VersionWatcher(AgentBook(write_versions(tmp_path, 1, 2), "hotel"), store)
+        service = PolicyService(watch.book.versions["hotel"], store)
+        for share in (10, 50):
+            await service.assign("hotel", {"1": 100 - share, "2": share}, "me", "")
+        await watch.refresh()
+        decider = Decider(watch, store, Facts(ALONE), RollbackLimits("auto", timedelta(0), 2), Metrics())
+        assert await decider.consider(ALERT)
+        assert [(one.version, one.percent) for one in watch.book.live() if one.agent == "hotel"] == [(1, 100)]
+
+
+@pytest.mark.parametrize("mode", ["auto", "recommend"])
+async def test_a_stable_version_that_few_get_has_more_callers_while_the_other_is_watched(
+    tmp_path: Path, mode: Mode
+) -> None:
+    async with agents_stored(f"sqlite:///{tmp_path / 'l.db'}") as store:
+        watch = VersionWatcher(AgentBook(write_versions(tmp_path, 1, 2), "hotel"), store)
+        service = PolicyService(watch.book.versions["hotel"], store)
+        await service.assign("hotel", {"1": 5, "2": 95}, "me", "promoted, but for a holdout")
+        await watch.refresh()
+        metrics, at = Metrics(), datetime.now(UTC)
+        evidence = VersionEvidence(watch, TESTS, DAYS, metrics, HoldoutKeeper(watch, store, mode, metrics))
+        slow = [one for one in ended({1: 0.02, 2: 0.4}) if one.agent_version == 2]
+        late = [replace(one, ended_at=at + timedelta(minutes=1, seconds=index)) for index, one in enumerate(slow)]
+        await evidence.look(late, at + timedelta(hours=1))
+        live = {one.version: one.percent for one in watch.book.live() if one.agent == "hotel"}
+        if mode == "recommend":
+            (proposed,) = await service.decisions("hotel")
+            assert live == {1: 5, 2: 95}
+            assert (
+                headline(proposed) == "version 2 of hotel is watched: give the stable version more callers to compare?"
+            )
+            assert next_step(proposed) == "voice-agent agent canary hotel 2 --share 50"
+            return
+        assert live == {1: 50, 2: 50}
+        await evidence.look(ended({1: 0.02, 2: 0.02}, count=0), at + timedelta(hours=25))
+        assert {one.version: one.percent for one in watch.book.live() if one.agent == "hotel"} == {1: 5, 2: 95}
 
 
 def test_only_alerts_about_known_agents_are_read() -> None:
