@@ -75,6 +75,8 @@ class ToolMemory:
         """Wish → how often it was fulfilled."""
         self.asked_for: Wish | None = None
         """What the caller was asked a yes for, by a process before."""
+        self.question = ""
+        """What it was, word for word; empty where an older release asked."""
         self.question_heard = False
         begun: dict[Wish, int] = {}
         for event in past:
@@ -82,9 +84,9 @@ class ToolMemory:
         for (name, arguments), turn in begun.items():
             self._add(RememberedResult(turn, name, arguments, UNKNOWN, ok=False, unknown=True))
 
-    def asked(self, wish: Wish) -> None:
+    def asked(self, wish: Wish, question: str) -> None:
         """The caller is asked for a yes to this."""
-        self._log({"kind": "asked", "name": wish[0], "arguments": wish[1]})
+        self._log({"kind": "asked", "name": wish[0], "arguments": wish[1], "question": question})
 
     def heard(self) -> None:
         """The values of the question were heard."""
@@ -174,6 +176,7 @@ class ToolMemory:
         match event:
             case {"kind": "asked", "name": str(name), "arguments": str(arguments)}:
                 self.asked_for, self.question_heard = (name, arguments), False
+                self.question = str(event.get("question", ""))
             case {"kind": "heard"}:
                 self.question_heard = True
             case {"kind": "closed"}:

@@ -32,7 +32,7 @@ from agent.telemetry.timeline import Timeline, ToolCall, TurnOutcome
 from agent.tools.arguments import ArgumentError
 from agent.tools.limits import Reserved, ToolLimits
 from agent.tools.runner import OTHER_TOOL, Returned, ToolOutcome, run_tool
-from agent.tools.tool import CallActions, Tool, ToolContext
+from agent.tools.tool import SAID_LIMIT, CallActions, Tool, ToolContext
 
 MOST_ROUNDS: Final = 4
 """How often a model gets results in one turn; then it has to answer with what it knows."""
@@ -172,8 +172,8 @@ class SessionTools:
         return wish in self._running or self._memory.untold(wish) is not None
 
     def _ask(self, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline) -> _Asked:
-        self._pending = PendingConfirmation(tool, arguments, tool.read_back(arguments))
-        self._memory.asked((tool.name, _json(arguments)))
+        self._pending = PendingConfirmation(tool, arguments)
+        self._memory.asked((tool.name, _json(arguments)), self._pending.question)
         self._tell(tool.name, Returned(ToolOutcome.UNCONFIRMED, ""), turn, timeline, clock.now())
         return _Asked(question=self._pending.question)
 
@@ -187,6 +187,10 @@ class SessionTools:
         except ArgumentError as error:
             bad[use.name] += 1
             return tool, None, Returned(ToolOutcome.BAD_ARGUMENTS, f"It was not run: {error}")
+        if tool.rules.confirm is not None and (unsaid := tool.unsaid(arguments)) is not None:
+            bad[use.name] += 1
+            told = f"It was not run: {unsaid} cannot be read to the caller: {SAID_LIMIT} characters at most."
+            return tool, None, Returned(ToolOutcome.BAD_ARGUMENTS, told)
         if self._limits.used_up(tool):
             return tool, None, Returned(ToolOutcome.LIMIT, "It was not run: it was used too often in this call.")
         return tool, arguments, Returned(ToolOutcome.OK, "")
@@ -263,7 +267,9 @@ class SessionTools:
             arguments = tool.read(written)
         except ArgumentError:  # the tool has changed meanwhile
             return None
-        return PendingConfirmation(tool, arguments, tool.read_back(arguments), self._memory.question_heard)
+        pending = PendingConfirmation(tool, arguments, self._memory.question_heard)
+        same = _json(arguments) == written and self._memory.question in ("", pending.question)
+        return pending if same else None  # a definition that has changed may ask for more than was heard
 
     def _record(self, event: Mapping[str, Any]) -> None:
         info = self._info
