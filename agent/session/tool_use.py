@@ -30,7 +30,7 @@ from agent.session.tool_memory import RememberedResult, ToolMemory, Wish, with_s
 from agent.telemetry.events import ToolFinished
 from agent.telemetry.timeline import Timeline, ToolCall, TurnOutcome
 from agent.tools.arguments import ArgumentError
-from agent.tools.limits import Reserved, ToolLimits
+from agent.tools.limits import KeptForCall, ToolLimits
 from agent.tools.runner import OTHER_TOOL, Returned, ToolOutcome, run_tool
 from agent.tools.tool import SAID_LIMIT, CallActions, Tool, ToolContext
 
@@ -240,7 +240,7 @@ class SessionTools:
         return returned
 
     async def _run_with(
-        self, kept: Reserved, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline
+        self, kept: KeptForCall, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline
     ) -> Returned:
         """Runs a tool with the money that is kept for it."""
         began, written = clock.now(), _json(arguments)
@@ -249,7 +249,7 @@ class SessionTools:
         key = sha256(f"{wish}|{self._memory.fulfilled[tool.name, written]}".encode()).hexdigest()[:32]
         context = ToolContext(self._info.session_id, key, self._actions)
         try:
-            returned = await run_tool(tool, arguments, context, self._toolset.breakers(tool.name))
+            returned = await run_tool(tool, arguments, context, self._toolset.breakers(tool.name), kept.tries)
         except asyncio.CancelledError:
             self._limits.end(tool, kept, 1)
             self._tell(tool.name, Returned(ToolOutcome.CANCELLED, "", 1), turn, timeline, began)
