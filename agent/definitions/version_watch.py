@@ -35,6 +35,7 @@ class VersionWatcher:
         self._failures = 0  # in a row
         self._first_read = asyncio.Event()
         self._in_force: dict[str, Revision] = {}
+        self._files: object = book.versions  # of which agents it was looked whether they have what is in force
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -64,8 +65,8 @@ class VersionWatcher:
         """Reads what is in force now. Raises what the store raises, and TimeoutError."""
         async with asyncio.timeout(_READ_S):
             found = {one.change.tier: one for one in await self._store.current()}
-        if found != self._in_force:
-            self._in_force = found
+        if found != self._in_force or self.book.versions is not self._files:
+            self._in_force, self._files = found, self.book.versions
             self._take()
 
     async def history(self, agent: str) -> Sequence[Revision]:

@@ -214,3 +214,26 @@ def test_versions_that_cannot_be_followed_for_a_minute_are_told_once(tmp_path: P
             assert len(told) == 1
 
     run_virtual(scenario())
+
+
+async def test_a_version_whose_file_goes_while_calls_run_is_told_and_comes_back_by_itself(
+    tmp_path: Path, database_url: str
+) -> None:
+    write_versions(tmp_path, 1, 2)
+    told: list[None] = []
+    async with agents_stored(database_url) as store:
+        book = AgentBook(tmp_path, "hotel")
+        watch = VersionWatcher(book, store, lambda: told.append(None))
+        await PolicyService(book.versions["hotel"], store).assign("hotel", {"1": 75, "2": 25}, "me", "a canary", 0)
+        await watch.refresh()
+        assert told == []
+        (tmp_path / "hotel-2.toml").unlink()
+        assert await book.refresh()
+        for _ in range(3):
+            await watch.refresh()
+        assert len(told) == 1
+        write_versions(tmp_path, 1, 2)
+        assert await book.refresh()
+        await watch.refresh()
+        assert len(told) == 1
+        assert [(one.version, one.percent) for one in book.live() if one.agent == "hotel"] == [(1, 75), (2, 25)]
