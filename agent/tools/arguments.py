@@ -85,6 +85,8 @@ class SchemaArguments:
         properties: Mapping[str, Any] = schema.get("properties", {})
         self._validator = validator_of(_plain(self.schema) if foreign else self.schema, foreign=foreign)
         self._defaults = {name: one["default"] for name, one in properties.items() if _has_default(one)}
+        if not foreign and (wrong := self._wrong_defaults()):
+            raise SchemaError(wrong)
         self.names = frozenset(properties)
         self.always = frozenset(schema.get("required", ())) | frozenset(self._defaults)
 
@@ -102,6 +104,11 @@ class SchemaArguments:
             raise ArgumentError(problems)
         return given
 
+    def _wrong_defaults(self) -> str:
+        """Which defaults do not fit their own schema: no call that leaves them out would ever run."""
+        wrong = [one for one in self._validator.iter_errors(self._defaults) if one.absolute_path]
+        return _told((("default of", *one.absolute_path), one.message) for one in wrong[:_TOLD])
+
 
 def validator_of(schema: Mapping[str, Any], *, foreign: bool = False) -> Any:
     """A validator that resolves nothing outside the schema. Raises SchemaError."""
@@ -110,7 +117,7 @@ def validator_of(schema: Mapping[str, Any], *, foreign: bool = False) -> Any:
     from referencing import Registry
 
     try:
-        if len(json.dumps(schema, ensure_ascii=False, default=str)) > SCHEMA_LIMIT:
+        if len(json.dumps(schema, ensure_ascii=False, allow_nan=False)) > SCHEMA_LIMIT:
             raise SchemaError(f"takes {SCHEMA_LIMIT} characters at most")
         Draft202012Validator.check_schema(dict(schema))
     except Wrong as error:
@@ -118,6 +125,8 @@ def validator_of(schema: Mapping[str, Any], *, foreign: bool = False) -> Any:
         raise SchemaError(f"{where}: {error.message}"[:_WORDS_LIMIT]) from None
     except RecursionError:
         raise SchemaError("is nested too deep") from None
+    except (TypeError, ValueError):  # every request to a model would fail
+        raise SchemaError("holds a value that JSON does not have, such as a date or nan") from None
     kind = _bounded(Draft202012Validator) if foreign else Draft202012Validator
     return kind(dict(schema), registry=Registry())
 

@@ -49,7 +49,7 @@ def load_function(path: str, folder: Path) -> Callable[..., Any]:
         raise ToolDeclarationError(f"{path!r} is not `module:function` or `file.py:function`")
     try:
         module = _file(folder / where) if where.endswith(".py") else importlib.import_module(where)
-    except Exception as error:  # whatever an operator's module does when it is imported
+    except (Exception, SystemExit) as error:  # whatever an operator's module does when it is imported
         raise ToolDeclarationError(f"{where} cannot be imported: {type(error).__name__}: {error}") from None
     found = getattr(module, name, None)
     if not inspect.isfunction(found):
