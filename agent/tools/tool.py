@@ -95,6 +95,8 @@ class Tool:
     arguments: Arguments
     rules: ToolRules
     run: Run
+    behind: str = ""
+    """What is asked, in words of the definition: two of the same share a breaker, and two of one name alone do not."""
 
     @property
     def name(self) -> str:
