@@ -29,12 +29,13 @@ VARIABLES_LIMIT: Final = 1_500
 BUILT_IN: Final = ("business", "extra")
 """What every prompt may name: settings of the operator."""
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
+_ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"  # a provider refuses a call for a control character
 _BRACES: Final = re.compile(r"\{\{|\}\}")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^\r\n]*$")]
-Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=r"^[^\r\n]*$")]
-Spoken = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\r\n]*$")]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=_ONE_LINE)]
+Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=_ONE_LINE)]
+Spoken = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_ONE_LINE)]
 SpeakerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,80}$")]
 Value = str | int | float | bool
 
@@ -65,8 +66,8 @@ class Variable(_Part):
 
     type: Literal["text", "integer", "number", "boolean", "choice"] = "text"
     max_length: int = Field(80, ge=1, le=1000)
-    min: float | None = None
-    max: float | None = None
+    min: float | None = Field(None, allow_inf_nan=False)
+    max: float | None = Field(None, allow_inf_nan=False)
     choices: tuple[Line, ...] = Field((), max_length=50)
     default: Value | None = None
     public: bool = False

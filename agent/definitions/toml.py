@@ -30,6 +30,8 @@ class DefinitionError(ConfigurationError):
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     """The text of a file, and what it declares. Raises DefinitionError."""
     try:
+        if not path.is_file():  # a pipe would be waited for without end
+            raise DefinitionError([f"{path}:1: is no file"])
         with path.open("rb") as file:
             content = file.read(FILE_LIMIT + 1)
         text = content.decode("utf-8")
@@ -45,6 +47,10 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         at = re.search(r"line (\d+)", str(error))
         line = int(at[1]) if at else len(text.splitlines())
         raise DefinitionError([f"{path}:{line}: {str(error).split(' (at')[0]}"]) from None
+    except RecursionError:
+        raise DefinitionError([f"{path}:1: is nested too deep"]) from None
+    except ValueError:  # Python reads no number of thousands of digits
+        raise DefinitionError([f"{path}:1: holds a number or a date that is none"]) from None
 
 
 def made_of(kind: type[_M], path: Path, text: str, declared: dict[str, Any]) -> _M:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -74,6 +75,8 @@ def build_tools(
         if tool.name in tools:
             problems.append((("tools", number), f"tools: {tool.name} is there already"))
         if isinstance(tool, Tool):
+            behind = json.dumps([str(folder.resolve()), one.use, one.python, one.http, one.auth and one.auth.secret])
+            tool = replace(tool, behind=behind)
             wrong = confirm_problems(tool.name, tool.rules.confirm, tool.arguments)
             problems += [(("tools", number, "confirm"), f"tools: {words}") for words in wrong]
         tools[tool.name] = tool

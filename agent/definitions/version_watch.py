@@ -35,6 +35,7 @@ class VersionWatcher(Follower):
         self._store = store
         self._failed = failed
         self._in_force: dict[str, Revision] = {}
+        self._files: object = book.versions  # of which agents it was looked whether they have what is in force
 
     def choices(self, tier: str) -> Choices | None:
         """The versions of an agent, which stands for the tier; None for one that is not there."""
@@ -49,8 +50,8 @@ class VersionWatcher(Follower):
         """Reads what is in force now. Raises what the store raises, and TimeoutError."""
         async with asyncio.timeout(READ_S):
             found = {one.change.tier: one for one in await self._store.current()}
-        if found != self._in_force:
-            self._in_force = found
+        if found != self._in_force or self.book.versions is not self._files:
+            self._in_force, self._files = found, self.book.versions
             self._take()
 
     async def history(self, agent: str) -> Sequence[Revision]:

@@ -29,6 +29,7 @@ from agent.policy.watcher import AssignmentWatcher
 from agent.providers.base import TextToSpeech
 from agent.providers.deepgram.build import RecogniserKnobs
 from agent.providers.factory import ProviderFactory
+from agent.providers.fallback.breaker import Breaker
 from agent.providers.fallback.hedged import HedgePlan
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.fallback.stt_rules import ListeningRules, local_rules
@@ -175,7 +176,11 @@ class SessionFactory:
         allowed = {name: tool for name, tool in self.outside.of(agent).items() if info.tier.value in tool.rules.tiers}
         limits = ToolLimits(info.origin or info.subject, self.paces, GuardedToolMoney(purse, self.prices))
         breakers = self.providers.breakers
-        return SessionToolSet(allowed, lambda name: breakers.of(TOOL_PROVIDER, name, TOOL_BREAKER), limits)
+
+        def breaker(name: str) -> Breaker:
+            return breakers.of(TOOL_PROVIDER, name, TOOL_BREAKER, kind=allowed[name].behind)
+
+        return SessionToolSet(allowed, breaker, limits)
 
     def _remembered(self, session_id: str, events: Sequence[Mapping[str, object]]) -> Conversation:
         """The conversation of these events; a damaged log costs the memory, never the call."""

@@ -8,7 +8,6 @@ address that was checked is the one that is called. Redirects are failures.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,8 +18,10 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from agent.core.hosts import is_nowhere, is_public
 from agent.core.webhook_signature import HEADER, sign
 from agent.ledger import outbox
 from agent.ledger.ledger import Ledger
@@ -34,7 +35,8 @@ TIMEOUT_S: Final = 10.0
 EVERY_S: Final = 1.0
 AT_ONCE: Final = 4
 MOST_BYTES: Final = 1_000_000
-RESULTS: Final = ("delivered", "refused", "unreachable", "gave_up")
+RESULTS: Final = ("delivered", "refused", "unreachable", "unreadable", "gave_up")
+"""`unreadable`: what the ledger holds of the session makes no document."""
 TAKEN: Final = range(200, 300)
 NEVER_TAKEN: Final = frozenset({410})
 """A status that asks for no further attempt: the receiver is gone."""
@@ -98,24 +100,41 @@ class SessionWebhook:
     async def look(self, client: httpx.AsyncClient) -> None:
         """Posts what is due, and counts what waits. Raises SQLAlchemyError, OSError."""
         engine = self._ledger.engine
+        await self._show_backlog(engine)
         while due := await outbox.take_due(engine, AT_ONCE):
             await asyncio.gather(*(self._tell(client, engine, one) for one in due))
+            await self._show_backlog(engine)  # a slow receiver may keep this loop for hours
+
+    async def _show_backlog(self, engine: AsyncEngine) -> None:
         waiting, oldest_s = await outbox.backlog(engine)
         self._metrics.set(catalog.WEBHOOK_WAITING, value=waiting)
         self._metrics.set(catalog.WEBHOOK_OLDEST, value=oldest_s)
 
     async def _tell(self, client: httpx.AsyncClient, engine: AsyncEngine, delivery: Delivery) -> None:
-        history = await call_history(engine, delivery.session_id)
-        if history is None or history.tier == PROBE or await outbox.went_on(engine, delivery):
-            await outbox.settle(engine, delivery, DeliveryState.SUPERSEDED)
-            return
-        summary = await self._summary(engine, delivery, history)
-        body = body_of(delivery, history, summary, transcript=self._target.transcript)
-        result, state = await self._post(client, delivery, body)
+        try:
+            body = await self._body(engine, delivery)
+        except (SQLAlchemyError, OSError):
+            raise
+        except Exception:  # a row that is damaged holds up no other, and is not tried for ever
+            log.exception("a finished session cannot be told", session_id=delivery.session_id)
+            result, state = "unreadable", DeliveryState.WAITING
+        else:
+            if body is None:
+                await outbox.settle(engine, delivery, DeliveryState.SUPERSEDED)
+                return
+            result, state = await self._post(client, delivery, body)
         if await outbox.settle(engine, delivery, state) is DeliveryState.GIVEN_UP:
             result = "gave_up"
             log.warning("a finished session was not told to the webhook", session_id=delivery.session_id)
         self._metrics.add(catalog.WEBHOOK_ATTEMPTS, result)
+
+    async def _body(self, engine: AsyncEngine, delivery: Delivery) -> bytes | None:
+        """What is to be posted; None where nothing is."""
+        history = await call_history(engine, delivery.session_id)
+        if history is None or history.tier == PROBE or await outbox.went_on(engine, delivery):
+            return None
+        summary = await self._summary(engine, delivery, history)
+        return body_of(delivery, history, summary, transcript=self._target.transcript)
 
     async def _summary(self, engine: AsyncEngine, delivery: Delivery, history: CallHistory) -> str | None:
         if self._summarise is None or delivery.summary is not None or not history.transcript:
@@ -198,9 +217,12 @@ async def _send(client: httpx.AsyncClient, target: WebhookTarget, body: bytes, h
 
 
 async def _address(host: str, port: int, *, private: bool) -> str:
-    """An address of a name. Raises PrivateAddressError where any of them is private and may not be, and OSError."""
+    """An address of a name. Raises PrivateAddressError where any of them may not be asked, and OSError.
+
+    `private`: it may be private. Addresses of cloud metadata are never asked.
+    """
     loop = asyncio.get_running_loop()
     found = [str(info[4][0]) for info in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    if not private and not all(ipaddress.ip_address(one.partition("%")[0]).is_global for one in found):
+    if not all(not is_nowhere(one) if private else is_public(one) for one in found):
         raise PrivateAddressError
     return found[0]

@@ -30,9 +30,9 @@ from agent.session.tool_memory import RememberedResult, ToolMemory, Wish, with_s
 from agent.telemetry.events import ToolFinished
 from agent.telemetry.timeline import Timeline, ToolCall, TurnOutcome
 from agent.tools.arguments import ArgumentError
-from agent.tools.limits import Reserved, ToolLimits
+from agent.tools.limits import KeptForCall, ToolLimits
 from agent.tools.runner import OTHER_TOOL, Returned, ToolOutcome, run_tool
-from agent.tools.tool import CallActions, Tool, ToolContext
+from agent.tools.tool import SAID_LIMIT, CallActions, Tool, ToolContext
 
 MOST_ROUNDS: Final = 4
 """How often a model gets results in one turn; then it has to answer with what it knows."""
@@ -172,8 +172,8 @@ class SessionTools:
         return wish in self._running or self._memory.untold(wish) is not None
 
     def _ask(self, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline) -> _Asked:
-        self._pending = PendingConfirmation(tool, arguments, tool.read_back(arguments))
-        self._memory.asked((tool.name, _json(arguments)))
+        self._pending = PendingConfirmation(tool, arguments)
+        self._memory.asked((tool.name, _json(arguments)), self._pending.question)
         self._tell(tool.name, Returned(ToolOutcome.UNCONFIRMED, ""), turn, timeline, clock.now())
         return _Asked(question=self._pending.question)
 
@@ -187,6 +187,10 @@ class SessionTools:
         except ArgumentError as error:
             bad[use.name] += 1
             return tool, None, Returned(ToolOutcome.BAD_ARGUMENTS, f"It was not run: {error}")
+        if tool.rules.confirm is not None and (unsaid := tool.unsaid(arguments)) is not None:
+            bad[use.name] += 1
+            told = f"It was not run: {unsaid} cannot be read to the caller: {SAID_LIMIT} characters at most."
+            return tool, None, Returned(ToolOutcome.BAD_ARGUMENTS, told)
         if self._limits.used_up(tool):
             return tool, None, Returned(ToolOutcome.LIMIT, "It was not run: it was used too often in this call.")
         return tool, arguments, Returned(ToolOutcome.OK, "")
@@ -236,7 +240,7 @@ class SessionTools:
         return returned
 
     async def _run_with(
-        self, kept: Reserved, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline
+        self, kept: KeptForCall, tool: Tool, arguments: Mapping[str, Any], turn: int, timeline: Timeline
     ) -> Returned:
         """Runs a tool with the money that is kept for it."""
         began, written = clock.now(), _json(arguments)
@@ -245,7 +249,7 @@ class SessionTools:
         key = sha256(f"{wish}|{self._memory.fulfilled[tool.name, written]}".encode()).hexdigest()[:32]
         context = ToolContext(self._info.session_id, key, self._actions)
         try:
-            returned = await run_tool(tool, arguments, context, self._toolset.breakers(tool.name))
+            returned = await run_tool(tool, arguments, context, self._toolset.breakers(tool.name), kept.tries)
         except asyncio.CancelledError:
             self._limits.end(tool, kept, 1)
             self._tell(tool.name, Returned(ToolOutcome.CANCELLED, "", 1), turn, timeline, began)
@@ -263,7 +267,9 @@ class SessionTools:
             arguments = tool.read(written)
         except ArgumentError:  # the tool has changed meanwhile
             return None
-        return PendingConfirmation(tool, arguments, tool.read_back(arguments), self._memory.question_heard)
+        pending = PendingConfirmation(tool, arguments, self._memory.question_heard)
+        same = _json(arguments) == written and self._memory.question in ("", pending.question)
+        return pending if same else None  # a definition that has changed may ask for more than was heard
 
     def _record(self, event: Mapping[str, Any]) -> None:
         info = self._info

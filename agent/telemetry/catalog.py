@@ -120,7 +120,7 @@ LISTENING_NOTES = _counter(
     "note",
 )
 TOOL_CALLS = _counter("tool_calls_total", "Tools that models asked for, by how it ended.", "tool", "outcome")
-_FAULTS = "Calls of HTTP and MCP tools that failed, by what was wrong: docs/agents.md has the list."
+_FAULTS = "Calls of tools that failed, by what was wrong, where that is known: docs/agents.md has the list."
 TOOL_FAULTS = _counter("tool_faults_total", _FAULTS, "tool", "reason")
 TOOL_SECONDS = _histogram("tool_seconds", "Time that tools took which were run.", TURN_BUCKETS, "tool")
 AGENT_INFO = _gauge(

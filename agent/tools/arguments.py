@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from functools import cache
 from itertools import islice
 from typing import Any, Final, Protocol
 
@@ -15,6 +17,8 @@ ARGUMENTS_LIMIT: Final = 8_000
 """Characters of arguments that a model may write at most."""
 SCHEMA_LIMIT: Final = 16_000
 """Characters of a JSON Schema at most: it is a part of every prompt."""
+REFERENCES_LIMIT: Final = 1_000
+"""How often the check of a call follows a stranger's `$ref`: twenty that each name the next twice are a million."""
 _WORDS_LIMIT: Final = 400
 _TOLD: Final = 5
 _UNCHECKED: Final = frozenset({"pattern", "patternProperties", "format"})
@@ -79,8 +83,10 @@ class SchemaArguments:
         if schema.get("type") != "object":
             raise SchemaError("is not of type object")
         properties: Mapping[str, Any] = schema.get("properties", {})
-        self._validator = validator_of(_plain(self.schema) if foreign else self.schema)
+        self._validator = validator_of(_plain(self.schema) if foreign else self.schema, foreign=foreign)
         self._defaults = {name: one["default"] for name, one in properties.items() if _has_default(one)}
+        if not foreign and (wrong := self._wrong_defaults()):
+            raise SchemaError(wrong)
         self.names = frozenset(properties)
         self.always = frozenset(schema.get("required", ())) | frozenset(self._defaults)
 
@@ -98,29 +104,68 @@ class SchemaArguments:
             raise ArgumentError(problems)
         return given
 
+    def _wrong_defaults(self) -> str:
+        """Which defaults do not fit their own schema: no call that leaves them out would ever run."""
+        wrong = [one for one in self._validator.iter_errors(self._defaults) if one.absolute_path]
+        return _told((("default of", *one.absolute_path), one.message) for one in wrong[:_TOLD])
 
-def validator_of(schema: Mapping[str, Any]) -> Any:
+
+def validator_of(schema: Mapping[str, Any], *, foreign: bool = False) -> Any:
     """A validator that resolves nothing outside the schema. Raises SchemaError."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError as Wrong
     from referencing import Registry
 
-    if len(json.dumps(schema, ensure_ascii=False, default=str)) > SCHEMA_LIMIT:
-        raise SchemaError(f"takes {SCHEMA_LIMIT} characters at most")
     try:
+        if len(json.dumps(schema, ensure_ascii=False, allow_nan=False)) > SCHEMA_LIMIT:
+            raise SchemaError(f"takes {SCHEMA_LIMIT} characters at most")
         Draft202012Validator.check_schema(dict(schema))
     except Wrong as error:
         where = ".".join(map(str, error.absolute_path)) or "schema"
         raise SchemaError(f"{where}: {error.message}"[:_WORDS_LIMIT]) from None
-    return Draft202012Validator(dict(schema), registry=Registry())
+    except RecursionError:
+        raise SchemaError("is nested too deep") from None
+    except (TypeError, ValueError):  # every request to a model would fail
+        raise SchemaError("holds a value that JSON does not have, such as a date or nan") from None
+    kind = _bounded(Draft202012Validator) if foreign else Draft202012Validator
+    return kind(dict(schema), registry=Registry())
+
+
+class _TooMuchError(Exception):
+    """A check has followed too many references."""
+
+
+_followed: ContextVar[list[int]] = ContextVar("followed")
+
+
+@cache
+def _bounded(validator: Any) -> Any:
+    """A class of validators that follow so many references only: a check runs on the event loop of all calls."""
+    from jsonschema.validators import extend
+
+    def counted(keyword: Any) -> Any:
+        def follow(*given: Any) -> Any:
+            left = _followed.get()
+            left[0] -= 1
+            if left[0] < 0:
+                raise _TooMuchError
+            return keyword(*given)
+
+        return follow
+
+    references = ("$ref", "$dynamicRef")
+    return extend(validator, {name: counted(validator.VALIDATORS[name]) for name in references})
 
 
 def fit(validator: Any, value: object) -> str:
     """What is wrong with a value, in words; empty where it fits."""
     from referencing.exceptions import Unresolvable
 
+    _followed.set([REFERENCES_LIMIT])
     try:
         found = [(one.absolute_path, one.message) for one in islice(validator.iter_errors(value), _TOLD)]
+    except _TooMuchError:
+        return "cannot be checked: its schema refers to itself too often"
     except (Unresolvable, RecursionError):
         return "cannot be checked: its schema refers to what is not there"
     return _told(found)

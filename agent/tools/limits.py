@@ -41,6 +41,15 @@ class ToolMoney(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KeptForCall:
+    """What one call may cost at most, and how often it may be tried for that."""
+
+    held: Reserved
+    nano_usd: int
+    tries: int
+
+
 class _Nothing:
     def release(self) -> None:
         """Nothing was kept."""
@@ -85,6 +94,8 @@ class ToolLimits:
     money: ToolMoney = field(default_factory=NoMoney)
     _used: Counter[str] = field(default_factory=Counter[str])
     _spent: Counter[str] = field(default_factory=Counter[str])
+    _under_way: Counter[str] = field(default_factory=Counter[str])
+    """What calls that have not ended may still cost: several run at once."""
 
     def go_on(self, used: Mapping[str, int], tries: Mapping[str, int]) -> None:
         """What processes before have used in this session counts, at today's prices."""
@@ -95,22 +106,28 @@ class ToolLimits:
         """Whether the session has used a tool as often as it may."""
         return self._used[tool.name] >= tool.rules.calls_per_session
 
-    def begin(self, tool: Tool) -> str | Reserved:
+    def begin(self, tool: Tool) -> str | KeptForCall:
         """Counts a call that is to be made: what was kept for it, or, for the model, why it is not made."""
         if self.used_up(tool) or not self.paces.allows(tool, self.caller):
             return _OFTEN
         price, most = self.money.price(tool.name), tool.rules.nano_usd_per_session
-        if most is not None and self._spent[tool.name] + price > most:
+        taken = self._spent[tool.name] + self._under_way[tool.name]
+        tries = 2 if tool.rules.may_repeat else 1
+        if most is not None and taken + price * tries > most:
+            tries = 1  # where the cap has no room for a second one, there is none
+        if most is not None and taken + price > most:
             return _DEAR
-        kept = self.money.reserve(price * (2 if tool.rules.may_repeat else 1)) if price else _Nothing()
-        if kept is None:
+        held = self.money.reserve(price * tries) if price else _Nothing()
+        if held is None:
             return _DEAR
         self._used[tool.name] += 1
-        return kept
+        self._under_way[tool.name] += price * tries
+        return KeptForCall(held, price * tries, tries)
 
-    def end(self, tool: Tool, kept: Reserved, tries: int) -> None:
+    def end(self, tool: Tool, kept: KeptForCall, tries: int) -> None:
         """A call has ended, after so many tries."""
-        kept.release()
+        kept.held.release()
+        self._under_way[tool.name] -= kept.nano_usd
         paid = self.money.price(tool.name) * tries
         self._spent[tool.name] += paid
         if paid:

@@ -165,7 +165,8 @@ class McpServer:
         async def run(given: Mapping[str, Any], call: ToolContext) -> str:
             return await self._call(wanted, given, call)
 
-        return Tool(ToolSpec(wanted.name, wanted.description, arguments.schema), arguments, wanted.rules, run)
+        spec = ToolSpec(wanted.name, wanted.description, arguments.schema)
+        return Tool(spec, arguments, wanted.rules, run, f"{wanted.server.written} {wanted.offered_as}")
 
     async def _call(self, wanted: McpTool, given: Mapping[str, Any], call: ToolContext) -> str:
         from mcp import MCPError

@@ -7,9 +7,10 @@ from typing import Final
 REASONS: Final = frozenset(
     {"host", "name", "address", "redirect", "connection", "request", "encoding", "too_large", "malformed"}
     | {f"status_{hundred}xx" for hundred in range(1, 10)}
-    | {"no_program", "down", "mcp"}
+    | {"no_program", "down", "mcp", "busy"}
 )
-"""All there are: they are a metric label. `mcp`: the server says itself that the call cannot be made."""
+"""All there are: they are a metric label. `mcp`: the server says itself that the call cannot be made. `busy`: so many
+calls of a function hang that no more are begun."""
 
 
 class OutsideError(Exception):

@@ -83,12 +83,17 @@ def _no_breaker(name: str) -> Breaker:
 NO_TOOLS: Final = SessionToolSet(MappingProxyType({}), _no_breaker)
 
 
-async def run_tool(tool: Tool, arguments: Mapping[str, Any], call: ToolContext, breaker: Breaker) -> Returned:
-    """Runs a tool with checked arguments; tries again at most once, where its rules allow that. Raises nothing."""
+async def run_tool(
+    tool: Tool, arguments: Mapping[str, Any], call: ToolContext, breaker: Breaker, tries: int = 2
+) -> Returned:
+    """Runs a tool with checked arguments; tries again at most once, where its rules and `tries` allow that.
+
+    Raises nothing.
+    """
     if not breaker.allows:
         return Returned(ToolOutcome.UNAVAILABLE, f"This does not work at the moment. {NOT_DONE}")
     returned = await _once(tool, arguments, call, breaker)
-    if returned.outcome in FAILURES and tool.rules.may_repeat and breaker.allows:
+    if tries > 1 and returned.outcome in FAILURES and tool.rules.may_repeat and breaker.allows:
         return replace(await _once(tool, arguments, call, breaker), tries=2)
     return replace(returned, tries=1)
 

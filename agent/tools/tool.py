@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from string import Formatter
@@ -12,7 +13,11 @@ from agent.providers.base import ToolSpec
 from agent.tools.arguments import Arguments
 
 CHARACTERS_A_TOKEN: Final = 4
+SAID_LIMIT: Final = 200
+"""Characters of a value that is read back at most: nobody says yes to what he could not take in."""
 CUT: Final = " …[cut]"
+_UNSAID: Final = re.compile(r"[`\[\]<>|*_~\\\s]+")
+"""Marks with which a text hides words from the voice (code, targets of links, tags): without them all is said."""
 
 
 class ToolError(Exception):
@@ -90,6 +95,8 @@ class Tool:
     arguments: Arguments
     rules: ToolRules
     run: Run
+    behind: str = ""
+    """What is asked, in words of the definition: two of the same share a breaker, and two of one name alone do not."""
 
     @property
     def name(self) -> str:
@@ -101,7 +108,19 @@ class Tool:
 
     def read_back(self, arguments: Mapping[str, Any]) -> str:
         """What the caller is asked to say yes to."""
-        return (self.rules.confirm or "").format_map({name: _spoken(value) for name, value in arguments.items()})
+        return _filled(self.rules.confirm or "", arguments)
+
+    def read_back_values(self, arguments: Mapping[str, Any]) -> str:
+        """So much of it as has to be heard: a last sentence without a value of its own may be talked over."""
+        confirm = self.rules.confirm or ""
+        head, _, last = confirm.rpartition(". ")
+        return _filled(head if head and not _places(last) else confirm, arguments)
+
+    def unsaid(self, arguments: Mapping[str, Any]) -> str | None:
+        """The argument that the question would not say, or not whole; None where the caller hears them all."""
+        places = _places(self.rules.confirm or "")
+        wrong = (name for name, value in arguments.items() if name not in places or len(_text(value)) > SAID_LIMIT)
+        return next(wrong, None)
 
 
 def confirm_problems(name: str, confirm: str | None, arguments: Arguments) -> Iterable[str]:
@@ -109,10 +128,13 @@ def confirm_problems(name: str, confirm: str | None, arguments: Arguments) -> It
     if confirm is None:
         return
     try:
-        named = {place for _, place, _, _ in Formatter().parse(confirm) if place is not None}
+        parts = [(place, spec, conversion) for _, place, spec, conversion in Formatter().parse(confirm)]
     except ValueError as error:
         yield f"confirm: {error}"
         return
+    named = {place for place, _, _ in parts if place is not None}
+    if any(spec or conversion for _, spec, conversion in parts):
+        yield "confirm: takes {argument} places, and nothing behind the name"
     for place in sorted(named - arguments.names):
         yield f"confirm: {{{place}}} is no argument of {name}"
     for place in sorted(arguments.names - named):
@@ -121,11 +143,17 @@ def confirm_problems(name: str, confirm: str | None, arguments: Arguments) -> It
         yield f"confirm: {{{place}}} may be missing: it takes a default, or is required"
 
 
-def _spoken(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    # what a model wrote is said once, and holds no further places
-    return str(value).replace("\n", " ")[:200]
+def _places(confirm: str) -> frozenset[str]:
+    return frozenset(place for _, place, _, _ in Formatter().parse(confirm) if place is not None)
+
+
+def _filled(template: str, arguments: Mapping[str, Any]) -> str:
+    """A question with its values: they are put in once, and hold no further places."""
+    return template.format_map({name: _UNSAID.sub(" ", _text(value)) for name, value in arguments.items()})
+
+
+def _text(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def as_content(result: object, most_tokens: int) -> str:

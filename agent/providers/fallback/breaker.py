@@ -261,6 +261,7 @@ class Breaker:
 
 
 _dice = random.SystemRandom().random
+_SEVERITY: Final = (BreakerState.CLOSED, BreakerState.HALF_OPEN, BreakerState.OPEN)
 
 
 class Breakers:
@@ -279,12 +280,18 @@ class Breakers:
         self._recorder = recorder
         self._on_change = on_change
         self._dice = dice
-        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._breakers: dict[tuple[str, str, str], Breaker] = {}
+        self._told: dict[tuple[str, str], BreakerState] = {}
         self._wake = asyncio.Event()
 
-    def of(self, provider: str, model: str, rules: BreakerRules = USUAL_RULES, probe: Probe | None = None) -> Breaker:
-        """The breaker of a model, made at the first call, which also decides its rules. A later probe replaces none."""
-        key = (provider, model)
+    def of(
+        self, provider: str, model: str, rules: BreakerRules = USUAL_RULES, probe: Probe | None = None, kind: str = ""
+    ) -> Breaker:
+        """The breaker of a model, made at the first call, which also decides its rules. A later probe replaces none.
+
+        `kind` tells apart what has one name and is not the same; what is told of it is the worst of all kinds.
+        """
+        key = (provider, model, kind)
         if key not in self._breakers:
             self._breakers[key] = Breaker(provider, model, rules, self._changed, self._dice, self._wake.set)
         breaker = self._breakers[key]
@@ -293,11 +300,15 @@ class Breakers:
 
     def faults(self) -> dict[tuple[str, str], Misconfiguration]:
         """(provider, model) → what only a person can mend, for those where something is wrong."""
-        return {key: breaker.fault for key, breaker in self._breakers.items() if breaker.fault is not None}
+        return {key[:2]: breaker.fault for key, breaker in self._breakers.items() if breaker.fault is not None}
 
     def states(self) -> dict[tuple[str, str], BreakerState]:
         """(provider, model) → state."""
-        return {key: breaker.state for key, breaker in self._breakers.items()}
+        states: dict[tuple[str, str], BreakerState] = {}
+        for (provider, model, _), breaker in self._breakers.items():
+            worst = max(states.get((provider, model), BreakerState.CLOSED), breaker.state, key=_SEVERITY.index)
+            states[provider, model] = worst
+        return states
 
     async def run(self) -> None:
         """Probes every open breaker when its time has come. Runs until it is cancelled."""
@@ -332,4 +343,8 @@ class Breakers:
 
     def _changed(self, change: BreakerChange) -> None:
         self._wake.set()
-        self._on_change(change)
+        key = (change.provider, change.model)
+        before, after = self._told.get(key, BreakerState.CLOSED), self.states()[key]
+        if before is not after:
+            self._told[key] = after
+            self._on_change(replace(change, before=before, after=after))

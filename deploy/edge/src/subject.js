@@ -42,9 +42,10 @@ export class Subject extends DurableObject {
   /** A bucket that fills again: seconds to wait, or 0. */
   async #take(now) {
     const bucket = (await this.ctx.storage.get("bucket")) ?? { tokens: BURST, at: now };
+    const at = Math.max(bucket.at, now); // workers' clocks differ: one that is behind fills no bucket twice
     const tokens = Math.min(BURST, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * PER_SECOND);
     const taken = tokens >= 1;
-    await this.ctx.storage.put("bucket", { tokens: taken ? tokens - 1 : tokens, at: now });
+    await this.ctx.storage.put("bucket", { tokens: taken ? tokens - 1 : tokens, at });
     return taken ? 0 : Math.ceil((1 - tokens) / PER_SECOND);
   }
 }

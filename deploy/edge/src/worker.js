@@ -33,15 +33,16 @@ class Problem extends Error {
 export default {
   async fetch(request, env) {
     const origin = request.headers.get("origin");
+    let allowed = null; // the origin that may read the answer
     try {
       const settings = settingsOf(env);
       if (origin !== null && !settings.origins.includes(origin)) {
         throw new Problem(403, "this origin may not ask for sessions");
       }
-      if (request.method === "OPTIONS") return withCors(new Response(null, { status: 204 }), origin);
-      return withCors(await route(request, env, settings), origin);
+      allowed = origin;
+      if (request.method === "OPTIONS") return withCors(new Response(null, { status: 204 }), allowed);
+      return withCors(await route(request, env, settings), allowed);
     } catch (error) {
-      const allowed = error instanceof Problem && error.status === 403 ? null : origin;
       return withCors(problem(error), allowed);
     }
   },
@@ -116,8 +117,7 @@ async function memberOf(request, { membershipSecrets, membershipAudience }) {
 }
 
 async function bodyOf(request) {
-  const text = await request.text();
-  if (text.length > MAX_BODY) throw new Problem(413, "the body is too large");
+  const text = new TextDecoder().decode(await bytesOf(request.body));
   if (text === "") return {};
   try {
     const body = JSON.parse(text);
@@ -126,6 +126,18 @@ async function bodyOf(request) {
     // answered below
   }
   throw new Problem(400, "the body is not a JSON object");
+}
+
+/** So many bytes at most: the rest of a body that is too large is not read. */
+async function bytesOf(stream) {
+  const pieces = [];
+  let length = 0;
+  for await (const piece of stream ?? []) {
+    length += piece.byteLength;
+    if (length > MAX_BODY) throw new Problem(413, "the body is too large");
+    pieces.push(piece);
+  }
+  return new Blob(pieces).arrayBuffer();
 }
 
 function subjectOf(env, subject) {
@@ -148,8 +160,10 @@ async function same(one, other) {
 
 function settingsOf(env) {
   const secrets = [env.TOKEN_SECRET, env.MEMBERSHIP_SECRET, env.OPERATOR_TOKEN];
-  if (secrets.some((secret) => typeof secret !== "string" || secret.length < MIN_SECRET) || new Set(secrets).size < 3) {
-    throw new Error(`TOKEN_SECRET, MEMBERSHIP_SECRET and OPERATOR_TOKEN take ${MIN_SECRET} characters, each its own`);
+  if (env.MEMBERSHIP_SECRET_PREVIOUS) secrets.push(env.MEMBERSHIP_SECRET_PREVIOUS);
+  const weak = secrets.some((secret) => typeof secret !== "string" || secret.length < MIN_SECRET);
+  if (weak || new Set(secrets).size < secrets.length) {
+    throw new Error(`the secrets, MEMBERSHIP_SECRET_PREVIOUS too, take ${MIN_SECRET} characters, each its own`);
   }
   const regions = JSON.parse(env.REGIONS);
   if (!(env.DEFAULT_REGION in regions)) throw new Error("DEFAULT_REGION takes one of REGIONS");

@@ -134,3 +134,36 @@ test("a worker whose secrets are weak or shared answers nobody, and does not say
     await shared.dispose();
   }
 });
+
+test("an old secret is as strong as a new one, and nobody else's", async () => {
+  for (const MEMBERSHIP_SECRET_PREVIOUS of ["short", SECRETS.TOKEN_SECRET, SECRETS.OPERATOR_TOKEN]) {
+    const weak = await runEdge({ MEMBERSHIP_SECRET_PREVIOUS });
+    try {
+      const headers = { origin: "https://evil.example" };
+      const answer = await weak.dispatchFetch("https://edge.test/v1/sessions", { method: "POST", headers });
+      assert.equal(answer.status, 500);
+      assert.equal(answer.headers.get("access-control-allow-origin"), null, "nobody's page reads it");
+      await answer.text();
+    } finally {
+      await weak.dispose();
+    }
+  }
+});
+
+test("the rest of a body without end is not read", async () => {
+  const member = await cookie("lee");
+  let read = 0;
+  const endless = new ReadableStream({
+    pull(controller) {
+      read += 64_000;
+      if (read > 64_000_000) controller.close();
+      else controller.enqueue(new Uint8Array(64_000));
+    },
+  });
+  const asked = edge.dispatchFetch("https://edge.test/v1/sessions", {
+    method: "POST", headers: { cookie: `premium_token=${member}` }, body: endless, duplex: "half",
+  });
+  // a connection that is cut while it is written to may hide the answer from who writes
+  assert.equal(await asked.then(({ status }) => status, () => 413), 413);
+  assert.ok(read < 64_000_000, `${read} bytes were taken`);
+});

@@ -19,6 +19,8 @@ from agent.definitions.versions import AgentVersions, VersionError, canary_weigh
 from agent.policy.assignments import AssignmentError, Revision, assign, rollback
 from agent.policy.service import PolicyService
 from agent.policy.store import PolicyStore
+from agent.tools.egress import Egress
+from agent.tools.tool import Tool
 from tests.support.agent_versions import PLAIN, write_versions
 from tests.support.policies import BOOK
 from tests.support.policy_store import agents_stored
@@ -214,3 +216,43 @@ def test_versions_that_cannot_be_followed_for_a_minute_are_told_once(tmp_path: P
             assert len(told) == 1
 
     run_virtual(scenario())
+
+
+async def test_a_version_whose_file_goes_while_calls_run_is_told_and_comes_back_by_itself(
+    tmp_path: Path, database_url: str
+) -> None:
+    write_versions(tmp_path, 1, 2)
+    told: list[None] = []
+    async with agents_stored(database_url) as store:
+        book = AgentBook(tmp_path, "hotel")
+        watch = VersionWatcher(book, store, lambda: told.append(None))
+        await PolicyService(book.versions["hotel"], store).assign("hotel", {"1": 75, "2": 25}, "me", "a canary", 0)
+        await watch.refresh()
+        assert told == []
+        (tmp_path / "hotel-2.toml").unlink()
+        assert await book.refresh()
+        for _ in range(3):
+            await watch.refresh()
+        assert len(told) == 1
+        write_versions(tmp_path, 1, 2)
+        assert await book.refresh()
+        await watch.refresh()
+        assert len(told) == 1
+        assert [(one.version, one.percent) for one in book.live() if one.agent == "hotel"] == [(1, 75), (2, 25)]
+
+
+def test_a_tool_that_is_out_in_one_version_is_not_taken_from_another(tmp_path: Path) -> None:
+    tool = '[[tools]]\nname = "rooms"\ndescription = "Rooms."\nhttp = "GET https://a.example/{path}"\n'
+    write_versions(tmp_path, 1, 2, 3, 4)
+    for stem, path in {"hotel": "rooms", "hotel-2": "roms", "hotel-3": "rooms", "hotel-4": "rooms"}.items():
+        file = tmp_path / f"{stem}.toml"
+        told = "Free rooms." if stem == "hotel-3" else "Rooms."
+        text = file.read_text(encoding="utf-8") + tool.replace("{path}", path).replace("Rooms.", told)
+        file.write_text(text + ('auth = { secret = "NEW" }\n' if stem == "hotel-4" else ""), encoding="utf-8")
+    egress = Egress(("a.example",), environment={"TOOL_SECRET_NEW": "0123456789"})
+    found = read_versions(tmp_path.glob("*.toml"), egress)["hotel"].by_number
+    first, misspelt, told_otherwise, other_secret = (found[number].tools["rooms"] for number in (1, 2, 3, 4))
+    assert isinstance(first, Tool)
+    assert isinstance(told_otherwise, Tool)
+    assert first.behind == told_otherwise.behind
+    assert len({one.behind for one in (first, misspelt, other_secret) if isinstance(one, Tool)}) == 3

@@ -21,9 +21,14 @@ from agent.core.webhook_signature import HEADER, verify
 from agent.ledger import outbox
 from agent.ledger.owners import LiveSessions, SessionOwners
 from agent.ledger.retention import forget
-from agent.ledger.tables import sessions, webhook_deliveries
+from agent.ledger.tables import sessions, tool_events, webhook_deliveries
 from agent.reports.call_record import CallHistory
-from agent.server.session_webhook import SessionWebhook, WebhookTarget
+from agent.server.session_webhook import (
+    PrivateAddressError,
+    SessionWebhook,
+    WebhookTarget,
+    _address,  # pyright: ignore[reportPrivateUsage]
+)
 from agent.telemetry.events import SessionInfo, SessionStarted
 from tests.support.factories import ended, finished, said, session
 from tests.support.ledger_setup import LedgerSetup, open_setup
@@ -274,3 +279,50 @@ async def test_a_private_address_is_refused_unless_it_is_allowed(tmp_path: Path)
             assert await states(setup) == [("waiting", number)]
             assert setup.sample("webhook_attempts_total", result="unreachable") == number
             assert SECRET not in repr(WebhookTarget(url, SECRET, False, False))
+
+
+async def test_what_waits_is_shown_while_much_is_told(tmp_path: Path) -> None:
+    shown: list[float] = []
+    async with hooked(sqlite(tmp_path)) as setup:
+        for number in range(5):
+            await a_call(setup, f"s{number}")
+
+        async def summarise(history: CallHistory) -> str:
+            shown.append(setup.sample("webhook_waiting"))
+            return "A room was booked."
+
+        with receiver() as found:
+            found.status = 503
+            await look(webhook(setup, found, summarise), setup)
+    assert shown == [5.0] * 5, "the loop goes on as long as something is due"
+
+
+async def test_a_damaged_row_holds_up_no_other_and_is_given_up(tmp_path: Path) -> None:
+    async with hooked(sqlite(tmp_path)) as setup:
+        await a_call(setup, "damaged")
+        await a_call(setup, "s2")
+        async with setup.ledger.engine.begin() as connection:
+            t = tool_events.c
+            await connection.execute(
+                update(tool_events).where(t.session_id == "damaged").values(event={"kind": "returned", "turn": "two"})
+            )
+        with receiver() as found:
+            hook = webhook(setup, found)
+            for _ in range(outbox.MOST_ATTEMPTS):
+                await look(hook, setup)
+            assert [json.loads(body)["session"]["id"] for _, body in found.posts] == ["s2"]
+        assert setup.sample("webhook_attempts_total", result="unreadable") == outbox.MOST_ATTEMPTS - 1
+        assert setup.sample("webhook_attempts_total", result="gave_up") == 1
+        assert setup.sample("webhook_waiting") == 0
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::7f00:1", "2002:7f00:1::", "224.0.0.1"])
+async def test_no_private_address_hides_in_another(address: str) -> None:
+    with pytest.raises(PrivateAddressError):
+        await _address(address, 443, private=False)
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "0.0.0.0"])
+async def test_metadata_of_a_cloud_is_never_asked(address: str) -> None:
+    with pytest.raises(PrivateAddressError):
+        await _address(address, 443, private=True)

@@ -83,6 +83,25 @@ def test_a_tool_costs_a_session_so_much_at_most() -> None:
     assert uses(ToolLimits(money=Money(left=100 * CENT)), tool(nano_usd_per_session=2 * CENT)) == 2
 
 
+@pytest.mark.parametrize(("rules", "most"), [({}, 2), ({"read_only": True}, 1), ({"idempotent": True}, 1)])
+def test_calls_at_the_same_time_cost_a_session_no_more(rules: dict[str, bool], most: int) -> None:
+    limits, made = ToolLimits(money=Money(left=100 * CENT)), tool(nano_usd_per_session=2 * CENT, **rules)
+    under_way = [kept for _ in range(9) if not isinstance(kept := limits.begin(made), str)]
+    assert len(under_way) == most
+    for kept in under_way:
+        limits.end(made, kept, 1)
+    assert uses(limits, made) == 2 - most, "what was not spent is there again"
+
+
+def test_a_cap_without_room_for_a_second_try_allows_none() -> None:
+    limits, made = ToolLimits(money=Money(left=100 * CENT)), tool(nano_usd_per_session=3 * CENT, idempotent=True)
+    first = limits.begin(made)
+    second = limits.begin(made)
+    assert not isinstance(first, str)
+    assert not isinstance(second, str)
+    assert (first.tries, second.tries) == (2, 1)
+
+
 def test_a_ceiling_without_room_for_a_call_and_its_second_try_lets_none_begin() -> None:
     money = Money()
     assert uses(ToolLimits(money=money), tool()) == 3

@@ -286,6 +286,20 @@ def test_breakers_are_shared_by_name() -> None:
     assert bench.breakers.states() == {("p", "m"): CLOSED, ("p", "n"): CLOSED}
 
 
+def test_what_has_one_name_and_is_not_the_same_has_breakers_of_its_own_and_one_state_that_is_told() -> None:
+    async def scenario() -> None:
+        bench = BreakerBench()
+        ours, theirs = (bench.breakers.of("tool", "book", kind=kind) for kind in ("ours", "theirs"))
+        assert ours is not theirs
+        _fail(theirs, 20)
+        assert (ours.allows, theirs.allows) == (True, False)
+        assert bench.breakers.states() == {("tool", "book"): OPEN}
+        _fail(ours, 20)
+        assert [(one.before, one.after) for one in bench.changes] == [(CLOSED, OPEN)], "it is out already"
+
+    run_virtual(scenario())
+
+
 def test_requests_under_way_when_it_opened_change_nothing() -> None:
     async def scenario() -> None:
         bench = BreakerBench()
