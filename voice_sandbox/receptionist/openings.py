@@ -24,6 +24,11 @@ _UNFIT: Final = re.compile(
 )
 
 
+def fits(reply: str) -> bool:
+    """Whether a word of assent may stand before this reply."""
+    return bool(reply) and not _BEGUN.match(reply) and not _UNFIT.search(reply)
+
+
 def begin(reply: str, body: dict[str, Any], session: str | None, share: float) -> str:
     """The reply, with one of the words before it that the prompt asks for; in `share` of those that one fits.
 
@@ -31,7 +36,7 @@ def begin(reply: str, body: dict[str, Any], session: str | None, share: float) -
     """
     asked = _ASKED.search(text_of(body.get("system")))
     messages = body["messages"]
-    if asked is None or not reply or holds_results(messages[-1]) or _BEGUN.match(reply) or _UNFIT.search(reply):
+    if asked is None or holds_results(messages[-1]) or not fits(reply):
         return reply
     said = "\n".join(text_of(message["content"]) for message in messages)
     dice = random.Random(f"{session}:{said}")
