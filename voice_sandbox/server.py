@@ -14,6 +14,7 @@ import click
 import uvicorn
 
 from voice_sandbox.latency import PROFILES
+from voice_sandbox.receptionist.openings import FOLLOWS
 from voice_sandbox.recognizer.early_end import EarlyEnds
 from voice_sandbox.recognizer.hearing import HearingChoice
 from voice_sandbox.state import SandboxOptions, SandboxState
@@ -178,6 +179,13 @@ def _banner(world: SandboxState) -> None:
     type=click.FloatRange(0, 1),
     help="Share of turns in which Flux takes an early end back.",
 )
+@click.option(
+    "--follows-openings",
+    default=FOLLOWS,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of replies that begin as the prompt asks.",
+)
 def sandbox(
     host: str,
     port: int,
@@ -189,6 +197,7 @@ def sandbox(
     flux_word_times: bool,
     early_lead: float | None,
     early_taken_back: float,
+    follows_openings: float,
 ) -> None:
     """Run the simulated providers on one port."""
     options = SandboxOptions(
@@ -201,6 +210,7 @@ def sandbox(
         hearing=hearing,
         flux_word_times=flux_word_times,
         early_ends=EarlyEnds(early_lead, early_taken_back),
+        follows_openings=follows_openings,
     )
     try:
         serve(options)

@@ -13,6 +13,7 @@ from voice_sandbox.counters import Counters, RequestLog, Timings
 from voice_sandbox.faults import Faults
 from voice_sandbox.latency import SimulatedLatency
 from voice_sandbox.rate_limits import RateLimits
+from voice_sandbox.receptionist.openings import FOLLOWS
 from voice_sandbox.recognizer.early_end import DOCUMENTED, EarlyEnds
 from voice_sandbox.voice import SimulatedVoice, VoiceChoice
 
@@ -27,7 +28,10 @@ SESSION_HEADER = "x-client-session"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxOptions:
-    """How a sandbox is started. Port 0 takes a free port. `clips` are folders beside the bundled one."""
+    """How a sandbox is started. Port 0 takes a free port. `clips` are folders beside the bundled one.
+
+    `follows_openings` (0 to 1): the share of replies in which the model begins as its prompt asks.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8100
@@ -38,6 +42,7 @@ class SandboxOptions:
     hearing: HearingChoice = "clips"
     flux_word_times: bool = True
     early_ends: EarlyEnds = DOCUMENTED
+    follows_openings: float = FOLLOWS
 
 
 class _ClosableSocket(Protocol):

@@ -60,6 +60,8 @@ class HedgingRule:
     """When a call that is late is made a second time beside the first.
 
     quantile_percent: a call is late when it takes longer than so many of its model's or voice's latest did (50 to 99).
+    voice_quantile_percent: the same for voices alone; None: `quantile_percent`. Their second calls are dear, so that it
+    pays to make them for the very latest only.
     model_percent, voice_percent: second calls at most, for each hundred first ones (0 to 100 and to 50; 0: none).
     at_once: the models that are asked twice from the beginning, as far as `model_percent` reaches: for the cheap one.
     second: whom the second call of a model goes to: `same`, or `fallback`, the next model of the chain. A voice is
@@ -75,6 +77,7 @@ class HedgingRule:
     at_once: tuple[Asked, ...] = ()
     waste_percent: int = 90
     tiers: tuple[Tier, ...] = ALL_TIERS
+    voice_quantile_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,14 @@ class FirstWordsRule:
     """How hastily a reply begins.
 
     openings: frequent openings ("Of course.") are spoken once for each voice and process, and played from the cache.
+    ask_openings: the prompt asks the model to begin with a few of them where they fit; takes `openings`.
     phrase_characters: so many characters of a first sentence without a pause may be spoken before the rest is there,
     up to where a phrase begins (16 to 120; 0: only pauses cut it).
     tiers: the callers for whom it is on.
     """
 
     openings: bool = True
+    ask_openings: bool = False
     phrase_characters: int = 24
     tiers: tuple[Tier, ...] = ALL_TIERS
 
@@ -98,11 +103,14 @@ def first_words_of(policy: dict[str, Any], where: str) -> FirstWordsRule | None:
     if knob is None:
         return None
     given = knob.numbers({"phrase_characters": (16, 120)}, zeros=("phrase_characters",))
-    if "openings" in knob.table:
-        given["openings"] = switch(knob.table, knob.where, "openings")
+    for name in ("openings", "ask_openings"):
+        if name in knob.table:
+            given[name] = switch(knob.table, knob.where, name)
     rule = FirstWordsRule(tiers=knob.tiers(), **given)
     if rule.openings and policy.get("audio_cache") is not True:
         raise ValueError(f"{knob.where}.openings: takes audio_cache = true, where they are kept")
+    if rule.ask_openings and not rule.openings:
+        raise ValueError(f"{knob.where}.ask_openings: takes openings = true: others are not recorded")
     return rule
 
 
@@ -147,7 +155,8 @@ def hedging_of(policy: dict[str, Any], where: str) -> HedgingRule | None:
 _Bounds = tuple[int, int]
 _WASTE: Final[dict[str, _Bounds]] = {"waste_percent": (1, 100), "waste_cents_hour": (0, 100_000)}
 _HEDGING: Final[dict[str, _Bounds]] = {
-    "quantile_percent": (50, 99), "model_percent": (0, 100), "voice_percent": (0, 50), "waste_percent": (1, 100),
+    "quantile_percent": (50, 99), "voice_quantile_percent": (50, 99), "model_percent": (0, 100),
+    "voice_percent": (0, 50), "waste_percent": (1, 100),
 }  # fmt: skip
 
 

@@ -54,7 +54,8 @@ from agent.settings import Settings
 from agent.telemetry.events import Hedged, HedgeOutcome, Knob, SessionInfo, Sink
 from agent.tools.limits import ToolLimits, ToolPaces
 from agent.tools.runner import TOOL_BREAKER, TOOL_PROVIDER, SessionToolSet
-from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
+from agent.turn.asked_openings import AskedOpenings, asked_openings
+from agent.turn.clauses import FirstWords
 from agent.turn.dictation import Patience
 from agent.turn.turn import Filler, Recording
 from agent.turn.voice_confirmation import load_confirmation
@@ -69,6 +70,8 @@ class _Routing:
     terms: Terms
     escalates: bool
     agent: AgentDefinition
+    asked: AskedOpenings | None
+    """What its prompt asks replies to begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,8 @@ class SessionFactory:
         clips = self.clips.of(agent)
         purse = self.ceilings.purse(Payer(claims.subject, tier, claims.address, claims.key), past.nano_usd)
         prompt = agent.prompt(settings.business_name, settings.extra_prompt, variables)
-        routing = _Routing(agent.terms(self.terms), prompt.escalates, agent)
+        asked = self._asked(policy, tier, agent)
+        routing = _Routing(agent.terms(self.terms), prompt.escalates, agent, asked)
         who, chosen, answers = (claims.subject, tier), (policy.name, policy.version), (agent.name, agent.version)
         info = SessionInfo(session_id, *who, *chosen, claims.origin, claims.probe, past.generation, *answers, role)
         cheaper = book.policies[budget.governor.step_down_policy]
@@ -119,7 +123,7 @@ class SessionFactory:
             step_down_pipeline=partial(self._pipeline, cheaper, info, purse, routing),
             note_taker=GuardedLanguageModel(self.providers.model_beside("haiku"), purse, self.prices),
             memory=self._memory(session_id, past),
-            system_prompt=prompt.text,
+            system_prompt=prompt.text if asked is None else f"{prompt.text}\n\n{asked.rule}",
             context_tokens=settings.context_tokens,
             prompt_cache=policy.prompt_cache,
             apologies=SessionApologies(clips),
@@ -190,13 +194,20 @@ class SessionFactory:
             log.warning("memory damaged", session_id=session_id)
             return Conversation(self.flows)
 
-    def _first_words(self, policy: Policy, tier: Tier) -> FirstWords:
+    def _asked(self, policy: Policy, tier: Tier, agent: AgentDefinition) -> AskedOpenings | None:
+        rule, spoken = policy.first_words, self.settings.language
+        if rule is None or not rule.ask_openings or tier not in rule.tiers:
+            return None
+        return asked_openings(agent.file.language or spoken, spoken)
+
+    def _first_words(self, policy: Policy, tier: Tier, asked: AskedOpenings | None) -> FirstWords:
         rule = policy.first_words
         if rule is None or tier not in rule.tiers:
-            return USUAL_FIRST_WORDS
+            return FirstWords(asked=asked)
         if not rule.openings:
-            return FirstWords(phrase_length=rule.phrase_characters)
-        return FirstWords(self.providers.opening(policy.chains.tts, policy.voice_model), rule.phrase_characters)
+            return FirstWords(phrase_length=rule.phrase_characters, asked=asked)
+        opening = self.providers.opening(policy.chains.tts, policy.voice_model)
+        return FirstWords(opening, rule.phrase_characters, asked)
 
     def _early_governor(self, policy: Policy) -> WasteGovernor | None:
         rule = policy.early_replies
@@ -227,6 +238,7 @@ class SessionFactory:
         return HedgePlan(
             policy=policy.name,
             quantile=rule.quantile_percent / 100,
+            voice_quantile=(rule.voice_quantile_percent or rule.quantile_percent) / 100,
             model_percent=rule.model_percent,
             voice_percent=rule.voice_percent,
             second=rule.second,
@@ -275,7 +287,10 @@ class SessionFactory:
             voice = PronouncedVoice(voice, said)
         guarded = GuardedTextToSpeech(voice, purse, self.prices)
         return Pipeline(
-            PolicyRouter(policy, routing.terms, routing.escalates), models, guarded, self._first_words(policy, tier)
+            PolicyRouter(policy, routing.terms, routing.escalates),
+            models,
+            guarded,
+            self._first_words(policy, tier, routing.asked),
         )
 
 

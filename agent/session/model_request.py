@@ -11,18 +11,23 @@ from agent.providers.base import LanguageModel, Prompt
 from agent.session.dependencies import Pipeline, SessionDependencies
 from agent.session.reply import Reply
 from agent.session.withdrawn import Withdrawn
+from agent.turn.clauses import FirstWords
 from agent.turn.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call of a model: who is asked, by which rule, and what. `tokens` are those of the prompt's parts."""
+    """One call of a model: who is asked, by which rule, and what. `tokens` are those of the prompt's parts.
+
+    `first`: how hastily the reply begins, after the one that the caller heard last.
+    """
 
     pipeline: Pipeline
     choice: Route
     llm: LanguageModel
     prompt: Prompt
     tokens: Mapping[str, int]
+    first: FirstWords
 
 
 def request_of(
@@ -38,7 +43,9 @@ def request_of(
         cache=parts.prompt_cache,
         cacheable_from=options_of(llm.model).cacheable_from_tokens,
     )
-    return ModelRequest(pipeline, choice, llm, withdrawn.clean(prompt), tokens)
+    cleaned = withdrawn.clean(prompt)
+    last = next((message.text for message in reversed(cleaned.messages) if message.role == "assistant"), "")
+    return ModelRequest(pipeline, choice, llm, cleaned, tokens, pipeline.first_words.after(last))
 
 
 def turn_of(parts: SessionDependencies, request: ModelRequest, reply: Reply, preface: str | None) -> Turn:
@@ -55,5 +62,5 @@ def turn_of(parts: SessionDependencies, request: ModelRequest, reply: Reply, pre
         preface=preface,
         language=parts.language,
         filler=parts.filler,
-        first=request.pipeline.first_words,
+        first=request.first,
     )

@@ -157,7 +157,7 @@ class Turns:
                 self._settle()
                 request = self._request(text, heard=False)
                 if request.choice.model in self._parts.early_models:
-                    self._early.guess(text, request.llm, request.prompt, request.pipeline.first_words)
+                    self._early.guess(text, request.llm, request.prompt, request.first)
             self._early.surer(confidence, self._means().tts)
 
     def resumed(self) -> None:

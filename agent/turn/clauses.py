@@ -8,8 +8,8 @@ would be over before the next clause has been synthesised. Later clauses end wit
 its limit (one piece longer than that aside); it then ends at its last sentence end, else pause, else word boundary.
 
 `FirstWords` asks for more haste: an opening that is recorded already ("Sure,") is a clause, since it costs no time at
-all and the rest is synthesised while it plays; and a first sentence without a pause may be cut before a word that
-begins a phrase ("We have a large room | for six people").
+all. The rest is synthesised while it plays, and cut as hastily as a first clause. And a first sentence without a pause
+may be cut before a word that begins a phrase ("We have a large room | for six people").
 
 A cut falls between the pieces of `Speakable` only, so "Dr. Smith", "2.5", "p.m." or a phone number is never split.
 Clauses depend on the text and on which openings are recorded: not on time, and not on where the stream was cut.
@@ -18,13 +18,14 @@ Clauses depend on the text and on which openings are recorded: not on time, and 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from agent.providers.base import TextDelta
 from agent.text_normalization.normalizer import Speakable, TextPiece
 from agent.text_normalization.words import PAUSE_MARKS, SENTENCE_MARKS
+from agent.turn.asked_openings import AskedOpenings
 
 FIRST_PAUSE_LENGTH: Final = 20
 """Spoken characters from which the first clause may end at a comma, colon, semicolon or dash."""
@@ -63,10 +64,18 @@ class FirstWords:
     opening: the text of which a recording is there, for an opening as the model wrote it ("Of course," → "Of course.");
         None where there is none.
     phrase_length: spoken characters from which the first clause may end where a phrase begins; 0: nowhere.
+    asked: the openings that the model is asked to begin with; None: it is not.
+    before: the one of them that the last reply began with.
     """
 
     opening: Callable[[str], str | None] = lambda _said: None
     phrase_length: int = 0
+    asked: AskedOpenings | None = None
+    before: str | None = None
+
+    def after(self, reply: str) -> FirstWords:
+        """The same for the reply that comes after this one."""
+        return self if self.asked is None else replace(self, before=self.asked.begins(reply))
 
 
 USUAL_FIRST_WORDS: Final = FirstWords()
@@ -78,7 +87,7 @@ class Clause:
 
     index: 0 for the first clause of the reply, then counting up.
     written: the text as the model wrote it, with its spaces; the `written` of all clauses joined is the model's text,
-        but for a tail that is not spoken (an emoji at the very end).
+        but for a tail that is not spoken (an emoji at the very end) and an opening that was left out.
     spoken: what the voice reads; it holds a letter or digit, and no space at its ends.
     cut: what it ends with.
     """
@@ -99,6 +108,8 @@ class ClauseCutter:
         self._opening = True  # somebody waits for the next clause
         self._pieces: list[TextPiece] = []
         self._length = 0  # of what is spoken in the pieces
+        self._goes_on = False  # a tool was used
+        self._left_out: list[TextPiece] = []  # an opening that is not said unless it is all there is
 
     def feed(self, text: str) -> list[Clause]:
         """Takes the next part of the model's text, of any length; returns the clauses that are complete by now."""
@@ -115,6 +126,8 @@ class ClauseCutter:
         if cut:
             whole = [i for i, piece in enumerate(self._pieces, 1) if piece.spoken.endswith(tuple(SENTENCE_MARKS))]
             end = whole[-1] if whole else 0 if self._index else end
+        if self._left_out and not clauses and not self._audible():
+            return [clause] if (clause := self._all_there_is()) else []
         last = self._cut(end, ClauseCut.REST)
         return [*clauses, last] if last else clauses
 
@@ -124,7 +137,7 @@ class ClauseCutter:
         What follows is waited for as the beginning was: its first clause leaves as early.
         """
         clauses = self.finish()
-        self._speakable, self._opening = Speakable(self._language), True
+        self._speakable, self._opening, self._goes_on = Speakable(self._language), True, True
         return clauses
 
     def _add(self, pieces: list[TextPiece]) -> list[Clause]:
@@ -137,7 +150,9 @@ class ClauseCutter:
                 clauses.append(clause)
             self._pieces.append(piece)
             self._length += len(piece.spoken)
-            if (cut := self._ends(piece)) is not None and (clause := self._cut(len(self._pieces), cut)):
+            if self._unwanted(piece):
+                self._left_out, self._pieces, self._length = self._left_out + self._pieces, [], 0
+            elif (cut := self._ends(piece)) is not None and (clause := self._cut(len(self._pieces), cut)):
                 clauses.append(clause)
         return clauses
 
@@ -149,6 +164,22 @@ class ClauseCutter:
         if piece.spoken.endswith(tuple(SENTENCE_MARKS)):
             return ClauseCut.SENTENCE if self._opening or self._length >= LATER_LENGTH else None
         return ClauseCut.PAUSE if pauses and self._opening and self._length >= FIRST_PAUSE_LENGTH else None
+
+    def _unwanted(self, piece: TextPiece) -> bool:
+        """Whether this piece, which was just added, ends an opening that should not be said here."""
+        asked, marks = self._first.asked, (*PAUSE_MARKS, *SENTENCE_MARKS)
+        if asked is None or not self._opening or not piece.spoken.endswith(marks):
+            return False
+        which = asked.which("".join(piece.spoken for piece in self._pieces).strip())
+        return which is not None and (self._goes_on or which == self._first.before)
+
+    def _audible(self) -> bool:
+        return any(char.isalnum() for piece in self._pieces for char in piece.spoken)
+
+    def _all_there_is(self) -> Clause | None:
+        """An opening that was left out, and after which nothing came."""
+        self._pieces, self._left_out = self._left_out, []
+        return self._cut(len(self._pieces), ClauseCut.OPENING)
 
     def _recorded(self) -> str | None:
         """The recorded text of what was written so far."""
@@ -185,8 +216,16 @@ class ClauseCutter:
         self._pieces = self._pieces[end:]
         self._length = sum(len(piece.spoken) for piece in self._pieces)
         self._index += 1
-        self._opening = False
-        return Clause(self._index - 1, "".join(piece.written for piece in taken), spoken, cut)
+        self._opening = cut is ClauseCut.OPENING  # over in half a second: what follows is waited for as well
+        written = "".join(piece.written for piece in taken)
+        if self._left_out:  # a sentence begins here after all
+            self._left_out = []
+            written, spoken = _capital(written.lstrip()), _capital(spoken)
+        return Clause(self._index - 1, written, spoken, cut)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 async def speakable_clauses(

@@ -17,7 +17,7 @@ from voice_sandbox.recognizer.early_end import EarlyEnds
 
 KNOBS = """early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }
 early_voice = { confidence_percent = 30, waste_percent = 100 }
-first_words = {}
+first_words = { ask_openings = true }
 hedging = { quantile_percent = 50, model_percent = 100, voice_percent = 50, at_once = ['haiku'] }"""
 SAID = ("room_01", "order_01", "smalltalk_01")
 CALLS = 8

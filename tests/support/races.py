@@ -23,11 +23,14 @@ from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.events import ClauseStarted, TurnStarted
 from agent.telemetry.events import CallFinished, Cause, HedgeOutcome, TurnFinished
 from agent.telemetry.timeline import TurnOutcome
+from agent.turn.asked_openings import AskedOpenings
+from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 from tests.support.direct_transport import DirectTransport
 from tests.support.session import ScriptedModel, ScriptedVoice, SessionHarness, running, silence, voice
 from tests.support.virtual_time import VirtualTimeLoop
 
 T = TypeVar("T")
+ASKED: Final = AskedOpenings("en")
 TURNS: Final = 10
 """Of one session: more could spend what it may."""
 _FAILURES: Final = (ErrorKind.OVERLOADED, ErrorKind.DISCONNECTED)
@@ -109,6 +112,8 @@ class Race:
     seed: int
     said: list[str] = field(default_factory=list[str])
     told: list[HedgeOutcome] = field(default_factory=list[HedgeOutcome])
+    openings: int = 0
+    """Replies that began as the prompt asks."""
     left: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
     def run(self) -> None:
@@ -122,6 +127,11 @@ class Race:
             [dice.choice((0.0, 0.1, 0.3, 0.6)), dice.choice(_FAILURES) if dice.random() < 0.05 else f"Reply {number}. "]
             for number in range(12 * TURNS)
         ]
+        begun = random.Random(f"{self.seed}:openings")
+        asked = begun.random() < 0.5
+        for reply in replies if asked else ():
+            if begun.random() < 0.7:
+                reply.insert(1, begun.choice(("Sure. ", "Okay, ")))
         self.llm, tts = ScriptedModel(replies), RandomVoice(seconds=dice.choice((0.3, 1.0)))
         tts.dice = random.Random(f"{self.seed}:voice")
         harness = self.harness = SessionHarness(
@@ -130,6 +140,7 @@ class Race:
             early_replies=True,
             early_voice=EarlyVoiceChoice(0.5),
             likely_after_s=dice.choice((None, 0.1)),
+            first_words=FirstWords(ASKED.which, 24, ASKED) if asked else USUAL_FIRST_WORDS,
         )
         if dice.random() < 0.5:
             at_once = dice.choice(((), ("haiku",)))
@@ -177,13 +188,18 @@ class Race:
         assert [record.turn for record in records] == list(range(1, TURNS + 1)), seed
         assert TurnOutcome.FAILED not in {record.outcome for record in records}, seed
         heard = caller.all(ClauseStarted)
-        assert set(Counter(clause.turn for clause in heard).values()) <= {1, 2}, seed
+        assert set(Counter(clause.turn for clause in heard).values()) <= {1, 2, 3}, seed
+        openings = {clause.turn: ASKED.which(clause.text) for clause in heard if ASKED.which(clause.text)}
+        assert len(openings) == sum(ASKED.which(clause.text) is not None for clause in heard), seed
         replies = [clause for clause in heard if clause.text.startswith("Reply")]
         assert all(count == 1 for count in Counter(clause.turn for clause in replies).values()), seed
         assert all(count == 1 for count in Counter(clause.text for clause in replies).values()), seed
         for clause in replies:  # its number is that of the prompt: it answers its turn's words
             prompt = self.llm.prompts[int(clause.text.split()[1].rstrip(".")) % len(self.llm.replies)]
             assert prompt.messages[-1].text.splitlines()[-1] == self.said[clause.turn - 1], seed
+            before = [ASKED.begins(message.text) for message in prompt.messages if message.role == "assistant"]
+            assert clause.turn not in openings or openings[clause.turn] not in before[-1:], seed
+            self.openings += clause.turn in openings
         calls = harness.all(CallFinished)
         assert len([one for one in calls if one.call.service == "llm"]) == len(self.llm.prompts), seed
         assert len([one for one in calls if one.call.service == "tts"]) == len(harness.tts.spoken), seed

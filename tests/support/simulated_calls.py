@@ -25,12 +25,14 @@ from agent.session.early_voice import EarlyVoiceChoice
 from agent.session.events import TurnMeasured, TurnStarted
 from agent.telemetry.events import CallFinished, Cause, Guessed, GuessOutcome, TurnFinished
 from agent.telemetry.timeline import TurnOutcome
+from agent.turn.asked_openings import ASKED_OPENINGS, AskedOpenings
 from agent.turn.clauses import USUAL_FIRST_WORDS, FirstWords
 from tests.support.paths import DATA
 from tests.support.session import ScriptedModel, ScriptedVoice, SessionHarness, running, silence
 from tests.support.virtual_time import run_virtual
 from voice_loadtest.audio import CallerRecording
 from voice_sandbox.latency import PROFILES
+from voice_sandbox.receptionist.openings import fits
 from voice_sandbox.recognizer.early_end import EarlyEnds
 from voice_sandbox.recognizer.library import ClipLibrary
 from voice_sandbox.recognizer.turns import TurnEventKind, TurnRules, TurnTracker
@@ -47,6 +49,7 @@ _KINDS: Final = {
     TurnEventKind.END: SttEventKind.ENDED,
 }
 _MEASURED: Final = PROFILES["measured"]
+ASKED: Final = AskedOpenings("en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Knobs:
     asked_twice: bool = False
     repeated: float = 0.0
     """Share of the clauses that were said before, and are in memory."""
+    follows: float | None = None
+    """Share of the replies that begin as the prompt asks, of those that an opening fits; None: it asks for none."""
 
     @property
     def early(self) -> bool:
@@ -180,12 +185,12 @@ def call(knobs: Knobs, said: Sequence[CallerRecording], seed: int, result: Simul
     """One call in which these recordings are said one after the other; adds what came of it."""
     dice = random.Random(seed)
     harness = SessionHarness(
-        llm=ScriptedModel([_reply(dice) for _ in range(4 * len(said))]),
+        llm=ScriptedModel([_reply(dice, knobs.follows or 0.0) for _ in range(4 * len(said))]),
         tts=MeasuredVoice(dice=random.Random(f"{seed}:voice"), recorded=knobs.first_words, repeated=knobs.repeated),
         early_replies=knobs.early,
         likely_after_s=knobs.stable_s,
         early_voice=None if knobs.voice is None else EarlyVoiceChoice(knobs.voice),
-        first_words=FirstWords(recorded_opening, 24) if knobs.first_words else USUAL_FIRST_WORDS,
+        first_words=_first_words(knobs),
     )
     if knobs.asked_twice:
         harness.model = _asked_twice(harness.llm)
@@ -208,8 +213,15 @@ def _asked_twice(llm: ScriptedModel) -> LanguageModel:
     return step.provider
 
 
-def _reply(dice: random.Random) -> list[str | float]:
+def _first_words(knobs: Knobs) -> FirstWords:
+    asked = None if knobs.follows is None else ASKED
+    return FirstWords(recorded_opening, 24, asked) if knobs.first_words else USUAL_FIRST_WORDS
+
+
+def _reply(dice: random.Random, follows: float) -> list[str | float]:
     text = dice.choice(replies())
+    if follows and fits(text) and dice.random() < follows:
+        text = f"{dice.choice(ASKED_OPENINGS[ASKED.language])} {text}"
     parts: list[str | float] = [_MEASURED["llm"].draw(dice)]
     for start in range(0, len(text), DELTA):
         parts += [text[start : start + DELTA], DELTA_S]

@@ -6,15 +6,13 @@ The parameters of early ends are fixed here, before anything was tuned, from Dee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from agent.policy.policies import DEFAULT_PATH
-from agent.providers.audio_cache import AudioCache, Key
-from agent.providers.openings import OPENINGS
 from tests.support.paths import DATA
 from tests.support.stack import clip
 from voice_loadtest.audio import SAMPLE_RATE, CallerRecording, load_wav
@@ -36,17 +34,18 @@ PAUSES_S: Final = (0.3, 0.65, 0.9)
 """In the middle of what a caller says, one after the other; the sandbox waits for 0.7 s after half a sentence,
 so the longest one is cut off whatever the policy."""
 USUAL: Final = EarlyEnds(taken_back=0.6)
-HEDGED: Final = 'hedging = { quantile_percent = 85, model_percent = 100, at_once = ["haiku"], waste_percent = 100 }'
+HEDGED: Final = 'hedging = { model_percent = 100, at_once = ["haiku"], voice_percent = 8, voice_quantile_percent = 98 }'
 FAST: Final = "fast"
 """The shipped policy with every knob; the others are `haiku_first` with some of them."""
 STABLE: Final = "early_replies = { threshold_percent = 30, stable_ms = 60, waste_percent = 100 }"
 WORDS: Final = "first_words = {}"
-FAST_WITH_NOVA: Final = f"early_replies = {{ stable_ms = 60, waste_percent = 100 }}\n{WORDS}\n{HEDGED}"
+FAST_WITH_NOVA: Final = f"first_words = {{ ask_openings = true }}\n{HEDGED}"
+NOVA_EARLY: Final = f"early_replies = {{ stable_ms = 60, waste_percent = 100 }}\n{FAST_WITH_NOVA}"
 
 
 @dataclass(frozen=True, slots=True)
 class LatencyScene:
-    """One policy under one condition. `stalls` is the share of the model's calls that never answer.
+    """One policy under one condition. `stalls` is the share of the calls of `stalling` that never answer.
 
     policy: a shipped one, with `knobs` beside its own, and less those that are named in `without`.
     new_words: no clause comes from the audio cache, but for openings, as if no two replies were the same.
@@ -60,6 +59,7 @@ class LatencyScene:
     stt_model: str = "flux"
     profile: str = "measured"
     stalls: float = 0.0
+    stalling: str = "anthropic"
     early: EarlyEnds = USUAL
     outside: bool = False
     """Whether callers are the outside recordings, with pauses."""
@@ -81,45 +81,44 @@ class SceneGroup:
 
 
 OFF: Final = LatencyScene("off")
+_FRESH: Final = LatencyScene("off", new_words=True)
+_FAST: Final = LatencyScene("fast: every knob", policy=FAST)
+_FAST_FRESH: Final = LatencyScene("fast: every knob", policy=FAST, new_words=True)
+_UNASKED: Final = LatencyScene(
+    "fast, openings not asked for", WORDS, policy=FAST, without=("first_words",), new_words=True
+)
+_NOVA: Final = LatencyScene("Nova, off", stt_model="nova-3", new_words=True)
+_FAST_NOVA: Final = LatencyScene("Nova, every knob", FAST_WITH_NOVA, stt_model="nova-3", new_words=True)
+_NOVA_EARLY: Final = LatencyScene("Nova, early replies, too", NOVA_EARLY, stt_model="nova-3", new_words=True)
 GROUPS: Final = (
     SceneGroup(
-        "Fifty sessions, Flux",
-        50,
+        "One session of each policy, no clause is said twice",
         1,
+        50,
         (
-            OFF,
-            LatencyScene("early replies", STABLE),
-            LatencyScene("first words alone", WORDS),
-            LatencyScene("fast: every knob", policy=FAST),
+            _FRESH,
+            LatencyScene("early replies", STABLE, new_words=True),
+            LatencyScene("first words alone", WORDS, new_words=True),
+            _UNASKED,
+            _FAST_FRESH,
+            _NOVA,
+            _NOVA_EARLY,
+            _FAST_NOVA,
         ),
-    ),
-    SceneGroup(
-        "Fifty sessions, Flux, no clause is said twice",
-        50,
-        1,
-        (LatencyScene("off", new_words=True), LatencyScene("fast: every knob", policy=FAST, new_words=True)),
-    ),
-    SceneGroup(
-        "Fifty sessions, Nova",
-        50,
-        1,
-        (LatencyScene("off", stt_model="nova-3"), LatencyScene("every knob", FAST_WITH_NOVA, stt_model="nova-3")),
-    ),
-    SceneGroup(
-        "One session of each policy",
-        1,
-        3,
-        (OFF, LatencyScene("fast: every knob", policy=FAST)),
         together=True,
     ),
+    SceneGroup(
+        "Fifty sessions, no clause is said twice",
+        50,
+        1,
+        (_FRESH, _UNASKED, _FAST_FRESH, _NOVA, _NOVA_EARLY, _FAST_NOVA),
+    ),
+    SceneGroup("Fifty sessions, everybody says the same", 50, 1, (OFF, _FAST)),
     SceneGroup(
         "A bad evening (profile `degraded`, 25 sessions of each policy)",
         25,
         1,
-        (
-            LatencyScene("off", profile="degraded"),
-            LatencyScene("fast: every knob", policy=FAST, profile="degraded"),
-        ),
+        (replace(OFF, profile="degraded"), replace(_FAST, profile="degraded")),
         together=True,
     ),
     SceneGroup(
@@ -127,19 +126,25 @@ GROUPS: Final = (
         50,
         1,
         (
-            LatencyScene("off", stalls=0.05),
-            LatencyScene("fast, without hedging", policy=FAST, without=("hedging",), stalls=0.05),
-            LatencyScene("fast: every knob", policy=FAST, stalls=0.05),
+            replace(_FRESH, stalls=0.05),
+            LatencyScene("fast, without hedging", policy=FAST, without=("hedging",), new_words=True, stalls=0.05),
+            replace(_FAST_FRESH, stalls=0.05),
+        ),
+    ),
+    SceneGroup(
+        "One call of the voice in twenty never answers",
+        50,
+        1,
+        (
+            replace(_FRESH, stalls=0.05, stalling="elevenlabs"),
+            replace(_FAST_FRESH, stalls=0.05, stalling="elevenlabs"),
         ),
     ),
     SceneGroup(
         "Callers who pause in the middle of what they say (outside recordings, both at the same time)",
         18,
         1,
-        (
-            LatencyScene("off", outside=True),
-            LatencyScene("fast: every knob", policy=FAST, outside=True),
-        ),
+        (replace(OFF, outside=True), replace(_FAST, outside=True)),
         together=True,
     ),
 )
@@ -155,17 +160,6 @@ def policies(folder: Path, scene: LatencyScene) -> Path:
     made = folder / "policies.toml"
     made.write_text(f"{head}{name}{own}{next_table}{others}")
     return made
-
-
-def keep_openings_only(cache: AudioCache) -> None:
-    """From now on the cache takes in recorded openings and no other clause."""
-    put = cache.put
-
-    def put_openings(key: Key, pcm: bytes) -> None:
-        if key[-1] in OPENINGS["en"]:
-            put(key, pcm)
-
-    cache.put = put_openings  # type: ignore[method-assign]
 
 
 def said(scene: LatencyScene, caller: int) -> list[CallerRecording]:

@@ -16,6 +16,7 @@ from tests.support.simulated_calls import Knobs, Simulated, call
 from tools.bench.latency_scenes import OUTSIDE, OUTSIDE_CLIPS, PAUSES_S, paused
 from voice_loadtest.audio import CallerRecording, load_wav
 from voice_loadtest.quantiles import nearest_rank
+from voice_sandbox.receptionist.openings import FOLLOWS
 from voice_sandbox.recognizer.early_end import EarlyEnds
 
 TABLE: Final = ROOT / "docs" / "latency.md"
@@ -28,16 +29,25 @@ KNOBS: Final = (
     Knobs("early, 30 %, and early voice, 30 %", threshold=0.3, voice=0.3),
     Knobs("first words", first_words=True),
     Knobs("all of these", threshold=0.3, stable_s=0.06, voice=0.3, first_words=True),
+    Knobs(
+        "and openings that are asked for", threshold=0.3, stable_s=0.06, voice=0.3, first_words=True, follows=FOLLOWS
+    ),
     Knobs("Nova, off", nova=True),
     Knobs("Nova, words that stand for 60 ms", nova=True, stable_s=0.06),
     Knobs("Nova, words that stand for 150 ms", nova=True, stable_s=0.15),
     Knobs("Nova, 60 ms, and first words", nova=True, stable_s=0.06, first_words=True),
 )
-_FAST: Final = Knobs("fast", threshold=0.3, stable_s=0.06, voice=0.3, first_words=True, asked_twice=True)
+_FAST: Final = Knobs(
+    "fast", threshold=0.3, stable_s=0.06, voice=0.3, first_words=True, asked_twice=True, follows=FOLLOWS
+)
+_UNASKED: Final = replace(_FAST, name="fast, openings not asked for", follows=None)
 SPEEDS: Final = (
     Knobs("off"),
     Knobs("off, half of the clauses in memory", repeated=0.5),
     replace(_FAST, name="fast, but asked once", asked_twice=False),
+    _UNASKED,
+    replace(_UNASKED, name="the same, half of the clauses in memory", repeated=0.5),
+    replace(_FAST, name="fast, a model that follows in 30 %", follows=0.3),
     _FAST,
     replace(_FAST, name="fast, a quarter of the clauses in memory", repeated=0.25),
     replace(_FAST, name="fast, half of the clauses in memory", repeated=0.5),

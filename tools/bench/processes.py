@@ -20,10 +20,12 @@ from voice_loadtest.stack.children import with_parent
 STARTUP_S: Final = 40.0
 
 
-def start(command: Sequence[str], cores: set[int], checkout: Path = ROOT, **environment: str) -> psutil.Popen:
+def start(
+    command: Sequence[str], cores: set[int], checkout: Path = ROOT, *, module: str = "agent", **environment: str
+) -> psutil.Popen:
     """Starts a program of a checkout, by default of this one, on some cores."""
     process = psutil.Popen(
-        [sys.executable, "-m", "agent", *command],
+        [sys.executable, "-m", module, *command],
         cwd=checkout,
         env=os.environ | {"PYTHONPATH": str(checkout)} | environment,
         stdout=subprocess.DEVNULL,

@@ -34,7 +34,7 @@ from voice_sandbox.http_response import (
     refused,
     whole,
 )
-from voice_sandbox.receptionist import dialogue
+from voice_sandbox.receptionist import dialogue, openings
 
 PROVIDER: Final = "anthropic"
 _DELTA_PAUSE_S: Final = 0.008
@@ -152,7 +152,8 @@ def _reply(call: SimulatedCall, body: dict[str, Any], model: Model) -> _Reply:
         drop_value=call.applies(FaultKind.EMPTY) and variant == "drop_value",
         insists=call.applies(FaultKind.TOOL_USE) and variant == AGAIN,
     )
-    text, uses = decided.text, blocks_for(decided.wishes, variant if call.applies(FaultKind.TOOL_USE) else "")
+    text = openings.begin(decided.text, body, call.session, call.world.options.follows_openings)
+    uses = blocks_for(decided.wishes, variant if call.applies(FaultKind.TOOL_USE) else "")
     if call.applies(FaultKind.EMPTY) and variant != "drop_value":
         text, uses = "  \n " if variant == "whitespace" else "", ()
     thought = _THOUGHT if thinks(body, model) else ""

@@ -19,7 +19,8 @@ from agent.telemetry.events import HedgeOutcome
 class HedgePlan:
     """How the calls of one session are hedged: the knob of its policy, and who is told and asked.
 
-    `quantile` is a share of 0 to 1; `model_percent` and `voice_percent` are second calls for each hundred first ones.
+    `quantile` is a share of 0 to 1, and `voice_quantile` that of voices (None: the same). `model_percent` and
+    `voice_percent` are second calls for each hundred first ones.
     `at_once` has the steps of a chain whose second call goes out with the first.
     """
 
@@ -33,6 +34,7 @@ class HedgePlan:
     reserve_reply: Callable[[LanguageModel, Prompt], Reservation | None]
     reserve_speech: Callable[[TextToSpeech, int], Reservation | None]
     at_once: tuple[str, ...] = ()
+    voice_quantile: float | None = None
 
     def models(
         self, steps: Sequence[ChainStep[LanguageModel]], book: HedgeBook, *, priority: bool
@@ -47,7 +49,7 @@ class HedgePlan:
                 provider=HedgedModel(
                     step.provider,
                     second.provider,
-                    self._hedge("llm", step, second, book, self.model_percent, priority=priority),
+                    self._hedge("llm", step, second, book, self.model_percent, self.quantile, priority=priority),
                     self.reserve_reply,
                 ),
             )
@@ -58,7 +60,8 @@ class HedgePlan:
         """The same step with its second call."""
         if self.voice_percent == 0:
             return step
-        hedge = self._hedge("tts", step, step, book, self.voice_percent, priority=priority)
+        late = self.quantile if self.voice_quantile is None else self.voice_quantile
+        hedge = self._hedge("tts", step, step, book, self.voice_percent, late, priority=priority)
         return replace(step, provider=HedgedVoice(step.provider, hedge, self.reserve_speech))
 
     def _hedge(
@@ -68,13 +71,14 @@ class HedgePlan:
         second: ChainStep[LanguageModel] | ChainStep[TextToSpeech],
         book: HedgeBook,
         percent: int,
+        quantile: float,
         *,
         priority: bool,
     ) -> Hedge:
         return Hedge(
             latency=book.latency(step.provider.provider, step.provider.model),
             budget=book.budget(self.policy, service, percent),
-            quantile=AT_ONCE if step.name in self.at_once else self.quantile,
+            quantile=AT_ONCE if step.name in self.at_once else quantile,
             first=CallPlace(step.breaker, step.slots),
             second=CallPlace(second.breaker, second.slots, priority),
             tell=lambda outcome: self.tell(service, outcome),
@@ -94,11 +98,11 @@ class HedgedModel:
     ) -> None:
         self.provider, self.model = inner.provider, inner.model
         self._inner, self._second = inner, second
-        self._hedge, self._reserve = hedge, reserve
+        self.hedge, self._reserve = hedge, reserve
 
     async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
         """Streams the reply of whoever speaks first. Raises ProviderError. Closing the generator stops both."""
-        race: Race[TextDelta] = Race(self._hedge, lambda said: speakable(said.text), recorder)
+        race: Race[TextDelta] = Race(self.hedge, lambda said: speakable(said.text), recorder)
         pieces = race.run(
             lambda calls: self._inner.reply(session, prompt, calls),
             lambda calls: self._second.reply(session, prompt, calls),
@@ -119,11 +123,11 @@ class HedgedVoice:
         reserve: Callable[[TextToSpeech, int], Reservation | None],
     ) -> None:
         self.provider, self.model = inner.provider, inner.model
-        self._inner, self._hedge, self._reserve = inner, hedge, reserve
+        self._inner, self.hedge, self._reserve = inner, hedge, reserve
 
     async def speak(self, session: str, text: str, recorder: CallRecorder) -> AsyncGenerator[Audio | ClientSpeech]:
         """Streams the speech of one clause. Raises ProviderError. Closing the generator stops both."""
-        race: Race[Audio | ClientSpeech] = Race(self._hedge, _heard, recorder)
+        race: Race[Audio | ClientSpeech] = Race(self.hedge, _heard, recorder)
         pieces = race.run(
             lambda calls: self._inner.speak(session, text, calls),
             lambda calls: self._inner.speak(session, text, calls),

@@ -29,7 +29,7 @@ def test_the_shipped_policies() -> None:
     book = load_policies()
     assert list(book.policies) == ["haiku_first", "sonnet_first", "economy", "fast"]
     assert {name: policy.version for name, policy in book.policies.items()} == {
-        "haiku_first": 2, "sonnet_first": 2, "economy": 2, "fast": 1,
+        "haiku_first": 2, "sonnet_first": 2, "economy": 2, "fast": 2,
     }  # fmt: skip
     haiku = book.policies["haiku_first"]
     assert (haiku.first_model, haiku.escalation.char_threshold, haiku.escalation.term_turns) == ("haiku", 80, 3)
@@ -262,6 +262,11 @@ def test_new_weights_leave_the_other_tier_and_the_old_book_alone() -> None:
         ),
         (
             'stt_model = "flux"',
+            'stt_model = "flux"\nfirst_words = { openings = false, ask_openings = true }',
+            "policy haiku_first.first_words.ask_openings: takes openings = true: others are not recorded",
+        ),
+        (
+            'stt_model = "flux"',
             'stt_model = "flux"\nhedging = { at_once = ["opus"] }',
             "policy haiku_first.hedging.at_once: takes a list of haiku | sonnet, got ['opus']",
         ),
@@ -318,14 +323,16 @@ def test_the_knobs_of_speed_are_off_until_a_policy_names_them(tmp_path: Path) ->
     made.write_text(DEFAULT_PATH.read_text().replace('name = "haiku_first"', named, 1))
     rule = load_policies(made).policies["haiku_first"].hedging
     assert rule == HedgingRule(95, 5, 0, "same", (), 90, (Tier.PREMIUM,))
+    assert shipped.policies["fast"].hedging == HedgingRule(95, 100, 8, "same", ("haiku",), voice_quantile_percent=98)
 
 
 @pytest.mark.parametrize(
     ("knob", "rule"),
     [
-        ("{}", FirstWordsRule(True, 24)),
-        ("{ openings = false, phrase_characters = 40 }", FirstWordsRule(False, 40)),
-        ('{ phrase_characters = 0, tiers = ["free"] }', FirstWordsRule(True, 0, (Tier.FREE,))),
+        ("{}", FirstWordsRule(True, False, 24)),
+        ("{ openings = false, phrase_characters = 40 }", FirstWordsRule(False, False, 40)),
+        ("{ ask_openings = true }", FirstWordsRule(True, True, 24)),
+        ('{ phrase_characters = 0, tiers = ["free"] }', FirstWordsRule(True, False, 0, (Tier.FREE,))),
     ],
 )
 def test_first_words_are_a_knob(tmp_path: Path, knob: str, rule: FirstWordsRule) -> None:

@@ -23,7 +23,7 @@ def played(knobs: Knobs) -> Simulated:
 
 
 @needs_recordings
-@pytest.mark.parametrize("knobs", [KNOBS[6], KNOBS[8]], ids=lambda knobs: knobs.name)
+@pytest.mark.parametrize("knobs", [KNOBS[7], KNOBS[9]], ids=lambda knobs: knobs.name)
 def test_callers_who_pause_are_cut_off_no_more_often_with_every_knob(knobs: Knobs) -> None:
     off, on = played(Knobs("off", nova=knobs.nova)), played(knobs)
     assert (on.turns, on.cut_off) == (off.turns, off.cut_off)

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from agent.providers.fallback.breaker import Breakers
 from agent.providers.fallback.chain import ChainStep
 from agent.providers.fallback.concurrency import PriorityLimiter
 from agent.providers.fallback.hedge import LEAST_CALLS, SAVED_CALLS, ExtraCalls, HedgeBook, RecentLatency
-from agent.providers.fallback.hedged import HedgePlan
+from agent.providers.fallback.hedged import HedgedModel, HedgedVoice, HedgePlan
 from agent.providers.fallback.llm_tts import LlmFallback, TtsFallback
 from agent.session.turn_recorders import cause_of
 from agent.telemetry.events import Cause, HedgeOutcome
@@ -283,6 +283,19 @@ def test_a_voice_whose_first_sound_is_late_is_asked_again() -> None:
         assert [cause_of(call) for call in recorder.calls].count(Cause.HEDGE) == 1
 
     run_scenario(scenario())
+
+
+def test_a_voice_may_be_late_by_a_quantile_of_its_own() -> None:
+    voice = scripted("elevenlabs", [USUAL_S, LOUD])
+    for given, expected in ((None, 0.95), (0.98, 0.98)):
+        hedging = Hedging()
+        plan = replace(hedging.plan(), voice_quantile=given)
+        hedged = plan.voice(ChainStep("elevenlabs", voice), hedging.book, priority=False).provider
+        assert isinstance(hedged, HedgedVoice)
+        assert hedged.hedge.quantile == expected
+        [model] = plan.models([ChainStep("anthropic", scripted("anthropic", QUICK))], hedging.book, priority=False)
+        assert isinstance(model.provider, HedgedModel)
+        assert model.provider.hedge.quantile == 0.95
 
 
 @pytest.mark.parametrize("percent", [1, 5, 20, 50])
