@@ -79,7 +79,7 @@ def play(traffic: Traffic, seed: int) -> Played:
         evidence.add(CallCounts(str(number), at, Tier.FREE, policy, f"caller {number}", counts))
         judged += policy == JUDGED
         finding = evidence.finding(JUDGED, at)
-        change = plan_holdout(BOOK, Tier.FREE, played.history, {JUDGED: finding}, at)
+        change = plan_holdout(BOOK.baseline, Tier.FREE, played.history, {JUDGED: finding}, at)
         if change is not None:
             played.history.append(Revision(len(played.history) + 1, at, change))
         _note(played, KnownMoment((at - BEGAN) / timedelta(hours=1), finding, judged >= 10))

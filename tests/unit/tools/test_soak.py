@@ -87,9 +87,9 @@ def test_a_leak_is_seen_in_ten_minutes(figure: str, a_call: float, error_h: floa
 
 def test_what_fills_up_to_a_bound_is_told_from_what_leaks_and_both_are_faults() -> None:
     hours = [at / 3600 for at in TIMES]
-    for growth, goes_on in ((lambda hour: 10 * min(hour, 0.25), False), (lambda hour: 10 * hour, True)):
+    for bound_h, goes_on in ((0.25, False), (2.0, True)):
         soak = _soak(minutes=120.0)
-        soak.judge(TIMES, [dict.fromkeys(IDLE, 100.0) | {"memory_mb": 250 + growth(hour)} for hour in hours])
+        soak.judge(TIMES, [dict.fromkeys(IDLE, 100.0) | {"memory_mb": 250 + 10 * min(hour, bound_h)} for hour in hours])
         (fault,) = soak.faults
         assert fault.startswith("memory_mb grows: +")
         assert fault.endswith(
