@@ -84,9 +84,6 @@ class ProviderSettings(BaseSettings):
     sandbox_local: Annotated[tuple[Literal["stt", "tts"], ...], NoDecode] = Field(
         (), description="comma-separated services (stt, tts) that the sandbox does not simulate: it runs them for real"
     )
-    sandbox_local_failed: Annotated[tuple[Literal["stt", "tts"], ...], NoDecode] = Field(
-        (), description="comma-separated services (stt, tts) that should run in the sandbox for real, and could not"
-    )
     billed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="comma-separated hosts of one's own network behind which a vendor is paid, such as a gateway"
     )
@@ -118,7 +115,7 @@ class ProviderSettings(BaseSettings):
     openai_tts_model: str = Field("gpt-4o-mini-tts", description="model id of the OpenAI speech protocol")
     openai_stt_model: str = Field("gpt-transcribe", description="model id of the OpenAI transcription protocol")
 
-    @field_validator("sandbox_local_failed", "model_thinking", mode="before")
+    @field_validator("model_thinking", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -26,7 +26,7 @@ def all_alerts(setting: RuleContext) -> dict[str, tuple[Alert, ...]]:
         ("voice-agent-callers", "experience"): experience(setting),
         ("voice-agent-reach", "reach"): reaching(setting),
         ("voice-agent-costs", "cost"): costs(setting),
-        ("voice-agent-providers-alerts", "provider"): providers(),
+        ("voice-agent-providers-alerts", "provider"): providers(setting),
         ("voice-agent-tools", "tools"): tools(setting),
         ("voice-agent-webhooks", "webhooks"): webhooks(setting),
         ("voice-agent-decisions", "decisions"): deciding(setting),

@@ -7,8 +7,8 @@ from typing import Final
 
 from agent.telemetry import catalog
 from agent.telemetry.recorded_metrics import PROVIDER_OUTAGE
-from alerts.model import Alert, PanelLink, Runbook
-from alerts.promql import select, value
+from alerts.model import Alert, PanelLink, RuleContext, Runbook
+from alerts.promql import grown, select, value
 from alerts.recording.model import wilson_lower
 from alerts.recording.outage import FALLBACK_SAMPLE, FALLBACK_SHARE
 
@@ -16,7 +16,8 @@ FALLBACK_LIMIT: Final = 0.02
 """Healthy providers cause under 0.1 %."""
 MIN_FALLBACKS: Final = 3
 MODEL_END_DAYS: Final = 60
-
+LOCAL_RESTARTS: Final = 2
+"""In half an hour: one can be chance."""
 
 _IN_FORCE: Final = (
     f"max by (service, provider) ({select(catalog.POLICY_PROVIDER)} * on (policy) group_left ()"
@@ -25,12 +26,13 @@ _IN_FORCE: Final = (
 """The first providers of the policies that new sessions get."""
 
 
-def providers() -> Iterator[Alert]:
+def providers(setting: RuleContext) -> Iterator[Alert]:
     """Everything about providers."""
     yield _outage()
     yield _misconfigured()
     yield _model_ends()
     yield _local_speech()
+    yield _local_restarts(setting)
     yield _fallback_out()
     yield _fallbacks()
 
@@ -117,20 +119,24 @@ def _model_ends() -> Alert:
 def _local_speech() -> Alert:
     by = ("instance", "service")
     return Alert(
-        "VoiceAgentLocalSpeechNotLoaded",
+        "VoiceAgentLocalSpeechFailed",
         f"max by ({', '.join(by)}) ({catalog.LOCAL_FAILED.name}) == 1",
         "ticket",
-        "{{ $labels.instance }} could not load the {{ $labels.service }} of its own machine: it is simulated instead",
+        "{{ $labels.service }} of its own machine does not run at {{ $labels.instance }}: it is simulated, or missing",
         "With `stt` simulated only the bundled recordings are understood, and everything else that callers say is"
-        " unintelligible; with `tts` simulated they hear espeak-ng, or tones.",
+        " unintelligible; with `tts` simulated they hear espeak-ng, or tones. Where the whole sandbox is gone they hear"
+        " a recorded apology.",
         PanelLink("ux", 24, "How turns end"),
         Runbook(
             "Speech that should run on the machine itself does not: callers are not understood, or hear a test voice.",
             (
-                "Why? The terminal says `NOT LOADED` with the reason, and the sandbox tells it: `failed` of"
-                " /control/state. A package of `make local` is missing or was made for another processor, a file of"
-                " weights is damaged, or memory is short.",
-                "Install the packages again (`make local`), then start the process again: it tries once, at its start.",
+                "Why? `local speech failed` in the log has the reason; so has the terminal, and the sandbox tells it:"
+                " `failed` of /control/state.",
+                "`does not answer`: the sandbox has died, or hangs. `voice-agent run` starts it again by itself, after"
+                " 0.5 s doubling to 30 s. Signal 9 is the kernel, for want of memory: recognition takes 0.5 GB.",
+                "Else what failed is tried again by itself, after 5 s doubling to 60 s. A package of `make local` is"
+                " missing or was made for another processor, or a file of weights is damaged: install them again"
+                " (`make local`), and start `run` again.",
                 "It cannot run here: give the service a provider, with its key or with OPENAI_BASE_URL.",
             ),
             ("curl -s http://127.0.0.1:8100/control/state", "voice-agent check"),
@@ -138,6 +144,31 @@ def _local_speech() -> Alert:
         ),
         by,
         for_minutes=1,
+    )
+
+
+def _local_restarts(setting: RuleContext) -> Alert:
+    by = ("service",)
+    return Alert(
+        "VoiceAgentLocalSpeechRestarts",
+        f"{grown(catalog.LOCAL_RESTARTS, setting.span(30), by)} >= {LOCAL_RESTARTS}",
+        "ticket",
+        '{{ $value | printf "%.0f" }} times in 30 minutes {{ $labels.service }} of the machine itself began anew',
+        "It comes back each time, so `VoiceAgentLocalSpeechFailed` may stay silent; whoever speaks meanwhile is not"
+        " understood, or waits for the voice.",
+        PanelLink("ux", 24, "How turns end"),
+        Runbook(
+            "Speech on the machine itself dies again and again.",
+            (
+                "Does memory end? `dmesg` names what the kernel killed. Recognition takes 0.5 GB, Piper 0.2 GB.",
+                "`stt` and `tts` together: the sandbox dies as a whole; the terminal of `run` says how it ended.",
+                "One of them: `failed` of /control/state has the last reason while it lasts.",
+            ),
+            ("curl -s http://127.0.0.1:8100/control/state", "voice-agent report --since 1h"),
+            "After you have killed it yourself.",
+        ),
+        by,
+        keep_firing_minutes=10,
     )
 
 

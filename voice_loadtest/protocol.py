@@ -87,13 +87,9 @@ class ServerEvent(msgspec.Struct, frozen=True):
     service: str = ""
     tier: str | int | None = None
     session_id: str = ""
-<<<<<<< HEAD
     policy: str | None = None  # null for free callers of real providers
-=======
-    policy: str = ""
     agent: str = ""
     agent_version: int = 0
->>>>>>> agents
     resume_token: str | None = None
     resumed: bool = False
     simulated: tuple[str, ...] = ()

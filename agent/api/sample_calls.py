@@ -56,6 +56,15 @@ CALLS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The services (`stt`, `llm`, `tts`) that are simulated at this moment, run on a machine of one's own, should."""
+
+    simulated: Sequence[str] = ()
+    local: Sequence[str] = ()
+    failed: Sequence[str] = ()
+
+
 class _Clip(msgspec.Struct):
     file: str
     transcript: str
@@ -76,13 +85,8 @@ def load_clips() -> dict[str, bytes]:
     return {f"{name}.wav": folder.joinpath(f"{name}.wav").read_bytes() for name in names}
 
 
-def sample_calls(
-    simulated: Sequence[str], local: Sequence[str], failed: Sequence[str] = (), *, offered: bool
-) -> dict[str, Any]:
-    """What the page is told: the simulated and the local services, the keys that make them real, and the calls.
-
-    `failed` are services that should run on this machine and could not be loaded.
-    """
+def sample_calls(serving: Serving, *, offered: bool) -> dict[str, Any]:
+    """What the page is told: the simulated and the local services, the keys that make them real, and the calls."""
     known = _transcripts()
     calls = [
         {
@@ -101,9 +105,9 @@ def sample_calls(
         for call in CALLS
     ]
     return {
-        "simulated": list(simulated),
-        "local": list(local),
-        "failed": list(failed),
-        "keys": [KEY_OF[service] for service in simulated if service in KEY_OF],
+        "simulated": list(serving.simulated),
+        "local": list(serving.local),
+        "failed": list(serving.failed),
+        "keys": [KEY_OF[service] for service in serving.simulated if service in KEY_OF],
         "calls": calls if offered else [],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from agent.api.sample_calls import load_clips, sample_calls
+from agent.api.sample_calls import Serving, load_clips, sample_calls
 from agent.web import page_files
 
 MEDIA_TYPES: Final = {  # Litestar adds the charset to text
@@ -49,24 +49,21 @@ class _PageFile:
 
 def web_routes(
     *,
-    simulated: Sequence[str],
-    local: Sequence[str] = (),
-    failed: Sequence[str] = (),
+    serving: Callable[[], Serving],
     samples: bool = False,
     public_url: str | None = None,
     embed_origins: Sequence[str] = (),
 ) -> Router:
     """The router of the talk page, to be mounted at the root.
 
-    `simulated` are the services (`stt`, `llm`, `tts`) that the sandbox simulates, `local` those that run on a machine
-    of one's own, `failed` those that should and could not be loaded. With `samples` the sample calls are served.
+    `serving` says what is simulated and what runs here, whenever the page asks. With `samples` the sample calls are
+    served.
     `public_url` is the http(s) address that clients use, when it is not the Host header. Pages of `embed_origins` may
     load the client's modules, and put `/embed` into a frame.
     """
     static = {name: _file(name, body) for name, body in page_files().items()}
     known = {name: file for name, file in static.items() if file is not None}
     clips = {name: _file(name, body) for name, body in load_clips().items()} if samples else {}
-    index = sample_calls(simulated, local, failed, offered=samples)
 
     elsewhere = {"cross-origin-resource-policy": "cross-origin"} if embed_origins else {}
 
@@ -88,7 +85,7 @@ def web_routes(
 
     @get("/sample-calls.json", sync_to_thread=False, include_in_schema=False)
     def calls(request: AnyRequest) -> Response[Mapping[str, Any]]:
-        return Response(index, headers=_headers(request, public_url))
+        return Response(sample_calls(serving(), offered=samples), headers=_headers(request, public_url))
 
     @get("/sample-calls/{name:str}", sync_to_thread=False, include_in_schema=False)
     def clip(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:

@@ -158,7 +158,7 @@ async def _stage(
             "any_lag_s": 10.0,
         }
         if simulated:
-            given |= dict.fromkeys(KEYS) | {"sandbox_url": None, "sandbox_local": (), "sandbox_local_failed": ()}
+            given |= dict.fromkeys(KEYS) | {"sandbox_url": None, "sandbox_local": ()}
         made = settings.model_copy(update=given)
         if made.sandbox_url is None and _lacks_a_key(made):
             made = made.model_copy(update={"sandbox_url": await stack.enter_async_context(_sandbox())})

@@ -6,11 +6,13 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PROGRAM: Final = "voice-agent"
 PIPE_WIDTH = 140  # columns where the output is no terminal
@@ -30,6 +32,8 @@ def program() -> str:
 
 def stdout_console() -> Console:
     """The standard output as it is now."""
+    from rich.console import Console
+
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
 
 

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import gc
 import os
 import signal
 import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 import click
 
 from agent.cli.console import program
 from agent.cli.front_desk import take_front_desk
+from agent.cli.sandbox_process import SandboxProcess
 from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
-from voice_loadtest.stack.children import with_parent
+from voice_sandbox.local_packages import installed
 
 if TYPE_CHECKING:
     from litestar import Litestar
-    from rich.console import Console
 
     from agent.server.drain import DrainingServer
 
-SANDBOX_WAIT_S: Final = 20.0
 KEYS: Final = ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")
 
 
@@ -148,33 +144,33 @@ def run(
         _run(settings, workers, targets, partial(_announce, settings, missing))
         return
     port = _free_port(sandbox_port)
-    os.environ[f"{PREFIX}SANDBOX_URL"] = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
+    os.environ[f"{PREFIX}SANDBOX_URL"] = url
     take_front_desk(known)
-    check_ports(load_settings())
+    here = installed() if local else []
+    os.environ[f"{PREFIX}SANDBOX_LOCAL"] = ",".join(here)
+    settings = load_settings()
+    check_ports(settings)
     command = [sys.executable, "-m", "agent", "sandbox", "--port", str(port), "--profile", profile, "--seed", str(seed)]
     for folder in clips:
         command += ["--clips", folder]
     if local:
         command += ["--hearing", "auto", "--voice", "best"]
     signal.signal(signal.SIGTERM, _ends)  # also while it starts, and after uvicorn: the sandbox goes with it
-    # a session of its own: Ctrl-C reaches only the service, which drains before the sandbox goes
-    end = with_parent()  # before any thread
-    process = subprocess.Popen(command, start_new_session=True, preexec_fn=end)  # noqa: S603, PLW1509  our own program
+    sandbox = SandboxProcess(command, url, _say)
     try:
         _import_service()  # while the sandbox starts
-        state = _wait_for(f"http://127.0.0.1:{port}/control/state", process)
-        os.environ[f"{PREFIX}SANDBOX_LOCAL"] = ",".join(state["local"])
-        failed: dict[str, str] = state.get("failed", {})
-        os.environ[f"{PREFIX}SANDBOX_LOCAL_FAILED"] = ",".join(failed)
-        settings = load_settings()
-        _run(settings, workers, targets, partial(_announce, settings, missing, failed))
+        if not here:  # else calls wait until it is known what runs here, and the page need not
+            sandbox.wait()
+        sandbox.look_after()
+        _run(settings, workers, targets, partial(_announce, settings, missing, sandbox if here else None))
     finally:
-        process.terminate()
-        process.wait(10)
+        sandbox.end()
 
 
 def _import_service() -> None:
-    """The modules of the service: about 1 s of processor time."""
+    """The modules of the service: about 1 s of processor time, and a fifth more with the garbage collector."""
+    gc.disable()  # until the service has settled
     import agent.server.app as app
 
     del app
@@ -204,45 +200,57 @@ def _ends(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + signal.SIGTERM)
 
 
-def _announce(settings: Settings, missing: list[str], failed: Mapping[str, str] | None = None) -> None:
-    from rich.console import Console
-    from rich.markup import escape
+def _say(line: str) -> None:
+    click.secho(f"  {line}", fg="red", bold=True, err=True)
 
-    console = Console(stderr=True, highlight=False)
-    console.print()
+
+def _line(name: str, text: str, colour: str | None = None) -> None:
+    click.echo(f"  {click.style(f'{name:<12}', fg=colour)} {text}", err=True)
+
+
+def _announce(settings: Settings, missing: list[str], loading: SandboxProcess | None = None) -> None:
     base = f"http://{settings.host}:{settings.port}"
-    console.print("  [bold]voice agent[/bold]")
-    console.print(f"  talk to it   [cyan]{base}[/cyan]")
-    console.print(
-        f"  call it      [green]{program()} call {base} --text 'I would like to book a room'[/green]", soft_wrap=True
-    )
-    console.print(f"  metrics      http://{settings.ops_host}:{settings.ops_port}/metrics")
+    click.echo(f"\n  {click.style('voice agent', bold=True)}", err=True)
+    _line("talk to it", click.style(base, fg="cyan"))
+    _line("call it", click.style(f"{program()} call {base} --text 'I would like to book a room'", fg="green"))
+    _line("metrics", f"http://{settings.ops_host}:{settings.ops_port}/metrics")
     if settings.agents_dir is not None:
-        console.print(f"  agent        {settings.agent}, of {settings.agents_dir}", soft_wrap=True)
-    for service, why in (failed or {}).items():
-        what = {"stt": "speech recognition", "tts": "the voice"}.get(service, service)
-        console.print(f"  [bold red]NOT LOADED[/bold red]   {what} of this machine: it is simulated instead")
-        console.print(f"               {escape(why)}", soft_wrap=True)
-    _say_what_runs_here(console, settings)
+        _line("agent", f"{settings.agent}, of {settings.agents_dir}")
+    _say_what_runs_here(settings)
     local = {"stt": "DEEPGRAM_API_KEY", "tts": "ELEVENLABS_API_KEY"}
     missing = [name for name in missing if name not in {local[service] for service in settings.sandbox_local}]
     if missing:
         which = "the other providers" if settings.sandbox_local else "every provider"
-        console.print(f"  [yellow]simulated[/yellow]    {which} without a key; to make them real set")
-        console.print(f"               {', '.join(missing)}")
-    console.print()
+        _line("simulated", f"{which} without a key; to make them real set", "yellow")
+        _line("", ", ".join(missing))
+    click.echo(err=True)
+    if loading is not None:
+        threading.Thread(target=_say_what_failed, args=(loading,), name="loading", daemon=True).start()
 
 
-def _say_what_runs_here(console: Console, settings: Settings) -> None:
+def _say_what_runs_here(settings: Settings) -> None:
     local = settings.sandbox_local
     if settings.sandbox_url is None:
         return
     if "stt" in local:
-        console.print("  [green]hears[/green]        any English sentence, on this machine's processor")
+        _line("hears", "any English sentence, on this machine's processor", "green")
     elif settings.provider("deepgram").simulated:
-        console.print("  [yellow]hears[/yellow]        the sample callers only: `make local` lets it hear you, too")
+        _line("hears", "the sample callers only: `make local` lets it hear you, too", "yellow")
     if "tts" in local:
-        console.print("  [green]speaks[/green]       with Piper, on this machine's processor")
+        _line("speaks", "with Piper, on this machine's processor", "green")
+
+
+def _say_what_failed(sandbox: SandboxProcess) -> None:
+    """Once speech of this machine is loaded, or is not."""
+    try:
+        failed: dict[str, str] = sandbox.wait().get("failed", {})
+    except ConfigurationError as error:
+        _say(str(error))
+        return
+    for service, why in failed.items():
+        what = {"stt": "speech recognition", "tts": "the voice"}.get(service, service)
+        _say(f"NOT LOADED   {what} of this machine: it is simulated instead")
+        click.echo(f"               {why}", err=True)
 
 
 def _free_port(wanted: int) -> int:
@@ -255,20 +263,3 @@ def _free_port(wanted: int) -> int:
                 continue
             return probe.getsockname()[1]
     raise ConfigurationError("no free port for the sandbox: give one with --sandbox-port")
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """What the sandbox says of itself. Raises ConfigurationError."""
-    deadline = time.monotonic() + SANDBOX_WAIT_S
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ConfigurationError("the sandbox stopped at its start: `voice-agent sandbox` says why")
-        try:
-            with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310  our own address
-                state = json.load(answer)
-            if not state.get("loading"):
-                return state
-        except (urllib.error.URLError, OSError):
-            pass
-        time.sleep(0.05)
-    raise ConfigurationError(f"the sandbox did not answer within {SANDBOX_WAIT_S:g} s")

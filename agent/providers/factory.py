@@ -41,6 +41,7 @@ from agent.providers.openai.queued import QueuedTranscriber
 from agent.providers.openai.segmented_stt import SegmentedSpeech, Transcriber, VoiceDetector
 from agent.providers.openings import Openings, OpeningVoice
 from agent.providers.own import NOTHING_OWN, OwnSpeech
+from agent.providers.own_machine import OwnMachine
 from agent.providers.sdk import SdkLoading
 from agent.providers.voices import VOICES, openai_end
 from agent.providers.warmth import Warmth
@@ -52,8 +53,6 @@ MOST_OWN: Final = 32
 
 _OWN_MACHINE: Final = 4  # times the deadlines of ears and voices that run on a machine of one's own
 log = structlog.get_logger()
-
-
 P = TypeVar("P", SpeechToText, LanguageModel, TextToSpeech)
 
 
@@ -90,7 +89,8 @@ class ProviderFactory:
         self.warmth = Warmth(self._open, links.warmed)
         self._openings = Openings(self.cache, settings.language, links.clip_meter)
         self._llm = ChainDeadlines(deadlines.llm / 1000, deadlines.stall / 1000, deadlines.chain / 1000)
-        self._first, self._deadlines = FirstPlaces(settings), deadlines
+        self.machine = OwnMachine(settings.sandbox_local)
+        self._first, self._deadlines = FirstPlaces(settings, self.machine), deadlines
         self.serve_first(USUAL.items())
         self.breakers = Breakers(links.probe_meter, links.on_breaker)
 
@@ -98,8 +98,7 @@ class ProviderFactory:
         """Hears of the first place of each chain in force: who is at work while all is well."""
         self._first.take(places)
         # every voice of the chain would speak on the same processor: there is nobody to change to
-        patience = _OWN_MACHINE if "tts" in self._first.local() else 1
-        given = self._deadlines
+        given, patience = self._deadlines, self._patience("tts")
         self._tts = ChainDeadlines(*(one / 1000 * patience for one in (given.tts, given.stall, given.chain)))
 
     def of(self, own: OwnSpeech) -> ProviderFactory:
@@ -292,11 +291,8 @@ class ProviderFactory:
         adapters: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
             "stt": self._recognisers.values(), "llm": self._models.values(), "tts": self._voices.values()
         }  # fmt: skip
-        return [
-            service
-            for service, built in adapters.items()
-            if built and all((one.provider, one.model) in faults for one in built)
-        ]
+        met = {name: [(one.provider, one.model) in faults for one in built] for name, built in adapters.items()}
+        return [service for service, faulty in met.items() if faulty and all(faulty)]
 
     def simulated(self) -> tuple[str, ...]:
         """The services that the sandbox simulates."""
@@ -308,8 +304,8 @@ class ProviderFactory:
 
     @property
     def loaded(self) -> bool:
-        """Whether the SDKs are imported: until then a call would wait for that."""
-        return self.sdks.done
+        """Whether the SDKs are imported, and speech of this machine is: until then a call would wait for that."""
+        return self.sdks.done and self.machine.known
 
     async def close(self) -> None:
         """Closes every adapter's connections."""
@@ -323,7 +319,7 @@ class ProviderFactory:
             end, model = openai_end(self._settings), self._settings.openai_stt_model
             key = end.key.get_secret_value()
             language = self._settings.language
-            deadline_s = self._deadlines.stt / 1000 * (_OWN_MACHINE if "stt" in self._first.local() else 1)
+            deadline_s = self._deadlines.stt / 1000 * self._patience("stt")
             built = Whisper(api_key=key, base_url=end.base_url, model=model, language=language, deadline_s=deadline_s)
             self.sdks.add(built)
             self._transcriber = built
@@ -343,7 +339,12 @@ class ProviderFactory:
         self, provider: SpeechToText | LanguageModel | TextToSpeech, probe: Probe, first_s: float | None
     ) -> Breaker:
         rules = BreakerRules() if first_s is None else BreakerRules.for_deadline(first_s)
+        if first_s is None:  # a recogniser, which may share a processor with everything else
+            rules = replace(rules, probe_timeout_s=rules.probe_timeout_s * self._patience("stt"))
         return self.breakers.of(provider.provider, provider.model, rules, probe)
+
+    def _patience(self, service: Service) -> int:
+        return _OWN_MACHINE if service in self._first.meant_local() else 1
 
     def _stt_probe(self, stt: SpeechToText) -> Probe:
         return probe_recogniser(stt, self._links.probe_speech)

@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.core.calls import Service
 from agent.core.errors import ConfigurationError
+from agent.providers.own_machine import OwnMachine
 from agent.providers.voices import VOICES
 from agent.settings import Settings
 from agent.settings_providers import Endpoint, ProviderName
@@ -25,8 +26,9 @@ _ACCOUNTS: Final[dict[str, ProviderName]] = {
 class FirstPlaces:
     """The first places of the chains in force; until they are told, those of the policies that are shipped."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, machine: OwnMachine | None = None) -> None:
         self._settings = settings
+        self._machine = machine or OwnMachine()
         self._accounts: dict[Service, set[ProviderName]] = {service: {name} for service, name in USUAL.items()}
 
     def take(self, places: Iterable[tuple[Service, str]]) -> None:
@@ -38,15 +40,22 @@ class FirstPlaces:
         self._accounts = told
 
     def simulated(self) -> tuple[Service, ...]:
-        """The services that the sandbox simulates, for some sessions at least."""
+        """The services that the sandbox simulates, for some sessions at least: also where better failed."""
         return tuple(
             service
             for service in USUAL
-            if any(end.simulated and not self._is_local(service, end) for end in self._ends(service))
+            if any(
+                end.simulated and (service in self._machine.failed or not self._is_local(service, end))
+                for end in self._ends(service)
+            )
         )
 
     def local(self) -> tuple[Service, ...]:
-        """The services that run on machines of one's own, for all sessions."""
+        """The services that run on machines of one's own at this moment, for all sessions."""
+        return tuple(service for service in self.meant_local() if service not in self._machine.failed)
+
+    def meant_local(self) -> tuple[Service, ...]:
+        """The same, and those that should run there and do not at the moment."""
         return tuple(
             service
             for service in USUAL

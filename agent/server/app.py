@@ -12,6 +12,7 @@ from litestar import Litestar
 from agent.api.agents import agents_router
 from agent.api.health import operators_health, public_health
 from agent.api.openapi import openapi_config
+from agent.api.sample_calls import Serving
 from agent.api.sessions import router
 from agent.api.talk_page import web_routes
 from agent.auth.tokens import TokenBook
@@ -22,6 +23,7 @@ from agent.server.alongside import alongside
 from agent.server.application import application
 from agent.server.connections import ConnectionGate
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
+from agent.server.local_speech import LocalSpeechWatch, until_ready
 from agent.server.memory import run_providers
 from agent.server.rehearsal import Rehearsal
 from agent.server.summaries import telling_webhook
@@ -41,7 +43,6 @@ def create_app(settings: Settings, rehearsal: Rehearsal | None = None) -> Litest
     """
     wiring = wire(settings, rehearsal)
     tokens = TokenBook(settings.session_secret(), settings.token_minutes, settings.previous_secrets())
-    simulated, local = wiring.providers.simulated(), wiring.providers.local()
     samples = settings.provider("deepgram").simulated  # the sandbox knows the clips, and nobody pays for them
     addresses = client_addresses(settings)
     sessions_api = sessions_api_of(settings, wiring.sinks, tokens, wiring.ceilings, addresses, wiring.agents)
@@ -51,10 +52,10 @@ def create_app(settings: Settings, rehearsal: Rehearsal | None = None) -> Litest
         wiring.sinks,
         settings.start_timeout_s,
         settings.max_session_s,
-        simulated,
+        wiring.providers.simulated,
         addresses,
-        local=local,
-        loaded=wiring.providers.sdks.wait,
+        local=wiring.providers.local,
+        loaded=partial(until_ready, wiring.providers),
     )
     gate = connection_gate(settings, addresses, wiring.metrics)
 
@@ -64,9 +65,7 @@ def create_app(settings: Settings, rehearsal: Rehearsal | None = None) -> Litest
         voice,
         *public_health(wiring.registry, wiring.providers),
         web_routes(
-            simulated=simulated,
-            local=local,
-            failed=settings.sandbox_local_failed,
+            serving=partial(_serving, wiring),
             samples=samples,
             public_url=settings.public_url,
             embed_origins=settings.embed_origins,
@@ -100,8 +99,10 @@ async def _lifespan(settings: Settings, wiring: Wiring, gate: ConnectionGate, _a
     agents = alongside("agents", wiring.agents.follow, metrics)
     telling = alongside("webhook", lambda: telling_webhook(settings, wiring), metrics)
     serving = serving_tools(wiring.outside)
+    speech = LocalSpeechWatch(settings.sandbox_url, wiring.providers.machine, metrics)
+    listening = alongside("local_speech", speech.follow, metrics)
     watching, running = gate.watched(), wiring.registry.running()
-    around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, probing)
+    around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, listening, probing)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(wiring.outside.egress.close)
         stack.push_async_callback(wiring.providers.close)
@@ -115,6 +116,11 @@ def described(app: Litestar) -> Litestar:
     wiring: Wiring = app.state["wiring"]
     routes = [router, agents_router, *public_health(wiring.registry, wiring.providers)]
     return application(routes, app.state.dict(), openapi=openapi_config(None))
+
+
+def _serving(wiring: Wiring) -> Serving:
+    providers = wiring.providers
+    return Serving(providers.simulated(), providers.local(), tuple(providers.machine.failed))
 
 
 def _live(wiring: Wiring) -> LiveSessions:

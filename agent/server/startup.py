@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -156,14 +156,6 @@ def show_first_providers(metrics: Metrics, book: PolicyBook) -> None:
     for policy in book.policies.values():
         for service, provider in policy.first_providers():
             metrics.set(catalog.POLICY_PROVIDER, policy.name, service, provider, value=1)
-
-
-def show_local(metrics: Metrics, failed: Sequence[str]) -> None:
-    """Says in metrics and log which speech of the machine itself could not be loaded."""
-    for service in ("stt", "tts"):
-        metrics.set(catalog.LOCAL_FAILED, service, value=float(service in failed))
-        if service in failed:
-            log.error("local speech not loaded", service=service)
 
 
 def show_places(metrics: Metrics, known: Configured, places: Places) -> None:

@@ -41,7 +41,6 @@ from agent.server.startup import (
     provider_hooks,
     series_of_a_policy,
     show_first_providers,
-    show_local,
     show_places,
     warn_of_ends,
 )
@@ -101,7 +100,6 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     sinks.members.extend([money, recorder, counting, by_agent, LogSink(), broken_off])
     show_first_providers(metrics, policies)
     show_places(metrics, known, providers.places)
-    show_local(metrics, settings.sandbox_local_failed)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)
     watch = AssignmentWatcher(policies, store, metrics, series_of_a_policy(metrics, counting, money, known))
     terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics, rehearsal)

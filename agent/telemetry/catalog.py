@@ -200,8 +200,9 @@ MISCONFIGURED = _gauge(
 PLACES_LEFT = _gauge(
     "provider_places_left_share", "Share of the places at a provider that this process has free.", "provider"
 )
-LOCAL_FAILED = _gauge(
-    "local_speech_failed", "1 where speech of the machine itself should run and could not be loaded.", "service"
+LOCAL_FAILED = _gauge("local_speech_failed", "1 while speech of the machine itself should run and does not.", "service")
+LOCAL_RESTARTS = _counter(
+    "local_speech_restarts_total", "Times that speech of the machine itself failed and was begun anew.", "service"
 )
 RATE_LIMIT_LEFT = _gauge(
     "rate_limit_left_share",

@@ -248,10 +248,16 @@ CASES = (
         "19m", "25m", {"work": "providers"}, "2 times in 30 minutes providers broke off and was begun again",
     ),
     Case(
-        "VoiceAgentLocalSpeechNotLoaded",
+        "VoiceAgentLocalSpeechFailed",
         (('voice_agent_local_speech_failed{instance="a:8000",service="stt"}', "0x5 1x40"),),
         "5m", "9m", {"instance": "a:8000", "service": "stt"},
-        "a:8000 could not load the stt of its own machine: it is simulated instead",
+        "stt of its own machine does not run at a:8000: it is simulated, or missing",
+    ),
+    Case(
+        "VoiceAgentLocalSpeechRestarts",
+        (('voice_agent_local_speech_restarts_total{service="tts"}', "0x5 1x40 4x40"),),
+        "40m", "60m", {"service": "tts"},
+        "3 times in 30 minutes tts of the machine itself began anew",
     ),
     Case(
         "VoiceAgentProcessDown",

@@ -232,11 +232,8 @@ class Play:
         self._moments.bad_line_waits_ms += [wait for wait in waits if wait is not None]
 
     def _ended(self, began: float, record: CallRecord) -> None:
-<<<<<<< HEAD
-        self._moments.calls.append((self._timeline.now() - (time.monotonic() - began), record.policy or ""))
-=======
         at, trial = self._timeline.now() - (time.monotonic() - began), self._scenario.trial
-        name = record.policy if trial is None else version_name(record.agent_version)
+        name = (record.policy or "") if trial is None else version_name(record.agent_version)
         self._moments.calls.append((at, name))
         back = self._watch.rollback
         ran_on = back is not None and at < back.at < self._timeline.now() - CLOSE_S
@@ -244,7 +241,6 @@ class Play:
             waits = [turn.stages.get("tts") for turn in record.turns]
             spoken = [wait for wait in waits if wait is not None]
             self._moments.kept_on.append(bool(spoken) and spoken[-1] > SLOW_VOICE_MS)
->>>>>>> agents
 
 
 def _talk(turns: int) -> MakeCall:

@@ -25,6 +25,7 @@ from voice_sandbox.state import SandboxState
 
 MODELS: Final = ("flux-general-en", "flux-general-multi")
 UPDATE_EVERY_S: Final = 0.24
+LAST_WORDS_S: Final = 10.0  # at most, until words of what was sent before the end of a stream have come
 _EVENTS: Final = {
     TurnEventKind.START: "StartOfTurn",
     TurnEventKind.EAGER: "EagerEndOfTurn",
@@ -89,6 +90,7 @@ class FluxListener:
         self._window_start = 0.0
         self._told_at = 0.0
         self._alive_at = 0.0
+        self._closes_by: float | None = None
 
     def keep_open(self, for_ever: bool, *, even_if_asked: bool = False) -> None:
         """Lets no turn end by itself, nor by order of the client, where that is the fault."""
@@ -106,7 +108,7 @@ class FluxListener:
     @property
     def deadline(self) -> float | None:
         turn, idle = self._turns.deadline, self._alive_at + IDLE_S
-        return idle if turn is None else min(idle, turn)
+        return min(at for at in (idle, turn, self._closes_by) if at is not None)
 
     def opening(self, now: float) -> Sequence[Out]:
         self._alive_at = now
@@ -121,6 +123,11 @@ class FluxListener:
         return outs
 
     def check(self, now: float) -> Sequence[Out]:
+        if self._closes_by is not None:
+            outs = [out for event in self._turns.check(now) for out in self._tell(event)]
+            if self._turns.ending and now < self._closes_by - 1e-6:
+                return outs
+            return [*outs, self._update(now), Close(1000)]
         if now - self._alive_at >= IDLE_S - 1e-6:
             return [Close(1011, NET_0001)]
         return [out for event in self._turns.check(now) for out in self._tell(event)]
@@ -132,12 +139,21 @@ class FluxListener:
         except (ValueError, TypeError, KeyError):
             return self._fatal("UNPARSABLE_CLIENT_MESSAGE", "The message is not JSON with a type.")
         if kind == "CloseStream":
-            return [self._update(now), Close(1000)]
+            return self._last_words(now)
         if kind == "ForceEndTurn":
             return [] if not self._obeys else [out for event in self._turns.force(now) for out in self._tell(event)]
         if kind == "Configure":
             return [self._configure(cast("dict[str, Any]", message))]
         return self._fatal("UNPARSABLE_CLIENT_MESSAGE", "Unknown message type.")
+
+    def _last_words(self, now: float) -> Sequence[Out]:
+        """The end of the stream; words that are still being recognised come before it."""
+        waits = self._obeys and self._turns.open and not self._turns.heard.words
+        outs = [out for event in self._turns.force(now) for out in self._tell(event)] if waits else []
+        if waits and self._turns.ending:
+            self._closes_by = now + LAST_WORDS_S
+            return outs
+        return [*outs, self._update(now), Close(1000)]
 
     def _tell(self, event: TurnEvent) -> list[Out]:
         name = _EVENTS.get(event.kind)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Literal
 
+from voice_sandbox.local_packages import missing_packages
 from voice_sandbox.recognizer.any_speech_turns import AnySpeechTurns
 from voice_sandbox.recognizer.early_end import DOCUMENTED, EarlyEnds
 from voice_sandbox.recognizer.library import ClipLibrary
@@ -18,12 +19,11 @@ from voice_sandbox.recognizer.speech_model import (
     ModelTranscriber,
     SpeechModel,
     load_moonshine,
-    missing_packages,
 )
 from voice_sandbox.recognizer.spoken_turns import MakeTurns, SpokenTurns
 from voice_sandbox.recognizer.turns import TurnRules, TurnTracker
 from voice_sandbox.recognizer.unknown import TEXT
-from voice_sandbox.recognizer.voice_detector import DetectorPool
+from voice_sandbox.recognizer.voice_detector import DetectorPool, SpeechDetector
 
 HearingChoice = Literal["clips", "auto", "model"]
 
@@ -40,7 +40,7 @@ class Hearing:
 
     @staticmethod
     def create(library: ClipLibrary, choice: HearingChoice) -> Hearing:
-        """Loads the model beside the event loop. Raises ValueError when it is asked for and not installed."""
+        """Finds the model, which `start` loads. Raises ValueError when it is asked for and not installed."""
         lacking = missing_packages() if choice != "clips" else []
         if choice == "model" and lacking:
             raise ValueError(f"the speech model was asked for, but {', '.join(lacking)} is not installed")
@@ -65,8 +65,8 @@ class Hearing:
 
     async def turns(self) -> MakeTurns:
         """What makes the turns of one connection."""
-        model = self._usable()
-        detector = None if model is None else await self._detectors.take()
+        model = self.model  # also while it does not run: it may again before this call ends
+        detector = None if model is None else await self._detector()
 
         def make(
             rules: TurnRules,
@@ -90,11 +90,26 @@ class Hearing:
             return text
         return await model.transcribe(pcm)
 
+    @property
+    def restarts(self) -> int:
+        """How often the model failed and was loaded again."""
+        return self.model.restarts if isinstance(self.model, ModelTranscriber) else 0
+
+    def start(self) -> None:
+        """Loads the model beside the event loop."""
+        if isinstance(self.model, ModelTranscriber):
+            self.model.start()
+
     def close(self) -> None:
         """Lets the model's threads end."""
         if isinstance(self.model, ModelTranscriber):
             self.model.close()
 
+    async def _detector(self) -> SpeechDetector | None:
+        try:
+            return await self._detectors.take()
+        except (ImportError, OSError, RuntimeError):  # then clips are heard, and other speech as what it is
+            return None
+
     def _usable(self) -> SpeechModel | None:
-        broken = isinstance(self.model, ModelTranscriber) and self.model.failure is not None
-        return None if broken else self.model
+        return None if self.failure is not None else self.model

@@ -40,9 +40,9 @@ class VoiceRoute:
     sink: Sink
     start_timeout_s: float
     resume_s: float
-    simulated: tuple[str, ...]
+    simulated: Callable[[], tuple[str, ...]]
     addresses: ClientAddresses
-    local: tuple[str, ...] = ()
+    local: Callable[[], tuple[str, ...]] = tuple
     loaded: Callable[[], Awaitable[None]] = _at_once
     """Waits until calls can be made: in the first seconds of a process."""
 
@@ -136,8 +136,9 @@ def _origin(route: VoiceRoute, claims: Claims, address: str | None) -> str | Non
 def _ready(route: VoiceRoute, claims: Claims, session: Session, *, resumed: bool) -> SessionReady:
     info = session.parts.info
     budgets = {name: seconds * 1000 for name, seconds in session.parts.budgets.latency.seconds().items()}
+    simulated = route.simulated()
     # who could tell which arm of a comparison he is in could be slow in that one alone
-    told = info.tier is Tier.PREMIUM or route.simulated
+    told = info.tier is Tier.PREMIUM or simulated
     return SessionReady(
         session_id=info.session_id,
         tier=info.tier.value,
@@ -146,8 +147,8 @@ def _ready(route: VoiceRoute, claims: Claims, session: Session, *, resumed: bool
         agent_version=info.agent_version or None if told else None,
         resume_token=route.tokens.issue_resume(claims, info.session_id, route.resume_s),
         resumed=resumed,
-        simulated=route.simulated,
-        local=route.local,
+        simulated=simulated,
+        local=route.local(),
         budgets_ms=budgets,
         limit_usd=session.parts.spending.limit_usd,
     )

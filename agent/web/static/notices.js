@@ -4,6 +4,8 @@ import { byId } from "./dom.js";
 
 const SERVICE_NAMES = { stt: "speech recognition", llm: "the language model", tts: "the voice" };
 
+const ASK_AGAIN_MS = 3000;
+
 function list(words) {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
@@ -17,7 +19,7 @@ export class Notices {
    * @param {string[]} services that are simulated
    * @param {string[]} keys environment variables that make them real
    * @param {string[]} local services that run on this machine
-   * @param {string[]} failed services that should, and could not be loaded
+   * @param {string[]} failed services that should, and do not at the moment
    */
   simulated(services, keys, local = [], failed = []) {
     const names = services.map((service) => SERVICE_NAMES[service] ?? service);
@@ -26,13 +28,32 @@ export class Notices {
     const told = [];
     if (failed.length) {
       const lost = list(failed.map((service) => SERVICE_NAMES[service] ?? service));
-      told.push(`Not loaded: ${lost} of this machine; the terminal says why, and it is simulated instead.`);
+      const away = failed.filter((service) => !services.includes(service));
+      const they = failed.length > 1 ? "they are" : "it is";
+      const instead = away.length === 0 ? ` Until ${they} back, a simulation stands in.` : "";
+      told.push(`Failed on the operator's machine: ${lost}; the terminal says why.${instead}`);
     }
     byId("simulated").classList.toggle("warn", failed.length > 0);
     if (here.length) told.push(`On the operator's own machine, at no cost: ${list(here)}.`);
     if (names.length) told.push(`Simulated: ${list(names)}. Set ${list(keys)} to make ${them} real.`);
     if (services.includes("stt") && !BrowserRecogniser.available) told.push("Only the sample callers are understood.");
     this._show("simulated", told.join(" "));
+  }
+
+  /** What runs on a machine of one's own can fail, and come back, in the middle of a call: it is asked for again. */
+  follow({ simulated, keys, local, failed }) {
+    this.simulated(simulated, keys, local, failed);
+    if (local.length + failed.length === 0) return;
+    setTimeout(async () => {
+      let told = { simulated, keys, local, failed };
+      try {
+        const answer = document.hidden ? null : await fetch("/sample-calls.json");
+        if (answer?.ok) told = await answer.json();
+      } catch {
+        // the line's own notice says that the service is gone
+      }
+      this.follow(told);
+    }, ASK_AGAIN_MS);
   }
 
   degraded(service, message) {

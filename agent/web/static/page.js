@@ -332,7 +332,7 @@ const [told, agents] = await Promise.all(
   ["/sample-calls.json", "/v1/agents"].map(async (path) => (await fetch(path)).json()),
 );
 settings.showAgents(agents);
-notices.simulated(told.simulated, told.keys, told.local ?? [], told.failed ?? []);
+notices.follow(told);
 const [first] = told.calls;
 if (told.simulated.includes("stt") && first) {
   // The one thing to do first is what works here.

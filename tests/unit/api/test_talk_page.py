@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.api.sample_calls import CALLS, load_clips, sample_calls
+from agent.api.sample_calls import CALLS, Serving, load_clips, sample_calls
 from agent.api.talk_page import content_security_policy, web_routes
 from agent.core.errors import ConfigurationError
 from agent.server.application import application
@@ -26,7 +26,8 @@ async def get(
 ) -> httpx.Response:
     """What a service with these simulated services answers."""
     samples = "stt" in simulated
-    routes = web_routes(simulated=simulated, samples=samples, public_url=public_url, embed_origins=embed_origins)
+    serving = Serving(simulated)
+    routes = web_routes(serving=lambda: serving, samples=samples, public_url=public_url, embed_origins=embed_origins)
     app = application([routes], {}, origins=embed_origins)
     transport = httpx.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]  Litestar's ASGI types are its own
     async with httpx.AsyncClient(transport=transport, base_url="http://voice.example:8000") as client:
@@ -120,7 +121,7 @@ async def test_real_recognisers_get_no_sample_calls() -> None:
 
 
 async def test_every_line_of_a_sample_call_has_its_clip() -> None:
-    told = sample_calls(SIMULATED, (), offered=True)
+    told = sample_calls(Serving(SIMULATED), offered=True)
     lines = [line for call in told["calls"] for line in call["lines"]]
     assert {line["url"].removeprefix("/sample-calls/") for line in lines} == load_clips().keys()
     assert len(told["calls"]) == len(CALLS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,18 +25,30 @@ class FakeSandbox:
     """Stands where the sandbox's process would."""
 
     started: list[list[str]]
+    state: dict[str, Any]
+    looked_after: bool
 
-    def __init__(self, command: list[str], **_options: Any) -> None:
+    def __init__(self, command: list[str], _url: str, _say: Callable[[str], None]) -> None:
         FakeSandbox.started.append(command)
 
-    def poll(self) -> None:
-        return None
+    def wait(self) -> dict[str, Any]:
+        return FakeSandbox.state
 
-    def terminate(self) -> None:
+    def look_after(self) -> None:
+        FakeSandbox.looked_after = True
+
+    def end(self) -> None:
         """There is nothing to end."""
 
-    def wait(self, _seconds: float) -> int:
-        return 0
+
+class AtOnce:
+    """A thread whose work is done when it is started."""
+
+    def __init__(self, target: Callable[..., None], args: tuple[Any, ...] = (), **_options: Any) -> None:
+        self._target, self._args = target, args
+
+    def start(self) -> None:
+        self._target(*self._args)
 
 
 def nothing(*_arguments: object) -> None:
@@ -56,15 +67,11 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("VOICE_AGENT_PORT", "0")
     monkeypatch.setenv("VOICE_AGENT_OPS_PORT", "0")
-    FakeSandbox.started = []
-    monkeypatch.setattr(subprocess, "Popen", FakeSandbox)
-    monkeypatch.setattr("agent.cli.serve._wait_for", nothing_local)
+    FakeSandbox.started, FakeSandbox.looked_after = [], False
+    FakeSandbox.state = {"local": []}
+    monkeypatch.setattr("agent.cli.serve.SandboxProcess", FakeSandbox)
+    monkeypatch.setattr("agent.cli.serve.installed", list)
     monkeypatch.setattr("agent.cli.serve.signal.signal", nothing)
-
-
-def nothing_local(*_arguments: object) -> dict[str, list[str]]:
-    """What a sandbox says of itself that simulates everything."""
-    return {"local": []}
 
 
 @pytest.fixture
@@ -110,19 +117,36 @@ def test_nothing_is_announced_before_the_port_is_open(monkeypatch: pytest.Monkey
     assert "talk to it" not in run().stderr
 
 
-def test_local_speech_that_could_not_be_loaded_is_said_loudly(
+def both_installed() -> list[str]:
+    return ["stt", "tts"]
+
+
+def test_what_runs_here_is_announced_and_nobody_waits_until_it_is_loaded(
     monkeypatch: pytest.MonkeyPatch, served: list[Settings]
 ) -> None:
-    def told(*_arguments: object) -> dict[str, object]:
-        return {"local": ["tts"], "failed": {"stt": "OSError: [libonnx] is broken"}}
-
-    monkeypatch.setattr("agent.cli.serve._wait_for", told)
+    monkeypatch.setattr("agent.cli.serve.installed", both_installed)
     said = run().stderr
-    assert "NOT LOADED" in said
-    assert "speech recognition of this machine: it is simulated instead" in said
+    assert "any English sentence, on this machine's processor" in said
+    assert "the other providers without a key" in said
+    assert "DEEPGRAM_API_KEY" not in said
+    assert served[0].sandbox_local == ("stt", "tts")
+    assert FakeSandbox.looked_after, "it is started again when it dies"
+
+
+def test_nothing_runs_here_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch, served: list[Settings]) -> None:
+    monkeypatch.setattr("agent.cli.serve.installed", both_installed)
+    assert "every provider without a key" in run("--no-local").stderr
+    assert served[0].sandbox_local == ()
+
+
+@pytest.mark.usefixtures("served")
+def test_local_speech_that_could_not_be_loaded_is_said_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.cli.serve.installed", both_installed)
+    monkeypatch.setattr("agent.cli.serve.threading.Thread", AtOnce)
+    FakeSandbox.state = {"local": ["tts"], "failed": {"stt": "OSError: [libonnx] is broken"}}
+    said = run().stderr
+    assert "NOT LOADED   speech recognition of this machine: it is simulated instead" in said
     assert "OSError: [libonnx] is broken" in said
-    assert served[0].sandbox_local_failed == ("stt",)
-    assert served[0].sandbox_local == ("tts",)
 
 
 @pytest.mark.usefixtures("served")

@@ -35,6 +35,7 @@ NOT_ON_A_BOARD = {
     catalog.MCP_NOT_TAKEN: "for questions after an alert; the calls that fail by it are on the board",
     catalog.TASKS: "for the soak: what calls leave behind shows there",
     catalog.MEMORY_BLOCKS: "for the soak, as the tasks",
+    catalog.LOCAL_RESTARTS: "as the next one",
     catalog.LOCAL_FAILED: "of a machine of one's own, where nobody looks at boards; log, page and an alert say it",
     catalog.CALLERS_REFUSED: "for alerts, where one who tries again and again is one; each try is on the board",
     catalog.WARM_UPS: "small requests that are free; for questions about connections",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import signal
 import sys
 import wave
 from collections.abc import AsyncGenerator
@@ -13,16 +15,22 @@ from typing import Final
 
 import pytest
 
-from voice_sandbox.piper import Piper, PiperError, find_voice
+from tests.support.providers import until
+from voice_sandbox.local_packages import find_voice
+from voice_sandbox.piper import Piper, PiperError
 from voice_sandbox.voice import SimulatedVoice, VoiceError
 
 PROGRAM: Final = """
 import itertools, os, sys, time, wave
 folder = sys.argv[sys.argv.index("--output-dir") + 1]
+open(sys.argv[0] + ".pid", "w").write(str(os.getpid()))
 print("INFO:__main__:loading", file=sys.stderr, flush=True)
 for number, line in zip(itertools.count(), sys.stdin):
     text = line.strip()
-    if text == "die":
+    if text == "die once" and not os.path.exists(sys.argv[0] + ".died"):
+        open(sys.argv[0] + ".died", "w").close()
+        sys.exit(3)
+    if text == "die" or os.path.exists(sys.argv[0] + ".broken"):
         sys.exit(3)
     if text == "slow":
         time.sleep(0.5)
@@ -70,6 +78,38 @@ async def test_a_program_that_stopped_is_an_error_and_is_started_again(tmp_path:
         assert seconds(await piper.speak("one")) == pytest.approx(0.1)
 
 
+async def test_a_program_that_dies_at_a_sentence_is_started_again_and_says_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as piper:
+        assert seconds(await piper.speak("die once")) == pytest.approx(0.2)
+        assert piper.restarts == 1
+
+
+async def test_a_program_that_was_killed_between_sentences_is_started_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as piper:
+        await piper.speak("one")
+        os.kill(int((tmp_path / "program.py.pid").read_text()), signal.SIGKILL)
+        assert seconds(await piper.speak("two words")) == pytest.approx(0.2)
+        assert piper.restarts == 1
+
+
+async def test_where_piper_stays_away_a_simulated_voice_speaks_until_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voice_sandbox.voice._RETRY_S", 0.05)
+    broken = tmp_path / "program.py.broken"
+    async with running(tmp_path) as piper:
+        voice = SimulatedVoice(None, piper)
+        assert len(await voice.render("one", 16_000)) == pytest.approx(3200, abs=4)
+        broken.touch()
+        assert len(await voice.render("two words", 16_000)) > 3200, "tones"
+        assert (voice.name, voice.real, voice.failure) == ("tones", False, "piper stopped")
+        broken.unlink()
+        await until(lambda: voice.failure is None)
+        assert (voice.name, voice.real) == ("piper", True)
+        assert len(await voice.render("two words", 16_000)) == pytest.approx(6400, abs=4), "tones are not remembered"
+        await voice.close()
+
+
 async def test_a_caller_who_leaves_does_not_leave_his_sentence_to_the_next(tmp_path: Path) -> None:
     async with running(tmp_path) as piper:
         await piper.speak("one")
@@ -96,11 +136,20 @@ async def test_at_most_16_sentences_wait(tmp_path: Path) -> None:
         assert sum(isinstance(one, PiperError) for one in many) == 4
 
 
-async def test_a_program_that_is_not_there_is_an_error_of_the_voice(tmp_path: Path) -> None:
+async def test_a_program_that_is_not_there_leaves_the_simulated_voice(tmp_path: Path) -> None:
     voice = SimulatedVoice(None, Piper(tmp_path / "voice.onnx", (str(tmp_path / "nothing"),)))
-    with pytest.raises(VoiceError, match="could not be run"):
-        await voice.render("Hello.", 16_000)
+    assert len(await voice.render("Hello.", 16_000)) > 3200
+    assert "could not be run" in (voice.failure or "")
     await voice.close()
+
+
+async def test_who_comes_while_16_sentences_wait_is_refused_and_nothing_is_called_broken(tmp_path: Path) -> None:
+    async with running(tmp_path) as piper:
+        voice = SimulatedVoice(None, piper)
+        many = [voice.render("word " * count, 16_000) for count in range(1, 21)]
+        done = await asyncio.gather(*many, return_exceptions=True)
+        assert sum(isinstance(one, VoiceError) for one in done) == 4
+        assert voice.real
 
 
 async def test_the_voice_resamples_what_piper_says(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ async def connect(harness: SessionHarness, socket: Upgrade, **more: Any) -> None
         harness.sinks,
         start_timeout_s=5.0,
         resume_s=60.0,
-        simulated=("stt",),
+        simulated=lambda: ("stt",),
         addresses=ClientAddresses(),
         **more,
     )

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from tests.support.paths import DATA
+from tests.support.providers import until
+from voice_sandbox.local_packages import missing_packages
 from voice_sandbox.recognizer.hearing import Hearing
 from voice_sandbox.recognizer.library import ClipLibrary
 from voice_sandbox.recognizer.speech_model import (
     ModelTranscriber,
     Network,
     load_moonshine,
-    missing_packages,
     read_tokens,
 )
 from voice_sandbox.recognizer.unknown import TEXT
@@ -32,6 +33,7 @@ RECORDINGS = DATA / "speech"
 @contextmanager
 def transcriber(network: Network) -> Generator[ModelTranscriber]:
     made = ModelTranscriber(lambda: network, workers=1)
+    made.start()
     try:
         yield made
     finally:
@@ -77,13 +79,74 @@ async def test_without_a_model_that_runs_the_clips_are_heard_as_ever(bundled: Cl
         raise OSError("libsomething.so is not there")
 
     model = ModelTranscriber(broken, workers=1)
-    assert await model.transcribe(bytes(640)) == ""
+    model.start()
+    assert await model.transcribe(bytes(640)) == TEXT
     assert "libsomething.so" in (model.failure or "")
     hearing = Hearing(bundled, model)
     assert hearing.name == "clips"
     assert "libsomething.so" in (hearing.failure or "")
     assert not hearing.loading
     hearing.close()
+
+
+class Failing:
+    """A network that fails as often as it is told, as one does that finds no memory."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures, self.loads = failures, 0
+
+    def load(self) -> Network:
+        self.loads += 1
+
+        def network(_pcm: bytes) -> str:
+            if self.failures > 0:
+                self.failures -= 1
+                raise MemoryError("std::bad_alloc")
+            return "a room"
+
+        return network
+
+
+async def test_a_network_that_fails_in_a_call_is_loaded_again_and_the_words_come_all_the_same() -> None:
+    failing = Failing(0)
+    model = ModelTranscriber(failing.load, workers=1)
+    assert await model.transcribe(bytes(640)) == "a room"
+    failing.failures = 1
+    assert await model.transcribe(bytes(640)) == "a room"
+    assert (failing.loads, model.restarts, model.failure) == (2, 1, None)
+    model.close()
+
+
+async def test_a_network_that_keeps_failing_is_said_and_tried_until_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_sandbox.recognizer.speech_model._RETRY_S", 0.01)
+    failing = Failing(0)
+    model = ModelTranscriber(failing.load, workers=1)
+    assert await model.transcribe(bytes(640)) == "a room"
+    failing.failures = 4
+    assert await model.transcribe(bytes(640)) == TEXT, "who spoke is asked again, and not left in silence"
+    assert "MemoryError: std::bad_alloc" in (model.failure or "")
+    assert await model.transcribe(bytes(640)) == TEXT
+    await until(lambda: model.failure is None)
+    assert failing.failures == 0
+    assert await model.transcribe(bytes(640)) == "a room"
+    model.close()
+
+
+async def test_a_network_that_never_answers_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_sandbox.recognizer.speech_model._STUCK_S", 0.0)
+    go = threading.Event()
+
+    def network(_pcm: bytes) -> str:
+        assert go.wait(10)
+        return "a room"
+
+    model = ModelTranscriber(lambda: network, workers=1)
+    asked = asyncio.create_task(model.transcribe(bytes(640)))
+    await until(lambda: "has taken over" in (model.failure or ""))
+    go.set()
+    assert await asked == "a room"
+    assert model.failure is None
+    model.close()
 
 
 async def test_while_the_model_loads_it_is_said_so(bundled: ClipLibrary) -> None:
@@ -94,6 +157,7 @@ async def test_while_the_model_loads_it_is_said_so(bundled: ClipLibrary) -> None
         return lambda _pcm: ""
 
     hearing = Hearing(bundled, ModelTranscriber(slow, workers=1))
+    hearing.start()
     assert hearing.loading
     go.set()
     assert await hearing.transcribe(bytes(640)) == ""

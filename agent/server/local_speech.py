@@ -1,0 +1,120 @@
+"""Watches speech of the machine itself: the sandbox runs it, and it can fail, or die, at any time after its start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import structlog
+
+from agent.core import clock
+from agent.core.calls import Service
+from agent.providers.factory import ProviderFactory
+from agent.providers.own_machine import OwnMachine
+from agent.telemetry import catalog
+from agent.telemetry.exposition import Metrics
+
+EVERY_S: Final = 2.0
+AT_START_S: Final = 0.1
+LOADS_WITHIN_S: Final = 30.0
+TIMEOUT_S: Final = 5.0
+SERVICES: Final[tuple[Service, ...]] = ("stt", "tts")
+GONE: Final = "the program that runs it does not answer"
+LOADING: Final = "it has died, and is being loaded again"
+
+log = structlog.get_logger()
+Ask = Callable[[], Awaitable[Mapping[str, Any]]]
+"""What the sandbox says of itself. Raises OSError, TimeoutError or ValueError where it does not."""
+
+
+async def until_ready(providers: ProviderFactory) -> None:
+    """Waits until calls can be made: SDKs are imported, and it is known what runs here."""
+    await providers.sdks.wait()
+    await providers.machine.wait()
+
+
+class LocalSpeechWatch:
+    """Asks the sandbox every 2 s what of its speech runs; says every change in metrics and log, and to all who ask."""
+
+    def __init__(self, sandbox_url: str | None, machine: OwnMachine, metrics: Metrics, ask: Ask | None = None) -> None:
+        self._machine = machine
+        self._metrics = metrics
+        self._url = f"{sandbox_url}/control/state"
+        self._ask = ask
+        self._began: dict[Service, tuple[int, int]] = {}
+        self._silent = 0
+        for service in SERVICES:
+            metrics.set(catalog.LOCAL_FAILED, service, value=0.0)
+            metrics.child(catalog.LOCAL_RESTARTS, service)
+
+    async def follow(self) -> None:
+        """Runs until it is cancelled; where nothing should run here there is nothing to do."""
+        if not self._machine.wanted:
+            return
+        if self._ask is not None:
+            await self._watch(self._ask)
+            return
+        import httpx
+
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
+
+            async def ask() -> Mapping[str, Any]:
+                try:
+                    return (await client.get(self._url)).raise_for_status().json()
+                except httpx.HTTPError as error:
+                    raise OSError(str(error)) from error
+
+            await self._watch(ask)
+
+    async def _watch(self, ask: Ask) -> None:
+        late = clock.now() + LOADS_WITHIN_S
+        while True:
+            try:
+                state = await ask()
+            except (OSError, ValueError):
+                self._no_answer(late=clock.now() > late)
+            else:
+                self._silent = 0
+                self._heard(state, late=clock.now() > late)
+            await asyncio.sleep(EVERY_S if self._machine.known else AT_START_S)
+
+    def _no_answer(self, *, late: bool) -> None:
+        self._silent += 1
+        if (self._machine.known and self._silent >= 2) or late:  # one answer can be late on a busy machine
+            self._take(dict.fromkeys(self._machine.wanted, GONE))
+
+    def _heard(self, state: Mapping[str, Any], *, late: bool) -> None:
+        self._count(state)
+        if state.get("loading") and not (late and not self._machine.known):
+            if self._machine.known:
+                self._take({"stt": LOADING})
+            return
+        local, failed = state.get("local", ()), state.get("failed", {})
+        absent = [service for service in self._machine.wanted if service not in local]
+        self._take({service: str(failed.get(service, "it is not installed")) for service in absent})
+
+    def _count(self, state: Mapping[str, Any]) -> None:
+        """A death is a new process, or a part of it that was begun anew."""
+        process, restarts = int(state.get("process", 0)), state.get("restarts", {})
+        for service in self._machine.wanted:
+            now = (process, int(restarts.get(service, 0)))
+            before = self._began.get(service, now)
+            self._began[service] = now
+            times = now[1] - before[1] if now[0] == before[0] else 1 + now[1]
+            if times > 0:
+                self._metrics.add(catalog.LOCAL_RESTARTS, service, amount=times)
+                log.warning("local speech begun anew", service=service, times=times)
+
+    def _take(self, failed: Mapping[Service, str]) -> None:
+        for service in self._machine.wanted:
+            why, before = failed.get(service), self._machine.failed.get(service)
+            self._metrics.set(catalog.LOCAL_FAILED, service, value=float(why is not None))
+            if why is None and before is not None:
+                del self._machine.failed[service]
+                log.info("local speech runs again", service=service)
+            elif why is not None:
+                self._machine.failed[service] = why
+                if before is None:
+                    log.error("local speech failed", service=service, why=why)
+        self._machine.learned()
