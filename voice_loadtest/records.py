@@ -147,8 +147,8 @@ class CallRecord:
     session_id: str = ""
     tier: str = ""
     policy: str | None = None  # None where the service does not tell it
-    agent: str = ""
-    agent_version: int = 0  # 0 where the service does not say it
+    agent: str | None = None
+    agent_version: int | None = None  # None where the service does not say it
     resumed: bool = False
     simulated: tuple[str, ...] = ()
     local: tuple[str, ...] = ()

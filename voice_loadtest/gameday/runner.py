@@ -233,7 +233,7 @@ class Play:
 
     def _ended(self, began: float, record: CallRecord) -> None:
         at, trial = self._timeline.now() - (time.monotonic() - began), self._scenario.trial
-        name = (record.policy or "") if trial is None else version_name(record.agent_version)
+        name = (record.policy or "") if trial is None else version_name(record.agent_version or 0)
         self._moments.calls.append((at, name))
         back = self._watch.rollback
         ran_on = back is not None and at < back.at < self._timeline.now() - CLOSE_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -24,4 +25,4 @@ def policies_text(weights: Mapping[str, int]) -> str:
 def uncached(policies: str) -> str:
     """A policy file without the audio cache, and so without the openings that are kept in it."""
     without = policies.replace("audio_cache = true", "audio_cache = false")
-    return without.replace("first_words = {}", "first_words = { openings = false }")
+    return re.sub(r"first_words = \{[^}]*\}", "first_words = { openings = false }", without)
