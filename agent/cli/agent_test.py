@@ -24,6 +24,14 @@ from agent.server.tool_wiring import egress_of
 from agent.settings import Settings, load_settings
 
 KEYS: Final = ("deepgram_api_key", "anthropic_api_key", "elevenlabs_api_key", "openai_api_key")
+OWN_MODELS: Final = (
+    "haiku_model", "sonnet_model", "model_thinking", "openai_stt_model", "openai_tts_model", "openai_voice"
+)  # fmt: skip
+"""What names something at a server of one's own: the sandbox knows the vendors' only."""
+SIMULATED: Final = (
+    "the model was simulated: it knows the front desk of the examples and its tools, and reads no prompt; "
+    "what another agent says and does takes a model with a key, or one of your own (docs/local-models.md)"
+)
 CALL_S: Final = 300.0
 """A call that takes longer has come to a stop."""
 
@@ -52,6 +60,8 @@ def test(
     if as_json:
         print_json([row.view() for row in rows])
     else:
+        if wrong and (sandbox or settings.anthropic_api_key is None):
+            click.echo(SIMULATED)
         click.echo(f"{len(rows) - len(wrong)} of {len(rows)} calls passed")
     sys.exit(bool(wrong))
 
@@ -158,7 +168,7 @@ async def _stage(
             "any_lag_s": 10.0,
         }
         if simulated:
-            given |= dict.fromkeys(KEYS) | {"sandbox_url": None, "sandbox_local": ()}
+            given |= on_the_sandbox()
         made = settings.model_copy(update=given)
         if made.sandbox_url is None and _lacks_a_key(made):
             made = made.model_copy(update={"sandbox_url": await stack.enter_async_context(_sandbox())})
@@ -169,6 +179,12 @@ async def _stage(
         await stack.enter_async_context(serving_calls(app, made, listener))
         versions = {one.agent: one.version for one in app.state["wiring"].agents.live()}
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", key, versions
+
+
+def on_the_sandbox() -> dict[str, Any]:
+    """The settings with which every provider is one of a sandbox that is still to be started."""
+    no_keys = dict.fromkeys(KEYS) | {"sandbox_url": None, "sandbox_local": ()}
+    return no_keys | {name: Settings.model_fields[name].default for name in OWN_MODELS}
 
 
 @contextlib.asynccontextmanager

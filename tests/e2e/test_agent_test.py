@@ -58,4 +58,5 @@ def test_calls_pass_and_the_first_difference_is_told(tmp_path: Path, monkeypatch
     assert told.startswith("        turn 4 'yes': expected book_room(people=8); ran book_room(location='Palo Alto'")
     assert rest[0] == "passed  front_desk 1  names no day"
     assert rest[-1] == "5 of 6 calls passed", result.output
+    assert rest[-2].startswith("the model was simulated: it knows the front desk of the examples and its tools")
     assert not (tmp_path / "desk.db").exists(), "results of a script stand in the place of the back end"
