@@ -138,6 +138,10 @@ def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None
     """Give new sessions of TIER other policies: `assign free haiku_first=90 sonnet_first=10`."""
     if len(dict(weights)) < len(weights):
         raise click.UsageError("a policy is named twice")
+    try:
+        policy_book().assigned(tier, dict(weights))  # before anybody is asked
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     shares = described(dict(weights))
     seen = _seen(Tier(tier), revision, f"Give {shares} to")
     tell_assigned(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), actor(), reason, seen)))

@@ -42,7 +42,10 @@ def policies_table(book: PolicyBook, in_force: Mapping[Tier, Revision]) -> Rende
             *(_percent(in_force.get(tier), policy.name) for tier in Tier),
         )
     since = [_since(tier, in_force.get(tier)) for tier in Tier]
-    return Group(table, *since)
+    unusable = [
+        _unusable(book, revision) for revision in in_force.values() if set(revision.weights) - set(book.policies)
+    ]
+    return Group(table, *since, *unusable)
 
 
 def _percent(revision: Revision | None, name: str) -> Text:
@@ -54,6 +57,16 @@ def _since(tier: Tier, revision: Revision | None) -> Text:
     if revision is None:
         return Text(f"{tier:<8} never assigned: the service has not started yet", style="dim")
     return Text(f"{tier:<8} {_by(revision)}", style="dim")
+
+
+def _unusable(book: PolicyBook, revision: Revision) -> Text:
+    names = ", ".join(name for name in revision.weights if name not in book.policies)
+    tier = revision.change.tier
+    return Text(
+        f"{tier:<8} revision {revision.number} names what this policy file does not have: {names}. A service that "
+        f"starts with this file gives everybody {book.baseline}, until `policy assign {tier} …` names others",
+        style="bold red",
+    )
 
 
 def in_force_line(revision: Revision) -> str:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from agent.cli.decisions import decisions
 from agent.cli.policy import policy
 from agent.cli.report import ledger
+from tests.support.paths import ROOT
 from tests.support.policies import ALERT, EVIDENCE, decided
 from tests.support.policy_store import stored, watch_on
 
@@ -62,6 +63,24 @@ def test_the_policies_are_read_in_a_terminal_of_80_columns(url: str) -> None:
     assert max(len(line.rstrip()) for line in table) <= 80
     assert any(line.split() == ["haiku_first", "v2", "haiku", "→", "sonnet", "flux", "elevenlabs", "95", "%", "95", "%"]
                for line in table)  # fmt: skip
+
+
+def test_an_assignment_of_another_policy_file_is_said_to_be_of_no_use(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(start_service(url))
+    assert "this policy file does not have" not in run(policy, "list")
+    monkeypatch.setenv("VOICE_AGENT_POLICIES_FILE", str(ROOT / "examples" / "policies" / "canary.toml"))
+    told = " ".join(run(policy, "list").split())
+    assert "free revision 1 names what this policy file does not have: haiku_first." in told
+    assert "gives everybody sonnet_first, until `policy assign free …`" in told
+
+
+def test_weights_that_cannot_be_are_refused_before_anybody_is_asked(url: str) -> None:
+    asyncio.run(start_service(url))
+    told = run(policy, "assign", "free", "haiku_first=5", "sonnet_first=90", status=1)
+    assert "takes weights that sum to 100, these sum to 95" in told
+    assert "[y/N]" not in told
 
 
 def test_nothing_changes_that_the_operator_did_not_see(url: str) -> None:
