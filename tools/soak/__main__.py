@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 from typing import Final
 
 from tests.support.paths import ROOT
-from tools.soak.run import soak, write
+from tools.soak.run import printed_in, soak, write
 
 PAGE: Final = ROOT / "docs" / "scale.md"
 BEGIN, END = "<!-- soak -->", "<!-- end of soak -->"
@@ -20,7 +21,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--calls", type=int, default=12, help="at a time")
     parser.add_argument("--write", action="store_true", help="write docs/scale.md")
+    parser.add_argument("--printed", type=Path, help="write what a run has printed into this file")
     options = parser.parse_args()
+    if options.printed is not None:
+        write(PAGE, printed_in(options.printed.read_text()), BEGIN, END)
+        return
     seen = asyncio.run(soak(options.minutes, options.calls))
     print(seen.text())
     if options.write:

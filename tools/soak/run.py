@@ -99,7 +99,7 @@ class Soak:
         return filling.get(name, 0.0)
 
     def text(self) -> str:
-        """A line for each figure."""
+        """A line for each figure, and what was found."""
         total = self.ended.total()
         calls = f"{self.minutes:g} minutes, {self.calls} calls at a time, {total} in all, {self.turns} turns."
         rows = [
@@ -108,7 +108,8 @@ class Soak:
             for name, one in self.trends.items()
         ]
         head = "| figure | mean under calls | growth an hour | in the last half | idle before | idle after |"
-        return "\n".join([calls, "", head, "|---|--:|--:|--:|--:|--:|", *rows])
+        found = "; ".join(self.faults) or "nothing that grows, and nothing that is left of a call"
+        return "\n".join([calls, "", head, "|---|--:|--:|--:|--:|--:|", *rows, "", f"Found: {found}."])
 
 
 @asynccontextmanager
@@ -211,3 +212,13 @@ def write(page: Path, text: str, begin: str, end: str) -> None:
     """Puts the figures between two marks of a page."""
     head, _, rest = page.read_text().partition(begin)
     page.write_text(f"{head}{begin}\n{text}\n{end}{rest.partition(end)[2]}")
+
+
+def printed_in(text: str) -> str:
+    """What a run has printed, out of everything that was written with it. Raises ValueError where it has not."""
+    lines = text.splitlines()
+    first = next((number for number, line in enumerate(lines) if " calls at a time, " in line), None)
+    if first is None:
+        raise ValueError("no run has ended there")
+    last = max(number for number, line in enumerate(lines) if line.startswith(("|", "Found: ")))
+    return "\n".join(lines[first : last + 1])

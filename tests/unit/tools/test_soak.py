@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-from tools.soak.run import Soak
+from tools.soak.run import Soak, printed_in, write
 from tools.soak.trend import Trend
 
 TIMES = [5.0 * number for number in range(480)]
@@ -95,3 +96,14 @@ def test_what_fills_up_to_a_bound_is_told_from_what_leaks_and_both_are_faults() 
         assert fault.endswith(
             "+10.00 ± 0.00 in the last half of the time" if goes_on else "+0.00 ± 0.00 in the last half of the time"
         )
+
+
+def test_what_a_run_has_printed_comes_into_the_page_later_too(tmp_path: Path) -> None:
+    text = _soak().text()
+    assert text.endswith("Found: nothing that grows, and nothing that is left of a call.")
+    page = tmp_path / "page.md"
+    page.write_text("before\n<b>\nold\n<e>\nafter\n")
+    write(page, printed_in(f"memory_mb grows\n{text}\nmake: *** Error 1\n"), "<b>", "<e>")
+    assert page.read_text() == f"before\n<b>\n{text}\n<e>\nafter\n"
+    with pytest.raises(ValueError, match="no run"):
+        printed_in("Traceback")
