@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 
 from agent.billing.ceilings import SpendingCeilings
-from agent.billing.prices import load_prices
+from agent.billing.prices import PriceBook, load_prices
 from agent.billing.pricing import PricingSink
-from agent.budgets import Budgets, load_budgets
+from agent.budgets import Budgets, Tier, load_budgets
 from agent.definitions.book import AgentBook, OutsideTools
 from agent.definitions.version_service import VersionService
 from agent.definitions.version_watch import VersionWatcher
@@ -54,7 +55,7 @@ from agent.telemetry.agents import AgentMetrics
 from agent.telemetry.events import Sinks
 from agent.telemetry.exposition import Metrics
 from agent.telemetry.log import LogSink
-from agent.telemetry.metrics import MetricsSink
+from agent.telemetry.metrics import Configured, MetricsSink
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,9 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     hooked = settings.session_webhook_url is not None
     ledger = Ledger(settings.database_url, metrics, retention_days=days, lease_s=lease_s, outbox=hooked)
     recorder = LedgerSink(ledger)
-    names = {model for _, _, model in known.models}
     prices = load_prices(settings.prices_file).without_paying(settings.unpaid())
     warn_of_ends(prices, known, policies, metrics)
-    money = PricingSink(prices, metrics, budgets, recorder, configured_models=names)
-    money.prepare(known.models, [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
+    money = _pricing(prices, metrics, budgets, recorder, known)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
     by_agent, broken_off = AgentMetrics(metrics), BrokenOffCalls(providers.warmth)
     sinks.members.extend([money, recorder, counting, by_agent, LogSink(), broken_off])
@@ -108,9 +107,8 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     terms, outside = load_terms(settings.terms_file), outside_tools(settings, metrics, rehearsal)
     shown, pinned = shown_files(metrics, by_agent), None if rehearsal is None else rehearsal.versions
     agents = AgentBook(settings.agents_dir, settings.agent, outside, shown, policies.policies, pinned)
-    version_store = SqlPolicyStore(ledger.engine, ledger.migrated, agents=True)
-    versions = VersionWatcher(agents, version_store, lambda: metrics.add(catalog.BACKGROUND_FAILURES, "versions"))
-    money.prepare(paid_tools(agents, prices), [(tier, name) for tier, name, _ in known.policies], USUAL_CAUSES)
+    versions = _versions(agents, ledger, metrics)
+    money.prepare(paid_tools(agents, prices), _in_force(known), USUAL_CAUSES)
     ceilings = SpendingCeilings(budgets.ceilings, metrics, secret=settings.session_secret())
     call_prices = CallPrices(prices)
     spoken = AgentClips(settings.clips_dir, settings.language, clips, agents.agents.values())
@@ -123,8 +121,7 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     owners = SessionOwners(ledger, settings.resume_grace_s)
     registry = Registry(sessions.make, sinks, place, SessionHistory(ledger, owners))
     calls, allowed = SqlEndedCalls(ledger.engine, ledger.migrated), budgets.objective.slow_turn_share
-    desk = VersionService(versions, version_store)
-    operations = Operations(settings, watch, store, calls, allowed, metrics, desk, ledger.engine)
+    operations = Operations(settings, watch, store, calls, allowed, metrics, versions, ledger.engine)
     return Wiring(
         settings,
         budgets,
@@ -141,5 +138,26 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
         owners,
         agents,
         outside,
-        versions,
+        versions.watch,
     )
+
+
+def _pricing(
+    prices: PriceBook, metrics: Metrics, budgets: Budgets, recorder: LedgerSink, known: Configured
+) -> PricingSink:
+    """Prices charges, with a series for whatever can be charged."""
+    names = {model for _, _, model in known.models}
+    money = PricingSink(prices, metrics, budgets, recorder, configured_models=names)
+    money.prepare(known.models, _in_force(known), USUAL_CAUSES)
+    return money
+
+
+def _in_force(known: Configured) -> list[tuple[Tier, str]]:
+    return [(tier, name) for tier, name, _ in known.policies]
+
+
+def _versions(agents: AgentBook, ledger: Ledger, metrics: Metrics) -> VersionService:
+    """Which versions of agents are in force, and what operators do about them."""
+    store = SqlPolicyStore(ledger.engine, ledger.migrated, agents=True)
+    failed = partial(metrics.add, catalog.BACKGROUND_FAILURES, "versions")
+    return VersionService(VersionWatcher(agents, store, failed), store)
