@@ -220,8 +220,8 @@ class CallConversation:
 
     def _on_ready(self, message: ServerEvent) -> None:
         record = self.record
-        record.ready = True
-        record.session_id, record.tier, record.policy = message.session_id, str(message.tier or ""), message.policy
+        record.ready, record.session_id, record.tier = True, message.session_id, str(message.tier or "")
+        record.policy, record.agent, record.agent_version = message.policy, message.agent, message.agent_version
         record.resumed, record.resume_token = message.resumed, message.resume_token
         record.simulated, record.local, record.budgets_ms = message.simulated, message.local, message.budgets_ms
 

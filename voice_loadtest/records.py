@@ -147,6 +147,8 @@ class CallRecord:
     session_id: str = ""
     tier: str = ""
     policy: str | None = None  # None where the service does not tell it
+    agent: str | None = None
+    agent_version: int | None = None
     resumed: bool = False
     simulated: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
@@ -188,6 +190,8 @@ class CallRecord:
                 "session_id": self.session_id,
                 "tier": self.tier,
                 "policy": self.policy,
+                "agent": self.agent,
+                "agent_version": self.agent_version,
                 "resumed": self.resumed,
                 "simulated": list(self.simulated),
                 "local": list(self.local),

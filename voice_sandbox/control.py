@@ -104,7 +104,9 @@ async def clear_faults(request: AnyRequest) -> dict[str, int]:
 
 @put("/latency")
 async def set_latency(request: AnyRequest) -> Response[Any]:
-    """Replaces all latency overrides: model id, provider or stage -> {p50_ms, p95_ms}; `{}` takes them back."""
+    """Replaces all latency overrides: voice id, model id, provider or stage -> {p50_ms, p95_ms}; `{}` takes them
+    back. Voices are ElevenLabs'.
+    """
     try:
         overrides = msgspec.json.decode(await request.body(), type=dict[str, LatencySpread])
         SandboxState.of(request).latency.override(overrides)

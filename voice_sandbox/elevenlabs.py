@@ -78,7 +78,7 @@ async def stream_speech(request: AnyRequest) -> ASGIApp:
     rate = int(rate_format[1])
     call.count(characters=len(text))
     try:
-        pcm = await spoken(call, text, rate)
+        pcm = await spoken(call, text, rate, logged["voice"])
     except VoiceError as error:
         call.settle("server_error")
         return _error(500, "internal_server_error", str(error))

@@ -60,8 +60,8 @@ PROFILES: Final[Mapping[str, Mapping[Stage, LatencySpread]]] = {
 class SimulatedLatency:
     """Draws stage latencies. The same seed gives the same sequence per stage, whatever the other stages do in between.
 
-    Overrides replace the profile's distribution. They are keyed by a model id, a provider name or a stage, and looked
-    up in that order, so that one model can be slow while its provider is not.
+    Overrides replace the profile's distribution. They are keyed by the id of a voice of ElevenLabs, a model id, a
+    provider name or a stage, and looked up in that order, so that one model can be slow while its provider is not.
     """
 
     def __init__(self, profile: str, seed: int) -> None:
@@ -89,9 +89,11 @@ class SimulatedLatency:
             raise ValueError(f"at most {_MAX_OVERRIDES} latency overrides")
         self.overrides = dict(overrides)
 
-    def sample(self, stage: Stage, *, provider: str | None = None, model: str | None = None) -> float:
+    def sample(
+        self, stage: Stage, *, provider: str | None = None, model: str | None = None, voice: str | None = None
+    ) -> float:
         """Seconds this stage takes now; 0.0 where neither an override nor the profile has a distribution."""
-        for key in (model, provider, stage):
+        for key in (voice, model, provider, stage):
             if key is not None and key in self.overrides:
                 return self.overrides[key].draw(self._dice[stage])
         spread = PROFILES[self.profile].get(stage)

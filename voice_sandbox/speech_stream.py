@@ -26,13 +26,13 @@ _HTML: Final = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head
 _UNKNOWN: Final = b"\x00\x00\x00\x20ftypM4A " + bytes(range(256)) * 8  # an MPEG-4 file, as far as anybody can tell
 
 
-async def spoken(call: SimulatedCall, text: str, rate: int) -> bytes:
+async def spoken(call: SimulatedCall, text: str, rate: int, voice: str | None = None) -> bytes:
     """The text as PCM s16le mono at `rate` Hz, or what the call's fault makes of it: nothing, silence, half, more.
 
     Returns when the first byte is due: a drawn `tts` latency after the call, or later if rendering takes longer; a real
     voice takes the time it takes. Raises VoiceError when the voice cannot speak.
     """
-    drawn_s = call.world.latency.sample("tts", provider=call.provider, model=call.model)
+    drawn_s = call.world.latency.sample("tts", provider=call.provider, model=call.model, voice=voice)
     due_s = 0.0 if call.world.voice.real else drawn_s
     loop = asyncio.get_running_loop()
     started = loop.time()

@@ -203,4 +203,8 @@ async def test_the_agent_of_the_next_call_is_chosen_where_there_are_several(tmp_
         await say(page, "hello")
         await finished_turns(page, 1)
         assert await page.run("voiceAgent.agent") == "second"
+        [ready] = await events(page, "session.ready")
+        assert (ready["agent"], ready["agent_version"]) == ("second", 1), "who answers, as the service says"
+        assert await page.text("#answering") == "second v1"
+        assert json.loads(await page.run("localStorage.getItem('voice-agent.settings')"))["agent"] == "second"
         assert page.complaints == []

@@ -8,7 +8,7 @@ from typing import Final
 
 from voice_loadtest.gameday import queries
 from voice_loadtest.gameday.observer import WATCHDOG, Observer
-from voice_loadtest.gameday.scenario import BASELINE, FASTER, POLICY, TIER, Scenario
+from voice_loadtest.gameday.scenario import FASTER, POLICY, TIER, Scenario
 
 SLOW_MS: Final = 1500.0
 FOR_A_WHILE: Final = ("holdout", "holdout_over")
@@ -36,7 +36,9 @@ class Milestones:
     removed: float = 0.0
     recovered: float | None = None
     calls: list[tuple[float, str]] = field(default_factory=list[tuple[float, str]])
-    """Beginning and policy of every call."""
+    """Beginning of every call, and its policy; or its version, where one of an agent is tried."""
+    kept_on: list[bool] = field(default_factory=list[bool])
+    """Of calls of the version that ran when it was rolled back: whether they spoke with its voice to their end."""
 
 
 def recovered(scenario: Scenario, watch: Observer) -> bool:
@@ -60,7 +62,9 @@ def check(scenario: Scenario, watch: Observer, milestones: Milestones, names: fr
         _silent(scenario, watch, names),
         *((_held(scenario, watch, milestones),) if scenario.held else ()),
         *((_waited(milestones),) if scenario.injection.bad_line_ms else ()),
-        *(_rolled_back(scenario, watch, milestones) if scenario.rolled_back else _kept(watch)),
+        *(_rolled_back(scenario, watch, milestones) if scenario.rolled_back else ()),
+        *((_kept_on(milestones),) if scenario.trial else ()),
+        *((_kept(watch),) if scenario.trial or not scenario.rolled_back else ()),
         _over(scenario, watch, milestones),
     ]
 
@@ -99,34 +103,42 @@ def _held(scenario: Scenario, watch: Observer, milestones: Milestones) -> Check:
 
 
 def begun_later(milestones: Milestones, at: float) -> list[str]:
-    """The policies of calls that have ended and began clearly later than that."""
-    return [policy for began, policy in milestones.calls if began > at + CLOSE_S]
+    """What calls had that have ended and began clearly later than that."""
+    return [name for began, name in milestones.calls if began > at + CLOSE_S]
 
 
-def _kept(watch: Observer) -> list[Check]:
+def _kept_on(milestones: Milestones) -> Check:
+    """A session keeps its version to its end."""
+    kept = milestones.kept_on
+    return Check(
+        bool(kept) and all(kept), f"{sum(kept)} of {len(kept)} calls that ran then kept the version to their end"
+    )
+
+
+def _kept(watch: Observer) -> Check:
     """A holdout that was raised for a while is no rollback."""
     shares = ", ".join(f"{name} {percent} %" for name, percent in watch.weights.items() if percent)
-    kept = watch.rollback is None and not {*watch.causes} - {*FOR_A_WHILE}
-    return [Check(kept and bool(watch.weights.get(POLICY)), f"no rollback: {TIER} callers are on {shares}")]
+    kept = watch.rolled_back("policy") is None and not {*watch.causes} - {*FOR_A_WHILE}
+    return Check(kept and bool(watch.weights.get(POLICY)), f"no rollback: {TIER} callers are on {shares}")
 
 
 def _rolled_back(scenario: Scenario, watch: Observer, milestones: Milestones) -> list[Check]:
     decision = watch.rollback
     if decision is None:
-        return [Check(False, f"{POLICY} must be rolled back and was not")]
+        return [Check(False, f"{scenario.subject} must be rolled back and was not")]
     recovered = milestones.mended_under_fault
     later = begun_later(milestones, decision.at)
-    there = later.count(BASELINE)
+    there = later.count(scenario.target)
     what = "slow turns are" if scenario.measure == "slow" else "the price of a call is"
     return [
         Check(
-            not watch.weights.get(POLICY) and decision.alert in scenario.fires,
-            f"{POLICY} is rolled back {after(decision.delay_s)} after the alert,"
+            not watch.shares.get(scenario.subject) and decision.alert in scenario.fires,
+            f"{scenario.subject} is rolled back {after(decision.delay_s)} after the alert,"
             f" {after(decision.at - milestones.injected)} after the fault",
         ),
         Check(
             bool(later) and there == len(later),
-            f"{there} of {len(later)} calls that begin over {CLOSE_S:g} s later are on {BASELINE}",
+            f"{there} of {len(later)} calls that begin over {CLOSE_S:g} s later are on {scenario.target}",
         ),
         Check(
             recovered is not None,

@@ -110,6 +110,12 @@ def _settings(scenario: Scenario, folder: Path) -> dict[str, str]:
         **({"PROBE_KEY": PROBE_KEY} if scenario.probed else {}),
         **scenario.settings,
     }
+    if scenario.trial is not None:
+        agents = folder / "agents"
+        agents.mkdir()
+        file = agents / f"{scenario.trial.agent}-{scenario.trial.version}.toml"
+        file.write_text(scenario.trial.definition, encoding="utf-8")
+        settings["AGENTS_DIR"] = str(agents)
     if scenario.prices:
         prices = folder / "prices.toml"
         prices.write_text(scenario.prices, encoding="utf-8")

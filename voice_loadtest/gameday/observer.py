@@ -12,14 +12,26 @@ import httpx
 
 from voice_loadtest.errors import StackError
 from voice_loadtest.gameday import queries
-from voice_loadtest.gameday.scenario import TIER
+from voice_loadtest.gameday.scenario import TIER, version_name
 from voice_loadtest.gameday.timeline import GameDayTimeline
 from voice_loadtest.stack.processes import LocalStack
 
 WATCHDOG: Final = "VoiceAgentWatchdog"
 ASK_TIMES: Final = 10
 _TOLD_EVERY_S: Final = 10.0
-_SHOWN: Final = ("tier", "policy", "stage", "service", "provider", "from_provider", "model", "reason", "instance")
+_SHOWN: Final = (
+    "tier",
+    "policy",
+    "agent",
+    "version",
+    "stage",
+    "service",
+    "provider",
+    "from_provider",
+    "model",
+    "reason",
+    "instance",
+)
 
 _Key = tuple[str, tuple[str, ...]]
 
@@ -44,6 +56,8 @@ class Decided:
     alert: str
     at: float
     delay_s: float
+    about: str = "policy"
+    """Or `agent`: a version of one."""
 
 
 @dataclass(slots=True)
@@ -53,6 +67,10 @@ class Observer:
     stack: LocalStack
     client: httpx.AsyncClient
     timeline: GameDayTimeline
+    agent: str = ""
+    """The agent of which a version is tried, if any."""
+    versions: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The percents of that agent's versions."""
     fired: dict[_Key, Fired] = field(default_factory=dict[_Key, Fired])
     decisions: list[Decided] = field(default_factory=list[Decided])
     weights: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -66,6 +84,7 @@ class Observer:
     _inhibited: set[_Key] = field(default_factory=set[_Key])
     _outcomes: dict[str, str] = field(default_factory=dict[str, str])
     _told_at: float = 0.0
+    _version_revision: int = 0
 
     async def look(self) -> None:
         """Asks everybody once."""
@@ -73,6 +92,8 @@ class Observer:
         await self._alertmanager()
         await self._decisions()
         await self._policies()
+        if self.agent:
+            await self._versions()
         for expr in queries.QUESTIONS:
             self.numbers[expr] = await queries.ask(self.client, self._prometheus_url, expr)
         await self._holding()
@@ -113,7 +134,17 @@ class Observer:
 
     @property
     def rollback(self) -> Decided | None:
-        return next((one for one in self.decisions if one.outcome == "rolled_back"), None)
+        """Of what the scenario is about."""
+        return self.rolled_back("agent" if self.agent else "policy")
+
+    def rolled_back(self, about: str) -> Decided | None:
+        """The first rollback of a policy, or of a version of an `agent`."""
+        return next((one for one in self.decisions if (one.outcome, one.about) == ("rolled_back", about)), None)
+
+    @property
+    def shares(self) -> Mapping[str, int]:
+        """What new sessions get of what the scenario is about, in percents."""
+        return self.versions if self.agent else self.weights
 
     @property
     def _prometheus_url(self) -> str:
@@ -170,15 +201,31 @@ class Observer:
                 self.timeline.add("assigned", f"{TIER}: {shares} ({current['cause']}, by {current['actor']})")
             self.revision, self.weights = current["revision"], current["weights"]
 
+    async def _versions(self) -> None:
+        found = await self._get(f"{self.stack.ops_url}/v1/ops/agents", operator=True)
+        (mine,) = [one for one in found if one["agent"] == self.agent]
+        self.versions = {version_name(one["version"]): one["percent"] for one in mine["live"]}
+        made = mine["revision"]
+        if made is None or made["revision"] == self._version_revision:
+            return
+        self._version_revision = made["revision"]
+        shares = ", ".join(f"{name} {percent} %" for name, percent in self.versions.items())
+        self.timeline.add("assigned", f"{self.agent}: {shares} ({made['cause']}, by {made['actor']})")
+
     async def _decisions(self) -> None:
-        for one in reversed(await self._get(f"{self.stack.ops_url}/v1/ops/decisions?tier={TIER}", operator=True)):
+        for one in reversed(await self._get(f"{self.stack.ops_url}/v1/ops/decisions", operator=True)):
             what = f"{one['outcome']}: {one['reason']}"
             if self._outcomes.get(one["id"]) == what:
                 continue
             self._outcomes[one["id"]] = what
             at = self.timeline.at(datetime.fromisoformat(one["at"]).timestamp())
-            self.decisions.append(Decided(one["outcome"], one["reason"], one["alert"], at, one["delay_s"]))
-            self.timeline.add("decided", f"{what} · {one['policy']} for {one['tier']} callers", *evidence(one))
+            self.decisions.append(
+                Decided(one["outcome"], one["reason"], one["alert"], at, one["delay_s"], one["about"])
+            )
+            whom = f"version {one['policy']} of {one['tier']}"
+            if one["about"] == "policy":
+                whom = f"{one['policy']} for {one['tier']} callers"
+            self.timeline.add("decided", f"{what} · {whom}", *evidence(one))
 
     async def _alerts(self) -> list[dict[str, Any]]:
         return (await self._get(f"{self._prometheus_url}/api/v1/alerts"))["data"]["alerts"]
@@ -221,6 +268,9 @@ def evidence(decision: Mapping[str, Any]) -> list[str]:
         usd = {name: numbers.get(name) for name in ("session_usd", "limit_usd", "before_usd")}
         told = {name: "?" if value is None else f"${value:.4f}" for name, value in usd.items()}
         return [f"{told['session_usd']} a session · limit {told['limit_usd']} · baseline {told['before_usd']}"]
+    if decision["about"] == "agent":
+        scores = ", ".join(f"{name} {score:.1f}" for name, score in numbers.get("scores", {}).items() if score >= 1)
+        return [f"{scores} times the bound · compared with the stable version: {numbers.get('comparison')}"]
     turns = numbers.get("turns") or 0
     return [
         f"{name} {_percent(signal['share'])} of {turns:.0f} turns in {numbers['window']}, at least"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
 from voice_loadtest.gameday import queries
-from voice_loadtest.gameday.assertions import Check, Milestones, begun_later, check, pages_resolved, recovered
+from voice_loadtest.gameday.assertions import CLOSE_S, Check, Milestones, begun_later, check, pages_resolved, recovered
 from voice_loadtest.gameday.observer import Observer
-from voice_loadtest.gameday.scenario import BASELINE, POLICY, TIER, Injection, Scenario
+from voice_loadtest.gameday.scenario import BASELINE, POLICY, TIER, Injection, Scenario, version_name
 from voice_loadtest.gameday.timeline import GameDayTimeline
 from voice_loadtest.gameday.trouble import Way, keep_probing, stand_still, way_to
 from voice_loadtest.records import CallRecord
@@ -30,6 +30,8 @@ RECOVERY_LEAST_S: Final = 5.0
 RECOVERY_MOST_S: Final = 120.0
 PROBE_KEY: Final = "the-synthetic-caller-of-a-game-day"
 FORGED_MS: Final = 4_000.0
+SLOW_VOICE_MS: Final = 600.0
+"""A first sound that takes longer is the slow voice's: the others take 240 ms, and 410 in one of twenty."""
 _BAD_LINE_TURNS: Final = 12
 
 
@@ -61,7 +63,7 @@ class Play:
         self._house = stack
         self._client = client
         self._timeline = timeline
-        self._watch = Observer(stack, client, timeline)
+        self._watch = Observer(stack, client, timeline, "" if scenario.trial is None else scenario.trial.agent)
         self._moments = Milestones()
         self._more = True
         self._way: Way | None = None
@@ -202,11 +204,16 @@ class Play:
             (await self._client.post(f"{sandbox}/control/faults", json=dict(fault))).raise_for_status()
         if injection.assign:
             body = {"weights": dict(injection.assign), "reason": injection.text}
-            url = f"{self._house.ops_url}/v1/ops/policies/{TIER}/assign"
-            headers = {"authorization": f"Bearer {self._house.operator_token}"}
-            known = await self._client.get(f"{self._house.ops_url}/v1/ops/policies", headers=headers)
-            headers["if-match"] = str(known.raise_for_status().json()["assignments"][TIER]["revision"])
-            (await self._client.post(url, json=body, headers=headers)).raise_for_status()
+            await self._operate(f"policies/{TIER}/assign", self._watch.revision, body)
+        if injection.canary_percent and (trial := self._scenario.trial):
+            body = {"version": trial.version, "share": injection.canary_percent, "reason": injection.text}
+            await self._operate(f"agents/{trial.agent}/canary", 0, body)
+
+    async def _operate(self, path: str, seen: int, body: Mapping[str, Any]) -> None:
+        """Does what an operator does, about the revision that was seen."""
+        headers = {"authorization": f"Bearer {self._house.operator_token}", "if-match": str(seen)}
+        url = f"{self._house.ops_url}/v1/ops/{path}"
+        (await self._client.post(url, json=dict(body), headers=headers)).raise_for_status()
 
     async def _forged(self, callers: int, seed: int) -> None:
         async with switchboard(self._house, FORGED_MS) as line:
@@ -225,7 +232,15 @@ class Play:
         self._moments.bad_line_waits_ms += [wait for wait in waits if wait is not None]
 
     def _ended(self, began: float, record: CallRecord) -> None:
-        self._moments.calls.append((self._timeline.now() - (time.monotonic() - began), record.policy or ""))
+        at, trial = self._timeline.now() - (time.monotonic() - began), self._scenario.trial
+        name = (record.policy or "") if trial is None else version_name(record.agent_version or 0)
+        self._moments.calls.append((at, name))
+        back = self._watch.rollback
+        ran_on = back is not None and at < back.at < self._timeline.now() - CLOSE_S
+        if trial is not None and name == self._scenario.subject and ran_on and not self._moments.removed:
+            waits = [turn.stages.get("tts") for turn in record.turns]
+            spoken = [wait for wait in waits if wait is not None]
+            self._moments.kept_on.append(bool(spoken) and spoken[-1] > SLOW_VOICE_MS)
 
 
 def _talk(turns: int) -> MakeCall:

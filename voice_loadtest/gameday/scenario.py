@@ -34,6 +34,8 @@ class Injection:
     """Fault rules of the sandbox."""
     assign: Mapping[str, int] = field(default_factory=dict[str, int])
     """Weights that an operator puts in force; a rollback takes them back, nobody else does."""
+    canary_percent: int = 0
+    """Of new sessions, to which an operator gives the version that is tried."""
     more_callers: int = 0
     forged_callers: int = 0
     """More callers, who answer every ping four seconds late."""
@@ -43,6 +45,16 @@ class Injection:
     """The service's process stands still for so long, again and again, every `STALL_EVERY_S`."""
     cut_off: bool = False
     """No connection reaches the service any more, and those that are open are cut; it does not notice by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriedVersion:
+    """A version of an agent that lies beside the shipped one. `definition` is its file."""
+
+    agent: str
+    stable: int
+    version: int
+    definition: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class Scenario:
     may_fire: tuple[str, ...] = ()
     """Alerts for which it is right to fire, and right to be too late for it."""
     rolled_back: bool = False
+    trial: TriedVersion | None = None
+    """What is rolled back is a version of an agent, and no policy."""
     held: str = ""
     """What must be named as holding the rollback; where it is empty, anything or nothing may."""
     callers: int = 12
@@ -86,3 +100,18 @@ class Scenario:
     """How long the fault lasts, at least."""
     fault_most_s: float = 150.0
     """How long it lasts at most, while what must come of it has not come."""
+
+    @property
+    def subject(self) -> str:
+        """What is, or could be, rolled back."""
+        return POLICY if self.trial is None else version_name(self.trial.version)
+
+    @property
+    def target(self) -> str:
+        """What sessions get after a rollback."""
+        return BASELINE if self.trial is None else version_name(self.trial.stable)
+
+
+def version_name(version: int) -> str:
+    """A version as it is told."""
+    return f"version {version}"

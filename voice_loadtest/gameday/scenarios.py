@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from voice_loadtest.gameday.scenario import BASELINE, HAIKU, POLICY, SONNET, Injection, Scenario
+from voice_loadtest.gameday.scenario import BASELINE, HAIKU, POLICY, SONNET, Injection, Scenario, TriedVersion
 
 OUTAGE: Final = "VoiceAgentProviderOutage"
 FALLBACKS: Final = "VoiceAgentFallbacks"
@@ -25,6 +25,7 @@ BUDGET_LOW: Final = "VoiceAgentErrorBudgetLow"
 UNREACHABLE: Final = "VoiceAgentCallersUnreachable"
 LOOP_LATE: Final = "VoiceAgentEventLoopLate"
 FALLBACK_OUT: Final = "VoiceAgentFallbackOut"
+VERSION_WORSE: Final = "VoiceAgentAgentVersionWorse"
 
 _HAIKU_SLOW: Final = {HAIKU: {"p50_ms": 1100.0, "p95_ms": 1350.0}}
 _SPLIT: Final = {POLICY: 95, BASELINE: 5}
@@ -39,6 +40,19 @@ effective_from = 2025-01-01
 usd_per_million_tokens = {{ input = 1.20, cache_write = 1.20, cache_read = 1.20, output = 6.00 }}
 source = "the contract of a game day"
 """
+_CLONE: Final = "a7Clone9Voice4Of2Ours"
+_CLONED: Final = TriedVersion(
+    "receptionist",
+    stable=1,
+    version=2,
+    definition=f"""
+name = "receptionist"
+version = 2
+title = "Receptionist"
+voices = {{ elevenlabs = "{_CLONE}" }}
+prompt = "You answer the telephone of {{{{business}}}}. {{{{extra}}}}"
+""",
+)
 _PROMPT: Final = "The house rules of the front desk are long, and every call carries them. " * 240
 
 SCENARIOS: Final = (
@@ -73,6 +87,22 @@ SCENARIOS: Final = (
         prices=_DEAR_PRICE,
         alert_usd=0.02,
         measure="cost",
+    ),
+    Scenario(
+        "version-slow",
+        "A new version of an agent speaks with a slow voice",
+        "Version 2 of the receptionist has a cloned voice, whose first sound takes 0.9 s instead of 0.24. An operator"
+        " gives it half of the sessions. Its callers wait under either policy: the version is rolled back and no"
+        " policy is; calls that run keep it.",
+        Injection(
+            "an operator gives version 2 half of the sessions; its voice takes 900 ms (p95 980)",
+            latency={_CLONE: {"p50_ms": 900.0, "p95_ms": 980.0}},
+            canary_percent=50,
+        ),
+        fires=(VERSION_WORSE,),
+        may_fire=(FAST_BURN, SLOW_BURN, STAGE, DEAD_AIR, SUSPECTED, BUDGET_LOW),
+        rolled_back=True,
+        trial=_CLONED,
     ),
     Scenario(
         "voice-mute",

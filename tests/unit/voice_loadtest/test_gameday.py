@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from agent.budgets import load_budgets
+from agent.definitions.book import AgentBook
 from agent.settings import Settings
 from agent.telemetry.catalog import all_metrics
 from agent.telemetry.recorded_metrics import NOT_ENOUGH
@@ -67,11 +68,16 @@ def watched(scenario: Scenario) -> tuple[Observer, Milestones]:
     watch.numbers = dict.fromkeys(queries.QUESTIONS, 0.0)
     for name in scenario.fires:
         watch.fired[(name, ("free",))] = Fired(name, "page", 20.0, firing=False, known_to_alertmanager=True)
-    milestones = Milestones(injected=10.0, removed=50.0, recovered=60.0, calls=[(5.0, POLICY), (30.0, BASELINE)])
+    calls = [(5.0, scenario.subject), (30.0, scenario.target)]
+    milestones = Milestones(injected=10.0, removed=50.0, recovered=60.0, calls=calls)
     if scenario.rolled_back:
-        watch.revision, watch.weights = 2, {BASELINE: 100}
-        watch.decisions = [Decided("rolled_back", "verdict", scenario.fires[0], 21.0, 1.0)]
+        about = "policy" if scenario.trial is None else "agent"
+        watch.decisions = [Decided("rolled_back", "verdict", scenario.fires[0], 21.0, 1.0, about)]
         milestones.mended_under_fault = 40.0
+        if scenario.trial is None:
+            watch.revision, watch.weights = 2, {BASELINE: 100}
+        else:
+            watch.agent, watch.versions, milestones.kept_on = scenario.trial.agent, {"version 1": 100}, [True]
     if scenario.held:
         watch.held[scenario.held] = 20.0
     if scenario.injection.bad_line_ms:
@@ -141,6 +147,30 @@ def test_a_rollback_that_must_not_be_is_told() -> None:
     watch.decisions = [Decided("rolled_back", "verdict", "VoiceAgentRollBackExperience", 21.0, 1.0)]
     [told] = failed(check(spike, watch, milestones, ALERTS))
     assert told.startswith("no rollback")
+
+
+def test_a_version_that_is_not_rolled_back_or_takes_a_policy_or_a_call_with_it_is_told() -> None:
+    scenario = BY_NAME["version-slow"]
+    watch, milestones = watched(scenario)
+    watch.decisions.append(Decided("rolled_back", "verdict", "VoiceAgentRollBackExperience", 30.0, 1.0))
+    assert [told.split(":")[0] for told in failed(check(scenario, watch, milestones, ALERTS))] == ["no rollback"]
+    watch, milestones = watched(scenario)
+    milestones.kept_on = [True, False]
+    assert failed(check(scenario, watch, milestones, ALERTS)) == [
+        "1 of 2 calls that ran then kept the version to their end"
+    ]
+    milestones.kept_on = []
+    assert len(failed(check(scenario, watch, milestones, ALERTS))) == 1, "what nobody saw is not shown"
+    watch, milestones = watched(scenario)
+    watch.decisions.clear()
+    assert failed(check(scenario, watch, milestones, ALERTS))[0] == "version 2 must be rolled back and was not"
+
+
+def test_the_version_that_a_game_day_tries_is_one_of_the_shipped_agent(tmp_path: Path) -> None:
+    for trial in filter(None, (scenario.trial for scenario in SCENARIOS)):
+        (tmp_path / f"{trial.agent}-{trial.version}.toml").write_text(trial.definition)
+        versions = AgentBook(tmp_path, trial.agent).versions[trial.agent]
+        assert (versions.usual.version, [*versions.by_number]) == (trial.stable, [trial.stable, trial.version])
 
 
 def test_a_holdout_that_was_raised_for_a_while_is_no_rollback_and_a_persons_change_is_none_either_way() -> None:
