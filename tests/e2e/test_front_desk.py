@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -78,6 +79,18 @@ async def test_a_tool_that_is_out_is_told_honestly(tmp_path: Path, monkeypatch: 
         (tmp_path / "desk.db").rmdir()
         await type_all(stack, *BOOKS, "yes")
         assert len(bookings(tmp_path)) == 1
+
+
+async def test_of_a_change_that_failed_nobody_is_told_that_nothing_was_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with front_desk(tmp_path, monkeypatch) as stack:
+        await type_all(stack, *BOOKS, "yes")
+        ((reference, *_),) = bookings(tmp_path)
+        with contextlib.closing(sqlite3.connect(tmp_path / "desk.db", isolation_level=None)) as other:
+            other.execute("begin exclusive")  # the tool waits in vain, and nobody knows what came of it
+            record = await type_all(stack, f"cancel my booking, {reference}", "yes")
+        assert replies(record)[-1] == "I am sorry, I do not know whether that went through."
 
 
 @pytest.mark.parametrize("variant", ["bad_arguments", "broken_json", "unknown_tool"])

@@ -100,7 +100,7 @@ def unheard(notes: str) -> str:
 
 
 def _told(name: str, content: str) -> str:
-    if content.startswith(_NOT_KNOWN):
+    if _NOT_KNOWN in content:
         return NOBODY_KNOWS
     made = _parsed(content)
     if not made:
@@ -127,7 +127,7 @@ def after_results(
         if part["type"] == "tool_result"
     ]
     if any(failed for _, _, failed in results):
-        if any(failed and content.startswith(_NOT_KNOWN) for _, content, failed in results):
+        if any(failed and _NOT_KNOWN in content for _, content, failed in results):
             return ReceptionistReply(NOBODY_KNOWS)
         reason = next(content for _, content, failed in results if failed)
         # what a back end says in its own words is told; anything else is not repeated to a caller
