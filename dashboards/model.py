@@ -139,6 +139,18 @@ def _annotations() -> list[Any]:
             f"{total(catalog.DECISIONS, _NEW, decided)} > 0",
             "{{tier}} · {{policy}}: {{outcome}} ({{reason}})",
         ),
+        _annotation(
+            "Versions of agents",
+            "orange",
+            _changed(catalog.AGENT_INFO, ("agent", "version")),
+            "new sessions of {{agent}} get another share of version {{version}}",
+        ),
+        _annotation(
+            "Decisions about versions",
+            "yellow",
+            f"{total(catalog.AGENT_DECISIONS, _NEW, ('agent', 'outcome', 'reason'))} > 0",
+            "{{agent}}: {{outcome}} ({{reason}})",
+        ),
     ]
 
 

@@ -21,7 +21,7 @@ def versions() -> BoardRow:
 def _slow() -> Panel:
     panel = PanelSpec(
         95,
-        "Slow turns, version beside version",
+        "Slow turns of both versions",
         "Owed turns over the voice-to-voice budget, of the stable version and of the one that is tried, in the same"
         " time. Both rise: the cause lies elsewhere.",
         "No agent has answered a spoken turn in this range.",
@@ -36,9 +36,9 @@ def _slow() -> Panel:
 def _lost() -> Panel:
     panel = PanelSpec(
         96,
-        "Lost calls and turns without a reply, version beside version",
-        "Shares of ended calls that were lost, and of owed turns that got no reply. Only the canary rises: roll it"
-        " back.",
+        "Lost calls, turns without a reply",
+        "Of both versions: shares of ended calls that were lost, and of owed turns that got no reply. Only the canary"
+        " rises: roll it back.",
         "No call of an agent has ended in this range.",
         6,
         8,

@@ -11,6 +11,7 @@ from agent.billing.prices import PriceBook
 from agent.core.calls import TOOL, PaidService
 from agent.definitions.book import AgentBook, OutsideTools, Tell, every
 from agent.definitions.versions import LiveVersion
+from agent.policy.decisions import POSSIBLE
 from agent.server.rehearsal import Rehearsal
 from agent.settings import Settings, variables
 from agent.telemetry import catalog
@@ -51,6 +52,9 @@ def shown_files(metrics: Metrics, counting: AgentMetrics) -> Tell:
     def tell(problems: int, live: Sequence[LiveVersion]) -> None:
         metrics.set(catalog.AGENT_FILE_PROBLEMS, value=problems)
         counting.in_force((one.agent, one.version, one.role, one.percent) for one in live)
+        for name in {one.agent for one in live if one.role == "canary"}:
+            for outcome, reason in POSSIBLE:
+                metrics.child(catalog.AGENT_DECISIONS, name, outcome, reason)
 
     return tell
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from agent.budgets import Tier
 from agent.telemetry import catalog
 from agent.telemetry.events import Event, SessionEnded, SessionInfo, SessionOutcome, TurnFinished
 from agent.telemetry.exposition import Metrics
@@ -32,7 +33,17 @@ class AgentMetrics:
             self._metrics.forget(catalog.AGENT_INFO, *gone)
         for one, percent in shown.items():
             self._metrics.set(catalog.AGENT_INFO, *one, value=percent)
+            self._prepare(one[0], one[2])
         self._shown = set(shown)
+
+    def _prepare(self, agent: str, role: str) -> None:
+        """Creates the counters of an agent, so that the first lost call counts, and none is 0 % and no gap."""
+        for tier in Tier:
+            for outcome in set(SessionOutcome) - GOES_ON:
+                self._metrics.child(catalog.AGENT_SESSIONS, agent, role, tier, outcome)
+            for slow in ("yes", "no"):
+                self._metrics.child(catalog.AGENT_TURNS, agent, role, tier, slow)
+            self._metrics.child(catalog.AGENT_NO_REPLY, agent, role, tier)
 
     def handle(self, event: Event) -> None:
         """Reads ended sessions and turns; a synthetic caller is no figure of an agent's."""

@@ -63,7 +63,6 @@ OFF = {
     "What became of first clauses that were spoken early",
     "Finished sessions told to the webhook",
     "Work beside calls that broke off",
-    "Lost calls and turns without a reply, version beside version",
     "How sure it is that a version is worse",
     "Decisions about versions",
 }

@@ -114,7 +114,7 @@ def test_both_boards_have_the_variables_annotations_and_a_link_that_keeps_them(b
     assert variables["tier"]["allValue"] == "free|premium|none", "the synthetic caller is nobody's figure"
     assert variables["policy"]["allValue"] == ".*"
     assert [found["name"] for found in board["annotations"]["list"]] == [
-        "Deploys", "Policy changes", "Assignments", "Decisions",
+        "Deploys", "Policy changes", "Assignments", "Decisions", "Versions of agents", "Decisions about versions",
     ]  # fmt: skip
     (link,) = board["links"]
     (other,) = {uid for uid in UIDS if uid != board["uid"]}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.budgets import Tier
+from agent.definitions.versions import LiveVersion
+from agent.server.tool_wiring import shown_files
 from agent.telemetry import catalog
 from agent.telemetry.agents import MOST_AGENTS, AgentMetrics
 from agent.telemetry.catalog import Metric
@@ -49,6 +51,27 @@ def test_a_version_that_is_tried_is_counted_beside_the_stable_one() -> None:
     assert read(metrics, catalog.AGENT_NO_REPLY, **who, role="canary") == 1
     assert read(metrics, catalog.AGENT_NO_REPLY, **who, role="stable") is None
     assert read(metrics, catalog.AGENT_SESSIONS, **who, role="canary", outcome="vanished") == 1
+
+
+def test_what_has_not_happened_to_a_version_is_0_and_no_gap() -> None:
+    metrics = Metrics()
+    AgentMetrics(metrics).in_force([("hotel", 4, "stable", 90), ("hotel", 5, "canary", 10)])
+    for role in ("stable", "canary"):
+        who = {"agent": "hotel", "role": role, "tier": "free"}
+        assert read(metrics, catalog.AGENT_SESSIONS, **who, outcome="vanished") == 0
+        assert read(metrics, catalog.AGENT_TURNS, **who, slow="yes") == 0
+        assert read(metrics, catalog.AGENT_NO_REPLY, **who) == 0
+        assert read(metrics, catalog.AGENT_SESSIONS, **who, outcome="moved") is None, "it is never counted"
+
+
+def test_the_first_decision_about_a_version_is_counted_from_0() -> None:
+    metrics = Metrics()
+    tell = shown_files(metrics, AgentMetrics(metrics))
+    tell(0, [LiveVersion("hotel", 4, "stable", 90), LiveVersion("hotel", 5, "canary", 10)])
+    tell(0, [LiveVersion("desk", 1, "stable", 100)])
+    decided = {"outcome": "rolled_back", "reason": "verdict"}
+    assert read(metrics, catalog.AGENT_DECISIONS, agent="hotel", **decided) == 0
+    assert read(metrics, catalog.AGENT_DECISIONS, agent="desk", **decided) is None, "nothing of it is tried"
 
 
 def test_versions_that_are_no_more_in_force_are_not_shown_and_names_are_bounded() -> None:
