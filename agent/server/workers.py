@@ -1,4 +1,4 @@
-"""Several processes of the service on one port, under uvicorn's supervisor: one command uses all cores of a machine.
+"""Several processes of the service on one port, under a supervisor: one command uses all cores of a machine.
 
 The supervisor starts a process again that has died, ends all by SIGTERM (each drains), and on SIGHUP replaces one after
 the other: a new one answers before the old one drains. Each has an operations port of its own, and a file of
@@ -12,6 +12,7 @@ import multiprocessing as processes
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,12 +21,14 @@ from typing import Final, cast
 
 import structlog
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
 from agent.core.errors import ConfigurationError
 from agent.ledger.database import parse_url
 from agent.server.drain import DrainingServer
 from agent.server.operations_listener import bind_operations
+from agent.server.supervisor import Supervisor, WatchedProcess
 from agent.settings import PREFIX, Settings
 
 READY_S: Final = 60  # a process that does not answer its supervisor for so long is replaced
@@ -52,15 +55,19 @@ class WorkersConfig(uvicorn.Config):
         self.make = make
 
 
-class WorkerProcess(multiprocess.Process):
+class WorkerProcess(WatchedProcess):
     """One of the processes; `target` runs in it."""
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves until it is told to drain."""
         config = cast("WorkersConfig", self.config)
-        listener = _own_listener(config.settings, config.workers)
+        try:
+            listener = _own_listener(config.settings, config.workers)
+            server = config.make(config.settings, listener)
+        except ConfigurationError as error:
+            log.error("a process cannot start", reason=str(error))
+            sys.exit(STARTUP_FAILURE)
         port = listener.getsockname()[1]
-        server = config.make(config.settings, listener)
         server.leaves_port = True  # the others take who comes now
         self._server = server  # before the supervisor asks whether it has started
         # a thread, since an event loop that stands still is no reason to stay
@@ -73,16 +80,22 @@ class WorkerProcess(multiprocess.Process):
 
 
 def run_workers(settings: Settings, workers: int, targets: Path, make: MakeServer) -> None:
-    """Serves with so many processes until SIGINT or SIGTERM. Raises ConfigurationError before it listens."""
+    """Serves with so many processes until SIGINT or SIGTERM.
+
+    Raises ConfigurationError before it listens, and where no process can start.
+    """
     if parse_url(settings.database_url).get_backend_name() == "sqlite":
         raise ConfigurationError(f"{PREFIX}DATABASE_URL: several processes take PostgreSQL, SQLite is for one")
     config = WorkersConfig(settings, workers, targets, make)
-    multiprocess.Process = WorkerProcess  # the supervisor knows no other way to be given its processes
+    multiprocess.Process = WorkerProcess  # where one replaces another, uvicorn's supervisor makes it
     listener = config.bind_socket()
+    supervisor = Supervisor(config, [listener], WorkerProcess)
     try:
-        multiprocess.Multiprocess(config, [listener]).run()
+        supervisor.run()
     finally:
         listener.close()
+    if supervisor.failed:
+        raise ConfigurationError("no process could start: the lines before this say why")
 
 
 def _end_with_supervisor(drain_s: float) -> None:

@@ -256,8 +256,8 @@ class TokenCount:
             return self._wrote(event.delta.text)
         if event.type == "content_block_start" and event.content_block.type == "text":
             return self._wrote(event.content_block.text or "")  # "" at the vendor's; gateways may put words there
-        if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
-            self._characters += len(event.delta.partial_json)
+        if event.type == "content_block_delta" and event.delta.type in _UNHEARD:
+            self._characters += len(getattr(event.delta, _UNHEARD[event.delta.type], None) or "")
             quantities[Unit.OUTPUT_TOKENS] = _estimate(self._characters)
         if event.type == "message_start":
             self._input_reported = self._take_input(getattr(event.message, "usage", None))
@@ -294,6 +294,8 @@ class TokenCount:
         return True
 
 
+_UNHEARD: Final = {"input_json_delta": "partial_json", "thinking_delta": "thinking"}
+"""Deltas that nobody hears and that are paid for, and where their text is."""
 _INPUT_FIELDS: Final = (
     (Unit.INPUT_TOKENS, "input_tokens"),
     (Unit.CACHE_WRITE_TOKENS, "cache_creation_input_tokens"),

@@ -107,6 +107,16 @@ def test_a_model_cannot_bill_what_nobody_uses(told: Any) -> None:
     assert call.estimated
 
 
+def test_what_a_model_thought_is_paid_for_also_where_it_is_broken_off() -> None:
+    call = ProviderCall("llm", "anthropic", "m", RecordingRecorder(), lambda _e, _c: pytest.fail("no error"))
+    count = claude.TokenCount(call, Prompt("", "", ()))
+    for _ in range(100):
+        assert count.text_of(_delta(type="thinking_delta", thinking="Let me see. ")) == ""
+    assert not count.wrote
+    assert call.quantities[Unit.OUTPUT_TOKENS] > 200
+    count.text_of(_delta(type="thinking_delta", thinking=None))
+
+
 def test_the_words_of_a_refusal_have_whole_characters() -> None:
     fault = refusal_of(401, {"error": {"message": f"invalid api key: {HALF}"}}).failure("bad_request").fault  # type: ignore[arg-type]
     assert fault is not None
