@@ -291,7 +291,9 @@ class ProviderFactory:
         adapters: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
             "stt": self._recognisers.values(), "llm": self._models.values(), "tts": self._voices.values()
         }  # fmt: skip
-        met = {name: [(one.provider, one.model) in faults for one in built] for name, built in adapters.items()}
+        met: dict[Service, list[bool]] = {
+            name: [(one.provider, one.model) in faults for one in built] for name, built in adapters.items()
+        }
         return [service for service, faulty in met.items() if faulty and all(faulty)]
 
     def simulated(self) -> tuple[str, ...]:

@@ -91,8 +91,12 @@ class LocalSpeechWatch:
                 self._take({"stt": LOADING})
             return
         local, failed = state.get("local", ()), state.get("failed", {})
-        absent = [service for service in self._machine.wanted if service not in local]
-        self._take({service: str(failed.get(service, "it is not installed")) for service in absent})
+        absent: dict[Service, str] = {
+            service: str(failed.get(service, "it is not installed"))
+            for service in self._machine.wanted
+            if service not in local
+        }
+        self._take(absent)
 
     def _count(self, state: Mapping[str, Any]) -> None:
         """A death is a new process, or a part of it that was begun anew."""

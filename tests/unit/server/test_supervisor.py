@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 import uvicorn
@@ -67,7 +68,7 @@ class House:
 def house(monkeypatch: pytest.MonkeyPatch) -> tuple[House, Supervisor]:
     found = House()
     monkeypatch.setattr(module, "now", lambda: found.now)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("signal.signal", Mock())
     made = Supervisor(uvicorn.Config("nothing", workers=2), [], found.make)
     made.init_processes()
     return found, made
