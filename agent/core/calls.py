@@ -75,6 +75,10 @@ class Misconfiguration:
     problem: Problem
     words: str = ""
 
+    def told(self, provider: str, model: str) -> dict[str, str]:
+        """The fault for those who look at this process."""
+        return {"provider": provider, "model": model, "problem": self.problem.value, "provider_says": self.words}
+
 
 class StopReason(StrEnum):
     """Why a model stopped, as its provider says it. A metric label."""

@@ -280,21 +280,16 @@ class ProviderFactory:
 
     def problems(self) -> list[dict[str, str]]:
         """What only a person can mend, for those who look at this process: provider, model, problem, words."""
-        return [
-            {"provider": provider, "model": model, "problem": fault.problem.value, "provider_says": fault.words}
-            for (provider, model), fault in self.breakers.faults().items()
-        ]
+        return [fault.told(*model) for model, fault in self.breakers.faults().items()]
 
     def unserved(self) -> list[Service]:
         """Services of which every model that was asked so far is misconfigured: callers get nothing from them."""
         faults = self.breakers.faults()
-        adapters: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
+        built: dict[Service, Iterable[SpeechToText | LanguageModel | TextToSpeech]] = {
             "stt": self._recognisers.values(), "llm": self._models.values(), "tts": self._voices.values()
         }  # fmt: skip
-        met: dict[Service, list[bool]] = {
-            name: [(one.provider, one.model) in faults for one in built] for name, built in adapters.items()
-        }
-        return [service for service, faulty in met.items() if faulty and all(faulty)]
+        asked = {service: [(one.provider, one.model) in faults for one in ones] for service, ones in built.items()}
+        return [service for service in built if asked[service] and all(asked[service])]
 
     def simulated(self) -> tuple[str, ...]:
         """The services that the sandbox simulates."""
