@@ -18,6 +18,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import multiprocess
 
+START_S: Final = 300.0
+"""A process that has never served may take so long: on a busy machine it loads its modules for a minute and more."""
 STEADY_S: Final = 30.0
 """A process that lived so long is started again at once when it dies."""
 FIRST_PAUSE_S: Final = 1.0
@@ -91,7 +93,7 @@ class Supervisor(multiprocess.Multiprocess):
                 if now() >= self._due[place]:
                     del self._due[place]
                     self.processes[place] = self._started()
-            elif process.lives(self.config.timeout_worker_healthcheck):
+            elif process.lives(self.config.timeout_worker_healthcheck if process.ready else START_S):
                 self._served = self._served or process.ready
             else:
                 self._lost(place, process)

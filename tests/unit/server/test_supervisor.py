@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from agent.server import supervisor as module
-from agent.server.supervisor import LONGEST_PAUSE_S, STEADY_S, Supervisor, WatchedProcess
+from agent.server.supervisor import LONGEST_PAUSE_S, START_S, STEADY_S, Supervisor, WatchedProcess
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Fake:
     alive: bool = True
     exitcode: int | None = None
     pid: int = 1
+    patience_s: float = 0.0
     calls: list[str] = field(default_factory=list[str])
 
     @property
@@ -40,6 +41,7 @@ class Fake:
         self.calls.append("start")
 
     def lives(self, within_s: float) -> bool:
+        self.patience_s = within_s
         return self.alive
 
     def kill(self) -> None:
@@ -111,6 +113,14 @@ def test_one_that_dies_at_its_start_waits_longer_and_longer_and_the_others_are_l
     count = len(found.made)
     looks(found, supervisor, 1.0)
     assert len(found.made) == count + 1
+
+
+def test_who_has_never_served_may_take_its_time(house: tuple[House, Supervisor]) -> None:
+    found, supervisor = house
+    supervisor.config.timeout_worker_healthcheck = 60
+    found.made[1].ready = True
+    looks(found, supervisor, 0.5)
+    assert [one.patience_s for one in found.made] == [START_S, 60]
 
 
 def test_where_none_has_ever_served_one_that_cannot_start_ends_the_service(house: tuple[House, Supervisor]) -> None:
