@@ -114,7 +114,7 @@ def _version_worse() -> Alert:
         "Version {{ $labels.version }} of {{ $labels.agent }} is significantly over a limit"
         ' ({{ $value | printf "%.1f" }} times the bound)',
         "The test of its ended calls is over its bound. In mode auto it is rolled back where the stable version is fine"
-        " in the same time, no provider is out, no event loop is late and no tool is out; else somebody is asked.",
+        " in the same time, no provider is out and no event loop is late; else somebody is asked.",
         PanelLink("ux", 97, "How sure it is that a version is worse"),
         Runbook(
             "A version of an agent that is tried makes callers wait, leaves them without a reply or loses them.",

@@ -75,7 +75,10 @@ class PrometheusEvidence:
         )
 
     async def _version_facts(self, alert: RollbackAlert) -> Evidence:
-        """The same of a version: it is at fault where no first provider of any policy is out."""
+        """The same of a version: it is at fault where no first provider of any policy is out.
+
+        A tool that is out explains nothing where the version suffers alone: the tool is its own.
+        """
         who = {"agent": alert.tier, "version": alert.policy}
         scores = await self._by("signal", recorded_metrics.AGENT_SCORE, who)
         comparison = await self._comparison(recorded_metrics.AGENT_COMPARISON, who)
@@ -87,7 +90,7 @@ class PrometheusEvidence:
             outages=tuple(sorted({labels["provider"] for labels, value in outages if value > 0})),
             comparison=comparison,
             loop_late=await self._value(recorded_metrics.LOOP_LATE, {}) == 1,
-            tool_out=await self._value(recorded_metrics.TOOL_OUT, {}) == 1,
+            tool_out=comparison is not Comparison.ALONE and await self._value(recorded_metrics.TOOL_OUT, {}) == 1,
             evidence={
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "verdict": verdict,

@@ -97,14 +97,17 @@ export class VoiceAgentCall extends HTMLElementHere {
     client.agent = this.getAttribute("agent");
     try {
       await client.openAudio().catch(() => {}); // it can be read and typed without
+      if (this.client !== client) return; // the element left the page meanwhile: no call goes on without it
       await client.connect();
     } catch (error) {
       this._problem.textContent = `The service opened no call: ${error.message}.`;
       return;
     }
+    if (this.client !== client) return void client.close();
     this._mute.focus({ preventScroll: true }); // the button that was pressed has gone
     try {
       await client.openMicrophone();
+      if (this.client !== client) client.closeMicrophone();
     } catch {
       this._problem.textContent = "There is no microphone here. You can type.";
       this._text.focus({ preventScroll: true });

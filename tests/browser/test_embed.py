@@ -61,6 +61,10 @@ async def test_a_call_from_another_site_that_was_named(tmp_path: Path) -> None:
             await page.run(f"{call}.hangUp()")
             await page.until(f"{call}.client.state === 'ended'")
             assert await page.run(f"{SHADOW}.activeElement === {theirs}"), "the focus stays in the button"
+            left = f"const call = {call}, client = call.client, began = call.start(); call.remove(); await began;"
+            told = "return [client.state, Boolean(client.audio?.microphone)]"
+            seen = await page.run(f"(async () => {{ {left} {told} }})()")
+            assert seen == ["ended", False], "an element that left the page while its sound opened begins no call"
             assert page.complaints == []
 
 
