@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
+from agent.memory.about import About, backwards
+from agent.memory.competing import has_another_value, is_of_itself, is_of_what_follows, points_at
 from agent.memory.confirmed import may_undo
+from agent.memory.corrected import without_exception
 from agent.memory.flows import Flows
-from agent.memory.mentions import Head, head_of, is_foreign, named_in, parts_of, root, vocabulary
+from agent.memory.mentions import DETERMINERS, head_of, is_foreign, named_in, parts_of
 from agent.memory.naming import (
     GENERIC,
     SELF_NAMED,
     beside,
-    bridges_to,
     forms_said,
     in_passing,
     named_by_now,
@@ -28,9 +29,8 @@ from agent.memory.naming import (
 )
 from agent.memory.nodes import STATUS, Graph, Question, Speaker, State
 from agent.memory.sentences import clauses, sentences
-from agent.memory.ties import asks_of_another, is_paid_sum, is_person, is_plural, left_for, rivals, tied
+from agent.memory.ties import is_paid_sum, is_person, is_plural, tied
 from agent.memory.words import content_stems, words_of
-from agent.memory.words import stem as stem_of
 
 _TOTAL = re.compile(
     r"\b(?:that (?:makes|comes to|leaves)|in total|in all|altogether|all together|the (?:new )?total)\b", re.IGNORECASE
@@ -53,137 +53,147 @@ _POINTS_BACK = re.compile(
 )
 _PLACING = frozenset({"to", "at", "in", "on", "from", "with", "near", "beside", "of"})
 _WHOLES = frozenset(content_stems("order bill invoice booking basket cart purchase receipt total account"))
-_LOOK_BACK = 6  # utterances
 
 
-class LeadsOff(Protocol):
-    """Whether a clause of `side` is about something else; `here`: in the value's own utterance."""
+def belongs(about: About) -> bool:
+    """Whether words are about a thing.
 
-    def __call__(self, side: Speaker, text: str, *, here: bool) -> bool: ...
-
-
-def belongs(
-    graph: Graph,
-    flows: Flows,
-    question: Question,
-    by: Speaker,
-    span: tuple[int, int],
-    thing: str,
-    names: Sequence[str],
-    attribute: str = "",
-) -> bool:
-    """Whether the words at `span` of what `by` said in a turn are about `thing`.
-
-    The clause of the value is asked first: a name at its head that is not the thing's rules it out. Then the ones
-    before it, back to six utterances: the first that names some thing decides, and one that is about something that
-    nobody has noted ends the search.
+    Their clause is asked first: a name at its head that is not the thing's rules it out. Then the ones before it, back
+    to six utterances: the first that names some thing decides, and one that is about something that nobody has noted
+    ends the search.
     """
-    own, others = _words(graph, thing, names, flows)
+    for rule in (_of_another, _by_place, _by_name, _by_person, _of_all):
+        verdict = rule(about)
+        if verdict is not None:
+            return verdict
+    called, others_called = about.called
+    if about.held[1] and not called:
+        return _named_alone(about, others_called)
+    return _named_last(about)
+
+
+def _of_another(about: About) -> bool | None:
+    """False where the utterance ties the words to something else."""
+    graph, words, span, thing = about.graph, about.words, about.span, about.thing
     for state in graph.states:
-        if _nameless_act(state) and not _begun_with(graph, state, thing) and _holds(graph, state, question, by, span):
+        if _nameless_act(state) and not _begun_with(graph, state, thing) and _holds(state, about):
             return False
-    _, clause = next(_backwards(graph, question, by, span), (by, ""))
-    every_name = tuple(dict.fromkeys((*names, *_names(graph))))
+    if not tied(words, span, thing, about.held[0], about.attribute, about.flows, about.bridges):
+        return False
+    if about.named_whole and named_in(thing, without_exception(about.clause)) != "whole":
+        return False  # "without the piano the list is 32 cubic metres"
+    if within_longer(thing, about.clause, about.every_name):
+        return False
+    if about.is_status:
+        return None
+    if has_another_value(words, span, thing) or is_of_what_follows(words, span, thing):
+        return False
+    if is_of_itself(words, span, thing, about.attribute) or _just_ended(words, span, thing, about.flows):
+        return False
+    return None
 
-    def bridges(head: Head) -> bool:
-        return by == "agent" and bridges_to(graph, question, thing, head)
 
-    if not tied(utterance_of(question, by), span, thing, own, attribute, flows, bridges):
-        return False
-    if attribute != STATUS and _just_ended(utterance_of(question, by), span, thing, flows):
-        return False
-    if within_longer(thing, clause, every_name):
-        return False
-    if attribute != STATUS and beside(utterance_of(question, by), span, thing):
-        return True
-    if attribute != STATUS and numbers_another(graph, utterance_of(question, by), span, thing, every_name):
-        return False
-    if not named_by_now(graph, question, by, span[1], thing):
-        return False
-    if attribute == STATUS and is_paid_sum(thing, clause):
-        return True
-    whole = named_in(thing, clause) == "whole"
-    if (
-        is_foreign(utterance_of(question, by))
-        and not whole
-        and any(named_in(name, clause) == "whole" for name in every_name if name.casefold() != thing.casefold())
+def _by_place(about: About) -> bool | None:
+    """What a name right beside a value tells, and whether the thing had been named at all."""
+    if not about.is_status and (
+        beside(about.words, about.span, about.thing) or points_at(about.words, about.span, about.thing)
     ):
-        return False
-    if whole and not words_of(thing)[1:] and is_foreign(clause):
         return True
-    if whole and named_first(clause, thing, every_name):
-        return True
-    if not whole and not is_person(thing) and somebody_else(graph, question, by, clause):
-        return False
-    if by == "agent" and head_of(clause).pronoun == "yours" and said_for_you(graph, question, thing):
-        return True
-    if head_of(clause).pronoun in ("he", "she") and is_person(thing):
-        return [name for name in every_name if is_person(name)] == [thing] and not people_since(graph, question, thing)
-    several = len(every_name) > 1 or sum(state.merged is None for state in graph.states) > 1
-    if not whole and several and _TOTAL.search(clause):
-        return _is_whole(thing, every_name)  # "that makes $61": of the whole, whatever was named last
-    called, others_called = _words(Graph(), thing, every_name, flows)
-    if _TOGETHER.search(clause) and called & forms_said(_sentence(question, by, span)):
-        return True  # "pitch 9 for you and pitch 10 for Nils, both from Monday"
-    if others and not called:
-        return _named_alone(graph, question, by, span, thing, every_name, others_called)
-    value = frozenset[str]() if attribute == STATUS else forms_said(utterance_of(question, by)[span[0] : span[1]])
-
-    def leads_off(side: Speaker, text: str, *, here: bool) -> bool:
-        if here and left_for(utterance_of(question, by), span, text, vocabulary(thing) | own, flows):
-            return True
-        if side == "caller" and asks_of_another(text, vocabulary(thing) | own, stems(attribute)):
-            return True
-        return rivals(text, thing, own, attribute, bridges)
-
-    return _named_last(
-        graph, question, by, span, thing, every_name, (called, others_called), (own, others), leads_off, value
+    numbered = not about.is_status and numbers_another(
+        about.graph, about.words, about.span, about.thing, about.every_name
     )
+    if numbered or not named_by_now(about.graph, about.question, about.by, about.span[1], about.thing):
+        return False
+    return True if about.is_status and is_paid_sum(about.thing, about.clause) else None
 
 
-def _named_last(
-    graph: Graph,
-    question: Question,
-    by: Speaker,
-    span: tuple[int, int],
-    thing: str,
-    every_name: Sequence[str],
-    called: tuple[frozenset[str], list[frozenset[str]]],
-    held: tuple[frozenset[str], list[frozenset[str]]],
-    leads_off: LeadsOff,
-    own_words: frozenset[str],
-) -> bool:
-    """Whether the nearest clause that names some thing, from the value's own backwards, names this one."""
-    turned, last = 0, by
-    for place, (side, text) in enumerate(_backwards(graph, question, by, span)):
+def _by_name(about: About) -> bool | None:
+    """What the names in the clause itself tell."""
+    thing, clause = about.thing, about.clause
+    if about.named_whole:
+        alone = not words_of(thing)[1:] and is_foreign(clause)
+        return True if alone or named_first(clause, thing, about.every_name) else None
+    others = (name for name in about.every_name if name.casefold() != thing.casefold())
+    return False if is_foreign(about.words) and any(named_in(name, clause) == "whole" for name in others) else None
+
+
+def _by_person(about: About) -> bool | None:
+    """What "yours", "he" or "she" at the head of the clause tells."""
+    graph, question, thing = about.graph, about.question, about.thing
+    if not about.named_whole and not is_person(thing) and somebody_else(graph, question, about.by, about.clause):
+        return False
+    pronoun = head_of(about.clause).pronoun
+    if about.by == "agent" and pronoun == "yours" and said_for_you(graph, question, thing):
+        return True
+    if pronoun in ("he", "she") and is_person(thing):
+        people = [name for name in about.every_name if is_person(name)]
+        return people == [thing] and not people_since(graph, question, thing)
+    return None
+
+
+def _of_all(about: About) -> bool | None:
+    """What "that makes" and "both" tell: of the whole, whatever was named last."""
+    several = len(about.every_name) > 1 or sum(state.merged is None for state in about.graph.states) > 1
+    if not about.named_whole and several and _TOTAL.search(about.clause):
+        return _is_whole(about.thing, about.every_name)
+    sentence = _sentence(about.question, about.by, about.span)
+    if _TOGETHER.search(about.clause) and about.called[0] & forms_said(sentence):
+        return True  # "pitch 9 for you and pitch 10 for Nils, both from Monday"
+    return None
+
+
+def _named_last(about: About) -> bool:
+    """Whether the nearest clause that names some thing, from the words' own backwards, names this one."""
+    thing, every_name = about.thing, about.every_name
+    own_words = frozenset[str]() if about.is_status else forms_said(about.words[about.span[0] : about.span[1]])
+    turned, last = 0, about.by
+    for place, (side, text) in enumerate(backwards(about.graph, about.question, about.by, about.span)):
         turned, last = turned + (side != last), side
-        if turned > 1 and is_foreign(utterance_of(question, by)):
+        if turned > 1 and is_foreign(about.words):
             return False  # heads of clauses are English: in other words a thing is named here or just before
-        said = forms_said(text)
         told = named_in(thing, text)
         if told == "other" and place:
             return False
         if told == "whole" and place and named_first(text, thing, every_name):
             return side == "caller" or not in_passing(text, thing)
-        for mine, theirs in (called, held):  # names tell more than the values held so far
-            if theirs is held[1] and not place:
-                said = said - own_words
-            hits, other_hits = len(said & mine), max((len(said & words) for words in theirs), default=0)
-            if hits or other_hits:
-                return hits > 0 and hits >= other_hits and not _aside(text, mine, theirs)
+        verdict = _told_apart(about, text, frozenset() if place else own_words)
+        if verdict is not None:
+            return verdict
         if told:
             return True
         if side == "caller" and _shifts(text):
             return False
-        if _SELF_SAID[side].search(text):
-            to_self = [name for name in every_name if SELF_NAMED.search(name)]
-            if to_self:
-                return to_self == [thing]
-        if _TOGETHER.search(text) and len(every_name) > 1:
-            return _is_whole(thing, every_name)
-        if place and leads_off(side, text, here=not turned):
+        verdict = _of_self_or_all(about, side, text)
+        if verdict is not None:
+            return verdict
+        if place and about.leads_off(side, text, here=not turned):
             return False
-    return len(every_name) == 1 and not held[1]
+    return len(every_name) == 1 and not about.held[1]
+
+
+def _told_apart(about: About, text: str, own_words: frozenset[str]) -> bool | None:
+    """Whether a clause holds more words of this thing than of any other; None when it holds none of either.
+
+    Names tell more than the values held so far, for which words of the value itself (`own_words`) do not count.
+    """
+    said = forms_said(text)
+    for mine, theirs in (about.called, about.held):
+        told = said - own_words if theirs is about.held[1] else said
+        hits, other_hits = len(told & mine), max((len(told & words) for words in theirs), default=0)
+        if hits or other_hits:
+            return hits > 0 and hits >= other_hits and not _aside(text, mine, theirs)
+    return None
+
+
+def _of_self_or_all(about: About, side: Speaker, text: str) -> bool | None:
+    """What "you" or "both" in a clause tells when it names no thing."""
+    if _SELF_SAID[side].search(text):
+        to_self = [name for name in about.every_name if SELF_NAMED.search(name)]
+        if to_self:
+            return to_self == [about.thing]
+    if _TOGETHER.search(text) and len(about.every_name) > 1:
+        return _is_whole(about.thing, about.every_name)
+    return None
 
 
 _OFF = re.compile(r"\b(?:off|from|on|for) (?:(?:the|your|his|her|their) )?[A-Z]")
@@ -220,7 +230,10 @@ def _aside(text: str, mine: frozenset[str], theirs: Sequence[frozenset[str]]) ->
     words = words_of(text)
     places = [place for place, word in enumerate(words) if forms_said(word) & mine]
     other = [place for place, word in enumerate(words) if any(forms_said(word) & held for held in theirs)]
-    return bool(places) and bool(other) and other[0] < places[0] and words[places[0] - 1] in _PLACING
+    if not places or not other or other[0] > places[0]:
+        return False
+    before = places[0] - 2 if words[places[0] - 1] in DETERMINERS else places[0] - 1
+    return words[max(0, before)] in _PLACING
 
 
 def _is_whole(thing: str, names: Sequence[str]) -> bool:
@@ -232,18 +245,11 @@ def _is_whole(thing: str, names: Sequence[str]) -> bool:
     return [name.casefold() for name in wholes] == [thing.casefold()]
 
 
-def _named_alone(
-    graph: Graph,
-    question: Question,
-    by: Speaker,
-    span: tuple[int, int],
-    thing: str,
-    names: Sequence[str],
-    others: Sequence[frozenset[str]],
-) -> bool:
+def _named_alone(about: About, others: Sequence[frozenset[str]]) -> bool:
     """Whether a thing whose every word is in another's name too ("room" beside "room 5") is the one named last."""
+    thing = about.thing
     key = stems(thing) - GENERIC
-    for side, text in _backwards(graph, question, by, span):
+    for side, text in backwards(about.graph, about.question, about.by, about.span):
         said = forms_said(text)
         if any(said & words for words in others) or named_in(thing, text) == "other":
             return False
@@ -252,7 +258,7 @@ def _named_alone(
         if said & key:
             return not SELF_NAMED.search(thing)
         if _TOGETHER.search(text):
-            return _is_whole(thing, names)
+            return _is_whole(thing, about.every_name)
     return False
 
 
@@ -260,14 +266,13 @@ def _nameless_act(state: State) -> bool:
     return not state.name and state.merged is None and state.slot(STATUS) is not None
 
 
-def _holds(graph: Graph, state: State, question: Question, by: Speaker, span: tuple[int, int]) -> bool:
-    """Whether the words at `span` stand in the act that a nameless thing is told by."""
+def _holds(state: State, about: About) -> bool:
+    """Whether the words stand in the act that a nameless thing is told by."""
     told = state.slot(STATUS)
-    words = question.answer or ""
-    if by != "agent" or told is None or told.turn != question.id or told.value not in words:
+    if about.by != "agent" or told is None or told.turn != about.question.id or told.value not in about.words:
         return False
-    start = words.index(told.value)
-    return start <= span[0] and span[1] <= start + len(told.value)
+    start = about.words.index(told.value)
+    return start <= about.span[0] and about.span[1] <= start + len(told.value)
 
 
 def _begun_with(graph: Graph, state: State, thing: str) -> bool:
@@ -282,55 +287,3 @@ def _begun_with(graph: Graph, state: State, thing: str) -> bool:
     rarest = min(sorted(key), key=lambda word: sum(word in words for words in said) or len(said) + 1)
     led = (graph.question(turn) for turn in range(first, told.turn + 1))
     return any(q is not None and rarest in stems(f"{q.text} {q.answer or ''}") for q in led)
-
-
-def _names(graph: Graph) -> list[str]:
-    return [state.name for state in graph.states if state.merged is None and state.name]
-
-
-def _words(graph: Graph, thing: str, names: Sequence[str], flows: Flows) -> tuple[frozenset[str], list[frozenset[str]]]:
-    """The stems that tell a thing from every other, and those of each other thing that tell it from this one."""
-    key = thing.casefold()
-    told: dict[str, set[str]] = {name.casefold(): set(stems(name)) for name in (thing, *names)}
-    for state in graph.states:
-        if state.merged is None and state.name:
-            told.setdefault(state.name.casefold(), set()).update(_told(state))
-    dull = GENERIC | {root(stem_of(word)) for word in flows.acts}
-    named = {name.casefold(): name for name in (thing, *names)}
-    told = {name: words - dull or _forms_of(named.get(name, name)) for name, words in told.items()}
-    own = told.pop(key)
-    others = list(told.values())
-    shared = frozenset[str]().union(*others) if others else frozenset[str]()
-    return frozenset(own - shared), [frozenset(words - own) for words in others]
-
-
-def _forms_of(name: str) -> set[str]:
-    """The words of a name that has no others than those of acts: "enrolment", which "is enrolled" does not name."""
-    return {f"={root(stem)}" for stem in content_stems(name)}
-
-
-def _told(state: State) -> set[str]:
-    held = " ".join([state.name, *(slot.value for slot in state.slots)])
-    return {word for word in stems(held) if len(word) > 1} | set(stems(state.name))
-
-
-def _backwards(graph: Graph, question: Question, by: Speaker, span: tuple[int, int]) -> Iterator[tuple[Speaker, str]]:
-    """The clause of a span, then what was said before it, clause by clause and utterance by utterance."""
-    words = question.text if by == "caller" else question.answer or ""
-    parts = [(sentence.start + start, text) for sentence in sentences(words) for start, text in clauses(sentence.text)]
-    touched = [text for start, text in parts if start < span[1] and span[0] < start + len(text)]
-    yield by, " ".join(touched)
-    for start, text in reversed(parts):
-        if start + len(text) <= span[0]:
-            yield by, text
-    left = _LOOK_BACK
-    turn, side = question.id, by
-    other: Mapping[Speaker, Speaker] = {"agent": "caller", "caller": "agent"}
-    while left:
-        turn, side = turn - (side == "caller"), other[side]
-        before = graph.question(turn)
-        if before is None:
-            return
-        for sentence in reversed(sentences(before.text if side == "caller" else before.answer or "")):
-            yield side, sentence.text
-        left -= 1

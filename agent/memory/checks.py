@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
+from agent.memory.about import About
 from agent.memory.acts import contradicted
 from agent.memory.belonging import belongs
 from agent.memory.claims import Claim, Reason
@@ -110,7 +111,7 @@ def _problem(
     if attribute == STATUS:
         problem = status_problem(question, flows, claim.by, words, span, thing)
     else:
-        problem = value_problem(graph, question, claim.by, words, span)
+        problem = value_problem(graph, question, claim.by, words, span, thing)
         if problem is None and _CODE.fullmatch(thing) and _CODE.fullmatch(value.strip()) and thing != value:
             return "other_thing"  # one plate is no other's plate
         if problem is None and not fits(attribute, value):
@@ -121,7 +122,8 @@ def _problem(
             return "stale"
     if problem is not None:
         return problem
-    return None if belongs(graph, flows, question, claim.by, span, thing, names, attribute) else "other_thing"
+    about = About(graph, flows, question, claim.by, span, thing, names, attribute)
+    return None if belongs(about) else "other_thing"
 
 
 def _placed(
@@ -237,7 +239,7 @@ def _about(graph: Graph, flows: Flows, act: State, thing: str, names: Sequence[s
     if behind_of(first.text, thing):
         return False
     begins = start + opening_of(first.text)
-    return belongs(graph, flows, question, "agent", (begins, start + first.end), thing, names, STATUS)
+    return belongs(About(graph, flows, question, "agent", (begins, start + first.end), thing, names, STATUS))
 
 
 def _explains(graph: Graph, meant: State, act: State | None, slot: Slot) -> bool:

@@ -9,8 +9,9 @@ from agent.memory.flows import Flows
 from agent.memory.mentions import named_in
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import asks, bad_news, denies, sentences, supposes, taken
+from agent.memory.shapes import others_of_shape
 from agent.memory.values import values_in, without_repairs
-from agent.memory.verbatim import find_verbatim
+from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import words_of
 
 _TAKES_BACK = re.compile(
@@ -79,6 +80,19 @@ def is_piece(graph: Graph, question: Question, value: str) -> bool:
     return dictates(question.text) and any(other is not None and dictates(other.text) for other in beside)
 
 
+def is_echo(graph: Graph, question: Question, by: Speaker, value: str) -> bool:
+    """Whether the agent only says back digits and letters that the caller goes on dictating after."""
+    following = graph.question(question.id + 1)
+    said = (question.answer or "").rstrip(" .!?…")
+    pieces = dictates(value) and not {found.kind for found in values_in(value)} & {"price", "time", "date"}
+    if by != "agent" or following is None or not (dictates(_ASKED_BACK.sub("", said)) or pieces):
+        return False
+    return dictates(_GOES_ON.sub("", following.text))
+
+
+_ASKED_BACK = re.compile(
+    r"[,.]?\s*(?:yes|right|correct|and|and then|then|go on|go ahead|okay|ok|mm-?hm|uh-huh)$", re.IGNORECASE
+)
 _PART_OF_NUMBER = re.compile(r"\b(?:ends?|ending|starts?|starting|begins?|beginning) (?:in|with|on)\s+$", re.IGNORECASE)
 _GOES_ON = re.compile(r"^(?:(?:and|then|dash|slash|so|uh|um|er)\b[\s,.]*)*", re.IGNORECASE)
 
@@ -114,7 +128,15 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
         for one in sentences(answered.answer or "")
         if not (denies(one.text) or taken(one.text) or bad_news(one.text) or supposes(one.text) or asks(one.text))
     ]
-    return not any(all(find_verbatim(text, part) for part in wanted) for text in stated)
+    return not any(all(_said_of(text, part) for part in wanted) for text in stated)
+
+
+def _said_of(text: str, part: str) -> bool:
+    """Whether a value stands in a text as what holds, and not as what something is taken off ("off the 11th")."""
+    return any(not _LEFT_BEHIND.search(text[:start]) for start, _ in every_verbatim(text, part))
+
+
+_LEFT_BEHIND = re.compile(r"\b(?:off|instead of|rather than|out of|not) (?:the |on |at |for )*$", re.IGNORECASE)
 
 
 def replaced_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str) -> bool:
@@ -125,7 +147,8 @@ def replaced_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str
         for one in sentences(question.answer or "") if question is not None else ():
             if may_undo(one, flows.acts) != "changed" or not (named_in(thing, one.text) or _POINTS.search(one.text)):
                 continue
-            if any(found.kind in kinds for found in values_in(one.text)) and find_verbatim(one.text, value) is None:
+            other = any(found.kind in kinds for found in values_in(one.text)) or others_of_shape(value, one.text)
+            if other and find_verbatim(one.text, value) is None:
                 return True
     return False
 

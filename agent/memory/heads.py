@@ -19,6 +19,7 @@ FINITE = re.compile(
     re.IGNORECASE,
 )
 _SHORTENED = re.compile(r"'s(?= )")  # "Leo's booked", unless another verb follows ("Leo's lesson is booked")
+_OF_A_DAY = re.compile(r"\b(\w*day|tomorrow|tonight|week|month|year|morning|evening|night)'s\b", re.IGNORECASE)
 _DETERMINERS = frozenset("the a an your our my his her their its this that these those".split())
 _PRONOUNS = frozenset("i we you he she it they us me him them there".split())
 _PLACING = frozenset(
@@ -74,11 +75,11 @@ def plainly_said(sentence: str, start: int = 0, end: int | None = None) -> bool:
     if not verbs and (inside or words_of(clause)[:1] in _ORDERED):
         return False  # "consider it booked"
     before = [plain_words(text) for _, text in parts[: own[0]]]
-    if any(text and not _aside(text) for text in before):
+    if any(text and not is_aside(text) for text in before):
         return False
     if before and _AND.search(sentence[:at]) and not _SAYS_HOW.search(before[-1]) and _begins(clause):
         return _begins(before[-1])  # "one click and the table is booked", but "the suit and the dress are ready"
-    return _headed(clause)
+    return is_headed(clause)
 
 
 def _two_names(clause: str, verbs: list[int]) -> bool:
@@ -111,7 +112,7 @@ def _begins(clause: str) -> bool:
 
 def _verbs(clause: str) -> list[int]:
     """Where the finite verbs of a clause begin; a pronoun that one is joined to ("it's") stands before its place."""
-    told = clause.replace("’", "'")
+    told = _OF_A_DAY.sub(r"\1xs", clause.replace("’", "'"))
     found: list[int] = []
     for verb in FINITE.finditer(told):
         joined = "'" in verb[0] and not verb[0].lower().endswith("n't")
@@ -119,10 +120,11 @@ def _verbs(clause: str) -> list[int]:
     return found or [verb.start() for verb in _SHORTENED.finditer(told)][:1]
 
 
-def _aside(clause: str) -> bool:
+def is_aside(clause: str) -> bool:
+    """Whether words before a statement are a statement themselves, or a word or two that nothing can depend on."""
     words = words_of(clause)
     if _SAYS_HOW.search(clause) or _verbs(clause):
-        return _headed(clause) and not promises(clause)
+        return is_headed(clause) and not promises(clause)
     if not words or len(words) > _ASIDE_WORDS or words[0] in _ORDERS | _NO_HEADS:
         return False
     return not _OF_SOMETHING.search(
@@ -130,10 +132,12 @@ def _aside(clause: str) -> bool:
     )  # "given a signature, …" is a condition; "Garza, …" and "thank you, …" are not
 
 
-def _headed(clause: str) -> bool:
+def is_headed(clause: str) -> bool:
     """Whether a clause begins with one name for something ("the room for your son") up to its verb."""
     verbs = _verbs(clause)
     words = words_of(clause[: verbs[0]]) if verbs else words_of(clause)
+    if len(words) > 1 and re.match(r"\S+['’]s\b", clause):
+        words = words[1:]  # "tomorrow's lesson is …" begins with a name, "tomorrow the lesson is …" does not
     if not verbs:
         return not words or not (words[0] in _NO_HEADS or _ADVERB.search(words[0]))
     if not words:

@@ -161,6 +161,8 @@ def _noun_follows(tokens: list[tuple[str, bool]], place: int) -> bool:
     if place >= len(tokens):
         return False
     word = tokens[place][0].lower()
+    if re.search(r"['’]s$", word) and place + 1 < len(tokens):
+        return _noun_follows(tokens, place + 1)  # "this Tuesday's collection"
     stops = ENDS | PREPOSITIONS | {"one", "ones", "went", "works", "makes"}
     return not (word in stops or word.partition("'")[0] in PRONOUNS or FINITE.fullmatch(word)) and not tokens[place][1]
 
@@ -177,6 +179,11 @@ def root(word: str) -> str:
     return word[: max(5, len(word) - 3)] if word.isascii() and word.isalpha() else word
 
 
+def rooted(word: str) -> str:
+    """The root of a word as it stands in a text; "yours" is a name of its own, and no form of "your"."""
+    return word if word in OWNED else root(stem(word))
+
+
 def roots(words: Collection[str]) -> frozenset[str]:
     return frozenset(map(root, words))
 
@@ -185,7 +192,7 @@ def roots(words: Collection[str]) -> frozenset[str]:
 def vocabulary(name: str) -> frozenset[str]:
     """The roots of the words of a thing's name; its function words where it has no others ("yours")."""
     words = words_of(name)
-    return frozenset(root(stem(word)) for word in words if word not in STOP_WORDS) or frozenset(words)
+    return frozenset(rooted(word) for word in words if word not in STOP_WORDS) or frozenset(words)
 
 
 Named = Literal["whole", "part", "other", ""]
@@ -201,7 +208,7 @@ def named_in(name: str, text: str) -> Named:
         return "whole" if name in text else ""
     wanted = vocabulary(name)
     words = words_of(text)
-    told = [root(stem(word)) for word in words]
+    told = [rooted(word) for word in words]
     held = wanted & set(told)
     if held == wanted:
         return "whole"
@@ -255,7 +262,7 @@ def behind(name: str, text: str) -> frozenset[str]:
     found: set[str] = set()
     for _, clause in parts_of(text):
         words = words_of(clause)
-        told = [root(stem(word)) for word in words]
+        told = [rooted(word) for word in words]
         places = [place for place, word in enumerate(told) if word in vocabulary(name)]
         if places and named_in(name, clause) == "whole":
             found.update(told[places[-1] + 1 : places[-1] + 1 + _BEHIND])

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from agent.memory.heads import FINITE
-from agent.memory.mentions import ATTRIBUTES, Head, behind, head_of, named_in, parts_of, root, vocabulary
+from agent.memory.mentions import ATTRIBUTES, Head, behind, head_of, named_in, parts_of, root, rooted, vocabulary
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import sentences
-from agent.memory.words import content_stems, words_of
+from agent.memory.words import STOP_WORDS, content_stems, words_of
 from agent.memory.words import stem as stem_of
 
 _CODE = re.compile(r"\b[A-Za-z]{1,5}-?\d[\w-]*|\b\d+-\d[\w-]*")
@@ -36,7 +36,12 @@ def numbers_another(graph: Graph, words: str, span: tuple[int, int], thing: str,
     """Whether a number stands right behind the name of another thing ("locker 117C")."""
     before = words_of(words[: span[0]])[-1:]
     value = words[span[0] : span[1]]
-    if not before or not any(map(str.isdigit, value)) or root(stem_of(before[0])) in vocabulary(thing):
+    if (
+        not before
+        or before[0] in STOP_WORDS
+        or not any(map(str.isdigit, value))
+        or root(stem_of(before[0])) in vocabulary(thing)
+    ):
         return False
     if any(root(stem_of(before[0])) in vocabulary(name) for name in names):
         return True
@@ -66,7 +71,7 @@ _OBLIQUE = frozenset({"with", "by", "near", "beside", "from", "at"})
 def in_passing(clause: str, thing: str) -> bool:
     """Whether a clause names a thing only in passing ("you're booked with Fiona")."""
     words = words_of(clause)
-    places = [place for place, word in enumerate(words) if root(stem_of(word)) in vocabulary(thing)]
+    places = [place for place, word in enumerate(words) if rooted(word) in vocabulary(thing)]
     before = words[places[0] - 1] if places and places[0] else ""
     return before in _OBLIQUE or (before in ("the", "a", "our", "your") and words[max(0, places[0] - 2)] in _OBLIQUE)
 
@@ -74,13 +79,13 @@ def in_passing(clause: str, thing: str) -> bool:
 def behind_of(clause: str, thing: str) -> bool:
     """Whether a clause is about something of a thing ("the key of the locker is blocked")."""
     words = words_of(clause)
-    place = next((at for at, word in enumerate(words) if root(stem_of(word)) in vocabulary(thing)), 0)
+    place = next((at for at, word in enumerate(words) if rooted(word) in vocabulary(thing)), 0)
     return "of" in words[max(0, place - 2) : place]
 
 
 def named_first(clause: str, thing: str, names: Sequence[str]) -> bool:
     """Whether a clause names the thing before it names any other ("the key of locker 117C")."""
-    words = [root(stem_of(word)) for word in words_of(clause)]
+    words = [rooted(word) for word in words_of(clause)]
     mine = next((place for place, word in enumerate(words) if word in vocabulary(thing)), len(words))
     others = frozenset[str]().union(*(vocabulary(name) for name in names if name.casefold() != thing.casefold()))
     return not any(word in others - vocabulary(thing) for word in words[:mine]) and mine < len(words)

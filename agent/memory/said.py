@@ -7,7 +7,8 @@ from collections.abc import Collection
 from typing import Literal
 
 from agent.memory.claims import Reason
-from agent.memory.grounding import dictates, is_piece, only_wished, taken_back
+from agent.memory.corrected import asks_of_past, is_former, put_right, restated_since, was_once, without_exception
+from agent.memory.grounding import dictates, is_echo, is_piece, only_wished, taken_back
 from agent.memory.mentions import is_foreign
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import (
@@ -106,11 +107,15 @@ _HOLDS_FOR_ALL = re.compile(
 _OWN_CLAUSE = 5  # words
 
 
-def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
-    """Why a value at `span` of what `by` said does not hold, or None when it does."""
+def value_problem(
+    graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int], thing: str
+) -> Reason | None:
+    """Why a value at `span` of what `by` said of a thing does not hold, or None when it does."""
     value = words[span[0] : span[1]]
     if taken_back(graph, question, by, words, span):
         return "refused"
+    if is_echo(graph, question, by, value) or (by == "agent" and put_right(graph, question, value)):
+        return "stale"
     if by == "caller" and (is_piece(graph, question, value) or only_wished(graph, question, words, span)):
         return "unconfirmed"
     if by == "agent" and question.interrupted and span[1] >= len(words.rstrip()):
@@ -125,9 +130,11 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
         ):
             return "condition"
         before = words[sentence.start : span[0]]
+        if by == "agent" and _no_longer(graph, question, sentence, span, thing):
+            return "stale"
         if _UNSURE.search(before) or _RESTRICTED.search(before) or ("price" in kinds and _ABOUT.search(before)):
             return "condition"
-        if _denied(clause_of(sentence, span), value) or taken(clause_of(sentence, span)):
+        if _denied(without_exception(clause_of(sentence, span)), value) or taken(clause_of(sentence, span)):
             return "denied"
         if by == "caller":
             if asks(sentence.text):
@@ -137,6 +144,15 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
         if problem is not None:
             return problem
     return None
+
+
+def _no_longer(graph: Graph, question: Question, sentence: SpokenSentence, span: tuple[int, int], thing: str) -> bool:
+    """Whether the agent says of a value that it was so, where nobody asked what was, or gives another one later."""
+    words = question.answer or ""
+    before, after = words[sentence.start : span[0]], words[span[1] : sentence.end]
+    if (is_former(before) and not asks_of_past(question.text)) or was_once(after):
+        return True
+    return restated_since(graph, question, sentence.text, thing, words[span[0] : span[1]])
 
 
 def _offer_taken(graph: Graph, question: Question, sentence: SpokenSentence) -> bool:
@@ -268,6 +284,8 @@ def fits(attribute: str, value: str) -> bool:
     if last == "time" and {found.kind for found in values_in(value)} & {"date", "month"}:
         return True
     if last in _IDENTIFYING and {found.kind for found in values_in(value)} & {"time", "date", "price"}:
+        return False
+    if last in _PRICES and {found.kind for found in values_in(value)} in ({"date"}, {"time"}, {"month"}):
         return False
     if last in _PRICES and _FREE.search(value):
         return True

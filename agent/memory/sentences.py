@@ -22,8 +22,10 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _HYPOTHETICAL = re.compile(
-    r"\b(?:if|unless|once|when|whenever|as soon as|as long as|provid(?:ed|ing)|assum(?:e|ing)|suppos(?:e|ing|ed)"
-    r"|in case|in the event|the moment|whether|would|'d|could|might|may(?! \d)|either|depending|on condition|otherwise"
+    r"\b(?:if|unless|once(?!\s*(?:[.,;!]|$|an?\b|per\b|every\b|daily\b|more\b))|when|whenever|as soon as"
+    r"|(?:as|so) long as|provid(?:ed|ing)|assum(?:e|ing)|suppos(?:e|ing|ed)"
+    r"|in case|in the event|the moment|whether|would|'d|could|might|(?-i:may)(?! \d)|either|depending|on condition"
+    r"|otherwise"
     r"|where|wherever|imagine|let's say|i promise|subject to|pending|tentatively|provisionally|unconfirmed)\b",
     re.IGNORECASE,
 )
@@ -41,11 +43,14 @@ _TO_COME = re.compile(  # "tomorrow the table is booked": a time at the head, th
     r"|hours?|moments?|days?|weeks?))(?: \w+)?,? (?:it|that|this|they|everything|the|your|a|an|we|i|you)\b",
     re.IGNORECASE,
 )
-_TIMED = re.compile(r"\b(?:(?:after|before|until|till)(?! (?:then|that)\b)|only|by the time)\b", re.IGNORECASE)
+_TIMED = re.compile(
+    r"\b(?:(?:after|before|until|till)\b(?! (?:then|that)\b)(?!\s*(?:[.,;!?…]|$))|only|by the time)\b", re.IGNORECASE
+)
 _FUTURE = re.compile(
     r"\b(?:will|'ll|won't|going to|gonna|shall|should|about to|let me|let's|want(?:s|ed)? to|try|tries|tried|trying"
     r"|attempt\w*|plan(?:s|ned|ning)?|intend\w*|must|can|can't|able to"
-    r"|(?:need|have|has|had|ought|happy|glad|like|is|are|be|get|gets) to|wish\w*|want(?:s|ed)?)\b"
+    r"|(?:need|have|has|had|ought|happy|glad|like|is|are|be|get|gets) to(?! (?:say|tell you|confirm|report)\b)"
+    r"|wish\w*|want(?:s|ed)?)\b"
     r"|\b(?:is|are|was|were)\s+(?:being|getting)\b|(?<!used )\bto (?:be|have been|get)\b",
     re.IGNORECASE,
 )
@@ -53,7 +58,9 @@ NEGATION = re.compile(
     r"\b(?:not|\w+n't|never|no|nothing|nowhere|ceas(?:e|ed|es)|none|neither|nor|nobody|no one|without|cannot"
     r"|fail(?:ed|s|ure)?|unable|unsuccessful\w*|far from|yet to|hardly|barely|almost|nearly|as good as"
     r"|declined|rejected|refused|bounced"
-    r"|instead of|rather than|supposed|impossible|undone|mistake\w*|error\w*|wrong\w*)\b",
+    r"|instead of|rather than|supposed|impossible|undone"
+    r"|(?<!\d )(?<!one )(?<!two )(?<!three )(?<!four )(?<!five )(?:mistake|error)\w*"
+    r"|wrong\w*)\b",
     re.IGNORECASE,
 )
 _BAD_NEWS = re.compile(r"\b(?:afraid|unfortunately|sadly|regret\w*|sorry|but|however|although|though|except)\b", re.I)
@@ -62,7 +69,8 @@ _HEDGE = re.compile(
     r"|possibly|likely|apparently|allegedly|presumably|make sure|be sure|making sure|check (?:if|that|whether)"
     r"|see (?:if|that|it)|(?:you|they|he|she|it|who|somebody|someone|system|email|letter|note|page|screen) (?:\w+ )?"
     r"(?:sa(?:y|ys|id)|told|tell|claim\w*|mention\w*|wrote|promised)"
-    r"|says|tells|claims|reckons|insists|swears|assures|assumes|suggests?|according to|heard|expect\w*|waiting for"
+    r"|says|tells|(?<!-)claims|reckons|insists|swears|assures|assumes|suggests?|according to|heard|expect\w*"
+    r"|waiting for"
     r"|(?:was|were|am|been|is|i'm|we're) (?:told|informed|led to)|or so (?:i|we|they|he|she|it)"
     r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone"
     r"|everybody|anyone|somebody else|someone else|others(?!')|other (?:people|callers|customers|guests)|most"

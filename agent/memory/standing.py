@@ -8,6 +8,7 @@ from agent.memory.claims import Reason
 from agent.memory.confirmed import act_in
 from agent.memory.flows import Flows
 from agent.memory.heads import plainly_said
+from agent.memory.main_clause import is_main_clause
 from agent.memory.mentions import is_foreign, named_in
 from agent.memory.nodes import Question, Speaker
 from agent.memory.said import clause_of, scope_of, within
@@ -55,9 +56,11 @@ def status_problem(
         told = sentences(words)
         if turned_round(told, told.index(sentence)):
             return "unconfirmed"
-        scope = scope_of(sentence, span)
+        scope = _without_past_time(scope_of(sentence, span), value)
         if supposes(scope) or (timed(scope.replace(value, " ")) and not (denies(value) and _UNTIL.search(scope))):
             return "condition"
+        if _TAKES_BACK.match(words[span[1] : sentence.end]):
+            return "refused"
         if taken(text) and not taken(value):
             return "denied"
         clause = clause_of(sentence, span)
@@ -68,16 +71,60 @@ def status_problem(
             or _cut_denial(sentence, span)
         ):
             return "denied"
-        if bad_news(text.replace(value, " ")) and not denies(value):
+        if bad_news(_REGRETS.sub("", text.replace(value, " "))) and not denies(value):
             return "denied"
         theme = _without_theme(sentence, span, thing)
-        if not plainly_said(*theme):
+        if not _states(theme, thing, tuple(flows.acts), foreign=is_foreign(words), denied=denies(value)):
             return "unconfirmed"
-        if not is_foreign(words) and not framed(*theme, tuple(flows.acts), denied=denies(value)):
-            return "unconfirmed"
-        if (promises(clause) and not _cannot(value)) or (offers(clause) and act_in(sentence, flows.acts) is None):
+        if (promises(_under_way(clause, value)) and not _cannot(value)) or (
+            offers(clause) and not denies(value) and act_in(sentence, flows.acts) is None
+        ):
             return "unconfirmed"
     return None
+
+
+_TAKES_BACK = re.compile(
+    r"\s*[,–—-]+\s*(?:(?:no|nope|wait|sorry|oops|er|um|hang on|hold on)\b[\s,.…–-]+)+\w"
+    r"|\s*[,–—-]+\s*(?:i mean|i meant|rather|scratch that|correction)\b",
+    re.IGNORECASE,
+)
+
+
+_REGRETS = re.compile(
+    r",? (?:(?:i'm|i am|we're) )?(?:so |very )?(?:afraid|sorry)\W*$", re.IGNORECASE
+)  # "… is still there, I'm afraid."
+
+
+def _states(
+    theme: tuple[str, int, int], thing: str, participles: tuple[str, ...], *, foreign: bool, denied: bool
+) -> bool:
+    """Whether words of a sentence are a statement by the grammar of acts, or a whole main clause."""
+    if plainly_said(*theme) and (foreign or framed(*theme, participles, denied=denied)):
+        return True
+    return not foreign and is_main_clause(*theme, thing, participles)
+
+
+def _without_past_time(scope: str, value: str) -> str:
+    """What can make a statement conditional, without a past time: "… were paid when you ordered"."""
+    place = scope.find(value)
+    found = _WHEN_PAST.search(scope, max(0, place))
+    return scope[: found.start()] + scope[found.end() :] if place >= 0 and found and _WERE.search(value) else scope
+
+
+_WHEN_PAST = re.compile(
+    r"\bwhen (?:i|you|we|he|she|they|it|(?:the|your|his|her) \w+) (?:\w{2,}ed|came|went|left|got|took|put|sent|brought"
+    r"|made|did|gave|bought|paid|had|was|were|rang|wrote)\b",
+    re.IGNORECASE,
+)
+_WERE = re.compile(r"\b(?:was|were)\b", re.IGNORECASE)
+
+
+def _under_way(clause: str, value: str) -> str:
+    """A clause without "is being" where its quoted words have that: what is under way, they say themselves."""
+    return clause.replace(value, _BEING.sub(" ", value)) if _BEING.search(value) else clause
+
+
+_BEING = re.compile(r"\b(?:is|are)(?: still| already| now| just)? being\b", re.IGNORECASE)
 
 
 def _cannot(value: str) -> bool:

@@ -71,6 +71,8 @@ _OPENS = re.compile(
     r"|so|and|now|that worked|that works|it worked|it went through|that's it|that's settled(?: then)?|that's all"
     r"|you're all set|you're right|it's all set|as (?:requested|agreed|you asked|you wished)|yours truly"
     r"|no(?=[,:])|i'm afraid|unfortunately|sadly|(?:i've|i have) (?:checked|found it|got it|got you)"
+    r"|i(?:'m| am) (?:happy|glad|pleased|sorry) to (?:say|tell you|confirm)(?: that)?"
+    r"|i can (?:confirm|tell you)(?: that)?|i (?:can )?see here(?: that)?"
     r"|i can see (?:it|that)(?: here)?(?=,))\b[\s,.!:;–—-]*",
     re.IGNORECASE,
 )
@@ -99,11 +101,11 @@ _GOES_ON_TOO = re.compile(
     r"(?:and |so |then )?(?:(?:the|your|his|her|their|our|my|it|that|this|there|they|these|those|he|she|yours"
     r"|both|nothing"
     r"|all|everything)\b|(?:i|we)(?:'ve|'ll|'d have|'d need| have| will| could| can| can't| put| sent| don't| need)\b"
-    r"|you(?:'ll|'d|'re| can| are| get| pay| don't)\b|[$€£]\d[\d.,]* (?:is|was|has)|(?-i:[A-Z])[\w'-]+ (?:is|has"
+    r"|you(?:'ll|'re| can| are| get| pay| don't)\b|[$€£]\d[\d.,]* (?:is|was|has)|(?-i:[A-Z])[\w'-]+ (?:is|has"
     r"|starts|stays|comes|was)\b)[^?]*",
     re.IGNORECASE,
 )
-_THINKS = re.compile(  # "…, I guess", "…, they say", "…, you said"
+THINKS = re.compile(  # "…, I guess", "…, they say", "…, you said"
     r"\b(?:think|thought|guess|believe|hope|suppose|assume|gather|hear|heard|understand|reckon|fear|wonder|bet|imagine"
     r"|say|said|saying|told|tell|trust|expect|mean|meant|claim|read|promise|would say|seem|seems|know"
     r"|if|unless|once|provided|providing|assuming|supposing|pending|subject|condition|just)\b",
@@ -151,7 +153,7 @@ def framed(text: str, start: int, end: int, participles: tuple[str, ...], *, den
             return False
     if re.match(r"\s*because\b", rest[end:]):
         return True
-    if denied and (re.match(r"\s*(?:until|till|before|yet)\b", rest[end:]) or not _THINKS.search(rest[end:])):
+    if denied and (re.match(r"\s*(?:until|till|before|yet)\b", rest[end:]) or not THINKS.search(rest[end:])):
         return True
     if re.search(r"iH?A*(?:C&A*)?$", told.letters[:first]):  # "I've | booked | the table"
         behind = _OBJECT.match(told.letters, behind).end()  # type: ignore[union-attr]
@@ -167,6 +169,26 @@ _WAS, _WHEN_DONE = re.compile("WA*R"), re.compile(_PAST)
 _OBJECT = re.compile(rf"(?:{_MEANT}|[petuhoq])?")
 _SUBJECT = re.compile(rf"(?:{_THING}|{_THINGS})?")
 _VERB_TOO = re.compile(rf"(?:{_THING}|{_THINGS}|i)(?:[BEW]|HA*b?)[Aq]*|iH?A*(?:C&A*)?")
+
+
+def was_done_when(words: str, participles: tuple[str, ...]) -> bool:
+    """Whether an act that "was" done has a time: "was booked" alone may be over."""
+    told = tagged(words.rstrip(".!… "), participles)
+    found = _WAS.search(told.letters)
+    return found is None or _WHEN_DONE.match(told.letters, found.end()) is not None or " when " in words
+
+
+_SINCE = re.compile(r"^since (?=.*\d|\w+day)", re.IGNORECASE)
+
+
+def is_told(words: str) -> bool:
+    """Whether words are nothing but values, or what is said to be kind: they say nothing of an act before them."""
+    told = tagged(_SINCE.sub("from ", words), ())
+    valued = _TOLD.match(told.letters)
+    after = _TAIL.match(told.letters, valued.end()).end() if valued is not None else 0  # type: ignore[union-attr]
+    return bool(
+        (valued and after == len(told.letters)) or _TAIL.fullmatch(told.letters) or _KIND_WORDS.fullmatch(words)
+    )
 
 
 def _leads_up(told: Tagged, place: int, first: int) -> bool:
@@ -185,11 +207,13 @@ _SUPPOSED = re.compile(
     r"|this is how|that's how|how it works|unless|for example|normally|usually)\b",
     re.IGNORECASE,
 )
+A_DAY = r"(?:on|at|by|from|next|this|in|around|about) |\w+day\b|tomorrow|\d"  # "… is late. Maybe next Thursday."
 _TURNS_ROUND = re.compile(
     r"^(?:(?:no|nope|not|wait|sorry|oops|well)[,.!…]|not (?:yet|really|quite|so|entirely)\b|or\b|just kidding|kidding"
     r"|at least|scratch|hang on|hold on|correction|that's wrong|that was|i mean\b|though|except|assuming"
-    r"|hopefully|maybe"
-    r"|perhaps|i (?:hope|think|guess|believe)|or so\b|provided|unless|only (?:if|when|once)|in theory|on paper"
+    r"|hopefully"
+    rf"|(?:maybe|perhaps)\b(?! (?:{A_DAY}))|i (?:hope|think|guess|believe)|or so\b"
+    r"|provided|unless|only (?:if|when|once)|in theory|on paper"
     r"|allegedly"
     r"|actually|supposedly|if(?: \w+){1,4}\.$)",
     re.IGNORECASE,
@@ -198,10 +222,16 @@ _TURNS_ROUND = re.compile(
 
 def turned_round(told: Sequence[SpokenSentence], place: int) -> bool:
     """Whether the sentences beside one of an answer make it a supposition or take it back."""
+    if place and asks(told[place - 1].text) and _IN_THAT_CASE.match(told[place].text):
+        return True
     if any(_SUPPOSED.search(plain_words(one.text)) for one in told[max(0, place - 2) : place] if not asks(one.text)):
         return True
     after = told[place + 1].text.rstrip(".!?… ") if place + 1 < len(told) else ""
-    return bool(after) and _TURNS_ROUND.search(after + ".") is not None
+    return bool(after) and (_TURNS_ROUND.search(after + ".") or _SHALL.match(after)) is not None
+
+
+_IN_THAT_CASE = re.compile(r"(?:then|in that case)\b", re.IGNORECASE)  # "Delete it? Then it is gone for good."
+_SHALL = re.compile(r"(?:so,? )?(?:shall|should) (?:i|we)(?: (?:do (?:it|that|so)|go ahead|proceed))?$", re.IGNORECASE)
 
 
 def opening_of(text: str) -> int:
@@ -294,7 +324,7 @@ def _followed(text: str, told: Tagged, end: int, *, claimed: bool = False) -> bo
         return bool(
             _KIND_WORDS.fullmatch(words)
             or _GOES_ON.fullmatch(words)
-            or (claimed and _GOES_ON_TOO.fullmatch(words) and not _THINKS.search(words))
+            or (claimed and _GOES_ON_TOO.fullmatch(words) and not THINKS.search(words))
         )
     return True
 

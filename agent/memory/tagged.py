@@ -23,6 +23,7 @@ _FUTURE_DAY = re.compile(r"^(?:today|tonight|tomorrow|(?:the )?day after tomorro
 _FIXED = re.compile(  # whole phrases that have a letter of their own
     r"\b(?:(went ahead|gone ahead|gone)(?= and\b)|as (?:you )?(?:asked|requested|agreed|wished|wanted|discussed)"
     r"(?: (?:for|me to))?|as of (?:today|now|this (?:minute|moment))|for you now|right away"
+    r"|of (?:each|every|the) (?:day|week|month|year|quarter)"
     r"|at no (?:extra )?(?:charge|cost)|free of charge"
     r"|(this (?:morning|afternoon|evening))(?= *(?:$|[,;:])))",
     re.IGNORECASE,

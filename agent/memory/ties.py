@@ -23,6 +23,7 @@ from agent.memory.mentions import (
     parts_of,
     phrase_at,
     root,
+    rooted,
     roots,
     tokens_in,
     vocabulary,
@@ -72,6 +73,9 @@ def tied(
     if not touched or is_foreign(words):
         return True
     known = vocabulary(name) | frozenset(own)
+    owner = _OWNER_ALONE.match(plain_words(clause))
+    if owner is not None and rooted(owner[1].lower()) not in known:
+        return False
     rival = head.words - roots(frozenset(map(stem, words_of(attribute)))) - _acts(flows)
     if rival and not rival & known and not bridges(head):
         return False
@@ -82,6 +86,11 @@ def tied(
     return not status or head.pronoun not in ("i", "we") or _done_to(clause, known, flows)
 
 
+_OWNER_ALONE = re.compile(  # "Monday's has 12 seats left": the other one's
+    r"^(?:(?:the|your|my|his|her|our|their) )?([\w-]+)'s"
+    r" (?:is|isn't|are|has|hasn't|was|wasn't|costs|starts|ends|stays)\b",
+    re.IGNORECASE,
+)
 _FOR_IT = re.compile(r"^\s*(?:\w+ )?for (?:(?:the|a|an|your|our|his|her)\b|(?-i:[A-Z]))[^,.;]*", re.IGNORECASE)
 
 

@@ -189,6 +189,7 @@ def note_sets(console: Console) -> dict[str, list[note_measures.NoteCase]]:
         "own, fifth set": list(note_measures.own_cases(note_measures.FIFTH)),
         "own, sixth set": list(note_measures.own_cases(note_measures.SIXTH)),
         "own, seventh set": list(note_measures.own_cases(note_measures.SEVENTH)),
+        "own, eighth set": list(note_measures.own_cases(note_measures.EIGHTH)),
     }
     reason = data.missing("calls/memory_cases.jsonl")
     if reason:
@@ -253,6 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     note_tables(console)
     phrasing_table(console)
+    phrasing_table(console, note_measures.EIGHTH_PHRASINGS)
     cost_table(console)
     if options.notes is not None:
         return

@@ -75,6 +75,7 @@ FOURTH_NOTES = list(note_measures.own_cases(note_measures.FOURTH))
 FIFTH_NOTES = list(note_measures.own_cases(note_measures.FIFTH))
 SIXTH_NOTES = list(note_measures.own_cases(note_measures.SIXTH))
 SEVENTH_NOTES = list(note_measures.own_cases(note_measures.SEVENTH))
+EIGHTH_NOTES = list(note_measures.own_cases(note_measures.EIGHTH))
 
 
 def given() -> list[note_measures.NoteCase]:
@@ -87,59 +88,64 @@ def given() -> list[note_measures.NoteCase]:
 @pytest.mark.parametrize(
     ("cases_of", "right", "kept"),
     [
-        (lambda: OWN, 0.95, 0.94),
-        (lambda: HELD_OUT_NOTES, 0.95, 0.94),
-        (lambda: THIRD_NOTES, 0.9, 0.87),
-        (lambda: FOURTH_NOTES, 0.95, 0.92),
-        (lambda: FIFTH_NOTES, 0.95, 0.98),
-        (lambda: SIXTH_NOTES, 0.9, 0.96),
-        (lambda: SEVENTH_NOTES, 0.95, 0.95),
-        (given, 0.95, 0.94),
+        (lambda: OWN, 48, 132),
+        (lambda: HELD_OUT_NOTES, 42, 98),
+        (lambda: THIRD_NOTES, 11, 27),
+        (lambda: FOURTH_NOTES, 39, 123),
+        (lambda: FIFTH_NOTES, 43, 127),
+        (lambda: SIXTH_NOTES, 18, 49),
+        (lambda: SEVENTH_NOTES, 29, 87),
+        (lambda: EIGHTH_NOTES, 29, 99),
+        (given, 12, 43),
     ],
 )
 def test_notes_assert_nothing_false(
-    cases_of: Callable[[], list[note_measures.NoteCase]], right: float, kept: float
+    cases_of: Callable[[], list[note_measures.NoteCase]], right: int, kept: int
 ) -> None:
     made = cases_of()
     for claims, other in ((False, 0), (True, 0), (True, note_measures.OTHER_TURNS)):
         result = note_measures.judge(made, claims=claims, other=other)
         assert result.verdicts["false"] == 0, result.names["false"]
         if claims:
-            assert result.kept / result.claims >= kept
-            assert result.verdicts["right"] / result.cases >= right
+            assert result.kept >= kept
+            assert result.verdicts["right"] >= right
 
 
 @pytest.mark.parametrize(
-    ("cases_of", "most"),
+    ("cases_of", "most", "alone"),
     [
-        (lambda: OWN[::3], 0.0),
-        (lambda: HELD_OUT_NOTES[::3], 0.0),
-        (lambda: THIRD_NOTES + FOURTH_NOTES[::3], 0.002),
-        (lambda: FIFTH_NOTES[::2], 0.0),
-        (lambda: SIXTH_NOTES, 0.0076),
-        (lambda: SEVENTH_NOTES[::2], 0.003),
-        (given, 0.0),
+        (lambda: OWN[::3], 0, 0),
+        (lambda: HELD_OUT_NOTES[::3], 0, 0),
+        (lambda: THIRD_NOTES + FOURTH_NOTES[::3], 0, 10),
+        (lambda: FIFTH_NOTES[::2], 0, 5),
+        (lambda: SIXTH_NOTES, 3, 4),
+        (lambda: SEVENTH_NOTES[::2], 1, 7),
+        (lambda: EIGHTH_NOTES[::2], 3, 9),
+        (given, 0, 2),
     ],
 )
-def test_hardly_any_wrong_claim_is_taken(cases_of: Callable[[], list[note_measures.NoteCase]], most: float) -> None:
+def test_hardly_any_wrong_claim_is_taken(
+    cases_of: Callable[[], list[note_measures.NoteCase]], most: int, alone: int
+) -> None:
     refused = note_measures.refusals(cases_of())
     assert refused.tried.total() >= 150
-    alone = refused.taken[note_measures.ALONE]
     beside = [claim for claim in refused.examples if not claim.startswith(note_measures.ALONE)]
-    assert len(beside) <= most * refused.tried.total(), beside
-    assert alone <= 0.25 * refused.tried[note_measures.ALONE]
+    assert len(beside) <= most, beside
+    assert not any(claim.startswith("written by hand") for claim in beside)
+    assert refused.taken[note_measures.ALONE] <= alone
 
 
-@pytest.mark.parametrize("part", note_measures.PHRASING_PARTS)
+@pytest.mark.parametrize("part", [*note_measures.PHRASING_PARTS, "eighth"])
 def test_the_word_of_an_act_alone_gives_no_status(part: str) -> None:
-    answers = list(note_measures.phrasings(part))
+    path = note_measures.EIGHTH_PHRASINGS if part == "eighth" else note_measures.PHRASINGS
+    answers = list(note_measures.phrasings(part, path))
     other = [text for form, text in answers if form != "confirmed"]
     assert len(other) >= 200
     assert [text for text in other if note_measures.asserted(text)] == []
-    assert [text for text in other[:: max(5, len(other) // 50)] if note_measures.believed(text)] == []
+    assert [text for text in other[:: max(5, len(other) // 50)] if note_measures.believed(text, path)] == []
     confirmed = [note_measures.asserted(text) for form, text in answers if form == "confirmed"]
-    least = 0.69 if part == "seventh" else 0.97  # what the rules leave out is only missing
-    assert sum(confirmed) / len(confirmed) >= least
+    least = {"seventh": 100, "eighth": 32}.get(part, len(confirmed))  # what the rules leave out is only missing
+    assert sum(confirmed) >= least
 
 
 def test_a_set_that_is_not_in_the_tree_is_measured_by_its_path(
