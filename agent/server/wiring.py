@@ -88,9 +88,7 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     metrics, clips, sinks = Metrics(), load_clips(settings.clips_dir, settings.language), Sinks([])
     providers = ProviderFactory(settings, budgets.deadlines, provider_hooks(sinks, clips), sdks_later=True)
     known = configured(policies, providers)
-    lease_s, days = settings.session_lease_s, settings.retention_days
-    hooked = settings.session_webhook_url is not None
-    ledger = Ledger(settings.database_url, metrics, retention_days=days, lease_s=lease_s, outbox=hooked)
+    ledger = _ledger(settings, metrics)
     recorder = LedgerSink(ledger)
     prices = load_prices(settings.prices_file).without_paying(settings.unpaid())
     warn_of_ends(prices, known, policies, metrics)
@@ -138,6 +136,12 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
         outside,
         versions.watch,
     )
+
+
+def _ledger(settings: Settings, metrics: Metrics) -> Ledger:
+    lease_s, days = settings.session_lease_s, settings.retention_days
+    hooked = settings.session_webhook_url is not None
+    return Ledger(settings.database_url, metrics, retention_days=days, lease_s=lease_s, outbox=hooked)
 
 
 def _pricing(

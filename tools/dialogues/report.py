@@ -6,7 +6,7 @@ import platform
 from collections.abc import Sequence
 from typing import Final
 
-from tools.dialogues.figures import Figures, WaitQuantiles
+from tools.dialogues.figures import AT_ONCE, Figures, WaitQuantiles
 from tools.dialogues.runner import PlayedDialogue
 
 _HEAD: Final = """# Dialogues with tools
@@ -56,6 +56,7 @@ def _waits(figures: Figures, calls: int) -> list[str]:
         f'The sample call "Books a room", {calls} times, with the measured latencies of the providers: voice-to-voice',
         "of spoken turns, in milliseconds. A turn with tools asks the model twice or more, and closes on its answer,",
         f"not on what is said before. Run on {platform.machine()}, Python {platform.python_version()}.",
+        f"{AT_ONCE} calls at a time.",
         "",
         "| turns | count | p50 | p95 |",
         "| --- | ---: | ---: | ---: |",
