@@ -31,6 +31,7 @@ NETWORK_MS: Final = 70.0
 LEARNERS: Final = (
     8  # callers before stalls begin: what a model and a voice usually take is known in a service that runs
 )
+STARTED_TOGETHER: Final = 3  # programs load for seconds
 TABLE: Final = ROOT / "docs" / "latency.md"
 BEGIN, END = "<!-- early replies -->", "<!-- end of early replies -->"
 
@@ -89,9 +90,13 @@ async def measure(group: SceneGroup, callers: int, deadline: float, seed: int, r
     found = [Measured(scene) for scene in scenes]
     async with AsyncExitStack() as open_stacks:
         seeds = [seed + 100 * (place // len(group.scenes)) for place in range(len(scenes))]
-        stacks = await asyncio.gather(
-            *(open_stacks.enter_async_context(latency_stack(*pair)) for pair in zip(scenes, seeds, strict=True))
-        )
+        few = asyncio.Semaphore(STARTED_TOGETHER)
+
+        async def opened(scene: LatencyScene, own: int) -> LatencyStack:
+            async with few:
+                return await open_stacks.enter_async_context(latency_stack(scene, own))
+
+        stacks = await asyncio.gather(*(opened(*pair) for pair in zip(scenes, seeds, strict=True)))
         for stack, scene in zip(stacks, scenes, strict=True):
             if scene.stalls:
                 await begin_stalls(stack, scene)
