@@ -87,7 +87,7 @@ bench-start: $(STAMP) ## Measure how long a warm `make run` takes to the page, a
 bench-cpu: $(STAMP) ## Measure processor time of a frame, a turn and an idle call (ARGS=--help)
 	@$(BIN)/python -m tools.bench.bench_cpu $(ARGS)
 
-bench-latency: $(STAMP) ## What the knobs of speed win and cost, and write docs/latency.md (12 minutes)
+bench-latency: $(STAMP) ## What the knobs of speed win and cost, and write docs/latency.md (35 minutes)
 	@$(BIN)/python -m tools.bench.bench_latency --write $(ARGS)
 
 chaos: $(STAMP) ## Let every provider fail in every way and write docs/chaos.md (ARGS=--help)

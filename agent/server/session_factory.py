@@ -138,7 +138,7 @@ class SessionFactory:
             speak_degraded=settings.speak_degraded,
             log_transcripts=settings.log_transcripts,
             patience=patience,
-            early_replies=(early := _early(policy, tier)) is not None,
+            early_replies=(early := early_replies_for(policy, tier, settings.stt_model)) is not None,
             early_models=() if early is None else early.models,
             likely_after_s=early.stable_ms / 1000 if early is not None and early.stable_ms else None,
             early_governor=self._early_governor(policy),
@@ -258,7 +258,7 @@ class SessionFactory:
             client_listens=client.browser_recogniser,
             priority=tier is Tier.PREMIUM,
             rules=local_rules(patience) if "stt" in self.providers.local() else ListeningRules(patience=patience),
-            knobs=_knobs(policy, tier),
+            knobs=_knobs(policy, early_replies_for(policy, tier, self.settings.stt_model)),
         )
 
     def _pipeline(
@@ -294,9 +294,16 @@ class SessionFactory:
         )
 
 
-def _early(policy: Policy, tier: Tier) -> EarlyReplyRule | None:
+def early_replies_for(policy: Policy, tier: Tier, recogniser: str | None) -> EarlyReplyRule | None:
+    """The knob where it is on: for this tier, and with the recogniser that the policy names.
+
+    `recogniser`: the one that the settings put in its place. Nova tells the last words too late to guess with, so that
+    a policy for Flux guesses nothing there.
+    """
     rule = policy.early_replies
-    return None if rule is None or tier not in rule.tiers else rule
+    if rule is None or tier not in rule.tiers or recogniser not in (None, policy.stt_model):
+        return None
+    return rule
 
 
 def policy_for(book: PolicyBook, agent: AgentDefinition, tier: Tier, session_id: str) -> Policy:
@@ -315,8 +322,8 @@ def budget_for(budget: TierBudget, agent: AgentDefinition) -> TierBudget:
     return msgspec.structs.replace(budget, governor=msgspec.structs.replace(limits, hard_cap_usd=most))
 
 
-def _knobs(policy: Policy, tier: Tier) -> RecogniserKnobs:
-    early, end = _early(policy, tier), policy.endpointing
+def _knobs(policy: Policy, early: EarlyReplyRule | None) -> RecogniserKnobs:
+    end = policy.endpointing
     eager = None if early is None else early.threshold_percent
     return RecogniserKnobs(
         eager_threshold=None if eager is None else eager / 100,

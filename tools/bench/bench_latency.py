@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ NETWORK_MS: Final = 70.0
 LEARNERS: Final = (
     8  # callers before stalls begin: what a model and a voice usually take is known in a service that runs
 )
+STARTED_TOGETHER: Final = 3  # programs load for seconds
 TABLE: Final = ROOT / "docs" / "latency.md"
 BEGIN, END = "<!-- early replies -->", "<!-- end of early replies -->"
 
@@ -84,28 +86,53 @@ async def begin_stalls(stack: LatencyStack, scene: LatencyScene) -> None:
 
 async def measure(group: SceneGroup, callers: int, deadline: float, seed: int, rounds: int) -> list[Measured]:
     """All scenes of a group, round after round; the first one whatever the time."""
-    found = [Measured(scene) for scene in group.scenes]
+    scenes = group.scenes * group.copies
+    found = [Measured(scene) for scene in scenes]
     async with AsyncExitStack() as open_stacks:
-        stacks = [await open_stacks.enter_async_context(latency_stack(scene, seed)) for scene in group.scenes]
-        for stack, scene in zip(stacks, group.scenes, strict=True):
+        seeds = [seed + 100 * (place // len(group.scenes)) for place in range(len(scenes))]
+        few = asyncio.Semaphore(STARTED_TOGETHER)
+
+        async def opened(scene: LatencyScene, own: int) -> LatencyStack:
+            async with few:
+                return await open_stacks.enter_async_context(latency_stack(scene, own))
+
+        stacks = await asyncio.gather(*(opened(*pair) for pair in zip(scenes, seeds, strict=True)))
+        for stack, scene in zip(stacks, scenes, strict=True):
             if scene.stalls:
                 await begin_stalls(stack, scene)
         before = [counted(await stack.metrics()) for stack in stacks]
-        for number in range(rounds):
-            if number and time.monotonic() > deadline:
-                break
-            plays = [play(*pair, callers, number + seed) for pair in zip(stacks, found, strict=True)]
-            if group.together:
-                await asyncio.gather(*plays)
-                continue
-            for one in plays:
-                await one
+
+        async def played(first: int, last: int) -> None:
+            for number in range(rounds):
+                if number and time.monotonic() > deadline:
+                    return
+                for stack, measured, own in list(zip(stacks, found, seeds, strict=True))[first:last]:
+                    await play(stack, measured, callers, number + own)
+
+        if group.together:
+            await asyncio.gather(*(played(place, place + 1) for place in range(len(stacks))))
+        else:
+            await played(0, len(stacks))
         for stack, measured, earlier in zip(stacks, found, before, strict=True):
             now = counted(await stack.metrics())
             measured.counted.update({name: now[name] - earlier[name] for name in now})
             await stack.end()
             measured.usd, measured.wasted_usd = spent(stack.database, measured.calls)
-    return found
+    for place, copy in enumerate(found[len(group.scenes) :]):
+        found[place % len(group.scenes)].add(copy.plain())
+    return found[: len(group.scenes)]
+
+
+def names(parts: str, text: str) -> bool:
+    """Whether one of these parts, which a bar divides, is in a text."""
+    return any(part.lower() in text.lower() for part in parts.split("|"))
+
+
+def without(group: SceneGroup, skipped: str) -> SceneGroup:
+    """The group without scenes that are skipped by name."""
+    if not skipped:
+        return group
+    return replace(group, scenes=tuple(scene for scene in group.scenes if not names(skipped, scene.name)))
 
 
 def plays_of(group: SceneGroup) -> int:
@@ -116,7 +143,7 @@ def plays_of(group: SceneGroup) -> int:
 async def measure_all(options: argparse.Namespace) -> Results:
     """The groups one after the other, each with its share of the time that is left; at most `callers` at a time."""
     deadline = time.monotonic() + 60 * options.minutes
-    left = [group for group in GROUPS if any(part.lower() in group.title.lower() for part in options.only.split("|"))]
+    left = [without(group, options.skip) for group in GROUPS if names(options.only, group.title)]
     if not OUTSIDE.exists():
         print(f"{OUTSIDE} is not here: no outside recordings are played")
         left = [group for group in left if not any(scene.outside for scene in group.scenes)]
@@ -141,6 +168,7 @@ def main() -> None:
         "--minutes", type=float, default=25.0, help="after these no further round is begun; --minutes 0: one round"
     )
     parser.add_argument("--only", default="", help="groups with this in their title, or with one of several: a|b")
+    parser.add_argument("--skip", default="", help="leave scenes out whose name has this, or one of several: a|b")
     parser.add_argument("--seed", type=int, default=1, help="of the sandboxes")
     parser.add_argument("--save", type=Path, help="keep what was measured in this file")
     parser.add_argument("--from", dest="parts", type=Path, nargs="+", help="measure nothing: the tables of these files")

@@ -69,6 +69,7 @@ class LatencyScene:
 class SceneGroup:
     """Scenes that are compared with each other: they play in turns. The first one is what the others stand against.
 
+    `copies` of each scene play at once, each with a service of its own: more turns in the same time.
     `callers` call at a time, in each of at most so many `rounds`. `together`: all scenes at once, where turns are
     counted and times are not compared.
     """
@@ -78,6 +79,7 @@ class SceneGroup:
     rounds: int
     scenes: tuple[LatencyScene, ...]
     together: bool = False
+    copies: int = 1
 
 
 OFF: Final = LatencyScene("off")
@@ -97,8 +99,6 @@ GROUPS: Final = (
         50,
         (
             _FRESH,
-            LatencyScene("early replies", STABLE, new_words=True),
-            LatencyScene("first words alone", WORDS, new_words=True),
             _UNASKED,
             _FAST_FRESH,
             _NOVA,
@@ -106,6 +106,7 @@ GROUPS: Final = (
             _FAST_NOVA,
         ),
         together=True,
+        copies=2,
     ),
     SceneGroup(
         "Fifty sessions, no clause is said twice",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from agent.budgets import GovernorLimits, Tier, TierBudget
 from agent.definitions.definition import AgentDefinition, AgentFile
 from agent.policy.policies import load_policies
-from agent.server.session_factory import budget_for, policy_for
+from agent.policy.speed import EarlyReplyRule
+from agent.server.session_factory import budget_for, early_replies_for, policy_for
 
 BOOK = load_policies()
 
@@ -36,3 +38,17 @@ def test_a_call_ends_at_the_lower_of_the_caps(of_tier: float | None, of_agent: f
     budget = TierBudget(0.015, 0.1, governor=GovernorLimits(0.8, "economy", of_tier))
     made = budget_for(budget, agent(**({} if of_agent is None else {"usd_per_session": of_agent})))
     assert made.governor == GovernorLimits(0.8, "economy", expected)
+
+
+@pytest.mark.parametrize(("recogniser", "guesses"), [(None, True), ("flux", True), ("nova-3", False)])
+def test_a_policy_guesses_with_the_recogniser_that_it_was_made_for(recogniser: str | None, guesses: bool) -> None:
+    fast = BOOK.policies["fast"]
+    assert early_replies_for(fast, Tier.FREE, recogniser) == (fast.early_replies if guesses else None)
+    assert early_replies_for(BOOK.policies["haiku_first"], Tier.FREE, recogniser) is None
+
+
+def test_a_policy_for_nova_guesses_where_it_says_so() -> None:
+    made = replace(BOOK.policies["fast"], stt_model="nova-3")
+    assert early_replies_for(made, Tier.FREE, None) == early_replies_for(made, Tier.FREE, "nova-3") is not None
+    only = replace(made, early_replies=EarlyReplyRule(stable_ms=60, tiers=(Tier.PREMIUM,)))
+    assert early_replies_for(only, Tier.FREE, None) is None
