@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from agent.billing.prices import PriceBook, usd
+from agent.billing.prices import OWN, PriceBook, usd
 from agent.billing.pricing import CACHE, NO_SESSION
 from agent.core.calls import Unit
 from agent.ledger.tables import charges, fallbacks, sessions, turns
@@ -84,6 +84,8 @@ class PeriodSpending:
     """Seconds that the ended sessions lasted; far more recogniser time than this would be paid silence."""
     ended_by_ceiling: int
     """Sessions that a ceiling on money ended."""
+    local: Sequence[str] = ()
+    """`provider model` that ran on a machine of one's own, at no cost."""
     unpriced: Mapping[str, int] = field(default_factory=dict[str, int])
     """`provider model unit` → quantity without a price."""
 
@@ -151,6 +153,7 @@ def _grouped_charges(since: datetime, until: datetime) -> _Query:
         c.cause,
         c.estimated,
         c.nano_usd.is_(None).label("unpriced"),
+        (func.coalesce(c.price_version, "") == OWN).label("own"),
     )
     sums = (func.sum(c.quantity).label("quantity"), func.coalesce(func.sum(c.nano_usd), 0).label("nano_usd"))
     return select(*keys, *sums).where(_within(c.at, since, until)).group_by(*keys)
@@ -219,6 +222,7 @@ def _spending(tier: str, parts: Sequence[Sequence[Row[Any]]], book: PriceBook, a
         audio_cache_saved_usd=_saved(spent, book, at),
         recogniser_s=prompt[Unit.AUDIO_SAMPLES] / 16_000,
         session_s=sum(row.duration_s or 0.0 for row in ended),
+        local=sorted({f"{row.provider} {row.model}" for row in spent if row.own}),
         ended_by_ceiling=sum(row.outcome == SessionOutcome.COST_CAP for row in ended),
         unpriced={f"{r.provider} {r.model} {r.unit}": int(r.quantity) for r in spent if r.unpriced},
     )
@@ -238,10 +242,10 @@ def _quantity(spent: Sequence[Row[Any]], unit: Unit, provider: str | None = None
 
 
 def _saved(spent: Sequence[Row[Any]], book: PriceBook, at: datetime) -> float:
-    """What cached speech would have cost at the prices of `at`."""
-    saved = 0
+    """What cached speech would have cost at the prices of `at`; a voice of one's own machine costs nothing."""
+    saved, own = 0, {row.model for row in spent if row.own}
     for row in spent:
-        rate = book.speech_rate(row.model, at) if row.provider == CACHE else None
+        rate = book.speech_rate(row.model, at) if row.provider == CACHE and row.model not in own else None
         if rate is not None:
             saved += rate.amount(int(row.quantity))
     return usd(saved)

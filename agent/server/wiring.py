@@ -30,6 +30,7 @@ from agent.server.agent_clips import AgentClips
 from agent.server.doors import ceiling_refusal
 from agent.server.loop_lag import LoopLag
 from agent.server.operations import Operations
+from agent.server.own_servers import OwnServers
 from agent.server.rehearsal import Rehearsal, patient
 from agent.server.session_factory import SessionFactory
 from agent.server.startup import (
@@ -95,7 +96,8 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     money = _pricing(prices, metrics, budgets, recorder, known)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))
     by_agent, broken_off = AgentMetrics(metrics), BrokenOffCalls(providers.warmth)
-    sinks.members.extend([money, recorder, counting, by_agent, LogSink(), broken_off])
+    own = OwnServers(settings, providers.machine)
+    sinks.members.extend([money, recorder, counting, by_agent, LogSink(), broken_off, own])
     show_first_providers(metrics, policies)
     show_places(metrics, known, providers.places)
     store = SqlPolicyStore(ledger.engine, ledger.migrated)

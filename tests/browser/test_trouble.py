@@ -116,6 +116,24 @@ async def test_a_line_on_which_nothing_comes_is_lost_and_what_was_typed_is_kept(
         await page.until("voiceAgent.state === 'open'", 30)
 
 
+async def test_what_is_said_of_a_microphone_that_went_away_is_taken_back_when_it_is_there_again(tmp_path: Path) -> None:
+    flags = microphone(tmp_path / "caller.wav", 30.0)
+    async with calm_house() as stack, talk_page(stack.url, ALLOWED, *flags) as page:
+        await page.click("#talk")
+        await page.until("voiceAgent.audio?.microphone")
+        assert await page.text("#talk") == "Mute"
+        # as when its plug is pulled
+        await page.run("voiceAgent.audio._stream.getAudioTracks()[0].dispatchEvent(new Event('ended'))")
+        await page.until("!document.querySelector('#problem').hidden")
+        assert "The microphone went away." in await page.text("#problem")
+        assert await page.text("#talk") == "Start talking"
+        await page.click("#talk")
+        await page.until("voiceAgent.audio?.microphone")
+        assert await page.text("#talk") == "Mute"
+        assert not await page.shown("#problem")
+        assert page.complaints == []
+
+
 @pytest.mark.parametrize("tier", ["free", "premium"])
 async def test_without_any_voice_provider_the_browser_speaks(tier: str) -> None:
     settings = {"membership_secret": SECRET}

@@ -8,29 +8,12 @@ from pathlib import Path
 import pytest
 
 from agent.billing.prices import OWN
-from agent.policy.policies import DEFAULT_PATH
-from tests.support.local_audio import SERVERS, AudioServer, local_audio
+from tests.support.local_audio import SERVERS, AudioServer, local_audio, own_policies
 from tests.support.stack import clip, running_stack
 from voice_loadtest.script import Speak
-from voice_loadtest.stack.policies import uncached
 
 SECRET = "b6f1e0a94c7d25831f9e62d0a8c5741be3907d6fa218c4b5"
 WORDS = ("I'd like to book a meeting room.", "Tomorrow at two thirty, please.")
-
-
-def own_policies(folder: Path) -> Path:
-    """The policies that are shipped, with the chains of the recipe."""
-    file = folder / "policies.toml"
-    text = uncached(DEFAULT_PATH.read_text())
-    lines = (_chain(line) for line in text.splitlines())
-    file.write_text("\n".join(lines))
-    return file
-
-
-def _chain(line: str) -> str:
-    if line.startswith("stt = ["):
-        return 'stt = ["whisper"]'
-    return 'tts = ["openai_tts"]' if line.startswith("tts = [") else line
 
 
 @pytest.mark.slow

@@ -12,7 +12,11 @@ import struct
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
+
+from agent.policy.policies import DEFAULT_PATH
+from voice_loadtest.stack.policies import uncached
 
 _RATE: Final = 24_000
 _PIECE: Final = 4_096
@@ -52,8 +56,8 @@ class Heard:
 
 
 @asynccontextmanager
-async def local_audio(server: AudioServer, words: Sequence[str]) -> AsyncGenerator[Heard]:
-    """The stand-in on a free port. It hears `words`, one after the other, and speaks with a hum."""
+async def local_audio(server: AudioServer, words: Sequence[str], port: int = 0) -> AsyncGenerator[Heard]:
+    """The stand-in on a port, a free one by itself. It hears `words`, one after the other, and speaks with a hum."""
     heard, left = Heard(), iter(words)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,7 +86,7 @@ async def local_audio(server: AudioServer, words: Sequence[str]) -> AsyncGenerat
         await writer.drain()
         writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    listener = await asyncio.start_server(serve, "127.0.0.1", port)
     heard.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
     async with listener:
         yield heard
@@ -116,3 +120,18 @@ async def _speak(writer: asyncio.StreamWriter, media_type: str, pcm: bytes) -> N
         writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         await writer.drain()
     writer.write(b"0\r\n\r\n")
+
+
+def own_policies(folder: Path) -> Path:
+    """The policies that are shipped, with the chains of the recipe."""
+    file = folder / "policies.toml"
+    text = uncached(DEFAULT_PATH.read_text())
+    lines = (_chain(line) for line in text.splitlines())
+    file.write_text("\n".join(lines))
+    return file
+
+
+def _chain(line: str) -> str:
+    if line.startswith("stt = ["):
+        return 'stt = ["whisper"]'
+    return 'tts = ["openai_tts"]' if line.startswith("tts = [") else line

@@ -81,12 +81,16 @@ def _events(server: LocalServer) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def local_model(server: LocalServer) -> AsyncGenerator[Asked]:
-    """The stand-in on a free port of this machine while the block runs."""
+async def local_model(server: LocalServer, port: int = 0) -> AsyncGenerator[Asked]:
+    """The stand-in on a port of this machine, a free one by itself, while the block runs."""
     asked = Asked()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:  # opened ahead, and closed without a request
+            writer.close()
+            return
         lines = [line.partition(":") for line in head.split("\r\n")[1:] if line]
         headers = {name.lower(): value.strip() for name, _, value in lines}
         asked.headers.append(headers)
@@ -97,7 +101,7 @@ async def local_model(server: LocalServer) -> AsyncGenerator[Asked]:
         await writer.drain()
         writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    listener = await asyncio.start_server(serve, "127.0.0.1", port)
     asked.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     async with listener:
         yield asked

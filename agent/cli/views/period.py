@@ -147,7 +147,8 @@ def spending_table(report: PeriodReport, budgets: Budgets) -> Table:
     row("total", lambda part: Text(dollars(part.total_usd), style="bold"))
     table.add_section()
     group("by service", lambda part: part.by_service)
-    group("by model", lambda part: part.by_model, short_model)
+    own = {name for part in parts for name in part.local}
+    group("by model", lambda part: part.by_model, lambda name: short_model(name) + " · local" * (name in own))
     group("by cause", lambda part: part.by_cause)
     paid("waste", lambda part: part.waste_usd)
     paid("estimated by us", lambda part: part.estimated_usd)

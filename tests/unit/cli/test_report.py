@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from agent.billing.prices import load_prices
+from agent.billing.prices import OWN, load_prices
 from agent.cli.cost import cost, knobs_of
 from agent.cli.decisions import decisions
 from agent.cli.memory import memory
@@ -63,6 +64,17 @@ def test_the_report_is_two_tables() -> None:
     assert rows_of(spent)["elevenlabs eleven_secret_v9 characters"] == ["10", "", "–", "", "–", ""]
     assert rows_of(spent)["eleven_flash_v2_5"] == ["$0.0420", "62.1 %", "$0.1200", "63.7 %", "–", ""]
     assert rows_of(spent)["waste"] == ["$0.0021", "3.1 %", "$0.0000", "0.0 %", "$0.0000", "0.0 %"]
+
+
+def test_what_ran_on_a_machine_of_ones_own_is_called_local_and_saved_nothing(kept: str) -> None:
+    with sqlite3.connect(kept.removeprefix("sqlite:///")) as books:
+        books.execute("UPDATE charges SET nano_usd = 0, price_version = ? WHERE service = 'tts'", (OWN,))
+    spent = rows_of(run(report, "--since", "1h"))
+    assert spent["eleven_flash_v2_5 · local"][:1] == ["$0.0000"]
+    assert "eleven_flash_v2_5" not in spent
+    assert {cell for cell in spent["saved"] if cell} == {"$0.0000"}
+    made: dict[str, Any] = json.loads(run(report, "--json", "--tier", "premium"))
+    assert "elevenlabs eleven_flash_v2_5" in made["spending"][0]["local"]
 
 
 @pytest.mark.usefixtures("kept")
