@@ -133,7 +133,7 @@ def _local_speech() -> Alert:
                 "Why? `local speech failed` in the log has the reason; so has the terminal, and the sandbox tells it:"
                 " `failed` of /control/state.",
                 "`does not answer`: the sandbox has died, or hangs. `voice-agent run` starts it again by itself, after"
-                " 0.5 s doubling to 30 s. Signal 9 is the kernel, for want of memory: recognition takes 0.5 GB.",
+                " 0.5 s doubling to 30 s. Signal 9 is the kernel, for want of memory.",
                 "Else what failed is tried again by itself, after 5 s doubling to 60 s. A package of `make local` is"
                 " missing or was made for another processor, or a file of weights is damaged: install them again"
                 " (`make local`), and start `run` again.",
@@ -160,7 +160,7 @@ def _local_restarts(setting: RuleContext) -> Alert:
         Runbook(
             "Speech on the machine itself dies again and again.",
             (
-                "Does memory end? `dmesg` names what the kernel killed. Recognition takes 0.5 GB, Piper 0.2 GB.",
+                "Does memory end? `dmesg` names what the kernel killed. Recognition and voice take some hundred MB.",
                 "`stt` and `tts` together: the sandbox dies as a whole; the terminal of `run` says how it ended.",
                 "One of them: `failed` of /control/state has the last reason while it lasts.",
             ),
