@@ -84,6 +84,15 @@ class SpeechStream(Protocol):
 
 
 @runtime_checkable
+class SendsAtOnce(Protocol):
+    """A stream that can mostly take audio without a task that waits for it."""
+
+    def send_now(self, pcm: bytes, *, voiced_s: float = 0.0) -> bool:
+        """Sends as `send` does where that takes no wait; else False, and nothing of it is sent. Never fails."""
+        ...
+
+
+@runtime_checkable
 class EndsTurns(Protocol):
     """A stream that can be told to end the open turn with the words that it knows."""
 

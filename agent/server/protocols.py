@@ -200,21 +200,30 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     def hand_audio_to(self, take: Callable[[bytes], bool] | None) -> None:
         """Hands audio over as it arrives, fifty times a second for each caller, instead of by `receive`.
 
-        A frame that comes alone and whole is unmasked here; the parser and the queue take ten times as long for it.
+        A frame that is whole is unmasked here; the parser and the queue take ten times as long for it.
         """
         self._take_audio = take
 
-    def _is_audio(self, piece: bytes) -> bool:
-        """Whether this is one whole frame of audio that overtakes nothing. Tiny frames take the long way."""
-        return (
-            piece[:2] == AUDIO_FRAME
-            and len(piece) >= DIRECT
-            and int.from_bytes(piece[2:4], "big") == len(piece) - 8
+    def _hand_over(self, piece: bytes) -> int:
+        """Hands over the whole frames of audio that `piece` begins with; returns how many bytes that were.
+
+        None overtakes what came before it, and tiny frames take the long way. Several come at once after a moment in
+        which the line or this process stood still: that is when time is short.
+        """
+        begin = 0
+        while (
+            (take := self._take_audio) is not None
+            and piece[begin : begin + 2] == AUDIO_FRAME
+            and (end := begin + 8 + int.from_bytes(piece[begin + 2 : begin + 4], "big")) <= len(piece)
+            and end - begin >= DIRECT
             and self.conn.unread == 0
             and not self.frames
             and not self.close_sent
             and self.queue.empty()
-        )
+            and take(apply_mask(piece[begin + 8 : end], piece[begin + 4 : begin + 8]))
+        ):
+            begin = end
+        return begin
 
     def round_trip_s(self) -> float | None:
         """The median of the last five pings of this layer, which no page can answer late; None until there is one."""
@@ -250,9 +259,11 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         return message
 
     def _take(self, piece: bytes) -> None:
-        take = self._take_audio
-        if take is not None and self._is_audio(piece) and take(apply_mask(piece[8:], piece[4:8])):
-            return
+        if self._take_audio is not None:
+            taken = self._hand_over(piece)
+            if taken == len(piece):
+                return
+            piece = piece[taken:] if taken else piece
         super().data_received(piece)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self.gate.cut("handshake")

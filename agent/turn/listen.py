@@ -19,34 +19,22 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple
 
 from agent.core import clock
 from agent.core.audio import BYTES_PER_SECOND, bytes_for
-from agent.core.calls import CallRecorder, ErrorKind, ListeningNote, ProviderError, note
+from agent.core.calls import ErrorKind, ListeningNote, ProviderError, note
 from agent.core.errors import leaves
-from agent.providers.base import SpeechStream, SpeechToText, SttEvent, SttEventKind
+from agent.providers.base import SendsAtOnce, SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.providers.output_check import speakable
+from agent.turn import listen_rules as rules
 from agent.turn.audio_clock import SampleClock
 from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
 from agent.turn.likely_end import LikelyEnds
-from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, RecogniserLost, Words
+from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, ListenRecorder, RecogniserLost, Words
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
 from agent.turn.voice_confirmation import LIKELY, VoiceConfirmation
 from agent.turn.wordless import WordlessVoice
-
-COALESCE_VOICE: Final = bytes_for(0.04)  # sent up together while somebody speaks: half of it is latency
-COALESCE_SILENCE: Final = bytes_for(0.10)
-AFTER_VOICE_S: Final = 1.5  # silence that decides the end of a turn is sent as promptly as speech
-FLUSH_S: Final = 0.1  # what is left over goes up after this, also when no further frame comes
-PRE_ROLL_BYTES: Final = bytes_for(1.0)  # audio kept while no stream is open
-MAX_PENDING: Final = bytes_for(5.0)  # audio that waits for a slow recogniser; older audio is dropped and counted
-MAX_EVENTS: Final = 256
-REOPEN_S: Final = 0.5  # between two attempts to open a stream that failed; doubles until words come
-LONGEST_REOPEN_S: Final = 15.0
-STOPPED_S: Final = 1.0  # without a frame until silence is sent in its place; a bad line holds back for less
-LONGEST_HOLD_S: Final = 6.0  # for the rest of a number, from the end of its first part
-GONE_S: Final = 6.0  # without a frame until the stream is finished
 
 
 class _Frame(NamedTuple):
@@ -55,12 +43,6 @@ class _Frame(NamedTuple):
     pcm: bytes
     at: float
     voiced_s: float
-
-
-class ListenRecorder(CallRecorder, Protocol):
-    """Also hears of audio that could not wait any longer."""
-
-    def dropped(self, frames: int) -> None: ...
 
 
 class CallerListener:
@@ -97,6 +79,9 @@ class CallerListener:
         self._pending: deque[_Frame] = deque()  # not sent up yet
         self._pending_bytes = 0
         self._wake = asyncio.Event()
+        self._at_once: SendsAtOnce | None = None  # the stream, while the task has nothing to send
+        self._sent_at = 0.0
+        self._look: asyncio.TimerHandle | None = None
         self._open = False
         self._voice_stopped_at: float | None = None
         self._quiet_since: float | None = None
@@ -110,7 +95,7 @@ class CallerListener:
         self._lost: ErrorKind | None = None
         self._sure = False
         self._likely = LikelyEnds(likely_after_s, lambda: self._activity.last_voiced_at, self._put)
-        self.events: asyncio.Queue[ListenEvent] = asyncio.Queue(MAX_EVENTS)
+        self.events: asyncio.Queue[ListenEvent] = asyncio.Queue(rules.MAX_EVENTS)
 
     @property
     def last_voiced_at(self) -> float | None:
@@ -141,9 +126,20 @@ class CallerListener:
         for event in self._confirmed(events, pcm):
             self._note_voice(event)
         if self._open:
-            prompt = self._activity.speaking or at - (self._voice_stopped_at or -AFTER_VOICE_S) < AFTER_VOICE_S
-            if self._pending_bytes >= (COALESCE_VOICE if prompt else COALESCE_SILENCE):
-                self._wake.set()
+            prompt = (
+                self._activity.speaking or at - (self._voice_stopped_at or -rules.AFTER_VOICE_S) < rules.AFTER_VOICE_S
+            )
+            if self._pending_bytes >= (rules.COALESCE_VOICE if prompt else rules.COALESCE_SILENCE):
+                self._send_up(at)
+
+    def _send_up(self, now: float) -> None:
+        """Sends what is pending, from here if that takes no wait: to wake the task costs more than to send."""
+        if self._at_once is not None:
+            audio, voiced_s = self._joined()
+            if self._at_once.send_now(audio, voiced_s=voiced_s):
+                self._left(now)
+                return
+        self._wake.set()
 
     def _confirmed(self, events: Sequence[VoiceEvent], pcm: bytes) -> list[VoiceEvent]:
         """The events without onsets that sound like no voice while a reply plays; they may still turn out to be one."""
@@ -161,16 +157,16 @@ class CallerListener:
 
     def _fill(self, now: float) -> None:
         """Silence in the place of frames that have stopped coming."""
-        if self._frame_at is None or now - self._frame_at < STOPPED_S:
+        if self._frame_at is None or now - self._frame_at < rules.STOPPED_S:
             return
         since = max(self._filled_until, self._frame_at)
         if since == self._frame_at:
             note(self._recorder, ListeningNote.FRAMES_STOPPED)
         self._filled_until = now
-        self._take_in(bytes(bytes_for(min(now - since, STOPPED_S))), now)
+        self._take_in(bytes(bytes_for(min(now - since, rules.STOPPED_S))), now)
 
     def _gone(self, now: float) -> bool:
-        return self._frame_at is not None and now - self._frame_at > GONE_S
+        return self._frame_at is not None and now - self._frame_at > rules.GONE_S
 
     async def run(self) -> None:
         """Keeps a stream open while there is something to hear. Runs until it is cancelled."""
@@ -195,7 +191,7 @@ class CallerListener:
                 if self._lost is not error.kind:
                     self._lost = error.kind
                     self._put(RecogniserLost(error))
-                await asyncio.sleep(min(REOPEN_S * 2**self._failures, LONGEST_REOPEN_S))
+                await asyncio.sleep(min(rules.REOPEN_S * 2**self._failures, rules.LONGEST_REOPEN_S))
                 self._failures += 1
                 self._wake.set()
             finally:
@@ -214,18 +210,33 @@ class CallerListener:
             raise next(leaves(failed)) from None
 
     async def _send_until_idle(self, stream: SpeechStream) -> None:
-        loop = asyncio.get_running_loop()
-        while not self._idle():
-            self._fill(clock.now())
-            if self._pending:
-                audio, voiced_s = self._take()
-                await stream.send(audio, voiced_s=voiced_s)
-            self._wake.clear()
-            flush = loop.call_later(FLUSH_S, self._wake.set)  # a fifth of what asyncio.timeout costs
-            try:
-                await self._wake.wait()
-            finally:
-                flush.cancel()
+        at_once = stream if isinstance(stream, SendsAtOnce) else None
+        self._sent_at = clock.now()
+        self._look_again()
+        try:
+            while not self._idle():
+                self._fill(clock.now())
+                if self._pending:
+                    audio, voiced_s = self._joined()
+                    self._left(clock.now())
+                    await stream.send(audio, voiced_s=voiced_s)
+                self._wake.clear()
+                self._at_once = at_once
+                try:
+                    await self._wake.wait()
+                finally:
+                    self._at_once = None
+        finally:
+            if self._look is not None:
+                self._look.cancel()
+
+    def _look_again(self) -> None:
+        """Wakes the task where something is due that no frame brings about; one timer a call, however many frames."""
+        now = clock.now()
+        left_s = rules.FLUSH_S - (now - self._sent_at) if self._pending else rules.FLUSH_S
+        if left_s <= 0 or now - (self._frame_at or now) >= rules.STOPPED_S or self._idle():
+            self._wake.set()
+        self._look = asyncio.get_running_loop().call_later(left_s if left_s > 0 else rules.FLUSH_S, self._look_again)
 
     def _idle(self) -> bool:
         """Whether no frame came, or no voice was heard, for so long that the stream is not worth its price."""
@@ -235,15 +246,17 @@ class CallerListener:
             return False
         return clock.now() - self._quiet_since > self._idle_s
 
-    def _take(self) -> tuple[bytes, float]:
-        """All pending audio and how much of it is voiced, entered into the stream's clock as it leaves."""
+    def _joined(self) -> tuple[bytes, float]:
+        """All pending audio, and how many seconds of it are voiced."""
+        return b"".join([frame.pcm for frame in self._pending]), sum([frame.voiced_s for frame in self._pending])
+
+    def _left(self, now: float) -> None:
+        """What was pending leaves now, and is entered into the stream's clock."""
         for frame in self._pending:
             self._stream_clock.add(len(frame.pcm), frame.at)
-        audio = b"".join(frame.pcm for frame in self._pending)
-        voiced_s = sum(frame.voiced_s for frame in self._pending)
         self._pending.clear()
         self._pending_bytes = 0
-        return audio, voiced_s
+        self._sent_at = now
 
     async def _receive(self, stream: SpeechStream) -> None:
         async for heard in stream:
@@ -289,8 +302,8 @@ class CallerListener:
         if held is None:
             return
         since_voice = 0.0 if self._activity.speaking else now - (self._activity.last_voiced_at or held.speech_ended)
-        if since_voice < self._dictation_s and now - held.ready_at < LONGEST_HOLD_S:
-            self._arm(now + max(self._dictation_s - since_voice, FLUSH_S))
+        if since_voice < self._dictation_s and now - held.ready_at < rules.LONGEST_HOLD_S:
+            self._arm(now + max(self._dictation_s - since_voice, rules.FLUSH_S))
             return
         self._held = self._release = None
         self._put(replace(held, ready_at=now))
@@ -318,7 +331,7 @@ class CallerListener:
 
     def _bound(self) -> None:
         wanted = self._open or not self._idle()  # while a stream is being opened, speech waits for it
-        limit = MAX_PENDING if wanted else PRE_ROLL_BYTES
+        limit = rules.MAX_PENDING if wanted else rules.PRE_ROLL_BYTES
         frames = 0
         while self._pending_bytes > limit:
             self._pending_bytes -= len(self._pending.popleft().pcm)

@@ -1,11 +1,18 @@
-"""What a listener tells of a caller."""
+"""What a listener tells of a caller, and to whom."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from agent.core.calls import ProviderError
+from agent.core.calls import CallRecorder, ProviderError
 from agent.turn.vad import VoiceStarted, VoiceStopped
+
+
+class ListenRecorder(CallRecorder, Protocol):
+    """Also hears of audio that could not wait any longer."""
+
+    def dropped(self, frames: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,7 @@ def main() -> None:
             for sessions in options.sessions:
                 print(f"{sessions} sessions ...", file=sys.stderr)
                 rows.append(asyncio.run(measure(sessions, bench, clips)))
+                print(rows[-1], file=sys.stderr, flush=True)  # also where the run is cut short
             print("barge-in ...", file=sys.stderr)
             barge_ins = asyncio.run(barge_in(bench))
         finally:

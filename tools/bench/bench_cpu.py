@@ -204,10 +204,11 @@ async def measure(options: argparse.Namespace) -> list[Subject]:
                 subject.memory = subject.process.memory_info().rss
             for number in range(options.rounds):
                 for kind in options.kinds:
+                    order = subjects if number % 2 == 0 else subjects[::-1]  # who comes first wakes the core up
                     windows = await asyncio.gather(
-                        *(play(subject, kind, options.calls, options.seconds) for subject in subjects)
+                        *(play(subject, kind, options.calls, options.seconds) for subject in order)
                     )
-                    for subject, window in zip(subjects, windows, strict=True):
+                    for subject, window in zip(order, windows, strict=True):
                         subject.windows.setdefault(kind, []).append(window)
                         print(
                             f"round {number + 1} {kind:8} {subject.name:6} {window.call_share:.3%} of a core a call,"

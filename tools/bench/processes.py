@@ -50,6 +50,9 @@ def wait_for(url: str) -> None:
 
 
 def busy(process: psutil.Process) -> float:
-    """CPU seconds that a process has used."""
-    times = process.cpu_times()
-    return times.user + times.system
+    """CPU seconds that a process has used, with all its threads, to the nanosecond.
+
+    This is the clock of another process, as `clock_getcpuclockid` names it; psutil's figures are hundredths of a
+    second, several percent of what ten silent calls take in ten seconds.
+    """
+    return time.clock_gettime((~process.pid << 3) | 2)

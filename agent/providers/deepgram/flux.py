@@ -13,10 +13,10 @@ from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import CallRecorder, ErrorKind
 from agent.providers.base import SttEvent, SttEventKind
 from agent.providers.call import ProviderCall
+from agent.providers.deepgram.faults import ProtocolFaultError
 from agent.providers.deepgram.stream import (
     PROVIDER,
     DeepgramStream,
-    ProtocolFaultError,
     UnrecordedCalls,
     connect_sdk,
     connected,
@@ -108,9 +108,10 @@ class FluxStream(DeepgramStream):
     """A Flux connection."""
 
     def __init__(self, socket: Any, call: ProviderCall) -> None:
-        super().__init__(socket, FluxReader, call)
+        websocket = websocket_of(socket)
+        super().__init__(socket, FluxReader, call, websocket)
         self._flux = socket
-        self._websocket = websocket_of(socket)
+        self._received_by = websocket
 
     async def _message(self) -> Any:
         """A `TurnInfo` as it is documented; whatever else comes is the SDK's to understand.
@@ -118,7 +119,7 @@ class FluxStream(DeepgramStream):
         The SDK tries each kind of message and each of its fields, which takes ten times as long; there are four
         messages a second while somebody speaks.
         """
-        data = await self._websocket.recv()
+        data = await self._received_by.recv()
         turn = turn_info(data)
         return await type(self._flux)(websocket=_Received(data)).recv() if turn is None else turn
 

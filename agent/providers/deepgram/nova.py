@@ -13,13 +13,14 @@ from agent.core.audio import SAMPLE_RATE
 from agent.core.calls import CallRecorder, ErrorKind
 from agent.providers.base import SttEvent, SttEventKind, Word
 from agent.providers.call import ProviderCall
+from agent.providers.deepgram.faults import ProtocolFaultError
 from agent.providers.deepgram.stream import (
     PROVIDER,
     DeepgramStream,
-    ProtocolFaultError,
     UnrecordedCalls,
     connect_sdk,
     connected,
+    websocket_of,
 )
 from agent.providers.http import session_headers
 from agent.providers.output_check import speakable
@@ -102,7 +103,7 @@ class NovaStream(DeepgramStream):
     """A Nova connection. While it is iterated, it is kept alive when no audio is sent."""
 
     def __init__(self, socket: Any, call: ProviderCall) -> None:
-        super().__init__(socket, NovaReader, call)
+        super().__init__(socket, NovaReader, call, websocket_of(socket))
         self._nova = socket
         self._last_sent_at = asyncio.get_running_loop().time()
 
@@ -110,6 +111,13 @@ class NovaStream(DeepgramStream):
         """Sends PCM s16le mono 16 kHz. Raises ProviderError."""
         await super().send(pcm)
         self._last_sent_at = asyncio.get_running_loop().time()
+
+    def send_now(self, pcm: bytes, *, voiced_s: float = 0.0) -> bool:
+        """As `DeepgramStream.send_now`."""
+        sent = super().send_now(pcm)
+        if sent:
+            self._last_sent_at = asyncio.get_running_loop().time()
+        return sent
 
     async def end_turn(self) -> None:
         """Asks for everything heard so far as a finished turn, without waiting for silence. Raises ProviderError."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
 from agent.core.calls import Call, CallRecorder, ErrorKind, ListeningNote, ProviderError, Unit, note
 from agent.providers.base import SttEvent
-from agent.providers.call import Failure, ProviderCall
-from agent.providers.http import CONNECT_TIMEOUT_S, kind_of_status, retry_after_s
-from agent.providers.refusals import ProviderRefusal, refusal_of
+from agent.providers.call import ProviderCall
+from agent.providers.deepgram.faults import classify
+from agent.providers.http import CONNECT_TIMEOUT_S
 from agent.providers.wire_values import WordCheck
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ TOLD_SILENCE_S: Final = 1.0  # where it says so: who was sent audio a moment ago
 _REPORT_EVERY_SAMPLES: Final = 10 * SAMPLE_RATE
 _UNKNOWN_IN_A_ROW: Final = 5  # a message of a kind that the SDK does not know is news, that many are unreadable
 _NO_AUDIO: Final = re.compile(r"net-?0001", re.IGNORECASE)
-_POLICY_VIOLATION: Final = 1008  # Deepgram's close code for audio that it cannot decode
+_BINARY: Final = 2  # the opcode of a frame of bytes
 
 
 class DeepgramSocket(Protocol):
@@ -63,14 +63,6 @@ class Reader(Protocol):
     def rest(self) -> Iterable[SttEvent]:
         """The end of a turn that was still open when the recogniser had answered everything."""
         ...
-
-
-class ProtocolFaultError(Exception):
-    """The recogniser sent an error message."""
-
-    def __init__(self, kind: ErrorKind) -> None:
-        super().__init__(kind)
-        self.kind = kind
 
 
 class UnrecordedCalls:
@@ -102,8 +94,16 @@ def connect_sdk(api_key: str, base_url: str | None) -> AsyncDeepgramClient:
 class DeepgramStream:
     """One open recogniser connection. One task sends, one iterates."""
 
-    def __init__(self, socket: DeepgramSocket, reader: Callable[[WordCheck], Reader], call: ProviderCall) -> None:
+    def __init__(
+        self,
+        socket: DeepgramSocket,
+        reader: Callable[[WordCheck], Reader],
+        call: ProviderCall,
+        websocket: WebSocketClientProtocol | None = None,
+    ) -> None:
+        """`websocket` is the connection under the socket; without it nothing is sent at once."""
         self.failure: ErrorKind | None = None
+        self._websocket = websocket
         self._socket = socket
         self._sent_samples = 0
         refused = partial(note, call.recorder, ListeningNote.VALUE_REFUSED)
@@ -124,10 +124,35 @@ class DeepgramStream:
         except Exception as error:
             raise self._failed(error) from None
         self._last_audio_at = asyncio.get_running_loop().time()
-        counted = self._call.quantities.get(Unit.AUDIO_SAMPLES, 0) + len(pcm) // SAMPLE_WIDTH
+        counted = self._counted(pcm)
         self._call.quantities[Unit.AUDIO_SAMPLES] = counted
         if counted >= _REPORT_EVERY_SAMPLES:
             self._call.report("ok")
+
+    def send_now(self, pcm: bytes, *, voiced_s: float = 0.0) -> bool:
+        """Writes the frame that the SDK's client would write, where the connection is well and nothing waits in it.
+
+        So nothing gathers here while the peer does not read. What is to be reported is left to `send`, in whose task
+        the session is known.
+        """
+        websocket, counted = self._websocket, self._counted(pcm)
+        if (
+            websocket is None
+            or counted >= _REPORT_EVERY_SAMPLES
+            or not websocket.open
+            or websocket.transport.is_closing()
+            or websocket.transport.get_write_buffer_size()
+        ):
+            return False
+        websocket.write_frame_sync(True, _BINARY, pcm)
+        self._sent_samples += len(pcm) // SAMPLE_WIDTH
+        self._call.quantities[Unit.AUDIO_SAMPLES] = counted
+        self._last_audio_at = asyncio.get_running_loop().time()
+        return True
+
+    def _counted(self, pcm: bytes) -> int:
+        """The samples that are not reported yet, with these."""
+        return self._call.quantities.get(Unit.AUDIO_SAMPLES, 0) + len(pcm) // SAMPLE_WIDTH
 
     async def finish(self) -> None:
         """Says that no more audio comes. The iteration ends when the recogniser has answered, or after 5 s fails."""
@@ -289,34 +314,3 @@ async def _leave(connecting: AbstractAsyncContextManager[Any], websocket: WebSoc
         if not leaving.done():
             websocket.transport.abort()
         await leaving
-
-
-def classify(error: Exception, call: ProviderCall) -> Failure:
-    """What an exception of the SDK, of `websockets` or of the operating system means."""
-    from deepgram.core.api_error import ApiError
-    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
-
-    if isinstance(error, ProtocolFaultError):
-        return Failure(error.kind)
-    if isinstance(error, ApiError):
-        status, headers = error.status_code or 500, _response_headers(error)
-        words = headers.get("dg-error", "") if headers else ""
-        told = ProviderRefusal(status, "", words) if words else refusal_of(status, error.body)
-        return told.failure(kind_of_status(status), retry_after_s(headers))
-    if isinstance(error, ConnectionClosed):
-        refused_audio = error.rcvd is not None and error.rcvd.code == _POLICY_VIOLATION
-        return Failure(ErrorKind.BAD_REQUEST if refused_audio else ErrorKind.DISCONNECTED)
-    if isinstance(error, InvalidURI):
-        return Failure(ErrorKind.BAD_REQUEST)
-    if isinstance(error, TimeoutError):
-        return Failure(ErrorKind.STALLED if call.accepted else ErrorKind.REFUSED)
-    if isinstance(error, OSError | EOFError | InvalidHandshake):
-        return Failure(ErrorKind.DISCONNECTED if call.accepted else ErrorKind.REFUSED)
-    return Failure(ErrorKind.MALFORMED)
-
-
-def _response_headers(error: Exception) -> Mapping[str, str] | None:
-    """The headers of a refused upgrade. The SDK's error carries those of our request; the cause has the answer's."""
-    cause = error.__context__
-    headers = getattr(cause, "headers", None) or getattr(getattr(cause, "response", None), "headers", None)
-    return cast("Mapping[str, str] | None", headers)

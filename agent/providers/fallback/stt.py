@@ -44,7 +44,7 @@ from agent.core.calls import (
     note,
     note_confidence,
 )
-from agent.providers.base import EndsTurns, SpeechStream, SpeechToText, SttEvent, SttEventKind
+from agent.providers.base import EndsTurns, SendsAtOnce, SpeechStream, SpeechToText, SttEvent, SttEventKind
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.replay_buffer import Unheard
 from agent.providers.fallback.stt_signals import ReconnectError, StepBackError, first_cause, shifted
@@ -84,6 +84,7 @@ class FallbackSttStream:
         self._recorder = recorder
         self._unheard = Unheard()
         self._audio = asyncio.Event()
+        self._direct: SendsAtOnce | None = None  # the connection, while nothing waits to be told to it
         self._events: asyncio.Queue[SttEvent | ProviderError | None] = asyncio.Queue(_MOST_EVENTS)
         self._finishing = False
         self._turn_open = False
@@ -99,8 +100,19 @@ class FallbackSttStream:
 
     async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
         """Takes PCM s16le mono 16 kHz. Never waits and never fails: while nobody listens it is kept."""
+        self.send_now(pcm, voiced_s=voiced_s)
+
+    def send_now(self, pcm: bytes, *, voiced_s: float = 0.0) -> bool:
+        """Takes it without a task: it goes up at once where a connection has been told all that came before."""
+        begin = self._unheard.end
         self._unheard.add(pcm, voiced_s=voiced_s, turn_open=self._turn_open or self._unheard.voiced_s > _SOME_VOICE_S)
-        self._audio.set()
+        direct = self._direct
+        follows = self._told == begin >= self._unheard.start and len(pcm) <= _PIECE and not self._audio.is_set()
+        if direct is not None and follows and direct.send_now(pcm):
+            self._told = self._unheard.end
+        else:
+            self._audio.set()
+        return True
 
     @property
     def sent_bytes(self) -> int:
@@ -186,7 +198,7 @@ class FallbackSttStream:
         self._heard_at = clock.now()
         self._asked_to_end_at = None
         self._connected = False
-        async with self._slot(step), step.provider.open(self._session, self._recorder) as inner:
+        async with self._chain.slot(step), step.provider.open(self._session, self._recorder) as inner:
             self._connected = True
             try:
                 async with asyncio.TaskGroup() as group:
@@ -197,20 +209,6 @@ class FallbackSttStream:
                         task.cancel()
             except ExceptionGroup as group:
                 raise first_cause(group) from None
-
-    @asynccontextmanager
-    async def _slot(self, step: ChainStep[SpeechToText]) -> AsyncGenerator[None]:
-        """One of the streams that the provider allows. Raises StepSkippedError `busy` where there is none."""
-        if step.slots is None:
-            yield
-            return
-        if not await step.slots.take(first=self._chain.priority, within_s=0.0):
-            self._chain.rest(step)
-            raise StepSkippedError("busy")
-        try:
-            yield
-        finally:
-            step.slots.give()
 
     async def _send(self, inner: SpeechStream) -> None:
         while True:
@@ -224,7 +222,11 @@ class FallbackSttStream:
             if self._finishing:
                 await inner.finish()
                 return
-            await self._audio.wait()
+            self._direct = inner if isinstance(inner, SendsAtOnce) else None
+            try:
+                await self._audio.wait()
+            finally:
+                self._direct = None
 
     async def _heard(self, heard: SttEvent, step: ChainStep[SpeechToText]) -> None:
         if not self._progress and step.breaker is not None:

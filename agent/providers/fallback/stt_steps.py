@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import asynccontextmanager
 
 from agent.core import clock
 from agent.providers.base import SpeechToText
-from agent.providers.fallback.chain import ChainStep
+from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.stt_rules import ListeningRules
 
 
@@ -64,6 +65,20 @@ class SttSteps:
     def rest(self, step: ChainStep[SpeechToText]) -> None:
         """Leaves a step alone for some seconds."""
         self._rest_until[step.name] = clock.now() + self.rules.rest_s
+
+    @asynccontextmanager
+    async def slot(self, step: ChainStep[SpeechToText]) -> AsyncGenerator[None]:
+        """One of the streams that the provider allows. Raises StepSkippedError `busy` where there is none."""
+        if step.slots is None:
+            yield
+            return
+        if not await step.slots.take(first=self.priority, within_s=0.0):
+            self.rest(step)
+            raise StepSkippedError("busy")
+        try:
+            yield
+        finally:
+            step.slots.give()
 
     def _backing_off(self, step: ChainStep[SpeechToText]) -> bool:
         return clock.now() < self._rest_until.get(step.name, 0.0)

@@ -13,8 +13,9 @@ from agent.providers.anthropic import claude
 from agent.providers.anthropic.tools import NO_NAME, ToolUseReader
 from agent.providers.base import Prompt, SttEvent, SttEventKind, Word
 from agent.providers.call import ProviderCall
+from agent.providers.deepgram.faults import classify
 from agent.providers.deepgram.flux import FluxReader
-from agent.providers.deepgram.stream import DeepgramStream, classify
+from agent.providers.deepgram.stream import DeepgramStream
 from agent.providers.openai import whisper
 from agent.providers.refusals import refusal_of
 from agent.providers.wire_values import clean, number, tokens

@@ -159,6 +159,31 @@ async def test_audio_is_handed_over_in_order_and_tiny_frames_are_not() -> None:
     assert TOOK[-3:] == [("mark", 0), ("message", 700), ("mark", 0)]  # it did not overtake the message before it
 
 
+async def test_frames_that_come_together_are_handed_over_until_something_else_comes() -> None:
+    """As after a moment in which the line or this process stood still."""
+    TOOK.clear()
+    mark = frame(1, b"mark")
+    async with raw_server() as at:
+        _, writer = await upgraded(at)
+        writer.write(frame(1, b"hand over") + mark)
+        await _marked(1)
+        together = [frame(2, bytes(size)) for size in (640, 644, 648)]
+        writer.write(b"".join(together) + together[0][:100])
+        await asyncio.sleep(0.02)
+        writer.write(together[0][100:])
+        await asyncio.sleep(0.02)
+        writer.write(frame(2, bytes(650)) + mark + frame(2, bytes(652)))
+        await _marked(2)
+        writer.write(frame(2, bytes(654)) + frame(2, bytes(999)) + frame(2, bytes(656)) + mark)
+        await _marked(3)
+        writer.close()
+    handed = [("handed", size) for size in (640, 644, 648)]
+    assert TOOK[1:] == [
+        *handed, ("message", 640), ("handed", 650), ("mark", 0), ("message", 652),
+        ("handed", 654), ("message", 999), ("message", 656), ("mark", 0),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_audio_arrives_the_same_however_its_frames_are_cut(seed: int) -> None:
     """Whole frames, halves, several at once, pings and fragments between them: nothing is lost, doubled or moved."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import wave
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -90,6 +91,70 @@ async def test_flux_words_may_have_no_times(recorder: RecordingRecorder) -> None
     assert _words(heard[-1].text) == _words(words)
     assert heard[-1].words
     assert all(word.start_s is None and word.end_s is None for one in heard for word in one.words)
+
+
+@pytest.mark.parametrize("name", BOTH)
+async def test_audio_that_is_sent_at_once_is_heard_and_counted_the_same(name: str, recorder: RecordingRecorder) -> None:
+    pcm, words = _clip()
+    pcm += SILENCE * 4
+    at_once: list[bool] = []
+
+    class Prompt:
+        """Sends at once whatever can be."""
+
+        def __init__(self, stream: Any) -> None:
+            self.stream = stream
+            self.finish = stream.finish
+
+        async def send(self, piece: bytes) -> None:
+            at_once.append(self.stream.send_now(piece))
+            if not at_once[-1]:
+                await self.stream.send(piece)
+            await asyncio.sleep(0)
+
+        def __aiter__(self) -> Any:
+            return aiter(self.stream)
+
+    class Recogniser:
+        @asynccontextmanager
+        async def open(self, session: str, recorder: Any) -> AsyncGenerator[Any]:
+            async with recogniser.open(session, recorder) as stream:
+                yield Prompt(stream)
+
+    async with _hearing(name) as (sandbox, recogniser):
+        heard = await _hear(Recogniser(), pcm, recorder)
+        seconds = sandbox.world.counters.total("deepgram", "audio_seconds", model=recogniser.model, session="s1")
+    assert _words(heard[-1].text) == _words(words)
+    assert seconds == len(pcm) / 32_000
+    counts = [call.usage.quantities[Unit.AUDIO_SAMPLES] for call in recorder.calls]
+    assert sum(counts) == len(pcm) // 2
+    assert counts[:-1] == [160_000] * (len(counts) - 1)  # told every 10 s as well
+    assert at_once.count(True) > len(at_once) / 2
+
+
+@pytest.mark.parametrize("name", BOTH)
+async def test_nothing_is_sent_at_once_to_who_does_not_read_or_is_gone(
+    name: str, recorder: RecordingRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.providers.deepgram.stream._REPORT_EVERY_SAMPLES", 10**9)
+    gone = asyncio.Event()
+
+    async def script(socket: Any, _: Any) -> None:
+        socket.transport.pause_reading()
+        await gone.wait()
+        socket.transport.abort()
+
+    async with deepgram_peer(script) as peer, _recogniser(name, peer.url).open("s1", recorder) as stream:
+        taken = 0
+        while stream.send_now(os.urandom(bytes_for(1.0))):
+            taken += 1
+            assert taken < 1_000  # the system's buffers are full long before
+            await asyncio.sleep(0)
+        assert not stream.send_now(bytes(2))
+        gone.set()
+        with pytest.raises(ProviderError):
+            await anext(aiter(stream))
+        assert not stream.send_now(bytes(2))
 
 
 @pytest.mark.parametrize("name", BOTH)

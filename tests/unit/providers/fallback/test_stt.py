@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from agent.core.audio import bytes_for
 from agent.core.calls import CallRecorder, ErrorKind
+from agent.providers.base import SttEvent
 from agent.providers.fallback.breaker import BreakerState
-from agent.providers.fallback.chain import StepSkippedError
+from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.openai.segmented_stt import VoiceDetector
 from agent.turn.vad import VoiceActivity
@@ -42,6 +43,71 @@ def test_a_healthy_recogniser_is_all_there_is() -> None:
     assert call.error is None
     assert second.connections == []
     assert first.told == bytes_for(3.7)
+
+
+class PromptRecogniser:
+    """Takes audio without a wait, but while it is `busy`."""
+
+    provider = "deepgram"
+    model = "m"
+
+    def __init__(self) -> None:
+        self.told: list[bytes] = []
+        self.busy = False
+        self.finished = asyncio.Event()
+
+    @asynccontextmanager
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[PromptRecogniser]:
+        await asyncio.sleep(0.1)
+        yield self
+
+    async def send(self, pcm: bytes, *, voiced_s: float = 0.0) -> None:
+        self.told.append(pcm)
+        await asyncio.sleep(0.01)
+
+    def send_now(self, pcm: bytes, *, voiced_s: float = 0.0) -> bool:
+        if not self.busy:
+            self.told.append(pcm)
+        return not self.busy
+
+    async def finish(self) -> None:
+        self.finished.set()
+
+    async def __aiter__(self) -> AsyncIterator[SttEvent]:
+        await self.finished.wait()
+        return
+        yield
+
+
+def test_audio_goes_up_at_once_and_overtakes_nothing() -> None:
+    pieces = [bytes([number]) * 1_280 for number in range(1, 7)]
+
+    async def scenario() -> None:
+        first = PromptRecogniser()
+        async with SttFallback([ChainStep("deepgram", first, None)]).open("s1", SttTimeline()) as stream:
+            stream.send_now(pieces[0])  # while it connects
+            assert first.told == []
+            await asyncio.sleep(0.2)
+            assert first.told == pieces[:1]
+            stream.send_now(pieces[1])
+            assert first.told == pieces[:2]  # at once
+            first.busy = True
+            stream.send_now(pieces[2])
+            first.busy = False
+            stream.send_now(pieces[3])
+            assert first.told == pieces[:2]  # it waits behind what waits
+            await asyncio.sleep(0.1)
+            stream.send_now(pieces[4])
+            stream.send_now(pieces[5] * 20)  # more than is told at once: it goes in pieces
+            assert b"".join(first.told) == b"".join(pieces[:5])
+            await asyncio.sleep(0.2)
+            assert b"".join(first.told) == b"".join(pieces[:5]) + pieces[5] * 20
+            assert max(map(len, first.told)) == bytes_for(0.2)
+            assert stream.sent_bytes == len(b"".join(first.told))
+            await stream.finish()
+            assert [heard async for heard in stream] == []
+
+    run_virtual(scenario())
 
 
 def test_a_lost_connection_is_made_again_and_the_turn_is_told_from_its_beginning() -> None:
