@@ -31,7 +31,7 @@ PRICE: Final = (
     " in vain |\n|---|--:|--:|--:|--:|--:|--:|--:|\n"
 )
 MACHINE: Final = (
-    "| | service / sandbox / callers, of a core | its loop late, ms p50 / p95 / p99 of the seconds |"
+    "| | service / sandbox / callers, of a core | its loop late, ms p50 / p95 / p99 |"
     " gaps over 0.2 s in replies |\n|---|--:|--:|--:|\n"
 )
 LONG_GAP_MS: Final = 200.0

@@ -63,4 +63,6 @@ def test_parts_of_a_run_are_one_run(tmp_path: Path) -> None:
     assert measured[0].usd_a_call == pytest.approx(0.01)
     assert measured[0].load.lag_ms == [300.0, 500.0]
     assert "| 3 | 400 / 500 / 500 | 100 / 50 / 20 / 230 |" in measured[0].row()
-    assert tables([(group, measured)]).count(group.scenes[0].name) >= 3
+    text = tables([(group, measured)])
+    assert text.count(group.scenes[0].name) >= 3
+    assert max(map(len, text.splitlines())) <= 120  # it goes into a document
