@@ -23,16 +23,16 @@ VOICES: Final = ("taken", "changed", "dropped", "failed")
 COUNTED: Final = (("early_replies", GUESSES), ("early_voices", VOICES), ("hedges", MADE))
 STAGES: Final = ("stt", "llm", "tts", "send")
 HEAD: Final = (
-    "| | turns | caller waits, ms p50 / p95 / p99 | in the middle: stt / llm / tts / rest | in the slowest 5 % |"
+    "| | turns | caller waits, ms p50 / p95 / p99 | stt / llm / tts / rest in the middle | in the slowest 5 % |"
     " llm, ms p99 |\n|---|--:|--:|--:|--:|--:|\n"
 )
 PRICE: Final = (
-    "| | guesses taken | voices taken | second calls won | clauses from memory | too early / talked over | a call |"
+    "| | guesses taken | voices taken | second calls won | from memory | too early / talked over | a call |"
     " in vain |\n|---|--:|--:|--:|--:|--:|--:|--:|\n"
 )
 MACHINE: Final = (
     "| | service / sandbox / callers, of a core | its loop late, ms p50 / p95 / p99 |"
-    " gaps over 0.2 s in replies |\n|---|--:|--:|--:|\n"
+    " gaps over 0.2 s |\n|---|--:|--:|--:|\n"
 )
 LONG_GAP_MS: Final = 200.0
 """A pause of so long after an opening is heard as one."""
