@@ -234,9 +234,10 @@ class CallerListener:
         """Wakes the task where something is due that no frame brings about; one timer a call, however many frames."""
         now = clock.now()
         left_s = rules.FLUSH_S - (now - self._sent_at) if self._pending else rules.FLUSH_S
-        if left_s <= 0 or now - (self._frame_at or now) >= rules.STOPPED_S or self._idle():
+        due = left_s < rules.SOON_S
+        if due or now - (self._frame_at or now) >= rules.STOPPED_S or self._idle():
             self._wake.set()
-        self._look = asyncio.get_running_loop().call_later(left_s if left_s > 0 else rules.FLUSH_S, self._look_again)
+        self._look = asyncio.get_running_loop().call_later(rules.FLUSH_S if due else left_s, self._look_again)
 
     def _idle(self) -> bool:
         """Whether no frame came, or no voice was heard, for so long that the stream is not worth its price."""

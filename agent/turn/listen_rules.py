@@ -10,6 +10,7 @@ COALESCE_VOICE: Final = bytes_for(0.04)  # sent up together while somebody speak
 COALESCE_SILENCE: Final = bytes_for(0.10)
 AFTER_VOICE_S: Final = 1.5  # silence that decides the end of a turn is sent as promptly as speech
 FLUSH_S: Final = 0.12  # what is left over goes up after this, also when no further frame comes; frames come first
+SOON_S: Final = 0.001  # what is due within this is due now: a timer of a rounding error is one that never ends
 PRE_ROLL_BYTES: Final = bytes_for(1.0)  # audio kept while no stream is open
 MAX_PENDING: Final = bytes_for(5.0)  # audio that waits for a slow recogniser; older audio is dropped and counted
 MAX_EVENTS: Final = 256
