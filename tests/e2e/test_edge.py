@@ -36,7 +36,7 @@ pytestmark = [
 
 async def test_the_worker_does_what_its_own_tests_say() -> None:
     files = sorted(str(file) for file in (EDGE / "test").glob("*.test.js"))
-    assert len(files) == 2
+    assert len(files) == 3
     run = await asyncio.create_subprocess_exec(
         str(NODE), "--test", *files, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
