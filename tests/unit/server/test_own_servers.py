@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
-from structlog.testing import capture_logs
+import pytest
 
 from agent.providers.own_machine import OwnMachine
+from agent.server import own_servers
 from agent.server.own_servers import OwnServers
 from agent.settings import Settings
 from agent.telemetry.events import BreakerChanged
@@ -25,17 +27,19 @@ def changed(state: str, model: str = "qwen3:8b", provider: str = "anthropic") ->
     return BreakerChanged(provider, model, state, "failures")
 
 
-def test_a_server_that_goes_away_is_named_until_it_answers_again() -> None:
+def test_a_server_that_goes_away_is_named_until_it_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, sink = following(**OLLAMA, **SANDBOX)
-    with capture_logs() as logged:
-        sink.handle(changed("open"))
-        assert machine.failed == {"llm": "anthropic (qwen3:8b) on a machine of your own does not answer"}
-        sink.handle(changed("half_open"))
-        sink.handle(changed("open"))
-        assert set(machine.failed) == {"llm"}
-        sink.handle(changed("closed"))
+    log = Mock()  # whatever the level is that another test has left behind
+    monkeypatch.setattr(own_servers, "log", log)
+    sink.handle(changed("open"))
+    assert machine.failed == {"llm": "anthropic (qwen3:8b) on a machine of your own does not answer"}
+    sink.handle(changed("half_open"))
+    sink.handle(changed("open"))
+    assert set(machine.failed) == {"llm"}
+    sink.handle(changed("closed"))
     assert machine.failed == {}
-    assert [line["event"] for line in logged] == ["own server does not answer", "own server answers again"]
+    told = [(name, *arguments) for name, arguments, _ in log.method_calls]
+    assert told == [("error", "own server does not answer"), ("info", "own server answers again")]
 
 
 def test_a_service_is_back_when_all_of_its_models_are() -> None:
