@@ -56,9 +56,13 @@ class McpServers:
                 self._tell(spec.name, None)
         for spec in wanted:
             self._unwanted.pop(spec, None)
+        for spec in wanted:
             if spec in self._servers:
                 self._say(spec, self._servers[spec].up)
                 continue
+            if len(self._servers) >= SERVERS_LIMIT and self._unwanted:
+                # one that is in force now goes before one that older sessions may still know
+                self._let_go(min(self._unwanted, key=self._unwanted.__getitem__))
             if len(self._servers) >= SERVERS_LIMIT:
                 log.error("mcp server not started", server=spec.name, most=SERVERS_LIMIT)
                 continue
@@ -71,6 +75,10 @@ class McpServers:
     def names(self) -> list[str]:
         """The servers that are kept."""
         return [spec.name for spec in self._servers]
+
+    def keeps(self, spec: McpSpec) -> bool:
+        """Whether this server is kept, named by a definition or not."""
+        return spec in self._servers
 
     def tool(self, wanted: McpTool) -> Tool | None:
         """A tool of a server as it is offered, or was when the server was last there; None where it never was."""
@@ -101,7 +109,8 @@ class McpServers:
 
     def _let_go(self, spec: McpSpec) -> None:
         del self._servers[spec], self._unwanted[spec], self._tried[spec]
-        self._tasks.pop(spec).cancel()
+        if (task := self._tasks.pop(spec, None)) is not None:  # none before it was begun
+            task.cancel()
 
     def _say(self, spec: McpSpec, up: bool) -> None:
         """Only of a server that is named: another may have its name by now."""

@@ -14,13 +14,14 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\
 
 
 def history_json(history: CallHistory) -> str:
-    """JSON, two spaces deep; instants are ISO 8601, in UTC."""
-    return json.dumps(
+    """JSON, two spaces deep; instants are ISO 8601, in UTC. What could move the cursor of a terminal is escaped."""
+    text = json.dumps(
         asdict(history) | {"tools_used": history.tools_used()},
         ensure_ascii=False,
         indent=2,
         default=lambda value: value.isoformat() if isinstance(value, datetime) else str(value),
     )
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def history_text(history: CallHistory) -> str:

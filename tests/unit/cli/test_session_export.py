@@ -16,7 +16,7 @@ from tests.support.ledger_setup import open_setup
 
 EVENTS = (
     {"kind": "answered", "text": "Good day."},
-    {"kind": "heard", "text": "book the garden \x1b[31mroom"},
+    {"kind": "heard", "text": "book the garden \x1b[31mro\x9b\u202eom"},
     {"kind": "answered", "text": "It is booked.", "interrupted": True},
 )
 TOOL = {
@@ -69,7 +69,10 @@ def test_text_is_the_call_as_it_went(url: str) -> None:
 def test_json_has_everything_and_goes_to_a_file(url: str, tmp_path: Path) -> None:
     file = tmp_path / "call.json"
     assert "written to" in run(url, "call-0001", "--format", "json", "--output", str(file)).output
-    found = json.loads(file.read_text())
+    text = file.read_text(encoding="utf-8")
+    assert r"\u001b[31mro\u009b\u202eom" in text  # on a terminal it moves nothing
+    found = json.loads(text)
+    assert found["transcript"][1]["text"] == EVENTS[1]["text"]
     assert found["session_id"] == "call-0001"
     assert [line["speaker"] for line in found["transcript"]] == ["agent", "caller", "agent"]
     assert found["tools"][0]["result"] == '{"reference": 4472}'

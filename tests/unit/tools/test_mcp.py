@@ -218,6 +218,29 @@ def test_servers_are_bounded_and_one_that_nobody_names_is_let_go_later() -> None
     play(scenario)
 
 
+def test_a_server_that_is_edited_again_and_again_is_still_started() -> None:
+    """Each edit is another server; older ones are kept for the sessions that know them, as long as there is room."""
+
+    async def scenario() -> None:
+        servers = McpServers(Egress(), Told(), linger_s=3600.0)
+        edits = [
+            McpSpec.of("rooms", McpServerFile(command=("no-such-program", str(number))), ROOT)
+            for number in range(SERVERS_LIMIT + 2)
+        ]
+        task = asyncio.create_task(servers.run())
+        for edit in edits[:-1]:
+            servers.want([edit])
+            await servers.first_tries(5)
+        servers.want(edits[-1:])
+        assert len(servers.names) == SERVERS_LIMIT
+        kept = {edit for edit in edits if servers.keeps(edit)}
+        assert kept == set(edits[2:])
+        task.cancel()
+        await asyncio.wait({task})
+
+    play(scenario)
+
+
 FILE = """\
 name = "hotel"
 version = 1
