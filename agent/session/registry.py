@@ -154,6 +154,8 @@ class Registry:
     async def _open_or_restore(self, claims: Claims, capabilities: Capabilities) -> tuple[Session, bool]:
         if claims.session_id is None:
             return self.open(claims, capabilities), False
+        if claims.resume:
+            self._room_for(claims)  # before the process that has it is told to let it go
         try:
             past = await self._history.past(claims.session_id, take_over=claims.resume)
         except Exception as error:
@@ -175,14 +177,7 @@ class Registry:
 
         `capabilities` decide what the last places of the chains are. `past` is that of a session that goes on here.
         """
-        group = self._group
-        if group is None or self._draining:
-            raise self._refused(claims, DRAINING)
-        older = self._by_subject.get(claims.subject)
-        of_address = self._of_address(claims.address, but=older)
-        refusal = self._admission.refusal(claims, self.count - (older is not None), of_address)
-        if refusal is not None:
-            raise self._refused(claims, refusal)
+        group, older = self._room_for(claims)
         if older is not None:
             older.end(SessionOutcome.REPLACED)
         session_id = claims.session_id if claims.session_id and claims.session_id not in self._by_id else None
@@ -193,6 +188,18 @@ class Registry:
         self._by_subject[claims.subject] = session
         group.create_task(self._run(session))
         return session
+
+    def _room_for(self, claims: Claims) -> tuple[asyncio.TaskGroup, Session | None]:
+        """Where a session of these claims would run, and the older one that would end. Raises AdmissionError."""
+        group = self._group
+        if group is None or self._draining:
+            raise self._refused(claims, DRAINING)
+        older = self._by_subject.get(claims.subject)
+        of_address = self._of_address(claims.address, but=older)
+        refusal = self._admission.refusal(claims, self.count - (older is not None), of_address)
+        if refusal is not None:
+            raise self._refused(claims, refusal)
+        return group, older
 
     async def _run(self, session: Session) -> None:
         info = session.parts.info

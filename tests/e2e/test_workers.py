@@ -1,4 +1,7 @@
-"""`serve --workers`: one command, several processes; one that dies is started again, and its callers go on."""
+"""`serve --workers`: one command, several processes; one that dies is started again, and its callers go on.
+
+`make rolling` plays it with three processes under 200 calls; ROLLING_CALLS says how many.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,9 @@ from voice_loadtest.typed_caller import dial_to
 from voice_sandbox.server import run_sandbox
 from voice_sandbox.state import SandboxOptions
 
+CALLS = int(os.environ.get("ROLLING_CALLS", "4"))
+WORKERS = 2 if CALLS < 10 else 3
+
 pytestmark = pytest.mark.slow
 
 
@@ -37,30 +43,38 @@ async def test_workers_share_a_port_have_their_own_metrics_and_are_replaced_with
     targets, done = tmp_path / "targets", asyncio.Event()
     [port, ops_port] = free_ports(2)
     async with run_sandbox(SandboxOptions(port=0, profile="instant")) as sandbox:
-        given = environment(postgres.new_database(), sandbox.url, port, ops_port, session_lease_s=5)
-        service = Replica(given, port, ops_port, tmp_path / "log", ("--workers", "2", "--targets", str(targets)))
+        given = environment(
+            postgres.new_database(), sandbox.url, port, ops_port,
+            session_lease_s=5, unlimited_addresses="127.0.0.0/8", drain_s=30,
+        )  # fmt: skip
+        arguments = ("--workers", str(WORKERS), "--targets", str(targets))
+        service = Replica(given, port, ops_port, tmp_path / "log", arguments)
         try:
             await service.start()
             async with asyncio.timeout(240):
-                pids = await _until(targets, lambda found: len(found) == 2)
-            callers = [Returning([service.url], seed) for seed in range(4)]
+                pids = await _until(targets, lambda found: len(found) == WORKERS)
+            callers = [Returning([service.url], seed) for seed in range(CALLS)]
             async with asyncio.TaskGroup() as group:
                 for caller in callers:
                     group.create_task(caller.talk(done))
                 await asyncio.gather(*(caller.finished_a_turn() for caller in callers))
                 os.kill(pids[0], signal.SIGKILL)
                 async with asyncio.timeout(240):
-                    now = await _until(targets, lambda found: pids[0] not in found and len(found) == 2)
+                    now = await _until(targets, lambda found: pids[0] not in found and len(found) == WORKERS)
                 await asyncio.gather(*(caller.finished_a_turn() for caller in callers))
                 service.signal(signal.SIGHUP)
                 async with asyncio.timeout(240):
-                    await _until(targets, lambda found: not set(now) & set(found) and len(found) == 2)
+                    await _until(targets, lambda found: not set(now) & set(found) and len(found) == WORKERS)
                 await asyncio.gather(*(caller.finished_a_turn() for caller in callers))
                 done.set()
             assert [fault for caller in callers for fault in caller.faults] == []
             service.signal(signal.SIGTERM)
             assert await service.ended() == 0, service.log.read_text()[-2000:]
             assert list(targets.glob("*.json")) == []
+            waits = [wait for caller in callers for wait in caller.silences]
+            assert waits
+            figures = {"calls": CALLS, "returns": len(waits), "longest_silence_s": round(max(waits), 2)}
+            sys.stdout.write(f"\n{figures}\n")
         finally:
             if service.process is not None and service.process.returncode is None:
                 service.signal(signal.SIGKILL)

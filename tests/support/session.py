@@ -59,8 +59,7 @@ def voice(seconds: float) -> bytes:
     count = bytes_for(seconds) // 2
     time = np.arange(count) / SAMPLE_RATE
     harmonics = np.arange(1, 12)[:, None]
-    buzz = (np.sin(2 * np.pi * 140 * harmonics * time) / harmonics).sum(axis=0)
-    return (4_000 * buzz).astype("<i2").tobytes()
+    return (4_000 * (np.sin(2 * np.pi * 140 * harmonics * time) / harmonics).sum(axis=0)).astype("<i2").tobytes()
 
 
 def silence(seconds: float) -> bytes:
@@ -230,6 +229,7 @@ class SessionHarness:
     hang_up: str | None = None
     ears_simulated: bool = False
     past: dict[str, ResumedState] = field(default_factory=dict[str, ResumedState])
+    taken_over: list[str] = field(default_factory=list[str])  # from whoever had them
     history_down: bool = False
     generation: int | None = 1  # that of the latest owner; None: it cannot be told
     memory_log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -331,6 +331,7 @@ class _History:
     async def past(self, session_id: str, *, take_over: bool) -> ResumedState | None:
         if self.harness.history_down:
             raise ConnectionError
+        self.harness.taken_over += [session_id] * take_over
         return self.harness.past.get(session_id)
 
     async def holds(self, session_id: str, generation: int) -> bool | None:

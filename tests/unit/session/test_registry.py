@@ -151,6 +151,27 @@ def test_a_caller_who_comes_back_while_nothing_can_be_looked_up_is_told_to_try_a
     run_virtual(scenario())
 
 
+def test_a_process_without_room_takes_no_call_from_the_one_that_has_it() -> None:
+    async def scenario() -> None:
+        harness = SessionHarness(max_sessions=1, past={"s1": ResumedState(turns=4, slow=1)})
+        back = replace(NAMED, resume=True)
+        async with running(harness):
+            bob = await harness.call(replace(BOB, tier=Tier.PREMIUM))
+            with pytest.raises(AdmissionError) as refused:
+                await harness.registry.join(back, Capabilities())
+            assert refused.value.refusal.reason == "full"
+            assert harness.taken_over == []
+            bob.hang_up()
+            await bob.session.ended.wait()
+            await asyncio.sleep(0)
+            session, resumed = await harness.registry.join(back, Capabilities())
+            assert (session.parts.info.session_id, resumed) == ("s1", True)
+            assert harness.taken_over == ["s1"]
+        assert [event.reason for event in harness.all(SessionRefused)] == ["full"]
+
+    run_virtual(scenario())
+
+
 def test_a_call_that_waits_here_and_may_be_elsewhere_by_now_stays_until_it_can_be_told() -> None:
     async def scenario() -> None:
         async with running(SessionHarness()) as harness:
