@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 from websockets.asyncio.client import ClientConnection
 
 from agent.budgets import DEFAULT_FILE
+from agent.ledger.database import create_engine
+from agent.ledger.tables import sessions, turns
 from tests.support.paths import ROOT
 from tests.support.websocket_client import START
 from voice_loadtest.stack.ports import free_ports
@@ -209,7 +213,7 @@ class Returning:
 
     async def _turns(self, line: ClientConnection, done: asyncio.Event) -> None:
         while not done.is_set():
-            await line.send(json.dumps({"type": "text", "text": f"what rooms do you have, number {len(self.told)}"}))
+            await line.send(json.dumps({"type": "text", "text": f"thank you, number {len(self.told)}"}))
             while True:
                 async with asyncio.timeout(30):
                     frame = await line.recv()
@@ -223,3 +227,20 @@ class Returning:
                     self._finished.set()
                     break
             await asyncio.sleep(self.pause_s)
+
+
+async def all_completed(url: str, callers: Sequence[Returning]) -> int:
+    """Asserts that no caller met a fault, every call was completed, and each finished turn is stored, once.
+
+    Returns how many turns were finished.
+    """
+    assert [fault for caller in callers for fault in caller.faults] == []
+    engine = create_engine(url)
+    async with engine.connect() as connection:
+        ends = Counter((await connection.execute(select(sessions.c.outcome))).scalars())
+        stored = {(row.session_id, row.turn) for row in await connection.execute(select(turns))}
+    await engine.dispose()
+    assert ends == {"completed": len(callers)}
+    told = [(caller.session_id, turn) for caller in callers for turn in caller.told]
+    assert len(told) == len(set(told)) and set(told) <= stored
+    return len(told)
