@@ -65,7 +65,9 @@ def _stretches(said: NDArray[np.bool_], held: int) -> tuple[Floats, NDArray[np.b
     """
     turns = np.arange(said.shape[1])
     last = np.maximum.accumulate(np.where(said, turns, -1 - _STRETCH_GAP), axis=1)
-    gap = turns - np.pad(last[:, :-1], ((0, 0), (1, 0)), constant_values=-1 - _STRETCH_GAP)
+    before = np.empty_like(last)
+    before[:, 0], before[:, 1:] = -1 - _STRETCH_GAP, last[:, :-1]
+    gap = turns - before
     begun = gap > _STRETCH_GAP
     covered = (said * np.where(begun, 1, gap)).sum(axis=1) / _STRETCH_TURNS
     stretches = np.maximum((said & begun).sum(axis=1), covered)

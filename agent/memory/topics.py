@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.memory.flows import Flows
-from agent.memory.index import Index
+from agent.memory.index import MOST_TIMES, Index
 from agent.memory.nodes import Graph, Move, Question, Topic
 from agent.memory.references import asks_for_another
 from agent.memory.words import content_stems, stem, words_of
@@ -35,7 +35,6 @@ _PREPOSITIONS = frozenset({"from", "to", "near", "at", "between", "in", "by", "o
 _FILLERS = frozenset({"the", "a", "an", "my"})
 _STAYING, _LEAST_ALIKE = 0.02, 0.05
 _LEAST_WORDS = 2  # content words of an utterance that can leave a topic
-_MOST_TIMES = 3
 _DULL = frozenset(
     content_stems("book reserve find look help like sure information number address time day price confirm available")
 )
@@ -149,11 +148,11 @@ def _likeness(index: Index, topic: int, stems: Sequence[str], topics: int) -> fl
     if not held:
         return 0.0
     weight = {word: math.log1p((topics + 1) / (index.word_topics[word] + 0.5)) for word in stems}
-    shared = sum(weight[word] ** 2 * min(held[word], _MOST_TIMES) for word in stems if held[word])
+    shared = sum(weight[word] ** 2 * min(held[word], MOST_TIMES) for word in stems if held[word])
     if not shared:
         return 0.0
     length = math.sqrt(sum(value**2 for value in weight.values()))
-    return shared / (length * math.sqrt(sum(min(count, _MOST_TIMES) ** 2 for count in held.values())))
+    return shared / (length * math.sqrt(index.topic_squares[topic]))
 
 
 def _best(scores: dict[_K, float]) -> _K | None:
