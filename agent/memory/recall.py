@@ -32,7 +32,7 @@ _STRETCH_GAP = 6  # turns without a word after which its next use begins another
 _STRETCH_TURNS = 8  # turns of a stretch: as many as there could be in a call are its length through this
 _POINTING, _LEAST_POINTING = 2.0, 3.5
 _ROOM = 150  # tokens for each unit by which words point further than `_POINTING`
-LEAST_ROOM = 150
+LEAST_ROOM = 100
 """Tokens of room for a question, or for a word of one stretch, however little the others tell."""
 
 
