@@ -48,7 +48,8 @@ _CLOSING = "</call_memory>"
 _TRANSCRIPT = "Earlier turns (C: caller, A: you):"
 _GAP_TOKENS = 1  # a line break and, on average over runs, a share of the turn number
 _MISFITS = 12  # after so many turns that did not fit, the rest is not tried
-_ASKING = frozenset({"ask", "correct", "cancel", "return"})
+_CHANGING = frozenset({"correct", "cancel", "return"})
+_ASKING = _CHANGING | {"ask"}
 _TOLD_UNASKED = 3  # things that the notes tell of when the caller neither asks nor changes anything
 _AMOUNTS = frozenset({"date", "time", "month", "count", "price"})
 _TOLD_ALONE = 1  # and when what the caller says stands by itself
@@ -187,9 +188,9 @@ def _by_itself(past: tuple[Question, ...], utterance: str) -> bool:
 
     "I leave from Fresno on the 12th" has words of many old turns, and needs none of them. Only English tells that.
     """
-    if not past or points_back(utterance) or not is_english(utterance):
+    if not past or points_back(utterance) or intent_of(utterance) in _CHANGING or not is_english(utterance):
         return False
-    return answers(past[-1], utterance) or (asks_for_new(utterance) and intent_of(utterance) != "return")
+    return answers(past[-1], utterance) or asks_for_new(utterance)
 
 
 def _names_in(text: str) -> str:

@@ -124,6 +124,12 @@ def test_words_that_stand_by_themselves_are_told_of_one_thing() -> None:
     assert [name for name in ("sauna", "boat", "piano", "tent") if name in made.parts["notes"]] == ["tent"]
 
 
+@pytest.mark.parametrize("utterance", ["Cancel everything, please.", "Actually I would change all of it."])
+def test_a_change_is_told_of_many_things_also_where_it_answers_a_question(utterance: str) -> None:
+    made = live(said(60, (50, BOOKED), (59, WHERE)), utterance)
+    assert all(name in made.parts["notes"] for name in ("boat", "piano", "tent"))
+
+
 def test_an_agreement_is_told_of_the_newest_things_and_a_question_of_more() -> None:
     names = ("sauna", "boat", "piano", "tent", "canoe")
     told = {}
