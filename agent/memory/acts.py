@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.memory.confirmed import Act, act_in
-from agent.memory.features import EMPTY, FILLERS, kinds_said, stems_in, told_of, values_said
+from agent.memory.features import EMPTY, FILLERS, kinds_said, stems_in, values_said
 from agent.memory.flows import ActKind, Flows
 from agent.memory.index import Index
 from agent.memory.nodes import AGREED, CHANGED, STATUS, Graph, Question, State
@@ -128,7 +128,7 @@ def _asked(before: Question) -> str:
 
 def _deed(states: list[State], act: Act, asked: str, turn: int, index: Index, flows: Flows) -> Deed | None:
     text = f"{act.text} {asked}"
-    state, doubtful = thing_of(states, act.kind, text, act.text)
+    state, doubtful = thing_of(states, act.kind, text, act.text, index)
     pointed = act.kind != "confirmed" and _POINTS.search(act.text) is not None
     if state is not None and not pointed and _of_another(states[state], act, index, flows):
         state, doubtful = None, () if act.kind == "confirmed" else (state,)
@@ -154,7 +154,7 @@ def _of_another(state: State, act: Act, index: Index, flows: Flows) -> bool:
         words = words.replace(value.text.casefold(), " ")
     verbs = {stem(word) for cue in flows.acts for word in cue.split()}
     named = {word for word in stems_in(words) - EMPTY - FILLERS - verbs if len(word) > 2}
-    known = stems_in(told_of(state))
+    known = stems_in(state.told)
     return bool(named) and not any(word in known or state.id in index.things.get(word, ()) for word in named)
 
 
@@ -183,12 +183,15 @@ def _by_kind(text: str) -> dict[str, set[str]]:
     return found
 
 
-def thing_of(states: list[State], kind: ActKind, text: str, act: str) -> tuple[int | None, tuple[int, ...]]:
+def thing_of(
+    states: list[State], kind: ActKind, text: str, act: str, index: Index
+) -> tuple[int | None, tuple[int, ...]]:
     """The thing that an act is about (None: a new one), and the things that it may have changed instead."""
     live = [state for state in states if state.live]
     values, stems = values_in(text), stems_in(text)
     said = kinds_said(text)
-    scores = {state.id: _likeness(state, said, stems, kind) for state in live}
+    known = index.sharing(stems)
+    scores = {state.id: _likeness(state, said, stems, kind) for state in live if state.id in known}
     likely = sorted((number for number, score in scores.items() if score > 0), key=lambda number: -scores[number])
     if kind == "confirmed":
         same = [number for number in likely if _repeats(states[number], values, stems)]
@@ -199,7 +202,7 @@ def thing_of(states: list[State], kind: ActKind, text: str, act: str) -> tuple[i
     if likely:  # a word alone does not tell a thing from a part of it ("the plum cake is taken off")
         return None, tuple(number for number in likely if scores[number] == scores[likely[0]])
     points = bool(_POINTS.search(act)) or not (values_in(act) or (stems_in(act) - EMPTY))
-    if len(live) == 1 and points and goes_on(act, told_of(live[0])):
+    if len(live) == 1 and points and goes_on(act, live[0].told):
         return live[0].id, ()
     near = max((state.touched for state in live), default=0) - NEAR_TURNS
     return None, tuple(state.id for state in live if state.touched >= near)
@@ -213,7 +216,7 @@ _MOVES = re.compile(
 
 def _gives_other(state: State, text: str) -> bool:
     """Whether a text gives another day, time or price than those that are held of a thing."""
-    held, said = _by_kind(told_of(state)), _by_kind(text)
+    held, said = _by_kind(state.told), _by_kind(text)
     return any(held[name] and said[name] and not said[name] <= held[name] for name in _RETOLD)
 
 
@@ -223,7 +226,7 @@ _POINTS = re.compile(
 
 
 def _shares_value(state: State, text: str) -> bool:
-    return bool(values_said(text) & values_said(told_of(state)))
+    return bool(values_said(text) & values_said(state.told))
 
 
 def _likeness(state: State, said: Mapping[str, frozenset[str]], stems: frozenset[str], kind: ActKind) -> float:
@@ -231,7 +234,7 @@ def _likeness(state: State, said: Mapping[str, frozenset[str]], stems: frozenset
 
     `said` are the act's values by kind.
     """
-    told = told_of(state)
+    told = state.told
     common = stems & stems_in(told)
     if not common:
         return 0.0
@@ -240,7 +243,7 @@ def _likeness(state: State, said: Mapping[str, frozenset[str]], stems: frozenset
         mine = held.get(name)
         if not mine or not (name in _TELLING_APART or (name == "date" and kind != CHANGED)):
             continue
-        if not any(one in other or other in one for one in mine for other in theirs):
+        if mine.isdisjoint(theirs) and not any(one in other or other in one for one in mine for other in theirs):
             return 0.0
     every = values_said(told)
     # A refund need not end a booking.
@@ -250,12 +253,12 @@ def _likeness(state: State, said: Mapping[str, frozenset[str]], stems: frozenset
 
 def _repeats(state: State, values: list[Value], stems: frozenset[str]) -> bool:
     """Whether a confirmation says again what a thing's status said: the same values, and a word or two in common."""
-    held = values_said(told_of(state))
+    held = values_said(state.told)
     told = {value.text.casefold() for value in values}
     return (
         bool(told)
         and bool(held)
         and (told <= held or held <= told)
         and len(told & held) >= 1
-        and bool((stems - EMPTY) & stems_in(told_of(state)))
+        and bool((stems - EMPTY) & stems_in(state.told))
     )

@@ -14,10 +14,12 @@ from typing import Final, Literal
 
 from agent.memory.conversation import MAX_TEXT, Conversation
 from agent.memory.heard import answer_as_heard
+from agent.memory.mentions import is_english
 from agent.memory.nodes import Question
 from agent.memory.notes import MAX_TOLD, NOTES_TOKENS
-from agent.memory.recall import recall_order, recall_room
-from agent.memory.references import intent_of
+from agent.memory.recall import LEAST_ROOM, recall_order, recall_room
+from agent.memory.references import answers, asks_for_new, intent_of, points_back
+from agent.memory.values import values_in
 from agent.memory.words import plain, tokens_of, within_section
 
 Part = Literal["topics", "notes", "recall", "whole"]
@@ -27,7 +29,7 @@ WINDOW_TOKENS: Final = 800
 WINDOW_STEPS: Final = (2_000, 1_000, 500)
 """How many tokens such a window grows before its beginning moves, the first that has room: the turns in between share
 one cached beginning."""
-WHOLE_TOKENS: Final = 600
+WHOLE_TOKENS: Final = 300
 """A call of at most so many tokens is sent whole: about what its parts would cost."""
 WHOLE_TURNS: Final = 12
 WHOLE_CALL_TOKENS: Final = 1_200
@@ -46,8 +48,11 @@ _CLOSING = "</call_memory>"
 _TRANSCRIPT = "Earlier turns (C: caller, A: you):"
 _GAP_TOKENS = 1  # a line break and, on average over runs, a share of the turn number
 _MISFITS = 12  # after so many turns that did not fit, the rest is not tried
-_ASKING = frozenset({"ask", "correct", "cancel", "return"})
+_CHANGING = frozenset({"correct", "cancel", "return"})
+_ASKING = _CHANGING | {"ask"}
 _TOLD_UNASKED = 3  # things that the notes tell of when the caller neither asks nor changes anything
+_AMOUNTS = frozenset({"date", "time", "month", "count", "price"})
+_TOLD_ALONE = 1  # and when what the caller says stands by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +165,15 @@ def _selected(
             recalled = _recalled(conversation, utterance, before, len(past), left - tokens_of(notes), without)
     else:
         asking = intent_of(utterance) in _ASKING
+        alone = _by_itself(past, utterance)
         if "recall" not in without:
-            room = min(left - notes_room, recall_tokens)
-            recalled = _recalled(conversation, utterance, before, len(past), room, without, asking=asking)
+            room = min(left - notes_room, LEAST_ROOM if alone else recall_tokens)
+            words = _names_in(utterance) if alone else utterance
+            asked = asking and not alone
+            recalled = _recalled(conversation, words, before, len(past), room, without, asking=asked)
         if notes_room:
             shown = {question.id for question in (*recalled, *recent)}
-            things = MAX_TOLD if asking else _TOLD_UNASKED
+            things = _TOLD_ALONE if alone else MAX_TOLD if asking else _TOLD_UNASKED
             notes = conversation.notes(utterance, notes_room, shown=shown, most_things=things)
     parts = {"notes": notes, "recalled": _transcript(recalled)}
     tokens |= {name: tokens_of(text) for name, text in parts.items()}
@@ -173,6 +181,21 @@ def _selected(
     memory = f"{_OPENING}\n\n{body}\n{_CLOSING}" if body else ""
     turns = tuple(question.id for question in (*recalled, *recent))
     return MemoryContext(system, memory, messages, False, tokens, parts, turns)
+
+
+def _by_itself(past: tuple[Question, ...], utterance: str) -> bool:
+    """Whether an utterance answers the question just asked, or asks for a new thing, and points at nothing else.
+
+    "I leave from Fresno on the 12th" has words of many old turns, and needs none of them. Only English tells that.
+    """
+    if not past or points_back(utterance) or intent_of(utterance) in _CHANGING or not is_english(utterance):
+        return False
+    return answers(past[-1], utterance) or asks_for_new(utterance)
+
+
+def _names_in(text: str) -> str:
+    """The names and codes of a text: what words that stand by themselves may still have in common with old turns."""
+    return " ".join(value.text for value in values_in(text) if value.kind not in _AMOUNTS)
 
 
 def _window(past: tuple[Question, ...], costs: list[int], least: int, most: int) -> tuple[Question, ...]:

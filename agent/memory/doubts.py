@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from agent.memory.acts import NEAR_TURNS, Deed
 from agent.memory.confirmed import may_undo
-from agent.memory.features import EMPTY, FILLERS, stems_in, told_of, values_said
+from agent.memory.features import EMPTY, FILLERS, stems_in, values_said
 from agent.memory.flows import Flows
 from agent.memory.grounding import TOGETHER
 from agent.memory.index import Index
@@ -61,8 +61,8 @@ def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
     alike = [
         state.id
         for state in live
-        if named & stems_in(told_of(state))
-        or said & values_said(told_of(state))
+        if named & stems_in(state.told)
+        or said & values_said(state.told)
         or (named and described.get(state.id, 0.0) > 0.0)
     ]
     if alike:
@@ -86,7 +86,7 @@ def doubted_by_agent(graph: Graph, answer: str, deeds: Iterable[Deed]) -> tuple[
         stems = stems_in(sentence.text) - EMPTY
         values = values_said(sentence.text)
         for state in graph.states:
-            told = told_of(state)
+            told = state.told
             if state.live and state.id not in done and (values & values_said(told) or len(stems & stems_in(told)) > 1):
                 found[state.id] += 1
     return tuple(found)
@@ -107,7 +107,7 @@ def doubted_by_undoing(graph: Graph, flows: Flows, answer: str, deeds: Iterable[
             continue
         live = [state for state in graph.states if state.live and state.id not in done]
         stems, values = stems_in(text) - EMPTY - FILLERS - verbs, values_said(text)
-        alike = [state.id for state in live if stems & stems_in(told_of(state)) or values & values_said(told_of(state))]
+        alike = [state.id for state in live if stems & stems_in(state.told) or values & values_said(state.told)]
         found.update(alike or (state.id for state in live if graph.turns - state.touched <= NEAR_TURNS))
     return tuple(sorted(found))
 
@@ -125,8 +125,10 @@ def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...
     ]
     if not near:
         return ()
-    known = " ".join(told_of(state) for state in graph.states).casefold()
-    said = {kind: new for kind, values in _formed(text, told).items() if (new := {v for v in values if v not in known})}
+    said = _formed(text, told)
+    if said:
+        known = " ".join(state.told for state in graph.states).casefold()
+        said = {kind: new for kind, values in said.items() if (new := {v for v in values if v not in known})}
     rest = text
     for value in values_in(text):
         rest = rest.replace(value.text, " ")
@@ -137,9 +139,9 @@ def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...
         return ()
     found: list[int] = []
     for state in near:
-        held = _formed(told_of(state), "")
+        held = _formed(state.told, "")
         other = any(values and held.get(kind) and not values & held[kind] for kind, values in said.items())
-        if other or (bare and not said and held and not bare & set(words_of(told_of(state)))):
+        if other or (bare and not said and held and not bare & set(words_of(state.told))):
             found.append(state.id)
     return tuple(found)
 
@@ -168,7 +170,7 @@ def refers_to(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
     for number in sorted(index.described(text)):  # the others share no word at all
         state = graph.states[number]
         if state.merged is None:
-            told = told_of(state)
+            told = state.told
             if values & values_said(told) or len(stems & stems_in(told)) > 1:
                 found.append(state.id)
     return tuple(found)

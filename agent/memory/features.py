@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from functools import lru_cache
 
-from agent.memory.nodes import State
 from agent.memory.values import values_in
 from agent.memory.words import content_stems
 
@@ -42,21 +40,3 @@ def kinds_said(text: str) -> Mapping[str, frozenset[str]]:
     for value in values_in(text):
         found.setdefault(value.kind, set()).add(value.text.casefold())
     return {kind: frozenset(values) for kind, values in found.items()}
-
-
-_told: OrderedDict[int, tuple[State, str]] = (
-    OrderedDict()
-)  # by identity: states are frozen, and kept while they are here
-_MAX_TOLD = 2_000
-
-
-def told_of(state: State) -> str:
-    """All words that are held of a thing; the same text object for the same state, whose hash is then known."""
-    held = _told.get(id(state))
-    if held is not None and held[0] is state:
-        return held[1]
-    text = " ".join([state.name, *(slot.value for slot in state.slots)])
-    _told[id(state)] = (state, text)
-    if len(_told) > _MAX_TOLD:
-        _told.popitem(last=False)
-    return text

@@ -68,7 +68,9 @@ def _answered(graph: Graph, event: Event) -> Graph:
     graph = _unsure(_doubted(graph, event["doubts"], question.id), event["unsure"], question.id)
     if event["settled"]:  # "it stays as it is"
         since = question.id - SETTLED_REACH
-        states = [replace(s, doubts=tuple(doubt for doubt in s.doubts if doubt < since)) for s in graph.states]
+        states = [
+            s.with_doubts(tuple(doubt for doubt in s.doubts if doubt < since)) if s.doubts else s for s in graph.states
+        ]
         graph = replace(graph, states=tuple(states))
     for act in event["acts"]:
         graph = _acted(graph, act, question.id)
@@ -88,7 +90,7 @@ def _acted(graph: Graph, act: Event, turn: int) -> Graph:
     states[state.id] = state
     settled = set(act["settles"])
     states = [
-        replace(other, doubts=tuple(doubt for doubt in other.doubts if doubt not in settled))
+        other.with_doubts(tuple(doubt for doubt in other.doubts if doubt not in settled))
         if settled and other.doubts
         else other
         for other in states
@@ -167,7 +169,7 @@ def _doubted(graph: Graph, numbers: Collection[int], turn: int) -> Graph:
     if not numbers:
         return graph
     states = [
-        replace(state, doubts=(*state.doubts, turn)[-MAX_DOUBTS:])
+        state.with_doubts((*state.doubts, turn)[-MAX_DOUBTS:])
         if state.id in numbers and turn not in state.doubts
         else state
         for state in graph.states

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from agent.memory.words import content_stems, tokens_of
 
 Floats = NDArray[np.float64]
 RECENT_TURNS = 3
+MOST_TIMES = 3  # as often as a word counts in a topic
 QUESTION_OVERHEAD = 3  # tokens that the rendering of a recalled question adds
 
 
@@ -31,6 +32,8 @@ class Index:
         """Estimated tokens of each question with its answer as heard."""
         self.topic_of: list[int] = []
         self.topic_words: dict[int, Counter[str]] = {}
+        self.topic_squares: Counter[int] = Counter()
+        """The squared length of each topic's words, where a word counts `MOST_TIMES` at most."""
         self.word_topics: Counter[str] = Counter()
         self.things: dict[str, set[int]] = {}
         """Stem -> the states that turns with it told something of; folding takes nothing out."""
@@ -54,6 +57,8 @@ class Index:
             if not words[word]:
                 self.word_topics[word] += 1
             words[word] += 1
+            if words[word] <= MOST_TIMES:
+                self.topic_squares[question.topic] += 2 * words[word] - 1
         self.stems.append(stems)
         self.lengths.append(float(sum(stems.values())))
         self.costs.append(float(tokens_of(text) + QUESTION_OVERHEAD))
@@ -85,11 +90,17 @@ class Index:
             return self._described[1]
         scores: dict[int, float] = {}
         for word in dict.fromkeys(content_stems(text)):
-            known = self.things.get(word, ())
-            for state in known:
-                scores[state] = scores.get(state, 0.0) + 1.0 / len(known)
+            known = self.things.get(word)
+            if known:
+                share = 1.0 / len(known)
+                for state in known:
+                    scores[state] = scores.get(state, 0.0) + share
         self._described = (text, scores)
         return scores
+
+    def sharing(self, stems: Iterable[str]) -> set[int]:
+        """The states that are known by any of these stems: no other one holds any of them."""
+        return set[int]().union(*(self.things.get(word, ()) for word in stems))
 
     def recent(self, turns: int = RECENT_TURNS) -> set[str]:
         """The stems of the last turns."""
@@ -112,6 +123,8 @@ class Index:
             del self.postings[word][turn]
             if not self.postings[word]:
                 del self.postings[word]
+            if words[word] <= MOST_TIMES:
+                self.topic_squares[topic] -= 2 * words[word] - 1
             words[word] -= 1
             if not words[word]:
                 self.word_topics[word] -= 1

@@ -53,6 +53,10 @@ _ENGLISH = frozenset(
     "the is are you your we it of and have has i'm you're it's i've we've that's there's do does not this they at"
     " pm today tomorrow please thanks with my she he".split()
 )
+_ONLY_ENGLISH = frozenset(
+    "the are you your and i'm you're it's i've that's they today tomorrow please thanks with she need would like i'd"
+    " i'll yes yeah from going leaving there's".split()
+)
 # Nouns that say what a value is and not whose: "the price is $12" goes on with what was named before.
 ATTRIBUTES = frozenset(
     stem(word)
@@ -273,6 +277,11 @@ _BEHIND = 3  # words
 
 
 @lru_cache(maxsize=2_000)
+def is_english(text: str) -> bool:
+    """Whether a text has a common word of English, and of no language like it ("is", "of", "we" are Dutch as well)."""
+    return bool(_ONLY_ENGLISH.intersection(words_of(text))) or "i want" in text.lower()
+
+
 def is_foreign(text: str) -> bool:
     """Whether a text is in another language than English: clauses and heads tell nothing of it then."""
     words = [word for word in words_of(text) if len(word) > 1 and not word.isdigit()]

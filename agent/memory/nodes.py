@@ -8,7 +8,7 @@ Turns are counted from 0 within a call; a question's id is its turn.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Move = Literal["new", "continue", "reopen"]
@@ -69,6 +69,9 @@ class Transition:
     cue: str
 
 
+_set = object.__setattr__
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """One thing under way (a booking, an order, a fault): where it stands and its exact values."""
@@ -91,6 +94,28 @@ class State:
     """While it has no name: the turn that gave another day, time or number, which may be meant for it."""
     merged: int | None = None
     """The state that tells the same by name; this one is not told any more."""
+    # Every turn asks these of every thing of the call, so they are worked out once.
+    live: bool = field(init=False, compare=False, repr=False)
+    """Whether it still stands: neither ended nor told under another state."""
+    touched: int = field(init=False, compare=False, repr=False)
+    """The turn that last told something of it."""
+    told: str = field(init=False, compare=False, repr=False)
+    """All words that are held of it: its name and its current values."""
+
+    def __post_init__(self) -> None:
+        """Works out what follows from the slots."""
+        _set(self, "live", self.state != ENDED and self.merged is None)
+        _set(self, "touched", max((slot.turn for slot in self.slots), default=self.opened))
+        _set(self, "told", " ".join([self.name, *(slot.value for slot in self.slots)]))
+
+    def with_doubts(self, doubts: tuple[int, ...]) -> State:
+        """The same thing with these doubts: one sentence can put all things in doubt, and `replace` takes thrice as
+        long."""
+        copied = object.__new__(State)
+        for name in State.__slots__:
+            _set(copied, name, getattr(self, name))
+        _set(copied, "doubts", doubts)
+        return copied
 
     def slot(self, name: str) -> Slot | None:
         """The current slot of a name, or None."""
@@ -102,21 +127,11 @@ class State:
         return None if slot is None else slot.value
 
     @property
-    def live(self) -> bool:
-        """Whether it still stands: neither ended nor told under another state."""
-        return self.state != ENDED and self.merged is None
-
-    @property
     def doubt(self) -> int | None:
         """The turn from which on it is in doubt, or None."""
         if self.doubts:
             return self.doubts[0]
         return None if self.name else self.unsure
-
-    @property
-    def touched(self) -> int:
-        """The turn that last told something of it."""
-        return max((slot.turn for slot in self.slots), default=self.opened)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _STRETCH_GAP = 6  # turns without a word after which its next use begins another
 _STRETCH_TURNS = 8  # turns of a stretch: as many as there could be in a call are its length through this
 _POINTING, _LEAST_POINTING = 2.0, 3.5
 _ROOM = 150  # tokens for each unit by which words point further than `_POINTING`
-LEAST_ROOM = 150
+LEAST_ROOM = 100
 """Tokens of room for a question, or for a word of one stretch, however little the others tell."""
 
 
@@ -65,7 +65,9 @@ def _stretches(said: NDArray[np.bool_], held: int) -> tuple[Floats, NDArray[np.b
     """
     turns = np.arange(said.shape[1])
     last = np.maximum.accumulate(np.where(said, turns, -1 - _STRETCH_GAP), axis=1)
-    gap = turns - np.pad(last[:, :-1], ((0, 0), (1, 0)), constant_values=-1 - _STRETCH_GAP)
+    before = np.empty_like(last)
+    before[:, 0], before[:, 1:] = -1 - _STRETCH_GAP, last[:, :-1]
+    gap = turns - before
     begun = gap > _STRETCH_GAP
     covered = (said * np.where(begun, 1, gap)).sum(axis=1) / _STRETCH_TURNS
     stretches = np.maximum((said & begun).sum(axis=1), covered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agent.memory.nodes import Question
 from agent.memory.sentences import asks
 
 _RETURN = re.compile(
@@ -25,6 +26,24 @@ _ANOTHER = re.compile(
     r"|a different|an additional)\b",
     re.IGNORECASE,
 )
+_SHIFT = re.compile(
+    r"\b(?:by the way|another question|different (?:question|topic)|something else|on another note|unrelated"
+    r"|change the subject|quick question)\b",
+    re.IGNORECASE,
+)
+_ANYTHING_ELSE = re.compile(r"\b(?:else|help|assist)\b", re.IGNORECASE)
+_POINTS_BACK = re.compile(
+    r"\b(?:there|same|usual|before|previous(?:ly)?|already|last|first|other"
+    r"|(?:that|those|these|this) (?!month|week|year|morning|afternoon|evening|time|is|was|works?|sounds?|will|would)"
+    r"[^\W\d]+"
+    r"|(?:my|our|his|her|their) [^\W\d]+"
+    r"|the (?!morning|afternoon|evening|night|end)[^\W\d]+)\b(?! of this)",
+    re.IGNORECASE,
+)
+_NEW_ONE = re.compile(
+    r"\b(?:need|want|looking for|look for|find|get|book|reserve|rent|order|like)(?: me| us)?(?: to \w+)? an? ",
+    re.IGNORECASE,
+)
 _CANCEL = re.compile(r"\b(?:cancel\w*|call (?:it|that) off)\b", re.IGNORECASE)
 _NOT_CANCEL = re.compile(r"(?:n't|\bnot|\bnever)\b[^,.;]{0,24}\bcancel", re.IGNORECASE)
 _REFUSAL = re.compile(r"^\s*(?:no|nope|not)\b", re.IGNORECASE)
@@ -41,6 +60,28 @@ def corrects(text: str) -> bool:
 def comes_back(text: str) -> bool:
     """Whether the caller goes back to something said before ("back to the billing thing")."""
     return _RETURN.search(text) is not None
+
+
+def changes_subject(text: str) -> bool:
+    """Whether the caller says that something else comes ("by the way", "another question")."""
+    return _SHIFT.search(text) is not None
+
+
+def points_back(text: str) -> bool:
+    """Whether an utterance points at something that was named before ("there", "the same day", "my hotel")."""
+    return _POINTS_BACK.search(text) is not None or comes_back(text)
+
+
+def asks_for_new(text: str) -> bool:
+    """Whether the caller asks for a thing that there was no talk of yet ("I need a bus to Fresno at ten")."""
+    return _NEW_ONE.search(text) is not None
+
+
+def answers(last: Question | None, text: str) -> bool:
+    """Whether an utterance answers what the agent just asked: then it is about nothing else."""
+    asked = "" if last is None or last.interrupted else last.answer or ""
+    open_end = _ANYTHING_ELSE.search(asked) or changes_subject(text) or asks_for_another(text)
+    return asked.rstrip().endswith("?") and "?" not in text and not open_end
 
 
 def asks_for_another(text: str) -> bool:

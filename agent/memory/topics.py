@@ -7,15 +7,14 @@ goes to the topic whose words are most alike, to a new one when none is, and sta
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.memory.flows import Flows
-from agent.memory.index import Index
-from agent.memory.nodes import Graph, Move, Question, Topic
-from agent.memory.references import asks_for_another
+from agent.memory.index import MOST_TIMES, Index
+from agent.memory.nodes import Graph, Move, Topic
+from agent.memory.references import answers, changes_subject
 from agent.memory.words import content_stems, stem, words_of
 
 MAX_TOPICS = 64
@@ -35,17 +34,9 @@ _PREPOSITIONS = frozenset({"from", "to", "near", "at", "between", "in", "by", "o
 _FILLERS = frozenset({"the", "a", "an", "my"})
 _STAYING, _LEAST_ALIKE = 0.02, 0.05
 _LEAST_WORDS = 2  # content words of an utterance that can leave a topic
-_MOST_TIMES = 3
 _DULL = frozenset(
     content_stems("book reserve find look help like sure information number address time day price confirm available")
 )
-_SHIFT = re.compile(
-    r"\b(?:by the way|another question|different (?:question|topic)|something else|on another note|unrelated"
-    r"|change the subject|quick question)\b",
-    re.IGNORECASE,
-)
-
-_ANYTHING_ELSE = re.compile(r"\b(?:else|help|assist)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +56,12 @@ def choose_topic(graph: Graph, index: Index, flows: Flows, text: str) -> TopicCh
         return TopicChoice("new", 0, _best(cues))
     room = len(graph.topics) < MAX_TOPICS
     if not cues:
-        if _replies(graph.last, text):
+        if answers(graph.last, text):
             return TopicChoice("continue", current.id, current.subject)
         return _by_words(graph, index, current, text, room=room)
     known, fresh = _scores(graph, index, cues, text)
     staying = known.pop(current.id, 0.0)
-    named_first = current.subject is None and not _SHIFT.search(text)
+    named_first = current.subject is None and not changes_subject(text)
     if named_first and cues and max(fresh.values(), default=0.0) > max(known.values(), default=0.0):
         return TopicChoice("continue", current.id, _best(fresh))  # the first cue names what this topic is about
     best_known, best_fresh = _best(known), _best(fresh)
@@ -120,18 +111,11 @@ def _scores(graph: Graph, index: Index, cues: dict[str, float], text: str) -> tu
     return known, fresh
 
 
-def _replies(last: Question | None, text: str) -> bool:
-    """Whether an utterance answers what the agent just asked: then it cannot be about anything else."""
-    asked = "" if last is None or last.interrupted else last.answer or ""
-    open_end = _ANYTHING_ELSE.search(asked) or _SHIFT.search(text) or asks_for_another(text)
-    return asked.rstrip().endswith("?") and "?" not in text and not open_end
-
-
 def _by_words(graph: Graph, index: Index, current: Topic, text: str, *, room: bool) -> TopicChoice:
     """The topic whose words are most alike an utterance that names no subject; a new one when none is."""
     staying = TopicChoice("continue", current.id, current.subject)
     stems = [word for word in dict.fromkeys(content_stems(text)) if word not in _DULL]
-    if _SHIFT.search(text) and room:
+    if changes_subject(text) and room:
         return TopicChoice("new", len(graph.topics), None)
     if len(stems) < _LEAST_WORDS:
         return staying
@@ -149,11 +133,11 @@ def _likeness(index: Index, topic: int, stems: Sequence[str], topics: int) -> fl
     if not held:
         return 0.0
     weight = {word: math.log1p((topics + 1) / (index.word_topics[word] + 0.5)) for word in stems}
-    shared = sum(weight[word] ** 2 * min(held[word], _MOST_TIMES) for word in stems if held[word])
+    shared = sum(weight[word] ** 2 * min(held[word], MOST_TIMES) for word in stems if held[word])
     if not shared:
         return 0.0
     length = math.sqrt(sum(value**2 for value in weight.values()))
-    return shared / (length * math.sqrt(sum(min(count, _MOST_TIMES) ** 2 for count in held.values())))
+    return shared / (length * math.sqrt(index.topic_squares[topic]))
 
 
 def _best(scores: dict[_K, float]) -> _K | None:

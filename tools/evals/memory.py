@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.memory import Part
+from tools.bench.bench_memory import RUNS, turn_times
 from tools.evals import baselines, cost_measures, data, measures, note_measures, value_measures
 from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, BackrefCase, cases
 
@@ -231,8 +232,27 @@ def cost_table(console: Console) -> None:
     console.print(table)
 
 
+TIMED_TURNS, MOST_MS = 200, 2.0
+TIMED = (("4,000", 4_000, False), ("6,000", 6_000, False), ("4,000, with the small model's facts", 4_000, True))
+"""What a turn has at least, and the shipped setting."""
+
+
+def time_table(console: Console) -> None:
+    """Measure 8: processor time of memory's work in a turn."""
+    table = Table(
+        title=f"8. Processor time of a turn after {TIMED_TURNS} turns, ms (aim: {MOST_MS:g} at p95)",
+        title_justify="left",
+    )
+    for column in ("budget", "median", "p95", f"median, best of {RUNS}", f"p95, best of {RUNS}"):
+        table.add_column(column, justify="left" if column == "budget" else "right")
+    for name, budget, noted in TIMED:
+        times = turn_times(TIMED_TURNS, budget, noted=noted)
+        table.add_row(name, *(f"{figure:.2f}" for figure in (*times.processor, *times.best)))
+    console.print(table)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs all seven measures, or those that the command's options name."""
+    """Runs all eight measures, or those that the command's options name."""
     parser = argparse.ArgumentParser(prog="python -m tools.evals", description="Measures the memory.")
     parser.add_argument("--quick", action="store_true", help="take a sample of the larger sets")
     parser.add_argument(
@@ -240,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nargs="?",
         const="",
         metavar="FILE",
-        help="measures 5 to 7 alone; with a file: measure 5 of the cases in that file, and nothing else",
+        help="measures 5 to 8 alone; with a file: measure 5 of the cases in that file, and nothing else",
     )
     parser.add_argument("--phrasings", metavar="FILE", help="measure 6 of the phrasings in that file, and nothing else")
     options = parser.parse_args(arguments)
@@ -256,6 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     phrasing_table(console)
     phrasing_table(console, note_measures.EIGHTH_PHRASINGS)
     cost_table(console)
+    time_table(console)
     if options.notes is not None:
         return
     recall_tables(console, options.quick)

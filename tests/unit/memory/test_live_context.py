@@ -91,6 +91,45 @@ def test_the_more_the_words_tell_the_more_is_recalled() -> None:
     assert rooms[0] == 0 and rooms[-1] <= 1_000
 
 
+TRIP = (
+    ("A seat to Fresno for Ms Okafor, leaving in spring.", "The seat to Fresno for Ms Okafor is booked."),
+    ("Is spring nice in Fresno?", "Spring in Fresno is mild."),
+)
+WHERE = (("A taxi, please.", "Where do you leave from?"),)
+
+
+@pytest.mark.parametrize(
+    ("asked", "utterance", "recalls"),
+    [
+        (WHERE, "I want to leave in spring.", False),
+        (WHERE, "I want to leave from Fresno in spring.", True),
+        (WHERE, "From the place of the spring trip.", True),
+        (WHERE, "I leave the same spring.", True),
+        (WHERE, "Ich will im spring los.", True),
+        (WHERE, "Het is om te spring, want we zijn te laat.", True),
+        ((), "I need a seat leaving in spring.", False),
+        ((), "What was it with spring?", True),
+        ((), "I need to go back to spring.", True),
+    ],
+)
+def test_an_answer_or_a_new_request_recalls_nothing_but_what_it_names_or_points_at(
+    asked: tuple[tuple[str, str], ...], utterance: str, recalls: bool
+) -> None:
+    made = live(said(60, (8, TRIP), (60 - len(asked), asked)), utterance)
+    assert bool(set(made.turns) & {8, 9}) is recalls
+
+
+def test_words_that_stand_by_themselves_are_told_of_one_thing() -> None:
+    made = live(said(60, (50, BOOKED), (59, WHERE)), "I would leave in spring.")
+    assert [name for name in ("sauna", "boat", "piano", "tent") if name in made.parts["notes"]] == ["tent"]
+
+
+@pytest.mark.parametrize("utterance", ["Cancel everything, please.", "Actually I would change all of it."])
+def test_a_change_is_told_of_many_things_also_where_it_answers_a_question(utterance: str) -> None:
+    made = live(said(60, (50, BOOKED), (59, WHERE)), utterance)
+    assert all(name in made.parts["notes"] for name in ("boat", "piano", "tent"))
+
+
 def test_an_agreement_is_told_of_the_newest_things_and_a_question_of_more() -> None:
     names = ("sauna", "boat", "piano", "tent", "canoe")
     told = {}
