@@ -300,7 +300,7 @@ class Session:
             reason = f"a text of {len(text)} characters: 1 to {MAX_TEXT} are taken"
             raise CommandError("bad_text", reason)
         self._touch()
-        if self._turns is None:
+        if self._turns is None or self._ending.done():  # the client still has it: nothing has told that it was taken
             return
         if not has_words(said):
             if not spoken:
@@ -320,7 +320,7 @@ class Session:
         return self._turns is not None and self._turns.audible(clock.now())
 
     def _connect_turns(self) -> None:
-        if self._turns is not None and self._client is not None:
+        if self._turns is not None and self._client is not None and not self._ending.done():
             self._turns.connected(self._client, self.capabilities)
 
     def _send(self, event: SessionEvent) -> None:

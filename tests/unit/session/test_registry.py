@@ -13,7 +13,7 @@ from agent.session.admission import AdmissionError
 from agent.session.claims import Claims
 from agent.session.events import SessionClosed, TurnMeasured, TurnStarted
 from agent.session.transport import Capabilities, CloseReason
-from agent.telemetry.events import SessionEnded, SessionOutcome, SessionRefused
+from agent.telemetry.events import SessionEnded, SessionOutcome, SessionRefused, TurnFinished
 from tests.support.session import PREMIUM, SessionHarness, running
 from tests.support.virtual_time import run_virtual
 
@@ -79,6 +79,23 @@ def test_a_server_that_drains_takes_nobody_and_one_that_does_not_run_neither() -
             with pytest.raises(AdmissionError) as refused:
                 await harness.call(BOB)
             assert refused.value.refusal.reason == "draining"
+
+    run_virtual(scenario())
+
+
+def test_what_is_typed_after_the_end_begins_no_turn() -> None:
+    async def scenario() -> None:
+        async with running(SessionHarness()) as harness:
+            caller = await harness.call(NAMED)
+            caller.session.drain()
+            await asyncio.sleep(0.005)
+            assert len(harness.all(SessionEnded)) == 1
+            caller.type("hello")  # the ledger is waited for, the line is still open
+            back = await harness.call(NAMED)
+            assert back.session is caller.session
+            back.type("hello")
+            assert await back.get(SessionClosed)
+        assert harness.all(TurnFinished) == caller.all(TurnStarted) == back.all(TurnStarted) == []
 
     run_virtual(scenario())
 
