@@ -52,7 +52,7 @@ async def test_a_rolling_restart_loses_no_call(postgres: PostgresServer, tmp_pat
             replica.signal(signal.SIGTERM)
             await replica.ended()
 
-    finished = await all_completed(url, callers)
+    finished = await all_completed(url, callers, *(replica.log for replica in replicas))
     waits = [wait for caller in callers for wait in caller.silences]
     assert waits and max(waits) < LONGEST_S
     figures = {"calls": CALLS, "turns": finished, "returns": len(waits), "longest_silence_s": round(max(waits), 2)}

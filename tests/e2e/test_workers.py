@@ -70,7 +70,7 @@ async def test_workers_share_a_port_have_their_own_metrics_and_are_replaced_with
             service.signal(signal.SIGTERM)
             assert await service.ended() == 0, service.log.read_text()[-2000:]
             assert list(targets.glob("*.json")) == []
-            finished = await all_completed(url, callers)
+            finished = await all_completed(url, callers, service.log)
             waits = [wait for caller in callers for wait in caller.silences]
             assert waits
             figures = {

@@ -229,12 +229,14 @@ class Returning:
             await asyncio.sleep(self.pause_s)
 
 
-async def all_completed(url: str, callers: Sequence[Returning]) -> int:
+async def all_completed(url: str, callers: Sequence[Returning], *logs: Path) -> int:
     """Asserts that no caller met a fault, every call was completed, and each finished turn is stored, once.
 
-    Returns how many turns were finished.
+    Nor do the processes' logs tell of an error of their own. Returns how many turns were finished.
     """
     assert [fault for caller in callers for fault in caller.faults] == []
+    for log in logs:
+        assert not re.search("Traceback|never awaited|Task was destroyed", text := log.read_text()), text[-4000:]
     engine = create_engine(url)
     async with engine.connect() as connection:
         ends = Counter((await connection.execute(select(sessions.c.outcome))).scalars())
