@@ -14,6 +14,7 @@ from agent.budgets import load_budgets
 from agent.cli.asking import JSON, REASON, YES, actor, confirm
 from agent.cli.console import print_json
 from agent.cli.database import with_ledger
+from agent.cli.service_folder import in_service_folder
 from agent.definitions.book import AgentBook, OutsideTools
 from agent.definitions.version_service import VersionService, Weigh
 from agent.definitions.version_watch import VersionWatcher
@@ -114,7 +115,8 @@ def _change(name: str, weigh: Weigh, reason: str, *, yes: bool) -> None:
 def _told(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
     """What cannot be done is one line and exit status 1."""
     try:
-        return with_ledger(work)
+        with in_service_folder(say=True):
+            return with_ledger(work)
     except (AssignmentError, VersionError) as error:
         raise click.ClickException(str(error)) from None
 

@@ -19,6 +19,7 @@ import click
 
 from agent.cli.console import program
 from agent.cli.front_desk import take_front_desk
+from agent.cli.own_service import http_address
 from agent.cli.sandbox_process import SandboxProcess
 from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
@@ -209,11 +210,11 @@ def _line(name: str, text: str, colour: str | None = None) -> None:
 
 
 def _announce(settings: Settings, missing: list[str], loading: SandboxProcess | None = None) -> None:
-    base = f"http://{settings.host}:{settings.port}"
+    base = http_address(settings.host, settings.port)
     click.echo(f"\n  {click.style('voice agent', bold=True)}", err=True)
     _line("talk to it", click.style(base, fg="cyan"))
     _line("call it", click.style(f"{program()} call {base} --text 'I would like to book a room'", fg="green"))
-    _line("metrics", f"http://{settings.ops_host}:{settings.ops_port}/metrics")
+    _line("metrics", f"{http_address(settings.ops_host, settings.ops_port)}/metrics")
     if settings.agents_dir is not None:
         _line("agent", f"{settings.agent}, of {settings.agents_dir}")
     _say_what_runs_here(settings)
