@@ -16,7 +16,6 @@ from agent.cli.console import print_json, stdout_console
 from agent.cli.database import with_ledger
 from agent.cli.front_desk import take_front_desk
 from agent.cli.policy import TIER, ask_price, policy_book, tell_assigned
-from agent.cli.service_folder import in_service_folder
 from agent.cli.views.policy import decision_text, decisions_table
 from agent.definitions.versions import VersionError
 from agent.ledger.policy_store import SqlPolicyStore
@@ -77,8 +76,7 @@ def show_decision(decision_id: str, *, as_json: bool) -> None:
 @YES
 def undo(decision_id: str, reason: str, *, yes: bool) -> None:
     """Take a rollback back: new sessions get again what they got before it."""
-    with in_service_folder():
-        take_front_desk()  # its versions can be rolled back, too
+    take_front_desk()  # its versions can be rolled back, too
 
     async def run(engine: AsyncEngine, settings: Settings) -> None:
         found = await _of_agent(engine, decision_id)
@@ -115,7 +113,6 @@ async def _of_agent(engine: AsyncEngine, decision_id: str) -> Decision | None:
 def _told(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
     """What cannot be done is one line and exit status 1."""
     try:
-        with in_service_folder(say=True):
-            return with_ledger(work)
+        return with_ledger(work)
     except (AssignmentError, VersionError) as error:
         raise click.ClickException(str(error)) from None

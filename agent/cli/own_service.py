@@ -19,7 +19,8 @@ def own_address() -> str:
     known = variables()
     if url := known.get(f"{PREFIX}URL"):
         return url
-    host = known.get(f"{PREFIX}HOST", Settings.model_fields["host"].default)
+    usual: str = Settings.model_fields["host"].default
+    host = known.get(f"{PREFIX}HOST") or usual
     port = known.get(f"{PREFIX}PORT", str(Settings.model_fields["port"].default))
     if not port.isdecimal() or not 0 < int(port) < 65_536:
         raise ConfigurationError(f"{PREFIX}PORT: {port} is no port that can be called: give the address")

@@ -24,7 +24,11 @@ def taken(monkeypatch: pytest.MonkeyPatch, name: str, *arguments: str) -> dict[s
     """What the command is given, where it would call."""
     command = load_command(offered()["Call"][name])
     given: dict[str, Any] = {}
-    monkeypatch.setattr(command, "callback", lambda **parameters: given.update(parameters))
+
+    def keep(**parameters: Any) -> None:
+        given.update(parameters)
+
+    monkeypatch.setattr(command, "callback", keep)
     result = CliRunner().invoke(cli, [name, *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return given

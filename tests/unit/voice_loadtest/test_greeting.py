@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.calls import play
@@ -21,7 +23,13 @@ async def greets(talk: Talk) -> None:
     await talk.goodbye()
 
 
-GREETED = {"outcome": "greeting", "spoken": False, "model": None, "rule": None, "voice_to_voice_ms": None}
+GREETED: dict[str, Any] = {
+    "outcome": "greeting",
+    "spoken": False,
+    "model": None,
+    "rule": None,
+    "voice_to_voice_ms": None,
+}
 
 
 async def says_it_will_greet(talk: Talk) -> None:
