@@ -37,8 +37,11 @@ async def test_a_model_at_an_address_of_ones_own_is_called_local_and_costs_nothi
         metrics = await stack.metrics()
         async with httpx.AsyncClient() as client:
             page = (await client.get(f"{stack.url}/sample-calls.json")).json()
+            chosen = await client.post(f"{stack.url}/v1/sessions", json={"policy": "fast"})
             told = (await client.get(f"{stack.ops_url}/health/ready")).json()
     assert (page["local"], told["local"]) == (([], []) if billed else (["llm"], ["llm"]))
+    assert chosen.status_code == 403, "with a key policies are assigned"
+    assert "policies" not in {call["name"] for call in page["calls"]}
     paid = sample(metrics, "voice_agent_cost_usd_total", provider="anthropic")
     spent = sample(metrics, "voice_agent_session_cost_usd_sum")
     with sqlite3.connect(database) as books:
