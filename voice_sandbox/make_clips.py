@@ -112,8 +112,8 @@ CALLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "outage": (
         "dan",
         (
-            "What happens when your language model fails?",
-            "And what happens when your voice fails?",
+            "What happens when your language model is down?",
+            "And what happens when your voice is down?",
             "Good to know. Goodbye.",
         ),
     ),

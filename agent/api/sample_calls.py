@@ -42,7 +42,7 @@ class SampleCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class SampleStage:
     """What a sample caller meets: the tools of the usual agent, and the policies that a caller may ask for."""
 
     tools: Collection[str] = ()
@@ -97,7 +97,7 @@ CALLS: Final = (
     SampleCall(
         "outage",
         "Calls in an outage",
-        "The small language model fails, then the voice: another one answers in the same turn.",
+        "The small language model is down, then the voice: another one answers in the same turn.",
         _lines("outage_01", "outage_02", "outage_03"),
     ),
     SampleCall(
@@ -139,7 +139,7 @@ def load_clips() -> dict[str, bytes]:
     return {f"{name}.wav": folder.joinpath(f"{name}.wav").read_bytes() for name in names}
 
 
-def sample_calls(serving: Serving, stage: Stage | None) -> dict[str, Any]:
+def sample_calls(serving: Serving, stage: SampleStage | None) -> dict[str, Any]:
     """What the page is told: the simulated and the local services, the keys that make them real, and the calls.
 
     Without a stage none is offered, and on one those that can be finished there.

@@ -17,7 +17,7 @@ from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from agent.api.sample_calls import Serving, Stage, load_clips, sample_calls
+from agent.api.sample_calls import SampleStage, Serving, load_clips, sample_calls
 from agent.web import page_files
 
 MEDIA_TYPES: Final = {  # Litestar adds the charset to text
@@ -50,7 +50,7 @@ class _PageFile:
 def web_routes(
     *,
     serving: Callable[[], Serving],
-    samples: Callable[[], Stage] | None = None,
+    samples: Callable[[], SampleStage] | None = None,
     public_url: str | None = None,
     embed_origins: Sequence[str] = (),
 ) -> Router:

@@ -12,7 +12,7 @@ from litestar import Litestar
 from agent.api.agents import agents_router
 from agent.api.health import operators_health, public_health
 from agent.api.openapi import openapi_config
-from agent.api.sample_calls import Serving, Stage
+from agent.api.sample_calls import SampleStage, Serving
 from agent.api.sessions import router
 from agent.api.talk_page import web_routes
 from agent.auth.tokens import TokenBook
@@ -120,11 +120,11 @@ def described(app: Litestar) -> Litestar:
     return application(routes, app.state.dict(), openapi=openapi_config(None))
 
 
-def _stage(wiring: Wiring, settings: Settings) -> Stage:
+def _stage(wiring: Wiring, settings: Settings) -> SampleStage:
     """What sample callers meet. Policies are there to choose from where nobody pays."""
     usual = wiring.agents.agents.get(settings.agent)
     policies = tuple(wiring.watch.book.policies) if settings.all_simulated else ()
-    return Stage(() if usual is None else tuple(usual.tools), policies)
+    return SampleStage(() if usual is None else tuple(usual.tools), policies)
 
 
 def _serving(wiring: Wiring) -> Serving:

@@ -67,7 +67,7 @@ class ConfirmedOnsets:
             self._confirmation.close()
 
 
-class Networks:
+class SileroNetworks:
     """Silero's networks, by its own small library, for all calls of a process."""
 
     def __init__(self, package: Any, limit: int = NETWORKS) -> None:
@@ -91,7 +91,7 @@ class Networks:
 class SileroConfirmation:
     """What one call keeps: its last half a second, and a network while an onset is in doubt."""
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: SileroNetworks) -> None:
         self._networks = networks
         self._network: Any | None = None
         self._kept = bytearray()
@@ -149,10 +149,10 @@ def load_confirmation() -> SileroConfirmation | None:
 
 
 @cache
-def load_networks() -> Networks | None:
+def load_networks() -> SileroNetworks | None:
     """Loaded by the first call."""
     package = _package()
-    return None if package is None else Networks(package)
+    return None if package is None else SileroNetworks(package)
 
 
 @cache

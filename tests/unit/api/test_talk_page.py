@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.api.sample_calls import CALLS, Serving, Stage, load_clips, sample_calls
+from agent.api.sample_calls import CALLS, SampleStage, Serving, load_clips, sample_calls
 from agent.api.talk_page import content_security_policy, web_routes
 from agent.core.errors import ConfigurationError
 from agent.server.application import application
 from agent.settings import load_settings
 
 SIMULATED = ("stt", "llm", "tts")
-EVERYTHING = Stage(tools=("book_room",), policies=("haiku_first", "fast"))
+EVERYTHING = SampleStage(tools=("book_room",), policies=("haiku_first", "fast"))
 
 
 async def get(
@@ -126,12 +126,12 @@ async def test_real_recognisers_get_no_sample_calls() -> None:
     ("stage", "left_out"),
     [
         (EVERYTHING, set[str]()),
-        (Stage(tools=("book_room",)), {"policies"}),
-        (Stage(policies=("haiku_first", "fast")), {"room", "barge", "earlier", "topics"}),
-        (Stage(tools=("end_call",), policies=("haiku_first",)), {"room", "barge", "earlier", "topics", "policies"}),
+        (SampleStage(tools=("book_room",)), {"policies"}),
+        (SampleStage(policies=("haiku_first", "fast")), {"room", "barge", "earlier", "topics"}),
+        (SampleStage(tools=("end_call",)), {"room", "barge", "earlier", "topics", "policies"}),
     ],
 )
-async def test_a_call_is_offered_where_it_can_be_finished(stage: Stage, left_out: set[str]) -> None:
+async def test_a_call_is_offered_where_it_can_be_finished(stage: SampleStage, left_out: set[str]) -> None:
     told = sample_calls(Serving(SIMULATED), stage)["calls"]
     assert {call["name"] for call in told} == {call.name for call in CALLS} - left_out
 

@@ -15,8 +15,8 @@ from agent.turn.voice_confirmation import (
     NETWORKS,
     RECENT_WINDOWS,
     ConfirmedOnsets,
-    Networks,
     SileroConfirmation,
+    SileroNetworks,
     load_confirmation,
 )
 
@@ -52,7 +52,7 @@ def one() -> tuple[SileroConfirmation, Network]:
         made.append(Network(rate))
         return made[-1]
 
-    confirmation = SileroConfirmation(Networks(SimpleNamespace(SileroVAD=create), limit=1))
+    confirmation = SileroConfirmation(SileroNetworks(SimpleNamespace(SileroVAD=create), limit=1))
     return confirmation, made[0]
 
 
@@ -105,7 +105,7 @@ def test_the_network_hears_nothing_until_it_is_asked_and_then_what_was_kept() ->
 
 
 def test_each_question_begins_with_a_network_that_has_heard_nobody() -> None:
-    networks = Networks(SimpleNamespace(SileroVAD=Network), limit=1)
+    networks = SileroNetworks(SimpleNamespace(SileroVAD=Network), limit=1)
     first, second = SileroConfirmation(networks), SileroConfirmation(networks)
     assert first.feed(_level(0.9), asked=True) == pytest.approx(0.9, abs=1e-3)
     first.feed(_level(0.9), asked=False)
@@ -116,7 +116,7 @@ def test_each_question_begins_with_a_network_that_has_heard_nobody() -> None:
 
 
 def test_where_every_network_is_in_use_an_onset_pauses_the_reply_as_without_the_package() -> None:
-    networks = Networks(SimpleNamespace(SileroVAD=Network), limit=1)
+    networks = SileroNetworks(SimpleNamespace(SileroVAD=Network), limit=1)
     first, second = SileroConfirmation(networks), SileroConfirmation(networks)
     assert first.feed(_level(0.1), asked=True) < 0.5
     assert second.feed(_level(0.1), asked=True) == 1.0

@@ -9,7 +9,7 @@ import pytest
 from voice_sandbox.receptionist.dialogue import answer
 from voice_sandbox.receptionist.outages import model_is_out, voice_is_out
 
-ASKS = "What happens when your language model fails?"
+ASKS = "What happens when your language model is down?"
 
 
 def body(*turns: str, **more: Any) -> dict[str, Any]:
@@ -32,6 +32,6 @@ def test_the_small_model_is_out_in_the_turn_that_asks(request_body: dict[str, An
 
 
 def test_what_the_receptionist_says_then_is_what_the_usual_voice_does_not_say() -> None:
-    assert voice_is_out(answer(body("And what happens when your voice fails?")).text)
+    assert voice_is_out(answer(body("And what happens when your voice is down?")).text)
     assert not voice_is_out(answer(body(ASKS)).text)
     assert answer(body(ASKS)).text == "The small model does not answer this, so I do: the large one."
