@@ -112,7 +112,7 @@ CALLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "outage": (
         "dan",
         (
-            "What happens when your language model is down?",
+            "What happens when your usual model is down?",
             "And what happens when your voice is down?",
             "Good to know. Goodbye.",
         ),

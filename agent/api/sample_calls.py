@@ -97,7 +97,7 @@ CALLS: Final = (
     SampleCall(
         "outage",
         "Calls in an outage",
-        "The small language model is down, then the voice: another one answers in the same turn.",
+        "The usual model is down, then the voice: another one takes over in the same turn.",
         _lines("outage_01", "outage_02", "outage_03"),
     ),
     SampleCall(

@@ -44,6 +44,22 @@ async def test_a_sample_caller_is_heard_through_the_same_path_and_can_be_stopped
         assert page.complaints == []
 
 
+async def test_a_sample_caller_is_begun_and_stopped_with_the_keyboard_and_keeps_the_focus() -> None:
+    here = "document.activeElement.dataset.call"
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        while await page.run(here) != "billing":
+            await page.press("Tab")
+        await page.press("Enter")
+        await page.until("voiceAgent.state === 'open' && seen.some(({ type }) => type === 'transcript.final')")
+        assert await page.run(here) == "billing"
+        await page.press(" ")
+        await page.until("document.activeElement.innerText === 'Asks about a bill'")
+        assert await page.run("voiceAgent.state") == "open"
+        await page.press("Tab")
+        assert await page.run(here) == "outage", "the others can be reached again"
+        assert page.complaints == []
+
+
 async def test_calls_that_nobody_could_finish_are_not_offered() -> None:
     async with calm_house() as stack, talk_page(stack.url) as page:
         offered = await page.run("[...document.querySelectorAll('[data-call]')].map(({ dataset }) => dataset.call)")
@@ -71,6 +87,7 @@ async def test_a_click_plays_the_whole_call_and_it_ends(
         words = await page.text("#turns")
         assert "The sample caller hung up." in words or "call ended" in words.lower()
         _shows(call, turns, words)
+        assert await page.run("document.activeElement.dataset.call") == call.name, "the focus stays where it was"
         assert page.complaints == []
 
 
@@ -84,7 +101,6 @@ def _shows(call: SampleCall, turns: list[dict[str, object]], words: str) -> None
             assert "The reference is" in words
         case "outage":
             assert "The small model does not answer this, so I do: the large one." in words
-            assert "sonnet" in words
             assert "This is my other voice because the usual one does not answer." in words
         case "policies":
             medians = re.findall(r"With (\w+): ([\d,]+) ms at the median of 5 replies", words)

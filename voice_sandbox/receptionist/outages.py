@@ -13,7 +13,7 @@ from voice_sandbox.receptionist.notes import caller_words
 from voice_sandbox.receptionist.slots import plain
 from voice_sandbox.receptionist.summary import wants_notes
 
-_MODEL: Final = re.compile(r"\bwhen your language model is down\b")
+_MODEL: Final = re.compile(r"\bwhen your usual model is down\b")
 _VOICE: Final = re.compile(r"\bthis is my other voice\b", re.IGNORECASE)
 _SMALL: Final = "haiku"
 

@@ -9,7 +9,7 @@ import pytest
 from voice_sandbox.receptionist.dialogue import answer
 from voice_sandbox.receptionist.outages import model_is_out, voice_is_out
 
-ASKS = "What happens when your language model is down?"
+ASKS = "What happens when your usual model is down?"
 
 
 def body(*turns: str, **more: Any) -> dict[str, Any]:
