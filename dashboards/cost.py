@@ -66,8 +66,7 @@ def _average(usd: float) -> Panel:
         1,
         "Average session",
         f"Mean cost of the sessions that ended in this range; the objective is ${usd:g}. Red: see below which of"
-        " recognition, model and voice it is; voice characters and recognition minutes decide the bill, not the model."
-        " What runs on a machine of one's own counts as $0.",
+        " recognition, model and voice it is; voice characters and recognition minutes decide the bill, not the model.",
         NO_SESSIONS,
         6,
         5,
@@ -334,8 +333,7 @@ def _providers() -> Panel:
         31,
         "Providers and models",
         "Everything that was paid for in this range. A line that you do not expect: a fallback that became the rule, or"
-        " a model that changed; compare with the providers' invoices. What runs on a machine of one's own costs $0 and"
-        " is in no line.",
+        " a model that changed; compare with the providers' invoices. What is local costs $0: no line.",
         NO_CALLS,
         15,
         9,

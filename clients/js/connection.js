@@ -68,7 +68,8 @@ export class Connection {
   }
 
   /**
-   * Gets a token and opens a new session, with a `policy` of choice in the sandbox. Throws VoiceError when the service refuses, TypeError when nothing answers.
+   * Gets a token and opens a new session, with a `policy` of choice in the sandbox. Throws VoiceError when the service
+   * refuses, TypeError when nothing answers.
    */
   async connect(policy = null) {
     if (this.state === "idle" || this.state === "ended") this._connecting = this._connect(policy);

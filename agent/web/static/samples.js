@@ -11,7 +11,8 @@ const ms = (time) => `${whole(time)} ms`;
 /** How long the replies of one policy took, beside those of the policy before. */
 export function compared(policy, times, before) {
   if (times.length === 0) return `With ${policy}: no reply.`;
-  const told = `With ${policy}: ${ms(median(times))} at the median of ${times.length} ${times.length === 1 ? "reply" : "replies"}`;
+  const replies = times.length === 1 ? "1 reply" : `${times.length} replies`;
+  const told = `With ${policy}: ${ms(median(times))} at the median of ${replies}`;
   if (!before?.length) return `${told}.`;
   const less = median(before) - median(times);
   return `${told}, ${ms(Math.abs(less))} ${less < 0 ? "more" : "less"}.`;
