@@ -29,7 +29,7 @@ PREFIX: Final = "VOICE_AGENT_"
 SANDBOX_KEY: Final = "sandbox"  # what the sandbox takes as a provider key
 SANDBOX_SECRET: Final = "sandbox-only-secret-never-use-it-anywhere-else"  # noqa: S105  only taken with a sandbox
 OF_OTHER_PROGRAMS: Final = {
-    f"{PREFIX}URL": "Address of the service that `voice-agent call` calls.",
+    f"{PREFIX}URL": "Address of the service that `voice-agent call` calls; without it that of this folder's settings.",
     f"{PREFIX}API_KEY": "Key that `voice-agent call` sends; it opens a premium session.",
     f"{PREFIX}DATA": "Folder of the outside test data, for tests and evaluations.",
 }

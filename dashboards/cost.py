@@ -333,7 +333,7 @@ def _providers() -> Panel:
         31,
         "Providers and models",
         "Everything that was paid for in this range. A line that you do not expect: a fallback that became the rule, or"
-        " a model that changed; compare with the providers' invoices.",
+        " a model that changed; compare with the providers' invoices. What is local costs $0: no line.",
         NO_CALLS,
         15,
         9,

@@ -81,8 +81,9 @@ def call(**given: Any) -> None:
     """Calls the service at URL, plays clips or sends texts, and shows where the time of every turn went.
 
     The exit status is 0 when every utterance was answered by a real reply, 1 when not, and 2 for wrong use or when
-    nothing answers at URL (default http://127.0.0.1:8000, or VOICE_AGENT_URL). Ctrl+C hangs up, shows what there was,
-    and ends with 130; a second one does not wait.
+    nothing answers at URL. Without it that is VOICE_AGENT_URL, else the service of VOICE_AGENT_HOST and
+    VOICE_AGENT_PORT, in the environment or `.env` (http://127.0.0.1:8000 by default). Ctrl+C hangs up, shows what there
+    was, and ends with 130; a second one does not wait.
     """
     choices = _Choices(**given)
     script = _script(choices)

@@ -57,7 +57,7 @@ class CallConversation:
         self._filler_until = 0.0
         self._announced: set[int] = set()
         self._handlers: dict[str, Callable[[ServerEvent], None]] = {
-            "session.ready": self._on_ready,
+            "session.ready": self.record.begun,
             "ping": lambda message: self._links.send({"type": "pong", "id": message.id}),
             "transcript.final": self._on_transcript,
             "reply.text": self._on_reply_text,
@@ -68,12 +68,12 @@ class CallConversation:
             "audio.resume": self._on_resume,
             "audio.clear": self._on_clear,
             "speech.browser": self._on_speech,
-            "degraded": self._on_degraded,
+            "degraded": self.record.degraded_by,
             "recovered": lambda message: self.record.degraded.append({"service": message.service, "recovered": True}),
             "turn.metrics": self._on_metrics,
-            "session.cost": self._on_cost,
+            "session.cost": self.record.costs,
             "error": lambda message: self.fault(message.code, message.message, fatal=message.fatal),
-            "session.end": self._on_end,
+            "session.end": self.record.ended_by,
         }
 
     # What the caller does
@@ -126,10 +126,12 @@ class CallConversation:
 
     @property
     def settled(self) -> bool:
-        """The last thing said has been answered and the answer heard to its end, or nobody waits for it any longer."""
+        """The last thing said, or the greeting, has been heard to its end, or nobody waits for it any longer."""
         said = self._last_said()
-        if said is None or self.given_up:
+        if self.given_up:
             return True
+        if said is None:
+            return self._greeted
         if not said.turns or not self.player.idle:
             return False
         last = self._turns[max(self._turns)]
@@ -137,10 +139,19 @@ class CallConversation:
         return last.finished or (last.measured and not last.cleared and last.outcome != "superseded")
 
     @property
+    def _greeted(self) -> bool:
+        """The agent's greeting was heard to its end, where it has one."""
+        greeting = self._turns.get(GREETING)
+        if greeting is None:
+            return not self.record.greets
+        return greeting.finished or (greeting.measured and self.player.idle)
+
+    @property
     def reply_began_at(self) -> float | None:
-        """When the reply to the last thing said became audible."""
+        """When the reply to the last thing said became audible; before anything was said, the greeting."""
         said = self._last_said()
-        reply = self._replies.get(said.turns[-1]) if said is not None and said.turns else None
+        turns = [GREETING] if said is None else said.turns
+        reply = self._replies.get(turns[-1]) if turns else None
         return reply.started_at if reply is not None else None
 
     @property
@@ -218,13 +229,6 @@ class CallConversation:
             reply = self._replies[turn.turn or 0] = self.player.open(turn.turn or 0)
         return reply
 
-    def _on_ready(self, message: ServerEvent) -> None:
-        record = self.record
-        record.ready, record.session_id, record.tier = True, message.session_id, str(message.tier or "")
-        record.policy, record.agent, record.agent_version = message.policy, message.agent, message.agent_version
-        record.resumed, record.resume_token = message.resumed, message.resume_token
-        record.simulated, record.local, record.budgets_ms = message.simulated, message.local, message.budgets_ms
-
     def _on_transcript(self, message: ServerEvent) -> None:
         self._turn(message.turn, spoken=message.spoken is not False).transcript = message.text
 
@@ -275,9 +279,6 @@ class CallConversation:
             turn.first_audio_at = self._links.clock()
         self.player.speak(self._reply(message.turn), message.clause or 0, message.text)
 
-    def _on_degraded(self, message: ServerEvent) -> None:
-        self.record.degraded.append({"service": message.service, "tier": message.tier, "reason": message.reason})
-
     def _on_metrics(self, message: ServerEvent) -> None:
         turn = self._turn(message.turn, spoken=message.spoken)
         turn.measured = True
@@ -288,12 +289,6 @@ class CallConversation:
         if reply is not None and not reply.over:
             self.player.complete(reply)  # replies that the caller speaks itself have no `audio.end`
         self._announce(turn)
-
-    def _on_cost(self, message: ServerEvent) -> None:
-        self.record.cost_usd = message.usd
-
-    def _on_end(self, message: ServerEvent) -> None:
-        self.record.end_reason, self.record.server_turns = message.reason, message.turns
 
     # What the microphone and the player say
 

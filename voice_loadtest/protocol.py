@@ -88,6 +88,7 @@ class ServerEvent(msgspec.Struct, frozen=True):
     tier: str | int | None = None
     session_id: str = ""
     policy: str | None = None  # null for free callers of real providers
+    greets: bool = False
     agent: str | None = None
     agent_version: int | None = None
     resume_token: str | None = None

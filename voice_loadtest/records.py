@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from voice_loadtest.protocol import GREETING, NO_REPLY, REAL_REPLY, close_meaning
+from voice_loadtest.protocol import GREETING, NO_REPLY, REAL_REPLY, ServerEvent, close_meaning
 from voice_loadtest.quantiles import nearest_rank
 
 SoundKind = Literal["speech", "text", "noise"]
@@ -150,6 +150,7 @@ class CallRecord:
     agent: str | None = None
     agent_version: int | None = None  # None where the service does not say it
     resumed: bool = False
+    greets: bool = False  # the agent speaks first
     simulated: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
     budgets_ms: dict[str, float] = field(default_factory=dict[str, float])
@@ -166,6 +167,25 @@ class CallRecord:
     server_turns: int | None = None
     silences_s: list[float] = field(default_factory=list[float])  # from each loss of the line until the call went on
     audio: list[bytes] = field(default_factory=list[bytes])  # heard PCM s16le 16 kHz per reply, where it is kept
+
+    def begun(self, message: ServerEvent) -> None:
+        """`session.ready` has come."""
+        self.ready, self.session_id, self.tier = True, message.session_id, str(message.tier or "")
+        self.policy, self.agent, self.agent_version = message.policy, message.agent, message.agent_version
+        self.resumed, self.resume_token, self.greets = message.resumed, message.resume_token, message.greets
+        self.simulated, self.local, self.budgets_ms = message.simulated, message.local, message.budgets_ms
+
+    def degraded_by(self, message: ServerEvent) -> None:
+        """`degraded` has come."""
+        self.degraded.append({"service": message.service, "tier": message.tier, "reason": message.reason})
+
+    def costs(self, message: ServerEvent) -> None:
+        """`session.cost` has come."""
+        self.cost_usd = message.usd
+
+    def ended_by(self, message: ServerEvent) -> None:
+        """`session.end` has come."""
+        self.end_reason, self.server_turns = message.reason, message.turns
 
     @property
     def unanswered(self) -> list[Utterance]:

@@ -149,7 +149,8 @@ def _numbers(turn: CallerTurn, budgets: dict[str, float]) -> Text:
     return text
 
 
-def _summary(record: CallRecord) -> Table:
+def _summary(record: CallRecord) -> Table | Text:
+    """The times of the call in a table; of typed turns that nobody answered there are none, and no table."""
     summary = summarise([record])
     spoken = any(turn.spoken for turn in record.turns)
     title = "voice to voice, ms" if spoken else "text to first word, ms"
@@ -163,7 +164,7 @@ def _summary(record: CallRecord) -> Table:
             ("as the server says", summary.server),
             ("difference", summary.difference),
         ]
-    if summary.response.count or not spoken:
+    if summary.response.count:
         rows.append(("typed: to the first word" if spoken else "as the caller reads it", summary.response))
     if summary.barge_in.count:
         rows.append(("voice → reply stopped", summary.barge_in))
@@ -173,6 +174,8 @@ def _summary(record: CallRecord) -> Table:
     answered = Text(f"{summary.answered} of {summary.utterances} answered by a real reply", style=style)
     if record.cost_usd is not None:
         answered.append(f" · ${record.cost_usd:.5f}", style="dim")
+    if not rows:
+        return answered
     table.caption = answered
     table.caption_justify = "left"
     return table

@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 
 from voice_sandbox.faults import FaultKind
 from voice_sandbox.http_response import Answer, AnyRequest, SimulatedCall, identifier, refused
+from voice_sandbox.receptionist.outages import voice_is_out
 from voice_sandbox.speech_stream import spoken, streamed_speech
 from voice_sandbox.voice import VoiceError
 
@@ -65,7 +66,7 @@ async def stream_speech(request: AnyRequest) -> ASGIApp:
     call = SimulatedCall.begin(request, PROVIDER, str(model), logged)
     if call.applies(FaultKind.REFUSE):
         return await refused(call)
-    problem = _status_fault(call) or _problem(request, text, str(model))
+    problem = _status_fault(call) or _problem(request, text, str(model)) or _asked_outage(text)
     if problem is not None:
         call.settle("refused_by_api")
         return problem
@@ -99,6 +100,13 @@ def _status_fault(call: SimulatedCall) -> Answer | None:
     status, code, message = _ERRORS[fault.kind]
     voice = call.request.path_params["voice_id"]
     return _error(status, code, message.format(voice=voice), call.retry_after(status))
+
+
+def _asked_outage(text: object) -> Answer | None:
+    """The outage that a sample caller asks for."""
+    if not isinstance(text, str) or not voice_is_out(text):
+        return None
+    return _error(*_ERRORS[FaultKind.SERVER_ERROR])
 
 
 def _problem(request: AnyRequest, text: object, model: str) -> Answer | None:

@@ -62,6 +62,7 @@ CALLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "The invoice number is four four one seven.",
             "When will I get the refund?",
             "Okay, thank you.",
+            "No, that's all. Goodbye.",
         ),
     ),
     "order": (
@@ -95,6 +96,8 @@ CALLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "Now go back to the billing thing.",
             "And where is my order?",
             "No, cancel that. Goodbye.",
+            "Yes, please book it.",
+            "That is all, goodbye.",
         ),
     ),
     "barge": (
@@ -103,6 +106,15 @@ CALLS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "Stop, stop.",
             "Wait a second.",
             "No, I meant Thursday.",
+        ),
+    ),
+    "earlier": ("ann", ("No, the earlier one.",)),
+    "outage": (
+        "dan",
+        (
+            "What happens when your usual model is down?",
+            "And what happens when your voice is down?",
+            "Good to know. Goodbye.",
         ),
     ),
 }

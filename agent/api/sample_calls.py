@@ -6,7 +6,7 @@ cost money, so they are only offered while the sandbox hears them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+BOOKS: Final = "book_room"
 KEY_OF: Final = {"stt": "DEEPGRAM_API_KEY", "llm": "ANTHROPIC_API_KEY", "tts": "ELEVENLABS_API_KEY"}
 
 
@@ -27,11 +28,25 @@ class SampleLine:
 
 @dataclass(frozen=True, slots=True)
 class SampleCall:
-    """What the caller says, in order."""
+    """What the caller says, in order, until nothing is left to say; and what can be seen by it, in one sentence.
+
+    With `policies` the same is said in a call for each of them. It takes an agent with this `tool`.
+    """
 
     name: str
     title: str
+    shows: str
     lines: tuple[SampleLine, ...]
+    policies: tuple[str, ...] = ()
+    tool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStage:
+    """What a sample caller meets: the tools of the usual agent, and the policies that a caller may ask for."""
+
+    tools: Collection[str] = ()
+    policies: Collection[str] = ()
 
 
 def _lines(*clips: str) -> tuple[SampleLine, ...]:
@@ -39,20 +54,59 @@ def _lines(*clips: str) -> tuple[SampleLine, ...]:
 
 
 CALLS: Final = (
-    SampleCall("room", "Books a room", _lines("room_01", "room_02", "room_03", "room_04", "room_05", "room_06")),
+    SampleCall(
+        "room",
+        "Books a room",
+        "From the first question to the reference of the booking, with a change of mind.",
+        _lines("room_01", "room_02", "room_03", "room_04", "room_05", "room_06"),
+        tool=BOOKS,
+    ),
     SampleCall(
         "barge",
         "Interrupts, and coughs",
+        "Words stop the reply at once, and what was not heard is struck out; a cough only holds it for a moment.",
         (
-            SampleLine("topics_01"),
+            *_lines("room_01", "room_02"),
             SampleLine("barge_03", into_reply_ms=900),
-            SampleLine("billing_02"),
+            SampleLine("room_03"),
             SampleLine("noise_cough", into_reply_ms=1200),
-            SampleLine("billing_05"),
+            *_lines("room_05", "room_06"),
         ),
+        tool=BOOKS,
     ),
-    SampleCall("topics", "Changes the subject", _lines(*(f"topics_{number:02}" for number in range(1, 9)))),
-    SampleCall("billing", "Asks about a bill", _lines(*(f"billing_{number:02}" for number in range(1, 6)))),
+    SampleCall(
+        "earlier",
+        "“No, the earlier one”",
+        "A change is taken back: the booking has again what was said before it.",
+        _lines("room_01", "room_02", "room_03", "room_04", "earlier_01", "room_05", "room_06"),
+        tool=BOOKS,
+    ),
+    SampleCall(
+        "topics",
+        "Changes the subject",
+        "A booking, the bill, the booking again, an order: what was begun is finished.",
+        _lines(*(f"topics_{number:02}" for number in (1, 2, 4, 9, 7, 6, 10))),
+        tool=BOOKS,
+    ),
+    SampleCall(
+        "billing",
+        "Asks about a bill",
+        "Questions that refer to each other, about one invoice.",
+        _lines(*(f"billing_{number:02}" for number in range(1, 7))),
+    ),
+    SampleCall(
+        "outage",
+        "Calls in an outage",
+        "The usual model is down, then the voice: another one takes over in the same turn.",
+        _lines("outage_01", "outage_02", "outage_03"),
+    ),
+    SampleCall(
+        "policies",
+        "Slow beside fast",
+        "The same call twice, with the usual policy and with a fast one: compare the times of both.",
+        _lines("billing_01", "billing_02", "billing_04", "billing_05", "billing_06"),
+        policies=("haiku_first", "fast"),
+    ),
 )
 
 
@@ -85,13 +139,18 @@ def load_clips() -> dict[str, bytes]:
     return {f"{name}.wav": folder.joinpath(f"{name}.wav").read_bytes() for name in names}
 
 
-def sample_calls(serving: Serving, *, offered: bool) -> dict[str, Any]:
-    """What the page is told: the simulated and the local services, the keys that make them real, and the calls."""
+def sample_calls(serving: Serving, stage: SampleStage | None) -> dict[str, Any]:
+    """What the page is told: the simulated and the local services, the keys that make them real, and the calls.
+
+    Without a stage none is offered, and on one those that can be finished there.
+    """
     known = _transcripts()
     calls = [
         {
             "name": call.name,
             "title": call.title,
+            "shows": call.shows,
+            "policies": list(call.policies),
             "lines": [
                 {
                     "url": f"/sample-calls/{line.clip}.wav",
@@ -103,11 +162,12 @@ def sample_calls(serving: Serving, *, offered: bool) -> dict[str, Any]:
             ],
         }
         for call in CALLS
+        if stage is not None and set(call.policies) <= set(stage.policies) and call.tool in (None, *stage.tools)
     ]
     return {
         "simulated": list(serving.simulated),
         "local": list(serving.local),
         "failed": list(serving.failed),
         "keys": [KEY_OF[service] for service in serving.simulated if service in KEY_OF],
-        "calls": calls if offered else [],
+        "calls": calls,
     }

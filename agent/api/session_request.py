@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +20,8 @@ class SessionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The name of an agent; the usual one answers where it is left out."""
     variables: dict[str, str | int | float | bool] = {}
     """What fills the named places of its prompt."""
+    policy: str | None = None
+    """The name of a policy, to compare it with another. Where anything is paid for, policies are assigned only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class AskedFor:
     name: str | None
     versions: tuple[AgentDefinition, ...]
     variables: dict[str, Value]
+    policy: str | None = None
 
 
 def asked_for(body: bytes, agents: AgentBook, tier: Tier) -> AskedFor:
@@ -50,11 +54,17 @@ def asked_for(body: bytes, agents: AgentBook, tier: Tier) -> AskedFor:
             agent.fill(request.variables)
     except VariableError as error:
         raise _problem(400, "Bad Request", f"variables: {error}") from None
-    return AskedFor(request.agent, tuple(versions), dict(request.variables))
+    return AskedFor(request.agent, tuple(versions), dict(request.variables), request.policy)
 
 
-def check_allowed(asked: AskedFor, tier: Tier, *, has_key: bool) -> None:
-    """Whether this caller may have what was asked for. Raises ProblemDetailsException (403)."""
+def check_allowed(asked: AskedFor, tier: Tier, *, has_key: bool, policies: Collection[str] = ()) -> None:
+    """Whether this caller may have what was asked for; `policies` are those to choose from.
+
+    Raises ProblemDetailsException (403).
+    """
+    if asked.policy is not None and asked.policy not in policies:
+        takes = f"takes one of {', '.join(policies)}" if policies else "is assigned, unless every provider is simulated"
+        raise _problem(403, "Forbidden", f"policy {takes}")
     if any(tier not in one.file.tiers for one in asked.versions):
         raise _problem(403, "Forbidden", f"{asked.versions[0].name} answers no callers of the tier {tier.value}")
     kept = list(dict.fromkeys(name for one in asked.versions for name in one.needs_key(asked.variables)))

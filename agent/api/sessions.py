@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,8 @@ class SessionsApi:
     """Whether a ceiling on money is reached."""
     limit_usd: Callable[[Tier], float]
     agents: AgentBook
+    policies: Callable[[], Collection[str]] = tuple
+    """Those that callers may choose from."""
     probe_key: SecretStr | None = None
 
 
@@ -94,7 +96,7 @@ async def new_session(
         detail = "this Host is not known here: set VOICE_AGENT_PUBLIC_URL or VOICE_AGENT_ALLOWED_HOSTS"
         raise ProblemDetailsException(status_code=421, title="Misdirected Request", detail=detail)
     asked = asked_for(await request.body(), api.agents, tier)
-    check_allowed(asked, tier, has_key=key is not None)
+    check_allowed(asked, tier, has_key=key is not None, policies=api.policies())
     _paced(api, tier, "rate", api.by_subject.take(subject, clock.now()))
     key_name = None if key is None else api.tokens.key_name(key)
     if key_name is not None:
@@ -104,7 +106,13 @@ async def new_session(
         api.sink.handle(SessionRefused(tier, refusal.reason))
         raise _too_many(refusal.text, refusal.retry_after_s)
     token, session_id, expires = api.tokens.issue(
-        subject, tier, probe=_is_probe(api, key), key=key_name, agent=asked.name, variables=asked.variables
+        subject,
+        tier,
+        probe=_is_probe(api, key),
+        key=key_name,
+        agent=asked.name,
+        variables=asked.variables,
+        policy=asked.policy,
     )
     return NewSession(
         session_id=session_id,

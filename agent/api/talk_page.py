@@ -17,7 +17,7 @@ from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from agent.api.sample_calls import Serving, load_clips, sample_calls
+from agent.api.sample_calls import SampleStage, Serving, load_clips, sample_calls
 from agent.web import page_files
 
 MEDIA_TYPES: Final = {  # Litestar adds the charset to text
@@ -50,20 +50,20 @@ class _PageFile:
 def web_routes(
     *,
     serving: Callable[[], Serving],
-    samples: bool = False,
+    samples: Callable[[], SampleStage] | None = None,
     public_url: str | None = None,
     embed_origins: Sequence[str] = (),
 ) -> Router:
     """The router of the talk page, to be mounted at the root.
 
     `serving` says what is simulated and what runs here, whenever the page asks. With `samples` the sample calls are
-    served.
+    served; it says what they meet.
     `public_url` is the http(s) address that clients use, when it is not the Host header. Pages of `embed_origins` may
     load the client's modules, and put `/embed` into a frame.
     """
     static = {name: _file(name, body) for name, body in page_files().items()}
     known = {name: file for name, file in static.items() if file is not None}
-    clips = {name: _file(name, body) for name, body in load_clips().items()} if samples else {}
+    clips = {name: _file(name, body) for name, body in load_clips().items()} if samples is not None else {}
 
     elsewhere = {"cross-origin-resource-policy": "cross-origin"} if embed_origins else {}
 
@@ -85,7 +85,8 @@ def web_routes(
 
     @get("/sample-calls.json", sync_to_thread=False, include_in_schema=False)
     def calls(request: AnyRequest) -> Response[Mapping[str, Any]]:
-        return Response(sample_calls(serving(), offered=samples), headers=_headers(request, public_url))
+        told = sample_calls(serving(), None if samples is None else samples())
+        return Response(told, headers=_headers(request, public_url))
 
     @get("/sample-calls/{name:str}", sync_to_thread=False, include_in_schema=False)
     def clip(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:

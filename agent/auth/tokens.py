@@ -57,11 +57,12 @@ class TokenBook:
         key: str | None = None,
         agent: str | None = None,
         variables: Mapping[str, Variable] = NO_VARIABLES,
+        policy: str | None = None,
     ) -> tuple[str, str, datetime]:
         """A new token, the session id in it, and when it ends. `probe` marks the synthetic caller's.
 
         `key` names the API key that it is given for: what its callers spend is counted together. `agent` and
-        `variables` say who is to answer.
+        `variables` say who is to answer, `policy` by which one.
         """
         session_id = new_session_id()
         now = datetime.now(UTC)
@@ -78,7 +79,7 @@ class TokenBook:
             claims["probe"] = True
         if key is not None:
             claims["key"] = key
-        claims |= _asked_for(agent, variables)
+        claims |= _asked_for(agent, variables, policy)
         return self._signed(claims), session_id, expires
 
     def key_name(self, api_key: str) -> str:
@@ -101,7 +102,7 @@ class TokenBook:
             "exp": now + timedelta(seconds=lifetime_s),
             "probe": claims.probe,
         } | ({} if claims.key is None else {"key": claims.key})
-        body |= _asked_for(claims.agent, dict(claims.variables))
+        body |= _asked_for(claims.agent, dict(claims.variables), claims.policy)
         return self._signed(body)
 
     def _signed(self, claims: dict[str, Any]) -> str:
@@ -129,6 +130,7 @@ class TokenBook:
             key=_key(claims.get("key")),
             agent=_key(claims.get("agent")),
             variables=_variables(claims.get("vars")),
+            policy=_key(claims.get("policy")),
         )
 
 
@@ -161,8 +163,9 @@ def _key(value: object) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= MAX_SUBJECT else None
 
 
-def _asked_for(agent: str | None, variables: Mapping[str, Variable]) -> dict[str, Any]:
-    return ({} if agent is None else {"agent": agent}) | ({"vars": dict(variables)} if variables else {})
+def _asked_for(agent: str | None, variables: Mapping[str, Variable], policy: str | None) -> dict[str, Any]:
+    named = {"agent": agent, "policy": policy, "vars": dict(variables) or None}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _variables(value: object) -> tuple[tuple[str, Variable], ...]:

@@ -53,11 +53,14 @@ class BillLine:
     model: str
     quantity: str
     nano_usd: int | None
+    local: bool = False
+    """It runs on a machine of one's own: it costs nothing, whatever its vendor would ask."""
 
     @property
     def model_name(self) -> str:
-        """The model as people call it: cached speech has the name of the voice's model."""
-        return f"cached {self.model}" if self.provider == CACHE else self.model
+        """The model as people call it: cached speech has the name of the voice's model, and what is local says so."""
+        name = f"cached {self.model}" if self.provider == CACHE else self.model
+        return f"{name} · local" if self.local else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,14 @@ def bill(shape: UsageProfile, knobs: PricedPolicy, book: PriceBook, at: datetime
     cached = round(shape.characters * shape.repeated_share) if knobs.audio_cache else 0
     spoken = shape.characters - cached
     share = shape.escalated_share if knobs.escalated is not None else Fraction(0)
-    lines = [BillLine("stt", *knobs.stt, f"{float(shape.minutes):g} min", _price(book, heard, at))]
+    lines = [
+        BillLine("stt", *knobs.stt, f"{float(shape.minutes):g} min", _price(book, heard, at), _local(book, knobs.stt))
+    ]
     for model, turns in ((knobs.first, shape.turns * (1 - share)), (knobs.escalated, shape.turns * share)):
         if model is not None and turns > 0:
             lines.append(_thinking(shape, model, turns, knobs.prompt_cache, book, at))
     said = _call("tts", knobs.voice, {Unit.CHARACTERS: spoken})
-    lines.append(BillLine("tts", *knobs.voice, f"{spoken:,} chars", _price(book, said, at)))
+    lines.append(BillLine("tts", *knobs.voice, f"{spoken:,} chars", _price(book, said, at), _local(book, knobs.voice)))
     if cached:
         lines.append(BillLine("tts", CACHE, knobs.voice[1], f"{cached:,} chars", 0))
     return Bill(knobs.name, tuple(lines))
@@ -112,7 +117,11 @@ def _thinking(
     later = _price(book, _call("llm", model, common | {Unit.CACHE_READ_TOKENS: held}), at)
     firsts = min(Fraction(1), turns)
     amount = None if first is None or later is None else round(first * firsts + later * (turns - firsts))
-    return BillLine("llm", *model, f"{float(turns):g} turns", amount)
+    return BillLine("llm", *model, f"{float(turns):g} turns", amount, _local(book, model))
+
+
+def _local(book: PriceBook, model: tuple[str, str]) -> bool:
+    return book.is_unpaid(model[0])
 
 
 def _call(service: Service, model: tuple[str, str], quantities: dict[Unit, int]) -> Call:

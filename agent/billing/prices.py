@@ -96,6 +96,10 @@ class PriceBook:
         """This book where these providers run on machines of one's own."""
         return PriceBook(self._rates, self._unpaid | providers)
 
+    def is_unpaid(self, provider: str) -> bool:
+        """Whether it runs on a machine of one's own."""
+        return provider in self._unpaid
+
     def rate(self, provider: str, model: str, unit: Unit, at: datetime) -> UnitPrice | None:
         """The price in force at `at` (timezone-aware), or None.
 

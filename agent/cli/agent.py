@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from agent.cli.agent_test import test
 from agent.cli.agent_versions import canary, promote, roll_back, status
 from agent.cli.console import print_json, stdout_console
 from agent.cli.front_desk import FOLDER, take_front_desk
+from agent.cli.service_folder import in_service_folder
 from agent.definitions.book import every, files_in, folders, read_all, read_versions
 from agent.definitions.clip_warnings import clip_warnings
 from agent.definitions.definition import AgentDefinition, read_definition
@@ -27,9 +29,12 @@ def agent() -> None:
     """Look after agents: check, list and test their definitions, try versions of them.
 
     They are those of VOICE_AGENT_AGENTS_DIR and the shipped ones. In a checkout without a key for the model they are
-    those of examples/front_desk, as under `make run`.
+    those of examples/front_desk, as under `make run`. From a folder without `.env` and ledger it is the checkout's
+    service that they are about.
     """
-    if take_front_desk():
+    with in_service_folder():
+        taken = take_front_desk()
+    if taken:
         folder = FOLDER.relative_to(Path.cwd()) if FOLDER.is_relative_to(Path.cwd()) else FOLDER
         click.echo(f"agents of {folder}, as under `make run`; VOICE_AGENT_AGENTS_DIR names another folder", err=True)
 
@@ -38,6 +43,11 @@ def agent() -> None:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check(files: tuple[Path, ...]) -> None:
     """Check definitions and scripts of calls: these FILES, or all that there are. Exits with 1 when one is wrong."""
+    with contextlib.nullcontext() if files else in_service_folder():
+        _check(files)
+
+
+def _check(files: tuple[Path, ...]) -> None:
     settings = load_settings()
     egress = egress_of(settings)
     try:
@@ -71,8 +81,9 @@ for command in (test, canary, promote, roll_back, status):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def list_agents(as_json: bool) -> None:
     """List the agents that sessions can ask for."""
-    settings = load_settings()
-    agents = every(read_versions(files_in(settings.agents_dir), egress_of(settings)))
+    with in_service_folder():
+        settings = load_settings()
+        agents = every(read_versions(files_in(settings.agents_dir), egress_of(settings)))
     if as_json:
         print_json([_summary(one, usual=one.name == settings.agent) for one in agents])
         return

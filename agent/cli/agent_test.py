@@ -16,6 +16,7 @@ from typing import Any, Final
 import click
 
 from agent.cli.console import print_json
+from agent.cli.service_folder import in_service_folder
 from agent.definitions.book import files_in, folders, read_versions
 from agent.definitions.script_outcome import PlayedCall, PlayedTurn
 from agent.definitions.scripts import Script, ScriptedCall, read_script, scripts_in
@@ -52,10 +53,11 @@ def test(
     without a key. Tools really run, unless a script gives their results. Exits with 1 when a call comes out other than
     its script says, with 2 when there is nothing to play or a file is wrong.
     """
-    settings = load_settings()
-    chosen = _chosen(settings, files, name, version, only)
-    pinned = {} if version is None or name is None else {name: version}
-    rows = asyncio.run(_played(settings, chosen, pinned, sandbox=sandbox, tell=None if as_json else _tell))
+    with contextlib.nullcontext() if files else in_service_folder():
+        settings = load_settings()
+        chosen = _chosen(settings, files, name, version, only)
+        pinned = {} if version is None or name is None else {name: version}
+        rows = asyncio.run(_played(settings, chosen, pinned, sandbox=sandbox, tell=None if as_json else _tell))
     wrong = [row for row in rows if row.played.difference is not None]
     if as_json:
         print_json([row.view() for row in rows])

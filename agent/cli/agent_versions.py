@@ -14,6 +14,7 @@ from agent.budgets import load_budgets
 from agent.cli.asking import JSON, REASON, YES, actor, confirm
 from agent.cli.console import print_json
 from agent.cli.database import with_ledger
+from agent.cli.service_folder import in_service_folder
 from agent.definitions.book import AgentBook, OutsideTools
 from agent.definitions.version_service import VersionService, Weigh
 from agent.definitions.version_watch import VersionWatcher
@@ -70,7 +71,7 @@ def roll_back(name: str, reason: str, *, yes: bool) -> None:
         versions = service.versions(name)
         revision, change = await service.planned_rollback(name)
         if not yes:
-            await asyncio.to_thread(_ask, versions, revision.weights, change.weights)
+            await asyncio.to_thread(ask_versions, versions, revision.weights, change.weights)
         tell_versions(versions, await service.rollback(name, actor(), reason, revision.number))
 
     _told(run)
@@ -104,7 +105,7 @@ def _change(name: str, weigh: Weigh, reason: str, *, yes: bool) -> None:
         versions = service.versions(name)
         now, weights = await service.planned(name, weigh)
         if not yes:
-            await asyncio.to_thread(_ask, versions, None if now is None else now.weights, weights)
+            await asyncio.to_thread(ask_versions, versions, None if now is None else now.weights, weights)
         seen = 0 if now is None else now.number
         tell_versions(versions, await service.change(name, weigh, actor(), reason, seen))
 
@@ -114,7 +115,8 @@ def _change(name: str, weigh: Weigh, reason: str, *, yes: bool) -> None:
 def _told(work: Callable[[AsyncEngine, Settings], Awaitable[_T]]) -> _T:
     """What cannot be done is one line and exit status 1."""
     try:
-        return with_ledger(work)
+        with in_service_folder(say=True):
+            return with_ledger(work)
     except (AssignmentError, VersionError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -131,7 +133,8 @@ def _words(versions: AgentVersions, weights: Mapping[str, int] | None) -> str:
     return ", ".join(f"version {one.version} ({one.role}) {one.percent} %" for one in live)
 
 
-def _ask(versions: AgentVersions, now: Mapping[str, int] | None, then: Mapping[str, int]) -> None:
+def ask_versions(versions: AgentVersions, now: Mapping[str, int] | None, then: Mapping[str, int]) -> None:
+    """Asks before callers are moved. Raises ClickException where the answer is no, or nobody answers."""
     click.echo(f"{versions.usual.name}: new sessions get {_words(versions, then)} instead of {_words(versions, now)}")
     confirm("do it?", "--yes")
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from agent.billing.prices import load_prices
+from agent.billing.configured import configured_prices
 from agent.budgets import load_budgets
 from agent.cli.console import print_json, stdout_console
 from agent.core.calls import ProviderError
@@ -73,7 +73,7 @@ async def findings_of(settings: Settings) -> list[CheckResult]:
         findings += _clock(await factory.clock_ahead_s())
     finally:
         await factory.close()
-    prices, now = load_prices(settings.prices_file), datetime.now(UTC)
+    prices, now = configured_prices(settings), datetime.now(UTC)
     ends = [(provider, model, prices.ends(provider, model)) for _, provider, model in models]
     return findings + [
         CheckResult(f"end {provider} {model}", "failed" if end <= now else "warning", f"switched off on {end.date()}")

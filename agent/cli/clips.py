@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent.billing.prices import load_prices
+from agent.billing.configured import configured_prices
 from agent.billing.pricing import PricingSink
 from agent.budgets import load_budgets
 from agent.core.calls import Call, ProviderError
@@ -75,9 +75,7 @@ async def _make(settings: Settings, folder: Path, agents: Sequence[AgentDefiniti
     """Returns how many characters were spoken; their charges are in the ledger, where it can be reached."""
     budgets, book = load_budgets(settings.budgets_file), load_policies(settings.policies_file or DEFAULT_PATH)
     ledger = Ledger(settings.database_url, metrics := Metrics())
-    recorder = _ClipRecorder(
-        Sinks([PricingSink(load_prices(settings.prices_file), metrics, budgets, LedgerSink(ledger))])
-    )
+    recorder = _ClipRecorder(Sinks([PricingSink(configured_prices(settings), metrics, budgets, LedgerSink(ledger))]))
     kit = ProviderFactory(settings, budgets.deadlines, ProviderHooks(recorder, _nothing, VoiceActivity, b""))
     voice_model = next(iter(book.policies.values())).voice_model
     async with ledger:

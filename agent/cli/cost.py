@@ -9,8 +9,9 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from agent.billing.configured import configured_prices
 from agent.billing.estimate import PricedPolicy, UsageProfile, bill
-from agent.billing.prices import load_prices, usd
+from agent.billing.prices import usd
 from agent.billing.pricing import utc_now
 from agent.cli.console import print_json, stdout_console
 from agent.cli.views.cost import article_view, bills_table
@@ -72,7 +73,7 @@ USUAL: Final = UsageProfile(
 def price_change(before: Mapping[str, int], after: Mapping[str, int]) -> str:
     """What a usual session costs under two assignments (policy → percent), as a sentence. Raises ConfigurationError."""
     settings = load_settings()
-    known, book, at = _policies(settings), load_prices(settings.prices_file), utc_now()
+    known, book, at = _policies(settings), configured_prices(settings), utc_now()
     names = {name for weights in (before, after) for name, percent in weights.items() if percent}
     bills = {name: bill(USUAL, knobs_of(known[name], settings), book, at) for name in names if name in known}
     if names - bills.keys() or not all(made.complete for made in bills.values()):
@@ -82,7 +83,9 @@ def price_change(before: Mapping[str, int], after: Mapping[str, int]) -> str:
         for weights in (before, after)
     )
     change = f" ({new / old - 1:+.0%})" if old else ""
-    return f"a session of {USUAL.turns} turns costs about ${new:.4f} instead of ${old:.4f}{change}"
+    own = dict.fromkeys(line.model_name for made in bills.values() for line in made.lines if line.local)
+    free = f"; at no cost: {', '.join(own)}" if own else ""
+    return f"a session of {USUAL.turns} turns costs about ${new:.4f} instead of ${old:.4f}{change}{free}"
 
 
 @click.group()
@@ -145,7 +148,7 @@ def _number(name: str, kind: click.FloatRange | click.IntRange, usual: Fraction 
 def explain(left: str, right: str, as_json: bool, **numbers: float) -> None:
     """The bill of one session by component, for two policies side by side, at today's prices."""
     settings = load_settings()
-    known, book = _policies(settings), load_prices(settings.prices_file)
+    known, book = _policies(settings), configured_prices(settings)
     if any(math.isnan(value) for value in numbers.values()):
         raise click.UsageError("nan is not a number of anything")
     shape = _shape({option: Fraction(str(value)) for option, value in numbers.items()})
@@ -183,7 +186,5 @@ def article_command() -> None:
     settings = load_settings()
     known = _policies(settings)
     policy = known.get("haiku_first") or next(iter(known.values()))
-    today = bill(
-        published_figures.PLAIN_SHAPE, knobs_of(policy, settings), load_prices(settings.prices_file), utc_now()
-    )
+    today = bill(published_figures.PLAIN_SHAPE, knobs_of(policy, settings), configured_prices(settings), utc_now())
     stdout_console().print(article_view(today))

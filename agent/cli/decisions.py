@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -9,12 +10,12 @@ import click
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.budgets import Tier
-from agent.cli.agent_versions import tell_versions, version_service
-from agent.cli.asking import JSON, REASON, actor
+from agent.cli.agent_versions import ask_versions, tell_versions, version_service
+from agent.cli.asking import JSON, REASON, YES, actor
 from agent.cli.console import print_json, stdout_console
 from agent.cli.database import with_ledger
 from agent.cli.front_desk import take_front_desk
-from agent.cli.policy import TIER, policy_book, tell_assigned
+from agent.cli.policy import TIER, ask_price, policy_book, tell_assigned
 from agent.cli.views.policy import decision_text, decisions_table
 from agent.definitions.versions import VersionError
 from agent.ledger.policy_store import SqlPolicyStore
@@ -72,7 +73,8 @@ def show_decision(decision_id: str, *, as_json: bool) -> None:
 @decisions.command()
 @click.argument("decision_id")
 @REASON
-def undo(decision_id: str, reason: str) -> None:
+@YES
+def undo(decision_id: str, reason: str, *, yes: bool) -> None:
     """Take a rollback back: new sessions get again what they got before it."""
     take_front_desk()  # its versions can be rolled back, too
 
@@ -80,9 +82,16 @@ def undo(decision_id: str, reason: str) -> None:
         found = await _of_agent(engine, decision_id)
         if found is None:
             service = PolicyService(policy_book(), SqlPolicyStore(engine))
+            if not yes:
+                now, planned = await service.planned_undo(decision_id)
+                await asyncio.to_thread(ask_price, now, planned, "take the rollback back?", "--yes")
             tell_assigned(await service.undo(decision_id, actor(), reason))
             return
         versions = version_service(engine, settings)
+        planned_versions = None if yes else await versions.planned_undo(decision_id)
+        if planned_versions is not None:
+            now, planned = planned_versions
+            await asyncio.to_thread(ask_versions, versions.versions(planned.tier), now.weights, planned.weights)
         if (made := await versions.undo(decision_id, actor(), reason)) is not None:
             tell_versions(versions.versions(found.alert.tier), made)
 

@@ -117,7 +117,20 @@ class _GroupedCommands(click.Group):
                 formatter.write_dl([(name.ljust(width), entry.summary) for name, entry in entries.items()])
 
 
-@click.group(cls=_GroupedCommands)
+def _own_address() -> str:
+    """Loaded when it is asked for: a command that is given an address reads no settings."""
+    return importlib.import_module("agent.cli.own_service").own_address()
+
+
+def _own_api_key() -> str | None:
+    return importlib.import_module("agent.cli.own_service").own_api_key()
+
+
+_CALLERS: Final = {"call": {"url": _own_address, "api_key": _own_api_key}, "probe": {"url": _own_address}}
+"""The caller knows no settings: what it calls by itself is the service of this folder."""
+
+
+@click.group(cls=_GroupedCommands, context_settings={"default_map": _CALLERS})
 @click.version_option(package_name="voice-agent")
 def cli() -> None:
     """A voice agent you can operate."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import click
@@ -16,7 +16,7 @@ from agent.cli.cost import price_change
 from agent.cli.database import with_ledger
 from agent.cli.views.policy import history_table, in_force_line, policies_table, policy_text
 from agent.ledger.policy_store import SqlPolicyStore
-from agent.policy.assignments import AssignmentError, Change, Revision, described
+from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, described
 from agent.policy.policies import DEFAULT_PATH, PolicyBook, load_policies
 from agent.policy.serialize import policy_view, revision_view
 from agent.policy.service import PolicyService
@@ -24,8 +24,7 @@ from agent.settings import Settings, load_settings
 
 _T = TypeVar("_T")
 _PERCENT = re.compile(r"[0-9]{1,3}")
-
-
+_NOT_ASKED = "--yes, or --revision with the number above"
 TIER = click.Choice([tier.value for tier in Tier])
 _revision = click.option(
     "--revision",
@@ -65,30 +64,19 @@ def _at_desk(work: Callable[[PolicyService], Awaitable[_T]]) -> _T:
         raise click.ClickException(str(error)) from None
 
 
-def _seen(tier: Tier, revision: int | None, question: str) -> int:
-    """The revision that the operator has seen: the one that was named, or the one that is shown here and agreed to.
+def ask_price(now: Revision | None, planned: Change, question: str, hint: str) -> None:
+    """Asks before callers are moved, with what is in force and the price of the change. `hint` says how not to be
+    asked.
 
-    What somebody else changes meanwhile is not changed unseen: the service refuses it, and names what is in force.
+    Raises ClickException where the answer is no, or nobody answers.
     """
-    if revision is not None:
-        return revision
-    found = _at_desk(lambda desk: desk.in_force()).get(tier)
-    if found is None:
-        return 0
-    click.echo(in_force_line(found))
-    try:
-        click.confirm(f"{question} new sessions of {tier}?", abort=True)
-    except click.Abort:
-        hint = f"nothing was changed; without a question: --revision {found.number}"
-        raise click.ClickException(hint) from None
-    return found.number
-
-
-def _ask(now: Mapping[str, int], planned: Change) -> None:
-    """Asks before a rollback, with its price. Raises ClickException where the answer is no, or nobody answers."""
-    click.echo(f"{planned.tier}: new sessions get {described(planned.weights)} instead of {described(now)}")
-    click.echo(price_change(now, planned.weights))
-    confirm("roll back?", "--yes, or --revision with the number above")
+    if now is None:
+        click.echo(f"{planned.tier}: nothing was assigned before; new sessions get {described(planned.weights)}")
+    else:
+        click.echo(in_force_line(now))
+        click.echo(f"{planned.tier}: new sessions get {described(planned.weights)} instead of {described(now.weights)}")
+        click.echo(price_change(now.weights, planned.weights))
+    confirm(question, hint)
 
 
 def tell_assigned(made: Revision) -> None:
@@ -134,7 +122,8 @@ def show(name: str, *, as_json: bool) -> None:
 @click.argument("weights", type=Weights(), nargs=-1, required=True)
 @_revision
 @REASON
-def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None, reason: str) -> None:
+@YES
+def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None, reason: str, *, yes: bool) -> None:
     """Give new sessions of TIER other policies: `assign free haiku_first=90 sonnet_first=10`."""
     if len(dict(weights)) < len(weights):
         raise click.UsageError("a policy is named twice")
@@ -142,8 +131,13 @@ def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None
         policy_book().assigned(tier, dict(weights))  # before anybody is asked
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    shares = described(dict(weights))
-    seen = _seen(Tier(tier), revision, f"Give {shares} to")
+    seen = revision
+    if seen is None:
+        now = _at_desk(lambda desk: desk.in_force()).get(Tier(tier))
+        seen = 0 if now is None else now.number
+        if not yes:
+            planned = Change(tier, dict(weights), ChangeCause.ASSIGN, actor(), reason)
+            ask_price(now, planned, "assign?", _NOT_ASKED)
     tell_assigned(_at_desk(lambda desk: desk.assign(Tier(tier), dict(weights), actor(), reason, seen)))
 
 
@@ -154,14 +148,12 @@ def assign(tier: str, weights: tuple[tuple[str, int], ...], revision: int | None
 @YES
 def rollback(tier: str, revision: int | None, reason: str, *, yes: bool) -> None:
     """Bring back the assignment that TIER had before; where it had none, the baseline for everybody."""
-    if revision is not None:
-        tell_assigned(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, revision)))
-        return
-    now, planned = _at_desk(lambda desk: desk.planned_rollback(Tier(tier)))
-    seen = now.number
-    if not yes:
-        click.echo(in_force_line(now))
-        _ask(now.weights, planned)
+    seen = revision
+    if seen is None:
+        now, planned = _at_desk(lambda desk: desk.planned_rollback(Tier(tier)))
+        seen = now.number
+        if not yes:
+            ask_price(now, planned, "roll back?", _NOT_ASKED)
     tell_assigned(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, seen)))
 
 

@@ -19,9 +19,11 @@ import click
 
 from agent.cli.console import program
 from agent.cli.front_desk import take_front_desk
+from agent.cli.own_service import http_address
 from agent.cli.sandbox_process import SandboxProcess
 from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
+from agent.settings_providers import ProviderName
 from voice_sandbox.local_packages import installed
 
 if TYPE_CHECKING:
@@ -209,11 +211,11 @@ def _line(name: str, text: str, colour: str | None = None) -> None:
 
 
 def _announce(settings: Settings, missing: list[str], loading: SandboxProcess | None = None) -> None:
-    base = f"http://{settings.host}:{settings.port}"
+    base = http_address(settings.host, settings.port)
     click.echo(f"\n  {click.style('voice agent', bold=True)}", err=True)
     _line("talk to it", click.style(base, fg="cyan"))
     _line("call it", click.style(f"{program()} call {base} --text 'I would like to book a room'", fg="green"))
-    _line("metrics", f"http://{settings.ops_host}:{settings.ops_port}/metrics")
+    _line("metrics", f"{http_address(settings.ops_host, settings.ops_port)}/metrics")
     if settings.agents_dir is not None:
         _line("agent", f"{settings.agent}, of {settings.agents_dir}")
     _say_what_runs_here(settings)
@@ -229,6 +231,7 @@ def _announce(settings: Settings, missing: list[str], loading: SandboxProcess | 
 
 
 def _say_what_runs_here(settings: Settings) -> None:
+    _say_own_servers(settings)
     local = settings.sandbox_local
     if settings.sandbox_url is None:
         return
@@ -238,6 +241,22 @@ def _say_what_runs_here(settings: Settings) -> None:
         _line("hears", "the sample callers only: `make local` lets it hear you, too", "yellow")
     if "tts" in local:
         _line("speaks", "with Piper, on this machine's processor", "green")
+
+
+def _say_own_servers(settings: Settings) -> None:
+    """Providers at addresses of one's own: what is local is called so, and costs nothing."""
+    models = " and ".join(dict.fromkeys((settings.haiku_model, settings.sonnet_model)))
+    own: tuple[tuple[str, ProviderName, str], ...] = (
+        ("hears", "deepgram", "with a recogniser"),
+        ("thinks", "anthropic", f"with {models}"),
+        ("speaks", "elevenlabs", "with a voice"),
+        ("later places", "openai", "a recogniser and a voice"),
+    )
+    for title, name, what in own:
+        with contextlib.suppress(ConfigurationError):  # no key and no sandbox: there is none
+            end = settings.provider(name)
+            if end.local and not end.simulated:
+                _line(title, f"{what} at {end.base_url}, a machine of your own: local, $0", "green")
 
 
 def _say_what_failed(sandbox: SandboxProcess) -> None:

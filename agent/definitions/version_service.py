@@ -77,6 +77,13 @@ class VersionService:
         async with asyncio.timeout(PATIENCE_S), self.store.reading() as transaction:
             return await transaction.decision_by_id(decision_id)
 
+    async def planned_undo(self, decision_id: str) -> tuple[Revision, Change] | None:
+        """What is in force and what `undo` would make of it; None for no decision about a version."""
+        found = await self.decision(decision_id)
+        if found is None:
+            return None
+        return await PolicyService(self.versions(found.alert.tier), self.store).planned_undo(decision_id)
+
     async def undo(self, decision_id: str, actor: str, reason: str) -> Revision | None:
         """Takes a decision's rollback back, while it is what is in force; None for no decision about a version."""
         found = await self.decision(decision_id)

@@ -68,19 +68,27 @@ class PolicyService:
         async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
             return await _found(transaction, decision_id)
 
+    async def planned_undo(self, decision_id: str) -> tuple[Revision, Change]:
+        """The revision in force and what taking a decision's rollback back would make of it, without doing it."""
+        async with asyncio.timeout(PATIENCE_S), self._store.reading() as transaction:
+            decision = await _found(transaction, decision_id)
+            history = await transaction.history(decision.alert.tier)
+        return history[-1], self._undone(decision, history, "", "")
+
     async def undo(self, decision_id: str, actor: str, reason: str) -> Revision:
         """Takes a decision's rollback back, while it is what is in force."""
         async with asyncio.timeout(PATIENCE_S), self._store.transaction() as transaction:
             decision = await _found(transaction, decision_id)
-            tier, number = decision.alert.tier, decision.to_revision
-            if decision.outcome is not Outcome.ROLLED_BACK or number is None:
-                raise AssignmentError(
-                    f"decision {decision_id} is {decision.outcome}: there is no rollback to take back"
-                )
-            history = await transaction.history(tier)
-            made = await _make(transaction, undo(self._book, history, number, tier, actor, _short(reason)))
+            history = await transaction.history(decision.alert.tier)
+            made = await _make(transaction, self._undone(decision, history, actor, _short(reason)))
             await transaction.save(replace(decision, outcome=Outcome.UNDONE, reason=Reason.BY_HAND))
             return made
+
+    def _undone(self, decision: Decision, history: Sequence[Revision], actor: str, reason: str) -> Change:
+        tier, number = decision.alert.tier, decision.to_revision
+        if decision.outcome is not Outcome.ROLLED_BACK or number is None:
+            raise AssignmentError(f"decision {decision.id} is {decision.outcome}: there is no rollback to take back")
+        return undo(self._book, history, number, tier, actor, reason)
 
 
 class RevisionError(AssignmentError):

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.billing.prices import usd
 from agent.ledger.tables import charges, sessions, turns
+from agent.telemetry.timeline import WITHOUT_REPLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class TurnView:
     model: str | None
     rule: str | None
     trace_id: str
-    voice_to_voice_s: float | None
+    voice_to_voice_s: float | None  # none without a reply: whatever was played then is no answer
     network_s: float | None
     over_budget: tuple[str, ...]
     usd: float
@@ -105,7 +106,7 @@ def _turn(row: Any, dollars: float) -> TurnView:
         model=row.model,
         rule=row.rule,
         trace_id=row.trace_id,
-        voice_to_voice_s=row.voice_to_voice_s,
+        voice_to_voice_s=None if row.outcome in WITHOUT_REPLY else row.voice_to_voice_s,
         network_s=row.network_s,
         over_budget=tuple(row.over_budget),
         usd=dollars,

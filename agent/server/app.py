@@ -12,7 +12,7 @@ from litestar import Litestar
 from agent.api.agents import agents_router
 from agent.api.health import operators_health, public_health
 from agent.api.openapi import openapi_config
-from agent.api.sample_calls import Serving
+from agent.api.sample_calls import SampleStage, Serving
 from agent.api.sessions import router
 from agent.api.talk_page import web_routes
 from agent.auth.tokens import TokenBook
@@ -45,7 +45,9 @@ def create_app(settings: Settings, rehearsal: Rehearsal | None = None) -> Litest
     tokens = TokenBook(settings.session_secret(), settings.token_minutes, settings.previous_secrets())
     samples = settings.provider("deepgram").simulated  # the sandbox knows the clips, and nobody pays for them
     addresses = client_addresses(settings)
-    sessions_api = sessions_api_of(settings, wiring.sinks, tokens, wiring.ceilings, addresses, wiring.agents)
+    stage = partial(_stage, wiring, settings)
+    doors = (wiring.sinks, tokens, wiring.ceilings, addresses, wiring.agents)
+    sessions_api = sessions_api_of(settings, *doors, lambda: stage().policies)
     voice_route = VoiceRoute(
         tokens,
         wiring.registry,
@@ -66,7 +68,7 @@ def create_app(settings: Settings, rehearsal: Rehearsal | None = None) -> Litest
         *public_health(wiring.registry, wiring.providers),
         web_routes(
             serving=partial(_serving, wiring),
-            samples=samples,
+            samples=stage if samples else None,
             public_url=settings.public_url,
             embed_origins=settings.embed_origins,
         ),
@@ -116,6 +118,13 @@ def described(app: Litestar) -> Litestar:
     wiring: Wiring = app.state["wiring"]
     routes = [router, agents_router, *public_health(wiring.registry, wiring.providers)]
     return application(routes, app.state.dict(), openapi=openapi_config(None))
+
+
+def _stage(wiring: Wiring, settings: Settings) -> SampleStage:
+    """What sample callers meet. Policies are there to choose from where nobody pays."""
+    usual = wiring.agents.agents.get(settings.agent)
+    policies = tuple(wiring.watch.book.policies) if settings.all_simulated else ()
+    return SampleStage(() if usual is None else tuple(usual.tools), policies)
 
 
 def _serving(wiring: Wiring) -> Serving:

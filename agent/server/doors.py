@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Final
 
 from agent.api.hosts import Hosts
@@ -49,6 +50,7 @@ def sessions_api_of(
     ceilings: SpendingCeilings,
     addresses: ClientAddresses,
     agents: AgentBook,
+    policies: Callable[[], Collection[str]],
 ) -> SessionsApi:
     """The door at which tokens are given."""
     rate = Rate(settings.tokens_per_minute / 60, settings.tokens_per_minute)
@@ -68,4 +70,5 @@ def sessions_api_of(
         limit_usd=ceilings.session_usd,
         probe_key=settings.probe_key,
         agents=agents,
+        policies=policies,
     )

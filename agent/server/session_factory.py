@@ -100,7 +100,8 @@ class SessionFactory:
         settings, tier = self.settings, claims.tier
         book = self.watch.book
         agent, role, variables = self._agent(claims, session_id, past)
-        policy = book.policies.get(past.policy or "") or policy_for(book, agent, tier, session_id)
+        chosen = claims.policy if settings.all_simulated else None
+        policy = book.policies.get(past.policy or "") or policy_for(book, agent, tier, session_id, chosen)
         budget = budget_for(self.budgets.tiers[tier], agent)
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
@@ -306,9 +307,11 @@ def early_replies_for(policy: Policy, tier: Tier, recogniser: str | None) -> Ear
     return rule
 
 
-def policy_for(book: PolicyBook, agent: AgentDefinition, tier: Tier, session_id: str) -> Policy:
-    """The policy that the tier's assignment gives, or the first of those that may serve the agent."""
-    assigned, may = book.assign(tier, session_id), agent.file.policies
+def policy_for(
+    book: PolicyBook, agent: AgentDefinition, tier: Tier, session_id: str, chosen: str | None = None
+) -> Policy:
+    """The chosen policy or that of the tier's assignment, or the first of those that may serve the agent."""
+    assigned, may = book.policies.get(chosen or "") or book.assign(tier, session_id), agent.file.policies
     if not may or assigned.name in may:
         return assigned
     return next((book.policies[name] for name in may if name in book.policies), assigned)

@@ -8,7 +8,8 @@ from functools import partial
 from importlib.metadata import version
 
 from agent.billing.ceilings import SpendingCeilings
-from agent.billing.prices import PriceBook, load_prices
+from agent.billing.configured import configured_prices
+from agent.billing.prices import PriceBook
 from agent.billing.pricing import PricingSink
 from agent.budgets import Budgets, Tier, load_budgets
 from agent.definitions.book import AgentBook, OutsideTools
@@ -91,7 +92,7 @@ def wire(settings: Settings, rehearsal: Rehearsal | None = None) -> Wiring:
     known = configured(policies, providers)
     ledger = _ledger(settings, metrics)
     recorder = LedgerSink(ledger)
-    prices = load_prices(settings.prices_file).without_paying(settings.unpaid())
+    prices = configured_prices(settings)
     warn_of_ends(prices, known, policies, metrics)
     money = _pricing(prices, metrics, budgets, recorder, known)
     counting = MetricsSink(metrics, budgets, known, version("voice-agent"))

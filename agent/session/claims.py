@@ -16,6 +16,7 @@ class Claims:
     which name the client is limited, None where it is not; `origin` is a keyed hash of it. `probe`: the
     synthetic caller, who proved it with a key of its own. `key` names the API key that the credential was given for.
     `agent` is who was asked for (None: the usual one), and `variables` fill the places of its prompt.
+    `policy` is one that was asked for: it is given where every provider is simulated only.
     """
 
     subject: str
@@ -28,6 +29,7 @@ class Claims:
     key: str | None = None
     agent: str | None = None
     variables: tuple[tuple[str, str | int | float | bool], ...] = ()
+    policy: str | None = None
 
     @property
     def caller(self) -> str:

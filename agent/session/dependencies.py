@@ -149,3 +149,8 @@ class SessionDependencies:
     confirmation: Callable[[], VoiceConfirmation | None] = lambda: None
     ears_simulated: bool = False
     """The recogniser knows recordings alone: a client that can listen itself is asked to, at once."""
+
+    @property
+    def greets(self) -> bool:
+        """Whether the agent speaks first: to a caller who has just come, and to none who comes back."""
+        return self.greeting is not None and self.past == ResumedState()

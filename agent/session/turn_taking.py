@@ -13,7 +13,6 @@ from typing import Final
 import structlog
 
 from agent.core import clock
-from agent.core.resumed_state import ResumedState
 from agent.session.call_actions import SessionActions
 from agent.session.commands import ReportPlayback
 from agent.session.degradation import Disclosure
@@ -63,7 +62,7 @@ class Turns:
         self._early = EarlyReplies(
             parts.info, parts.sink, group, parts.early_replies, parts.early_governor, parts.early_voice, parts.language
         )
-        self._greeting = parts.greeting if parts.past == ResumedState() else None
+        self._greeting = parts.greeting if parts.greets else None
         if self._cut_off is not None:
             parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
         self._actions = SessionActions(self._send, parts.memory.keep)

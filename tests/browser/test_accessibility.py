@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from tests.support.cdp import Page
-from tests.support.paths import ROOT
+from tests.support.axe import load_axe, needs_axe, violations
 from tests.support.talk import calm_house, finished_turns, needs_chromium, say, talk_page
-
-AXE: Final = ROOT / "clients" / "js" / "node_modules" / "axe-core" / "axe.min.js"
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
@@ -38,28 +35,10 @@ voiceAgent.dispatchEvent(new CustomEvent("memory.view", { detail: { graph: {
 """
 
 
-def _axe() -> str:
-    return AXE.read_text(encoding="utf-8")
-
-
-async def violations(page: Page, within: str = "html") -> dict[str, list[Any]]:
-    """What axe-core complains about in an element, in both themes: theme and rule → the elements."""
-    found: dict[str, list[Any]] = {}
-    for scheme in ("light", "dark"):
-        await page.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        await page.drawn()
-        rules = await page.run(
-            f"axe.run('{within}', {{ resultTypes: ['violations'] }}).then((told) => told.violations)"
-        )
-        for rule in rules:
-            found[f"{scheme}: {rule['id']}"] = [(node["html"][:200], node["failureSummary"]) for node in rule["nodes"]]
-    return found
-
-
-@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: npm ci in clients/js")
+@needs_axe
 async def test_axe_finds_nothing_idle_in_a_call_and_in_the_settings() -> None:
     async with calm_house() as stack, talk_page(stack.url) as page:
-        await page.run(f"{_axe()}; null")
+        await load_axe(page)
         assert await violations(page) == {}
         await say(page, "I would like to book a room for tomorrow")
         await finished_turns(page, 1)

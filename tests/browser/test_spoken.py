@@ -107,18 +107,3 @@ async def test_a_cough_pauses_the_reply_and_no_more(tmp_path: Path) -> None:
         assert told == ["started", "paused", "resumed", "finished"]
         assert not await page.run("document.querySelector('del')")
         assert page.complaints == []
-
-
-async def test_a_sample_caller_is_heard_through_the_same_path() -> None:
-    async with calm_house() as stack, talk_page(stack.url) as page:
-        assert "DEEPGRAM_API_KEY" in await page.text("#simulated")
-        await page.click("[data-call=room]")
-        [metrics] = await finished_turns(page, 1)
-        assert metrics["spoken"]
-        assert (await page.text(".caller")).endswith(CLIP_TEXTS["room_01"])
-        [started] = await events(page, "playback", event="started")
-        assert started["earMs"] > 0
-        assert await page.text("[data-call=room]") == "Stop: Books a room"
-        await page.click("[data-call=room]")
-        await page.until("document.querySelector('[data-call=room]').innerText === 'Books a room'")
-        assert page.complaints == []

@@ -22,6 +22,7 @@ CHROMIUM: Final = next(
 )
 START_S: Final = 30.0
 WAIT_S: Final = 20.0
+_ASKED_S: Final = 45.0
 _KEYS: Final = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), " ": (32, " ")}
 _CODES: Final = {" ": "Space"}
 
@@ -85,6 +86,14 @@ class Page:
 
     async def until(self, condition: str, timeout_s: float = WAIT_S) -> Any:
         """Waits until a JavaScript expression is truthy, and gives its value. Raises PageError."""
+        left = timeout_s
+        while left > _ASKED_S:  # an answer of the browser is waited for as long as `send` does
+            left -= _ASKED_S
+            with contextlib.suppress(PageError):
+                return await self._until(condition, _ASKED_S)
+        return await self._until(condition, left)
+
+    async def _until(self, condition: str, timeout_s: float) -> Any:
         return await self.run(f"""new Promise((resolve, reject) => {{
             const late = performance.now() + {timeout_s * 1000};
             const look = () => {{

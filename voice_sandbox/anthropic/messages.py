@@ -34,7 +34,7 @@ from voice_sandbox.http_response import (
     refused,
     whole,
 )
-from voice_sandbox.receptionist import dialogue, openings
+from voice_sandbox.receptionist import dialogue, openings, outages
 
 PROVIDER: Final = "anthropic"
 _DELTA_PAUSE_S: Final = 0.008
@@ -125,6 +125,9 @@ async def messages(request: AnyRequest) -> ASGIApp:
     except InvalidRequestError as error:
         call.settle(error.kind)
         return _error(error.status, error.kind, error.message)
+    if outages.model_is_out(body, call.model):
+        call.settle(FaultKind.OVERLOADED)
+        return _error(*_ERRORS[FaultKind.OVERLOADED])
     tokens = sum(block.tokens for block in blocks_of(body))
     headers = {"request-id": identifier("req_"), **call.world.rates.anthropic(PROVIDER, tokens)}
     if body.get("stream"):

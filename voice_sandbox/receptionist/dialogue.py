@@ -6,7 +6,8 @@ does not know. Booking values are also picked up from the notes around the calle
 (`brain_notes`); what the caller says in the messages wins over them.
 
 For tests and demonstrations: "say something with markdown" answers with everything that must not be spoken as it
-stands; "tell me about the rooms" gives a long answer to interrupt; a request for an answer in JSON gets the notes of
+stands; "tell me about the rooms" gives a long answer to interrupt; "what happens when your usual model is down", or
+"your voice", lets just that fail (`outages`); a request for an answer in JSON gets the notes of
 the turns in it, with mistakes (see `summary`).
 """
 

@@ -48,15 +48,17 @@ def bills_table(shape: UsageProfile, left: Bill, right: Bill) -> RenderableType:
         table.add_section()
     change = _change(*(made.nano_usd if made.complete else None for made in bills))
     table.add_row("session", *(_sum(made) for made in bills), change, style="bold")
-    return Group(_told(shape), table)
+    local = any(line.local for made in bills for line in made.lines)
+    return Group(_told(shape, local=local), table)
 
 
-def _told(shape: UsageProfile) -> Text:
+def _told(shape: UsageProfile, *, local: bool) -> Text:
     repeated = f" ({float(100 * shape.repeated_share):g} % repeated)" if shape.repeated_share else ""
     return Text(
         f"{float(shape.minutes):g} minutes, {shape.characters:,} spoken characters{repeated}, {shape.turns:,} turns of"
         f" {shape.prompt_tokens:,} prompt tokens ({float(100 * shape.cached_share):g} % can be cached)"
-        f" and {shape.reply_tokens:,} reply tokens, at today's prices\n",
+        f" and {shape.reply_tokens:,} reply tokens, at today's prices"
+        + ("; what is local costs nothing\n" if local else "\n"),
         style=_DIM,
     )
 

@@ -99,6 +99,7 @@ class SessionReady(WireMessage, frozen=True, kw_only=True, tag="session.ready"):
     local: tuple[str, ...] = ()  # services that run on a machine of the operator's own: they cost nothing
     budgets_ms: dict[str, float]  # voice_to_voice, stt, llm, tts, network
     limit_usd: float | None = None  # what the call may cost at most; it ends politely there
+    greets: bool = False  # the agent speaks first: its greeting is turn 0
 
 
 class Ping(WireMessage, frozen=True, kw_only=True, tag="ping"):

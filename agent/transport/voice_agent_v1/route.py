@@ -151,4 +151,5 @@ def _ready(route: VoiceRoute, claims: Claims, session: Session, *, resumed: bool
         local=route.local(),
         budgets_ms=budgets,
         limit_usd=session.parts.spending.limit_usd,
+        greets=session.parts.greets and not resumed,
     )

@@ -41,6 +41,7 @@ const samples = new Samples(client, {
   open,
   problem: (text) => notices.problem(text),
   speaks: (on) => bar.sample(on),
+  tell: (text) => conversation.divide(text),
 });
 const settings = new Settings(preferences, (sound) => client.useSound(sound), (text) => notices.problem(text));
 new RecordView(client);
@@ -77,7 +78,8 @@ client.addEventListener("state", ({ detail: { state, reason } }) => {
   opened = false;
   if (byId("text").value === "") byId("text").value = waiting.join(" "); // what nobody took is not lost
   if (reason && !(reason in END_REASONS)) notices.problem(`The call ended: ${reason}.`);
-  conversation.divide(END_REASONS[reason] ?? "The call ended.");
+  const byCaller = samples.hangsUp && reason === "completed";
+  conversation.divide(byCaller ? "The sample caller hung up." : END_REASONS[reason] ?? "The call ended.");
 });
 
 client.addEventListener("session.ready", ({ detail }) => {
@@ -215,8 +217,8 @@ function heardAgain() {
 
 // Controls
 
-/** Opens sound and session; false when the service cannot be reached. */
-async function open() {
+/** Opens sound and session; false when the service cannot be reached. `policy` is a sample caller's choice. */
+async function open(policy = null) {
   let silent = null;
   try {
     await client.openAudio();
@@ -225,7 +227,7 @@ async function open() {
   }
   client.agent = settings.agent;
   try {
-    await client.connect();
+    await client.connect({ policy });
   } catch (error) {
     const unanswered = error instanceof TypeError;
     notices.problem(

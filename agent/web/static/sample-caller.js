@@ -10,9 +10,15 @@ const PATIENCE_MS = 20_000; // without any reply
 export class NoReplyError extends Error {}
 
 export class SampleCaller {
-  /** @param {import("./client.js").VoiceClient} client open, with audio */
-  constructor(client) {
+  /**
+   * @param {import("./client.js").VoiceClient} client open, with audio
+   * @param {() => boolean} greeted whether the agent's greeting is over, where it has one
+   */
+  constructor(client, greeted = () => true) {
     this._client = client;
+    this._greeted = greeted;
+    /** Voice-to-voice of the replies so far, in ms. @type {number[]} */
+    this.times = [];
     this._stop = new AbortController();
     this._newest = 0; // turn of the newest transcript
     this._heard = 0; // transcripts so far
@@ -21,7 +27,12 @@ export class SampleCaller {
     this._waiting = new Set();
   }
 
-  /** Ends the call; `run` settles. */
+  /** Whether it was stopped, or its call has ended. */
+  get stopped() {
+    return this._stop.signal.aborted;
+  }
+
+  /** Says no more; `run` settles. */
   stop() {
     this._stop.abort();
     this._client.audio?.stopClip();
@@ -30,6 +41,7 @@ export class SampleCaller {
 
   /**
    * @param {{lines: {url: string, text: string, into_reply_ms: number | null}[]}} call
+   * @returns {Promise<boolean>} whether all was said and answered
    * @throws {NoReplyError} when the agent stays silent
    */
   async run(call) {
@@ -40,7 +52,11 @@ export class SampleCaller {
       this._heard += 1;
       this._changed();
     }, listening);
-    const onMetrics = ({ detail }) => (this._measured.add(detail.turn), this._changed());
+    const onMetrics = ({ detail }) => {
+      this._measured.add(detail.turn);
+      if (detail.spoken && detail.voice_to_voice_ms != null) this.times.push(detail.voice_to_voice_ms);
+      this._changed();
+    };
     client.addEventListener("turn.metrics", onMetrics, listening);
     client.addEventListener("playback", ({ detail }) => {
       if (detail.event === "started") this._audible = detail.turn;
@@ -49,10 +65,11 @@ export class SampleCaller {
     client.audio.clips = true;
     try {
       for (const line of call.lines) {
-        if (this._stop.signal.aborted) return;
+        if (this.stopped) return false;
         await this._say(line);
       }
       await this._until(() => this._quiet());
+      return !this.stopped;
     } finally {
       if (client.audio) client.audio.clips = false;
       this._stop.abort();
@@ -76,7 +93,7 @@ export class SampleCaller {
 
   /** Whether nothing is owed to the caller. */
   _quiet() {
-    return this._newest === 0 || this._measured.has(this._newest);
+    return this._newest === 0 ? this._greeted() : this._measured.has(this._newest);
   }
 
   _changed() {

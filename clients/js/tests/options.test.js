@@ -46,6 +46,19 @@ test("who connects while it connects waits for the same session", async () => {
   assert.deepEqual([settled, requests.length], [["open"], 1]);
 });
 
+test("a policy of choice goes into the request of that session alone", async () => {
+  const opening = client.connect({ policy: "fast" });
+  await settle();
+  FakeSocket.last.open();
+  await opening;
+  assert.deepEqual(JSON.parse(requests[0].body), { policy: "fast" });
+  client.hangUp();
+  FakeSocket.last.close(1000, "completed");
+  await settle();
+  await connected();
+  assert.equal(requests[1].body, undefined);
+});
+
 test("an agent and its variables go into the request, and only where they are set", async () => {
   client = new VoiceClient({ agent: "front_desk", variables: { name: "Ada" } });
   await connected();

@@ -79,6 +79,17 @@ def test_what_a_prompt_says_is_the_operators_word(book: AgentBook) -> None:
         check_allowed(kept, Tier.PREMIUM, has_key=False)
 
 
+def test_a_policy_is_chosen_where_it_may_be_and_assigned_elsewhere(book: AgentBook) -> None:
+    asked = asked_for(b'{"policy": "fast"}', book, Tier.FREE)
+    assert asked.policy == "fast"
+    check_allowed(asked, Tier.FREE, has_key=False, policies=["haiku_first", "fast"])
+    with pytest.raises(ProblemDetailsException, match="policy takes one of haiku_first") as caught:
+        check_allowed(asked, Tier.FREE, has_key=False, policies=["haiku_first"])
+    assert caught.value.status_code == 403
+    with pytest.raises(ProblemDetailsException, match="policy is assigned, unless every provider is simulated"):
+        check_allowed(asked, Tier.PREMIUM, has_key=True)
+
+
 def test_a_caller_is_told_of_no_agent_that_does_not_answer_him(book: AgentBook) -> None:
     with pytest.raises(ProblemDetailsException) as caught:
         asked_for(b'{"agent": "nobody"}', book, Tier.FREE)

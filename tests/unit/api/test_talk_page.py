@@ -7,13 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.api.sample_calls import CALLS, Serving, load_clips, sample_calls
+from agent.api.sample_calls import CALLS, SampleStage, Serving, load_clips, sample_calls
 from agent.api.talk_page import content_security_policy, web_routes
 from agent.core.errors import ConfigurationError
 from agent.server.application import application
 from agent.settings import load_settings
 
 SIMULATED = ("stt", "llm", "tts")
+EVERYTHING = SampleStage(tools=("book_room",), policies=("haiku_first", "fast"))
 
 
 async def get(
@@ -27,7 +28,8 @@ async def get(
     """What a service with these simulated services answers."""
     samples = "stt" in simulated
     serving = Serving(simulated)
-    routes = web_routes(serving=lambda: serving, samples=samples, public_url=public_url, embed_origins=embed_origins)
+    stage = (lambda: EVERYTHING) if samples else None
+    routes = web_routes(serving=lambda: serving, samples=stage, public_url=public_url, embed_origins=embed_origins)
     app = application([routes], {}, origins=embed_origins)
     transport = httpx.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]  Litestar's ASGI types are its own
     async with httpx.AsyncClient(transport=transport, base_url="http://voice.example:8000") as client:
@@ -120,8 +122,22 @@ async def test_real_recognisers_get_no_sample_calls() -> None:
     assert (await get("/sample-calls/room_01.wav", simulated=["tts"])).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("stage", "left_out"),
+    [
+        (EVERYTHING, set[str]()),
+        (SampleStage(tools=("book_room",)), {"policies"}),
+        (SampleStage(policies=("haiku_first", "fast")), {"room", "barge", "earlier", "topics"}),
+        (SampleStage(tools=("end_call",)), {"room", "barge", "earlier", "topics", "policies"}),
+    ],
+)
+async def test_a_call_is_offered_where_it_can_be_finished(stage: SampleStage, left_out: set[str]) -> None:
+    told = sample_calls(Serving(SIMULATED), stage)["calls"]
+    assert {call["name"] for call in told} == {call.name for call in CALLS} - left_out
+
+
 async def test_every_line_of_a_sample_call_has_its_clip() -> None:
-    told = sample_calls(Serving(SIMULATED), offered=True)
+    told = sample_calls(Serving(SIMULATED), EVERYTHING)
     lines = [line for call in told["calls"] for line in call["lines"]]
     assert {line["url"].removeprefix("/sample-calls/") for line in lines} == load_clips().keys()
     assert len(told["calls"]) == len(CALLS)

@@ -47,6 +47,14 @@ def test_a_subject_that_cannot_be_stored_is_none(subject: str) -> None:
         verify_membership(signed, [SECRET])
 
 
+def test_the_policy_that_was_asked_for_is_in_both_tokens() -> None:
+    book = TokenBook(SECRET, minutes=15)
+    claims = book.verify(book.issue("ada", Tier.FREE, policy="fast")[0])
+    assert claims.policy == "fast"
+    assert book.verify(book.issue_resume(claims, "0" * 24, 60.0)).policy == "fast"
+    assert book.verify(book.issue("ada", Tier.FREE)[0]).policy is None
+
+
 def test_a_resume_token_names_its_session() -> None:
     token, session_id, _ = BOOK.issue("caller", Tier.PREMIUM, key=BOOK.key_name("the-key-0123456789"))
     resumed = BOOK.verify(BOOK.issue_resume(BOOK.verify(token), session_id, 3600))

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from agent.cli import front_desk, main
 from agent.cli.agent import agent
+from agent.cli.report import ledger
 from agent.cli.serve import KEYS
+from tests.support.agent_versions import write_versions
 
 SETTINGS = ("VOICE_AGENT_AGENTS_DIR", "VOICE_AGENT_AGENT", "VOICE_AGENT_SANDBOX_URL")
 
@@ -50,3 +53,54 @@ def test_whoever_chose_something_gets_what_was_chosen(
 ) -> None:
     monkeypatch.setenv(setting, value)
     assert usual() == ("receptionist", "")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout in which `make run` was started, with two versions of an agent; this folder is another one."""
+    folder = tmp_path / "checkout"
+    for name in ("alerts", "examples"):
+        (folder / name).mkdir(parents=True)
+    (folder / "alerts" / "groups.py").touch()
+    monkeypatch.setattr(main, "CHECKOUT", folder)
+    monkeypatch.setattr(front_desk, "FOLDER", write_versions(folder / "examples", 1, 2, name="front_desk"))
+    monkeypatch.setenv("VOICE_AGENT_DATABASE_URL", "")
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(folder)
+    assert CliRunner().invoke(ledger, ["migrate"], catch_exceptions=False).exit_code == 0
+    monkeypatch.chdir(elsewhere)
+    return folder
+
+
+def test_from_another_folder_versions_are_those_that_make_run_serves(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = CliRunner().invoke(agent, ["canary", "front_desk", "2", "--share", "10", "--yes"], catch_exceptions=False)
+    assert made.exit_code == 0, made.output
+    assert f"of the service in {checkout}, as under `make run`" in made.stderr
+    assert not (Path.cwd() / "var").exists(), "no ledger is made where nobody serves"
+    monkeypatch.chdir(checkout)
+    seen = CliRunner().invoke(agent, ["status", "front_desk"], catch_exceptions=False)
+    assert "version 1 (stable) 90 %, version 2 (canary) 10 %" in seen.stdout
+    assert "of the service in" not in seen.stderr
+
+
+def test_a_key_in_the_checkout_s_file_counts_from_another_folder_too(checkout: Path) -> None:
+    (checkout / ".env").write_text("ANTHROPIC_API_KEY=a-key\n")
+    assert usual() == ("receptionist", "")
+
+
+def test_a_folder_with_settings_of_its_own_is_what_it_says(checkout: Path, tmp_path: Path) -> None:
+    Path(".env").write_text("VOICE_AGENT_AGENT=receptionist\n")
+    assert usual() == ("receptionist", "")
+    told = CliRunner().invoke(agent, ["status"])
+    assert told.exit_code == 1
+    assert f"there is no database {tmp_path / 'elsewhere' / 'var'}" in str(told.exception)
+
+
+def test_before_make_run_it_is_said_where_there_is_no_ledger(checkout: Path) -> None:
+    for file in (checkout / "var").iterdir():
+        file.unlink()
+    told = CliRunner().invoke(agent, ["canary", "front_desk", "2", "--share", "10", "--yes"])
+    assert f"there is no database {checkout / 'var'}" in str(told.exception)
+    assert "the service makes it at its first start" in str(told.exception)

@@ -70,7 +70,9 @@ def test_decisions_about_versions_are_seen_and_undone_where_those_about_policies
     shown = run("show", one["id"], command=decisions)
     assert "Rolled back version 2 of hotel" in shown
     assert f"next: voice-agent decisions undo {one['id']}" in shown
-    undone = run("undo", one["id"], command=decisions)
+    asked = run("undo", one["id"], command=decisions, typed="n\n", status=1)
+    assert "new sessions get version 1 (stable) 50 %, version 2 (canary) 50 % instead of version 1 (stable)" in asked
+    undone = run("undo", one["id"], "--yes", command=decisions, typed="")
     assert "hotel: new sessions get version 1 (stable) 50 %, version 2 (canary) 50 % (revision 3)" in undone
 
 

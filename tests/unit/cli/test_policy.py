@@ -12,9 +12,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from agent.cli.agent import agent
 from agent.cli.decisions import decisions
 from agent.cli.policy import policy
 from agent.cli.report import ledger
+from agent.policy.assignments import Change, ChangeCause
 from tests.support.paths import ROOT
 from tests.support.policies import ALERT, EVIDENCE, decided
 from tests.support.policy_store import stored, watch_on
@@ -134,6 +136,53 @@ def test_a_rollback_asks_and_says_its_price(url: str, answer: str, status: int) 
     assert ("nothing was changed; without a question: --yes" in result.output) is (status == 1)
     history = json.loads(run(policy, "history", "--tier", "free", "--json"))
     assert len(history) == (2 if status == 0 else 1)
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("", 1)])
+def test_an_assignment_asks_and_says_its_price(url: str, answer: str, status: int) -> None:
+    asyncio.run(start_service(url))
+    told = run(policy, "assign", "free", "sonnet_first=100", status=status, typed=answer)
+    assert "new sessions get sonnet_first 100 % instead of haiku_first 95 %, sonnet_first 5 %" in told
+    assert re.search(r"costs about \$0\.\d{4} instead of \$0\.\d{4} \(\+\d+%\)", told)
+    assert ("nothing was changed; without a question: --yes, or --revision" in told) is (status == 1)
+    history = json.loads(run(policy, "history", "--tier", "free", "--json"))
+    assert len(history) == (2 if status == 0 else 1)
+
+
+def test_an_assignment_before_the_first_one_asks_too(url: str) -> None:
+    run(ledger, "migrate")
+    told = run(policy, "assign", "free", "economy=100", typed="", status=1)
+    assert "free: nothing was assigned before; new sessions get economy 100 %" in told
+    assert "(revision 1)" in run(policy, "assign", "free", "economy=100", "--yes", typed="")
+
+
+def test_every_command_that_moves_callers_can_be_told_not_to_ask() -> None:
+    moving = [
+        *(policy.commands[name] for name in ("assign", "rollback")),
+        *(agent.commands[name] for name in ("canary", "promote", "rollback")),
+        decisions.commands["undo"],
+    ]
+    for command in moving:
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        assert {"--yes", "--reason"} <= flags, command.name
+
+
+def test_a_rollback_is_taken_back_after_a_question_with_its_price(url: str) -> None:
+    async def rolled_back() -> None:
+        async with stored(url) as store:
+            await watch_on(store)[0].refresh()
+            async with store.transaction() as transaction:
+                change = Change("free", {"sonnet_first": 100}, ChangeCause.ROLLBACK, "automatic", "worse")
+                await transaction.change(change, ALERT.starts_at)
+                made = replace(decided("haiku_first", ALERT.starts_at - ALERT.starts_at), to_revision=2)
+                await transaction.save(replace(made, evidence=EVIDENCE))
+
+    asyncio.run(rolled_back())
+    told = run(decisions, "undo", "haiku_first", typed="n\n", status=1)
+    assert "new sessions get haiku_first 95 %, sonnet_first 5 % instead of sonnet_first 100 %" in told
+    assert re.search(r"costs about \$0\.\d{4} instead of \$0\.\d{4} \(-\d+%\)", told)
+    assert "nothing was changed; without a question: --yes" in told
+    assert "(revision 3)" in run(decisions, "undo", "haiku_first", "--yes", typed="")
 
 
 def test_every_knob_of_a_policy() -> None:

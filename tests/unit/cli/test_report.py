@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from agent.billing.prices import OWN, load_prices
-from agent.cli.cost import cost, knobs_of
+from agent.cli.cost import cost, knobs_of, price_change
 from agent.cli.decisions import decisions
 from agent.cli.memory import memory
 from agent.cli.policy import policy
@@ -235,6 +236,28 @@ def test_a_component_without_a_price_is_not_compared(tmp_path: Path, monkeypatch
 def test_a_recogniser_that_overrides_the_policies_is_the_one_that_is_priced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICE_AGENT_STT_MODEL", "nova-3")
     assert rows_of(run(cost, "explain"))["nova-3"] == ["3 min  $0.0144", "3 min  $0.0144", ""]
+
+
+def test_a_model_of_ones_own_costs_nothing_and_is_called_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_TOKEN_SECRET", os.urandom(16).hex())
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "none")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:11434")
+    for name in ("HAIKU", "SONNET"):
+        monkeypatch.setenv(f"VOICE_AGENT_{name}_MODEL", "qwen3:8b")
+    text = run(cost, "explain")
+    rows = rows_of(text)
+    assert rows["qwen3:8b · local"] == ["12 turns  $0.0000", "9.84 turns  $0.0000", ""]
+    assert "unpriced" not in text
+    assert "what is local costs nothing" in " ".join(text.split())
+    (left, _) = json.loads(run(cost, "explain", "--json"))
+    assert {line["provider"]: line["local"] for line in left["lines"]} == {
+        "deepgram": False, "anthropic": True, "elevenlabs": False,
+    }  # fmt: skip
+    told = price_change({"haiku_first": 100}, {"sonnet_first": 100})
+    assert told.endswith("(+0%); at no cost: qwen3:8b · local")
+    monkeypatch.setenv("VOICE_AGENT_BILLED_HOSTS", "127.0.0.1")
+    assert "cannot be calculated" in price_change({"haiku_first": 100}, {"sonnet_first": 100})
+    assert "local" not in run(cost, "explain")
 
 
 @pytest.mark.parametrize(

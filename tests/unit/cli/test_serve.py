@@ -173,6 +173,45 @@ def test_a_sandbox_that_the_file_names_is_the_one_that_is_used(served: list[Sett
     assert "simulated" in said
 
 
+OLLAMA = (
+    f"VOICE_AGENT_TOKEN_SECRET={os.urandom(16).hex()}\nANTHROPIC_API_KEY=none\n"
+    "ANTHROPIC_BASE_URL=http://127.0.0.1:11434\nVOICE_AGENT_HAIKU_MODEL=qwen3:8b\nVOICE_AGENT_SONNET_MODEL=LARGE\n"
+)
+
+
+@pytest.mark.parametrize(("large", "models"), [("qwen3:8b", "qwen3:8b"), ("qwen3:32b", "qwen3:8b and qwen3:32b")])
+@pytest.mark.usefixtures("served")
+def test_a_model_of_one_s_own_is_named_and_called_local(large: str, models: str) -> None:
+    Path(".env").write_text(OLLAMA.replace("LARGE", large))
+    said = run().stderr
+    assert f"thinks       with {models} at http://127.0.0.1:11434, a machine of your own: local, $0" in said
+    assert "ANTHROPIC_API_KEY" not in said.partition("to make them real set")[2]
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("OPENAI_API_KEY=none\nOPENAI_BASE_URL=http://10.0.0.7:8900/v1\n",
+         "later places a recogniser and a voice at http://10.0.0.7:8900/v1, a machine of your own: local, $0"),
+        ("DEEPGRAM_API_KEY=none\nDEEPGRAM_BASE_URL=http://127.0.0.1:8901\n",
+         "hears        with a recogniser at http://127.0.0.1:8901, a machine of your own: local, $0"),
+        ("ELEVENLABS_API_KEY=none\nELEVENLABS_BASE_URL=http://127.0.0.1:8902\n",
+         "speaks       with a voice at http://127.0.0.1:8902, a machine of your own: local, $0"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("served")
+def test_every_provider_at_an_address_of_one_s_own_is_called_local(file: str, said: str) -> None:
+    Path(".env").write_text(f"VOICE_AGENT_TOKEN_SECRET={os.urandom(16).hex()}\n{file}")
+    assert said in run().stderr
+
+
+@pytest.mark.parametrize("more", ["VOICE_AGENT_BILLED_HOSTS=127.0.0.1", "ANTHROPIC_BASE_URL=https://gateway.example"])
+@pytest.mark.usefixtures("served")
+def test_a_gateway_that_pays_a_vendor_is_not_called_local(more: str) -> None:
+    Path(".env").write_text(OLLAMA.replace("LARGE", "qwen3:8b") + more + "\n")
+    assert "local, $0" not in run().stderr
+
+
 @pytest.mark.parametrize("name", ["PORT", "OPS_PORT"])
 def test_a_port_that_is_taken_is_said_first_and_names_its_setting(
     name: str, taken: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], served: list[Settings]

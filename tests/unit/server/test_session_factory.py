@@ -31,6 +31,12 @@ def test_an_agent_is_served_by_the_policies_that_may() -> None:
     assert all(policy_for(BOOK, every, Tier.FREE, one) == BOOK.assign(Tier.FREE, one) for one in ids)
 
 
+def test_a_chosen_policy_is_given_unless_it_may_not_serve_the_agent() -> None:
+    assert policy_for(BOOK, agent(), Tier.FREE, "s1", "fast").name == "fast"
+    assert policy_for(BOOK, agent(policies=["economy"]), Tier.FREE, "s1", "fast").name == "economy"
+    assert policy_for(BOOK, agent(), Tier.FREE, "s1", "gone") == BOOK.assign(Tier.FREE, "s1")
+
+
 @pytest.mark.parametrize(
     ("of_tier", "of_agent", "expected"), [(None, 0.3, 0.3), (0.2, 0.3, 0.2), (0.5, 0.3, 0.3), (0.5, None, 0.5)]
 )

@@ -302,8 +302,10 @@ class Confirms:
     def __init__(self, probability: float) -> None:
         self.probability = probability
 
-    def feed(self, pcm: bytes) -> float:
-        return self.probability
+    def feed(self, pcm: bytes, *, asked: bool) -> float:
+        return self.probability if asked else 0.0
+
+    def close(self) -> None: ...
 
 
 @pytest.mark.parametrize(("probability", "plays", "heard"), [(0.1, True, 0), (0.9, True, 1), (0.1, False, 1)])

@@ -90,6 +90,14 @@ def test_a_typed_call_shows_its_own_wait_and_no_table_of_dashes() -> None:
     assert "–" not in text
 
 
+def test_a_typed_call_that_nobody_answered_shows_no_table_at_all() -> None:
+    said = Utterance("text", "typed", ended_at=10.0, turns=[1])
+    turn = CallerTurn(1, said, spoken=False, transcript="hello", outcome="typed_failed", measured=True)
+    lines = [line.strip() for line in shown(turn).splitlines() if line.strip()]
+    assert lines[-2:] == ["0 of 1 answered by a real reply", "no real reply to: typed"]
+    assert not any("–" in line or "p50" in line for line in lines)
+
+
 def test_words_of_the_server_cannot_drive_the_terminal() -> None:
     turn = spoken(900, stt=300, llm=300, tts=300, send=0, network=0)
     turn.transcript = "hello\x1b[2J[bold]"

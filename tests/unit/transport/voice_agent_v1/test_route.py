@@ -109,6 +109,23 @@ def test_who_calls_while_the_process_still_loads_waits_for_it() -> None:
     run_virtual(scenario())
 
 
+def test_whether_the_agent_speaks_first_is_told_to_who_comes_and_not_to_who_comes_back() -> None:
+    async def scenario(greeting: str | None) -> list[bool]:
+        async with running(SessionHarness(greeting=greeting)) as harness:
+            first = upgrade()
+            first.says(START, None)
+            await connect(harness, first)
+            ready = next(frame for frame in first.frames if frame["type"] == "session.ready")
+            again = upgrade(ready["resume_token"])
+            again.says(START, {"type": "hangup"})
+            await connect(harness, again)
+            back = next(frame for frame in again.frames if frame["type"] == "session.ready")
+        return [ready["greets"], back["greets"]]
+
+    assert run_virtual(scenario("Good day.")) == [True, False]
+    assert run_virtual(scenario(None)) == [False, False]
+
+
 def test_who_was_cut_off_comes_back_with_his_resume_token() -> None:
     async def scenario() -> None:
         async with running(SessionHarness()) as harness:
