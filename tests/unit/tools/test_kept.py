@@ -8,7 +8,6 @@ from typing import Final
 
 from agent.billing import ceilings
 from agent.core import pace
-from agent.memory import features
 from agent.policy.evidence import MAX_CALLS
 from agent.providers import audio_cache
 from agent.providers.elevenlabs import tts
@@ -27,7 +26,6 @@ def test_the_page_names_every_bound() -> None:
         f"{MAX_CALLS + SPARE:,}",
         f"{audio_cache.LIMIT_BYTES // 2**20}",
         f"{tts._SESSIONS:,}",  # pyright: ignore[reportPrivateUsage]
-        f"{features._MAX_TOLD:,}",  # pyright: ignore[reportPrivateUsage]
         f"{max(_sizes()):,}",
         f"{pace.MOST_NAMES:,}",
         f"{ceilings.MAX_ACCOUNTS:,}",
