@@ -30,12 +30,15 @@ class TokenBucket:
 
     def take(self, amount: float, now: float) -> bool:
         """Takes so much out of the bucket; False, and nothing is taken, where there is less in it."""
-        self._left = min(self._rate.burst, self._left + max(0.0, now - self._at) * self._rate.per_s)
+        rate, left, passed = self._rate, self._left, now - self._at
+        if passed > 0:
+            left += passed * rate.per_s
+            if left > rate.burst:
+                left = rate.burst
         self._at = now
-        if amount > self._left:
-            return False
-        self._left -= amount
-        return True
+        taken = amount <= left
+        self._left = left - amount if taken else left
+        return taken
 
     def is_full(self, now: float) -> bool:
         """Whether it holds by now what a new one would."""

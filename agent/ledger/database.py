@@ -30,6 +30,8 @@ MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _MIGRATION_LOCK: Final = 7_403_926_581  # any number that nobody else takes as a PostgreSQL advisory lock
 _BUSY_MS: Final = 5_000  # how long SQLite waits for another process that writes
+SQLITE_KEPT: Final = 5  # connections to a file that wait for the next statement
+SQLITE_MORE: Final = 10  # beside those at most, each closed when it is not needed any more
 _CONNECT_S: Final = 3.0  # how long a connection attempt may take
 _LIMITS: Final = {
     # a process that was suspended within a transaction must not keep its rows from who goes on with its calls
@@ -78,6 +80,8 @@ def create_engine(url: str) -> AsyncEngine:
     )
     if not sqlite:
         options.pool_size, options.max_overflow, options.pool_pre_ping, options.pool_timeout = 3, 2, True, 10
+    elif file is not None:
+        options.pool_size, options.max_overflow = SQLITE_KEPT, SQLITE_MORE
     config = SQLAlchemyAsyncConfig(
         connection_string=parsed.render_as_string(hide_password=False), engine_config=options, metadata=metadata
     )

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Executable, Integer, Row, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.ledger.tables import sessions, turns
@@ -31,37 +31,43 @@ class SqlEndedCalls:
     async def ended_since(self, since: datetime, limit: int) -> Sequence[CallCounts]:
         """The latest calls that ended after `since`, at most `limit`, oldest first."""
         await self._migrated.wait()
-        latest = (
-            select(sessions)
-            .where(sessions.c.ended_at > since)
-            .order_by(sessions.c.ended_at.desc())
-            .limit(limit)
-            .subquery()
-        )
-        owed = and_(turns.c.session_id == latest.c.id, turns.c.owed)
-        statement = (
-            select(
-                latest.c.id,
-                latest.c.subject,
-                latest.c.origin,
-                latest.c.tier,
-                latest.c.policy,
-                latest.c.policy_version,
-                latest.c.agent,
-                latest.c.agent_version,
-                latest.c.ended_at,
-                latest.c.outcome,
-                func.count(turns.c.turn).label("owed"),
-                func.count(turns.c.turn).filter(turns.c.slow).label("slow"),
-                func.count(turns.c.turn).filter(turns.c.outcome.in_(NO_REPLY)).label("without_reply"),
-            )
-            .select_from(latest.outerjoin(turns, owed))
-            .group_by(*latest.c)
-            .order_by(latest.c.ended_at, latest.c.id)
-        )
         async with self._engine.connect() as connection:
-            rows: Any = await connection.execute(statement)
+            rows: Any = await connection.execute(_LATEST, {"since": since, "most": limit})
             return [_call(row) for row in rows]
+
+
+def _statement() -> Executable:
+    latest = (
+        select(sessions)
+        .where(sessions.c.ended_at > bindparam("since"))
+        .order_by(sessions.c.ended_at.desc())
+        .limit(bindparam("most", type_=Integer))
+        .subquery()
+    )
+    owed = and_(turns.c.session_id == latest.c.id, turns.c.owed)
+    return (
+        select(
+            latest.c.id,
+            latest.c.subject,
+            latest.c.origin,
+            latest.c.tier,
+            latest.c.policy,
+            latest.c.policy_version,
+            latest.c.agent,
+            latest.c.agent_version,
+            latest.c.ended_at,
+            latest.c.outcome,
+            func.count(turns.c.turn).label("owed"),
+            func.count(turns.c.turn).filter(turns.c.slow).label("slow"),
+            func.count(turns.c.turn).filter(turns.c.outcome.in_(NO_REPLY)).label("without_reply"),
+        )
+        .select_from(latest.outerjoin(turns, owed))
+        .group_by(*latest.c)
+        .order_by(latest.c.ended_at, latest.c.id)
+    )
+
+
+_LATEST: Final = _statement()  # asked every few seconds: to make it takes longer than to read what is new
 
 
 def _call(row: Row[Any]) -> CallCounts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Final
 
@@ -14,6 +15,10 @@ from agent.providers.call import ProviderCall
 from agent.providers.output_check import audible
 
 LONGEST_HELD_S: Final = 0.25  # of audio that waits for more of it
+WAITED_S: Final = 0.001  # whatever was there already comes sooner
+SHORTEST_PAUSE_S: Final = 0.01
+LONGEST_PAUSE_S: Final = 0.05
+_PAUSE_SHARE: Final = 1 / 8  # of what the caller has in hand
 
 
 async def audio_of(
@@ -22,7 +27,8 @@ async def audio_of(
     """Streams the audio of an answer; `rate` is that of the bare PCM that was asked for, in Hz.
 
     Audio that comes faster than it is played is given out in larger pieces: each costs a walk through the whole service
-    and a frame to the caller, who has enough in hand meanwhile.
+    and a frame to the caller, who has enough in hand meanwhile. It is read in larger pieces, too: to wake up for each
+    20 ms of it costs more than all that is done with them.
 
     Raises ProviderError: `malformed` for a format that is not known, before any of it is given out; `empty` for an
     answer that stays under -50 dBFS to its end.
@@ -31,10 +37,14 @@ async def audio_of(
         decoder, pieces = SpeechDecoder(rate, headers), _GrowingPieces()
         try:
             async for data in chunks:
+                pause_s = pieces.pause_s()
                 if pcm := decoder.feed(data):
                     _note_output(call, pcm)
                     if piece := pieces.add(pcm, sounds=call.first_output_at is not None):
                         yield Audio(piece, call.provider)
+                if pause_s:
+                    await asyncio.sleep(pause_s)  # the connection keeps what comes meanwhile
+                pieces.reads_on()
         except UnknownFormatError:
             raise
         except Exception:
@@ -62,6 +72,23 @@ class _GrowingPieces:
         self._held = bytearray()
         self._given_s = 0.0
         self._began = 0.0
+        self._read_at = 0.0
+
+    def reads_on(self) -> None:
+        """The next chunk is asked for."""
+        self._read_at = clock.now()
+
+    def pause_s(self) -> float:
+        """How long to read nothing once a chunk has come: 0 until all is read that was there."""
+        now = clock.now()
+        if not self._given_s or now - self._read_at < WAITED_S:
+            return 0.0
+        pause_s = min(self._in_hand_s(now) * _PAUSE_SHARE, LONGEST_PAUSE_S)
+        return pause_s if pause_s >= SHORTEST_PAUSE_S else 0.0
+
+    def _in_hand_s(self, now: float) -> float:
+        """What was given out and is not played yet, where all of it is played as soon as it comes."""
+        return self._given_s - (now - self._began)
 
     def add(self, pcm: bytes, *, sounds: bool) -> bytes:
         """Takes what has come; returns what is given out now. What comes before the first sound is not held back."""
@@ -71,8 +98,7 @@ class _GrowingPieces:
         now = clock.now()
         if not self._given_s:
             self._began = now
-        in_hand_s = self._given_s - (now - self._began)
-        if len(self._held) < bytes_for(min(in_hand_s / 2, LONGEST_HELD_S)):
+        if len(self._held) < bytes_for(min(self._in_hand_s(now) / 2, LONGEST_HELD_S)):
             return b""
         self._given_s += duration_s(len(self._held))
         return self.rest()

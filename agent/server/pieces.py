@@ -9,17 +9,25 @@ from typing import Final
 from uvicorn.protocols.http.flow_control import FlowControl
 
 PIECE: Final = 4_096  # bytes that are taken at once: 4 ms of the smallest frames or chunks
+AUDIO_FRAME: Final = b"\x82\xfe"  # the end of a binary message, masked, of 126 to 65,535 bytes
 
 
 class Pieces:
     """What has arrived on one connection: it is taken in pieces, between which everybody else has his turn.
 
     Nothing is read meanwhile, whoever resumes reading; `may_read` says whether it goes on after the last piece.
+    `length` says how long the first piece of what waits is, at most `PIECE` and more than nothing.
     """
 
-    def __init__(self, take: Callable[[bytes], None], may_read: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        take: Callable[[bytes], None],
+        may_read: Callable[[], bool],
+        length: Callable[[bytearray], int] = lambda _: PIECE,
+    ) -> None:
         self._take = take
         self._may_read = may_read
+        self._length = length
         self._unread = bytearray()
 
     @property
@@ -46,14 +54,29 @@ class Pieces:
             self.forget()
         if not self._unread:
             return
-        piece = bytes(self._unread[:PIECE])
-        del self._unread[:PIECE]
+        length = self._length(self._unread)
+        piece = bytes(self._unread[:length])
+        del self._unread[:length]
         self._take(piece)
         if self._unread:
             transport.pause_reading()
             asyncio.get_running_loop().call_soon(self._next, transport)
         elif self._may_read():
             transport.resume_reading()
+
+
+def whole_frames(unread: bytearray) -> int:
+    """How many bytes of a piece are whole frames of audio; all of a piece where it begins with something else.
+
+    A frame that was cut would have to be put together by the parser, and so would all that follow it.
+    """
+    end = 0
+    while unread.startswith(AUDIO_FRAME, end):
+        following = end + 8 + int.from_bytes(unread[end + 2 : end + 4], "big")
+        if following > min(PIECE, len(unread)):
+            break
+        end = following
+    return end or PIECE
 
 
 class PatientFlow(FlowControl):

@@ -27,7 +27,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from agent.server.connections import ConnectionGate
-from agent.server.pieces import PatientFlow, Pieces
+from agent.server.pieces import AUDIO_FRAME, PatientFlow, Pieces, whole_frames
 from agent.server.request_rules import CheckedRequests, problem_with
 from agent.transport.voice_agent_v1.websocket import AUDIO, ROUND_TRIP
 
@@ -38,7 +38,6 @@ MAX_FRAGMENTS: Final = 1_024  # frames of one message
 CONTROL_FRAMES_S: Final = 20.0  # pings and pongs of the WebSocket layer, which no application sees
 CONTROL_BURST: Final = 200.0
 DIRECT: Final = 328  # bytes of a frame with 10 ms of audio: a shorter one is not handed over directly
-AUDIO_FRAME: Final = b"\x82\xfe"  # the end of a binary message, masked, of 126 to 65,535 bytes
 LEAST_READ: Final = 16_384  # bytes of an answer that are read within a deadline, where so much waits
 FIRST_PINGS: Final = 3
 FIRST_PINGS_S: Final = 0.2
@@ -188,7 +187,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._pieces = Pieces(self._take, lambda: not self.read_paused)
+        self._pieces = Pieces(self._take, lambda: not self.read_paused, whole_frames)
         self._control = CONTROL_BURST
         self._control_at = self.loop.time()
         self._round_trips: deque[float] = deque(maxlen=5)

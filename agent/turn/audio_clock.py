@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from math import isnan
+from math import inf, isnan
 from typing import Final
 
 KEEP_S: Final = 60.0  # of audio; a word's end time is never older when it is told
@@ -37,18 +37,23 @@ class SampleClock:
         self._times = array("d")
         self._lags = array("d")  # arrival minus sample time of each frame
         self._breaks: list[int] = []  # ends of the frames that came after a pause
+        self._last = inf  # the latest arrival
+        self._until_trim = TRIM_EVERY  # entries
         self.total = 0
 
     def add(self, size: int, at: float) -> None:
         """Notes that the next `size` bytes arrived at loop time `at`."""
-        self.total += size
-        if self._times and at - self._times[-1] >= PAUSE_S:
-            self._breaks.append(self.total)
-        self._ends.append(self.total)
+        self.total = total = self.total + size
+        if at - self._last >= PAUSE_S:
+            self._breaks.append(total)
+        self._last = at
+        self._ends.append(total)
         self._times.append(at)
-        self._lags.append(at - self.total / self._bytes_per_second)
-        if len(self._ends) % TRIM_EVERY == 0:
-            first = self.total - int(KEEP_S * self._bytes_per_second)
+        self._lags.append(at - total / self._bytes_per_second)
+        self._until_trim -= 1
+        if not self._until_trim:
+            self._until_trim = TRIM_EVERY
+            first = total - int(KEEP_S * self._bytes_per_second)
             old = bisect_left(self._ends, first)
             del self._ends[:old], self._times[:old], self._lags[:old], self._breaks[: bisect_left(self._breaks, first)]
 

@@ -119,12 +119,13 @@ class CallerListener:
         events = self._activity.feed(pcm, at)
         self._pending.append(_Frame(pcm, at, self._activity.voiced_s - voiced_before))
         self._pending_bytes += len(pcm)
-        self._bound()
+        if self._pending_bytes > rules.PRE_ROLL_BYTES:
+            self._bound()
         if self._activity.last_voiced_at == at:
             self._voiced_end = self._line_clock.total / BYTES_PER_SECOND
         for event in self._onsets.confirmed(events, pcm):
             self._note_voice(event)
-        if self._open:
+        if self._open and self._pending_bytes >= rules.COALESCE_VOICE:
             prompt = (
                 self._activity.speaking or at - (self._voice_stopped_at or -rules.AFTER_VOICE_S) < rules.AFTER_VOICE_S
             )

@@ -78,7 +78,7 @@ class VoiceActivity:
         self._floor = _NoiseFloor()
         self._dc = 0.0
         self._peak = 0.0
-        self._recent: list[float | None] = []  # arrival times of the voiced frames among the last few
+        self._recent: deque[float | None] = deque(maxlen=ONSET_WINDOW)  # arrival times of the voiced frames among them
         self._unvoiced = 0
         self.speaking = False
         self.last_voiced_at: float | None = None
@@ -87,6 +87,9 @@ class VoiceActivity:
 
     def feed(self, pcm: bytes, at: float) -> list[VoiceEvent]:
         """Takes audio that arrived at loop time `at` and returns what changed."""
+        if len(pcm) == FRAME_BYTES and not self._rest:  # as nearly all clients send it
+            event = self._frame(pcm, at)
+            return [] if event is None else [event]
         data = self._rest + pcm if self._rest else pcm
         whole = len(data) - len(data) % FRAME_BYTES
         self._rest = data[whole:]
@@ -100,20 +103,18 @@ class VoiceActivity:
     def _frame(self, frame: bytes, at: float) -> VoiceEvent | None:
         voiced = self._voiced(frame)
         self._recent.append(at if voiced else None)
-        del self._recent[:-ONSET_WINDOW]
-        if voiced:
-            self.voiced_s += FRAME_S
-            self._unvoiced = 0
-            if self.speaking:
-                self.last_voiced_at = at
-        else:
+        if not voiced:
             self._unvoiced += 1
-        if self.speaking:
-            if self._unvoiced < RELEASE_FRAMES:
-                return None
+            if not self.speaking or self._unvoiced < RELEASE_FRAMES:
+                return None  # an onset is told with its last voiced frame
             self.speaking = False
             self._peak = 0.0
             return VoiceStopped(self.last_voiced_at if self.last_voiced_at is not None else at)
+        self.voiced_s += FRAME_S
+        self._unvoiced = 0
+        if self.speaking:
+            self.last_voiced_at = at
+            return None
         onset = [time for time in self._recent if time is not None]
         if len(onset) < ONSET_FRAMES:
             return None

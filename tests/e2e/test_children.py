@@ -108,7 +108,7 @@ async def test_no_child_is_left_behind(
         running = await with_children(process, many)
         try:
             process.send_signal(number)
-            async with asyncio.timeout(90):  # a process that imports is slow to hear it on a busy machine
+            async with asyncio.timeout(40):
                 await process.wait()
             await none_is_left(running)
         finally:

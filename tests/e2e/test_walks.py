@@ -72,7 +72,8 @@ async def test_the_walks_are_those_of_a_real_call(monkeypatch: pytest.MonkeyPatc
     parts = ("CallerListener.feed", "FallbackSttStream.send_now", "DeepgramStream.send_now")
     frame = list(dict.fromkeys(module for part in parts for module in seen[part]))
     assert in_order(frame, walk("A frame of audio")), frame
-    assert len(frame) <= 7  # two of the server, five of the call
+    of_the_call = [module for module in frame if not module.startswith("agent/server/")]
+    assert len(of_the_call) <= 5, frame
     reply = seen["WebSocketConnection.send_audio"]
     assert in_order(reply, walk("A final transcript")), reply
     charge = seen["LedgerSink.record_charges"]

@@ -11,6 +11,8 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from agent.core import clock
+
 T = TypeVar("T")
 
 
@@ -39,6 +41,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    def run_forever(self) -> None:
+        with clock.told_by(self.time):
+            super().run_forever()
 
 
 def run_virtual(coroutine: Coroutine[Any, Any, T]) -> T:

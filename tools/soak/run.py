@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import secrets
 import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.paths import CLIPS, ROOT
 from tools.bench.processes import start, wait_for
 from tools.soak.history import fill
+from tools.soak.pool import descriptors_of, fill_pool
 from tools.soak.trend import Trend
 from voice_loadtest.audio import load_wav
 from voice_loadtest.caller import Caller, CallOptions
@@ -114,17 +117,18 @@ class Soak:
 
 @asynccontextmanager
 async def _service() -> AsyncGenerator[tuple[str, str]]:
-    """Addresses for callers and operators. Its ledger is that of a service that ran before."""
+    """Addresses for callers and operators. Its ledger is that of a service that ran before, its pool is full."""
     cores = set(range(os.cpu_count() or 1))
     ports = free_ports(3)
     sandbox_url, url, operators = (f"http://127.0.0.1:{port}" for port in ports)
     with tempfile.TemporaryDirectory() as folder:
-        database = f"sqlite:///{folder}/soak.db"
+        file, token = Path(folder) / "soak.db", secrets.token_urlsafe()
+        database = f"sqlite:///{file}"
         await fill(database)
         settings = {
             "SANDBOX_URL": sandbox_url, "PORT": str(ports[1]), "OPS_PORT": str(ports[2]), "LOG_LEVEL": "warning",
             "UNLIMITED_ADDRESSES": "127.0.0.1", "FREE_LAG_S": "10", "ANY_LAG_S": "10",
-            "TOKENS_PER_MINUTE": "100000", "DATABASE_URL": database,
+            "TOKENS_PER_MINUTE": "100000", "DATABASE_URL": database, "OPERATOR_TOKEN": token,
         }  # fmt: skip
         sandbox = start(["sandbox", "--port", str(ports[0]), "--profile", "instant", "--voice", "tones"], cores)
         service = None
@@ -133,12 +137,19 @@ async def _service() -> AsyncGenerator[tuple[str, str]]:
             named = {f"VOICE_AGENT_{name}": value for name, value in settings.items()}
             service = start(["serve"], cores, ROOT, **named)
             await asyncio.to_thread(wait_for, f"{url}/health/ready")
+            async with httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}) as client:
+                read = partial(_read, client, f"{operators}/v1/ops/policies")
+                await fill_pool(read, partial(descriptors_of, service, file))
             yield url, operators
         finally:
             for process in (service, sandbox):
                 if process is not None:
                     process.terminate()
                     process.wait(30)
+
+
+async def _read(client: httpx.AsyncClient, url: str) -> None:
+    (await client.get(url)).raise_for_status()
 
 
 async def _look(client: httpx.AsyncClient, operators: str) -> dict[str, float]:

@@ -331,10 +331,12 @@ class FallbackSttStream:
         """Whether voiced audio brought no words."""
         chain, unheard = self._chain, self._unheard
         somebody_spoke = unheard.voiced_s >= chain.deaf_s / 3
+        if not somebody_spoke:  # which is nearly always so
+            return False
         if chain.after(step) is not None or chain.alone(step):
-            brief = somebody_spoke and unheard.quiet_s >= chain.rules.answer_s
+            brief = unheard.quiet_s >= chain.rules.answer_s
             return brief or unheard.voiced_s >= chain.deaf_s
-        waits = somebody_spoke and unheard.quiet_s >= chain.rules.last_answer_s
+        waits = unheard.quiet_s >= chain.rules.last_answer_s
         return waits and step is not chain.steps[0] and chain.better(step) is None
 
     def _tell(self, step: ChainStep[SpeechToText], following: ChainStep[SpeechToText] | None, reason: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from agent.core.audio import duration_s
+from agent.core.audio import BYTES_PER_SECOND
 from agent.core.pace import Rate, TokenBucket
 from agent.transport.voice_agent_v1.errors import ProtocolError
 from agent.transport.voice_agent_v1.messages import CloseCode, Error, Pong, ServerMessage, Text, WireMessage
@@ -35,7 +35,7 @@ class Pacer:
 
     def takes_audio(self, size: int, now: float) -> bool:
         """Whether a frame of so many bytes is taken. Raises ProtocolError for who never stops."""
-        seconds = duration_s(size)
+        seconds = size / BYTES_PER_SECOND
         if self._frames.take(1.0, now) and self._audio.take(seconds, now):
             return True
         self._over("audio", 1.0 + 10 * seconds, now)

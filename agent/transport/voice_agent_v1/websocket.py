@@ -215,32 +215,34 @@ class WebSocketConnection:
             return
 
     async def _read(self, session: Conversationalist) -> None:
-        self._hand_audio_to(partial(self._taken, session))
+        self._hand_audio_to(partial(self._taken, session.audio))
         try:
             await self._read_messages(session)
         finally:
             self._hand_audio_to(None)
 
-    def _taken(self, session: Conversationalist, frame: bytes) -> bool:
+    def _taken(self, give: Callable[[bytes, float], None], frame: bytes) -> bool:
         """Takes audio as it arrives; False where it is at fault, which the reader raises when it gets it."""
         try:
-            self._audio(session, frame)
+            self._audio(give, frame)
         except Exception as error:
             self._fault = error
             return False
         return True
 
-    def _audio(self, session: Conversationalist, frame: bytes) -> None:
-        at, pcm = clock.now(), _checked(frame)
-        if self._pacer.takes_audio(len(pcm), at):
-            session.audio(pcm, at)
+    def _audio(self, give: Callable[[bytes, float], None], frame: bytes) -> None:
+        at, size = clock.now(), len(frame)
+        if size > MAX_BINARY_FRAME or size % SAMPLE_WIDTH:
+            raise _fault_of(size)
+        if self._pacer.takes_audio(size, at):
+            give(frame, at)
 
     async def _read_messages(self, session: Conversationalist) -> None:
         while (frame := await self._receive()) is not None:
             if self._fault is not None:
                 raise self._fault
             if isinstance(frame, bytes):
-                self._audio(session, frame)
+                self._audio(session.audio, frame)
                 continue
             at = clock.now()
             message = self._decode(frame)
@@ -293,11 +295,10 @@ class WebSocketConnection:
             raise ProtocolError("not_json", text, CloseCode.BAD_MESSAGE) from None
 
 
-def _checked(pcm: bytes) -> bytes:
-    if len(pcm) > MAX_BINARY_FRAME:
-        text = f"an audio frame of {len(pcm)} bytes: {MAX_BINARY_FRAME} (2 s) are the most"
-        raise ProtocolError("too_large", text, CloseCode.TOO_LARGE)
-    if len(pcm) % SAMPLE_WIDTH:
-        text = f"an audio frame of {len(pcm)} bytes: PCM s16le has two bytes for each sample"
-        raise ProtocolError("odd_audio", text, CloseCode.BAD_MESSAGE)
-    return pcm
+def _fault_of(size: int) -> ProtocolError:
+    """What is wrong with an audio frame of so many bytes."""
+    if size > MAX_BINARY_FRAME:
+        text = f"an audio frame of {size} bytes: {MAX_BINARY_FRAME} (2 s) are the most"
+        return ProtocolError("too_large", text, CloseCode.TOO_LARGE)
+    text = f"an audio frame of {size} bytes: PCM s16le has two bytes for each sample"
+    return ProtocolError("odd_audio", text, CloseCode.BAD_MESSAGE)

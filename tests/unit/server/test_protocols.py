@@ -184,6 +184,21 @@ async def test_frames_that_come_together_are_handed_over_until_something_else_co
     ]  # fmt: skip
 
 
+async def test_frames_of_a_second_that_come_together_are_all_handed_over() -> None:
+    """More than is taken at once: the pieces end where frames do."""
+    TOOK.clear()
+    async with raw_server() as at:
+        _, writer = await upgraded(at)
+        writer.write(frame(1, b"hand over") + frame(1, b"mark"))
+        await _marked(1)
+        writer.write(b"".join(frame(2, bytes(640)) for _ in range(50)))
+        await asyncio.sleep(0.05)
+        writer.write(frame(1, b"mark"))
+        await _marked(2)
+        writer.close()
+    assert TOOK[1:] == [*[("handed", 640)] * 50, ("mark", 0)]
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_audio_arrives_the_same_however_its_frames_are_cut(seed: int) -> None:
     """Whole frames, halves, several at once, pings and fragments between them: nothing is lost, doubled or moved."""
