@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Executable, Integer, Row, and_, bindparam, func, select
+from sqlalchemy import Integer, Row, Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.ledger.tables import sessions, turns
@@ -36,7 +36,7 @@ class SqlEndedCalls:
             return [_call(row) for row in rows]
 
 
-def _statement() -> Executable:
+def _statement() -> Select[Any]:
     latest = (
         select(sessions)
         .where(sessions.c.ended_at > bindparam("since"))

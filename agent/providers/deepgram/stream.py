@@ -23,7 +23,6 @@ from agent.core.calls import Call, CallRecorder, ErrorKind, ListeningNote, Provi
 from agent.providers.base import SttEvent
 from agent.providers.call import ProviderCall
 from agent.providers.deepgram.faults import classify
-from agent.providers.deepgram.frames import LARGEST, binary_frame
 from agent.providers.http import CONNECT_TIMEOUT_S
 from agent.providers.wire_values import WordCheck
 
@@ -41,6 +40,7 @@ TOLD_SILENCE_S: Final = 1.0  # where it says so: who was sent audio a moment ago
 _REPORT_EVERY_SAMPLES: Final = 10 * SAMPLE_RATE
 _UNKNOWN_IN_A_ROW: Final = 5  # a message of a kind that the SDK does not know is news, that many are unreadable
 _NO_AUDIO: Final = re.compile(r"net-?0001", re.IGNORECASE)
+_BINARY: Final = 2  # the opcode of a frame of bytes
 
 
 class DeepgramSocket(Protocol):
@@ -142,11 +142,9 @@ class DeepgramStream:
             or not websocket.open
             or websocket.transport.is_closing()
             or websocket.transport.get_write_buffer_size()
-            or websocket.extensions  # such as compression, which the library does
-            or len(pcm) > LARGEST
         ):
             return False
-        websocket.transport.write(binary_frame(pcm))
+        websocket.write_frame_sync(True, _BINARY, pcm)
         self._sent_samples += len(pcm) // SAMPLE_WIDTH
         self._call.quantities[Unit.AUDIO_SAMPLES] = counted
         self._last_audio_at = asyncio.get_running_loop().time()
