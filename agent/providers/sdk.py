@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from agent.providers.http import CONNECT_TIMEOUT_S, KEEPALIVE_EXPIRY_S, MAX_CONNECTIONS, MAX_IDLE_CONNECTIONS
-from agent.providers.joined_chunks import join_chunks
 
 if TYPE_CHECKING:
     import httpx
@@ -57,7 +56,6 @@ class SdkClient(Generic[C]):
         if self.made is None:
             with self._lock:
                 if self.made is None:
-                    join_chunks()
                     self.made = self._make()
         return self.made
 
