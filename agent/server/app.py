@@ -130,8 +130,7 @@ def _stage(wiring: Wiring, settings: Settings) -> SampleStage:
 
 
 def _serving(wiring: Wiring) -> Serving:
-    providers = wiring.providers
-    return Serving(providers.simulated(), providers.local(), tuple(providers.machine.failed))
+    return Serving(wiring.providers.simulated(), wiring.providers.local(), tuple(wiring.providers.machine.failed))
 
 
 def _live(wiring: Wiring) -> LiveSessions:

@@ -42,15 +42,13 @@ class VoiceConfirmation(Protocol):
 class ConfirmedOnsets:
     """What a listener is told of voice: without onsets that sound like no voice while a reply plays."""
 
-    def __init__(self, confirmation: VoiceConfirmation | None, reply_plays: Callable[[], bool]) -> None:
+    def __init__(self, confirmation: VoiceConfirmation, reply_plays: Callable[[], bool]) -> None:
         self._confirmation = confirmation
         self._reply_plays = reply_plays
         self._doubted: VoiceStarted | None = None
 
     def confirmed(self, events: Sequence[VoiceEvent], pcm: bytes) -> Sequence[VoiceEvent]:
         """The events of this audio, but for an onset in doubt, which may still turn out to be a voice."""
-        if self._confirmation is None:
-            return events
         plays = self._reply_plays()
         asked = plays and (self._doubted is not None or any(isinstance(event, VoiceStarted) for event in events))
         likely = self._confirmation.feed(pcm, asked=asked) >= LIKELY
@@ -65,8 +63,8 @@ class ConfirmedOnsets:
         return passed
 
     def close(self) -> None:
-        if self._confirmation is not None:
-            self._confirmation.close()
+        """Gives back what the confirmation borrowed."""
+        self._confirmation.close()
 
 
 class SileroNetworks:

@@ -182,7 +182,10 @@ def _onsets(library: list[Samples]) -> None:
 
 def _told(heard: list[bytes]) -> tuple[list[int], list[int], float]:
     """The frames in which onsets were told and in which they began, and the µs of a frame without a question."""
-    activity, onsets = VoiceActivity(), ConfirmedOnsets(load_confirmation(), lambda: True)
+    confirmation = load_confirmation()
+    if confirmation is None:
+        raise SystemExit("the extra `silero` is not installed")
+    activity, onsets = VoiceActivity(), ConfirmedOnsets(confirmation, lambda: True)
     told: list[int] = []
     began: list[int] = []
     idle: list[float] = []
