@@ -140,11 +140,11 @@ class CallConversation:
 
     @property
     def _greeted(self) -> bool:
-        """The agent's greeting was heard to its end, where it has one."""
+        """The agent's greeting was heard to its end, where it has one; who comes back is not greeted again."""
         greeting = self._turns.get(GREETING)
         if greeting is None:
             return not self.record.greets
-        return greeting.finished or (greeting.measured and self.player.idle)
+        return greeting.finished or ((greeting.measured or self.record.resumed) and self.player.idle)
 
     @property
     def reply_began_at(self) -> float | None:

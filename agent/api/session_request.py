@@ -67,6 +67,8 @@ def check_allowed(asked: AskedFor, tier: Tier, *, has_key: bool, policies: Colle
         raise _problem(403, "Forbidden", f"policy {takes}")
     if any(tier not in one.file.tiers for one in asked.versions):
         raise _problem(403, "Forbidden", f"{asked.versions[0].name} answers no callers of the tier {tier.value}")
+    if asked.policy is not None and not all(one.takes(asked.policy) for one in asked.versions):
+        raise _problem(403, "Forbidden", f"policy {asked.policy} may not serve {asked.versions[0].name}")
     kept = list(dict.fromkeys(name for one in asked.versions for name in one.needs_key(asked.variables)))
     if kept and not has_key:
         raise _problem(403, "Forbidden", f"variables: {', '.join(kept)} can be set with an API key only")

@@ -175,8 +175,8 @@ class PricingSink:
 
     def _ended(self, event: SessionEnded) -> None:
         cost = self._running.pop(event.session.session_id, None)
-        if cost is None:
-            return
+        if cost is None or event.session.policy_chosen:
+            return  # what is observed here decides about policies
         tier, policy = event.session.counted_tier, event.session.counted_policy
         self._metrics.observe(catalog.SESSION_COST, tier, policy, value=cost.usd)
         if cost.usd > self._budgets.tiers[event.session.tier].session_usd:

@@ -154,6 +154,10 @@ class AgentDefinition:
     def version(self) -> int:
         return self.file.version
 
+    def takes(self, policy: str) -> bool:
+        """Whether this policy may serve it."""
+        return not self.file.policies or policy in self.file.policies
+
     def line(self, key: str) -> int:
         """Where a key stands in the file now."""
         try:

@@ -36,10 +36,11 @@ class SqlEndedCalls:
             return [_call(row) for row in rows]
 
 
-def _statement() -> Select[Any]:
+def _statement() -> Select[*tuple[Any, ...]]:
     latest = (
         select(sessions)
         .where(sessions.c.ended_at > bindparam("since"))
+        .where(sessions.c.policy_chosen.is_not(True))  # who chooses is no sample, and could choose what is rolled back
         .order_by(sessions.c.ended_at.desc())
         .limit(bindparam("most", type_=Integer))
         .subquery()

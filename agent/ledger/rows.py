@@ -53,6 +53,7 @@ def session_started(session: SessionInfo, at: datetime) -> LedgerRow:
             "origin": session.origin,
             "agent": session.agent or None,
             "agent_version": session.agent_version or None,
+            "policy_chosen": session.policy_chosen or None,
         },
         generation=session.generation,
     )

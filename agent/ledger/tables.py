@@ -60,6 +60,7 @@ sessions: Final = Table(
     Column("opened_at", DateTimeUTC(), nullable=True),  # by its owner; of a subject's sessions the last one is live
     _word("agent", nullable=True),
     Column("agent_version", Integer, nullable=True),
+    Column("policy_chosen", Boolean, nullable=True),  # by the caller, and not assigned: null is no
 )
 
 turns: Final = Table(

@@ -54,7 +54,7 @@ _ENGLISH = frozenset(
     " pm today tomorrow please thanks with my she he".split()
 )
 _ONLY_ENGLISH = frozenset(
-    "the are you your and i'm you're it's i've that's they today tomorrow please thanks with she need would like i'd"
+    "the are you your and i'm you're it's i've that's they today tomorrow please thanks with she would like i'd"
     " i'll yes yeah from going leaving there's".split()
 )
 # Nouns that say what a value is and not whose: "the price is $12" goes on with what was named before.
@@ -66,6 +66,8 @@ ATTRIBUTES = frozenset(
         " thing one ones reason answer way bit minute moment new old other same own first second next last"
     ).split()
 )
+# "need" alone is Estonian as well
+_WISH = re.compile(r"\b(?:i|we|he) (?:want|need)|\bneeds? (?:an?|to|some)\b", re.IGNORECASE)
 Kind = Literal["named", "pointing", "silent"]
 
 
@@ -279,7 +281,7 @@ _BEHIND = 3  # words
 @lru_cache(maxsize=2_000)
 def is_english(text: str) -> bool:
     """Whether a text has a common word of English, and of no language like it ("is", "of", "we" are Dutch as well)."""
-    return bool(_ONLY_ENGLISH.intersection(words_of(text))) or "i want" in text.lower()
+    return bool(_ONLY_ENGLISH.intersection(words_of(text))) or _WISH.search(text) is not None
 
 
 def is_foreign(text: str) -> bool:

@@ -40,6 +40,18 @@ _POINTS_BACK = re.compile(
     r"|the (?!morning|afternoon|evening|night|end)[^\W\d]+)\b(?! of this)",
     re.IGNORECASE,
 )
+_POINTS_UNNAMED = re.compile(
+    r"\b(?:mine|yours|ours|hers|theirs|both|either|neither|similar|likewise|ditto|whatever|whichever|unchanged"
+    r"|(?:to|from|at|near|by|with|for) (?:it|him|her|them)"
+    r"|(?:i|we|you|he|she|they)(?:['’]ve|['’]d| have| had)?(?: just)?"
+    r" (?:told|gave|given|asked|picked|chose|chosen|agreed)"
+    r"|(?:as|like) (?:agreed|planned|arranged|discussed|promised|always)"
+    r"|(?:where|what) (?:i|we|you|he|she|they) (?!want|need|am\b|are\b|would\b)[^\W\d]+"
+    r"|your (?:recommendation|suggestion|advice|offer|proposal|pick|choice)s?"
+    r"|you (?:have|know|got) (?:it|that|them|those)|on (?:file|record)|ha(?:s|ve)n['’]t changed|no change)\b",
+    re.IGNORECASE,
+)
+"""What is meant by these was said or arranged before, however little of it the words repeat."""
 _NEW_ONE = re.compile(
     r"\b(?:need|want|looking for|look for|find|get|book|reserve|rent|order|like)(?: me| us)?(?: to \w+)? an? ",
     re.IGNORECASE,
@@ -68,8 +80,8 @@ def changes_subject(text: str) -> bool:
 
 
 def points_back(text: str) -> bool:
-    """Whether an utterance points at something that was named before ("there", "the same day", "my hotel")."""
-    return _POINTS_BACK.search(text) is not None or comes_back(text)
+    """Whether an utterance points at something that was named before ("there", "the same day", "like I told you")."""
+    return any(one.search(text) for one in (_POINTS_BACK, _POINTS_UNNAMED)) or comes_back(text)
 
 
 def asks_for_new(text: str) -> bool:

@@ -23,6 +23,7 @@ from agent.server.alongside import alongside
 from agent.server.application import application
 from agent.server.connections import ConnectionGate
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
+from agent.server.given_policy import choosable
 from agent.server.local_speech import LocalSpeechWatch, until_ready
 from agent.server.memory import run_providers
 from agent.server.rehearsal import Rehearsal
@@ -47,7 +48,7 @@ def create_app(settings: Settings, rehearsal: Rehearsal | None = None) -> Litest
     addresses = client_addresses(settings)
     stage = partial(_stage, wiring, settings)
     doors = (wiring.sinks, tokens, wiring.ceilings, addresses, wiring.agents)
-    sessions_api = sessions_api_of(settings, *doors, lambda: stage().policies)
+    sessions_api = sessions_api_of(settings, *doors, partial(choosable, settings, wiring.watch))
     voice_route = VoiceRoute(
         tokens,
         wiring.registry,
@@ -121,15 +122,15 @@ def described(app: Litestar) -> Litestar:
 
 
 def _stage(wiring: Wiring, settings: Settings) -> SampleStage:
-    """What sample callers meet. Policies are there to choose from where nobody pays."""
+    """What sample callers meet: the usual agent, and of the policies to choose from those that may serve it."""
     usual = wiring.agents.agents.get(settings.agent)
-    policies = tuple(wiring.watch.book.policies) if settings.all_simulated else ()
-    return SampleStage(() if usual is None else tuple(usual.tools), policies)
+    if usual is None:
+        return SampleStage()
+    return SampleStage(tuple(usual.tools), [name for name in choosable(settings, wiring.watch) if usual.takes(name)])
 
 
 def _serving(wiring: Wiring) -> Serving:
-    providers = wiring.providers
-    return Serving(providers.simulated(), providers.local(), tuple(providers.machine.failed))
+    return Serving(wiring.providers.simulated(), wiring.providers.local(), tuple(wiring.providers.machine.failed))
 
 
 def _live(wiring: Wiring) -> LiveSessions:

@@ -71,7 +71,7 @@ def whole_frames(unread: bytearray) -> int:
     A frame that was cut would have to be put together by the parser, and so would all that follow it.
     """
     end = 0
-    while unread[end : end + 2] == AUDIO_FRAME:
+    while unread.startswith(AUDIO_FRAME, end):
         following = end + 8 + int.from_bytes(unread[end + 2 : end + 4], "big")
         if following > min(PIECE, len(unread)):
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import msgspec
@@ -22,7 +22,7 @@ from agent.definitions.versions import Role
 from agent.ledger.ledger import Ledger
 from agent.memory import BadEventError, Conversation
 from agent.memory.flows import Flows
-from agent.policy.policies import MODELS, Policy, PolicyBook
+from agent.policy.policies import MODELS, Policy
 from agent.policy.routing import PolicyRouter, TermList, Terms
 from agent.policy.speed import EarlyReplyRule
 from agent.policy.watcher import AssignmentWatcher
@@ -36,6 +36,7 @@ from agent.providers.fallback.stt_rules import ListeningRules, local_rules
 from agent.providers.pronounced import PronouncedVoice
 from agent.providers.recorded import RecordedClip, Sentence
 from agent.server.agent_clips import AgentClips
+from agent.server.given_policy import policy_of
 from agent.session.apologies import SessionApologies
 from agent.session.claims import Claims
 from agent.session.dependencies import Limits, Pipeline, SessionDependencies
@@ -100,8 +101,7 @@ class SessionFactory:
         settings, tier = self.settings, claims.tier
         book = self.watch.book
         agent, role, variables = self._agent(claims, session_id, past)
-        chosen = claims.policy if settings.all_simulated else None
-        policy = book.policies.get(past.policy or "") or policy_for(book, agent, tier, session_id, chosen)
+        policy = policy_of(claims, past.policy, book, agent, session_id, free=settings.all_simulated)
         budget = budget_for(self.budgets.tiers[tier], agent)
         patience = Patience(policy.endpointing.silence_ms / 1000, policy.endpointing.dictation_ms / 1000)
         self.money.resume(session_id, past.nano_usd)
@@ -113,8 +113,9 @@ class SessionFactory:
         routing = _Routing(agent.terms(self.terms), prompt.escalates, agent, asked)
         who, chosen, answers = (claims.subject, tier), (policy.name, policy.version), (agent.name, agent.version)
         info = SessionInfo(session_id, *who, *chosen, claims.origin, claims.probe, past.generation, *answers, role)
+        info = replace(info, policy_chosen=claims.policy is not None)
         cheaper = book.policies[budget.governor.step_down_policy]
-        if agent.file.policies and cheaper.name not in agent.file.policies:
+        if not agent.takes(cheaper.name):
             cheaper = policy
         return SessionDependencies(
             info=info,
@@ -305,16 +306,6 @@ def early_replies_for(policy: Policy, tier: Tier, recogniser: str | None) -> Ear
     if rule is None or tier not in rule.tiers or recogniser not in (None, policy.stt_model):
         return None
     return rule
-
-
-def policy_for(
-    book: PolicyBook, agent: AgentDefinition, tier: Tier, session_id: str, chosen: str | None = None
-) -> Policy:
-    """The chosen policy or that of the tier's assignment, or the first of those that may serve the agent."""
-    assigned, may = book.policies.get(chosen or "") or book.assign(tier, session_id), agent.file.policies
-    if not may or assigned.name in may:
-        return assigned
-    return next((book.policies[name] for name in may if name in book.policies), assigned)
 
 
 def budget_for(budget: TierBudget, agent: AgentDefinition) -> TierBudget:

@@ -67,6 +67,7 @@ class Turns:
             parts.memory.answered("", interrupted=True)  # by the owner before: it is asked once more
         self._actions = SessionActions(self._send, parts.memory.keep)
         self._tools = SessionTools(parts, group, self._actions)
+        self._over = False
         self.hung_up = asyncio.Event()
         """The agent has ended the call, and its goodbye was heard."""
         self.capped = asyncio.Event()
@@ -86,7 +87,7 @@ class Turns:
             self.begin(text, spoken=False, speech_ended=at, ready=at)
         elif self._greeting is not None:
             greeting, self._greeting = self._greeting, None
-            self._say_unasked(greeting, number=0)
+            self._begin("", 0, False, at := clock.now(), at, says=greeting)
 
     def disconnected(self, now: float) -> None:
         """The connection is lost: a reply that was still owed or playing is kept for the next one."""
@@ -108,12 +109,11 @@ class Turns:
 
     def begin(self, text: str, *, spoken: bool, speech_ended: float, ready: float, farewell: bool = False) -> None:
         """The caller has said something: a turn begins. Times are loop times. A farewell is nobody's answer."""
+        if self._over:
+            return
         self.count += 1
         says = self._parts.hang_up if farewell else None
         self._begin(text, self.count, spoken, speech_ended, ready, says=says, farewell=farewell)
-
-    def _say_unasked(self, text: str, *, number: int) -> None:
-        self._begin("", number, False, at := clock.now(), at, says=text)
 
     def _begin(
         self,
@@ -149,7 +149,7 @@ class Turns:
         `confidence` (0 to 1): how sure the recogniser is, where it says so.
         """
         spending = self._parts.spending
-        if self.running or self._client is None or spending.capped or self._tools.awaits_yes:
+        if self.running or self._over or self._client is None or spending.capped or self._tools.awaits_yes:
             return  # a guess runs nothing, and what is asked next depends on a yes
         if self._early.enabled and not goes_on(text):
             if not self._early.asked_already(text):
@@ -228,7 +228,8 @@ class Turns:
             self._note_ear(reply, report.ear_s)
 
     async def finish(self, now: float) -> None:
-        """The session ends: stops what runs and waits until it is recorded."""
+        """The session ends: stops what runs and waits until it is recorded. No turn begins meanwhile or later."""
+        self._over = True
         self.interrupt(now, TurnOutcome.ABANDONED)
         self._early.drop(GuessOutcome.DROPPED)
         if self._task is not None:

@@ -63,6 +63,8 @@ class SessionInfo:
     agent_version: int = 0
     agent_role: str = "stable"
     """Whether the version is one that is tried, when the session began: a metric label."""
+    policy_chosen: bool = False
+    """The caller asked for the policy: what comes of the call is no evidence for or against it."""
 
     @property
     def counted_tier(self) -> str:

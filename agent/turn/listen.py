@@ -64,7 +64,7 @@ class CallerListener:
         are judged whether they are probably all; None leaves that to the recogniser.
         """
         self._dictation_s = patience.dictation_s
-        self._onsets = ConfirmedOnsets(confirmation, reply_plays)
+        self._onsets = None if confirmation is None else ConfirmedOnsets(confirmation, reply_plays)
         self._reply_plays = reply_plays
         self._wordless = WordlessVoice(lambda: note(recorder, ListeningNote.NO_WORDS))
         self._held: EndOfTurn | None = None  # the caller is in the middle of a number
@@ -123,7 +123,7 @@ class CallerListener:
             self._bound()
         if self._activity.last_voiced_at == at:
             self._voiced_end = self._line_clock.total / BYTES_PER_SECOND
-        for event in self._onsets.confirmed(events, pcm):
+        for event in events if self._onsets is None else self._onsets.confirmed(events, pcm):
             self._note_voice(event)
         if self._open and self._pending_bytes >= rules.COALESCE_VOICE:
             prompt = (
@@ -160,7 +160,8 @@ class CallerListener:
             await self._keep_open()
         finally:
             self._wordless.close()
-            self._onsets.close()
+            if self._onsets is not None:
+                self._onsets.close()
             if self._release is not None:
                 self._release.cancel()
             self._likely.close()

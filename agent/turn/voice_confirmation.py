@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from agent.core import clock
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
 from agent.turn.vad import VoiceEvent, VoiceStarted
 
@@ -23,6 +24,7 @@ LIKELY: Final = 0.5  # from this probability on it is a voice
 RECENT_WINDOWS: Final = 6  # of 32 ms: an onset is confirmed by what was heard just before it is told
 KEPT_WINDOWS: Final = 16  # what a network hears before it is believed
 NETWORKS: Final = 2  # of a process: questions last a fraction of a second
+SILENT_S: Final = 1.0  # a call that has not fed its network for longer loses it to one that asks
 
 
 class VoiceConfirmation(Protocol):
@@ -40,15 +42,13 @@ class VoiceConfirmation(Protocol):
 class ConfirmedOnsets:
     """What a listener is told of voice: without onsets that sound like no voice while a reply plays."""
 
-    def __init__(self, confirmation: VoiceConfirmation | None, reply_plays: Callable[[], bool]) -> None:
+    def __init__(self, confirmation: VoiceConfirmation, reply_plays: Callable[[], bool]) -> None:
         self._confirmation = confirmation
         self._reply_plays = reply_plays
         self._doubted: VoiceStarted | None = None
 
     def confirmed(self, events: Sequence[VoiceEvent], pcm: bytes) -> Sequence[VoiceEvent]:
         """The events of this audio, but for an onset in doubt, which may still turn out to be a voice."""
-        if self._confirmation is None:
-            return events
         plays = self._reply_plays()
         asked = plays and (self._doubted is not None or any(isinstance(event, VoiceStarted) for event in events))
         likely = self._confirmation.feed(pcm, asked=asked) >= LIKELY
@@ -63,8 +63,8 @@ class ConfirmedOnsets:
         return passed
 
     def close(self) -> None:
-        if self._confirmation is not None:
-            self._confirmation.close()
+        """Gives back what the confirmation borrowed."""
+        self._confirmation.close()
 
 
 class SileroNetworks:
@@ -73,18 +73,25 @@ class SileroNetworks:
     def __init__(self, package: Any, limit: int = NETWORKS) -> None:
         """Loads as many as `limit`: tens of milliseconds each."""
         self._idle = [package.SileroVAD(SAMPLE_RATE) for _ in range(limit)]
+        self._borrowers: list[SileroConfirmation] = []
         self.window = int(self._idle[0].window_size_samples) * SAMPLE_WIDTH
         """Bytes of audio that a network takes at once."""
 
-    def lend(self) -> Any | None:
+    def lend(self, borrower: SileroConfirmation) -> Any | None:
         """A network that has heard nothing yet; None where all are in use."""
         if not self._idle:
-            return None
+            # frames may stop for the rest of a call, in the middle of a question
+            silent = [one for one in self._borrowers if clock.now() - one.fed_at > SILENT_S]
+            if not silent:
+                return None
+            silent[0].close()
+        self._borrowers.append(borrower)
         network = self._idle.pop()
         network.reset()
         return network
 
-    def give_back(self, network: Any) -> None:
+    def give_back(self, borrower: SileroConfirmation, network: Any) -> None:
+        self._borrowers.remove(borrower)
         self._idle.append(network)
 
 
@@ -97,6 +104,8 @@ class SileroConfirmation:
         self._kept = bytearray()
         self._unheard = 0  # bytes at the end of what is kept that the network has not heard
         self._recent = [0.0] * RECENT_WINDOWS
+        self.fed_at = 0.0
+        """When it was last asked (loop time)."""
 
     def feed(self, pcm: bytes, *, asked: bool) -> float:
         """Takes audio of any length; returns the highest probability of the last 0.2 s, 0 to 1; 0 where nobody asks.
@@ -109,8 +118,9 @@ class SileroConfirmation:
             self.close()
             self._forget()
             return 0.0
+        self.fed_at = clock.now()
         if self._network is None:
-            self._network = self._networks.lend()
+            self._network = self._networks.lend(self)
             if self._network is None:
                 self._forget()
                 return 1.0
@@ -123,7 +133,7 @@ class SileroConfirmation:
     def close(self) -> None:
         """Gives the network back."""
         if self._network is not None:
-            self._networks.give_back(self._network)
+            self._networks.give_back(self, self._network)
             self._network = None
 
     def _hear(self, network: Any) -> None:

@@ -182,7 +182,8 @@ def _onsets(library: list[Samples]) -> None:
 
 def _told(heard: list[bytes]) -> tuple[list[int], list[int], float]:
     """The frames in which onsets were told and in which they began, and the µs of a frame without a question."""
-    activity, onsets = VoiceActivity(), ConfirmedOnsets(load_confirmation(), lambda: True)
+    confirmation, activity = load_confirmation(), VoiceActivity()
+    onsets = None if confirmation is None else ConfirmedOnsets(confirmation, lambda: True)
     told: list[int] = []
     began: list[int] = []
     idle: list[float] = []
@@ -190,9 +191,11 @@ def _told(heard: list[bytes]) -> tuple[list[int], list[int], float]:
         events = activity.feed(frame, 0.0)
         began += [at for event in events if isinstance(event, VoiceStarted)]
         started = time.perf_counter()
-        told += [at for event in onsets.confirmed(events, frame) if isinstance(event, VoiceStarted)]
+        confirmed = events if onsets is None else onsets.confirmed(events, frame)
+        told += [at for event in confirmed if isinstance(event, VoiceStarted)]
         idle.append((time.perf_counter() - started) * 1e6)
-    onsets.close()
+    if onsets is not None:
+        onsets.close()
     return told, began, float(np.median(idle))
 
 

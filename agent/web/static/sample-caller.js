@@ -58,6 +58,8 @@ export class SampleCaller {
       this._changed();
     };
     client.addEventListener("turn.metrics", onMetrics, listening);
+    // who comes back is not greeted again: what was cut off of the greeting is not waited for
+    client.addEventListener("session.ready", () => this._changed(), listening);
     client.addEventListener("playback", ({ detail }) => {
       if (detail.event === "started") this._audible = detail.turn;
       this._changed();

@@ -90,6 +90,20 @@ def test_a_policy_is_chosen_where_it_may_be_and_assigned_elsewhere(book: AgentBo
         check_allowed(asked, Tier.PREMIUM, has_key=True)
 
 
+def test_a_policy_that_may_not_serve_the_agent_is_refused_and_no_other_given_for_it(tmp_path: Path) -> None:
+    thrifty = 'name = "thrifty"\nversion = 1\nprompt = "You answer."\npolicies = ["economy"]\n'
+    (tmp_path / "thrifty.toml").write_text(thrifty, encoding="utf-8")
+    book = AgentBook(tmp_path, "receptionist")
+    for policy in ("economy", "fast"):
+        asked = asked_for(f'{{"agent": "thrifty", "policy": "{policy}"}}'.encode(), book, Tier.FREE)
+        if policy == "economy":
+            check_allowed(asked, Tier.FREE, has_key=False, policies=["economy", "fast"])
+            continue
+        with pytest.raises(ProblemDetailsException, match="policy fast may not serve thrifty") as caught:
+            check_allowed(asked, Tier.FREE, has_key=False, policies=["economy", "fast"])
+        assert caught.value.status_code == 403
+
+
 def test_a_caller_is_told_of_no_agent_that_does_not_answer_him(book: AgentBook) -> None:
     with pytest.raises(ProblemDetailsException) as caught:
         asked_for(b'{"agent": "nobody"}', book, Tier.FREE)

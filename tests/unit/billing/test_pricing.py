@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from statistics import median
 
@@ -86,6 +87,19 @@ def test_an_ended_session_is_observed_once_and_late_charges_still_count() -> Non
     assert sample(metrics, "budget_breaches_total", budget="session_cost", tier="premium", policy="standard") == 1
     assert len(recorder.charges) == 4
     assert sink.running_cost("s1").nano_usd == 0  # nothing is kept of a session that is over
+
+
+def test_the_cost_of_a_session_whose_policy_was_chosen_is_counted_and_decides_nothing() -> None:
+    sink, metrics, _ = a_sink()
+    who = replace(session(tier=Tier.FREE), policy_chosen=True)
+    sink.handle(SessionStarted(who))
+    sink.handle(finished(who, said(100_000)))
+    sink.handle(ended(who))
+    labels = {"service": "tts", "provider": "elevenlabs", "model": "eleven_flash_v2_5", "cause": "served"}
+    assert sample(metrics, "cost_usd_total", **labels, tier="free", policy="standard") == 4.0
+    assert not sample(metrics, "session_cost_usd_count", tier="free", policy="standard")
+    assert not sample(metrics, "budget_breaches_total", budget="session", tier="free", policy="standard")
+    assert sink.running_cost("s1").usd == 0, "it is forgotten"
 
 
 def test_a_session_within_its_budget_is_no_breach() -> None:

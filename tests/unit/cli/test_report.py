@@ -165,7 +165,7 @@ def test_forget_and_prune() -> None:
     assert after["experience"] == []
     assert [part["total_usd"] for part in after["spending"]] == [part["total_usd"] for part in before]
     assert "charges                0" in run(ledger, "prune", "--days", "1")
-    assert "revision 0007" in run(ledger, "migrate")
+    assert "revision 0008" in run(ledger, "migrate")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,19 @@ async def test_a_call_counts_as_it_was(database_url: str) -> None:
         assert await service.calls.ended_since(NOON, 10) == []
 
 
+async def test_a_call_whose_policy_was_chosen_by_its_caller_decides_nothing(database_url: str) -> None:
+    async with open_setup(database_url) as setup:
+        service = Service(setup)
+        for chosen in (True, False):
+            who = replace(session(f"chosen {chosen}", Tier.FREE, "ada", "haiku_first"), policy_chosen=chosen)
+            setup.sinks.handle(SessionStarted(who))
+            setup.sinks.handle(TurnFinished(who, turn(1, outcome=TurnOutcome.APOLOGY)))
+            setup.sinks.handle(ended(who, turns=1, slow=0))
+        assert await setup.ledger.flush(10)
+        found = await service.calls.ended_since(NOON - HOUR, 10)
+    assert [call.session_id for call in found] == ["chosen False"]
+
+
 async def test_a_watched_policy_raises_the_holdout_once_for_all_replicas_also_after_a_restart(
     database_url: str,
 ) -> None:

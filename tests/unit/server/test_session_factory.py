@@ -11,7 +11,8 @@ from agent.budgets import GovernorLimits, Tier, TierBudget
 from agent.definitions.definition import AgentDefinition, AgentFile
 from agent.policy.policies import load_policies
 from agent.policy.speed import EarlyReplyRule
-from agent.server.session_factory import budget_for, early_replies_for, policy_for
+from agent.server.given_policy import policy_for
+from agent.server.session_factory import budget_for, early_replies_for
 
 BOOK = load_policies()
 

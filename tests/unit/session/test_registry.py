@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 import pytest
 
 from agent.budgets import Tier
+from agent.core import clock
+from agent.core.calls import CallRecorder
 from agent.core.resumed_state import ResumedState
+from agent.providers.base import Prompt, TextDelta
 from agent.session.admission import AdmissionError
 from agent.session.claims import Claims
 from agent.session.events import SessionClosed, TurnMeasured, TurnStarted
 from agent.session.transport import Capabilities, CloseReason
 from agent.telemetry.events import SessionEnded, SessionOutcome, SessionRefused, TurnFinished
-from tests.support.session import PREMIUM, SessionHarness, running
+from tests.support.session import PREMIUM, ScriptedModel, SessionHarness, running, voice
 from tests.support.virtual_time import run_virtual
 
 BOB = Claims("bob", Tier.FREE, None)
@@ -98,6 +103,41 @@ def test_what_is_typed_after_the_end_begins_no_turn() -> None:
         assert harness.all(TurnFinished) == caller.all(TurnStarted) == back.all(TurnStarted) == []
 
     run_virtual(scenario())
+
+
+@dataclass
+class SlowToStop(ScriptedModel):
+    """A model whose call takes a second to be cancelled, as a connection does that answers no more."""
+
+    async def reply(self, session: str, prompt: Prompt, recorder: CallRecorder) -> AsyncGenerator[TextDelta]:
+        try:
+            async with aclosing(super().reply(session, prompt, recorder)) as said:
+                async for delta in said:
+                    yield delta
+        finally:
+            await asyncio.sleep(1.0)
+
+
+def test_what_is_said_while_the_last_turn_stops_begins_no_other() -> None:
+    async def scenario() -> float:
+        harness = SessionHarness()
+        harness.model = model = SlowToStop(replies=((5.0, "Of course. "),))
+        async with running(harness):
+            caller = await harness.call()
+            await caller.speak(voice(0.5))
+            caller.type("hello")
+            await asyncio.sleep(0.5)
+            caller.hang_up()
+            began = clock.now()
+            await asyncio.sleep(0.5)
+            harness.stt.says("and one more thing")
+            await caller.get(SessionClosed)
+            took = clock.now() - began
+        assert len(model.prompts) == 1, "nothing is asked for nobody"
+        assert [event.record.turn for event in harness.all(TurnFinished)] == [1]
+        return took
+
+    assert run_virtual(scenario()) < 1.5
 
 
 def test_sessions_that_are_open_when_the_server_stops_are_ended() -> None:

@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from agent.core.clock import told_by
 from agent.turn import voice_confirmation
 from agent.turn.vad import VoiceEvent, VoiceStarted, VoiceStopped
 from agent.turn.voice_confirmation import (
     KEPT_WINDOWS,
     NETWORKS,
     RECENT_WINDOWS,
+    SILENT_S,
     ConfirmedOnsets,
     SileroConfirmation,
     SileroNetworks,
@@ -122,6 +124,25 @@ def test_where_every_network_is_in_use_an_onset_pauses_the_reply_as_without_the_
     assert second.feed(_level(0.1), asked=True) == 1.0
     first.close()
     assert second.feed(_level(0.1), asked=True) < 0.5
+
+
+def test_a_call_whose_frames_stop_in_the_middle_of_a_question_keeps_no_network_from_others() -> None:
+    networks = SileroNetworks(SimpleNamespace(SileroVAD=Network), limit=1)
+    first, second = SileroConfirmation(networks), SileroConfirmation(networks)
+    now = 100.0
+    with told_by(lambda: now):
+        first.feed(_level(0.1), asked=True)
+        now += SILENT_S
+        assert second.feed(_level(0.1), asked=True) == 1.0, "it may be a gap of the line"
+        now += 0.01
+        assert second.feed(_level(0.1), asked=True) < 0.5
+        assert first.feed(_level(0.1), asked=True) == 1.0, "it has none any more"
+        second.close()
+        assert first.feed(_level(0.2), asked=True) == pytest.approx(0.2, abs=1e-3), "all that it kept is heard"
+        first.close()
+        second.feed(_level(0.1), asked=True)
+        first.close()
+        assert first.feed(_level(0.1), asked=True) == 1.0, "what is not lent is not given back"
 
 
 class Counts:

@@ -70,6 +70,31 @@ async def test_a_greeting_that_never_comes_is_given_up_and_the_call_goes_on() ->
     assert record.all_answered
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_greeting_that_the_line_cut_off_is_not_waited_for_by_who_comes_back(begun: bool) -> None:
+    lines = 0
+
+    async def cuts(talk: Talk) -> None:
+        nonlocal lines
+        lines += 1
+        await talk.ready(greets=lines == 1, resume_token="a-resume-token", resumed=lines > 1)
+        if lines == 1:
+            if begun:
+                await talk.reply(0, "Good day.", seconds=5.0, end=False)
+            talk.socket.transport.abort()
+            return
+        await talk.get("text")
+        await talk.send("transcript.final", turn=1, text="hello", spoken=False)
+        await talk.reply(1)
+        await talk.metrics(1, outcome="typed", spoken=False, voice_to_voice_ms=None)
+        await talk.goodbye()
+
+    record, _ = await play(cuts, [Type("hello")], come_back_s=5.0, reply_timeout_s=2.0)
+    assert lines == 2
+    assert record.errors == []
+    assert record.all_answered
+
+
 @pytest.mark.parametrize(("step", "cleared"), [(Speak, False), (Interrupt, True)])
 async def test_a_clip_waits_for_the_greeting_unless_it_is_to_interrupt_it(step: type[Step], cleared: bool) -> None:
     async def greets_at_length(talk: Talk) -> None:

@@ -46,6 +46,22 @@ test("a sample caller hears the agent's greeting to its end before it speaks", a
   assert.deepEqual(caller.times, [500]);
 });
 
+test("a greeting that the line cut off is not waited for by who comes back", async (context) => {
+  context.mock.method(globalThis, "fetch", async (url) => ({ arrayBuffer: async () => url }));
+  const client = silentClient();
+  let greeted = false;
+  client.addEventListener("session.ready", ({ detail }) => (greeted = !detail.greets));
+  const running = new SampleCaller(client, () => greeted).run({
+    lines: [{ url: "one", text: "Hello.", into_reply_ms: null }],
+  });
+  client.tell("session.ready", { greets: true });
+  await new Promise(setImmediate);
+  assert.deepEqual(client.said, []);
+  client.tell("session.ready", { greets: false });
+  const late = new Promise((resolve) => setTimeout(resolve, 3_000, "late").unref());
+  assert.equal(await Promise.race([running, late]), true);
+});
+
 test("a sample caller who was stopped has not said everything", async (context) => {
   context.mock.method(globalThis, "fetch", async (url) => ({ arrayBuffer: async () => url }));
   const caller = new SampleCaller(silentClient(), () => false);
