@@ -160,7 +160,7 @@ def load_confirmation() -> SileroConfirmation | None:
 
 @cache
 def load_networks() -> SileroNetworks | None:
-    """Loaded by the first call."""
+    """Loaded once; None where the optional package is not installed."""
     package = _package()
     return None if package is None else SileroNetworks(package)
 
