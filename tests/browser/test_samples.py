@@ -23,6 +23,7 @@ CALL_S: Final = 240.0  # a call is spoken at its own speed, and a test machine h
 async def front_desk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Page]:
     """The page of `make run`: the front desk answers."""
     monkeypatch.setenv("FRONT_DESK_DB", str(folder / "desk.db"))
+    monkeypatch.setenv("FRONT_DESK_DEMO", "1")
     settings = {"agents_dir": ROOT / "examples" / "front_desk", "agent": "front_desk"}
     async with calm_house(profile="measured", **settings) as stack, talk_page(stack.url) as page:
         yield page

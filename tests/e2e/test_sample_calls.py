@@ -42,6 +42,7 @@ def script_of(call: SampleCall) -> list[Step]:
 @asynccontextmanager
 async def front_desk(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> AsyncGenerator[Stack]:
     monkeypatch.setenv("FRONT_DESK_DB", str(folder / "desk.db"))
+    monkeypatch.setenv("FRONT_DESK_DEMO", "1")
     desk = ROOT / "examples" / "front_desk"
     async with running_stack(agents_dir=desk, agent="front_desk", **settings) as stack:
         yield stack
@@ -66,6 +67,19 @@ def has_finished(record: CallRecord) -> None:
 def test_every_sample_caller_has_a_test_here() -> None:
     assert set(BY_NAME) == TESTED
     assert all(call.shows.endswith(".") and len(call.shows) <= 110 for call in CALLS)
+
+
+@pytest.mark.parametrize("name", ["room", "barge", "earlier", "topics"])
+async def test_a_call_that_is_made_again_goes_as_before(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with front_desk(tmp_path, monkeypatch) as stack:
+        first, again = [await stack.call(script_of(BY_NAME[name])) for _ in range(2)]
+    has_finished(first)
+    has_finished(again)
+    assert any("The reference is" in reply for reply in replies(again)), replies(again)
+    once, twice = bookings(tmp_path)
+    assert once == twice
 
 
 async def test_books_a_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
