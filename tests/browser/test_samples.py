@@ -103,6 +103,7 @@ def _shows(call: SampleCall, turns: list[dict[str, object]], words: str) -> None
         case "outage":
             assert "The small model does not answer this, so I do: the large one." in words
             assert "This is my other voice because the usual one does not answer." in words
+            assert words.count("haiku → sonnet") == 1, words
         case "policies":
             medians = re.findall(r"With (\w+): ([\d,]+) ms at the median of 5 replies", words)
             assert [policy for policy, _ in medians] == list(call.policies)

@@ -180,9 +180,14 @@ export class ConversationView {
   }
 }
 
+/** The model that was chosen and, where another answered or none did, who: `haiku → sonnet`. */
+export function answering({ model, answered_by: by }) {
+  return by === undefined || by === model ? model : `${model} → ${by ?? "nobody"}`;
+}
+
 function describe({ metrics, earMs, budgetMs }) {
   const facts = [];
-  if (metrics?.model) facts.push({ text: metrics.model, term: "model" });
+  if (metrics?.model) facts.push({ text: answering(metrics), term: "model" });
   if (metrics?.rule) facts.push({ text: metrics.rule, term: "rule" });
   if (metrics?.voice_to_voice_ms != null) {
     const over = metrics.voice_to_voice_ms > budgetMs;
