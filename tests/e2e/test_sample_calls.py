@@ -143,7 +143,7 @@ async def test_calls_in_an_outage(agent: str, tmp_path: Path, monkeypatch: pytes
     without_model, without_voice, goodbye = record.turns
     assert without_model.reply == "The small model does not answer this, so I do: the large one."
     assert without_model.model == "haiku", "it was the small model's turn"
-    assert [turn.answered_by for turn in record.turns] == ["sonnet", "haiku", "haiku"]
+    assert without_model.answered_by == "sonnet", "and the large one answered"
     assert without_voice.reply == "This is my other voice because the usual one does not answer."
     refused = [model for provider, model, outcome in seen if (provider, outcome) == ("anthropic", "overloaded")]
     assert set(refused) == {"claude-haiku-5-5"}
