@@ -283,6 +283,7 @@ class CallConversation:
         turn = self._turn(message.turn, spoken=message.spoken)
         turn.measured = True
         turn.outcome, turn.model, turn.rule = message.outcome, message.model, message.rule
+        turn.answered_by = message.answered_by
         turn.server_voice_to_voice_ms, turn.stages = message.voice_to_voice_ms, message.stages
         turn.over_budget, turn.trace_id = message.over_budget, message.trace_id
         reply = self._replies.get(turn.turn or 0)

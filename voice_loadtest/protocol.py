@@ -98,6 +98,7 @@ class ServerEvent(msgspec.Struct, frozen=True):
     budgets_ms: dict[str, float] = {}
     outcome: str | None = None
     model: str | None = None
+    answered_by: str | None = None
     rule: str | None = None
     voice_to_voice_ms: float | None = None
     stages: dict[str, float | None] = {}

@@ -52,6 +52,8 @@ class CallerTurn:
     finished: bool = False  # played to its end
     outcome: str | None = None
     model: str | None = None
+    answered_by: str | None = None
+    """Not `model` where another model took over; None where none answered."""
     rule: str | None = None
     stages: dict[str, float | None] = field(default_factory=dict[str, float | None])
     server_voice_to_voice_ms: float | None = None
@@ -114,6 +116,7 @@ class CallerTurn:
             "outcome": self.outcome,
             "answered": self.answered,
             "model": self.model,
+            "answered_by": self.answered_by,
             "rule": self.rule,
             "voice_to_voice_ms": _rounded(self.voice_to_voice_ms),
             "response_ms": _rounded(self.response_ms),

@@ -16,6 +16,7 @@ from voice_loadtest.records import CallerTurn, CallQuantiles, CallRecord, Uttera
 STAGES: Final = {
     "stt": ("█", "cyan"),
     "llm": ("▓", "magenta"),
+    "tool": ("▚", "bright_black"),
     "tts": ("▒", "green"),
     "send": ("▌", "yellow"),
     "network": ("░", "blue"),
@@ -24,6 +25,7 @@ BAR: Final = 56  # columns
 _BAR_IN_BUDGETS: Final = 1.4  # the whole width of the bar, in voice-to-voice budgets
 _DEFAULT_BUDGET_MS: Final = 1500.0  # the scale of the bar where the server named no budget
 _WHOLE: Final = "voice_to_voice"
+_TOOL: Final = "tool"
 
 
 class CallReport:
@@ -107,8 +109,14 @@ def _words(turn: CallerTurn) -> Text:
     if not turn.answered and not turn.greets:
         text.append(f"  {_plain(turn.outcome or 'no reply')}", style="bold red")
     if turn.model:
-        text.append(f"  {_plain(turn.model)}" + (f" · {_plain(turn.rule)}" if turn.rule else ""), style="dim")
+        text.append(f"  {_plain(_answering(turn))}" + (f" · {_plain(turn.rule)}" if turn.rule else ""), style="dim")
     return text
+
+
+def _answering(turn: CallerTurn) -> str:
+    """The model that was chosen and, where another answered or none did, who."""
+    chosen = turn.model or ""
+    return chosen if turn.answered_by == turn.model else f"{chosen} → {turn.answered_by or 'nobody'}"
 
 
 def _bar(turn: CallerTurn, budgets: dict[str, float]) -> Text:
@@ -141,6 +149,8 @@ def _bar(turn: CallerTurn, budgets: dict[str, float]) -> Text:
 def _numbers(turn: CallerTurn, budgets: dict[str, float]) -> Text:
     text = Text("    ")
     for stage, (glyph, colour) in STAGES.items():
+        if stage == _TOOL and turn.stages.get(stage) is None:
+            continue  # few turns use one
         value, budget = turn.stages.get(stage), budgets.get(stage)
         over = value is not None and budget is not None and value > budget
         text.append(f"{glyph} {stage}", style=colour)

@@ -111,7 +111,8 @@ def timeline_of(record: TurnRecord) -> dict[str, Any]:
 
     `marks` name → ms; `calls` with service, provider, model, outcome, start, first output and end in ms and usage;
     `tools` with outcome, start, end and tries; `tool_ms`, the time on the path that they took; `fallbacks` with ms;
-    `context_tokens`; `talked_over` where the caller was not done. No text.
+    `context_tokens`; `talked_over` where the caller was not done; `answered_by`, the model that
+    answered or null, where one was chosen. No text.
     """
     starts = [*record.marks.values(), *(call.started_at for call in record.calls), record.ended_at]
     zero = min(record.marks.values(), default=min(starts))
@@ -137,6 +138,7 @@ def timeline_of(record: TurnRecord) -> dict[str, Any]:
         ],
         "context_tokens": dict(record.context_tokens),
         **({"talked_over": True} if record.talked_over else {}),
+        **({} if record.model is None else {"answered_by": record.answered_by}),
         **_tools(record, ms),
     }
 

@@ -30,6 +30,8 @@ class TurnView:
     over_budget: tuple[str, ...]
     usd: float
     timeline: Mapping[str, Any]
+    answered_by: str | None = None
+    """The model that answered: not `model` where another one took over, None where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def _turn(row: Any, dollars: float) -> TurnView:
         over_budget=tuple(row.over_budget),
         usd=dollars,
         timeline=row.timeline,
+        answered_by=row.timeline.get("answered_by", row.model),  # rows of earlier releases do not say
     )
 
 

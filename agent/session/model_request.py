@@ -29,6 +29,11 @@ class ModelRequest:
     tokens: Mapping[str, int]
     first: FirstWords
 
+    @property
+    def model_ids(self) -> dict[str, str]:
+        """The names that rules have for models → their providers' names."""
+        return {name: model.model for name, model in self.pipeline.models.items()}
+
 
 def request_of(
     parts: SessionDependencies, pipeline: Pipeline, withdrawn: Withdrawn, text: str, *, heard: bool

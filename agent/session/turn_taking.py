@@ -294,7 +294,7 @@ class Turns:
                 self.capped.set()  # also when the caller speaks over the goodbye
             return TurnOutcome.CAPPED
         timeline.model, timeline.rule = request.choice.model, request.choice.rule
-        timeline.context_tokens = request.tokens
+        timeline.model_ids, timeline.context_tokens = request.model_ids, request.tokens
         llm = self._early.take(timeline.marks[Mark.TRANSCRIPT_READY], request.llm, request.prompt, timeline)
         try:
             using = ToolUsingModel(llm, request.llm, self._tools, timeline) if parts.tools.tools else llm

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -115,6 +115,9 @@ class TurnRecord:
     """From the first text of the model, as the turn got it, to the first clause."""
     first_cut: str | None = None
     """What the first clause ends with (`ClauseCut`)."""
+    answered_by: str | None = None
+    """The model whose words were the reply, by the name that `model` has or, where it has none, its own; None where
+    no model answered. It is not `model` where another took over."""
 
     @property
     def filler_s(self) -> float:
@@ -160,6 +163,8 @@ class Timeline:
     audio_s: dict[str, float] = field(default_factory=dict[str, float])
     model: str | None = None
     rule: str | None = None
+    model_ids: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The names that rules have for models → their providers' names."""
     asks_again: bool = False
     talked_over: bool = False
     context_tokens: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -278,6 +283,7 @@ class Timeline:
             talked_over=self.talked_over,
             first_clause_s=between(self.first_text_at, self.first_clause_at),
             first_cut=self.first_cut,
+            answered_by=_answered_by(self.calls, self.model, self.model_ids, outcome),
             tools=tuple(self.tools),
             waits=tuple(self.waits),
             tool_rounds=self.tool_rounds,
@@ -291,6 +297,17 @@ def _server_part(marks: Mapping[Mark, float], outcome: TurnOutcome, ended_at: fl
     if began is None:
         return None
     return max(0.0, marks.get(Mark.AUDIO_SENT, ended_at) - began)
+
+
+def _answered_by(calls: Sequence[Call], routed: str | None, ids: Mapping[str, str], outcome: TurnOutcome) -> str | None:
+    """Who wrote the reply: of those that were heard, the one that was asked last."""
+    wrote = [call for call in calls if call.service == "llm" and not call.spare and call.first_output_at is not None]
+    if routed is None or not wrote or outcome in WITHOUT_REPLY or outcome is TurnOutcome.TYPED_FAILED:
+        return None
+    last = max(wrote, key=lambda call: call.started_at).model
+    if ids.get(routed) == last:
+        return routed
+    return next((name for name, model in ids.items() if model == last), last)
 
 
 def _slow_by_network(server: float | None, total: float | None, outcome: TurnOutcome, budgets: LatencyBudget) -> bool:

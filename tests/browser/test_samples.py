@@ -23,6 +23,7 @@ CALL_S: Final = 240.0  # a call is spoken at its own speed, and a test machine h
 async def front_desk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Page]:
     """The page of `make run`: the front desk answers."""
     monkeypatch.setenv("FRONT_DESK_DB", str(folder / "desk.db"))
+    monkeypatch.setenv("FRONT_DESK_DEMO", "1")
     settings = {"agents_dir": ROOT / "examples" / "front_desk", "agent": "front_desk"}
     async with calm_house(profile="measured", **settings) as stack, talk_page(stack.url) as page:
         yield page
@@ -67,6 +68,24 @@ async def test_calls_that_nobody_could_finish_are_not_offered() -> None:
         assert (await page.text("#welcome")).startswith("Press “Asks about a bill”")
 
 
+@pytest.mark.parametrize(("height", "all_in_sight"), [(844, True), (664, False)])
+async def test_on_a_phone_all_are_in_sight_or_the_row_fades_where_it_goes_on(
+    height: int, all_in_sight: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = "document.querySelector('#sample-buttons')"
+    last = f"{box}.lastElementChild.getBoundingClientRect()"
+    async with front_desk(tmp_path, monkeypatch) as page:
+        await page.send(
+            "Emulation.setDeviceMetricsOverride", width=390, height=height, deviceScaleFactor=1, mobile=True
+        )
+        await page.drawn()
+        assert await page.run(f"{last}.right <= innerWidth && {last}.bottom <= innerHeight") is all_in_sight
+        assert ("gradient" in await page.run(f"getComputedStyle({box}).maskImage")) is not all_in_sight
+        assert await page.run("document.querySelector('#type').getBoundingClientRect().bottom <= innerHeight")
+        await page.run(f"{box}.scrollLeft = 9999")
+        assert await page.run(f"{last}.right <= {box}.getBoundingClientRect().right - 40 || {all_in_sight:d} === 1")
+
+
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 async def test_a_click_plays_the_whole_call_and_it_ends(
     call: SampleCall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -102,6 +121,9 @@ def _shows(call: SampleCall, turns: list[dict[str, object]], words: str) -> None
         case "outage":
             assert "The small model does not answer this, so I do: the large one." in words
             assert "This is my other voice because the usual one does not answer." in words
+            assert (turns[0]["model"], turns[0]["answered_by"]) == ("haiku", "sonnet")
+            took_over = sum(turn["answered_by"] == "sonnet" for turn in turns)
+            assert words.count("haiku → sonnet") == took_over, words
         case "policies":
             medians = re.findall(r"With (\w+): ([\d,]+) ms at the median of 5 replies", words)
             assert [policy for policy, _ in medians] == list(call.policies)

@@ -101,6 +101,37 @@ async def test_a_long_conversation_follows_its_end_and_leaves_a_reader_alone() -
         assert page.complaints == []
 
 
+async def test_the_end_stays_in_sight_when_the_window_changes_and_a_new_call_follows_again() -> None:
+    height = "document.querySelector('#transcript').clientHeight"
+    async with calm_house() as stack, talk_page(stack.url) as page:
+        await say(page, "hello")
+        await finished_turns(page, 1)
+        await page.run(_MANY_TURNS)
+        seen: list[int] = []
+        for window in (900, 700, 900, 750):
+            await page.send(
+                "Emulation.setDeviceMetricsOverride", width=1200, height=window, deviceScaleFactor=1, mobile=False
+            )
+            await page.drawn()
+            await page.drawn()
+            seen.append(await page.run(height))
+            assert await page.run(f"{_BELOW} < 1"), window
+        assert seen[0] == seen[2] >= seen[1] + 100, "the pane changed its height"
+        await page.run("tell('reply.text', { epoch: 9, turn: 240, clause: 1, text: 'More. '.repeat(99), startMs: 0 })")
+        assert await page.run(f"{_BELOW} < 1")
+
+        await page.run("document.querySelector('#transcript').scrollTop -= 900")
+        await page.drawn()
+        await page.run("tell('reply.text', { epoch: 9, turn: 240, clause: 2, text: 'And more.', startMs: 0 })")
+        assert await page.run(f"{_BELOW} > 800"), "a reader is left alone"
+        await page.click("#hangup")
+        await page.until("voiceAgent.state === 'ended'")
+        await say(page, "hello again")
+        await finished_turns(page, 2)
+        assert await page.run(f"{_BELOW} < 1")
+        assert page.complaints == []
+
+
 @pytest.mark.parametrize(("set_to", "may_see"), [("true", True), ("false", False), (None, True)])
 async def test_the_cost_is_shown_where_the_tier_may_see_it_and_by_itself_in_the_sandbox(
     tmp_path: Path, set_to: str | None, may_see: bool

@@ -26,6 +26,7 @@ BOOKS = ("I'd like to book a meeting room", "tomorrow at two thirty pm", "for fi
 @asynccontextmanager
 async def front_desk(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> AsyncGenerator[Stack]:
     monkeypatch.setenv("FRONT_DESK_DB", str(folder / "desk.db"))
+    monkeypatch.delenv("FRONT_DESK_DEMO", raising=False)
     async with running_stack(agents_dir=FRONT_DESK, agent="front_desk", **settings) as stack:
         yield stack
 

@@ -42,6 +42,7 @@ def script_of(call: SampleCall) -> list[Step]:
 @asynccontextmanager
 async def front_desk(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> AsyncGenerator[Stack]:
     monkeypatch.setenv("FRONT_DESK_DB", str(folder / "desk.db"))
+    monkeypatch.setenv("FRONT_DESK_DEMO", "1")
     desk = ROOT / "examples" / "front_desk"
     async with running_stack(agents_dir=desk, agent="front_desk", **settings) as stack:
         yield stack
@@ -66,6 +67,19 @@ def has_finished(record: CallRecord) -> None:
 def test_every_sample_caller_has_a_test_here() -> None:
     assert set(BY_NAME) == TESTED
     assert all(call.shows.endswith(".") and len(call.shows) <= 110 for call in CALLS)
+
+
+@pytest.mark.parametrize("name", ["room", "barge", "earlier", "topics"])
+async def test_a_call_that_is_made_again_goes_as_before(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with front_desk(tmp_path, monkeypatch) as stack:
+        first, again = [await stack.call(script_of(BY_NAME[name])) for _ in range(2)]
+    has_finished(first)
+    has_finished(again)
+    assert any("The reference is" in reply for reply in replies(again)), replies(again)
+    once, twice = bookings(tmp_path)
+    assert once == twice
 
 
 async def test_books_a_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +143,7 @@ async def test_calls_in_an_outage(agent: str, tmp_path: Path, monkeypatch: pytes
     without_model, without_voice, goodbye = record.turns
     assert without_model.reply == "The small model does not answer this, so I do: the large one."
     assert without_model.model == "haiku", "it was the small model's turn"
+    assert without_model.answered_by == "sonnet", "and the large one answered"
     assert without_voice.reply == "This is my other voice because the usual one does not answer."
     refused = [model for provider, model, outcome in seen if (provider, outcome) == ("anthropic", "overloaded")]
     assert set(refused) == {"claude-haiku-5-5"}

@@ -19,7 +19,7 @@ _BAR: Final = 56  # columns of a waterfall's time axis, where there is room
 _NAME: Final = 26
 _AROUND: Final = 2 + _NAME + 1 + len(" 12,345 ms")  # columns of a line beside its axis
 _PATH: Final = ("speech_ended", "transcript_ready", "first_clause", "first_audio", "audio_sent")
-_COLOURS: Final = {"stt": "cyan", "llm": "magenta", "tts": "yellow", "send": "white"}
+_COLOURS: Final = {"stt": "cyan", "llm": "magenta", "tool": "blue", "tts": "yellow", "send": "white"}
 _NETWORK: Final = "green"
 _MICRO: Final = 6  # digits of an amount in a bill: what a turn costs is a fraction of a hundredth of a cent
 
@@ -54,7 +54,7 @@ def _waterfall(turn: TurnView, bar: int) -> Text:
     last = max([*marks.values(), *(call["end_ms"] for call in calls)], default=0.0) or 1.0
     text = Text.assemble(
         (f"turn {turn.turn}", "bold"),
-        f"  {turn.outcome}, {_waited(turn)}, {turn.model or 'no model'}, {dollars(turn.usd, _MICRO)}",
+        f"  {turn.outcome}, {_waited(turn)}, {answering(turn)}, {dollars(turn.usd, _MICRO)}",
         (f"  over: {', '.join(turn.over_budget)}" if turn.over_budget else "", OVER),
         "\n",
     )
@@ -64,6 +64,11 @@ def _waterfall(turn: TurnView, bar: int) -> Text:
         if before is None or at is None:
             break
         reached = max(before, at)
+        if stage == "llm" and (tool_ms := float(turn.timeline.get("tool_ms", 0.0))):
+            # stages stand one after the other, though a model is asked before and after a tool
+            asked = max(before, reached - tool_ms)
+            _line(text, stage, (before, asked), last, bar, _COLOURS[stage])
+            stage, before = "tool", asked
         _line(text, stage, (before, reached), last, bar, _COLOURS[stage])
         before = reached
     else:
@@ -75,6 +80,13 @@ def _waterfall(turn: TurnView, bar: int) -> Text:
         style = DIM if call["outcome"] == "ok" else "red"
         _line(text, name, (call["start_ms"], call["end_ms"]), last, bar, style)
     return text
+
+
+def answering(turn: TurnView) -> str:
+    """The model that was chosen and, where another answered or none did, who."""
+    if turn.model is None or turn.answered_by == turn.model:
+        return turn.model or "no model"
+    return f"{turn.model} → {turn.answered_by or 'nobody'}"
 
 
 def _waited(turn: TurnView) -> str:

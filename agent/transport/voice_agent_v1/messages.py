@@ -230,9 +230,10 @@ class TurnMetrics(WireMessage, frozen=True, kw_only=True, tag="turn.metrics"):
     model: str | None
     rule: str | None
     voice_to_voice_ms: float | None  # server's part plus network; null without a real reply (apology, failed)
-    stages: dict[str, float | None]  # stt, llm, tts, send, network
+    stages: dict[str, float | None]  # stt, llm, tool (where there was one), tts, send, network
     over_budget: tuple[str, ...]
     trace_id: str | None = None
+    answered_by: str | None = None  # not `model` where another model took over; null where none answered
 
 
 class SessionCost(WireMessage, frozen=True, kw_only=True, tag="session.cost"):

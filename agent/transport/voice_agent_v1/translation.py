@@ -112,6 +112,7 @@ def turn_metrics(record: TurnRecord) -> messages.TurnMetrics:
         stages={name: _ms(value) for name, value in record.stages.items()},
         over_budget=record.over_budget,
         trace_id=record.trace_id,
+        answered_by=record.answered_by,
     )
 
 

@@ -17,9 +17,17 @@ export class ConversationView {
     this._turns = new Map(); // "epoch.turn" → {node, agent, clauses, fillers, meta, facts}
     this._pane = byId("transcript");
     this._following = true;
-    this._pane.addEventListener("scroll", () => {
-      this._following = this._pane.scrollHeight - this._pane.scrollTop - this._pane.clientHeight < AT_END;
-    });
+    this._seen = { top: 0, height: 0 }; // where the pane stood when it was last looked at
+    this._pane.addEventListener("scroll", () => this._scrolled());
+    const sizes = new ResizeObserver(() => this._scroll());
+    sizes.observe(this._pane);
+    sizes.observe(this._list);
+  }
+
+  /** A call begins: its newest is kept in view, wherever the reader was in the one before. */
+  follow() {
+    this._following = true;
+    this._scroll();
   }
 
   /** Words of the caller so far. */
@@ -156,15 +164,30 @@ export class ConversationView {
     return entry;
   }
 
+  /** Only a reader moves up in a pane that keeps its height; a pane that changes is scrolled by the browser, too. */
+  _scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this._pane;
+    if (scrollHeight - scrollTop - clientHeight < AT_END) this._following = true;
+    else if (scrollTop < this._seen.top && clientHeight === this._seen.height) this._following = false;
+    this._seen = { top: scrollTop, height: clientHeight };
+  }
+
   /** Keeps the newest in view, unless the reader has scrolled up. */
   _scroll() {
-    if (this._following) this._pane.scrollTop = this._pane.scrollHeight;
+    if (!this._following) return;
+    this._pane.scrollTop = this._pane.scrollHeight;
+    this._seen = { top: this._pane.scrollTop, height: this._pane.clientHeight };
   }
+}
+
+/** The model that was chosen and, where another answered or none did, who: `haiku → sonnet`. */
+export function answering({ model, answered_by: by }) {
+  return by === undefined || by === model ? model : `${model} → ${by ?? "nobody"}`;
 }
 
 function describe({ metrics, earMs, budgetMs }) {
   const facts = [];
-  if (metrics?.model) facts.push({ text: metrics.model, term: "model" });
+  if (metrics?.model) facts.push({ text: answering(metrics), term: "model" });
   if (metrics?.rule) facts.push({ text: metrics.rule, term: "rule" });
   if (metrics?.voice_to_voice_ms != null) {
     const over = metrics.voice_to_voice_ms > budgetMs;

@@ -11,7 +11,7 @@ export function drawMemory(graph, show) {
   const topics = (graph.topics ?? []).map((topic) => {
     const current = topic.id === graph.current_topic;
     const states = (graph.states ?? []).filter((state) => state.topic === topic.id);
-    const count = `${topic.questions} ${topic.questions === 1 ? "question" : "questions"}`;
+    const count = `${topic.questions} ${topic.questions === 1 ? "turn" : "turns"}`;
     const again = topic.reopened ? `, re-opened ${topic.reopened === 1 ? "once" : `${topic.reopened} times`}` : "";
     return el(
       "li",

@@ -25,16 +25,18 @@ export class Notices {
     const names = services.map((service) => SERVICE_NAMES[service] ?? service);
     const here = local.map((service) => SERVICE_NAMES[service] ?? service);
     const them = names.length > 1 ? "them" : "it";
+    const own = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+    const machine = own ? "this machine" : "the operator's own machine";
     const told = [];
     if (failed.length) {
       const lost = list(failed.map((service) => SERVICE_NAMES[service] ?? service));
       const away = failed.filter((service) => !services.includes(service));
       const they = failed.length > 1 ? "they are" : "it is";
       const instead = away.length === 0 ? ` Until ${they} back, a simulation stands in.` : "";
-      told.push(`Failed on the operator's machine: ${lost}; the terminal says why.${instead}`);
+      told.push(`Failed on ${machine}: ${lost}; the terminal says why.${instead}`);
     }
     byId("simulated").classList.toggle("warn", failed.length > 0);
-    if (here.length) told.push(`On the operator's own machine, at no cost: ${list(here)}.`);
+    if (here.length) told.push(`On ${machine}, at no cost: ${list(here)}.`);
     if (names.length) told.push(`Simulated: ${list(names)}. Set ${list(keys)} to make ${them} real.`);
     if (services.includes("stt") && !BrowserRecogniser.available) told.push("Only the sample callers are understood.");
     this._show("simulated", told.join(" "));

@@ -95,7 +95,9 @@ client.addEventListener("session.ready", ({ detail }) => {
   copies(byId("session-id"), detail.session_id, "session id");
   waterfall.budgets = detail.budgets_ms;
   show("send-again", detail.resumed && waiting.length > 0, "text");
-  if (detail.resumed || detail.epoch === 1) return;
+  if (detail.resumed) return;
+  conversation.follow();
+  if (detail.epoch === 1) return;
   conversation.divide("A new session.");
   line = new LineQuality();
   for (const id of ["latency", "cost-section", "memory-section"]) show(id, false);

@@ -36,8 +36,8 @@ export class Transcript {
         if (this._latest) this._latest.notes.push(detail.text);
         break;
       case "turn.metrics": {
-        const { outcome, model, rule, voice_to_voice_ms, stages, trace_id } = detail;
-        this._turn(detail).metrics = { outcome, model, rule, voice_to_voice_ms, stages, trace_id };
+        const { outcome, model, answered_by, rule, voice_to_voice_ms, stages, trace_id } = detail;
+        this._turn(detail).metrics = { outcome, model, answered_by, rule, voice_to_voice_ms, stages, trace_id };
         break;
       }
       default:

@@ -2,7 +2,7 @@
 import { byId, copies, el, whole } from "./dom.js";
 import { TERMS } from "./terms.js";
 
-const STAGES = ["stt", "llm", "tts", "send", "network"];
+const STAGES = ["stt", "llm", "tool", "tts", "send", "network"];
 const ROWS = { "voice-to-voice": "v2v", "at the ear": "ear" }; // whose term has another name
 const NEAR = 0.3; // share of the axis
 const MAX_TURNS = 40; // bars of the history
@@ -22,6 +22,7 @@ export function layout(metrics, budgets, earMs) {
   let startMs = 0;
   for (const name of STAGES) {
     const ms = metrics?.stages[name] ?? null;
+    if (name === "tool" && ms === null) continue; // few turns use one
     const budgetMs = budgets[name] ?? null;
     rows.push({ name, startMs, ms, budgetMs, over: over(ms, budgetMs) });
     startMs += ms ?? 0;

@@ -26,7 +26,7 @@ async def check_availability(
 ) -> dict[str, object]:
     """Which rooms are free at a location on a day, for so many people."""
     given: dict[str, Any] = {"location": location, "day": day, "time": time, "people": people}
-    return await _held(call, "check_availability", given, lambda: tools.check_availability(**given))
+    return await _held(call, "check_availability", given, lambda: tools.check_availability(call, **given))
 
 
 async def book_room(

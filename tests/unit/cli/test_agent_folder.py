@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from agent.cli.report import ledger
 from agent.cli.serve import KEYS
 from tests.support.agent_versions import write_versions
 
-SETTINGS = ("VOICE_AGENT_AGENTS_DIR", "VOICE_AGENT_AGENT", "VOICE_AGENT_SANDBOX_URL")
+SETTINGS = ("VOICE_AGENT_AGENTS_DIR", "VOICE_AGENT_AGENT", "VOICE_AGENT_SANDBOX_URL", "FRONT_DESK_DEMO")
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,7 @@ def usual() -> tuple[str, str]:
 def test_in_a_clone_without_keys_it_is_the_front_desk_and_the_folder_is_named() -> None:
     name, said = usual()
     assert name == "front_desk"
+    assert os.environ["FRONT_DESK_DEMO"] == "1", "sample calls can be made again"
     assert "front_desk, as under `make run`; VOICE_AGENT_AGENTS_DIR names another folder" in said
 
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { splitHeard } from "../../../agent/web/static/heard.js";
+import { answering } from "../../../agent/web/static/conversation-view.js";
 import { layout, unanswered } from "../../../agent/web/static/waterfall.js";
 
 const BUDGETS = { voice_to_voice: 1500, stt: 600, llm: 400, tts: 400, network: 100 };
@@ -33,6 +34,25 @@ test("stages stand one after another and the sums stand whole", () => {
   ]);
   assert.ok(spanMs >= 1500, "the budget is in the picture");
   assert.ok(rows.every(({ over }) => !over));
+});
+
+test("a turn with a tool has a row for it, and its stages add up", () => {
+  const told = metrics({ stt: 300, llm: 200, tool: 90, tts: 150, send: 1, network: 40 }, 781);
+  const { rows } = layout(told, BUDGETS, null);
+  assert.deepEqual(rows.slice(1, 4).map(({ name, startMs, ms }) => [name, startMs, ms]), [
+    ["llm", 300, 200],
+    ["tool", 500, 90],
+    ["tts", 590, 150],
+  ]);
+  const whole = rows.find(({ name }) => name === "voice-to-voice").ms;
+  assert.equal(rows.slice(0, -2).reduce((sum, { ms }) => sum + ms, 0), whole);
+});
+
+test("who answered is named where it is not the model that was chosen", () => {
+  assert.equal(answering({ model: "haiku", answered_by: "haiku" }), "haiku");
+  assert.equal(answering({ model: "haiku", answered_by: "sonnet" }), "haiku → sonnet");
+  assert.equal(answering({ model: "haiku", answered_by: null }), "haiku → nobody");
+  assert.equal(answering({ model: "haiku" }), "haiku", "an older service does not say");
 });
 
 test("an apology is no reply, whatever it took; a typed turn and an unfinished one are neither", () => {
