@@ -62,7 +62,8 @@ class CallReport:
             self._print(Text(f"{_plain(str(change['service']))} ran {what}", style="yellow"))
         if record.stopped:
             names = ", ".join(_plain(name) for name in record.not_said)
-            self._print(Text(f"the service was stopped{f'; {names} was not said' if names else ''}", style="bold red"))
+            rest = f"; {names} {'was' if len(record.not_said) == 1 else 'were'} not said" if names else ""
+            self._print(Text(f"the service was stopped{rest}", style="bold red"))
         elif record.close_code is not None and record.close_code != 1000:
             self._print(Text(f"closed with {record.close_code}: {close_meaning(record.close_code)}", style="red"))
         for said in (said for said in record.utterances if record.hung_up and said.cut):

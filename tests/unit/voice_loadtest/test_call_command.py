@@ -138,7 +138,7 @@ async def test_a_service_that_stops_ends_the_call_at_once_and_says_what_was_not_
     status, out, _ = await run(stops, *said)
     assert now() - began < 12  # 60 s are those of a line that was lost
     assert status == 1
-    assert "the service was stopped; second.wav, typed was not said" in out
+    assert "the service was stopped; second.wav, typed were not said" in out
     assert "was not heard" not in out and "no real reply" not in out
     assert "1 of 1 answered by a real reply" in out
 
