@@ -23,7 +23,7 @@ from agent.cli.own_service import http_address
 from agent.cli.sandbox_process import SandboxProcess
 from agent.core.errors import ConfigurationError
 from agent.settings import PREFIX, Settings, load_settings, variables
-from agent.settings_providers import ProviderName
+from agent.settings_providers import SERVICES, ProviderName
 from voice_sandbox.local_packages import installed
 
 if TYPE_CHECKING:
@@ -219,6 +219,7 @@ def _announce(settings: Settings, missing: list[str], loading: SandboxProcess | 
     if settings.agents_dir is not None:
         _line("agent", f"{settings.agent}, of {settings.agents_dir}")
     _say_what_runs_here(settings)
+    _say_what_is_real(settings)
     local = {"stt": "DEEPGRAM_API_KEY", "tts": "ELEVENLABS_API_KEY"}
     missing = [name for name in missing if name not in {local[service] for service in settings.sandbox_local}]
     if missing:
@@ -241,6 +242,14 @@ def _say_what_runs_here(settings: Settings) -> None:
         _line("hears", "the sample callers only: `make local` lets it hear you, too", "yellow")
     if "tts" in local:
         _line("speaks", "with Piper, on this machine's processor", "green")
+
+
+def _say_what_is_real(settings: Settings) -> None:
+    """The vendors that are asked, and paid, and why they are."""
+    real = [name for name in SERVICES if settings.has_key(name) and not settings.provider(name).local]
+    if real:
+        told = ", ".join(f"{name} ({name.upper()}_API_KEY)" for name in real)
+        _line("real", f"{told}: `{program()} check` tells whether it answers", "green")
 
 
 def _say_own_servers(settings: Settings) -> None:

@@ -158,6 +158,17 @@ def test_a_key_in_the_file_counts_as_one_in_the_environment() -> None:
     assert "ANTHROPIC_API_KEY" not in simulated
 
 
+@pytest.mark.usefixtures("served")
+def test_what_is_real_is_said_with_the_variable_that_makes_it_so() -> None:
+    Path(".env").write_text(f"VOICE_AGENT_TOKEN_SECRET={os.urandom(16).hex()}\nANTHROPIC_API_KEY=sk-real\n")
+    said = run().stderr
+    assert "real         anthropic (ANTHROPIC_API_KEY): `" in said
+    assert " check` tells whether it answers" in said
+    assert "sk-real" not in said
+    Path(".env").write_text("")
+    assert "real  " not in run().stderr
+
+
 def test_with_every_key_in_the_file_there_is_no_sandbox(served: list[Settings]) -> None:
     Path(".env").write_text("".join(f"{name}={key}\n" for name, key in KEYS.items()))
     assert "simulated" not in run().stderr
