@@ -6,10 +6,8 @@ Provider keys and hosts have the names that the providers' own tools use; the se
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -22,6 +20,7 @@ from agent.core.errors import ConfigurationError
 from agent.core.hosts import is_own_host
 from agent.core.secrets import MIN_SECRET, refuse_shared, weakness
 from agent.settings_doors import DoorSettings
+from agent.settings_names import refuse_unknown
 from agent.settings_providers import CALLED, SERVICES, Endpoint, ProviderName, ProviderSettings, named
 from agent.settings_webhook import WebhookSettings
 
@@ -251,7 +250,7 @@ class Settings(ProviderSettings, DoorSettings, WebhookSettings):
         """Key and host of a provider: its own where a key is set, else the sandbox. Raises ConfigurationError."""
         key: SecretStr | None = getattr(self, f"{name}_api_key")
         url: str | None = getattr(self, f"{name}_base_url")
-        if key is not None and key.get_secret_value():
+        if key is not None and self.has_key(name):
             return Endpoint(key, url, simulated=False, local=url is not None and self._own(url))
         if self.sandbox_url is None:
             raise ConfigurationError(
@@ -259,6 +258,11 @@ class Settings(ProviderSettings, DoorSettings, WebhookSettings):
             )
         local = SERVICES[name] in self.sandbox_local
         return Endpoint(SecretStr(SANDBOX_KEY), self.sandbox_url, simulated=True, local=local)
+
+    def has_key(self, name: ProviderName) -> bool:
+        """Whether a provider is asked itself, wherever that is."""
+        key: SecretStr | None = getattr(self, f"{name}_api_key")
+        return key is not None and key.get_secret_value() != ""
 
     def _own(self, url: str) -> bool:
         return is_own_host(url) and (urlsplit(url).hostname or "") not in self.billed_hosts
@@ -310,13 +314,12 @@ class Settings(ProviderSettings, DoorSettings, WebhookSettings):
                     raise ConfigurationError(f"{variable} is not set: {PREFIX}ROLLBACK_MODE=auto needs it")
 
     def _any_key(self) -> bool:
-        names = ("deepgram", "anthropic", "elevenlabs", "openai")
-        return any(key.get_secret_value() for name in names if (key := getattr(self, f"{name}_api_key")) is not None)
+        return any(self.has_key(name) for name in SERVICES)
 
 
 def load_settings(env_file: str | None = ".env") -> Settings:
     """Reads the environment and `.env`. Raises ConfigurationError with one line: the variable and what it takes."""
-    _refuse_unknown((*_in_file(env_file), *os.environ))
+    refuse_misspelt(env_file)
     try:
         return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue]  pydantic-settings' own parameter
     except ValidationError as error:
@@ -340,11 +343,8 @@ def _in_file(env_file: str | None) -> dict[str, str | None]:
     return {name.upper(): value for name, value in dotenv_values(env_file).items()}
 
 
-def _refuse_unknown(names: Iterable[str]) -> None:
-    """A misspelt setting would silently mean its default."""
+def refuse_misspelt(env_file: str | None = ".env") -> None:
+    """Raises ConfigurationError for a name in the environment or `.env` that is nearly one of those that are read."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | OF_OTHER_PROGRAMS.keys()
-    for name in names:
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigurationError(f"{name} is not a setting{hint}")
+    vendors = [f"{name.upper()}_{what}" for name in SERVICES for what in ("API_KEY", "BASE_URL")]
+    refuse_unknown((*_in_file(env_file), *os.environ), PREFIX, known, vendors)

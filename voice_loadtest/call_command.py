@@ -194,6 +194,7 @@ class _Interruption:
     def _interrupt(self) -> None:
         again, self.happened = self.happened, True
         if self._caller is not None and not again:
+            click.echo("\n" * sys.stderr.isatty(), err=True, nl=False)  # behind the ^C of the terminal
             click.echo("hanging up; Ctrl+C again does not wait", err=True)
             self._caller.interrupt()
         elif self._task is not None:

@@ -19,8 +19,8 @@ from voice_loadtest.conversation import CallConversation, CallLinks, OnTurn
 from voice_loadtest.pacing import Clockwork, now
 from voice_loadtest.protocol import CLIENT, http_client, open_line, open_session, text_frame, text_of
 from voice_loadtest.records import CallRecord, SoundKind
-from voice_loadtest.returning import RETRIED, come_back
-from voice_loadtest.script import Drop, HangUp, Interrupt, Listen, Noise, Speak, Step, Type, Wait
+from voice_loadtest.returning import GONE_S, RETRIED, come_back
+from voice_loadtest.script import Drop, HangUp, Interrupt, Listen, Noise, Speak, Step, Type, Wait, names_of
 
 _MAX_UNSENT_BYTES: Final = 1_000_000  # half a minute of audio that the server did not read
 _READY_S: Final = 10.0
@@ -57,7 +57,7 @@ class Caller:
         self._line: ClientConnection | None = None
         self._url = ""
         self._start: dict[str, Any] = {"type": "start", "capabilities": options.capabilities, "client": CLIENT}
-        self._push = clockwork.line.push if clockwork.line.delay_s else None  # one way of the simulated network
+        self._push = clockwork.line.push if clockwork.line.delay_s else None  # one way of the network
         self._away = False  # the line is lost, and being opened again
         self._leaving = False  # a line that closes now is the caller's own doing
         self._playing: asyncio.Task[bool] | None = None
@@ -84,7 +84,7 @@ class Caller:
 
     def interrupt(self) -> None:
         """Leaves out what is left of the script: hangs up, and `converse` returns what was written down."""
-        self._interrupted = True
+        self._interrupted = self.conversation.record.hung_up = True
         if self._playing is not None:
             self._playing.cancel()
 
@@ -112,7 +112,7 @@ class Caller:
             line.transport.abort()
             await line.wait_closed()
         self.conversation.record.close_code = line.close_code
-        return self.conversation.finish()
+        return self.conversation.finish(names_of(self._script))
 
     # The line
 
@@ -134,9 +134,10 @@ class Caller:
             return None
         lost_at, self._away = now(), True
         push(conversation.line_lost)
-        back = await come_back(self._url, token, text_of(self._start), for_s, self._push)
+        gone_s = GONE_S if record.end_reason == "drained" else for_s
+        back = await come_back(self._url, token, text_of(self._start), for_s, self._push, gone_s=gone_s)
         if back is None:
-            self._away = False
+            self._away, record.stopped = False, record.end_reason == "drained"
             return None
         self._line, self._away = back.line, False
         record.silences_s.append(now() - lost_at)

@@ -5,7 +5,7 @@ No I/O and no tasks: the caller feeds it frames and ticks, and it calls `send` w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from voice_loadtest.microphone import Microphone, Saying
 from voice_loadtest.player import PlaybackEvent, Player, Playing
 from voice_loadtest.protocol import GREETING, ServerEvent, decode
 from voice_loadtest.records import CallerTurn, CallFault, CallRecord, SoundKind, Utterance
+from voice_loadtest.script import TYPED
 
 _MAX_FAULTS: Final = 100
 _NOT_PROGRESS: Final = frozenset({"ping", "session.cost", "memory.view"})
@@ -89,7 +90,7 @@ class CallConversation:
 
     def type(self, text: str) -> None:
         """Sends a typed turn."""
-        self.record.utterances.append(Utterance("text", "typed", ended_at=self._links.clock()))
+        self.record.utterances.append(Utterance("text", TYPED, ended_at=self._links.clock(), whole=True))
         self.given_up, self._typed = False, text
         self._links.send({"type": "text", "text": text})
 
@@ -113,6 +114,7 @@ class CallConversation:
             utterance, saying = self._speaking
             utterance.ended_at = saying.last_voiced_at
             if ended:
+                utterance.whole = True
                 self._speaking = None
                 self._links.changed()
         if not self.player.idle and self.player.audible is not None:
@@ -332,14 +334,14 @@ class CallConversation:
             self._announced.add(turn.turn or 0)
             self._links.on_turn(turn, self.record)
 
-    def finish(self) -> CallRecord:
+    def finish(self, script: Sequence[str] = ()) -> CallRecord:
         """The call is over: completes the records and announces the turns that never came to their end."""
         for number, reply in self._replies.items():
             turn = self._turns[number]
             turn.played_ms, turn.gap_ms = reply.played_s * 1000, reply.gap_s * 1000
             if not reply.over and self._keep_audio:
                 self.record.audio.append(reply.heard_pcm)
-        self.record.finish()
+        self.record.finish(script)
         for turn in self.record.turns:
             if (turn.turn is None or turn.turn not in self._announced) and self._links.on_turn is not None:
                 self._links.on_turn(turn, self.record)

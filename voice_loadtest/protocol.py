@@ -50,6 +50,10 @@ class ConnectError(CallError):
     """Nothing answers at the address, or what answers is not the service."""
 
 
+class NobodyListensError(ConnectError):
+    """No program listens at the address: the connection was refused, or there is no way to the host."""
+
+
 class CallRefusedError(CallError):
     """The service refused to open a session. `status` is that of the HTTP answer."""
 
@@ -207,7 +211,8 @@ async def open_line(url: str, token: str, push: Push | None = None) -> ClientCon
             create_connection=None if push is None else _far(push),
         )
     except (OSError, InvalidHandshake, InvalidURI) as error:
-        raise ConnectError(_nothing_answers(url, error)) from None
+        refused = isinstance(error, OSError) and not isinstance(error, TimeoutError)
+        raise (NobodyListensError if refused else ConnectError)(_nothing_answers(url, error)) from None
     if connection.subprotocol != SUBPROTOCOL:
         await connection.close()
         raise ConnectError(f"{url} answers, but it does not speak {SUBPROTOCOL}")

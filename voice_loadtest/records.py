@@ -26,6 +26,8 @@ class Utterance:
     over_reply: int | None = None  # the turn whose reply was audible when the voice began
     barge_in_ms: float | None = None  # first voiced sample sent → the reply stopped playing
     turns: list[int] = field(default_factory=list[int])  # what the server made of it; none for a good noise
+    whole: bool = False  # said to its end
+    cut: bool = False  # the call ended in the middle of it, which is no fault of the reply
 
 
 @dataclass(slots=True)
@@ -169,6 +171,9 @@ class CallRecord:
     end_reason: str | None = None  # of `session.end`
     server_turns: int | None = None
     silences_s: list[float] = field(default_factory=list[float])  # from each loss of the line until the call went on
+    hung_up: bool = False  # by whoever runs the caller, before the end of its script
+    stopped: bool = False  # the server ended the session as it went away, and nobody answers there any more
+    not_said: list[str] = field(default_factory=list[str])  # of a call that was stopped
     audio: list[bytes] = field(default_factory=list[bytes])  # heard PCM s16le 16 kHz per reply, where it is kept
 
     def begun(self, message: ServerEvent) -> None:
@@ -177,6 +182,7 @@ class CallRecord:
         self.policy, self.agent, self.agent_version = message.policy, message.agent, message.agent_version
         self.resumed, self.resume_token, self.greets = message.resumed, message.resume_token, message.greets
         self.simulated, self.local, self.budgets_ms = message.simulated, message.local, message.budgets_ms
+        self.end_reason = None  # a session that was drained goes on
 
     def degraded_by(self, message: ServerEvent) -> None:
         """`degraded` has come."""
@@ -191,19 +197,34 @@ class CallRecord:
         self.end_reason, self.server_turns = message.reason, message.turns
 
     @property
+    def awaited(self) -> list[Utterance]:
+        """What the caller said or typed and could expect an answer to."""
+        return [said for said in self.utterances if said.kind != "noise" and not said.cut]
+
+    @property
     def unanswered(self) -> list[Utterance]:
         """What the caller said or typed and got no real reply to."""
         answered = {turn.turn for turn in self.turns if turn.answered}
-        return [said for said in self.utterances if said.kind != "noise" and not answered.intersection(said.turns)]
+        return [said for said in self.awaited if not answered.intersection(said.turns)]
 
     @property
     def all_answered(self) -> bool:
-        return any(said.kind != "noise" for said in self.utterances) and not self.unanswered
+        return bool(self.awaited) and not self.unanswered and not self.not_said
 
-    def finish(self) -> None:
-        """Adds a turn without number for every utterance that the server made no turn of."""
-        for said in self.utterances:
-            if said.kind != "noise" and not said.turns:
+    def finish(self, script: Sequence[str] = ()) -> None:
+        """Adds a turn without number for every utterance that the server made no turn of.
+
+        `script` names what was to be said: of a call that ended before its time some of it was not.
+        """
+        if self.hung_up and self.awaited and self.awaited[-1] in self.unanswered:
+            self.awaited[-1].cut = True
+        elif self.stopped:
+            begun = self.awaited
+            for said in begun:
+                said.cut = not said.turns
+            self.not_said = [*(said.name for said in begun if said.cut), *script[len(begun) :]]
+        for said in self.awaited:
+            if not said.turns:
                 self.turns.append(CallerTurn(None, said, spoken=said.kind == "speech"))
 
     def as_dict(self) -> dict[str, Any]:
@@ -226,6 +247,9 @@ class CallRecord:
                 "close_code": self.close_code,
                 "close_meaning": close_meaning(self.close_code) if self.close_code is not None else None,
                 "server_turns": self.server_turns,
+                "hung_up": self.hung_up,
+                "stopped": self.stopped,
+                "not_said": self.not_said,
                 "silences_s": [round(seconds, 3) for seconds in self.silences_s],
             },
             "turns": [turn.as_dict() for turn in self.turns],
@@ -295,11 +319,11 @@ def summarise(records: Sequence[CallRecord]) -> Summary:
     """The turns of any number of calls."""
     turns = [turn for record in records for turn in record.turns]
     said = [utterance for record in records for utterance in record.utterances]
+    awaited = sum(len(record.awaited) for record in records)
     pairs = [(turn.voice_to_voice_ms, turn.server_voice_to_voice_ms) for turn in turns]
     return Summary(
-        utterances=sum(utterance.kind != "noise" for utterance in said),
-        answered=sum(utterance.kind != "noise" for utterance in said)
-        - sum(len(record.unanswered) for record in records),
+        utterances=awaited,
+        answered=awaited - sum(len(record.unanswered) for record in records),
         own=CallQuantiles.of(own for own, _ in pairs),
         server=CallQuantiles.of(server for _, server in pairs),
         difference=CallQuantiles.of(own - server for own, server in pairs if own is not None and server is not None),

@@ -62,8 +62,16 @@ class CallReport:
         for change in record.degraded:
             what = "on its first place again" if change.get("recovered") else f"on place {change['tier']} of its chain"
             self._print(Text(f"{_plain(str(change['service']))} ran {what}", style="yellow"))
-        if record.close_code is not None and record.close_code != 1000:
+        if record.stopped:
+            names = ", ".join(_plain(name) for name in record.not_said)
+            rest = f"; {names} {'was' if len(record.not_said) == 1 else 'were'} not said" if names else ""
+            self._print(Text(f"the service was stopped{rest}", style="bold red"))
+        elif record.close_code is not None and record.close_code != 1000:
             self._print(Text(f"closed with {record.close_code}: {close_meaning(record.close_code)}", style="red"))
+        for said in (said for said in record.utterances if record.hung_up and said.cut):
+            name = _plain(said.name)
+            when = f"before {name} was answered" if said.whole else f"while {name} was being said"
+            self._print(Text(f"you hung up {when}", style="yellow"))
         if record.unanswered:
             names = ", ".join(_plain(said.name) for said in record.unanswered)
             self._print(Text(f"no real reply to: {names}", style="bold red"))
@@ -106,7 +114,8 @@ def _words(turn: CallerTurn) -> Text:
         text.append(f"  (interrupted after “{_plain(turn.heard or '')}”)", style="yellow")
     if turn.resumed:
         text.append("  (noise: played on)", style="dim")
-    if not turn.answered and not turn.greets:
+    cut = turn.utterance is not None and turn.utterance.cut
+    if not turn.answered and not turn.greets and not cut:
         text.append(f"  {_plain(turn.outcome or 'no reply')}", style="bold red")
     if turn.model:
         text.append(f"  {_plain(_answering(turn))}" + (f" · {_plain(turn.rule)}" if turn.rule else ""), style="dim")
@@ -182,6 +191,8 @@ def _summary(record: CallRecord) -> Table | Text:
         table.add_row(name, str(spread.count), _ms(spread.p50), _ms(spread.p95), _ms(spread.p99))
     style = "green" if record.all_answered else "bold red"
     answered = Text(f"{summary.answered} of {summary.utterances} answered by a real reply", style=style)
+    if not summary.utterances and (record.hung_up or record.stopped):
+        answered = Text("nothing was said to its end", style="dim")
     if record.cost_usd is not None:
         answered.append(f" · ${record.cost_usd:.5f}", style="dim")
     if not rows:

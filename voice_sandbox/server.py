@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import socket
 from collections.abc import AsyncGenerator, Generator
@@ -115,7 +116,8 @@ def _listener(options: SandboxOptions) -> socket.socket:
 
 
 def serve(options: SandboxOptions) -> None:
-    """Runs the sandbox until SIGINT or SIGTERM."""
+    """Runs the sandbox until SIGINT or SIGTERM. Raises OSError before it says anything where its port is taken."""
+    listener = _listener(options)
     gc.disable()  # it would look through thousands of modules again and again, a tenth of the start
     world = SandboxState.create(options)
     server = uvicorn.Server(_config(world))
@@ -124,7 +126,7 @@ def serve(options: SandboxOptions) -> None:
     gc.enable()
     _banner(world)
     with contextlib.suppress(KeyboardInterrupt):
-        server.run()
+        server.run(sockets=[listener])
 
 
 def _banner(world: SandboxState) -> None:
@@ -220,3 +222,7 @@ def sandbox(
         serve(options)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        hint = f". Is a sandbox running already? Otherwise choose another port: --port {port + 10}" if taken else ""
+        raise click.ClickException(f"{host}:{port} cannot be used: {error.strerror or error}{hint}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final, TypeVar
 
@@ -15,6 +15,7 @@ from agent.billing.prices import usd
 from agent.billing.pricing import utc_now
 from agent.cli.console import print_json, stdout_console
 from agent.cli.views.cost import article_view, bills_table
+from agent.cli.views.period import DIM
 from agent.core.errors import ConfigurationError
 from agent.policy.policies import DEFAULT_PATH, Policy, PolicyFileError, load_policies
 from agent.providers.deepgram.build import FLUX_MODEL
@@ -85,7 +86,20 @@ def price_change(before: Mapping[str, int], after: Mapping[str, int]) -> str:
     change = f" ({new / old - 1:+.0%})" if old else ""
     own = dict.fromkeys(line.model_name for made in bills.values() for line in made.lines if line.local)
     free = f"; at no cost: {', '.join(own)}" if own else ""
-    return f"a session of {USUAL.turns} turns costs about ${new:.4f} instead of ${old:.4f}{change}{free}"
+    guessing = left_out(known[name] for name in bills)
+    told = f"; {guessing}" if guessing else ""
+    return f"a session of {USUAL.turns} turns costs about ${new:.4f} instead of ${old:.4f}{change}{free}{told}"
+
+
+def left_out(policies: Iterable[Policy]) -> str:
+    """What calculated bills of these policies lack; nothing where none of them asks twice or before it has to."""
+    names = [one.name for one in policies if one.hedging or one.early_replies or one.early_voice]
+    if not names:
+        return ""
+    return (
+        f"without the second calls and guesses of {', '.join(sorted(names))}: with every knob of speed they were"
+        " measured at about 5 % of a call (docs/latency.md)"
+    )
 
 
 @click.group()
@@ -158,6 +172,8 @@ def explain(left: str, right: str, as_json: bool, **numbers: float) -> None:
         print_json(bills)
         return
     stdout_console().print(bills_table(shape, *bills))
+    if guessing := left_out({name: _policy(name, known) for name in (left, right)}.values()):
+        stdout_console().print(guessing, style=DIM, soft_wrap=True, highlight=False)
 
 
 def _policy(name: str, known: dict[str, Policy]) -> Policy:

@@ -12,6 +12,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from agent.cli import main
 from agent.core.errors import ConfigurationError
 from agent.ledger.database import create_engine, migrate, parse_url, sqlite_file
 from agent.settings import PREFIX, Settings, load_settings
@@ -78,5 +79,13 @@ def _refuse_missing(settings: Settings) -> None:
     if file is not None and not file.exists():
         raise ConfigurationError(
             f"there is no database {file.resolve()}: the service makes it at its first start. Run this in the folder of"
-            f" the service, or set {PREFIX}DATABASE_URL to its database"
+            f" the service, or set {PREFIX}DATABASE_URL to its database{_elsewhere()}"
         )
+
+
+def _elsewhere() -> str:
+    """Where `make run` keeps one, for whoever is in another folder than the checkout."""
+    usual = sqlite_file(parse_url(Settings.model_fields["database_url"].default))
+    if usual is None or not main.in_checkout() or not (main.CHECKOUT / usual).is_file():
+        return ""
+    return f". The service of `make run` has {main.CHECKOUT / usual}: run this in {main.CHECKOUT}"

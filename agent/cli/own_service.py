@@ -6,7 +6,7 @@ import ipaddress
 from typing import Final
 
 from agent.core.errors import ConfigurationError
-from agent.settings import PREFIX, Settings, variables
+from agent.settings import PREFIX, Settings, refuse_misspelt, variables
 
 _ANY: Final = {4: "127.0.0.1", 6: "::1"}  # a service that listens everywhere listens here, too
 
@@ -14,8 +14,10 @@ _ANY: Final = {4: "127.0.0.1", 6: "::1"}  # a service that listens everywhere li
 def own_address() -> str:
     """The address in VOICE_AGENT_URL, else that of VOICE_AGENT_HOST and VOICE_AGENT_PORT, in the environment or `.env`.
 
-    Nothing else of the settings is read: a caller needs none of it. Raises ConfigurationError.
+    Nothing else of the settings is read: a caller needs none of it. Raises ConfigurationError, also for a name that is
+    spelt wrong: another service would be called.
     """
+    refuse_misspelt()
     known = variables()
     if url := known.get(f"{PREFIX}URL"):
         return url

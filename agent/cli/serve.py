@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -22,8 +23,9 @@ from agent.cli.front_desk import take_front_desk
 from agent.cli.own_service import http_address
 from agent.cli.sandbox_process import SandboxProcess
 from agent.core.errors import ConfigurationError
+from agent.ledger.sqlite_lock import check_free
 from agent.settings import PREFIX, Settings, load_settings, variables
-from agent.settings_providers import ProviderName
+from agent.settings_providers import SERVICES, ProviderName
 from voice_sandbox.local_packages import installed
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from agent.server.drain import DrainingServer
 
+_SANDBOX_PORT: Final = 8100
 KEYS: Final = ("DEEPGRAM_API_KEY", "ANTHROPIC_API_KEY", "ELEVENLABS_API_KEY")
 
 
@@ -117,14 +120,18 @@ TARGETS: Final = click.option(
 def serve(workers: int, targets: Path) -> None:
     """Run the service. Settings come from the environment and `.env`."""
     settings = load_settings()
-    check_ports(settings)
+    check_start(settings, workers)
     _run(settings, workers, targets)
 
 
 @click.command()
 @click.option("--profile", default="measured", show_default=True, help="Latency profile of the sandbox.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the sandbox.")
-@click.option("--sandbox-port", default=8100, show_default=True, help="Port of the sandbox; another free one if taken.")
+@click.option(
+    "--sandbox-port",
+    type=click.IntRange(0, 65535),
+    help="Port of the sandbox: this one, and 0 takes a free one.  [default: 8100, or another one if that is taken]",
+)
 @click.option("--clips", multiple=True, help="Folder of WAVs with transcripts.jsonl that the sandbox also understands.")
 @click.option(
     "--local/--no-local",
@@ -135,14 +142,14 @@ def serve(workers: int, targets: Path) -> None:
 @WORKERS
 @TARGETS
 def run(
-    profile: str, seed: int, sandbox_port: int, clips: tuple[str, ...], local: bool, workers: int, targets: Path
+    profile: str, seed: int, sandbox_port: int | None, clips: tuple[str, ...], local: bool, workers: int, targets: Path
 ) -> None:
     """Run the service, with the sandbox for every provider that has no key."""
     known = variables()
     missing = [name for name in KEYS if name not in known]
     if not missing or f"{PREFIX}SANDBOX_URL" in known:
         settings = load_settings()
-        check_ports(settings)
+        check_start(settings, workers)
         _run(settings, workers, targets, partial(_announce, settings, missing))
         return
     port = _free_port(sandbox_port)
@@ -152,7 +159,7 @@ def run(
     here = installed() if local else []
     os.environ[f"{PREFIX}SANDBOX_LOCAL"] = ",".join(here)
     settings = load_settings()
-    check_ports(settings)
+    check_start(settings, workers)
     command = [sys.executable, "-m", "agent", "sandbox", "--port", str(port), "--profile", profile, "--seed", str(seed)]
     for folder in clips:
         command += ["--clips", folder]
@@ -165,7 +172,7 @@ def run(
         if not here:  # else calls wait until it is known what runs here, and the page need not
             sandbox.wait()
         sandbox.look_after()
-        _run(settings, workers, targets, partial(_announce, settings, missing, sandbox if here else None))
+        _run(settings, workers, targets, partial(_announce, settings, missing, sandbox if here else None, local))
     finally:
         sandbox.end()
 
@@ -176,6 +183,15 @@ def _import_service() -> None:
     import agent.server.app as app
 
     del app
+
+
+def check_start(settings: Settings, workers: int) -> None:
+    """What can be known before anything is started: raises ConfigurationError for it, with one line."""
+    settings.session_secret()
+    settings.check_rollbacks()
+    check_ports(settings)
+    if workers == 1:  # several are refused an SQLite file anyway
+        check_free(settings.database_url)
 
 
 def check_ports(settings: Settings) -> None:
@@ -194,7 +210,17 @@ def check_ports(settings: Settings) -> None:
                 probe.bind(address)
                 probe.listen(1)  # else the other one could bind it, too
             except OSError as error:
-                raise ConfigurationError(f"{PREFIX}{name}: {host}:{port} cannot be used: {error.strerror}") from None
+                raise ConfigurationError(
+                    f"{PREFIX}{name}: {host}:{port} cannot be used: {error.strerror}{_instead(name, port, error)}"
+                ) from None
+
+
+def _instead(name: str, port: int, error: OSError) -> str:
+    """What to do about an address that is taken; nothing where it is something else."""
+    if error.errno != errno.EADDRINUSE:
+        return ""
+    other = port + 10 if port + 10 < 65_536 else port - 10
+    return f". Is it running already? Otherwise choose another one: {PREFIX}{name}={other} make run"
 
 
 def _ends(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -210,7 +236,9 @@ def _line(name: str, text: str, colour: str | None = None) -> None:
     click.echo(f"  {click.style(f'{name:<12}', fg=colour)} {text}", err=True)
 
 
-def _announce(settings: Settings, missing: list[str], loading: SandboxProcess | None = None) -> None:
+def _announce(
+    settings: Settings, missing: list[str], loading: SandboxProcess | None = None, wanted: bool = True
+) -> None:
     base = http_address(settings.host, settings.port)
     click.echo(f"\n  {click.style('voice agent', bold=True)}", err=True)
     _line("talk to it", click.style(base, fg="cyan"))
@@ -218,7 +246,8 @@ def _announce(settings: Settings, missing: list[str], loading: SandboxProcess | 
     _line("metrics", f"{http_address(settings.ops_host, settings.ops_port)}/metrics")
     if settings.agents_dir is not None:
         _line("agent", f"{settings.agent}, of {settings.agents_dir}")
-    _say_what_runs_here(settings)
+    _say_what_runs_here(settings, wanted=wanted)
+    _say_what_is_real(settings)
     local = {"stt": "DEEPGRAM_API_KEY", "tts": "ELEVENLABS_API_KEY"}
     missing = [name for name in missing if name not in {local[service] for service in settings.sandbox_local}]
     if missing:
@@ -230,7 +259,7 @@ def _announce(settings: Settings, missing: list[str], loading: SandboxProcess | 
         threading.Thread(target=_say_what_failed, args=(loading,), name="loading", daemon=True).start()
 
 
-def _say_what_runs_here(settings: Settings) -> None:
+def _say_what_runs_here(settings: Settings, *, wanted: bool = True) -> None:
     _say_own_servers(settings)
     local = settings.sandbox_local
     if settings.sandbox_url is None:
@@ -238,9 +267,19 @@ def _say_what_runs_here(settings: Settings) -> None:
     if "stt" in local:
         _line("hears", "any English sentence, on this machine's processor", "green")
     elif settings.provider("deepgram").simulated:
-        _line("hears", "the sample callers only: `make local` lets it hear you, too", "yellow")
+        left_out = not wanted and "stt" in installed()
+        why = "speech recognition is left out by --no-local" if left_out else "`make local` lets it hear you, too"
+        _line("hears", f"the sample callers only: {why}", "yellow")
     if "tts" in local:
         _line("speaks", "with Piper, on this machine's processor", "green")
+
+
+def _say_what_is_real(settings: Settings) -> None:
+    """The vendors that are asked, and paid, and why they are."""
+    real = [name for name in SERVICES if settings.has_key(name) and not settings.provider(name).local]
+    if real:
+        told = ", ".join(f"{name} ({name.upper()}_API_KEY)" for name in real)
+        _line("real", f"{told}: `{program()} check` tells whether it answers", "green")
 
 
 def _say_own_servers(settings: Settings) -> None:
@@ -272,13 +311,17 @@ def _say_what_failed(sandbox: SandboxProcess) -> None:
         click.echo(f"               {why}", err=True)
 
 
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
+def _free_port(wanted: int | None) -> int:
+    """The port that was asked for, and no other one; where none was, the usual one or any that is free."""
+    why = ""
+    for port in (_SANDBOX_PORT, 0) if wanted is None else (wanted,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
+                probe.listen(1)  # else another program's listener could go unseen
+            except OSError as error:
+                why = f"--sandbox-port: 127.0.0.1:{port} cannot be used: {error.strerror}; give another one, or none"
                 continue
             return probe.getsockname()[1]
-    raise ConfigurationError("no free port for the sandbox: give one with --sandbox-port")
+    raise ConfigurationError(why)

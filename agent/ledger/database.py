@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.core.errors import ConfigurationError
+from agent.ledger.sqlite_lock import make_writable, only_process_of
 from agent.ledger.tables import metadata
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def create_engine(url: str) -> AsyncEngine:
     sqlite = parsed.get_backend_name() == "sqlite"
     file = sqlite_file(parsed)
     if file is not None:
-        _make_writable(file)
+        make_writable(file)
     connect: dict[str, Any] = (
         {"timeout": _BUSY_MS / 1000} if sqlite else {"timeout": _CONNECT_S, "server_settings": _LIMITS}
     )
@@ -107,25 +107,8 @@ def only_process(url: str) -> Generator[None]:
     if file is None:
         yield
         return
-    _make_writable(file)
-    # a file of its own: to close any descriptor of the database's would end the locks that SQLite holds on it
-    with file.with_name(f"{file.name}.lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigurationError(
-                f"VOICE_AGENT_DATABASE_URL: another process of the service uses {file}: SQLite is for one process,"
-                " several take PostgreSQL"
-            ) from None
+    with only_process_of(file):
         yield
-
-
-def _make_writable(file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.open("ab").close()
-    except OSError as error:
-        raise ConfigurationError(f"VOICE_AGENT_DATABASE_URL: {file} cannot be written: {error.strerror}") from None
 
 
 def _encode(value: object) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import structlog
 
@@ -21,6 +21,12 @@ from agent.telemetry.events import (
     TurnFinished,
 )
 from agent.telemetry.timeline import TurnOutcome, TurnRecord
+
+_CHECK: Final = {"hint": "`voice-agent check` asks it now; mend it with the provider or in the settings"}
+_SILENT: Final = frozenset({"refused", "timeout"})  # no connection, no answer: a refused key is `misconfigured`
+_UNREACHED: Final = {
+    "hint": "it cannot be reached, or is too slow: look at the network; `voice-agent check` asks it now"
+}
 
 
 def configure_logging(form: Literal["console", "json"], level: str) -> None:
@@ -90,7 +96,7 @@ class LogSink:
             case SessionRefused(tier, reason):
                 self._log.info("session refused", tier=tier.value if tier else None, reason=reason)
             case BreakerChanged(provider, model, state, reason, fault):
-                told = {} if fault is None else {"problem": fault.problem.value, "provider_says": fault.words}
+                told = {} if fault is None else {"problem": fault.problem.value, "provider_says": fault.words} | _CHECK
                 write = self._log.error if reason == "misconfigured" else self._log.warning
                 write("breaker", provider=provider, model=model, state=state, reason=reason, **told)
             case FellBack(session, fallback):
@@ -101,6 +107,7 @@ class LogSink:
                     from_provider=fallback.from_provider,
                     to_provider=fallback.to_provider,
                     reason=fallback.reason,
+                    **(_UNREACHED if fallback.reason in _SILENT else {}),
                 )
             case _:
                 pass

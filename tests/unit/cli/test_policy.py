@@ -187,7 +187,7 @@ def test_a_rollback_is_taken_back_after_a_question_with_its_price(url: str) -> N
 
 def test_every_knob_of_a_policy() -> None:
     text = run(policy, "show", "haiku_first")
-    assert "sonnet → haiku → recorded" in text
+    assert re.search(r"thinking +haiku → sonnet → recorded", text)  # a turn begins with its first model
     assert "over 80 characters" in text
 
 

@@ -260,6 +260,14 @@ def test_a_model_of_ones_own_costs_nothing_and_is_called_local(monkeypatch: pyte
     assert "local" not in run(cost, "explain")
 
 
+def test_what_asks_twice_or_guesses_is_not_priced_as_if_it_were_free() -> None:
+    said = "without the second calls and guesses of fast: with every knob of speed they were measured at about 5 %"
+    assert price_change({"haiku_first": 100}, {"fast": 100}).partition("; ")[2].startswith(said)
+    assert said in run(cost, "explain", "--policy", "fast")
+    assert "guesses" not in price_change({"haiku_first": 100}, {"sonnet_first": 100})
+    assert "guesses" not in run(cost, "explain")
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from agent.cli import serve as serving
 from agent.cli.console import program
 from agent.core.errors import ConfigurationError
+from agent.ledger.database import only_process
 from agent.settings import Settings
 
 KEYS = {name: f"a-key-of-{name.partition('_')[0].lower()}" for name in serving.KEYS}
@@ -135,7 +136,10 @@ def test_what_runs_here_is_announced_and_nobody_waits_until_it_is_loaded(
 
 def test_nothing_runs_here_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch, served: list[Settings]) -> None:
     monkeypatch.setattr("agent.cli.serve.installed", both_installed)
-    assert "every provider without a key" in run("--no-local").stderr
+    said = run("--no-local").stderr
+    assert "every provider without a key" in said
+    assert "the sample callers only: speech recognition is left out by --no-local" in said
+    assert "make local" not in said
     assert served[0].sandbox_local == ()
 
 
@@ -158,8 +162,20 @@ def test_a_key_in_the_file_counts_as_one_in_the_environment() -> None:
     assert "ANTHROPIC_API_KEY" not in simulated
 
 
+@pytest.mark.usefixtures("served")
+def test_what_is_real_is_said_with_the_variable_that_makes_it_so() -> None:
+    Path(".env").write_text(f"VOICE_AGENT_TOKEN_SECRET={os.urandom(16).hex()}\nANTHROPIC_API_KEY=sk-real\n")
+    said = run().stderr
+    assert "real         anthropic (ANTHROPIC_API_KEY): `" in said
+    assert " check` tells whether it answers" in said
+    assert "sk-real" not in said
+    Path(".env").write_text("")
+    assert "real  " not in run().stderr
+
+
 def test_with_every_key_in_the_file_there_is_no_sandbox(served: list[Settings]) -> None:
-    Path(".env").write_text("".join(f"{name}={key}\n" for name, key in KEYS.items()))
+    secret = f"VOICE_AGENT_TOKEN_SECRET={os.urandom(16).hex()}\n"
+    Path(".env").write_text(secret + "".join(f"{name}={key}\n" for name, key in KEYS.items()))
     assert "simulated" not in run().stderr
     assert FakeSandbox.started == []
     assert not served[0].provider("deepgram").simulated
@@ -222,6 +238,52 @@ def test_a_port_that_is_taken_is_said_first_and_names_its_setting(
     ):
         run()
     assert (served, FakeSandbox.started, capsys.readouterr().err) == ([], [], "")
+
+
+@pytest.mark.usefixtures("served")
+def test_a_port_that_is_taken_says_what_to_do(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICE_AGENT_PORT", str(taken))
+    with pytest.raises(ConfigurationError, match=r"Is it running already\? Otherwise .* VOICE_AGENT_PORT=\d+ make run"):
+        run()
+
+
+def test_a_port_of_the_sandbox_that_was_asked_for_is_taken_or_refused(taken: int, served: list[Settings]) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^--sandbox-port: 127\.0\.0\.1:{taken} cannot be used: .* in use"):
+        run("--sandbox-port", str(taken))
+    assert (served, FakeSandbox.started) == ([], [])
+
+
+@pytest.mark.usefixtures("served")
+def test_without_a_wish_the_sandbox_takes_another_port_where_the_usual_one_is_taken(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.cli.serve._SANDBOX_PORT", taken)
+    assert CliRunner().invoke(serving.run, [], catch_exceptions=False).exit_code == 0
+    (command,) = FakeSandbox.started
+    assert int(command[command.index("--port") + 1]) != taken
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("ANTHROPIC_API_KEY=sk-real\n", "VOICE_AGENT_TOKEN_SECRET is not set"),
+        ("VOICE_AGENT_ROLLBACK_MODE=auto\n", "VOICE_AGENT_ROLLBACK_MODE=auto needs it"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_starts(file: str, why: str, served: list[Settings]) -> None:
+    Path(".env").write_text(file)
+    with pytest.raises(ConfigurationError, match=why):
+        run()
+    assert (served, FakeSandbox.started) == ([], [])
+
+
+def test_a_database_in_use_is_said_before_anything_starts(served: list[Settings]) -> None:
+    with (
+        only_process("sqlite+aiosqlite:///var/voice-agent.db"),
+        pytest.raises(ConfigurationError, match="another process of the service uses"),
+    ):
+        run()
+    assert (served, FakeSandbox.started) == ([], [])
 
 
 def test_serve_names_the_setting_of_a_taken_port_too(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:

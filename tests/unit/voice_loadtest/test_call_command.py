@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from tests.support.scripted_service import Behaviour, Talk, clip, service
 from voice_loadtest.audio import load_wav, save_wav
 from voice_loadtest.call_command import call
+from voice_loadtest.pacing import now
 
 
 @pytest.fixture
@@ -117,7 +118,29 @@ async def test_ctrl_c_hangs_up_and_shows_the_summary_and_a_second_one_does_not_w
     status, out, err = await run(answers_and_is_interrupted, *said, started=processes)
     assert status == 130
     assert err == "hanging up; Ctrl+C again does not wait\n"
-    assert ("1 of 2 answered by a real reply" in out) is summary
+    assert ("1 of 1 answered by a real reply" in out) is summary
+    assert ("you hung up while speech.wav was being said" in out) is summary
+    assert "was not heard" not in out and "no real reply" not in out
+
+
+async def test_a_service_that_stops_ends_the_call_at_once_and_says_what_was_not_said(wav: Path) -> None:
+    async def stops(talk: Talk) -> None:
+        await talk.ready(resume_token="a-resume-token")
+        await talk.answer(1, "book a room")
+        await talk.voice()
+        talk.stop_listening()
+        await talk.send("session.end", reason="drained", turns=1)
+        await talk.socket.close(1001)
+
+    save_wav(second := wav.parent / "second.wav", [clip(voice_s=0.2).pcm])
+    said = ("--wav", str(wav), "--wav", str(second), "--text", "thank you", "--gap", "0.05")
+    began = now()
+    status, out, _ = await run(stops, *said)
+    assert now() - began < 12  # 60 s are those of a line that was lost
+    assert status == 1
+    assert "the service was stopped; second.wav, typed were not said" in out
+    assert "was not heard" not in out and "no real reply" not in out
+    assert "1 of 1 answered by a real reply" in out
 
 
 @pytest.mark.parametrize(("http_status", "exit_status"), [(401, 2), (429, 1), (503, 1)])

@@ -320,7 +320,12 @@ async def test_a_call_that_is_interrupted_hangs_up_and_returns_what_there_was() 
         options = CallOptions(running.url, gap_s=0.05)
         record = await call(options, [Speak(clip("one")), Speak(clip("two", voice_s=20))], on_caller=callers.append)
     assert running.talks[0].all("hangup")
-    assert [turn.transcript for turn in record.turns] == ["hello", None]
+    assert [turn.transcript for turn in record.turns] == ["hello"]  # what was cut off nobody failed to hear
+    assert [(said.name, said.cut, said.whole) for said in record.utterances] == [
+        ("one", False, True),
+        ("two", True, False),
+    ]
+    assert record.hung_up
     assert (record.end_reason, record.close_code, record.errors) == ("hangup", 1000, [])
 
 

@@ -9,9 +9,10 @@ import sys
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from tests.support.paths import ROOT
-from voice_sandbox.server import run_sandbox
+from voice_sandbox.server import run_sandbox, sandbox
 from voice_sandbox.state import SandboxOptions
 
 
@@ -30,6 +31,17 @@ async def test_a_taken_port_and_an_unknown_profile_are_errors() -> None:
     with pytest.raises(ValueError, match="unknown latency profile"):
         async with run_sandbox(SandboxOptions(port=0, profile="fast")):
             pass
+
+
+def test_the_command_says_what_to_do_about_a_taken_port_and_nothing_else() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(sandbox, ["--port", str(port), "--profile", "instant", "--voice", "tones"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"Error: 127.0.0.1:{port} cannot be used: Address already in use. Is a sandbox running already? Otherwise"
+        f" choose another port: --port {port + 10}\n"
+    )
 
 
 def test_the_command_prints_where_it_is_and_stops_on_a_signal() -> None:
