@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
 from tests.support.scripted_service import Behaviour, Talk, clip, service
 from voice_loadtest.audio import load_wav, save_wav
-from voice_loadtest.call_command import call
+from voice_loadtest.call_command import _Interruption, call  # pyright: ignore[reportPrivateUsage]
 from voice_loadtest.pacing import now
 
 
@@ -121,6 +122,23 @@ async def test_ctrl_c_hangs_up_and_shows_the_summary_and_a_second_one_does_not_w
     assert ("1 of 1 answered by a real reply" in out) is summary
     assert ("you hung up while speech.wav was being said" in out) is summary
     assert "was not heard" not in out and "no real reply" not in out
+
+
+async def test_on_a_terminal_the_words_stand_below_its_own_sign_of_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Hanging:
+        def interrupt(self) -> None:
+            hung_up.set()
+
+    hung_up = asyncio.Event()
+    interruption = _Interruption()
+    interruption.of(cast("Any", Hanging()))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with interruption.watched():
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.wait_for(hung_up.wait(), 10)
+    assert capsys.readouterr().err == "\nhanging up; Ctrl+C again does not wait\n"
 
 
 async def test_a_service_that_stops_ends_the_call_at_once_and_says_what_was_not_said(wav: Path) -> None:

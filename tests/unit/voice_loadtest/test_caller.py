@@ -329,6 +329,22 @@ async def test_a_call_that_is_interrupted_hangs_up_and_returns_what_there_was() 
     assert (record.end_reason, record.close_code, record.errors) == ("hangup", 1000, [])
 
 
+async def test_what_was_said_and_waits_for_its_answer_at_the_hang_up_is_no_fault_either() -> None:
+    callers: list[Caller] = []
+
+    async def hears(talk: Talk) -> None:
+        await talk.ready()
+        await talk.hear()
+        await talk.send("transcript.final", turn=1, text="hello", spoken=True)
+        callers[0].interrupt()
+        await talk.goodbye()
+
+    async with service(hears) as running:
+        record = await call(CallOptions(running.url), [Speak(clip("one", tail_s=0.3))], on_caller=callers.append)
+    assert [(said.name, said.cut) for said in record.utterances] == [("one", True)]
+    assert (record.awaited, record.unanswered, record.all_answered) == ([], [], False)
+
+
 async def test_a_call_that_is_interrupted_before_it_began_says_nothing() -> None:
     async def waits(talk: Talk) -> None:
         await talk.ready()

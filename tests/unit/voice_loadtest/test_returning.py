@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.support.calls import play
 from tests.support.scripted_service import Talk, clip
 from voice_loadtest.pacing import now
+from voice_loadtest.returning import GONE_S, come_back
 from voice_loadtest.script import Speak, Type
 
 RESUME = "a-resume-token"
@@ -101,3 +104,42 @@ async def test_a_reply_that_was_cut_off_is_heard_again_by_who_comes_back(come_ba
     record, _ = await play(cuts, [Speak(clip())], come_back_s=come_back_s)
     assert record.all_answered is (come_back_s > 0)
     assert lines == (2 if come_back_s else 1)
+
+
+async def test_a_drained_session_goes_on_where_somebody_answers_after_a_while() -> None:
+    came: list[Talk] = []
+
+    async def rolls(talk: Talk) -> None:
+        came.append(talk)
+        if len(came) == 1:
+            await talk.ready(resume_token=RESUME)
+            await typed_turn(talk, 1, "two rooms")
+            await talk.send("session.end", reason="drained", turns=1)
+            await talk.socket.close(1001)
+            return
+        if len(came) == 2:  # it drains as well
+            await talk.get("start")
+            await talk.send("error", code="draining", message="later", fatal=True, retry_after_s=GONE_S + 0.5)
+            await talk.socket.close(4429)
+            return
+        await talk.ready(resume_token=RESUME, resumed=True)
+        await typed_turn(talk, 2, "thank you")
+        await talk.goodbye()
+
+    record, _ = await play(rolls, [Type("two rooms"), Type("thank you")], come_back_s=20.0)
+    assert (record.stopped, record.not_said, record.end_reason) == (False, [], "hangup")
+    assert record.all_answered and len(came) == 3
+
+
+async def test_a_line_that_was_only_lost_is_tried_for_longer_than_a_stopped_service() -> None:
+    gone = 0.5
+
+    async def back(**more: float) -> float:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/voice"
+        began = now()
+        assert await come_back(url, RESUME, "{}", 2.0, None, **{"gone_s": 2.0, **more}) is None
+        return now() - began
+
+    assert await back() >= 2.0
+    assert gone <= await back(gone_s=gone) < 2.0
