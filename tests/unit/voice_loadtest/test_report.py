@@ -125,3 +125,16 @@ def test_a_greeting_is_no_turn_that_was_not_heard() -> None:
     out = StringIO()
     CallReport(Console(file=out, width=160)).turn(greeting, CallRecord(session_id="s1", tier="free", turns=[greeting]))
     assert out.getvalue().splitlines()[2].strip() == "0  the agent speaks first → “Good day.”"
+
+
+def test_a_turn_with_a_tool_has_a_figure_for_it() -> None:
+    assert "▚ tool   90" in shown(spoken(700, stt=300, llm=200, tool=90, tts=100, send=1, network=9))
+    assert "tool" not in shown(spoken(700, stt=300, llm=200, tts=100, send=1, network=9))
+
+
+def test_who_answered_is_named_where_another_model_took_over() -> None:
+    turn = spoken(700, stt=300)
+    turn.model, turn.answered_by = "haiku", "sonnet"
+    assert "haiku → sonnet" in shown(turn)
+    turn.answered_by = None
+    assert "haiku → nobody" in shown(turn)
