@@ -1,7 +1,10 @@
 /** What the figures beside a turn mean, in one place: for hovering, for screen readers and for the list of terms. */
 
 export const TERMS = {
-  model: { name: "Model", text: "the language model of this turn. An arrow: another one answered in its place, or nobody." },
+  model: {
+    name: "Model",
+    text: "the language model of this turn. An arrow: another one answered in its place, or nobody.",
+  },
   rule: { name: "Rule", text: "why that model: “default” is the small one; a long or technical turn takes more." },
   v2v: {
     name: "Voice-to-voice",
