@@ -13,7 +13,7 @@ from litestar import Litestar
 from agent.api.agents import agents_router
 from agent.api.health import operators_health, public_health
 from agent.api.openapi import openapi_config
-from agent.api.sample_calls import SampleStage, Serving
+from agent.api.sample_calls import Serving
 from agent.api.sessions import router
 from agent.api.talk_page import web_routes
 from agent.auth.tokens import TokenBook
@@ -24,7 +24,7 @@ from agent.server.alongside import alongside
 from agent.server.application import application
 from agent.server.connections import ConnectionGate
 from agent.server.doors import client_addresses, connection_gate, sessions_api_of
-from agent.server.given_policy import choosable
+from agent.server.given_policy import choosable, stage_of
 from agent.server.local_speech import LocalSpeechWatch, until_ready
 from agent.server.memory import run_providers
 from agent.server.rehearsal import Rehearsal
@@ -48,7 +48,7 @@ def create_app(settings: Settings, rehearsal: Rehearsal | None = None) -> Litest
     tokens = TokenBook(settings.session_secret(), settings.token_minutes, settings.previous_secrets())
     samples = settings.provider("deepgram").simulated  # the sandbox knows the clips, and nobody pays for them
     addresses = client_addresses(settings)
-    stage = partial(_stage, wiring, settings)
+    stage = partial(stage_of, settings, wiring.watch, wiring.agents)
     doors = (wiring.sinks, tokens, wiring.ceilings, addresses, wiring.agents)
     sessions_api = sessions_api_of(settings, *doors, partial(choosable, settings, wiring.watch))
     voice_route = VoiceRoute(
@@ -122,14 +122,6 @@ def described(app: Litestar) -> Litestar:
     wiring: Wiring = app.state["wiring"]
     routes = [router, agents_router, *public_health(wiring.registry, wiring.providers)]
     return application(routes, app.state.dict(), openapi=openapi_config(None))
-
-
-def _stage(wiring: Wiring, settings: Settings) -> SampleStage:
-    """What sample callers meet: the usual agent, and of the policies to choose from those that may serve it."""
-    usual = wiring.agents.agents.get(settings.agent)
-    if usual is None:
-        return SampleStage()
-    return SampleStage(tuple(usual.tools), [name for name in choosable(settings, wiring.watch) if usual.takes(name)])
 
 
 def _serving(wiring: Wiring) -> Serving:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from agent.api.sample_calls import SampleStage
 from agent.budgets import Tier
+from agent.definitions.book import AgentBook
 from agent.definitions.definition import AgentDefinition
 from agent.policy.policies import Policy, PolicyBook
 from agent.policy.watcher import AssignmentWatcher
@@ -13,6 +15,14 @@ from agent.settings import Settings
 def choosable(settings: Settings, watch: AssignmentWatcher) -> tuple[str, ...]:
     """The policies that callers may choose from: all where nobody pays, else none."""
     return tuple(watch.book.policies) if settings.all_simulated else ()
+
+
+def stage_of(settings: Settings, watch: AssignmentWatcher, agents: AgentBook) -> SampleStage:
+    """What sample callers meet: the usual agent, and of the policies to choose from those that may serve it."""
+    usual = agents.agents.get(settings.agent)
+    if usual is None:
+        return SampleStage()
+    return SampleStage(tuple(usual.tools), [name for name in choosable(settings, watch) if usual.takes(name)])
 
 
 def policy_of(
