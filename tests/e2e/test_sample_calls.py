@@ -69,25 +69,14 @@ def test_every_sample_caller_has_a_test_here() -> None:
     assert all(call.shows.endswith(".") and len(call.shows) <= 110 for call in CALLS)
 
 
-@pytest.mark.parametrize("name", ["room", "barge", "earlier", "topics"])
-async def test_a_call_that_is_made_again_goes_as_before(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_books_a_room_and_does_so_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call has a diary of its own: what one has booked is free for the next."""
     async with front_desk(tmp_path, monkeypatch) as stack:
-        first, again = [await stack.call(script_of(BY_NAME[name])) for _ in range(2)]
-    has_finished(first)
-    has_finished(again)
-    assert any("The reference is" in reply for reply in replies(again)), replies(again)
-    once, twice = bookings(tmp_path)
-    assert once == twice
-
-
-async def test_books_a_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with front_desk(tmp_path, monkeypatch) as stack:
-        record = await stack.call(script_of(BY_NAME["room"]))
-    has_finished(record)
-    assert bookings(tmp_path) == [("tomorrow", "2:30 PM", 7, 0)]
-    assert any("The reference is" in reply for reply in replies(record))
+        first, again = [await stack.call(script_of(BY_NAME["room"])) for _ in range(2)]
+    for record in (first, again):
+        has_finished(record)
+        assert any("The reference is" in reply for reply in replies(record)), replies(record)
+    assert bookings(tmp_path) == [("tomorrow", "2:30 PM", 7, 0)] * 2
 
 
 async def test_interrupts_and_coughs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
