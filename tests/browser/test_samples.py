@@ -86,7 +86,11 @@ async def test_on_a_phone_all_are_in_sight_or_the_row_fades_where_it_goes_on(
         assert await page.run(f"{last}.right <= {box}.getBoundingClientRect().right - 40 || {all_in_sight:d} === 1")
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
+# the others differ from these in their words alone, which tests/e2e/test_sample_calls.py looks at
+PLAYED = [call for call in CALLS if call.name in ("room", "barge", "outage", "policies")]
+
+
+@pytest.mark.parametrize("call", PLAYED, ids=lambda call: call.name)
 async def test_a_click_plays_the_whole_call_and_it_ends(
     call: SampleCall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,7 +117,7 @@ async def test_a_click_plays_the_whole_call_and_it_ends(
 def _shows(call: SampleCall, turns: list[dict[str, object]], words: str) -> None:
     """What can be read on the page is what the call is said to show."""
     match call.name:
-        case "room" | "earlier" | "topics":
+        case "room":
             assert "The reference is" in words
         case "barge":
             assert [turn["outcome"] for turn in turns].count("interrupted") == 1
@@ -131,4 +135,4 @@ def _shows(call: SampleCall, turns: list[dict[str, object]], words: str) -> None
             assert fast < slow, words
             assert words.rstrip().count(" ms less.") == 1
         case _:
-            assert "refund" in words.lower()
+            raise AssertionError(f"nothing is known of {call.name}")

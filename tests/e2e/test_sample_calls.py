@@ -126,7 +126,7 @@ async def test_asks_about_a_bill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 async def test_calls_in_an_outage(agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with front_desk(tmp_path, monkeypatch) as stack:
         stack.sandbox.world.log.entries.clear()
-        record = await call_with(stack, BY_NAME["outage"], agent=agent)
+        record = await call_with(stack, BY_NAME["outage"], agent=agent, policy=BY_NAME["outage"].policies[0])
         seen = [(entry.provider, entry.model, entry.outcome) for entry in stack.sandbox.world.log.entries]
     has_finished(record)
     without_model, without_voice, goodbye = record.turns

@@ -96,7 +96,7 @@ export class Samples {
       const said = await caller.run(call);
       if (this._running.stopped || !(said || this._client.state === "ended")) return;
       await this._hangUp();
-      if (policy !== null) this._on.tell(compared(policy, caller.times, before));
+      if (policy !== null && call.policies.length > 1) this._on.tell(compared(policy, caller.times, before));
       before = caller.times;
     }
   }

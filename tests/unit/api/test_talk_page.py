@@ -126,9 +126,9 @@ async def test_real_recognisers_get_no_sample_calls() -> None:
     ("stage", "left_out"),
     [
         (EVERYTHING, set[str]()),
-        (SampleStage(tools=("book_room",)), {"policies"}),
+        (SampleStage(tools=("book_room",)), {"outage", "policies"}),
         (SampleStage(policies=("haiku_first", "fast")), {"room", "barge", "earlier", "topics"}),
-        (SampleStage(tools=("end_call",)), {"room", "barge", "earlier", "topics", "policies"}),
+        (SampleStage(tools=("end_call",)), {"room", "barge", "earlier", "topics", "outage", "policies"}),
     ],
 )
 async def test_a_call_is_offered_where_it_can_be_finished(stage: SampleStage, left_out: set[str]) -> None:
