@@ -7,7 +7,7 @@ own words. Where it cannot tell which thing an act changed, it says that the one
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from agent.memory.confirmed import Act, act_in
@@ -106,7 +106,7 @@ def _plain(text: str) -> bool:
 def _only_points(text: str, flows: Flows) -> bool:
     """Whether an act says "it" or "that" and nothing of what that is."""
     verbs = {stem(word) for cue in flows.acts for word in cue.split()}
-    return bool(_POINTS.search(text)) and not values_in(text) and not stems_in(text) - EMPTY - FILLERS - verbs
+    return bool(POINTS.search(text)) and not values_in(text) and not stems_in(text) - EMPTY - FILLERS - verbs
 
 
 def _adds(text: str, act: Act, answer: str, end: int) -> bool:
@@ -128,8 +128,8 @@ def _asked(before: Question) -> str:
 
 def _deed(states: list[State], act: Act, asked: str, turn: int, index: Index, flows: Flows) -> Deed | None:
     text = f"{act.text} {asked}"
-    state, doubtful = thing_of(states, act.kind, text, act.text, index)
-    pointed = act.kind != "confirmed" and _POINTS.search(act.text) is not None
+    state, doubtful = thing_of(states, act.kind, text, act.text, index, verbs_of(flows))
+    pointed = act.kind != "confirmed" and POINTS.search(act.text) is not None
     if state is not None and not pointed and _of_another(states[state], act, index, flows):
         state, doubtful = None, () if act.kind == "confirmed" else (state,)
     if state is not None and act.kind == CHANGED and not (_MOVES.search(act.text) or _gives_other(states[state], text)):
@@ -147,12 +147,17 @@ _RETOLD = frozenset({"date", "time", "month", "price"})
 _RETOLD_NAMES = frozenset({"date", "time", "price", "amount", "total", "quantity"})
 
 
+def verbs_of(flows: Flows) -> frozenset[str]:
+    """The stems of the declared words of acts."""
+    return frozenset(stem(word) for cue in flows.acts for word in cue.split())
+
+
 def _of_another(state: State, act: Act, index: Index, flows: Flows) -> bool:
     """Whether an act names something that was never said of a thing ("the reminder for Tuesday is cancelled")."""
     words = act.text.casefold()
     for value in values_in(act.text):
         words = words.replace(value.text.casefold(), " ")
-    verbs = {stem(word) for cue in flows.acts for word in cue.split()}
+    verbs = verbs_of(flows)
     named = {word for word in stems_in(words) - EMPTY - FILLERS - verbs if len(word) > 2}
     known = stems_in(state.told)
     return bool(named) and not any(word in known or state.id in index.things.get(word, ()) for word in named)
@@ -184,7 +189,7 @@ def _by_kind(text: str) -> dict[str, set[str]]:
 
 
 def thing_of(
-    states: list[State], kind: ActKind, text: str, act: str, index: Index
+    states: list[State], kind: ActKind, text: str, act: str, index: Index, verbs: Collection[str] = ()
 ) -> tuple[int | None, tuple[int, ...]]:
     """The thing that an act is about (None: a new one), and the things that it may have changed instead."""
     live = [state for state in states if state.live]
@@ -201,9 +206,11 @@ def thing_of(
         return likely[0], ()
     if likely:  # a word alone does not tell a thing from a part of it ("the plum cake is taken off")
         return None, tuple(number for number in likely if scores[number] == scores[likely[0]])
-    points = bool(_POINTS.search(act)) or not (values_in(act) or (stems_in(act) - EMPTY))
+    points = bool(POINTS.search(act)) or not (values_in(act) or (stems_in(act) - EMPTY))
     if len(live) == 1 and points and goes_on(act, live[0].told):
         return live[0].id, ()
+    if not points and stems_in(act) - EMPTY - FILLERS - frozenset(verbs):
+        return None, ()  # it names another thing, and its own words are told
     near = max((state.touched for state in live), default=0) - NEAR_TURNS
     return None, tuple(state.id for state in live if state.touched >= near)
 
@@ -220,7 +227,7 @@ def _gives_other(state: State, text: str) -> bool:
     return any(held[name] and said[name] and not said[name] <= held[name] for name in _RETOLD)
 
 
-_POINTS = re.compile(
+POINTS = re.compile(
     r"\b(?:it|that|this|them|both|(?:your|the) (?:booking|appointment|order|reservation))\b", re.IGNORECASE
 )
 

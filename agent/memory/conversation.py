@@ -202,6 +202,7 @@ class Conversation:
                     self.index.describe(act["state"], f"{question.text} {question.answer or ''}")
         elif event["kind"] == "noted":
             for fact in event["facts"]:
-                self.index.describe(fact["state"], f"{fact['name']} {fact['value']}")
+                words = " ".join(piece["text"] for piece in fact.get("said", ())) or fact["value"]
+                self.index.describe(fact["state"], f"{fact.get('label', fact['name'])} {words}")
         elif event["kind"] == "folded":
             self.index.drop_before(self.graph.folded)

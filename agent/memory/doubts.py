@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from agent.memory.acts import NEAR_TURNS, Deed
+from agent.memory.acts import NEAR_TURNS, POINTS, Deed, verbs_of
 from agent.memory.confirmed import may_undo
 from agent.memory.features import EMPTY, FILLERS, stems_in, values_said
 from agent.memory.flows import Flows
@@ -17,9 +17,20 @@ from agent.memory.grounding import TOGETHER
 from agent.memory.index import Index
 from agent.memory.nodes import STATUS, Graph
 from agent.memory.references import asks_for_another
-from agent.memory.sentences import asks, bad_news, denies, depends, promises, sentences, supposes
+from agent.memory.sentences import (
+    SpokenSentence,
+    asks,
+    bad_news,
+    clauses,
+    denies,
+    depends,
+    plain_words,
+    promises,
+    sentences,
+    supposes,
+)
 from agent.memory.values import values_in
-from agent.memory.words import stem, words_of
+from agent.memory.words import words_of
 
 _CHANGE = re.compile(
     r"\b(?:cancel|cancell?ing|call(?:ing)? (?:it|that|this|them) off|change|move|reschedule|postpone|instead|stop|undo"
@@ -99,7 +110,7 @@ def doubted_by_undoing(graph: Graph, flows: Flows, answer: str, deeds: Iterable[
     """
     deeds = tuple(deeds)
     done, known = {deed.state for deed in deeds}, " ".join(deed.text for deed in deeds)
-    verbs = {stem(word) for cue in flows.acts for word in cue.split()}
+    verbs = verbs_of(flows)
     found: set[int] = set()
     for sentence in sentences(answer):
         text = sentence.text
@@ -108,8 +119,28 @@ def doubted_by_undoing(graph: Graph, flows: Flows, answer: str, deeds: Iterable[
         live = [state for state in graph.states if state.live and state.id not in done]
         stems, values = stems_in(text) - EMPTY - FILLERS - verbs, values_said(text)
         alike = [state.id for state in live if stems & stems_in(state.told) or values & values_said(state.told)]
-        found.update(alike or (state.id for state in live if graph.turns - state.touched <= NEAR_TURNS))
+        if alike or not stems or POINTS.search(text):
+            found.update(alike or (state.id for state in live if graph.turns - state.touched <= NEAR_TURNS))
     return tuple(sorted(found))
+
+
+def undone_at(graph: Graph, flows: Flows, turn: int, told: str) -> int | None:
+    """The turn after `turn` in which the agent may have changed or ended what `told` tells, or None.
+
+    The small model's facts come later than the words they stand in: this looks at what was said in between.
+    """
+    verbs = verbs_of(flows)
+    stems, values = stems_in(told) - EMPTY - FILLERS - verbs, values_said(told)
+    for number in range(turn + 1, graph.turns):
+        question = graph.question(number)
+        for sentence in sentences(question.answer or "") if question is not None else ():
+            text = sentence.text
+            parts = [SpokenSentence(part, at, ended=True) for at, part in clauses(plain_words(text))]
+            if depends(text) or not any(may_undo(part, flows.acts) and not promises(part.text) for part in parts):
+                continue
+            if stems & stems_in(text) or values & values_said(text):
+                return number
+    return None
 
 
 def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...]:
@@ -121,7 +152,9 @@ def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...
     if asks_for_another(text) or _ONE_MORE.match(text):
         return ()
     near = [
-        state for state in graph.states if state.live and not state.name and graph.turns - state.touched <= NEAR_TURNS
+        state
+        for state in graph.states
+        if state.live and not state.name and state.transitions and graph.turns - state.touched <= NEAR_TURNS
     ]
     if not near:
         return ()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.memory.events import Event, check
-from agent.memory.nodes import AGREED, MOST_KEPT, STATUS, Graph, Kept, Question, Slot, State, Topic, Transition
+from agent.memory.nodes import AGREED, MOST_KEPT, STATUS, Graph, Kept, Question, Said, Slot, State, Topic, Transition
 
 MAX_SLOTS = 24  # current values of one thing; older ones count as replaced
 MAX_PAST = 200  # replaced values a thing keeps
@@ -104,10 +104,12 @@ def _noted(graph: Graph, event: Event) -> Graph:
         graph = _with_state(graph, fact["state"], fact["turn"])
         states = list(graph.states)
         state = states[fact["state"]]
-        slot = Slot(fact["attribute"], fact["value"], fact["turn"], fact["by"])
-        state = with_slots(replace(state, name=fact["name"]), [slot], {slot.name, *fact["replaces"]}, fact["turn"])
+        said = tuple(Said(piece["turn"], piece["by"], piece["text"]) for piece in fact.get("said", ()))
+        slot = Slot(fact["attribute"], fact["value"], fact["turn"], fact["by"], said=said, before=fact.get("before", 0), doubt=fact.get("since"))
+        named = replace(state, name=fact["name"], label=fact.get("label", fact["name"]))
+        state = with_slots(named, [slot], fact["replaces"], fact["turn"])
         if slot.name == STATUS:
-            state = replace(state, doubts=tuple(doubt for doubt in state.doubts if doubt > slot.turn))
+            state = _settled(state, slot.turn)
             state = _moved(state, fact["kind"], slot.value, slot.turn) if fact["kind"] else state
         elif fact["absorbs"] >= 0:  # the value is what the act of that turn changed: nothing else is in doubt by it
             state = replace(state, doubts=tuple(doubt for doubt in state.doubts if doubt != slot.turn))
@@ -118,6 +120,22 @@ def _noted(graph: Graph, event: Event) -> Graph:
             states[fact["absorbs"]] = replace(states[fact["absorbs"]], merged=state.id)
         graph = replace(graph, states=tuple(states))
     return replace(graph, noted=max(graph.noted, event["turn"]))
+
+
+def _settled(state: State, turn: int) -> State:
+    """A thing whose status was told in a turn: what put it in doubt up to then still is one of what was said before."""
+    settled = [doubt for doubt in state.doubts if doubt <= turn]
+    settled += [] if state.unsure is None or state.unsure > turn else [state.unsure]
+    if not settled:
+        return state
+    slots = tuple(
+        replace(slot, doubt=next((doubt for doubt in settled if doubt > slot.turn), None))
+        if slot.doubt is None and slot.turn < turn
+        else slot
+        for slot in state.slots
+    )
+    unsure = None if state.unsure in settled else state.unsure
+    return replace(state, doubts=tuple(doubt for doubt in state.doubts if doubt > turn), unsure=unsure, slots=slots)
 
 
 def _with_state(graph: Graph, number: int, turn: int) -> Graph:
@@ -139,8 +157,13 @@ def _focus(graph: Graph, state: State) -> Graph:
 
 def with_slots(state: State, told: Sequence[Slot], replaces: Collection[str], turn: int) -> State:
     """A state with new values; those they replace stay in `past`, marked with the turn that replaced them."""
+    same = {(slot.name, slot.turn, slot.by, slot.value.casefold()) for slot in told}
     gone = [slot for slot in state.slots if slot.name in replaces]
-    held = [slot for slot in state.slots if slot.name not in replaces]
+    held = [
+        slot
+        for slot in state.slots
+        if slot.name not in replaces and (slot.name, slot.turn, slot.by, slot.value.casefold()) not in same
+    ]
     said_again = {(slot.name, slot.value, slot.turn) for slot in told}
     refined = {(slot.name, slot.turn) for slot in told if slot.name == STATUS}
     past = [

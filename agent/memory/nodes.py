@@ -43,6 +43,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """Whole sentences of one side in one turn, word for word."""
+
+    turn: int
+    by: Speaker
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """One value, verbatim, and the turn and side it came from."""
 
@@ -52,6 +61,12 @@ class Slot:
     by: Speaker
     replaced: int | None = None
     """The turn whose words replaced it; None while it holds."""
+    said: tuple[Said, ...] = ()
+    """The sentences that it stands in, with those that they lean on; empty where the value is a sentence itself."""
+    before: int = 0
+    """How many of these only say what the others point back to."""
+    doubt: int | None = None
+    """The turn in which it may have been changed, where that came before the fact."""
 
     @property
     def said_at(self) -> tuple[int, bool]:
@@ -72,6 +87,10 @@ class Transition:
 _set = object.__setattr__
 
 
+def _words(slot: Slot) -> str:
+    return " ".join(said.text for said in slot.said) if slot.said else slot.value
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """One thing under way (a booking, an order, a fault): where it stands and its exact values."""
@@ -80,11 +99,13 @@ class State:
     topic: int
     opened: int
     name: str = ""
-    """What it is called, in words that were said in the call; empty when only the act is known."""
+    """What it is called, in words that stand in everything that is quoted of it; empty when there are none."""
+    label: str = ""
+    """What the small model calls it: it finds the thing again, and is told to nobody."""
     state: str = OPEN
     """`open`, `confirmed`, `changed` or `ended`: from the agent's confirmed acts alone."""
     slots: tuple[Slot, ...] = ()
-    """Values that hold now, at most one per name, in the order they came."""
+    """Values that hold now, in the order they came."""
     past: tuple[Slot, ...] = ()
     """Values that later ones replaced, oldest first."""
     transitions: tuple[Transition, ...] = ()
@@ -106,7 +127,7 @@ class State:
         """Works out what follows from the slots."""
         _set(self, "live", self.state != ENDED and self.merged is None)
         _set(self, "touched", max((slot.turn for slot in self.slots), default=self.opened))
-        _set(self, "told", " ".join([self.name, *(slot.value for slot in self.slots)]))
+        _set(self, "told", " ".join([self.name, *(_words(slot) for slot in self.slots)]))
 
     def with_doubts(self, doubts: tuple[int, ...]) -> State:
         """The same thing with these doubts: one sentence can put all things in doubt, and `replace` takes thrice as
@@ -118,8 +139,8 @@ class State:
         return copied
 
     def slot(self, name: str) -> Slot | None:
-        """The current slot of a name, or None."""
-        return next((slot for slot in self.slots if slot.name == name), None)
+        """The newest current slot of a name, or None."""
+        return next((slot for slot in reversed(self.slots) if slot.name == name), None)
 
     def value(self, name: str) -> str | None:
         """The current value of a slot, or None."""

@@ -7,13 +7,14 @@ apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 from agent.memory.index import Index
-from agent.memory.nodes import AGREED, STATUS, Graph, Question, Slot, State
+from agent.memory.nodes import AGREED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.values import values_in
 from agent.memory.words import tokens_of
 
@@ -23,12 +24,15 @@ DUE_TURNS: Final = 2
 """Answered turns that the notes lack before the model is asked."""
 MAX_TOLD: Final = 8
 """Things that the notes tell of at most: those described first, then the ones told of last."""
+MAX_PAST_TOLD: Final = 4
+"""Replaced values of one thing that are told, the newest."""
 BRIDGED_TURNS: Final = 12
 """A thing without a name is told of for so many turns, and later when the utterance describes it."""
 MAX_REQUEST_TOKENS: Final = 1_500
 _MOVABLE = frozenset({"date", "time", "month", "count", "address"})
 _IDENTIFIERS = frozenset({"reference", "code", "number", "ticket", "id", "phone", "report", "plate"})
-_HEADER: Final = "Said so far (C: caller, A: you, with the turn); only what you confirmed is settled."
+_CODE = re.compile(r"\d\D?\d\D?\d\D?\d|[A-Z]-?\d|\d-?[A-Z]")
+_HEADER: Final = "Said so far, word for word (C: caller, A: you, with the turn); what was said later goes first."
 
 NOTES_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -92,7 +96,7 @@ def notes_due(graph: Graph, *, at_least: int = DUE_TURNS) -> NotesRequest | None
             break
         lines.append(line)
         upto = question.id
-    known = "\n".join(_known(state) for state in graph.states if state.merged is None and state.name) or "nothing yet"
+    known = "\n".join(_known(state) for state in graph.states if state.merged is None and state.label) or "nothing yet"
     return NotesRequest(upto, f"<noted>\n{known}\n</noted>\n\n<turns>\n" + "\n".join(lines) + "\n</turns>")
 
 
@@ -102,7 +106,7 @@ def _turn_line(question: Question) -> str:
 
 
 def _known(state: State) -> str:
-    return f"{_safe(state.name)}: " + "; ".join(f"{slot.name} = {_safe(slot.value)}" for slot in state.slots)
+    return f"{_safe(state.label)}: " + "; ".join(f"{slot.name} = {_safe(slot.value)}" for slot in state.slots)
 
 
 def _safe(text: str) -> str:
@@ -131,76 +135,105 @@ def render_notes(
         for state in graph.states
         if state.merged is None and state.slots
     ]
-    ranked = [entry for entry in ranked if entry[3].name or entry[1] >= near or entry[0] > 0]
+    ranked = [entry for entry in ranked if entry[3].name or entry[3].label or entry[1] >= near or entry[0] > 0]
     ranked.sort(reverse=True)
     things = (state for *_, state in ranked if not _is_shown(state, shown))
-    taken: list[tuple[State, list[str]]] = []
+    taken: dict[Key, Mark] = {}
     left = most_tokens - tokens_of(_HEADER) - 1
     for state in islice(things, most_things):
-        lines = thing_lines(state)
-        cost = sum(tokens_of(line) + 1 for line in lines)
-        if cost > left:
-            lines, cost = lines[:1], tokens_of(lines[0]) + 1
-        if cost > left:
-            continue
-        left -= cost
-        taken.append((state, lines))
-    taken.sort(key=lambda entry: entry[0].id)
-    return "\n".join([_HEADER, *(line for _, lines in taken for line in lines)]) if taken else ""
+        for key, mark in told_of(state).items():
+            known = taken.get(key)
+            if known is None:
+                left -= tokens_of(_line(key, mark)) + 1
+                if left < 0:
+                    break
+            taken[key] = mark if known is None else known.with_other(mark)
+    lines = [_line(key, taken[key]) for key in sorted(taken, key=lambda key: key[:2]) if not _held_by(key, taken)]
+    return "\n".join([_HEADER, *lines]) if lines else ""
 
 
 def _is_shown(state: State, shown: Collection[int]) -> bool:
     return state.doubt is None and not state.past and all(slot.turn in shown for slot in state.slots)
 
 
-def thing_lines(state: State) -> list[str]:
-    """One thing: what holds, what only the caller said, what was replaced.
-
-    A thing in doubt says so at its head, before any value; the words of doubt stand in the first line.
-    """
-    told = [slot for slot in state.slots if slot.by == "agent"]
-    claimed = [slot for slot in state.slots if slot.by == "caller"]
-    doubt = "" if state.doubt is None else f"(may have changed at turn {state.doubt + 1}) "
-    name = f"{state.name}: " if state.name else ""
-    told.sort(key=lambda slot: slot.name != STATUS)
-    firm = [slot for slot in told if _firm(slot, state.doubt)] if state.name else []
-    if state.doubt is not None and len(firm) == len(told):
-        doubt = ""
-    lines: list[str] = []
-    if told and not doubt:
-        lines.append(f"- {name}" + "; ".join(map(_told, told)))
-    elif told:
-        lines.append(f"- {doubt}{name}" + "; ".join(_told(slot) for slot in told if slot not in firm))
-        lines += [f"  {name}" + "; ".join(map(_told, firm))] if firm else []
-    if claimed:
-        words = "; ".join(f"{slot.name} {_quoted(slot)}" for slot in claimed)
-        lines.append(f"{'  ' if told else '- '}{'' if told else doubt + name}the caller said: {words}")
-    if state.past:
-        gone = "; ".join(f"{_told(slot)} until turn {(slot.replaced or 0) + 1}" for slot in state.past[-4:])
-        lines.append(f"  no longer: {gone}")
-    return lines
+Key = tuple[int, bool, str]
+"""A quoted sentence: its turn, whether the agent said it, its words."""
 
 
-def _firm(slot: Slot, doubt: int | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is to be known of a quoted sentence beside its words."""
+
+    context: bool
+    """It is not told by itself: another one points back to it."""
+    doubt: str = ""
+    """What replaced it, or may have changed it."""
+    agreed: bool = False
+    """The caller said yes to it."""
+    stands: tuple[str, ...] = ()
+    """Values in it that hold all the same: a reference stays when the day is moved."""
+
+    def with_other(self, other: Mark) -> Mark:
+        """The mark of a sentence that is told twice."""
+        if self.context or other.context:
+            return other if self.context else self
+        stands = tuple(dict.fromkeys((*self.stands, *other.stands)))
+        return Mark(False, self.doubt or other.doubt, self.agreed or other.agreed, stands)
+
+
+def _held_by(key: Key, taken: Mapping[Key, Mark]) -> bool:
+    """Whether a longer quotation of the same turn and side has these words already, and doubts them no more."""
+    own = taken[key]
+    return any(
+        other[:2] == key[:2]
+        and len(other[2]) > len(key[2])
+        and key[2] in other[2]
+        and (own.context or bool(own.doubt) or not mark.doubt)
+        for other, mark in taken.items()
+    )
+
+
+def told_of(state: State) -> dict[Key, Mark]:
+    """What is quoted of one thing, in the order it came."""
+    told: dict[Key, Mark] = {}
+    for slot in (*state.slots, *state.past[-MAX_PAST_TOLD:]):
+        doubt = f"see turn {slot.replaced + 1}" if slot.replaced is not None else ""
+        if not doubt and slot.doubt is not None and not _firm(slot, slot.doubt):
+            doubt = f"see turn {slot.doubt + 1}"
+        if not doubt and state.doubt is not None and not _firm(slot, state.doubt):
+            doubt = f"may have changed at turn {state.doubt + 1}"
+        stands = () if doubt or slot.name in (STATUS, AGREED) or _moves(slot) else (slot.value,)
+        pieces = slot.said or (Said(slot.turn, slot.by, slot.value),)
+        for place, said in enumerate(pieces):
+            key = (said.turn, said.by == "agent", said.text)
+            mark = Mark(True) if place < slot.before else Mark(False, doubt, slot.name == AGREED, stands)
+            told[key] = told[key].with_other(mark) if key in told else mark
+    return told
+
+
+def _moves(slot: Slot) -> bool:
+    return bool({value.kind for value in values_in(slot.value)} & _MOVABLE)
+
+
+def _firm(slot: Slot, doubt: int) -> bool:
     """Whether a value holds whatever put its thing in doubt: it was said after that, or it is an identifier."""
-    if doubt is None or slot.turn > doubt:
+    if slot.turn > doubt:
         return True
-    kinds = {value.kind for value in values_in(slot.value)}
     if slot.turn == doubt:
-        return slot.name not in (STATUS, AGREED) and not kinds & _MOVABLE
-    return slot.name.rsplit(" ", 1)[-1] in _IDENTIFIERS
+        return slot.name not in (STATUS, AGREED) and not _moves(slot)
+    return slot.name.rsplit(" ", 1)[-1] in _IDENTIFIERS or (not _moves(slot) and _CODE.search(slot.value) is not None)
 
 
-def _told(slot: Slot) -> str:
-    if slot.name == STATUS:
-        return _quoted(slot)
-    if slot.name == AGREED:
-        return f"the caller agreed to {_quoted(slot)}"
-    return f"{slot.name} {_quoted(slot)}"
-
-
-def _quoted(slot: Slot) -> str:
-    return f'"{slot.value}" ({"A" if slot.by == "agent" else "C"}{slot.turn + 1})'
+def _line(key: Key, mark: Mark) -> str:
+    turn, agent, words = key
+    source = f"{'A' if agent else 'C'}{turn + 1}"
+    if mark.context:
+        return f'({source}: "{words}")'
+    beside = ["the caller agreed"] if mark.agreed else []
+    if mark.doubt:
+        beside.append(mark.doubt + "".join(f', but "{value}" stands' for value in mark.stands))
+    aside = f" ({', '.join(beside)})" if beside else ""
+    return f'{source}{aside}: "{words}"'
 
 
 def describe_state(state: State, title: str) -> str:

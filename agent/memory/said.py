@@ -17,6 +17,7 @@ from agent.memory.sentences import (
     asks,
     clauses,
     denies,
+    is_choice,
     offers,
     plain_words,
     refuses,
@@ -178,7 +179,7 @@ def _offer_problem(
 ) -> Reason | None:
     """A value that the agent offers, or reads back with a question, counts when the caller's next words take it."""
     told = sentences(question.answer or "")
-    asked = asks(sentence.text)
+    asked = asks(sentence.text) or is_choice(sentence.text)
     choices = bool(kinds & _OFFERED_KINDS) and offers(sentence.text)
     before, found, _ = sentence.text.partition(value)
     if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):

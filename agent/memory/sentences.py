@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _END = re.compile(r"[.?!…]+[\"”')\]]*(?=\s|$)|[。？！؟।]+")
-_ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|Nr|Prof|vs|approx|e\.g|i\.e)|(?<!\b[A-Z] )\b[A-Z])\.$")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|Nr|Prof|vs|approx|e\.g|i\.e)|(?<!\b[A-Z] )\b[A-Z]"
+    r"|\b(?:den|der|dem|am|vom|zum|bis|ab) \d{1,2})\.$"
+)
 _HALF_DAY = re.compile(r"\b[ap]\.\s?m\.$", re.IGNORECASE)
 _QUESTION_END = re.compile(r"[?？؟][\"”')\]]*$")
 _CLAUSE_END = re.compile(r"[,;:]\s+|\s[–—-]\s|,?\s+(?:and|but|so|then|while)\s+", re.IGNORECASE)
@@ -71,7 +74,7 @@ _HEDGE = re.compile(
     r"(?:sa(?:y|ys|id)|told|tell|claim\w*|mention\w*|wrote|promised)"
     r"|says|tells|(?<!-)claims|reckons|insists|swears|assures|assumes|suggests?|according to|heard|expect\w*"
     r"|waiting for"
-    r"|(?:was|were|am|been|is|i'm|we're) (?:told|informed|led to)|or so (?:i|we|they|he|she|it)"
+    r"|(?:was|were|am|been|is|i'm|we're) (?:told|informed|led to)(?!\s*(?:[.,;!]|$))|or so (?:i|we|they|he|she|it)"
     r"|in theory|normally|usually|typically|generally|always|often|sometimes|for example|as an example|everyone"
     r"|everybody|anyone|somebody else|someone else|others(?!')|other (?:people|callers|customers|guests)|most"
     r"|another (?:caller|customer|guest))\b",
@@ -88,6 +91,7 @@ _OFFER = re.compile(
     r"|also have|still have|could|can)|there(?:'s| is| are)|either)\b",
     re.IGNORECASE,
 )
+_CHOICE = re.compile(r"^or\b|,? or (?:i|we|you|give|make|take|have|book|move|cancel)\b", re.IGNORECASE)
 _TAKEN = re.compile(
     r"\b(?:is|are|was|were)(?: already| all| also)? (?:taken|gone|full)\b"
     r"(?! (?:off|out|over|on|to|under|in|care|from|by|down|up)\b)|"
@@ -214,7 +218,12 @@ def bad_news(sentence: str) -> bool:
 
 def offers(sentence: str) -> bool:
     """Whether a sentence tells what there is to choose from."""
-    return bool(_OFFER.search(plain_words(sentence)) or re.search(r"\w,? or \w", sentence))
+    return bool(_OFFER.search(plain_words(sentence)) or re.search(r"\w,? or \w|^or\b", sentence, re.IGNORECASE))
+
+
+def is_choice(sentence: str) -> bool:
+    """Whether a sentence gives another way to go ("or cancel it", "Or three months at half the price")."""
+    return _CHOICE.search(plain_words(sentence)) is not None
 
 
 def taken(sentence: str) -> bool:

@@ -21,6 +21,7 @@ from agent.memory.checks import checked
 from agent.memory.flows import load_flows
 from agent.memory.nodes import Graph
 from agent.memory.notes import NotesRequest
+from agent.memory.sentences import clauses, sentences
 from tools.evals import data
 
 HERE = Path(__file__).parent
@@ -153,7 +154,7 @@ def judge(cases: Sequence[NoteCase], *, claims: bool, other: int = 0) -> Asserte
         result.needed += len(case.needs)
         result.told += found
         verdict = "right" if found == len(case.needs) else "missing"
-        if any(all(part.casefold() in line.casefold() for part in parts) for parts in case.false for line in held):
+        if any(is_false(parts, line) for parts in case.false for line in held):
             verdict = "false"
         result.verdicts[verdict] += 1
         result.names.setdefault(verdict, []).append(case.name)
@@ -176,10 +177,23 @@ def holding_lines(notes: str) -> list[str]:
     """
     lines: list[str] = []
     for line in notes.split("\n")[1:]:
-        if "no longer: " in line or "(may have changed" in line:
+        if line.startswith("("):
             continue
-        lines.append(line)
+        mark = line.partition(': "')[0]
+        if "see turn " in mark or "may have changed" in mark:
+            lines += re.findall(r', but "(.*?)" stands', mark)
+        else:
+            lines.append(line)
     return lines
+
+
+def is_false(parts: Sequence[str], line: str) -> bool:
+    """Whether words that must not stand together do so in one clause of a line."""
+    if not all(part.casefold() in line.casefold() for part in parts):
+        return False
+    spoken = line.partition(': "')[2] or line
+    told = [text for one in sentences(spoken) for _, text in clauses(one.text)]
+    return len(parts) == 1 or any(all(part.casefold() in text.casefold() for part in parts) for text in told)
 
 
 ALONE = "swapped, alone"
