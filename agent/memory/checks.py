@@ -25,7 +25,7 @@ from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slo
 from agent.memory.said import value_problem
 from agent.memory.sentences import sentences
 from agent.memory.shapes import others_of_shape
-from agent.memory.standing import status_problem
+from agent.memory.standing import is_unsettled, status_problem
 from agent.memory.values import values_in
 from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import MARKS, content_stems, plain
@@ -87,7 +87,7 @@ def _check(graph: Graph, flows: Flows, claim: Claim) -> dict[str, Any] | Reason:
         problem = _problem(graph, flows, claim, question, words, span)
         if problem is None:
             said = excerpt(graph, question, claim.by, span)
-            return _placed(graph, flows, claim, label, attribute, words[span[0] : span[1]], said)
+            return _placed(graph, flows, claim, label, attribute, (words, span), said)
     return problem or "not_said"
 
 
@@ -107,9 +107,17 @@ def _problem(
 
 
 def _placed(
-    graph: Graph, flows: Flows, claim: Claim, label: str, attribute: str, value: str, said: tuple[Said, ...]
+    graph: Graph,
+    flows: Flows,
+    claim: Claim,
+    label: str,
+    attribute: str,
+    place: tuple[str, tuple[int, int]],
+    said: tuple[Said, ...],
 ) -> dict[str, Any] | Reason:
     """The fact in its place in the graph, or why it may not take it."""
+    words, (start, end) = place
+    value = words[start:end]
     known, act = thing_labelled(graph, label), _act_of(graph, claim, value)
     if act is not None and attribute == STATUS and (known is None or known is act):
         return _labelled(act, label)
@@ -143,6 +151,7 @@ def _placed(
         "by": claim.by,
         "said": [{"turn": piece.turn, "by": piece.by, "text": piece.text} for piece in said],
         "before": sum(not _is_own(piece, claim, value) for piece in said),
+        "settled": attribute == STATUS or not is_unsettled(*place),
         "kind": kind,
         "replaces": list(replaces),
         "absorbs": act.id if act is not None and act is not meant else -1,

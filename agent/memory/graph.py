@@ -105,7 +105,16 @@ def _noted(graph: Graph, event: Event) -> Graph:
         states = list(graph.states)
         state = states[fact["state"]]
         said = tuple(Said(piece["turn"], piece["by"], piece["text"]) for piece in fact.get("said", ()))
-        slot = Slot(fact["attribute"], fact["value"], fact["turn"], fact["by"], said=said, before=fact.get("before", 0), doubt=fact.get("since"))
+        slot = Slot(
+            fact["attribute"],
+            fact["value"],
+            fact["turn"],
+            fact["by"],
+            said=said,
+            before=fact.get("before", 0),
+            doubt=fact.get("since"),
+            settled=fact.get("settled", True),
+        )
         named = replace(state, name=fact["name"], label=fact.get("label", fact["name"]))
         state = with_slots(named, [slot], fact["replaces"], fact["turn"])
         if slot.name == STATUS:

@@ -67,6 +67,8 @@ class Slot:
     """How many of these only say what the others point back to."""
     doubt: int | None = None
     """The turn in which it may have been changed, where that came before the fact."""
+    settled: bool = True
+    """Its sentence says how it is, and not how it would be or on what condition."""
 
     @property
     def said_at(self) -> tuple[int, bool]:

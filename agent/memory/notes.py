@@ -202,6 +202,7 @@ def told_of(state: State) -> dict[Key, Mark]:
             doubt = f"see turn {slot.doubt + 1}"
         if not doubt and state.doubt is not None and not _firm(slot, state.doubt):
             doubt = f"may have changed at turn {state.doubt + 1}"
+        doubt = doubt or ("" if slot.settled else "not settled")
         stands = () if doubt or slot.name in (STATUS, AGREED) or _moves(slot) else (slot.value,)
         pieces = slot.said or (Said(slot.turn, slot.by, slot.value),)
         for place, said in enumerate(pieces):

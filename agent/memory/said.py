@@ -123,18 +123,8 @@ def value_problem(
         return "not_said"  # the end of a value may have been cut off
     kinds = frozenset(found.kind for found in values_in(value))
     for sentence in within(words, span):
-        given = _GIVEN_NAME.search(words[sentence.start : span[0]]) is not None
-        if (
-            supposes(scope_of(sentence, span))
-            and not given
-            and not (by == "agent" and _offer_taken(graph, question, sentence))
-        ):
-            return "condition"
-        before = words[sentence.start : span[0]]
         if by == "agent" and _no_longer(graph, question, sentence, span, thing):
             return "stale"
-        if _UNSURE.search(before) or _RESTRICTED.search(before) or ("price" in kinds and _ABOUT.search(before)):
-            return "condition"
         if _denied(without_exception(clause_of(sentence, span)), value) or taken(clause_of(sentence, span)):
             return "denied"
         if by == "caller":

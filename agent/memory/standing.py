@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from agent.memory.claims import Reason
 from agent.memory.nodes import Question, Speaker
-from agent.memory.said import clause_of, scope_of, within
-from agent.memory.sentences import asks, denies, is_choice, plain_words, promises, sentences, supposes
+from agent.memory.said import within
+from agent.memory.sentences import (
+    SpokenSentence,
+    asks,
+    clauses,
+    denies,
+    depends,
+    is_choice,
+    plain_words,
+    promises,
+    sentences,
+)
 from agent.memory.statements import turned_round
 
 _TAKES_BACK = re.compile(
@@ -15,7 +26,12 @@ _TAKES_BACK = re.compile(
     r"|\s*[,–—-]+\s*(?:i mean|i meant|rather|scratch that|correction)\b",
     re.IGNORECASE,
 )
-_CANNOT = re.compile(r"\b(?:can(?:'t|not)|could(?:n't| not)|is(?:n't| not) able to|won't)\b", re.IGNORECASE)
+_HANGS = re.compile(
+    r"(?:(?:only|but|and|as) )?(?:if|unless|once|when|whenever|until|till|after|before|provided|providing|otherwise"
+    r"|as (?:soon|long) as|in case|depending|subject)\b",
+    re.IGNORECASE,
+)
+_POSSIBLE = re.compile(r"\b(?:can|could|would|may|might|should|shall|'d|perhaps|maybe|probably)\b", re.IGNORECASE)
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
 
 
@@ -29,16 +45,47 @@ def status_problem(question: Question, by: Speaker, words: str, span: tuple[int,
             return "unconfirmed"
         if asks(sentence.text):
             return "question"
-        told = sentences(words)
-        if turned_round(told, told.index(sentence)):
-            return "unconfirmed"
-        if supposes(scope_of(sentence, span)):
+        if is_conditioned_after(sentences(words), sentence):
             return "condition"
         if _TAKES_BACK.match(words[span[1] : sentence.end]):
             return "refused"
-        clause = clause_of(sentence, span)
-        if denies(_ANSWERED.sub("", plain_words(clause))) and not denies(value):
+        scope = _scope(sentence, span)
+        outside = scope.replace(value, " ", 1)
+        if is_choice(sentence.text) or (_POSSIBLE.search(plain_words(scope)) and not denies(value)):
+            return "unconfirmed"
+        if depends(outside) and not depends(value):
+            return "condition"
+        if denies(_ANSWERED.sub("", plain_words(outside))) and not denies(value):
             return "denied"
-        if is_choice(sentence.text) or promises(_CANNOT.sub(" ", clause)):
+        if promises(outside) and not promises(value):
             return "unconfirmed"
     return None
+
+
+def is_unsettled(words: str, span: tuple[int, int]) -> bool:
+    """Whether a value is one that would be, may be, or is so on a condition."""
+    return any(
+        depends(scope) or _POSSIBLE.search(plain_words(scope)) is not None
+        for scope in (_scope(sentence, span) for sentence in within(words, span))
+    )
+
+
+def is_conditioned_after(told: Sequence[SpokenSentence], sentence: SpokenSentence) -> bool:
+    """Whether the next sentence is a piece that makes a statement conditional ("It is booked. If you pay today.")."""
+    place = told.index(sentence) + 1
+    return place < len(told) and turned_round(told[place - 1 :], 0)
+
+
+def _scope(sentence: SpokenSentence, span: tuple[int, int]) -> str:
+    """The clauses that a span touches, with those beside them that hang on a word like "if" or "until"."""
+    parts = clauses(sentence.text)
+    start, end = span[0] - sentence.start, span[1] - sentence.start
+    own = [place for place, (at, text) in enumerate(parts) if at < end and start < at + len(text)]
+    if not own:
+        return sentence.text
+    first, last = own[0], own[-1]
+    while first and _HANGS.match(plain_words(parts[first - 1][1])):
+        first -= 1
+    while last + 1 < len(parts) and _HANGS.match(plain_words(parts[last + 1][1])):
+        last += 1
+    return " ".join(text for _, text in parts[first : last + 1])

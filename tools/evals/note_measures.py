@@ -180,7 +180,7 @@ def holding_lines(notes: str) -> list[str]:
         if line.startswith("("):
             continue
         mark = line.partition(': "')[0]
-        if "see turn " in mark or "may have changed" in mark:
+        if "see turn " in mark or "may have changed" in mark or "not settled" in mark:
             lines += re.findall(r', but "(.*?)" stands', mark)
         else:
             lines.append(line)
