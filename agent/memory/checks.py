@@ -20,7 +20,7 @@ from agent.memory.doubts import undone_at
 from agent.memory.excerpt import excerpt, words_by
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.grounding import broken_up_at, changed_since, replaced_since
+from agent.memory.grounding import broken_up_at, changed_since, only_wished, replaced_since
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.said import value_problem
 from agent.memory.sentences import sentences
@@ -150,8 +150,8 @@ def _placed(
         "turn": claim.turn,
         "by": claim.by,
         "said": [{"turn": piece.turn, "by": piece.by, "text": piece.text} for piece in said],
-        "before": sum(not _is_own(piece, claim, value) for piece in said),
-        "settled": attribute == STATUS or not is_unsettled(*place),
+        "before": len(said) - 1,
+        "settled": attribute == STATUS or not (is_unsettled(*place) or _only_wished(graph, claim, place)),
         "kind": kind,
         "replaces": list(replaces),
         "absorbs": act.id if act is not None and act is not meant else -1,
@@ -178,9 +178,10 @@ def _labelled(act: State, label: str) -> dict[str, Any]:
     }
 
 
-def _is_own(piece: Said, claim: Claim, value: str) -> bool:
-    """Whether a sentence is the one that a claim is of, and not one that comes before it."""
-    return (piece.turn, piece.by) == (claim.turn, claim.by) and find_verbatim(piece.text, value) is not None
+def _only_wished(graph: Graph, claim: Claim, place: tuple[str, tuple[int, int]]) -> bool:
+    """Whether a day, an hour or a count is the caller's alone: the agent has never said it back."""
+    question = graph.question(claim.turn)
+    return claim.by == "caller" and question is not None and only_wished(graph, question, *place)
 
 
 def _words(said: Sequence[Said]) -> str:

@@ -136,9 +136,10 @@ def undone_at(graph: Graph, flows: Flows, turn: int, told: str) -> int | None:
         for sentence in sentences(question.answer or "") if question is not None else ():
             text = sentence.text
             parts = [SpokenSentence(part, at, ended=True) for at, part in clauses(plain_words(text))]
-            if depends(text) or not any(may_undo(part, flows.acts) and not promises(part.text) for part in parts):
+            undoing = [part.text for part in parts if may_undo(part, flows.acts) and not promises(part.text)]
+            if depends(text):
                 continue
-            if stems & stems_in(text) or values & values_said(text):
+            if any(stems & stems_in(part) or values & values_said(part) for part in undoing):
                 return number
     return None
 

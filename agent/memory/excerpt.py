@@ -40,11 +40,13 @@ def excerpt(graph: Graph, question: Question, by: Speaker, span: tuple[int, int]
     first, before = own[0], 0
     while first and before < MAX_BEFORE and leans(told[first]):
         first, before = first - 1, before + 1
-    found = [Said(question.id, by, _cut(one.text, (span[0] - one.start, span[1] - one.start))) for one in told[first : own[-1] + 1]]
+    found = [Said(question.id, by, _cut(one.text, (0, 0))) for one in told[first : own[0]]]
+    whole = words[told[own[0]].start : told[own[-1]].end]
+    found.append(Said(question.id, by, _cut(whole, (span[0] - told[own[0]].start, span[1] - told[own[0]].start))))
     if first == 0 and before < MAX_BEFORE and leans(told[0]):
         other = _just_before(graph, question, by)
         found[:0] = [other] if other is not None else []
-    return tuple(found)
+    return tuple(found)  # the last one is the value's own
 
 
 def words_by(question: Question, by: Speaker) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from agent.memory.claims import Reason
 from agent.memory.corrected import asks_of_past, is_former, put_right, restated_since, was_once, without_exception
-from agent.memory.grounding import dictates, is_echo, is_piece, only_wished, taken_back
+from agent.memory.grounding import dictates, is_echo, is_piece, taken_back
 from agent.memory.mentions import is_foreign
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import (
@@ -117,7 +117,7 @@ def value_problem(
         return "refused"
     if is_echo(graph, question, by, value) or (by == "agent" and put_right(graph, question, value)):
         return "stale"
-    if by == "caller" and (is_piece(graph, question, value) or only_wished(graph, question, words, span)):
+    if by == "caller" and is_piece(graph, question, value):
         return "unconfirmed"
     if by == "agent" and question.interrupted and span[1] >= len(words.rstrip()):
         return "not_said"  # the end of a value may have been cut off
@@ -170,7 +170,7 @@ def _offer_problem(
     """A value that the agent offers, or reads back with a question, counts when the caller's next words take it."""
     told = sentences(question.answer or "")
     asked = asks(sentence.text) or is_choice(sentence.text)
-    choices = bool(kinds & _OFFERED_KINDS) and offers(sentence.text)
+    choices = bool(kinds & _OFFERED_KINDS) and _lets_choose(sentence.text, kinds)
     before, found, _ = sentence.text.partition(value)
     if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):
         return None  # "a zip is $35": so it is, whatever is asked next and answered
@@ -183,7 +183,8 @@ def _offer_problem(
     has_one = reply is not None and bool(_HAS_ONE.search(reply.text))
     if not asked and unasked and (has_one or _SIDE_OFFER.search(sentence.text)):
         return _unasked(sentence, value, reply)
-    if not asked and not choices and (not (told and asks(told[-1].text)) or _asks_for_other(told[-1].text)):
+    other = not (told and asks(told[-1].text)) or _asks_for_other(told[-1].text, _clause_with(sentence, value))
+    if not asked and not choices and other:
         return None
     if reply is None:
         return "question" if asked or kinds & _OFFERED_KINDS else None
@@ -227,7 +228,7 @@ _UNIT = re.compile(r"\d\s?([^\W\d_])")
 
 def _turned_down(sentence: SpokenSentence, value: str, reply: str) -> bool:
     """Whether the caller's next words refuse what a value was said of, by its name ("the balcony's too high")."""
-    told = next((text for _, text in clauses(sentence.text) if value in text), value)
+    told = _clause_with(sentence, value)
     return any(refuses(text) and not asks(reply) and _mentions(text, told) for _, text in clauses(reply))
 
 
@@ -239,14 +240,33 @@ def _unasked(sentence: SpokenSentence, value: str, reply: Question | None) -> Re
     if first and agrees(first[0].text):
         return None
     taking = " ".join(text for _, text in clauses(reply.text) if not (denies(text) or _HAS_ONE.search(text)))
-    told = next((text for _, text in clauses(sentence.text) if value in text), sentence.text)
+    told = _clause_with(sentence, value)
     told = told if content_stems(told.replace(value, " ")) else sentence.text
     return None if _mentions(taking, told) else "refused"
 
 
-def _asks_for_other(ending: str) -> bool:
-    """Whether the question at the end of an answer brings up something new ("would you like a session?")."""
-    return bool(_ANOTHER.search(ending)) and not _POINTS.search(ending)
+def _lets_choose(sentence: str, kinds: frozenset[str]) -> bool:
+    """Whether a sentence offers what there is to choose from: by its words, or by a value on each side of "or"."""
+    before, found, after = sentence.partition(" or ")
+    apart = found and all(kinds & {value.kind for value in values_in(part)} for part in (before, after))
+    return bool(apart) or offers(_OR.sub(", ", sentence))
+
+
+_OR = re.compile(r",? or ", re.IGNORECASE)
+
+
+def _clause_with(sentence: SpokenSentence, value: str) -> str:
+    return next((text for _, text in clauses(sentence.text) if value in text), sentence.text)
+
+
+def _asks_for_other(ending: str, told: str) -> bool:
+    """Whether the question at the end of an answer brings up something new ("would you like a session?"), with no
+    word of what was told.
+    """
+    if _POINTS.search(ending):
+        return False
+    stems = set(content_stems(ending))
+    return bool(_ANOTHER.search(ending)) or (len(stems) > 1 and not stems & set(content_stems(told)))
 
 
 def _agreed(reply: str, value: str) -> Reason | Literal[""] | None:

@@ -57,7 +57,7 @@ def status_problem(question: Question, by: Speaker, words: str, span: tuple[int,
             return "condition"
         if denies(_ANSWERED.sub("", plain_words(outside))) and not denies(value):
             return "denied"
-        if promises(outside) and not promises(value):
+        if promises(scope.partition(value)[0]) and not promises(value):
             return "unconfirmed"
     return None
 
