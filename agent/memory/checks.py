@@ -136,7 +136,12 @@ def _placed(
     else:
         if _stale(meant, slot):
             return "stale"
-        if attribute == STATUS and meant.state == ENDED and kind != ENDED and not _asked_again(graph, meant, claim.turn):
+        if (
+            attribute == STATUS
+            and meant.state == ENDED
+            and kind != ENDED
+            and not _asked_again(graph, meant, claim.turn)
+        ):
             return "ended"
         number = meant.id
         name = meant.name and name if meant.label and meant is known else meant.name or ("" if meant.label else name)
@@ -156,7 +161,9 @@ def _placed(
         "replaces": list(replaces),
         "absorbs": act.id if act is not None and act is not meant else -1,
         "doubt": broken_up_at(graph, flows, claim.turn, value) if attribute == STATUS else -1,
-        "since": undone_at(graph, flows, claim.turn, _words(said[-1:])) if attribute == STATUS or _SETS & kinds else None,
+        "since": undone_at(graph, flows, claim.turn, _words(said[-1:]))
+        if attribute == STATUS or _SETS & kinds
+        else None,
     }
 
 

@@ -22,7 +22,6 @@ from agent.memory.sentences import (
     plain_words,
     refuses,
     sentences,
-    supposes,
     taken,
 )
 from agent.memory.values import values_in
@@ -45,18 +44,7 @@ _UNKNOWN = re.compile(
 )
 _ID_DIGITS = 5  # a value with so many digits is an identifier
 _KEEPS_ID = frozenset({"code", "phone", "email"})
-_COULD = re.compile(r"\b(?:i|we|you)(?: could|'d| would)\b", re.IGNORECASE)
 _IS_VALUE = re.compile(r"^(?!(?:it|that|this|there|they|those|these)\b)\S.*?\b(?:is|are|costs?)\s+$", re.IGNORECASE)
-_GIVEN_NAME = re.compile(
-    r"^(?:your|the|his|her|their) (?:\w+ ){1,3}of $", re.IGNORECASE
-)  # "your fee of $3 is due when …"
-_RESTRICTED = re.compile(r"\bonly (?:in|with|for|on|at|under) [^,;]*$", re.IGNORECASE)
-_UNSURE = re.compile(r"\b(?:should|ought to|hopefully)\b[^,;]*$", re.IGNORECASE)
-_ABOUT = re.compile(
-    r"\b(?:about|around|roughly|approximately|up to|at (?:least|most)|nearly|almost|(?:more|less) than|over|under"
-    r"|from)\s+$",
-    re.IGNORECASE,
-)
 _PRICED = re.compile(r"\b(?:how much|what|cost\w*|price\w*|charge\w*|fee|pay|owe|left|balance)\b", re.IGNORECASE)
 _SIDE_OFFER = re.compile(r"\b(?:can|could|would|also|by the way|extra|more)\b", re.IGNORECASE)
 _HAS_ONE = re.compile(
@@ -81,31 +69,7 @@ def clause_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
     return " ".join(touched) or sentence.text
 
 
-def scope_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
-    """What can make a statement conditional: its sentence, without later clauses that stand by themselves.
-
-    "Beginners is full, I could only put her on the list": it is full all the same. A short clause ("…, I would say")
-    speaks of what came before it, and so does one that begins with "if" or the like.
-    """
-    end = span[1] - sentence.start
-    for at, text in clauses(sentence.text):
-        clause = plain_words(text)
-        if (
-            at < end
-            or not _STANDS.match(clause)
-            or len(words_of(clause)) < _OWN_CLAUSE
-            or _HOLDS_FOR_ALL.search(clause)
-        ):
-            continue
-        return sentence.text[:at]
-    return sentence.text
-
-
 _STANDS = re.compile(r"^(?:i|we|you|he|she|they|the|your|our|my|his|her)\b", re.IGNORECASE)
-_HOLDS_FOR_ALL = re.compile(
-    r"\b(?:if|unless|once|when|whenever|until|till|after|before|provided|as (?:soon|long) as)\b", re.I
-)
-_OWN_CLAUSE = 5  # words
 
 
 def value_problem(
@@ -144,18 +108,6 @@ def _no_longer(graph: Graph, question: Question, sentence: SpokenSentence, span:
     if (is_former(before) and not asks_of_past(question.text)) or was_once(after):
         return True
     return restated_since(graph, question, sentence.text, thing, words[span[0] : span[1]])
-
-
-def _offer_taken(graph: Graph, question: Question, sentence: SpokenSentence) -> bool:
-    """Whether "I could make you a bouquet for $38" was taken by the caller's next words."""
-    reply = graph.question(question.id + 1)
-    first = sentences(reply.text)[:1] if reply is not None else ()
-    return (
-        bool(_COULD.search(sentence.text))
-        and not supposes(_COULD.sub(" ", sentence.text))
-        and bool(first)
-        and agrees(first[0].text)
-    )
 
 
 def _denied(clause: str, value: str) -> bool:

@@ -133,72 +133,7 @@ def accomplished(text: str, participles: tuple[str, ...]) -> str | None:
     return None
 
 
-@lru_cache(maxsize=2_000)
-def framed(text: str, start: int, end: int, participles: tuple[str, ...], *, denied: bool = False) -> bool:
-    """Whether nothing of a sentence outside the words at `start` to `end` could change what they say.
-
-    Before them may stand an opening, whole statements, and the thing with its verb; behind them what may follow an act.
-    `denied`: they deny something, which "until" does not make depend.
-    """
-    rest = _opened(text)
-    skipped = len(text.replace("’", "'").strip().rstrip(".!… ")) - len(rest)
-    start, end = max(0, start - skipped), max(0, end - skipped)
-    told = tagged(rest, participles)
-    first = next((at for at, place in enumerate(told.starts) if place >= start), len(told.starts))
-    behind = next((at for at, place in enumerate(told.starts) if place >= end), len(told.starts))
-    place = 0
-    while not _leads_up(told, place, first):
-        place = _next(told, place)
-        if place < 0 or place > first or not _led(rest, told, place):
-            return False
-    if re.match(r"\s*because\b", rest[end:]):
-        return True
-    if denied and (re.match(r"\s*(?:until|till|before|yet)\b", rest[end:]) or not THINKS.search(rest[end:])):
-        return True
-    if re.search(r"iH?A*(?:C&A*)?$", told.letters[:first]):  # "I've | booked | the table"
-        behind = _OBJECT.match(told.letters, behind).end()  # type: ignore[union-attr]
-    own = told.letters[place:behind]
-    if not denied and _WAS.search(own) and not _WHEN_DONE.match(told.letters, told.letters.index("R", place) + 1):
-        return False  # it "was booked": and is it still?
-    scheduled = any(told.words[at] in _SCHEDULED for at in range(place, behind))
-    after = _tail_of(own, "booked" if scheduled else "").match(told.letters, behind)
-    return _followed(rest, told, after.end() if after is not None else behind, claimed=True)
-
-
 _WAS, _WHEN_DONE = re.compile("WA*R"), re.compile(_PAST)
-_OBJECT = re.compile(rf"(?:{_MEANT}|[petuhoq])?")
-_SUBJECT = re.compile(rf"(?:{_THING}|{_THINGS})?")
-_VERB_TOO = re.compile(rf"(?:{_THING}|{_THINGS}|i)(?:[BEW]|HA*b?)[Aq]*|iH?A*(?:C&A*)?")
-
-
-def was_done_when(words: str, participles: tuple[str, ...]) -> bool:
-    """Whether an act that "was" done has a time: "was booked" alone may be over."""
-    told = tagged(words.rstrip(".!… "), participles)
-    found = _WAS.search(told.letters)
-    return found is None or _WHEN_DONE.match(told.letters, found.end()) is not None or " when " in words
-
-
-_SINCE = re.compile(r"^since (?=.*\d|\w+day)", re.IGNORECASE)
-
-
-def is_told(words: str) -> bool:
-    """Whether words are nothing but values, or what is said to be kind: they say nothing of an act before them."""
-    told = tagged(_SINCE.sub("from ", words), ())
-    valued = _TOLD.match(told.letters)
-    after = _TAIL.match(told.letters, valued.end()).end() if valued is not None else 0  # type: ignore[union-attr]
-    return bool(
-        (valued and after == len(told.letters)) or _TAIL.fullmatch(told.letters) or _KIND_WORDS.fullmatch(words)
-    )
-
-
-def _leads_up(told: Tagged, place: int, first: int) -> bool:
-    """Whether the letters up to those of a quotation are the thing it is about, or that and its verb."""
-    own, quoted = told.letters[place:first], told.letters[first : first + 1]
-    if not own:
-        return True
-    if _VERB_TOO.fullmatch(own):
-        return quoted not in "dtyhaqiupe"
-    return _SUBJECT.fullmatch(own) is not None and quoted in "BEWHbRAx"
 
 
 _SUPPOSED = re.compile(
@@ -232,11 +167,6 @@ def turned_round(told: Sequence[SpokenSentence], place: int) -> bool:
 
 _IN_THAT_CASE = re.compile(r"(?:then|in that case)\b", re.IGNORECASE)  # "Delete it? Then it is gone for good."
 _SHALL = re.compile(r"(?:so,? )?(?:shall|should) (?:i|we)(?: (?:do (?:it|that|so)|go ahead|proceed))?$", re.IGNORECASE)
-
-
-def opening_of(text: str) -> int:
-    """How many characters open a sentence before it says anything ("Garza, thank you, …")."""
-    return len(text.strip().rstrip(".!… ")) - len(_opened(text))
 
 
 def _opened(text: str) -> str:
