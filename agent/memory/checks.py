@@ -20,7 +20,7 @@ from agent.memory.doubts import undone_at
 from agent.memory.excerpt import excerpt, words_by
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.grounding import broken_up_at, changed_since, only_wished, replaced_since
+from agent.memory.grounding import broken_up_at, only_wished
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.said import value_problem
 from agent.memory.sentences import sentences
@@ -84,26 +84,18 @@ def _check(graph: Graph, flows: Flows, claim: Claim) -> dict[str, Any] | Reason:
         return "not_said"
     problem: Reason | None = None
     for span in reversed(spans):  # said twice in one turn, a value holds where it is stated
-        problem = _problem(graph, flows, claim, question, words, span)
+        problem = _problem(graph, claim, question, words, span)
         if problem is None:
             said = excerpt(graph, question, claim.by, span)
             return _placed(graph, flows, claim, label, attribute, (words, span), said)
     return problem or "not_said"
 
 
-def _problem(
-    graph: Graph, flows: Flows, claim: Claim, question: Question, words: str, span: tuple[int, int]
-) -> Reason | None:
+def _problem(graph: Graph, claim: Claim, question: Question, words: str, span: tuple[int, int]) -> Reason | None:
     """Why the words at one place do not bear out a claim, or None when they do."""
-    thing, value = plain(claim.thing), words[span[0] : span[1]]
     if _canonical(claim.attribute) == STATUS:
         return status_problem(question, claim.by, words, span)
-    problem = value_problem(graph, question, claim.by, words, span, thing)
-    if problem is None and replaced_since(graph, flows, claim.turn, thing, value):
-        return "stale"
-    if problem is None and claim.by == "caller" and changed_since(graph, flows, claim.turn, thing, value):
-        return "stale"
-    return problem
+    return value_problem(graph, question, claim.by, words, span)
 
 
 def _placed(
@@ -127,7 +119,6 @@ def _placed(
     meant = known if act is None or (merges and attribute == STATUS) else act
     slot = Slot(attribute, value, claim.turn, claim.by, said=said)
     kind = _kind(flows, value, graph, claim) if attribute == STATUS else ""
-    kinds = {found.kind for found in values_in(value)}
     replaces: tuple[str, ...] = ()
     if meant is None:
         if sum(1 for state in graph.states if state.label) >= MAX_THINGS:
@@ -161,10 +152,15 @@ def _placed(
         "replaces": list(replaces),
         "absorbs": act.id if act is not None and act is not meant else -1,
         "doubt": broken_up_at(graph, flows, claim.turn, value) if attribute == STATUS else -1,
-        "since": undone_at(graph, flows, claim.turn, _words(said[-1:]))
-        if attribute == STATUS or _SETS & kinds
-        else None,
+        "since": _since(graph, flows, claim, attribute, value, said[-1].text),
     }
+
+
+def _since(graph: Graph, flows: Flows, claim: Claim, attribute: str, value: str, sentence: str) -> int | None:
+    """The turn in which a status, a day or an hour that a claim quotes may have been changed since, or None."""
+    if attribute != STATUS and not _SETS & {found.kind for found in values_in(value)}:
+        return None
+    return undone_at(graph, flows, claim.turn, sentence)
 
 
 def _labelled(act: State, label: str) -> dict[str, Any]:

@@ -6,10 +6,8 @@ import re
 
 from agent.memory.confirmed import may_undo
 from agent.memory.flows import Flows
-from agent.memory.mentions import named_in
 from agent.memory.nodes import Graph, Question, Speaker
 from agent.memory.sentences import asks, bad_news, denies, sentences, supposes, taken
-from agent.memory.shapes import others_of_shape
 from agent.memory.values import values_in, without_repairs
 from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import words_of
@@ -139,33 +137,7 @@ def _said_of(text: str, part: str) -> bool:
 _LEFT_BEHIND = re.compile(r"\b(?:off|instead of|rather than|out of|not) (?:the |on |at |for )*$", re.IGNORECASE)
 
 
-def replaced_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str) -> bool:
-    """Whether the agent has changed "it", or the thing by its name, to another value of the same kind since."""
-    kinds = {found.kind for found in values_in(value)}
-    for number in range(turn + 1, graph.turns):
-        question = graph.question(number)
-        for one in sentences(question.answer or "") if question is not None else ():
-            if may_undo(one, flows.acts) != "changed" or not (named_in(thing, one.text) or _POINTS.search(one.text)):
-                continue
-            other = any(found.kind in kinds for found in values_in(one.text)) or others_of_shape(value, one.text)
-            if other and find_verbatim(one.text, value) is None:
-                return True
-    return False
-
-
 _POINTS = re.compile(r"\b(?:it|that|this)\b", re.IGNORECASE)
-
-
-def changed_since(graph: Graph, flows: Flows, turn: int, thing: str, value: str) -> bool:
-    """Whether the agent changed or ended a thing after the caller gave a value of it, in words without that value."""
-    for number in range(turn, graph.turns):
-        answered = graph.question(number)
-        if answered is None or not answered.answer:
-            continue
-        for one in sentences(answered.answer):
-            if may_undo(one, flows.acts) and named_in(thing, one.text) == "whole":
-                return find_verbatim(one.text, value) is None
-    return False
 
 
 def broken_up_at(graph: Graph, flows: Flows, turn: int, value: str) -> int:

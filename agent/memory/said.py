@@ -7,7 +7,6 @@ from collections.abc import Collection
 from typing import Literal
 
 from agent.memory.claims import Reason
-from agent.memory.corrected import asks_of_past, is_former, put_right, restated_since, was_once, without_exception
 from agent.memory.grounding import dictates, is_echo, is_piece, taken_back
 from agent.memory.mentions import is_foreign
 from agent.memory.nodes import Graph, Question, Speaker
@@ -72,24 +71,20 @@ def clause_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
 _STANDS = re.compile(r"^(?:i|we|you|he|she|they|the|your|our|my|his|her)\b", re.IGNORECASE)
 
 
-def value_problem(
-    graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int], thing: str
-) -> Reason | None:
+def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
     """Why a value at `span` of what `by` said of a thing does not hold, or None when it does."""
     value = words[span[0] : span[1]]
     if taken_back(graph, question, by, words, span):
         return "refused"
-    if is_echo(graph, question, by, value) or (by == "agent" and put_right(graph, question, value)):
-        return "stale"
+    if is_echo(graph, question, by, value):
+        return "unconfirmed"
     if by == "caller" and is_piece(graph, question, value):
         return "unconfirmed"
     if by == "agent" and question.interrupted and span[1] >= len(words.rstrip()):
         return "not_said"  # the end of a value may have been cut off
     kinds = frozenset(found.kind for found in values_in(value))
     for sentence in within(words, span):
-        if by == "agent" and _no_longer(graph, question, sentence, span, thing):
-            return "stale"
-        if _denied(without_exception(clause_of(sentence, span)), value) or taken(clause_of(sentence, span)):
+        if _denied(clause_of(sentence, span), value) or taken(clause_of(sentence, span)):
             return "denied"
         if by == "caller":
             if asks(sentence.text):
@@ -99,15 +94,6 @@ def value_problem(
         if problem is not None:
             return problem
     return None
-
-
-def _no_longer(graph: Graph, question: Question, sentence: SpokenSentence, span: tuple[int, int], thing: str) -> bool:
-    """Whether the agent says of a value that it was so, where nobody asked what was, or gives another one later."""
-    words = question.answer or ""
-    before, after = words[sentence.start : span[0]], words[span[1] : sentence.end]
-    if (is_former(before) and not asks_of_past(question.text)) or was_once(after):
-        return True
-    return restated_since(graph, question, sentence.text, thing, words[span[0] : span[1]])
 
 
 def _denied(clause: str, value: str) -> bool:
