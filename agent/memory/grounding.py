@@ -113,9 +113,7 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
     )
     if _FORMER.search(before):
         return True
-    kinds = {found.kind for found in values_in(value)}
-    digits = sum(char.isdigit() for char in value)
-    if "price" in kinds or not (kinds & {"date", "time", "month", "count"} or 0 < digits < _IDENTIFIER_DIGITS):
+    if not {found.kind for found in values_in(value)} & {"date", "time", "month"}:
         return False
     wanted = [found.text for found in values_in(value)] or [value]
     later = (graph.question(turn) for turn in range(question.id, graph.turns))

@@ -27,7 +27,7 @@ _OPENING = re.compile(
 _HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|once(?!\s*(?:[.,;!]|$|an?\b|per\b|every\b|daily\b|more\b))|when|whenever|as soon as"
     r"|(?:as|so) long as|provid(?:ed|ing)|assum(?:e|ing)|suppos(?:e|ing|ed)"
-    r"|in case|in the event|the moment|whether|would|'d|could|might|(?-i:may)(?! \d)|either|depending|on condition"
+    r"|in case|in the event|(?<!at )the moment|whether|would|'d|could|might|(?-i:may)(?! \d)|either|depending|on condition"
     r"|otherwise"
     r"|where|wherever|imagine|let's say|i promise|subject to|pending|tentatively|provisionally|unconfirmed)\b",
     re.IGNORECASE,

@@ -31,6 +31,11 @@ _HANGS = re.compile(
     r"|as (?:soon|long) as|in case|depending|subject)\b",
     re.IGNORECASE,
 )
+_CONDITIONAL = re.compile(
+    r"\b(?:if|unless|provided|providing|in case|depending|depends|otherwise|whether|can|could|would|may(?! \d)|might"
+    r"|should|perhaps|maybe|probably|possibly)\b|'d\b(?! (?:said|had|been|\w+ed)\b)",
+    re.IGNORECASE,
+)
 _POSSIBLE = re.compile(r"\b(?:can|could|would|may|might|should|shall|'d|perhaps|maybe|probably)\b", re.IGNORECASE)
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
 
@@ -65,7 +70,7 @@ def status_problem(question: Question, by: Speaker, words: str, span: tuple[int,
 def is_unsettled(words: str, span: tuple[int, int]) -> bool:
     """Whether a value is one that would be, may be, or is so on a condition."""
     return any(
-        depends(scope) or _POSSIBLE.search(plain_words(scope)) is not None
+        _CONDITIONAL.search(plain_words(scope)) is not None
         for scope in (_scope(sentence, span) for sentence in within(words, span))
     )
 

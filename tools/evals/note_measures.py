@@ -150,15 +150,27 @@ def judge(cases: Sequence[NoteCase], *, claims: bool, other: int = 0) -> Asserte
         call.heard(case.question)
         held = holding_lines(call.notes(case.question))
         text = "\n".join(held).casefold()
-        found = sum(need.casefold() in text for need in case.needs)
-        result.needed += len(case.needs)
+        needs = spoken_of(case) if claims else case.needs
+        found = sum(need.casefold() in text for need in needs)
+        result.needed += len(needs)
         result.told += found
-        verdict = "right" if found == len(case.needs) else "missing"
+        verdict = "right" if found == len(needs) else "missing"
         if any(is_false(parts, line) for parts in case.false for line in held):
             verdict = "false"
         result.verdicts[verdict] += 1
         result.names.setdefault(verdict, []).append(case.name)
     return result
+
+
+def spoken_of(case: NoteCase) -> tuple[str, ...]:
+    """What a case needs and any of its right claims speaks of: the rest no notes made from them can hold."""
+    told: list[str] = []
+    for claim in case.claims:
+        words = case.turns[claim.turn][claim.by == "agent"]
+        start = words.casefold().find(claim.value.casefold())
+        own = [one for one in sentences(words) if one.start < start + len(claim.value) and start < one.end]
+        told += [words[own[0].start : own[-1].end].casefold()] if own else []
+    return tuple(need for need in case.needs if any(need.casefold() in words for words in told))
 
 
 def heard(case: NoteCase) -> Conversation:
