@@ -32,7 +32,7 @@ MAX_REQUEST_TOKENS: Final = 1_500
 _MOVABLE = frozenset({"date", "time", "month", "count", "address"})
 _IDENTIFIERS = frozenset({"reference", "code", "number", "ticket", "id", "phone", "report", "plate"})
 _CODE = re.compile(r"\d\D?\d\D?\d\D?\d|[A-Z]-?\d|\d-?[A-Z]")
-_HEADER: Final = "Said so far, word for word (C: caller, A: you, with the turn); what was said later goes first."
+_HEADER: Final = "Said so far, word for word (C: caller, A: you, and the turn). Where two differ, the later one holds."
 
 NOTES_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -148,7 +148,8 @@ def render_notes(
                 if left < 0:
                     break
             taken[key] = mark if known is None else known.with_other(mark)
-    lines = [_line(key, taken[key]) for key in sorted(taken, key=lambda key: key[:2]) if not _held_by(key, taken)]
+    in_order = sorted(taken, key=lambda key: (*key[:2], _place(graph, key)))
+    lines = [_line(key, taken[key]) for key in in_order if not _held_by(key, taken)]
     return "\n".join([_HEADER, *lines]) if lines else ""
 
 
@@ -179,6 +180,13 @@ class Mark:
             return other if self.context else self
         stands = tuple(dict.fromkeys((*self.stands, *other.stands)))
         return Mark(False, self.doubt or other.doubt, self.agreed or other.agreed, stands)
+
+
+def _place(graph: Graph, key: Key) -> int:
+    """Where a quoted sentence stands in its turn."""
+    question = graph.question(key[0])
+    words = "" if question is None else question.answer or "" if key[1] else question.text
+    return max(0, words.find(key[2].strip("…")))
 
 
 def _held_by(key: Key, taken: Mapping[Key, Mark]) -> bool:
