@@ -14,6 +14,7 @@ from agent.memory.confirmed import Act, act_in
 from agent.memory.features import EMPTY, FILLERS, kinds_said, stems_in, values_said
 from agent.memory.flows import ActKind, Flows
 from agent.memory.index import Index
+from agent.memory.mentions import goes_on
 from agent.memory.nodes import AGREED, CHANGED, STATUS, Graph, Question, State
 from agent.memory.sentences import (
     agrees,
@@ -26,7 +27,6 @@ from agent.memory.sentences import (
     supposes,
 )
 from agent.memory.statements import turned_round
-from agent.memory.ties import goes_on
 from agent.memory.values import Value, values_in
 from agent.memory.words import stem
 

@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 
 from agent.memory.words import stems_of
 
-Speaker = Literal["caller", "agent"]
 ActKind = Literal["confirmed", "changed", "ended"]
 ACT_KINDS: tuple[ActKind, ...] = get_args(ActKind)
 _FILE = Path(__file__).with_name("flows.toml")

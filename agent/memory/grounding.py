@@ -135,9 +135,6 @@ def _said_of(text: str, part: str) -> bool:
 _LEFT_BEHIND = re.compile(r"\b(?:off|instead of|rather than|out of|not) (?:the |on |at |for )*$", re.IGNORECASE)
 
 
-_POINTS = re.compile(r"\b(?:it|that|this)\b", re.IGNORECASE)
-
-
 def broken_up_at(graph: Graph, flows: Flows, turn: int, value: str) -> int:
     """The turn at which something was changed after a statement about several things ("both are booked"), else -1."""
     if not TOGETHER.search(value):

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from agent.memory.heads import FINITE
-from agent.memory.sentences import clauses, plain_words, sentences
+from agent.memory.sentences import plain_words
 from agent.memory.values import values_in
-from agent.memory.words import MARKS, STOP_WORDS, UNSPACED, stem, words_of
+from agent.memory.words import MARKS, STOP_WORDS, stem, words_of
 
+FINITE = re.compile(
+    r"\b(?:is|are|(?<=i )am|was|were|has|have|had|stays?|stands?|remains?|starts?|begins?|continues?|goes|needs?|costs?"
+    r"|ends?|\w+n't)\b|\b(?:it|that|this|there|here|he|she|who|what|everything|i|you|we|they)'(?:s|re|ve|m|d)\b",
+    re.IGNORECASE,
+)
 _TOKEN = re.compile(rf"(?:[^\W_][{MARKS}]*)+(?:['’][^\W_]+)*")
 PRONOUNS = frozenset(
     "i we you he she it they that this these those there here who everything nothing something anything all both each"
@@ -34,7 +38,6 @@ PREPOSITIONS = frozenset(
 )
 _LINKS = frozenset({"of", "for", "at", "in", "on", "with", "from", "to", "under", "near"})
 OF = frozenset({"of", "for"})
-_JOINED = _LINKS | {"the", "a", "an", "your", "our", "my", "his", "her", "its", "their"}
 ENDS = frozenset(
     "and or but so then now just also still already only please too again once where when because that which who not"
     " left ending costs comes goes takes stays holds opens closes arrives".split()
@@ -201,83 +204,6 @@ def vocabulary(name: str) -> frozenset[str]:
     return frozenset(rooted(word) for word in words if word not in STOP_WORDS) or frozenset(words)
 
 
-Named = Literal["whole", "part", "other", ""]
-
-
-@lru_cache(maxsize=4_000)
-def named_in(name: str, text: str) -> Named:
-    """How far a text names a thing: by all its words, by some, or by one that has other words beside it there.
-
-    "the cleaning for Mia" holds a word of "cleaning for Leo", and names another.
-    """
-    if _ONLY_UNSPACED.fullmatch(name):
-        return "whole" if name in text else ""
-    wanted = vocabulary(name)
-    words = words_of(text)
-    told = [rooted(word) for word in words]
-    held = wanted & set(told)
-    if held == wanted:
-        return "whole"
-    if not held:
-        return ""
-    if _owned_by_another(name, words, told, held):
-        return "other"
-    missing = wanted - held
-    numbered = any(lost.isdigit() for lost in missing)
-    for place, word in enumerate(told):
-        if word not in held:
-            continue
-        for step in (-1, 1):
-            at = place + step
-            while step > 0 and at < len(told) and (words[at] in _JOINED or (words[at].isdigit() and not numbered)):
-                at += step
-            if 0 <= at < len(told) and told[at] not in wanted and _tells_apart(words[at], missing):
-                return "other"
-    return "part"
-
-
-_ONLY_UNSPACED = re.compile(f"[{UNSPACED}]+")
-_SELF = frozenset("my mine your yours own our ours".split())
-_THEIRS = frozenset("his her their its".split())
-
-
-def _owned_by_another(name: str, words: list[str], told: list[str], held: Collection[str]) -> bool:
-    """Whether part of a name stands in a text as somebody else's: "his card" is not "your own card", nor "Ida's"."""
-    own = set(words_of(name)) & _SELF
-    theirs = bool(set(words_of(name)) & _THEIRS or re.search(r"\w['’]s\b", name))
-    if not own and not theirs:
-        return False
-    before = [words[place - 1] for place, word in enumerate(told) if word in held and place]
-    return bool(before) and all(word in (_THEIRS if own else _SELF) for word in before)
-
-
-def _tells_apart(word: str, missing: Collection[str]) -> bool:
-    """Whether a word beside part of a name stands where the missing part would: a number for a number, a word for a
-    word.
-    """
-    if word in STOP_WORDS | ENDS | PREPOSITIONS | DETERMINERS | PRONOUNS or FINITE.fullmatch(word):
-        return False
-    if any(lost.isdigit() for lost in missing):
-        return word.isdigit()
-    return word.isalpha() and stem(word) not in ATTRIBUTES and not word.endswith(("ed", "ly", "ing"))
-
-
-@lru_cache(maxsize=4_000)
-def behind(name: str, text: str) -> frozenset[str]:
-    """The roots of the few words right behind a thing's name, in the same clause ("a checkup with Dr. Novak")."""
-    found: set[str] = set()
-    for _, clause in parts_of(text):
-        words = words_of(clause)
-        told = [rooted(word) for word in words]
-        places = [place for place, word in enumerate(told) if word in vocabulary(name)]
-        if places and named_in(name, clause) == "whole":
-            found.update(told[places[-1] + 1 : places[-1] + 1 + _BEHIND])
-    return frozenset(found)
-
-
-_BEHIND = 3  # words
-
-
 @lru_cache(maxsize=2_000)
 def is_english(text: str) -> bool:
     """Whether a text has a common word of English, and of no language like it ("is", "of", "we" are Dutch as well)."""
@@ -297,8 +223,9 @@ def is_foreign(text: str) -> bool:
 _SENTENCE = 6  # words that hold a common one, if they are English
 
 
-def parts_of(words: str) -> list[tuple[int, str]]:
-    """The clauses of an utterance with their places; sentences where the words are not English."""
-    if is_foreign(words):
-        return [(sentence.start, sentence.text) for sentence in sentences(words)]
-    return [(one.start + at, text) for one in sentences(words) for at, text in clauses(one.text)]
+def goes_on(text: str, before: str) -> bool:
+    """Whether a statement goes on with what the one before it was about ("Your reference is …", not "Yours stays")."""
+    head = head_of(text)
+    if head.kind == "named":
+        return bool(head.words & vocabulary(before))
+    return head.pronoun not in OWNED

@@ -24,20 +24,9 @@ from agent.memory.sentences import (
     taken,
 )
 from agent.memory.values import values_in
-from agent.memory.words import content_stems, words_of
+from agent.memory.words import content_stems
 
 _NO_NOUN = re.compile(r"^\s*(?:no|not|without)\s+(?:the\s+|a\s+|any\s+)?\w+\s*[.!]?$", re.IGNORECASE)
-_NUMERIC = frozenset(
-    {"price", "amount", "total", "balance", "deposit", "phone", "number", "code", "reference", "quantity", "time"}
-)
-_IDENTIFYING = frozenset({"phone", "number", "code", "reference"})
-_PRICES = frozenset({"price", "amount", "total", "balance", "deposit"})
-_FREE = re.compile(r"\b(?:nothing|free|no charge|without charge|included)\b", re.IGNORECASE)
-_NUMBERS = frozenset(
-    "zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen twenty thirty"
-    " forty fifty sixty seventy eighty ninety hundred thousand half quarter noon midday midnight a an both double pair"
-    " dozen".split()
-)
 _UNKNOWN = re.compile(
     r"\b(?:I|we) (?:don't|do not|didn't|did not) (?:know|recogni[sz]e|understand|mind)\b", re.IGNORECASE
 )
@@ -66,9 +55,6 @@ def clause_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
         if sentence.start + start < span[1] and span[0] < sentence.start + start + len(text)
     ]
     return " ".join(touched) or sentence.text
-
-
-_STANDS = re.compile(r"^(?:i|we|you|he|she|they|the|your|our|my|his|her)\b", re.IGNORECASE)
 
 
 def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
@@ -225,25 +211,3 @@ def _identifies(value: str, kinds: Collection[str]) -> bool:
 
 def _mentions(text: str, value: str) -> bool:
     return bool(set(content_stems(text)) & set(content_stems(value)))
-
-
-def fits(attribute: str, value: str) -> bool:
-    """Whether a value has the form that its attribute's name promises."""
-    last = attribute.rsplit(" ", 1)[-1]
-    if last == "time" and {found.kind for found in values_in(value)} & {"date", "month"}:
-        return True
-    if last in _IDENTIFYING and {found.kind for found in values_in(value)} & {"time", "date", "price"}:
-        return False
-    if last in _PRICES and {found.kind for found in values_in(value)} in ({"date"}, {"time"}, {"month"}):
-        return False
-    if last in _PRICES and _FREE.search(value):
-        return True
-    if last in _NUMERIC and value.isascii():
-        return any(char.isdigit() for char in value) or bool(set(words_of(value)) & _NUMBERS)
-    if last == "email":
-        return "@" in value or " at " in value
-    if last == "date" and value.isascii():
-        return bool({found.kind for found in values_in(value)} & {"date", "month", "time"}) or any(
-            map(str.isdigit, value)
-        )
-    return True

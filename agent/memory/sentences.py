@@ -28,7 +28,8 @@ _HYPOTHETICAL = re.compile(
     r"\b(?:if|unless|once(?!\s*(?:[.,;!]|$|an?\b|per\b|every\b|daily\b|more\b))|when|whenever|as soon as"
     r"|(?:as|so) long as|provid(?:ed|ing)|assum(?:e|ing)|suppos(?:e|ing|ed)"
     r"|in case|in the event|(?<!at )the moment|whether|would|'d|could|might|(?-i:may)(?! \d)|either|depending"
-    r"|on condition|otherwise|where|wherever|imagine|let's say|i promise|subject to|pending|tentatively|provisionally|unconfirmed)\b",
+    r"|on condition|otherwise|where|wherever|imagine|let's say|i promise|subject to|pending|tentatively"
+    r"|provisionally|unconfirmed)\b",
     re.IGNORECASE,
 )
 _TO_DO = re.compile(  # "sign here and it is done", "one more click and the form is sent"
