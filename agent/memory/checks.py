@@ -113,7 +113,7 @@ def _placed(
     known, act = thing_labelled(graph, label), _act_of(graph, claim, value)
     if act is not None and attribute == STATUS and (known is None or known is act):
         return _labelled(act, label)
-    quoted = _words(said)
+    quoted = _words(said) + (f" {act.value(STATUS) or ''}" if act is not None else "")
     name = label if find_verbatim(quoted, label) is not None else ""  # a name that its words do not have is not told
     merges = act is not None and known is not None and act is not known and bool(name and known.name)
     meant = known if act is None or (merges and attribute == STATUS) else act

@@ -68,7 +68,11 @@ def _just_before(graph: Graph, question: Question, by: Speaker) -> Said | None:
     other: Speaker = "agent" if by == "caller" else "caller"
     turn = question if by == "agent" else graph.question(question.id - 1)
     told = sentences(words_by(turn, other)) if turn is not None else ()
-    return Said(turn.id, other, _cut(told[-1].text, (len(told[-1].text),) * 2)) if turn is not None and told else None
+    return (
+        Said(turn.id, other, _cut(told[-1].text, (len(told[-1].text), len(told[-1].text))))
+        if turn is not None and told
+        else None
+    )
 
 
 def _cut(text: str, span: tuple[int, int]) -> str:

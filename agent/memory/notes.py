@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from agent.memory.index import Index
-from agent.memory.nodes import AGREED, STATUS, Graph, Question, Said, Slot, State
+from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.values import values_in
 from agent.memory.words import tokens_of
 
@@ -204,8 +204,11 @@ def _held_by(key: Key, taken: Mapping[Key, Mark]) -> bool:
 def told_of(state: State) -> dict[Key, Mark]:
     """What is quoted of one thing, in the order it came."""
     told: dict[Key, Mark] = {}
+    ended = state.transitions[-1].turn if state.state == ENDED and state.transitions else None
     for slot in (*state.slots, *state.past[-MAX_PAST_TOLD:]):
         doubt = f"see turn {slot.replaced + 1}" if slot.replaced is not None else ""
+        if not doubt and ended is not None and slot.turn < ended:
+            doubt = f"see turn {ended + 1}"
         if not doubt and slot.doubt is not None and not _firm(slot, slot.doubt):
             doubt = f"see turn {slot.doubt + 1}"
         if not doubt and state.doubt is not None and not _firm(slot, state.doubt):

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from tools.evals import cost_measures, note_measures
-from tools.evals.memory import NOTE_RUNS, note_sets
+from tools.evals import cost_measures
+from tools.evals.memory import NOTE_COLUMNS, WRONG_COLUMNS, note_rows, note_sets, wrong_rows
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "memory.md"
 
 
 def notes_table() -> str:
-    """What the notes assert, as Markdown."""
-    lines = [
-        "| calls | notes | right | missing | false | right claims kept | wrong ones taken | … when alone |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for name, calls in note_sets(Console(quiet=True)).items():
-        refused = note_measures.refusals(calls)
-        for label, claims, other in NOTE_RUNS:
-            result = note_measures.judge(calls, claims=claims, other=other)
-            counts = " | ".join(str(result.verdicts[verdict]) for verdict in ("right", "missing", "false"))
-            kept = f"{result.kept} of {result.claims}" if claims else ""
-            taken, alone = (refused.share(alone=False), refused.share(alone=True)) if claims and not other else ("", "")
-            lines.append(f"| {name} ({result.cases}) | {label} | {counts} | {kept} | {taken} | {alone} |")
-    return "\n".join(lines)
+    """What the notes assert, and what wrong claims do to them, as Markdown."""
+    sets = note_sets(Console(quiet=True))
+    notes = [row for name, calls in sets.items() for row in note_rows(name, calls)]
+    wrong = [row for name, calls in sets.items() for row in wrong_rows(name, calls)]
+    return f"{_table(NOTE_COLUMNS, notes)}\n\n{_table(WRONG_COLUMNS, wrong)}"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = [f"| {' | '.join(columns)} |", "|---|---|" + "--:|" * (len(columns) - 2)]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def cost_table() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -154,29 +154,54 @@ def value_table(console: Console, title: str, made: list[BackrefCase], *, declar
 
 def note_tables(console: Console, sets: dict[str, list[note_measures.NoteCase]] | None = None) -> None:
     """Measure 5: what the notes assert, by themselves; the claims come from files, never from a model."""
-    table = Table(title="5. What the notes assert", title_justify="left")
-    for column in ("cases", "notes", "right", "missing", "false", "values told", "right claims kept"):
-        table.add_column(column, justify="left" if column in ("cases", "notes") else "right")
-    wrong = Table(title="Wrong claims offered to the checks", title_justify="left")
-    for column in ("cases", "offered", "taken"):
-        wrong.add_column(column, justify="left" if column == "cases" else "right")
-    for name, calls in (sets or note_sets(console)).items():
-        for label, claims, other in NOTE_RUNS:
-            result = note_measures.judge(calls, claims=claims, other=other)
-            counts = (str(result.verdicts[verdict]) for verdict in ("right", "missing", "false"))
-            kept = f"{result.kept} of {result.claims}" if claims else "-"
-            table.add_row(f"{name} ({result.cases})", label, *counts, f"{result.told} of {result.needed}", kept)
-        refused = note_measures.refusals(calls)
-        kinds = ", ".join(f"{kind} {refused.taken[kind]} of {count}" for kind, count in refused.tried.items())
-        wrong.add_row(f"{name}: {kinds}", str(refused.tried.total()), str(refused.taken.total()))
-    console.print(table, wrong)
+    sets = sets or note_sets(console)
+    for title, columns, rows in (
+        ("5. What the notes assert", NOTE_COLUMNS, note_rows),
+        ("Wrong claims, each after the right ones", WRONG_COLUMNS, wrong_rows),
+    ):
+        table = Table(title=title, title_justify="left")
+        for column in columns:
+            table.add_column(column, justify="left" if column in ("calls", "notes", "wrong claims") else "right")
+        for name, calls in sets.items():
+            for row in rows(name, calls):
+                table.add_row(*row)
+        console.print(table)
 
 
-NOTE_RUNS = (
-    ("lexical part alone", False, 0),
-    ("with right claims", True, 0),
-    ("with right claims, after 40 turns of other talk", True, note_measures.OTHER_TURNS),
+NOTE_COLUMNS = ("calls", "notes", "right", "missing", "false", "right claims kept")
+WRONG_COLUMNS = (
+    "calls",
+    "wrong claims",
+    "offered",
+    "dropped",
+    "tell another sentence",
+    "put a right one in doubt",
+    "false by the list",
 )
+
+
+def note_rows(name: str, calls: Sequence[note_measures.NoteCase]) -> Iterator[tuple[str, ...]]:
+    """The rows of one set of calls: what its notes hold by the lexical part alone, and with claims."""
+    runs = [
+        ("lexical part alone", note_measures.judge(calls, claims=False)),
+        ("with right claims", note_measures.judge(calls, claims=True)),
+        ("… after 40 turns of other talk", note_measures.judge(calls, claims=True, other=note_measures.OTHER_TURNS)),
+    ]
+    if any(case.wrong for case in calls):
+        runs.append(("… and the written wrong ones", note_measures.judge(calls, claims=True, careless=True)))
+    for label, result in runs:
+        counts = (str(result.verdicts[verdict]) for verdict in ("right", "missing", "false"))
+        kept = f"{result.kept} of {result.claims}" if label == "with right claims" else ""
+        yield f"{name} ({result.cases})", label, *counts, kept
+
+
+def wrong_rows(name: str, calls: Sequence[note_measures.NoteCase]) -> Iterator[tuple[str, ...]]:
+    """What wrong claims do to the notes of one set of calls: those a person wrote, and those made of right ones."""
+    for label, written in (("written", True), ("made of right ones", False)):
+        result = note_measures.wrong_ones(calls, written=written)
+        if result.tried:
+            counts = (result.tried, result.dropped, result.adding, result.losing, len(result.false))
+            yield f"{name} ({len(calls)})", label, *map(str, counts)
 
 
 def note_sets(console: Console) -> dict[str, list[note_measures.NoteCase]]:
@@ -185,13 +210,10 @@ def note_sets(console: Console) -> dict[str, list[note_measures.NoteCase]]:
     sets = {
         "own, seen": [case for case in own if not case.held_out],
         "own, held out": [case for case in own if case.held_out],
-        "own, third set": list(note_measures.own_cases(note_measures.THIRD)),
-        "own, fourth set": list(note_measures.own_cases(note_measures.FOURTH)),
-        "own, fifth set": list(note_measures.own_cases(note_measures.FIFTH)),
-        "own, sixth set": list(note_measures.own_cases(note_measures.SIXTH)),
-        "own, seventh set": list(note_measures.own_cases(note_measures.SEVENTH)),
-        "own, eighth set": list(note_measures.own_cases(note_measures.EIGHTH)),
     }
+    for number in ("third", "fourth", "fifth", "sixth", "seventh", "eighth", *note_measures.LATER):
+        path = note_measures.HERE / f"note_cases_{number}.toml"
+        sets[f"own, {number} set"] = list(note_measures.own_cases(path))
     reason = data.missing("calls/memory_cases.jsonl")
     if reason:
         console.print(f"[yellow]skipped[/] given calls: {reason}")

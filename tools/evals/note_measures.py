@@ -19,7 +19,7 @@ from typing import Any
 from agent.memory import Claim, Conversation
 from agent.memory.checks import checked
 from agent.memory.flows import load_flows
-from agent.memory.nodes import Graph
+from agent.memory.nodes import OPEN
 from agent.memory.notes import NotesRequest
 from agent.memory.sentences import clauses, sentences
 from tools.evals import data
@@ -32,6 +32,7 @@ FIFTH = HERE / "note_cases_fifth.toml"  # in five more, by somebody who had not 
 SIXTH = HERE / "note_cases_sixth.toml"  # a small one, after the rules were mended with the fifth
 SEVENTH = HERE / "note_cases_seventh.toml"  # in five more, by somebody who had not read the rules, first run after that
 EIGHTH = HERE / "note_cases_eighth.toml"  # in five more, by the same; its first run was held out
+LATER = ("ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth")  # the same; the last two are held out
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 EIGHTH_PHRASINGS = HERE / "phrasings_eighth.toml"
 FILLER = HERE / "backref_templates.toml"
@@ -122,8 +123,6 @@ class Asserted:
 
     verdicts: Counter[str] = field(default_factory=Counter[str])
     names: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    needed: int = 0
-    told: int = 0
     kept: int = 0
     claims: int = 0
     dropped: Counter[str] = field(default_factory=Counter[str])
@@ -134,16 +133,20 @@ class Asserted:
         return self.verdicts.total()
 
 
-def judge(cases: Sequence[NoteCase], *, claims: bool, other: int = 0) -> Asserted:
-    """Judges the notes of each case before its question, after `other` turns of other talk."""
+def judge(cases: Sequence[NoteCase], *, claims: bool, other: int = 0, careless: bool = False) -> Asserted:
+    """Judges the notes of each case before its question, after `other` turns of other talk.
+
+    `careless`: the wrong claims that a person wrote come in the same answer as the right ones.
+    """
     result = Asserted()
     for case in cases:
         call = heard(case)
         if claims:
-            dropped = call.noted(NotesRequest(len(case.turns) - 1, ""), case.claims)
+            dropped = checked(call.graph, load_flows(), case.claims)[1]
             result.dropped.update(dropped)
             result.claims += len(case.claims)
             result.kept += len(case.claims) - dropped.total()
+            call.noted(_whole(case), [*case.claims, *(case.wrong if careless else ())])
         for caller, agent in other_talk(other):
             call.heard(caller)
             call.answered(agent, interrupted=False)
@@ -151,22 +154,29 @@ def judge(cases: Sequence[NoteCase], *, claims: bool, other: int = 0) -> Asserte
         held = holding_lines(call.notes(case.question))
         text = "\n".join(held).casefold()
         needs = spoken_of(case) if claims else case.needs
-        found = sum(need.casefold() in text for need in needs)
-        result.needed += len(needs)
-        result.told += found
-        verdict = "right" if found == len(needs) else "missing"
-        if any(is_false(parts, line) for parts in case.false for line in held):
+        verdict = "right" if all(need.casefold() in text for need in needs) else "missing"
+        if falsehoods(case, held):
             verdict = "false"
         result.verdicts[verdict] += 1
         result.names.setdefault(verdict, []).append(case.name)
     return result
 
 
+def _whole(case: NoteCase) -> NotesRequest:
+    return NotesRequest(len(case.turns) - 1, "")
+
+
+def falsehoods(case: NoteCase, lines: Sequence[str]) -> set[tuple[str, ...]]:
+    """What must not stand together in a call's notes and does."""
+    return {parts for parts in case.false if any(is_false(parts, line) for line in lines)}
+
+
 def spoken_of(case: NoteCase) -> tuple[str, ...]:
     """What a case needs and any of its right claims speaks of: the rest no notes made from them can hold."""
     told: list[str] = []
     for claim in case.claims:
-        words = case.turns[claim.turn][claim.by == "agent"]
+        caller, agent, _ = case.turns[claim.turn]
+        words = caller if claim.by == "caller" else agent
         start = words.casefold().find(claim.value.casefold())
         own = [one for one in sentences(words) if one.start < start + len(claim.value) and start < one.end]
         told += [words[own[0].start : own[-1].end].casefold()] if own else []
@@ -183,16 +193,15 @@ def heard(case: NoteCase) -> Conversation:
 
 
 def holding_lines(notes: str) -> list[str]:
-    """The lines of notes that assert something: not the header, what was replaced, what is in doubt or only claimed.
-
-    A value that only the caller said counts as told, so it stands on a line of its own here.
+    """The lines of notes that tell something as it is: not the header, what another line points back to, what was
+    replaced or may have changed, or is so on a condition. Of these the values that stand all the same count.
     """
     lines: list[str] = []
     for line in notes.split("\n")[1:]:
+        mark = line.partition(': "')[0]
         if line.startswith("("):
             continue
-        mark = line.partition(': "')[0]
-        if "see turn " in mark or "may have changed" in mark or "not settled" in mark:
+        if re.search(r"see turn |may have changed|not settled", mark):
             lines += re.findall(r', but "(.*?)" stands', mark)
         else:
             lines.append(line)
@@ -200,7 +209,10 @@ def holding_lines(notes: str) -> list[str]:
 
 
 def is_false(parts: Sequence[str], line: str) -> bool:
-    """Whether words that must not stand together do so in one clause of a line."""
+    """Whether words that must not stand together do so in one clause of a line.
+
+    A sentence that was said of two things ("With Dr. Brandt it is $48, with Dr. Osei $65") says nothing false of them.
+    """
     if not all(part.casefold() in line.casefold() for part in parts):
         return False
     spoken = line.partition(': "')[2] or line
@@ -208,50 +220,47 @@ def is_false(parts: Sequence[str], line: str) -> bool:
     return len(parts) == 1 or any(all(part.casefold() in text.casefold() for part in parts) for text in told)
 
 
-ALONE = "swapped, alone"
-"""A value of another thing, in an answer of the model that names no other: nothing stands beside it to compare."""
+WRITTEN = "written by hand"
 
 # Wrong claims, made from the right ones of the same calls.
 
 
-def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim, tuple[Claim, ...]]]:
-    """(kind of wrong, the claim, the right claims that are taken in before it)."""
+def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim]]:
+    """(kind of wrong, the claim)."""
     things = list(dict.fromkeys(claim.thing for claim in case.claims))
     right = {(claim.thing, claim.value.casefold()) for claim in case.claims}
     for claim in case.claims:
-        yield "altered value", Claim(claim.thing, claim.attribute, _altered(claim.value), claim.turn, claim.by), ()
+        yield "altered value", Claim(claim.thing, claim.attribute, _altered(claim.value), claim.turn, claim.by)
         other = "caller" if claim.by == "agent" else "agent"
         if claim.attribute == "status" or not _said(case, claim.turn, other, claim.value):
-            yield "other speaker", Claim(claim.thing, claim.attribute, claim.value, claim.turn, other), ()
+            yield "other speaker", Claim(claim.thing, claim.attribute, claim.value, claim.turn, other)
         wrong_turn = next(
             (t for t in range(len(case.turns)) if not _said(case, t, claim.by, claim.value)), len(case.turns)
         )
-        yield "other turn", Claim(claim.thing, claim.attribute, claim.value, wrong_turn, claim.by), ()
+        yield "other turn", Claim(claim.thing, claim.attribute, claim.value, wrong_turn, claim.by)
         for thing in things:
             if thing != claim.thing and (thing, claim.value.casefold()) not in right and not _names(claim.value, thing):
                 swapped = Claim(thing, claim.attribute, claim.value, claim.turn, claim.by)
                 if swapped in case.either:
                     continue
-                yield "swapped", swapped, tuple(c for c in case.claims if c.turn <= claim.turn)
-                yield ALONE, swapped, ()
+                yield "swapped", swapped
         later = [
             c for c in case.claims if c.thing == claim.thing and c.attribute == claim.attribute and c.turn > claim.turn
         ]
         if later:
-            yield "stale", claim, case.claims
+            yield "stale", claim
     for claim in case.wrong:
-        yield "written by hand", claim, ()
-        yield "written by hand", claim, case.claims
+        yield WRITTEN, claim
     yield from _unsupported(case, things or ["call"])
 
 
-def _unsupported(case: NoteCase, things: Sequence[str]) -> Iterator[tuple[str, Claim, tuple[Claim, ...]]]:
+def _unsupported(case: NoteCase, things: Sequence[str]) -> Iterator[tuple[str, Claim]]:
     """Statuses from the caller's words and from the agent's questions."""
     for turn, (caller, agent, _) in enumerate(case.turns):
-        yield "status by the caller", Claim(things[0], "status", caller, turn, "caller"), ()
+        yield "status by the caller", Claim(things[0], "status", caller, turn, "caller")
         for sentence in re.findall(r"[^.?!]+\?", agent):
-            yield "status from a question", Claim(things[0], "status", sentence.strip(), turn, "agent"), ()
-            yield "status from a question", Claim(things[0], "status", sentence.strip(" ?"), turn, "agent"), ()
+            yield "status from a question", Claim(things[0], "status", sentence.strip(), turn, "agent")
+            yield "status from a question", Claim(things[0], "status", sentence.strip(" ?"), turn, "agent")
 
 
 def _altered(value: str) -> str:
@@ -273,35 +282,48 @@ def _names(value: str, thing: str) -> bool:
 
 
 @dataclass(slots=True)
-class Refused:
-    """Wrong claims by kind: how many there were and which were taken."""
+class Wrong:
+    """What wrong claims did to notes that hold the right ones."""
 
-    tried: Counter[str] = field(default_factory=Counter[str])
-    taken: Counter[str] = field(default_factory=Counter[str])
-    examples: list[str] = field(default_factory=list[str])
+    tried: int = 0
+    dropped: int = 0
+    adding: int = 0
+    """They made the notes tell a sentence that the right claims do not."""
+    losing: int = 0
+    """They put in doubt what the right claims tell as it is."""
+    false: list[str] = field(default_factory=list[str])
+    """They made words stand together that must not."""
 
-    def share(self, *, alone: bool) -> str:
-        """ "2 of 300": how many were taken, of those that name a thing as the only one of a call, or of the others."""
-        kinds = [kind for kind in self.tried if (kind == ALONE) is alone]
-        return f"{sum(self.taken[kind] for kind in kinds)} of {sum(self.tried[kind] for kind in kinds)}"
 
-
-def refusals(cases: Sequence[NoteCase]) -> Refused:
-    """Offers every wrong claim to the checks, each by itself on the call as it was."""
-    result = Refused()
+def wrong_ones(cases: Sequence[NoteCase], *, written: bool) -> Wrong:
+    """Offers each wrong claim by itself after the right ones: those that a person wrote, or those made of these."""
+    result = Wrong()
     for case in cases:
-        graphs: dict[tuple[Claim, ...], Graph] = {}
-        flows = load_flows()
-        for kind, claim, before in wrong_claims(case):
-            if before not in graphs:
-                call = heard(case)
-                call.noted(NotesRequest(len(case.turns) - 1, ""), before)
-                graphs[before] = call.graph
-            result.tried[kind] += 1
-            if not checked(graphs[before], flows, [claim])[1].total():
-                result.taken[kind] += 1
-                result.examples.append(f"{kind}: {case.name}: {claim}")
+        before = _noted(case, ())
+        right = holding_lines(before.notes(case.question))
+        known = falsehoods(case, right)
+        for kind, claim in wrong_claims(case):
+            if (kind == WRITTEN) is not written:
+                continue
+            result.tried += 1
+            if checked(before.graph, load_flows(), [claim])[1].total():
+                result.dropped += 1
+                continue
+            told = holding_lines(_noted(case, [claim]).notes(case.question))
+            result.adding += any(line not in right for line in told)
+            result.losing += any(line not in told for line in right)
+            if falsehoods(case, told) - known:
+                result.false.append(f"{kind}: {case.name}: {claim}")
     return result
+
+
+def _noted(case: NoteCase, more: Sequence[Claim]) -> Conversation:
+    """A call with its right claims, then others, up to its question."""
+    call = heard(case)
+    call.noted(_whole(case), case.claims)
+    call.noted(_whole(case), more)
+    call.heard(case.question)
+    return call
 
 
 def phrasings(part: str, path: Path = PHRASINGS) -> Iterator[tuple[str, str]]:
@@ -339,7 +361,7 @@ def _all_pairs(path: Path) -> tuple[tuple[str, str], ...]:
 
 
 def believed(answer: str, path: Path = PHRASINGS) -> bool:
-    """Whether a claimed status made of the words of an answer is taken."""
+    """Whether claims made of the words of an answer say of anything that it is confirmed, changed or ended."""
     for thing, done in _all_pairs(path):
         if thing in answer.casefold() and done in answer:
             call = Conversation()
@@ -348,6 +370,7 @@ def believed(answer: str, path: Path = PHRASINGS) -> bool:
             name = thing.removeprefix("the ").removeprefix("your ")
             tries = (done, f"is {done}", f"been {done}", f"{thing} is {done}", f"has been {done}")
             claims = [Claim(name, "status", value, 0, "agent") for value in tries]
-            if any(not call.noted(NotesRequest(0, ""), [claim]).total() for claim in claims):
+            call.noted(NotesRequest(0, ""), claims)
+            if any(state.state != OPEN for state in call.graph.states):
                 return True
     return False
