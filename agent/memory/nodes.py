@@ -154,7 +154,7 @@ class State:
         """The turn from which on it is in doubt, or None."""
         if self.doubts:
             return self.doubts[0]
-        return None if self.name else self.unsure
+        return None if self.label or self.name else self.unsure
 
 
 @dataclass(frozen=True, slots=True)
