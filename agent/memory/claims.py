@@ -12,16 +12,13 @@ Reason = Literal[
     "malformed",
     "unknown_turn",
     "not_said",
-    "name_not_said",
     "question",
     "condition",
     "denied",
     "refused",
     "unconfirmed",
     "ended",
-    "other_thing",
     "stale",
-    "wrong_kind",
     "too_many",
 ]
 """Why a claim was dropped."""

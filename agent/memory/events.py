@@ -104,10 +104,24 @@ def _list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list | tuple) and all(map(fits, cast("list[object]", value)))
 
 
-def _record(**fields: Callable[[object], bool]) -> Callable[[object], bool]:
+def _record(
+    optional: Mapping[str, Callable[[object], bool]] | None = None, **fields: Callable[[object], bool]
+) -> Callable[[object], bool]:
     return lambda value: (
-        _is_mapping(value) and all(name in value and fits(value[name]) for name, fits in fields.items())
+        _is_mapping(value)
+        and all(name in value and fits(value[name]) for name, fits in fields.items())
+        and all(name not in value or fits(value[name]) for name, fits in (optional or {}).items())
     )
+
+
+_FACT_OPTIONAL: Mapping[str, Callable[[object], bool]] = {
+    "label": _is_text,
+    "said": _list_of(_record(turn=_is_number, by=_one_of("caller", "agent"), text=_is_text)),
+    "before": _is_number,
+    "since": _or_none(_is_number),
+    "settled": _is_flag,
+    "doubt": _is_number,
+}
 
 
 _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
@@ -144,6 +158,7 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
         "turn": _is_number,
         "facts": _list_of(
             _record(
+                _FACT_OPTIONAL,
                 state=_is_number,
                 name=_is_text,
                 attribute=_is_text,

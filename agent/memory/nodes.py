@@ -71,6 +71,11 @@ class Slot:
     """Its sentence says how it is, and not how it would be or on what condition."""
 
     @property
+    def words(self) -> str:
+        """The sentence that it stands in; the value itself where that is one."""
+        return self.said[-1].text if self.said else self.value
+
+    @property
     def said_at(self) -> tuple[int, bool]:
         """Orders values by when they were said: within a turn the caller speaks first."""
         return self.turn, self.by == "agent"

@@ -249,17 +249,16 @@ def _line(key: Key, mark: Mark) -> str:
 
 
 def describe_state(state: State, title: str) -> str:
-    """One line for people: what it is, where it stands, and every current value verbatim with its turn."""
-    values = "; ".join(f"{slot.name}: {slot.value} (turn {slot.turn + 1}, {slot.by})" for slot in state.slots)
-    told = f"#{state.id + 1} {title}, {state.state}" + (f": {values}" if values else "")
+    """One line for people: what it is, where it stands, and what is quoted of it with its turn."""
+    quoted = dict.fromkeys((slot.words, slot.turn, slot.by) for slot in state.slots)
+    words = "; ".join(f'"{text}" (turn {turn + 1}, {by})' for text, turn, by in quoted)
+    told = f"#{state.id + 1} {title}, {state.state}" + (f": {words}" if words else "")
     return told + ("" if state.doubt is None else f" [in doubt since turn {state.doubt + 1}]")
 
 
 def describe_past(slots: Sequence[Slot]) -> str:
-    """Replaced values, so that "what did I say before" has an answer."""
-    return "; ".join(
-        f"{slot.name} was {slot.value} (turn {slot.turn + 1}, until turn {(slot.replaced or 0) + 1})" for slot in slots
-    )
+    """Replaced words, so that "what did I say before" has an answer."""
+    return "; ".join(f'"{slot.words}" (turn {slot.turn + 1}, until turn {(slot.replaced or 0) + 1})' for slot in slots)
 
 
 def lexical_summary(graph: Graph, questions: Sequence[int]) -> str:

@@ -80,12 +80,17 @@ def graph_view(conversation: Conversation) -> dict[str, Any]:
                 "flow": state_title(graph, state),
                 "state": state.state,
                 "slots": [
-                    {"name": slot.name, "value": slot.value, "turn": slot.turn, "by": slot.by} for slot in state.slots
+                    {"name": name, "value": words, "turn": turn, "by": by} for name, words, turn, by in _quoted(state)
                 ],
             }
             for state in graph.states[-_MAX_VIEW_STATES:]
         ],
     }
+
+
+def _quoted(state: State) -> dict[tuple[str, str, int, str], None]:
+    """(what it is, words, turn, side) of what is quoted of a thing. What the small model calls a value is not told."""
+    return dict.fromkeys(("said" if slot.said else slot.name, slot.words, slot.turn, slot.by) for slot in state.slots)
 
 
 def render_svg(conversation: Conversation) -> str:
@@ -121,7 +126,7 @@ def _topic_row(graph: Graph, topic: Topic, top: int) -> tuple[int, list[str]]:
     shapes = [_box(_MARGIN, top, _TOPIC_WIDTH, title, lines, topic.id == graph.current)]
     below, state_left = top, _MARGIN + _TOPIC_WIDTH + 3 * _GAP
     for state in graph.states_of(topic):
-        slots = [f"{slot.name}: {clip(slot.value, 40)} (turn {slot.turn + 1})" for slot in state.slots]
+        slots = [f"{name}: {clip(words, 40)} (turn {turn + 1})" for name, words, turn, _ in _quoted(state)]
         heading = f"#{state.id + 1} {state_title(graph, state)}: {state.state}"
         shapes.append(_box(state_left, below, _STATE_WIDTH, heading, slots, state is graph.state))
         from_x, from_y, to_y = _MARGIN + _TOPIC_WIDTH, top + 20, below + 20

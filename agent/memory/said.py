@@ -70,7 +70,7 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
         return "not_said"  # the end of a value may have been cut off
     kinds = frozenset(found.kind for found in values_in(value))
     for sentence in within(words, span):
-        if _denied(clause_of(sentence, span), value) or taken(clause_of(sentence, span)):
+        if _denied(_without_exception(clause_of(sentence, span)), value) or taken(clause_of(sentence, span)):
             return "denied"
         if by == "caller":
             if asks(sentence.text):
@@ -80,6 +80,20 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
         if problem is not None:
             return problem
     return None
+
+
+_OF_WITHOUT = re.compile(
+    r"^(?:without|not counting|not including|leaving out|apart from) [^,]{1,40}?"
+    r"(?:,|(?= (?:the|it|that|this|you|your|there)\b))",
+    re.IGNORECASE,
+)
+
+
+def _without_exception(clause: str) -> str:
+    """A clause without "without the piano" at its head: that denies nothing of what follows."""
+    told = plain_words(clause).lstrip()
+    found = _OF_WITHOUT.match(told)
+    return clause if found is None else told[found.end() :]
 
 
 def _denied(clause: str, value: str) -> bool:

@@ -32,11 +32,13 @@ _HANGS = re.compile(
     re.IGNORECASE,
 )
 _CONDITIONAL = re.compile(
-    r"\b(?:if|unless|provided|providing|in case|depending|depends|otherwise|whether|can|could|would|may(?! \d)|might"
+    r"\b(?:if|unless|provided|providing|in case|depending|depends|otherwise|whether|can|could|would|(?-i:may)(?! \d)|might"
     r"|should|perhaps|maybe|probably|possibly)\b|'d\b(?! (?:said|had|been|\w+ed)\b)",
     re.IGNORECASE,
 )
-_POSSIBLE = re.compile(r"\b(?:can|could|would|may|might|should|shall|'d|perhaps|maybe|probably)\b", re.IGNORECASE)
+_POSSIBLE = re.compile(
+    r"\b(?:can|could|would|(?-i:may)(?! \d)|might|should|shall|'d|perhaps|maybe|probably)\b", re.IGNORECASE
+)
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
 
 

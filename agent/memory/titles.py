@@ -58,14 +58,14 @@ def state_title(graph: Graph, state: State) -> str:
         return state.name
     told = next((slot for slot in (*state.slots, *state.past) if slot.name == STATUS), None)
     if told is None:
-        return _quote(slot.value for slot in state.slots)
+        return _quote(slot.words for slot in state.slots)
     asked = [
         question.text for turn in range(told.turn, told.turn - 3, -1) if (question := graph.question(turn)) is not None
     ]
-    found = _subject(told.value) or _phrase(told.value)
+    found = _subject(told.words) or _phrase(told.words)
     if not set(content_stems(found)) - _WEAK:
         found = _first_phrase(asked) or found  # "the reservation": of what, the caller said
-    return found or _quote([told.value])
+    return found or _quote([told.words])
 
 
 def _most_spoken_of(said: list[str], answers: list[str]) -> str:

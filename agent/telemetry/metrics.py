@@ -76,8 +76,8 @@ SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
 RUN_TOOLS: Final = frozenset({"ok", "failed", "refused", "timeout", "cancelled"})
 NOTED_OUTCOMES: Final = (
-    *("kept", "malformed", "unknown_turn", "not_said", "name_not_said", "question", "condition", "denied", "refused"),
-    *("unconfirmed", "ended", "other_thing", "stale", "wrong_kind", "too_many"),
+    *("kept", "malformed", "unknown_turn", "not_said", "question", "condition", "denied", "refused"),
+    *("unconfirmed", "ended", "stale", "too_many"),
 )
 
 

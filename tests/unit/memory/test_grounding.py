@@ -42,7 +42,6 @@ TAKEN = [("When can you bring the table?", "On Friday. We can also assemble the 
         (PHONE, "phone", "number", "oh seven nine", 0, "caller", False),
         (PHONE, "phone", "number", "four four two", 1, "caller", False),
         (PHONE, "phone", "number", "079 452 18", 2, "agent", True),
-        (RETURN, "car", "until", "Sunday 6 pm", 0, "caller", False),
         (OFFER, "table", "price", "$60", 0, "agent", False),
         (TAKEN, "table", "price", "$60", 0, "agent", True),
     ],
@@ -52,6 +51,39 @@ def test_only_what_still_stood_is_kept(
 ) -> None:
     _, kept = call_of(turns, Claim(thing, attribute, value, turn, by))
     assert bool(kept) is holds
+
+
+def test_a_day_that_only_the_caller_named_is_not_settled() -> None:
+    call, kept = call_of(RETURN, Claim("car", "until", "Sunday 6 pm", 0, "caller"))
+    assert kept == 1
+    assert 'C1 (not settled): "I have the car until Sunday 6 pm."' in call.notes()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["It would be $40 with a tow bar.", "If you bring the tow bar, it's $40.", "Perhaps $40 with a tow bar."],
+)
+def test_a_value_on_a_condition_is_told_with_it_and_as_not_settled(answer: str) -> None:
+    call, kept = call_of([("What is a trailer?", answer)], Claim("trailer", "price", "$40", 0, "agent"))
+    assert kept == 1
+    assert f'A1 (not settled): "{answer}"' in call.notes()
+
+
+def test_a_sentence_that_points_back_comes_with_the_one_before_it() -> None:
+    turns = [("How about the rear tyre?", "The rear tyre is worn. It's $60."), ("And the front?", "Fine.")]
+    claims = (Claim("rear tyre", "price", "$60", 0, "agent"), Claim("front tyre", "state", "Fine", 1, "agent"))
+    call, _ = call_of(turns, *claims)
+    notes = call.notes().splitlines()[1:]
+    assert notes == ['(A1: "The rear tyre is worn.")', 'A1: "It\'s $60."', '(C2: "And the front?")', 'A2: "Fine."']
+
+
+def test_a_reference_stands_when_the_sentence_it_is_in_was_replaced() -> None:
+    turns = [
+        ("A table for Friday.", "Your table is booked for Friday at 7 pm, reference VB2281."),
+        ("Make it Saturday.", "I have moved your table to Saturday at 7 pm."),
+    ]
+    call, _ = call_of(turns, Claim("table", "reference", "VB2281", 0, "agent"))
+    assert 'A1 (see turn 2, but "VB2281" stands): "Your table is booked for Friday' in call.notes()
 
 
 def test_what_was_said_of_both_is_in_doubt_once_one_of_them_is_cancelled() -> None:

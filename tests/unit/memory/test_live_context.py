@@ -162,7 +162,10 @@ def test_notes_do_not_repeat_what_the_transcript_beside_them_says() -> None:
 
 @pytest.mark.parametrize(
     ("ending", "told"),
-    [("The sauna has been cancelled.", "may have changed"), ("Your sauna on Friday has been cancelled.", "no longer")],
+    [
+        ("The sauna has been cancelled.", "may have changed"),
+        ("Your sauna on Friday has been cancelled.", "see turn 38"),
+    ],
 )
 def test_notes_tell_what_was_replaced_or_is_in_doubt_also_beside_the_transcript(ending: str, told: str) -> None:
     booked = ("Book the sauna.", "Your sauna on Friday is booked.")

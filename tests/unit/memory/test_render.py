@@ -24,7 +24,7 @@ def test_text_shows_turns_states_and_what_was_cut_off() -> None:
     assert "topic 1: table at Tom Jerry's Bar (closed; since turn 1" in text
     assert "*topic 2: invoice (open; since turn 2" in text
     assert "The reference is [interrupted]" in text
-    assert "status: Tom & Jerry's <Bar> is booked on Friday. (turn 1, agent)" in text
+    assert '"Tom & Jerry\'s <Bar> is booked on Friday." (turn 1, agent)' in text
     assert "(turn 0" not in text
     assert "[1] tell: I'd like a table" in text
     assert 'open -> confirmed ("Tom' in text

@@ -6,7 +6,7 @@ import pytest
 
 from agent.memory import Conversation
 from agent.memory.flows import load_flows
-from agent.memory.statements import accomplished, framed
+from agent.memory.statements import accomplished
 
 ACTS = tuple(load_flows().acts)
 
@@ -66,22 +66,6 @@ def test_the_sentences_beside_it_may_turn_it_round(answer: str) -> None:
     call.heard("What about it?")
     call.answered(answer, interrupted=False)
     assert not call.graph.states
-
-
-@pytest.mark.parametrize(
-    ("sentence", "quoted", "holds"),
-    [
-        ("Your phone is repaired, the screen cost $89.", "Your phone is repaired", True),
-        ("Beginners is full, I could only put Mia on the list.", "Beginners is full", True),
-        ("The cover is on order, I guess.", "The cover is on order", False),
-        ("Rumour has it the cover is on order.", "the cover is on order", False),
-        ("The cover is on order, weather permitting.", "The cover is on order", False),
-        ("The cover is on order in theory.", "The cover is on order", False),
-    ],
-)
-def test_nothing_outside_a_quotation_may_change_what_it_says(sentence: str, quoted: str, holds: bool) -> None:
-    start = sentence.index(quoted)
-    assert framed(sentence, start, start + len(quoted), ACTS) is holds
 
 
 def test_what_may_have_been_undone_in_other_words_is_in_doubt() -> None:
