@@ -121,7 +121,7 @@ def test_notes_hold_what_right_claims_point_at(
         (lambda: noted("third"), 0, 0, 0),
         (lambda: noted("fifth")[::2], 1, 6, 0),
         (lambda: noted("sixth"), 0, 3, 0),
-        (given, 0, 1, 0),
+        (given, 0, 3, 0),
     ],
 )
 def test_a_value_given_to_the_wrong_thing_tells_nothing_new(
