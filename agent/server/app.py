@@ -125,7 +125,9 @@ def described(app: Litestar) -> Litestar:
 
 
 def _serving(wiring: Wiring) -> Serving:
-    return Serving(wiring.providers.simulated(), wiring.providers.local(), tuple(wiring.providers.machine.failed))
+    providers, machine = wiring.providers, wiring.providers.machine
+    now = providers.simulated(), providers.local(), tuple(machine.failed)
+    return Serving(*now, failures={**machine.failures}, stands_in=not machine.gone)
 
 
 def _live(wiring: Wiring) -> LiveSessions:

@@ -17,6 +17,7 @@ from agent.telemetry.exposition import Metrics
 
 EVERY_S: Final = 2.0
 AT_START_S: Final = 0.1
+FAILED_S: Final = 0.5  # who waits for it to be back should not wait for a look
 LOADS_WITHIN_S: Final = 30.0
 TIMEOUT_S: Final = 5.0
 SERVICES: Final[tuple[Service, ...]] = ("stt", "tts")
@@ -25,7 +26,9 @@ LOADING: Final = "it has died, and is being loaded again"
 
 log = structlog.get_logger()
 Ask = Callable[[], Awaitable[Mapping[str, Any]]]
-"""What the sandbox says of itself. Raises OSError, TimeoutError or ValueError where it does not."""
+"""What the sandbox says of itself. Raises ConnectionRefusedError where nobody listens, OSError or ValueError where it
+does not answer.
+"""
 
 
 async def until_ready(providers: ProviderFactory) -> None:
@@ -35,7 +38,10 @@ async def until_ready(providers: ProviderFactory) -> None:
 
 
 class LocalSpeechWatch:
-    """Asks the sandbox every 2 s what of its speech runs; says every change in metrics and log, and to all who ask."""
+    """Asks the sandbox every 2 s what of its speech runs; says every change in metrics and log, and to all who ask.
+
+    What fails and is back between two looks is said, too: by the count of `OwnMachine.failures`.
+    """
 
     def __init__(self, sandbox_url: str | None, machine: OwnMachine, metrics: Metrics, ask: Ask | None = None) -> None:
         self._machine = machine
@@ -62,6 +68,8 @@ class LocalSpeechWatch:
             async def ask() -> Mapping[str, Any]:
                 try:
                     return (await client.get(self._url)).raise_for_status().json()
+                except httpx.ConnectError as error:
+                    raise ConnectionRefusedError(str(error)) from error
                 except httpx.HTTPError as error:
                     raise OSError(str(error)) from error
 
@@ -72,16 +80,23 @@ class LocalSpeechWatch:
         while True:
             try:
                 state = await ask()
-            except (OSError, ValueError):
-                self._no_answer(late=clock.now() > late)
+            except (OSError, ValueError) as error:
+                self._no_answer(refused=isinstance(error, ConnectionRefusedError), late=clock.now() > late)
             else:
-                self._silent = 0
+                self._silent, self._machine.gone = 0, False
                 self._heard(state, late=clock.now() > late)
-            await asyncio.sleep(EVERY_S if self._machine.known else AT_START_S)
+            await asyncio.sleep(self._pause_s())
 
-    def _no_answer(self, *, late: bool) -> None:
+    def _pause_s(self) -> float:
+        if not self._machine.known:
+            return AT_START_S
+        return EVERY_S if self._machine.failed.keys().isdisjoint(self._machine.wanted) else FAILED_S
+
+    def _no_answer(self, *, refused: bool, late: bool) -> None:
         self._silent += 1
-        if (self._machine.known and self._silent >= 2) or late:  # one answer can be late on a busy machine
+        gone = refused or self._silent >= 2  # one answer can be late on a busy machine
+        if (self._machine.known and gone) or late:
+            self._machine.gone = True
             self._take(dict.fromkeys(self._machine.wanted, GONE))
 
     def _heard(self, state: Mapping[str, Any], *, late: bool) -> None:
@@ -107,6 +122,7 @@ class LocalSpeechWatch:
             self._began[service] = now
             times = now[1] - before[1] if now[0] == before[0] else 1 + now[1]
             if times > 0:
+                self._machine.died(service)
                 self._metrics.add(catalog.LOCAL_RESTARTS, service, amount=times)
                 log.warning("local speech begun anew", service=service, times=times)
 
@@ -118,7 +134,7 @@ class LocalSpeechWatch:
                 del self._machine.failed[service]
                 log.info("local speech runs again", service=service)
             elif why is not None:
-                self._machine.failed[service] = why
+                self._machine.fails(service, why)
                 if before is None:
                     log.error("local speech failed", service=service, why=why)
         self._machine.learned()

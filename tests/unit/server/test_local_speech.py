@@ -103,6 +103,28 @@ def test_one_late_answer_says_nothing() -> None:
     machine = Machine("stt")
     assert follow(machine, (9, RUNS), (2, TimeoutError()), (9, RUNS)) == [{}, {}, {}]
     assert machine.restarts("stt") == 0
+    assert machine.state.failures == {}
+
+
+def test_a_program_that_was_killed_and_runs_again_between_two_looks_has_failed_for_all_who_ask_later() -> None:
+    machine = Machine("stt", "tts")
+    assert follow(machine, (9, RUNS), (9, {**RUNS, "process": 8})) == [{}, {}]
+    assert machine.state.failures == {"stt": 1, "tts": 1}
+
+
+def test_a_part_that_was_begun_anew_has_failed_for_all_who_ask_later() -> None:
+    machine = Machine("stt", "tts")
+    follow(machine, (9, RUNS), (9, {**RUNS, "restarts": {"stt": 2, "tts": 0}}))
+    assert machine.state.failures == {"stt": 1}
+
+
+def test_a_program_that_nobody_can_reach_is_gone_at_the_first_look_and_its_return_is_seen_soon() -> None:
+    machine = Machine("stt")
+    assert follow(machine, (9, RUNS), (1.5, ConnectionRefusedError())) == [{}, {"stt": GONE}]
+    assert machine.state.gone
+    again = {**RUNS, "process": 8}
+    assert follow(machine, (0.6, again)) == [{}]
+    assert not machine.state.gone
 
 
 def test_where_nothing_runs_here_nobody_is_asked() -> None:
