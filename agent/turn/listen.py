@@ -19,6 +19,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from agent.core import clock
@@ -64,7 +65,8 @@ class CallerListener:
         are judged whether they are probably all; None leaves that to the recogniser.
         """
         self._dictation_s = patience.dictation_s
-        self._onsets = None if confirmation is None else ConfirmedOnsets(confirmation, reply_plays)
+        crowded = partial(note, recorder, ListeningNote.VOICE_UNCONFIRMED)
+        self._onsets = None if confirmation is None else ConfirmedOnsets(confirmation, reply_plays, crowded)
         self._reply_plays = reply_plays
         self._wordless = WordlessVoice(lambda: note(recorder, ListeningNote.NO_WORDS))
         self._held: EndOfTurn | None = None  # the caller is in the middle of a number
