@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -21,14 +21,24 @@ FAILED_S: Final = 0.5  # who waits for it to be back should not wait for a look
 LOADS_WITHIN_S: Final = 30.0
 TIMEOUT_S: Final = 5.0
 SERVICES: Final[tuple[Service, ...]] = ("stt", "tts")
+BREAKERS_S: Final = 10.0  # it runs: so long its breakers may take to believe it
 GONE: Final = "the program that runs it does not answer"
 LOADING: Final = "it has died, and is being loaded again"
+BEGUN_ANEW: Final = "it has died, and was begun anew"
 
 log = structlog.get_logger()
 Ask = Callable[[], Awaitable[Mapping[str, Any]]]
 """What the sandbox says of itself. Raises ConnectionRefusedError where nobody listens, OSError or ValueError where it
 does not answer.
 """
+
+
+class Breakers(Protocol):
+    """What keeps callers away from what has failed."""
+
+    def ask_now(self) -> None: ...
+
+    def serve(self, service: Service) -> bool: ...
 
 
 async def until_ready(providers: ProviderFactory) -> None:
@@ -40,14 +50,24 @@ async def until_ready(providers: ProviderFactory) -> None:
 class LocalSpeechWatch:
     """Asks the sandbox every 2 s what of its speech runs; says every change in metrics and log, and to all who ask.
 
-    What fails and is back between two looks is said, too: by the count of `OwnMachine.failures`.
+    What fails and is back between two looks is said, too: by the count of `OwnMachine.failures`. It is back when
+    callers are sent there again: the breakers are told to look as soon as it runs.
     """
 
-    def __init__(self, sandbox_url: str | None, machine: OwnMachine, metrics: Metrics, ask: Ask | None = None) -> None:
+    def __init__(
+        self,
+        sandbox_url: str | None,
+        machine: OwnMachine,
+        metrics: Metrics,
+        ask: Ask | None = None,
+        breakers: Breakers | None = None,
+    ) -> None:
         self._machine = machine
         self._metrics = metrics
         self._url = f"{sandbox_url}/control/state"
         self._ask = ask
+        self._breakers = breakers
+        self._runs_since: dict[Service, float] = {}
         self._began: dict[Service, tuple[int, int]] = {}
         self._silent = 0
         for service in SERVICES:
@@ -122,19 +142,33 @@ class LocalSpeechWatch:
             self._began[service] = now
             times = now[1] - before[1] if now[0] == before[0] else 1 + now[1]
             if times > 0:
-                self._machine.died(service)
+                self._machine.fails(service, self._machine.failed.get(service, BEGUN_ANEW))
                 self._metrics.add(catalog.LOCAL_RESTARTS, service, amount=times)
                 log.warning("local speech begun anew", service=service, times=times)
 
     def _take(self, failed: Mapping[Service, str]) -> None:
         for service in self._machine.wanted:
             why, before = failed.get(service), self._machine.failed.get(service)
+            if why is not None:
+                self._runs_since.pop(service, None)
+            elif before is not None and not self._serves(service):
+                why = before
             self._metrics.set(catalog.LOCAL_FAILED, service, value=float(why is not None))
             if why is None and before is not None:
                 del self._machine.failed[service]
+                self._runs_since.pop(service, None)
                 log.info("local speech runs again", service=service)
             elif why is not None:
                 self._machine.fails(service, why)
                 if before is None:
                     log.error("local speech failed", service=service, why=why)
         self._machine.learned()
+
+    def _serves(self, service: Service) -> bool:
+        """Whether callers are sent to what runs again. A breaker that stays open has another cause."""
+        if self._breakers is None:
+            return True
+        if service not in self._runs_since:
+            self._runs_since[service] = clock.now()
+            self._breakers.ask_now()
+        return self._breakers.serve(service) or clock.now() - self._runs_since[service] > BREAKERS_S
