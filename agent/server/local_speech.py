@@ -33,7 +33,7 @@ does not answer.
 """
 
 
-class Breakers(Protocol):
+class ProbesAtOnce(Protocol):
     """What keeps callers away from what has failed."""
 
     def ask_now(self) -> None: ...
@@ -60,7 +60,7 @@ class LocalSpeechWatch:
         machine: OwnMachine,
         metrics: Metrics,
         ask: Ask | None = None,
-        breakers: Breakers | None = None,
+        breakers: ProbesAtOnce | None = None,
     ) -> None:
         self._machine = machine
         self._metrics = metrics
