@@ -299,10 +299,11 @@ def _turned_away() -> Panel:
 def _too_fast() -> Panel:
     panel = PanelSpec(
         56,
-        "Sent too fast",
+        "Sent and not taken",
         "What clients sent faster than it is taken, by kind; it was dropped. A little: a client that catches up after a"
-        " pause. For long: a client that is broken or attacks; see the closes with 4420 in the log.",
-        "No client sent faster than it is taken.",
+        " pause. For long: a client that is broken or attacks; see the closes with 4420 in the log. text_after_end:"
+        " typed as the call ended; many beside drains are callers who are cut off.",
+        "Clients sent nothing too fast, and nothing when their call had ended.",
         6,
         7,
     )

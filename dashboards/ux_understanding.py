@@ -94,7 +94,8 @@ def _listening() -> Panel:
         29,
         "While callers were listened to",
         "Counts, for all tiers (the counter knows none); nothing here is a failure. turn_ended_here, reconnected and"
-        " phantom_dropped rising: the recogniser gets worse; see its status page, and the failed calls below.",
+        " phantom_dropped rising: the recogniser gets worse; see its status page, and the failed calls below."
+        " voice_unconfirmed: more calls than voice networks; replies pause for noises, too.",
         "Nothing worth a count happened while callers were listened to.",
         8,
         8,

@@ -6,8 +6,8 @@ cost money, so they are only offered while the sandbox hears them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -113,11 +113,16 @@ CALLS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The services (`stt`, `llm`, `tts`) that are simulated at this moment, run on a machine of one's own, should."""
+    """The services (`stt`, `llm`, `tts`) that are simulated at this moment, run on a machine of one's own, should.
+
+    `failures`: service → how often it failed so far. `stands_in`: what failed is simulated until it is back.
+    """
 
     simulated: Sequence[str] = ()
     local: Sequence[str] = ()
     failed: Sequence[str] = ()
+    failures: Mapping[str, int] = field(default_factory=dict[str, int])
+    stands_in: bool = True
 
 
 class _Clip(msgspec.Struct):
@@ -169,6 +174,8 @@ def sample_calls(serving: Serving, stage: SampleStage | None) -> dict[str, Any]:
         "simulated": list(serving.simulated),
         "local": list(serving.local),
         "failed": list(serving.failed),
+        "failures": dict(serving.failures),
+        "stands_in": serving.stands_in,
         "keys": [KEY_OF[service] for service in serving.simulated if service in KEY_OF],
         "calls": calls,
     }

@@ -16,6 +16,7 @@ from agent.cli.console import print_json, stdout_console
 from agent.cli.database import with_ledger
 from agent.cli.front_desk import take_front_desk
 from agent.cli.policy import TIER, ask_price, policy_book, tell_assigned
+from agent.cli.service_folder import in_ledger_folder
 from agent.cli.views.policy import decision_text, decisions_table
 from agent.definitions.versions import VersionError
 from agent.ledger.policy_store import SqlPolicyStore
@@ -44,7 +45,8 @@ def decisions(context: click.Context, tier: str | None, agent: str | None, *, as
         about_agents = [] if tier is not None else await _listed(SqlPolicyStore(engine, agents=True), agent)
         return newest(about_policies, about_agents)
 
-    found = _told(run)
+    with in_ledger_folder():
+        found = _told(run)
     if as_json:
         print_json([decision_view(one) for one in found])
     elif found:
@@ -63,7 +65,8 @@ def show_decision(decision_id: str, *, as_json: bool) -> None:
         found = await _of_agent(engine, decision_id)
         return found or await PolicyService(policy_book(), SqlPolicyStore(engine)).decision(decision_id)
 
-    found = _told(run)
+    with in_ledger_folder():
+        found = _told(run)
     if as_json:
         print_json(decision_view(found))
     else:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.cli.database import with_ledger
+from agent.cli.service_folder import in_ledger_folder
 from agent.cli.session import the_session
 from agent.ledger.tables import memory_events
 from agent.memory import BadEventError, Conversation, render_svg, render_text
@@ -35,7 +36,8 @@ def show(session_id: str, svg: Path | None) -> None:
         async with engine.connect() as connection:
             return list((await connection.execute(statement)).scalars())
 
-    events = with_ledger(read)
+    with in_ledger_folder():
+        events = with_ledger(read)
     if not events:
         raise click.ClickException(f"the ledger has no memory of session {session_id}")
     try:

@@ -14,6 +14,7 @@ from agent.cli.asking import JSON, REASON, YES, actor, confirm
 from agent.cli.console import print_json, stdout_console
 from agent.cli.cost import price_change
 from agent.cli.database import with_ledger
+from agent.cli.service_folder import in_ledger_folder
 from agent.cli.views.policy import history_table, in_force_line, policies_table, policy_text
 from agent.ledger.policy_store import SqlPolicyStore
 from agent.policy.assignments import AssignmentError, Change, ChangeCause, Revision, described
@@ -95,7 +96,8 @@ def policy() -> None:
 @JSON
 def list_command(*, as_json: bool) -> None:
     """Policies, and how many percent of each tier's new sessions get them."""
-    book, in_force = policy_book(), _at_desk(lambda desk: desk.in_force())
+    with in_ledger_folder():
+        book, in_force = policy_book(), _at_desk(lambda desk: desk.in_force())
     if as_json:
         assignments = {tier: revision_view(revision) for tier, revision in in_force.items()}
         print_json({"policies": [policy_view(one) for one in book.policies.values()], "assignments": assignments})
@@ -162,7 +164,8 @@ def rollback(tier: str, revision: int | None, reason: str, *, yes: bool) -> None
 @JSON
 def history(tier: str | None, *, as_json: bool) -> None:
     """Every change of what is in force, newest first."""
-    found = _at_desk(lambda desk: desk.history(None if tier is None else Tier(tier)))
+    with in_ledger_folder():
+        found = _at_desk(lambda desk: desk.history(None if tier is None else Tier(tier)))
     if as_json:
         print_json([revision_view(one) for one in found])
     elif found:

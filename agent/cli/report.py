@@ -12,6 +12,7 @@ from agent.billing.pricing import utc_now
 from agent.budgets import Tier, load_budgets
 from agent.cli.console import print_json, stdout_console
 from agent.cli.database import Period, database_name, with_ledger
+from agent.cli.service_folder import in_ledger_folder
 from agent.cli.session import the_caller, the_session
 from agent.cli.views.period import experience_table, spending_table
 from agent.cli.views.session import session_view
@@ -28,22 +29,26 @@ from agent.settings import Settings, load_settings
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.pass_context
 def report(context: click.Context, since: timedelta, tier: str | None, as_json: bool) -> None:
-    """Experience and cost from the ledger, as two tables."""
+    """Experience and cost from the ledger, as two tables.
+
+    From a folder without `.env` and ledger it is the ledger of the checkout's service, as under `make run`.
+    """
     if context.invoked_subcommand is not None:
         return
 
     now = utc_now()
-    made = with_ledger(
-        lambda engine, settings: make_report(engine, load_prices(settings.prices_file), now - since, now, tier)
-    )
+    with in_ledger_folder():
+        made = with_ledger(
+            lambda engine, settings: make_report(engine, load_prices(settings.prices_file), now - since, now, tier)
+        )
+        settings = load_settings()
+        budgets, database = load_budgets(settings.budgets_file), database_name(settings)
     if as_json:
         print_json(made)
         return
-    settings = load_settings()
-    budgets = load_budgets(settings.budgets_file)
     console = stdout_console()
     console.print(f"{made.since:%Y-%m-%d %H:%M} to {made.until:%Y-%m-%d %H:%M} UTC", style="dim")
-    console.print(f"{database_name(settings)}\n", style="dim", soft_wrap=True)
+    console.print(f"{database}\n", style="dim", soft_wrap=True)
     if not made.experience and not made.spending:
         console.print("nothing happened in this time; --since 7d looks further back")
         return
@@ -64,7 +69,8 @@ def report_session(session_id: str, as_json: bool) -> None:
     async def read(engine: AsyncEngine, _: Settings) -> SessionReport | None:
         return await session_report(engine, (await the_session(engine, session_id)).session_id)
 
-    found = with_ledger(read)
+    with in_ledger_folder():
+        found = with_ledger(read)
     if found is None:  # pruned between the two questions
         raise click.ClickException(f"the ledger has no session {session_id}")
     if as_json:

@@ -21,12 +21,22 @@ _AGENTS: Final = f"{PREFIX}AGENTS_DIR"
 def service_folder() -> Path:
     """This folder where it has settings or a ledger, else that of the checkout: there `make run` serves."""
     here = Path.cwd()
-    ledger = sqlite_file(parse_url(Settings.model_fields["database_url"].default))
-    own = [here / ".env", *([] if ledger is None else [here / ledger])]
     agents = os.environ.get(_AGENTS)
     relative = agents is not None and agents != "" and not Path(agents).is_absolute()  # to this folder, then
-    chosen = bool(os.environ.get(_DATABASE)) or relative or any(path.is_file() for path in own)
+    chosen = bool(os.environ.get(_DATABASE)) or relative or _served(here)
     return here if chosen or not main.in_checkout() else main.CHECKOUT
+
+
+def in_ledger_folder() -> contextlib.AbstractContextManager[None]:
+    """Works in the service's folder, to read its ledger, and tells a person where that is another one; here, where
+    neither has settings or a ledger.
+    """
+    return in_service_folder(say=True) if _served(service_folder()) else contextlib.nullcontext()
+
+
+def _served(folder: Path) -> bool:
+    ledger = sqlite_file(parse_url(Settings.model_fields["database_url"].default))
+    return any(path.is_file() for path in (folder / ".env", *([] if ledger is None else [folder / ledger])))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from agent.billing.pricing import utc_now
 from agent.budgets import Tier
 from agent.cli.console import print_json, stdout_console
 from agent.cli.database import Period, database_name, with_ledger
+from agent.cli.service_folder import in_ledger_folder
 from agent.cli.views.history import history_json, history_text
 from agent.cli.views.period import DIM
 from agent.cli.views.sessions import sessions_table
@@ -38,12 +39,14 @@ def list_command(search: str, since: timedelta, tier: str | None, limit: int, as
     SEARCH is a part of an id, caller, policy or outcome, or the beginning of a trace id.
     """
     began = utc_now() - since
-    found = with_ledger(lambda engine, _: list_sessions(engine, began, tier=tier, search=search, limit=limit))
+    with in_ledger_folder():
+        found = with_ledger(lambda engine, _: list_sessions(engine, began, tier=tier, search=search, limit=limit))
+        database = database_name(load_settings())
     if as_json:
         print_json(found)
         return
     console = stdout_console()
-    console.print(Text(database_name(load_settings()), style=DIM), soft_wrap=True)
+    console.print(Text(database, style=DIM), soft_wrap=True)
     if found:
         console.print(sessions_table(found))
     else:
@@ -70,7 +73,8 @@ def export_command(session_id: str, form: str, output: Path | None) -> None:
     async def read(engine: AsyncEngine, _: Settings) -> CallHistory | None:
         return await call_history(engine, (await the_session(engine, session_id)).session_id)
 
-    found = with_ledger(read)
+    with in_ledger_folder():
+        found = with_ledger(read)
     if found is None:  # pruned between the two questions
         raise click.ClickException(f"the ledger has no session {session_id}")
     text = history_text(found) if form == "text" else history_json(found)

@@ -201,6 +201,7 @@ class ListeningNote(StrEnum):
     FRAMES_STOPPED = "frames_stopped"  # the caller's audio stopped: silence was sent in its place
     HELD_FOR_DICTATION = "held_for_dictation"  # a turn was kept open for the rest of a number or a spelling
     VALUE_REFUSED = "value_refused"  # a time or a confidence that cannot be true: the word is taken without it
+    VOICE_UNCONFIRMED = "voice_unconfirmed"  # a sound paused a reply unlooked at: every voice network was in use
     NO_WORDS = "no_words"  # a voice was heard, and no recogniser found words in it
 
 

@@ -7,6 +7,7 @@ goes to the topic whose words are most alike, to a new one when none is, and sta
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,7 +15,7 @@ from typing import TypeVar
 from agent.memory.flows import Flows
 from agent.memory.index import MOST_TIMES, Index
 from agent.memory.nodes import Graph, Move, Topic
-from agent.memory.references import answers, changes_subject
+from agent.memory.references import answers, asks_for_new, changes_subject
 from agent.memory.words import content_stems, stem, words_of
 
 MAX_TOPICS = 64
@@ -37,6 +38,14 @@ _LEAST_WORDS = 2  # content words of an utterance that can leave a topic
 _DULL = frozenset(
     content_stems("book reserve find look help like sure information number address time day price confirm available")
 )
+_PUTS_RIGHT = re.compile(
+    r"^\W*(?:(?:no|nope|oh|uh|um|er|wait|well|sorry|ok|okay|actually|please|i['’]m sorry|my mistake|on second thought)"
+    r"\b\W*)*"
+    r"(?:i meant?\b(?! it\b| to ask\b)|i said\b|(?:make|change) (?:it|that)\b"
+    r"|that(?:['’]s| is| was) (?:wrong|not right)\b)",
+    re.IGNORECASE,
+)
+"""How a caller begins to put right what was just said: in words that need be like nothing that was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,8 @@ def _by_words(graph: Graph, index: Index, current: Topic, text: str, *, room: bo
     alike[current.id] += _STAYING
     best = max(alike, key=lambda number: (alike[number], number == current.id))
     if alike[best] < _LEAST_ALIKE and room:
+        if _PUTS_RIGHT.match(text) and not asks_for_new(text):
+            return staying
         return TopicChoice("new", len(graph.topics), None)
     return staying if best == current.id else TopicChoice("reopen", best, graph.topics[best].subject)
 

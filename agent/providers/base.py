@@ -93,6 +93,16 @@ class SendsAtOnce(Protocol):
 
 
 @runtime_checkable
+class KnowsOutages(Protocol):
+    """A recogniser that knows whether anybody whom it would ask is believed to be well."""
+
+    @property
+    def served(self) -> bool:
+        """False while nobody is: a stream would fail at once, and nobody would have been asked."""
+        ...
+
+
+@runtime_checkable
 class EndsTurns(Protocol):
     """A stream that can be told to end the open turn with the words that it knows."""
 

@@ -28,6 +28,7 @@ from agent.server.given_policy import choosable, stage_of
 from agent.server.local_speech import LocalSpeechWatch, until_ready
 from agent.server.memory import run_providers
 from agent.server.rehearsal import Rehearsal
+from agent.server.sandbox_breakers import SandboxBreakers
 from agent.server.summaries import telling_webhook
 from agent.server.tool_wiring import serving_tools
 from agent.server.wiring import Wiring, wire
@@ -104,7 +105,8 @@ async def _lifespan(settings: Settings, wiring: Wiring, gate: ConnectionGate, _a
     agents = alongside("agents", wiring.agents.follow, metrics)
     telling = alongside("webhook", lambda: telling_webhook(settings, wiring), metrics)
     serving = serving_tools(wiring.outside)
-    speech = LocalSpeechWatch(settings.sandbox_url, wiring.providers.machine, metrics)
+    breakers = SandboxBreakers(settings, wiring.providers.breakers)
+    speech = LocalSpeechWatch(settings.sandbox_url, wiring.providers.machine, metrics, breakers=breakers)
     listening = alongside("local_speech", speech.follow, metrics)
     watching, running = gate.watched(), wiring.registry.running()
     around = (wiring.lag.watched(), watching, wiring.ledger, sharing, operating, outside, listening, probing)
@@ -125,7 +127,9 @@ def described(app: Litestar) -> Litestar:
 
 
 def _serving(wiring: Wiring) -> Serving:
-    return Serving(wiring.providers.simulated(), wiring.providers.local(), tuple(wiring.providers.machine.failed))
+    providers, machine = wiring.providers, wiring.providers.machine
+    now = providers.simulated(), providers.local(), tuple(machine.failed)
+    return Serving(*now, failures={**machine.failures}, stands_in=not machine.gone)
 
 
 def _live(wiring: Wiring) -> LiveSessions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -17,15 +17,28 @@ from agent.telemetry.exposition import Metrics
 
 EVERY_S: Final = 2.0
 AT_START_S: Final = 0.1
+FAILED_S: Final = 0.5  # who waits for it to be back should not wait for a look
 LOADS_WITHIN_S: Final = 30.0
 TIMEOUT_S: Final = 5.0
 SERVICES: Final[tuple[Service, ...]] = ("stt", "tts")
+BREAKERS_S: Final = 10.0  # it runs: so long its breakers may take to believe it
 GONE: Final = "the program that runs it does not answer"
 LOADING: Final = "it has died, and is being loaded again"
+BEGUN_ANEW: Final = "it has died, and was begun anew"
 
 log = structlog.get_logger()
 Ask = Callable[[], Awaitable[Mapping[str, Any]]]
-"""What the sandbox says of itself. Raises OSError, TimeoutError or ValueError where it does not."""
+"""What the sandbox says of itself. Raises ConnectionRefusedError where nobody listens, OSError or ValueError where it
+does not answer.
+"""
+
+
+class ProbesAtOnce(Protocol):
+    """What keeps callers away from what has failed."""
+
+    def ask_now(self) -> None: ...
+
+    def serve(self, service: Service) -> bool: ...
 
 
 async def until_ready(providers: ProviderFactory) -> None:
@@ -35,13 +48,26 @@ async def until_ready(providers: ProviderFactory) -> None:
 
 
 class LocalSpeechWatch:
-    """Asks the sandbox every 2 s what of its speech runs; says every change in metrics and log, and to all who ask."""
+    """Asks the sandbox every 2 s what of its speech runs; says every change in metrics and log, and to all who ask.
 
-    def __init__(self, sandbox_url: str | None, machine: OwnMachine, metrics: Metrics, ask: Ask | None = None) -> None:
+    What fails and is back between two looks is said, too: by the count of `OwnMachine.failures`. It is back when
+    callers are sent there again: the breakers are told to look as soon as it runs.
+    """
+
+    def __init__(
+        self,
+        sandbox_url: str | None,
+        machine: OwnMachine,
+        metrics: Metrics,
+        ask: Ask | None = None,
+        breakers: ProbesAtOnce | None = None,
+    ) -> None:
         self._machine = machine
         self._metrics = metrics
         self._url = f"{sandbox_url}/control/state"
         self._ask = ask
+        self._breakers = breakers
+        self._runs_since: dict[Service, float] = {}
         self._began: dict[Service, tuple[int, int]] = {}
         self._silent = 0
         for service in SERVICES:
@@ -62,6 +88,8 @@ class LocalSpeechWatch:
             async def ask() -> Mapping[str, Any]:
                 try:
                     return (await client.get(self._url)).raise_for_status().json()
+                except httpx.ConnectError as error:
+                    raise ConnectionRefusedError(str(error)) from error
                 except httpx.HTTPError as error:
                     raise OSError(str(error)) from error
 
@@ -72,16 +100,23 @@ class LocalSpeechWatch:
         while True:
             try:
                 state = await ask()
-            except (OSError, ValueError):
-                self._no_answer(late=clock.now() > late)
+            except (OSError, ValueError) as error:
+                self._no_answer(refused=isinstance(error, ConnectionRefusedError), late=clock.now() > late)
             else:
-                self._silent = 0
+                self._silent, self._machine.gone = 0, False
                 self._heard(state, late=clock.now() > late)
-            await asyncio.sleep(EVERY_S if self._machine.known else AT_START_S)
+            await asyncio.sleep(self._pause_s())
 
-    def _no_answer(self, *, late: bool) -> None:
+    def _pause_s(self) -> float:
+        if not self._machine.known:
+            return AT_START_S
+        return EVERY_S if self._machine.failed.keys().isdisjoint(self._machine.wanted) else FAILED_S
+
+    def _no_answer(self, *, refused: bool, late: bool) -> None:
         self._silent += 1
-        if (self._machine.known and self._silent >= 2) or late:  # one answer can be late on a busy machine
+        gone = refused or self._silent >= 2  # one answer can be late on a busy machine
+        if (self._machine.known and gone) or late:
+            self._machine.gone = True
             self._take(dict.fromkeys(self._machine.wanted, GONE))
 
     def _heard(self, state: Mapping[str, Any], *, late: bool) -> None:
@@ -107,18 +142,33 @@ class LocalSpeechWatch:
             self._began[service] = now
             times = now[1] - before[1] if now[0] == before[0] else 1 + now[1]
             if times > 0:
+                self._machine.fails(service, self._machine.failed.get(service, BEGUN_ANEW))
                 self._metrics.add(catalog.LOCAL_RESTARTS, service, amount=times)
                 log.warning("local speech begun anew", service=service, times=times)
 
     def _take(self, failed: Mapping[Service, str]) -> None:
         for service in self._machine.wanted:
             why, before = failed.get(service), self._machine.failed.get(service)
+            if why is not None:
+                self._runs_since.pop(service, None)
+            elif before is not None and not self._serves(service):
+                why = before
             self._metrics.set(catalog.LOCAL_FAILED, service, value=float(why is not None))
             if why is None and before is not None:
                 del self._machine.failed[service]
+                self._runs_since.pop(service, None)
                 log.info("local speech runs again", service=service)
             elif why is not None:
-                self._machine.failed[service] = why
+                self._machine.fails(service, why)
                 if before is None:
                     log.error("local speech failed", service=service, why=why)
         self._machine.learned()
+
+    def _serves(self, service: Service) -> bool:
+        """Whether callers are sent to what runs again. A breaker that stays open has another cause."""
+        if self._breakers is None:
+            return True
+        if service not in self._runs_since:
+            self._runs_since[service] = clock.now()
+            self._breakers.ask_now()
+        return self._breakers.serve(service) or clock.now() - self._runs_since[service] > BREAKERS_S

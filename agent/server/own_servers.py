@@ -36,7 +36,7 @@ class OwnServers:
         if event.state == "open" and model not in self._out:
             self._out.add(model)
             why = f"{event.provider} ({event.model}) on a machine of your own does not answer"
-            self._machine.failed[service] = why
+            self._machine.fails(service, why)
             log.error("own server does not answer", service=service, provider=event.provider, model=event.model)
         elif event.state == "closed" and model in self._out:
             self._out.remove(model)

@@ -32,6 +32,7 @@ from agent.core.calls import note as tell
 from agent.providers.base import (
     Audio,
     ClientSpeech,
+    KnowsOutages,
     LanguageModel,
     Prompt,
     SpeechStream,
@@ -155,6 +156,11 @@ class GuardedSpeechToText:
     def __init__(self, inner: CountedSpeechToText, purse: Purse, prices: CallPrices) -> None:
         self.provider, self.model = inner.provider, inner.model
         self._inner, self._purse, self._prices = inner, purse, prices
+
+    @property
+    def served(self) -> bool:
+        """Whether anybody would be asked; True where that is not known."""
+        return not isinstance(self._inner, KnowsOutages) or self._inner.served
 
     @asynccontextmanager
     async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[SpeechStream]:

@@ -31,6 +31,7 @@ from agent.telemetry.events import (
     CallFinished,
     Cause,
     FellBack,
+    InputDropped,
     ListeningNoted,
     QueueDropped,
     SessionEnded,
@@ -301,6 +302,7 @@ class Session:
             raise CommandError("bad_text", reason)
         self._touch()
         if self._turns is None or self._ending.done():  # the client still has it: nothing has told that it was taken
+            self.parts.sink.handle(InputDropped("text_after_end"))
             return
         if not has_words(said):
             if not spoken:

@@ -116,7 +116,7 @@ LISTENING_NOTES = _counter(
     "listening_notes_total",
     "What happened while callers were listened to, without being anybody's failure: turns that were ended here, streams"
     " closed in silence, frames that stopped, words that nobody said, voices without words, turns held open for the"
-    " rest of a number.",
+    " rest of a number, sounds over a reply that paused it because every voice network of the process was in use.",
     "note",
 )
 TOOL_CALLS = _counter("tool_calls_total", "Tools that models asked for, by how it ended.", "tool", "outcome")
@@ -286,7 +286,12 @@ CONNECTIONS_REFUSED = _counter(
 )
 CONNECTIONS_CUT = _counter("connections_cut_total", "Connections closed for what they did or did not send.", "reason")
 DESCRIPTORS_USED = _gauge("descriptors_used_share", "Share of the process's file descriptors that are in use.")
-INPUT_DROPPED = _counter("input_dropped_total", "What clients sent faster than it is taken, by kind.", "kind")
+INPUT_DROPPED = _counter(
+    "input_dropped_total",
+    "What clients sent and nobody took, by kind: `text`, `control` and `audio` came too fast, `text_after_end` when the"
+    " call had just ended (the client still has it, for its next one).",
+    "kind",
+)
 BUILD_INFO = _gauge("build_info", "1, labelled with the version.", "version")
 
 # Money

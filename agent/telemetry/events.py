@@ -258,7 +258,9 @@ class ConnectionWarmed:
 
 @dataclass(frozen=True, slots=True)
 class InputDropped:
-    """A client sent something faster than it is taken: `text`, `control` or `audio`."""
+    """A client sent something faster than it is taken (`text`, `control`, `audio`), or words when its call had just
+    ended (`text_after_end`).
+    """
 
     kind: str
 

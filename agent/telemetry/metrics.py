@@ -71,7 +71,7 @@ BREAKER_CHANGES: Final = (
 )
 CHAIN_REASONS: Final = (*ErrorKind, "breaker_open", "busy", "deadline", "resting", "recovered")
 FREE_SOURCES: Final = ("cache", "recorded", "browser", FILLER)
-INPUT_KINDS: Final = ("text", "control", "audio")
+INPUT_KINDS: Final = ("text", "control", "audio", "text_after_end")
 SESSION_QUEUES: Final = ("listen", "outbox")
 NO_TIER: Final = "unknown"
 RUN_TOOLS: Final = frozenset({"ok", "failed", "refused", "timeout", "cancelled"})

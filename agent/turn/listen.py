@@ -19,6 +19,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from agent.core import clock
@@ -32,6 +33,7 @@ from agent.turn.audio_clock import SampleClock
 from agent.turn.dictation import USUAL_PATIENCE, Patience, goes_on
 from agent.turn.likely_end import LikelyEnds
 from agent.turn.listen_events import EndOfTurn, LikelyEndOfTurn, ListenEvent, ListenRecorder, RecogniserLost, Words
+from agent.turn.reopening import wait_to_reopen
 from agent.turn.vad import VoiceActivity, VoiceEvent, VoiceStopped
 from agent.turn.voice_confirmation import ConfirmedOnsets, VoiceConfirmation
 from agent.turn.wordless import WordlessVoice
@@ -64,7 +66,8 @@ class CallerListener:
         are judged whether they are probably all; None leaves that to the recogniser.
         """
         self._dictation_s = patience.dictation_s
-        self._onsets = None if confirmation is None else ConfirmedOnsets(confirmation, reply_plays)
+        crowded = partial(note, recorder, ListeningNote.VOICE_UNCONFIRMED)
+        self._onsets = None if confirmation is None else ConfirmedOnsets(confirmation, reply_plays, crowded)
         self._reply_plays = reply_plays
         self._wordless = WordlessVoice(lambda: note(recorder, ListeningNote.NO_WORDS))
         self._held: EndOfTurn | None = None  # the caller is in the middle of a number
@@ -179,7 +182,7 @@ class CallerListener:
                 if self._lost is not error.kind:
                     self._lost = error.kind
                     self._put(RecogniserLost(error))
-                await asyncio.sleep(min(rules.REOPEN_S * 2**self._failures, rules.LONGEST_REOPEN_S))
+                await wait_to_reopen(self._stt, self._failures)
                 self._failures += 1
                 self._wake.set()
             finally:

@@ -16,6 +16,7 @@ MAX_PENDING: Final = bytes_for(5.0)  # audio that waits for a slow recogniser; o
 MAX_EVENTS: Final = 256
 REOPEN_S: Final = 0.5  # between two attempts to open a stream that failed; doubles until words come
 LONGEST_REOPEN_S: Final = 15.0
+OUTAGE_LOOK_S: Final = 0.5  # how often it is seen whether anybody serves again: nobody is asked for that
 STOPPED_S: Final = 1.0  # without a frame until silence is sent in its place; a bad line holds back for less
 LONGEST_HOLD_S: Final = 6.0  # for the rest of a number, from the end of its first part
 GONE_S: Final = 6.0  # without a frame until the stream is finished

@@ -33,6 +33,11 @@ SILENT_S: Final = 1.0  # a call that has not fed its network for longer loses it
 class VoiceConfirmation(Protocol):
     """Feed it PCM s16le mono 16 kHz; where it is asked, it tells how likely the last moments hold a voice."""
 
+    @property
+    def none_free(self) -> bool:
+        """Whether nobody could look when it was asked last: every network was in use."""
+        ...
+
     def feed(self, pcm: bytes, *, asked: bool) -> float:
         """Takes audio of any length; returns the highest probability of the last 0.2 s, 0 to 1; 0 where nobody asks."""
         ...
@@ -45,9 +50,16 @@ class VoiceConfirmation(Protocol):
 class ConfirmedOnsets:
     """What a listener is told of voice: without onsets that sound like no voice while a reply plays."""
 
-    def __init__(self, confirmation: VoiceConfirmation, reply_plays: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        confirmation: VoiceConfirmation,
+        reply_plays: Callable[[], bool],
+        unconfirmed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`unconfirmed` is told of each onset that passed because nobody could have a second look at it."""
         self._confirmation = confirmation
         self._reply_plays = reply_plays
+        self._unconfirmed = unconfirmed
         self._doubted: VoiceStarted | None = None
 
     def confirmed(self, events: Sequence[VoiceEvent], pcm: bytes) -> Sequence[VoiceEvent]:
@@ -61,6 +73,8 @@ class ConfirmedOnsets:
             if self._doubted is None:
                 passed.append(event)
         if self._doubted is not None and (likely or not plays):
+            if asked and self._confirmation.none_free:
+                self._unconfirmed()
             passed.append(self._doubted)
             self._doubted = None
         return passed
@@ -109,6 +123,7 @@ class SileroConfirmation:
         self._recent = [0.0] * RECENT_WINDOWS
         self.fed_at = 0.0
         """When it was last asked (loop time)."""
+        self.none_free = False
 
     def feed(self, pcm: bytes, *, asked: bool) -> float:
         """Takes audio of any length; returns the highest probability of the last 0.2 s, 0 to 1; 0 where nobody asks.
@@ -124,6 +139,7 @@ class SileroConfirmation:
         self.fed_at = clock.now()
         if self._network is None:
             self._network = self._networks.lend(self)
+            self.none_free = self._network is None
             if self._network is None:
                 self._forget()
                 return 1.0

@@ -113,9 +113,11 @@ async def test_speech_of_the_machine_that_dies_in_a_call_is_said_begun_anew_and_
         first = (await client.get(f"{sandbox}/control/state")).json()["process"]
         os.kill(first, signal.SIGKILL)
         await page.until("document.querySelector('#simulated').innerText.includes('Failed on')", timeout_s=20)
+        assert "speech recognition" in await page.text("#simulated")
+        back = "Failed on this machine a moment ago: speech recognition"
+        await page.until(f"document.querySelector('#simulated').innerText.includes('{back}')", timeout_s=60)
         said = await page.text("#simulated")
-        assert "speech recognition" in said
-        assert "the terminal says why" in said
+        assert "back again. What you said meanwhile may be lost: please say it again." in said
         await page.until("!document.querySelector('#simulated').innerText.includes('Failed on')", timeout_s=60)
         assert (await client.get(f"{sandbox}/control/state")).json()["process"] != first
         before = await page.run("document.querySelectorAll('.caller').length")

@@ -25,6 +25,20 @@ from voice_sandbox.state import SandboxOptions
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
+# What the service says of its own machine is `machine`, of which a test makes what it likes; `later` ms have passed.
+MACHINE = """
+globalThis.machine = { local: ["stt", "tts"], failed: [], failures: {}, stands_in: true };
+globalThis.later = 0;
+{
+  const [ask, now] = [fetch.bind(globalThis), performance.now.bind(performance)];
+  performance.now = () => now() + later;
+  globalThis.fetch = async (path, ...more) => {
+    const answer = await ask(path, ...more);
+    return path === "/sample-calls.json" ? Response.json({ ...await answer.json(), ...machine }) : answer;
+  };
+}
+"""
+
 SECRET = "a-membership-secret-of-the-tests-0123456789"
 
 
@@ -174,3 +188,31 @@ async def test_without_any_recogniser_the_browser_listens_after_asking(tmp_path:
         [metrics] = await finished_turns(page, 1)
         assert metrics["spoken"]
         assert page.complaints == []
+
+
+async def test_what_failed_and_ran_again_between_two_looks_of_the_page_is_said_and_so_is_what_may_be_lost() -> None:
+    async with calm_house() as stack, talk_page(stack.url, ALLOWED, before=[MACHINE]) as page:
+        assert "Failed" not in await page.text("#simulated")
+        await page.run("voiceAgent.dispatchEvent(new CustomEvent('listen.browser', { detail: { reason: 'refused' } }))")
+        await page.until("!document.querySelector('#ask-listen').hidden")
+        await page.run("machine.failures = { stt: 1 }")
+        await page.until("document.querySelector('#simulated').innerText.includes('Failed on')")
+        said = await page.text("#simulated")
+        assert "Failed on this machine a moment ago: speech recognition; back again." in said
+        assert "may be lost: please say it again" in said
+        assert await page.run("document.querySelector('#ask-listen').hidden"), "the service hears again"
+        await page.run("later = 25_000")
+        await page.until("!document.querySelector('#simulated').innerText.includes('Failed on')")
+
+
+async def test_a_simulation_is_only_promised_where_one_stands_in() -> None:
+    async with calm_house() as stack, talk_page(stack.url, ALLOWED, before=[MACHINE]) as page:
+        both = "machine = { ...machine, simulated: ['stt', 'llm', 'tts'], local: [], failed: ['stt', 'tts'] }"
+        await page.run(both)
+        await page.until("document.querySelector('#simulated').innerText.includes('Failed on')")
+        assert "Until they are back, a simulation stands in." in await page.text("#simulated")
+        await page.run("machine.stands_in = false")
+        await page.until("!document.querySelector('#simulated').innerText.includes('stands in')")
+        assert "Failed on this machine: speech recognition and the voice;" in await page.text("#simulated")
+        await page.run("machine = { ...machine, local: ['stt', 'tts'], failed: [] }")
+        await page.until("document.querySelector('#simulated').innerText.includes('the voice; back again.')")

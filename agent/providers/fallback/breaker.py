@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -270,13 +270,7 @@ class Breakers:
     `meter` is charged for the probes. `on_change` is called on the event loop: it must be quick and must not raise.
     """
 
-    def __init__(
-        self,
-        recorder: CallRecorder,
-        on_change: OnChange,
-        *,
-        dice: Callable[[], float] = _dice,
-    ) -> None:
+    def __init__(self, recorder: CallRecorder, on_change: OnChange, *, dice: Callable[[], float] = _dice) -> None:
         self._recorder = recorder
         self._on_change = on_change
         self._dice = dice
@@ -310,6 +304,13 @@ class Breakers:
             states[provider, model] = worst
         return states
 
+    def ask_now(self, providers: Collection[str]) -> None:
+        """Probes those of these providers that are open at once: something has happened that may have mended them."""
+        for (provider, _, _), breaker in self._breakers.items():
+            if provider in providers and breaker.state is BreakerState.OPEN:
+                breaker.probe_at = clock.now()
+        self._wake.set()
+
     async def run(self) -> None:
         """Probes every open breaker when its time has come. Runs until it is cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -329,11 +330,8 @@ class Breakers:
             self._wake.set()
 
     async def _sleep(self, asking: dict[Breaker, asyncio.Task[None]]) -> None:
-        waiting = [
-            breaker.probe_at
-            for breaker in self._breakers.values()
-            if breaker.probe_at is not None and (breaker not in asking or asking[breaker].done())
-        ]
+        idle = (one for one in self._breakers.values() if one not in asking or asking[one].done())
+        waiting = [one.probe_at for one in idle if one.probe_at is not None]
         self._wake.clear()
         try:
             async with asyncio.timeout(max(0.0, min(waiting) - clock.now()) if waiting else None):

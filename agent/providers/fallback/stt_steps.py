@@ -39,6 +39,11 @@ class SttSteps:
         self.deaf_s = self.rules.deaf_s
         self._rest_until: dict[str, float] = {}
 
+    @property
+    def served(self) -> bool:
+        """Whether the breaker of any step lets callers through."""
+        return any(allows(step) for step in self.steps)
+
     def choose(self, tried: Collection[str]) -> ChainStep[SpeechToText] | None:
         """The step to ask now: the first that is not resting, else the first that is; None when all were tried."""
         open_to = [step for step in self.steps if step.name not in tried and allows(step)]

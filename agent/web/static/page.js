@@ -35,7 +35,7 @@ const preferences = new Preferences();
 const client = new VoiceClient({ name: "talk-page/1" });
 const waterfall = new Waterfall();
 const conversation = new ConversationView((key) => waterfall.choose(key));
-const notices = new Notices();
+const notices = new Notices((service) => service === "stt" && heardAgain());
 const bar = new CallBar(client, preferences);
 const samples = new Samples(client, {
   open,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import click
@@ -13,8 +14,9 @@ from click.testing import CliRunner
 from agent.cli import front_desk, main
 from agent.cli.agent import agent
 from agent.cli.decisions import decisions
+from agent.cli.memory import memory
 from agent.cli.policy import policy
-from agent.cli.report import ledger, report
+from agent.cli.report import forget, ledger, report
 from agent.cli.serve import KEYS
 from agent.cli.session import session
 from tests.support.agent_versions import write_versions
@@ -112,15 +114,69 @@ def test_before_make_run_it_is_said_where_there_is_no_ledger(checkout: Path) -> 
     assert "the service makes it at its first start" in str(told.exception)
 
 
+READS = [(session, ["list"]), (report, []), (policy, ["list"]), (policy, ["history"]), (decisions, [])]
+"""Commands that only read the ledger."""
+
+
+@pytest.mark.parametrize(("command", "arguments"), READS)
+def test_what_reads_the_ledger_reads_that_of_make_run_from_another_folder_and_says_so(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, command: click.Command, arguments: list[str]
+) -> None:
+    there = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert there.exit_code == 0, there.output
+    assert there.stderr == f"of the service in {checkout}, as under `make run`\n"
+    assert list(Path.cwd().iterdir()) == [], "nothing is made where nobody serves"
+    monkeypatch.chdir(checkout)
+    here = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert without_times(there.stdout) == without_times(here.stdout)
+    assert here.stderr == ""
+
+
+def without_times(text: str) -> str:
+    return re.sub(r"\d\d:\d\d", "", text)
+
+
 @pytest.mark.parametrize(
-    ("command", "arguments"),
-    [(session, ["list"]), (report, []), (policy, ["list"]), (decisions, [])],
+    ("command", "arguments"), [(report, ["session", "abc"]), (session, ["export", "abc"]), (memory, ["show", "abc"])]
 )
-def test_what_reads_the_ledger_says_where_that_of_make_run_is(
+def test_a_session_is_looked_for_in_the_ledger_of_make_run(
     checkout: Path, command: click.Command, arguments: list[str]
 ) -> None:
-    told = str(CliRunner().invoke(command, arguments).exception)
-    assert f"there is no database {Path.cwd() / 'var'}" in told
-    assert f"The service of `make run` has {checkout / 'var' / 'voice-agent.db'}: run this in {checkout}" in told
+    told = CliRunner().invoke(command, arguments)
+    assert told.exit_code == 1
+    assert f"of the service in {checkout}, as under `make run`" in told.stderr
+    assert "no database" not in f"{told.stderr}{told.exception}"
+
+
+@pytest.mark.parametrize(("command", "arguments"), READS)
+def test_where_nobody_has_served_what_reads_names_this_folder(
+    checkout: Path, command: click.Command, arguments: list[str]
+) -> None:
     (checkout / "var" / "voice-agent.db").unlink()
+    told = CliRunner().invoke(command, arguments)
+    assert f"there is no database {Path.cwd() / 'var'}" in str(told.exception)
+    assert told.stderr == ""
+
+
+@pytest.mark.parametrize(("command", "arguments"), READS)
+def test_a_folder_with_a_ledger_of_its_own_is_read_before_that_of_make_run(
+    checkout: Path, command: click.Command, arguments: list[str]
+) -> None:
+    assert CliRunner().invoke(ledger, ["migrate"], catch_exceptions=False).exit_code == 0
+    told = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert (told.exit_code, told.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [(forget, ["somebody"]), (ledger, ["prune"]), (policy, ["assign", "free", "haiku_first=100", "--yes"])],
+)
+def test_what_changes_the_ledger_says_where_that_of_make_run_is_and_touches_nothing(
+    checkout: Path, command: click.Command, arguments: list[str]
+) -> None:
+    told = CliRunner().invoke(command, arguments)
+    assert f"there is no database {Path.cwd() / 'var'}" in str(told.exception), told.output
+    usual = checkout / "var" / "voice-agent.db"
+    assert f"The service of `make run` has {usual}: run this in {checkout}" in str(told.exception)
+    usual.unlink()
     assert "The service of `make run`" not in str(CliRunner().invoke(command, arguments).exception)

@@ -10,7 +10,7 @@ import pytest
 
 from agent.core.calls import Service
 from agent.providers.own_machine import OwnMachine
-from agent.server.local_speech import GONE, LOADING, LocalSpeechWatch
+from agent.server.local_speech import BEGUN_ANEW, GONE, LOADING, LocalSpeechWatch
 from agent.telemetry import catalog
 from agent.telemetry.exposition import Metrics
 from tests.support.virtual_time import run_virtual
@@ -26,9 +26,9 @@ class Machine:
         self.asked = 0
         self.state = OwnMachine(wanted)
         self.metrics = Metrics()
-        self.watch = LocalSpeechWatch("http://sandbox", self.state, self.metrics, self._ask)
+        self.watch = LocalSpeechWatch("http://sandbox", self.state, self.metrics, self.ask)
 
-    async def _ask(self) -> Mapping[str, Any]:
+    async def ask(self) -> Mapping[str, Any]:
         self.asked += 1
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -103,6 +103,28 @@ def test_one_late_answer_says_nothing() -> None:
     machine = Machine("stt")
     assert follow(machine, (9, RUNS), (2, TimeoutError()), (9, RUNS)) == [{}, {}, {}]
     assert machine.restarts("stt") == 0
+    assert machine.state.failures == {}
+
+
+def test_a_program_that_was_killed_and_runs_again_between_two_looks_has_failed_for_all_who_ask_later() -> None:
+    machine = Machine("stt", "tts")
+    assert follow(machine, (9, RUNS), (9, {**RUNS, "process": 8})) == [{}, {}]
+    assert machine.state.failures == {"stt": 1, "tts": 1}
+
+
+def test_a_part_that_was_begun_anew_has_failed_for_all_who_ask_later() -> None:
+    machine = Machine("stt", "tts")
+    follow(machine, (9, RUNS), (9, {**RUNS, "restarts": {"stt": 2, "tts": 0}}))
+    assert machine.state.failures == {"stt": 1}
+
+
+def test_a_program_that_nobody_can_reach_is_gone_at_the_first_look_and_its_return_is_seen_soon() -> None:
+    machine = Machine("stt")
+    assert follow(machine, (9, RUNS), (1.5, ConnectionRefusedError())) == [{}, {"stt": GONE}]
+    assert machine.state.gone
+    again = {**RUNS, "process": 8}
+    assert follow(machine, (0.6, again)) == [{}]
+    assert not machine.state.gone
 
 
 def test_where_nothing_runs_here_nobody_is_asked() -> None:
@@ -110,3 +132,46 @@ def test_where_nothing_runs_here_nobody_is_asked() -> None:
     assert follow(machine, (10, RUNS)) == [{}]
     assert machine.asked == 0
     assert machine.state.known
+
+
+class Guards:
+    """Breakers that close when they are asked to look, or never."""
+
+    def __init__(self, *, close: bool = True) -> None:
+        self.asked = 0
+        self._close, self._open = close, True
+
+    def ask_now(self) -> None:
+        self.asked += 1
+        asyncio.get_running_loop().call_later(0.8, self._end)
+
+    def serve(self, service: Service) -> bool:
+        return not self._open
+
+    def _end(self) -> None:
+        self._open = not self._close
+
+
+def test_what_runs_again_is_back_when_callers_are_sent_there_and_the_breakers_look_at_once() -> None:
+    machine, guards = Machine("stt"), Guards()
+    machine.watch = LocalSpeechWatch("", machine.state, machine.metrics, machine.ask, guards)
+    again = {**RUNS, "process": 8}
+    seen = follow(machine, (10, RUNS), (5, ConnectionRefusedError()), (0.9, again), (1.5, again))
+    assert seen == [{}, {"stt": GONE}, {"stt": GONE}, {}]
+    assert guards.asked == 1
+
+
+def test_what_begins_anew_between_two_looks_is_not_back_before_its_breakers_are_closed() -> None:
+    machine, guards = Machine("stt"), Guards()
+    machine.watch = LocalSpeechWatch("", machine.state, machine.metrics, machine.ask, guards)
+    again = {**RUNS, "process": 8}
+    assert follow(machine, (9, RUNS), (1.5, again), (5, again)) == [{}, {"stt": BEGUN_ANEW}, {}]
+    assert machine.state.failures == {"stt": 1}
+
+
+def test_a_breaker_that_stays_open_for_another_cause_keeps_nobody_waiting() -> None:
+    machine, guards = Machine("stt"), Guards(close=False)
+    machine.watch = LocalSpeechWatch("", machine.state, machine.metrics, machine.ask, guards)
+    again = {**RUNS, "process": 8}
+    assert follow(machine, (9, RUNS), (9, again), (4, again)) == [{}, {"stt": BEGUN_ANEW}, {}]
+    assert guards.asked == 1

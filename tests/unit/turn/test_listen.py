@@ -299,8 +299,9 @@ def test_the_first_part_of_a_number_is_told_when_nothing_more_comes() -> None:
 
 
 class Confirms:
-    def __init__(self, probability: float) -> None:
+    def __init__(self, probability: float, *, none_free: bool = False) -> None:
         self.probability = probability
+        self.none_free = none_free
 
     def feed(self, pcm: bytes, *, asked: bool) -> float:
         return self.probability if asked else 0.0
@@ -318,3 +319,15 @@ def test_an_onset_over_a_reply_needs_to_sound_like_a_voice(probability: float, p
         return sum(isinstance(event, VoiceStarted) for event in events(listener))
 
     assert run_virtual(scenario()) == heard
+
+
+@pytest.mark.parametrize(("plays", "counted"), [(True, 1), (False, 0)])
+def test_an_onset_over_a_reply_that_no_network_was_free_for_is_counted_once(plays: bool, counted: int) -> None:
+    async def scenario() -> list[ListeningNote]:
+        recorder = Counted()
+        busy = Confirms(1.0, none_free=True)
+        listener = CallerListener(Script(), "s", recorder, idle_s=30, confirmation=busy, reply_plays=lambda: plays)
+        await speak(listener, bytes(bytes_for(0.5)) + SPEECH[: bytes_for(1.0)])
+        return recorder.notes
+
+    assert run_virtual(scenario()).count(ListeningNote.VOICE_UNCONFIRMED) == counted

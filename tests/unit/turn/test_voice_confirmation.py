@@ -123,8 +123,10 @@ def test_where_every_network_is_in_use_an_onset_pauses_the_reply_as_without_the_
     first, second = SileroConfirmation(networks), SileroConfirmation(networks)
     assert first.feed(_level(0.1), asked=True) < 0.5
     assert second.feed(_level(0.1), asked=True) == 1.0
+    assert (first.none_free, second.none_free) == (False, True)
     first.close()
     assert second.feed(_level(0.1), asked=True) < 0.5
+    assert not second.none_free
 
 
 def test_a_call_whose_frames_stop_in_the_middle_of_a_question_keeps_no_network_from_others() -> None:
@@ -152,6 +154,7 @@ class Counts:
     def __init__(self, *probabilities: float) -> None:
         self.probabilities = [*probabilities]
         self.asked: list[bool] = []
+        self.none_free = False
 
     def feed(self, pcm: bytes, *, asked: bool) -> float:
         self.asked.append(asked)

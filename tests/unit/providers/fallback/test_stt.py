@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,6 +16,7 @@ from agent.providers.fallback.breaker import BreakerState
 from agent.providers.fallback.chain import ChainStep, StepSkippedError
 from agent.providers.fallback.stt import SttFallback
 from agent.providers.openai.segmented_stt import VoiceDetector
+from agent.session.guarded import GuardedSpeechToText
 from agent.turn.vad import VoiceActivity
 from tests.support.scripted_stt import (
     FRAME_S,
@@ -199,6 +201,19 @@ def test_an_open_breaker_is_not_asked_and_asked_again_when_it_closes() -> None:
     call = stt_call(scenario, stt_step(first, breaker), stt_step(Recogniser("whisper")))
     assert call.recorder.path == [("deepgram", "whisper", "breaker_open"), ("whisper", "deepgram", "recovered")]
     assert len(call.turns) == 2
+
+
+def test_it_is_known_whether_any_breaker_lets_callers_through() -> None:
+    first, second = stt_breaker("deepgram"), stt_breaker("whisper")
+    chain = SttFallback([stt_step(Recogniser("deepgram"), first), stt_step(Recogniser("whisper"), second)])
+    assert chain.served
+    first.state = BreakerState.OPEN
+    assert chain.served
+    second.state = BreakerState.HALF_OPEN
+    assert not chain.served
+    assert not GuardedSpeechToText(chain, Mock(), Mock()).served, "a session's purse hides nothing of it"
+    second.state = BreakerState.CLOSED
+    assert GuardedSpeechToText(chain, Mock(), Mock()).served
 
 
 def test_when_nobody_is_left_the_stream_fails_and_says_who_is_next() -> None:
