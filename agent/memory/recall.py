@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from agent.memory.index import Floats, Index
 from agent.memory.words import content_stems, definite_stems
 
-# Tuned on QMSum validation and SGD dev (tools/evals); the widest window, `_DEFINITE` and `_COST` on half of each.
-WINDOWS = ((3, 1.0), (5, 1.0), (9, 1.0), (27, 1.0), (81, 0.5))
+# Tuned on QMSum validation and SGD dev (tools/evals); `_WIDEST`, `_DEFINITE` and `_COST` on half of each.
+WINDOWS = ((3, 1.0), (5, 1.0), (9, 1.0), (27, 1.0))
 """Turns that a window holds, and how much its scores count."""
+_WIDEST = (81, 0.5)  # one more where recall fills a budget: there is room for what stands around the best turns
 _DEFINITE = 3.0  # a word of what the utterance names as known counts as so many others
 _SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 1.5  # BM25's k1 and b, and an exponent on its idf
 _MOST_WORDS = 24
@@ -109,9 +110,10 @@ def recall_order(
     said = index.frequencies(words)[:, :count]
     score = np.zeros(held)
     if words:
+        windows = WINDOWS if matching else (*WINDOWS, _WIDEST)
         pointed = definite_stems(utterance)
         weights = np.array([_DEFINITE if word in pointed else 1.0 for word in words])
-        score += _windowed(said, np.array(index.lengths[:count]), weights)[:held]
+        score += _windowed(said, np.array(index.lengths[:count]), weights, windows)[:held]
     best = float(score.max())
     matched = score >= LEAST_MATCH * best if best > 0 else np.zeros(held, dtype=bool)
     score += RECENCY * np.linspace(0.0, 1.0, held)
@@ -143,7 +145,7 @@ def _new_words(frequencies: Floats, held: int) -> float:
     return float(new.max()) / max(float(rarity.sum()), 1e-9)
 
 
-def _windowed(frequencies: Floats, lengths: Floats, weights: Floats) -> Floats:
+def _windowed(frequencies: Floats, lengths: Floats, weights: Floats, windows: tuple[tuple[int, float], ...]) -> Floats:
     """BM25 over windows centred on each question, each window's scores scaled to a maximum of 1, then their mean.
 
     `weights` tell how much each word counts.
@@ -154,7 +156,7 @@ def _windowed(frequencies: Floats, lengths: Floats, weights: Floats) -> Floats:
     np.cumsum(table, axis=1, out=running[:, 1:])
     places = np.arange(count)
     total = np.zeros(count)
-    for window, share in WINDOWS:
+    for window, share in windows:
         half = window // 2
         summed = running[:, np.minimum(count, places + half + 1)] - running[:, np.maximum(0, places - half)]
         found, length = summed[:-1], summed[-1]
@@ -163,4 +165,4 @@ def _windowed(frequencies: Floats, lengths: Floats, weights: Floats) -> Floats:
         norm = _SATURATION * (1 - _LENGTH + _LENGTH * length / max(float(length.mean()), 1e-9))
         score = idf @ (found * (_SATURATION + 1) / (found + norm + 1e-9))
         total += score * (share / max(float(score.max()), 1e-9))
-    return total / sum(share for _, share in WINDOWS)
+    return total / sum(share for _, share in windows)
