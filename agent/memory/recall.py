@@ -21,8 +21,8 @@ from agent.memory.index import Floats, Index
 from agent.memory.words import content_stems, definite_stems
 
 # Tuned on QMSum validation and SGD dev (tools/evals); `_WIDEST`, `_DEFINITE` and `_COST` on half of each.
-WINDOWS = ((3, 1.0), (5, 1.0), (9, 1.0), (27, 1.0))
-"""Turns that a window holds, and how much its scores count."""
+WINDOWS = ((1, 0.1), (3, 1.0), (5, 1.0), (9, 1.0), (27, 1.0))
+"""Turns that a window holds, and how much its scores count. One of a single turn puts it before its neighbours."""
 _WIDEST = (81, 0.5)  # one more where recall fills a budget: there is room for what stands around the best turns
 _DEFINITE = 3.0  # a word of what the utterance names as known counts as so many others
 _SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 1.5  # BM25's k1 and b, and an exponent on its idf
