@@ -1,8 +1,10 @@
 """Which old questions a turn needs: scores for every question held, best first.
 
 The lexical score is BM25 seen through several sliding windows at once: narrow ones find the sentence, wide ones the
-stretch of talk it belongs to. Each window's scores are scaled to a maximum of 1 and averaged. The current topic and the
-turns that the values in focus came from add to that; recency decides between equals.
+stretch of talk it belongs to. Each window's scores are scaled to a maximum of 1 and averaged. What the utterance names
+as known ("that show", "my hotel") counts more than its other words: "found" and "earlier" say that it points back, and
+not at what. The current topic and the turns that the values in focus came from add to that; recency decides between
+equals.
 
 Such scores say which turn is best, and nothing of whether any is needed. How much a live turn recalls goes by what its
 words tell apart: a word that stood in one stretch of the call points there, one that comes up all over it nowhere.
@@ -16,17 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.memory.index import Floats, Index
-from agent.memory.words import content_stems
+from agent.memory.words import content_stems, definite_stems
 
-# Tuned on QMSum validation and SGD dev (tools/evals).
-WINDOWS = (3, 5, 9, 27)
+# Tuned on QMSum validation and SGD dev (tools/evals); `_WIDEST`, `_DEFINITE` and `_COST` on half of each.
+WINDOWS = ((1, 0.1), (3, 1.0), (5, 1.0), (9, 1.0), (27, 1.0))
+"""Turns that a window holds, and how much its scores count. One of a single turn puts it before its neighbours."""
+_WIDEST = (81, 0.5)  # one more where recall fills a budget: there is room for what stands around the best turns
+_DEFINITE = 3.0  # a word of what the utterance names as known counts as so many others
 _SATURATION, _LENGTH, _RARITY = 5.0, 0.5, 1.5  # BM25's k1 and b, and an exponent on its idf
 _MOST_WORDS = 24
 TOPIC, SOURCE, RECENCY = 0.1, 0.1, 0.001
 LEAST_MATCH = 0.45
 LEAST_NEW = 0.2
 NEWEST = 6  # turns whose words an utterance most likely goes on with
-_COST = 0.25  # how much a question's length counts against it where recall fills a budget
+_COST = 0.35  # how much a question's length counts against it where recall fills a budget
 # Tuned on SGD dev, looked at on MultiWOZ validation in calls made of several dialogues.
 _STRETCH_GAP = 6  # turns without a word after which its next use begins another stretch of talk
 _STRETCH_TURNS = 8  # turns of a stretch: as many as there could be in a call are its length through this
@@ -105,7 +110,10 @@ def recall_order(
     said = index.frequencies(words)[:, :count]
     score = np.zeros(held)
     if words:
-        score += _windowed(said, np.array(index.lengths[:count]))[:held] / len(WINDOWS)
+        windows = WINDOWS if matching else (*WINDOWS, _WIDEST)
+        pointed = definite_stems(utterance)
+        weights = np.array([_DEFINITE if word in pointed else 1.0 for word in words])
+        score += _windowed(said, np.array(index.lengths[:count]), weights, windows)[:held]
     best = float(score.max())
     matched = score >= LEAST_MATCH * best if best > 0 else np.zeros(held, dtype=bool)
     score += RECENCY * np.linspace(0.0, 1.0, held)
@@ -137,21 +145,24 @@ def _new_words(frequencies: Floats, held: int) -> float:
     return float(new.max()) / max(float(rarity.sum()), 1e-9)
 
 
-def _windowed(frequencies: Floats, lengths: Floats) -> Floats:
-    """BM25 over windows centred on each question, each window's scores scaled to a maximum of 1, summed."""
+def _windowed(frequencies: Floats, lengths: Floats, weights: Floats, windows: tuple[tuple[int, float], ...]) -> Floats:
+    """BM25 over windows centred on each question, each window's scores scaled to a maximum of 1, then their mean.
+
+    `weights` tell how much each word counts.
+    """
     count = lengths.shape[0]
     table = np.vstack([frequencies, lengths])
     running = np.zeros((table.shape[0], count + 1))
     np.cumsum(table, axis=1, out=running[:, 1:])
     places = np.arange(count)
     total = np.zeros(count)
-    for window in WINDOWS:
+    for window, share in windows:
         half = window // 2
         summed = running[:, np.minimum(count, places + half + 1)] - running[:, np.maximum(0, places - half)]
         found, length = summed[:-1], summed[-1]
         holding = (found > 0).sum(axis=1)
-        idf = np.log1p((count - holding + 0.5) / (holding + 0.5)) ** _RARITY
+        idf = weights * np.log1p((count - holding + 0.5) / (holding + 0.5)) ** _RARITY
         norm = _SATURATION * (1 - _LENGTH + _LENGTH * length / max(float(length.mean()), 1e-9))
         score = idf @ (found * (_SATURATION + 1) / (found + norm + 1e-9))
-        total += score / max(float(score.max()), 1e-9)
-    return total
+        total += score * (share / max(float(score.max()), 1e-9))
+    return total / sum(share for _, share in windows)

@@ -38,6 +38,7 @@ that's i'd i'll i've don't let discuss discussed discussion describe summarize s
 group team people tell
 """
 STOP_WORDS = frozenset(_STOPPED.split())
+_DEFINITE = frozenset("the this that these those my our your his her its their".split())
 
 
 def tokens_of(text: str) -> int:
@@ -102,3 +103,23 @@ def stems_of(text: str) -> list[str]:
 def content_stems(text: str) -> list[str]:
     """The stems of a text without stop words: for comparing what texts are about."""
     return [stem(word) for word in words_of(text) if word not in STOP_WORDS]
+
+
+def definite_stems(text: str) -> set[str]:
+    """The stems of the words that "the", "that", "my" and their like stand before, each up to the next stop word or
+    mark: "buy tickets for the late show that you found" has "late" and "show". English alone has any.
+    """
+    found: set[str] = set()
+    lowered = text.lower().replace("’", "'")
+    inside, end = False, 0
+    for match in _WORD.finditer(lowered):
+        word = match[0]
+        inside = inside and lowered[end : match.start()] in (" ", "-")
+        end = match.end()
+        if word in _DEFINITE:
+            inside = True
+        elif word in STOP_WORDS:
+            inside = False
+        elif inside:
+            found.add(stem(word.removesuffix("'s")))
+    return found

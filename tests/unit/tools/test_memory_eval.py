@@ -26,8 +26,10 @@ def probes_of(name: str, every: int) -> list[data.Probe]:
 @pytest.mark.parametrize(
     ("name", "every", "budget", "floor"),
     [
-        ("QMSum val", 4, 4_000, 0.73),
-        ("SGD back-references, long calls", 3, 2_000, 0.85),
+        ("QMSum val", 4, 2_000, 0.58),
+        ("QMSum val", 4, 4_000, 0.79),
+        ("SGD back-references, long calls", 3, 1_000, 0.91),
+        ("SGD back-references, long calls", 3, 2_000, 0.92),
         ("SGD back-references, own dialogue", 20, 1_000, 0.99),
         ("MultiWOZ back-references", 6, 1_000, 0.99),
     ],
@@ -37,6 +39,11 @@ def test_evidence_recall_stays_and_keeps_up_with_blocks(name: str, every: int, b
     ours = measures.memory_recall(probes)[budget].recall
     assert ours >= floor
     assert ours >= measures.baseline_recall(probes, BLOCKS)[budget].recall - SAMPLE_SLACK
+
+
+def test_what_a_definite_name_points_at_is_recalled_among_many_of_its_kind() -> None:
+    probes = probes_of("MultiWOZ back-references, long calls", 4)
+    assert measures.memory_recall(probes)[2_000].recall >= 0.79
 
 
 @pytest.mark.parametrize(("name", "every", "floor"), [("SGD dev", 4, 0.30), ("MultiWOZ val", 1, 0.15)])
@@ -183,7 +190,7 @@ def test_forty_turns_cost_no_more_than_the_whole_history_with_a_cache() -> None:
         assert ours <= cost_measures.cost(cost_measures.SENDERS["whole history, cached"], model, 40).usd(model)
 
 
-@pytest.mark.parametrize(("model", "most"), [("claude-haiku-5-5", 0.40), ("claude-sonnet-4-6", 1.0)])
+@pytest.mark.parametrize(("model", "most"), [("claude-haiku-5-5", 0.34), ("claude-sonnet-4-6", 1.0)])
 def test_two_hundred_turns_cost_a_share_of_the_whole_history_with_a_cache(model: str, most: float) -> None:
     reason = data.missing("sgd/dev_partial.jsonl")
     if reason:
@@ -195,8 +202,8 @@ def test_two_hundred_turns_cost_a_share_of_the_whole_history_with_a_cache(model:
 def test_a_live_request_recalls_little_and_what_is_needed() -> None:
     probes = probes_of("MultiWOZ back-references, long calls", 4)
     live = measures.live_recall(probes)
-    assert live.recall >= 0.33
-    assert live.tokens <= 720
+    assert live.recall >= 0.39
+    assert live.tokens <= 600
 
 
 def test_notes_take_less_than_their_share_of_a_session_even_when_none_is_held_back() -> None:
