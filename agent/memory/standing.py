@@ -32,8 +32,8 @@ _HANGS = re.compile(
     re.IGNORECASE,
 )
 _CONDITIONAL = re.compile(
-    r"\b(?:if|unless|provided|providing|in case|depending|depends|otherwise|whether|can|could|would|(?-i:may)(?! \d)|might"
-    r"|should|perhaps|maybe|probably|possibly)\b|'d\b(?! (?:said|had|been|\w+ed)\b)",
+    r"\b(?:if|unless|provided|providing|in case|depending|depends|otherwise|whether|can|could|would|(?-i:may)(?! \d)"
+    r"|might|should|perhaps|maybe|probably|possibly)\b|'d\b(?! (?:said|had|been|\w+ed)\b)",
     re.IGNORECASE,
 )
 _POSSIBLE = re.compile(
