@@ -111,7 +111,8 @@ def test_claims_at_random_tell_sentences_of_the_call_and_are_restored(data: st.D
     for _ in range(data.draw(st.integers(1, 8))):
         turn = data.draw(st.integers(0, len(case.turns) - 1))
         by = data.draw(st.sampled_from(("caller", "agent")))
-        said = case.turns[turn][0 if by == "caller" else 1].split()
+        caller, agent, _ = case.turns[turn]
+        said = (caller if by == "caller" else agent).split()
         start = data.draw(st.integers(0, max(0, len(said) - 1)))
         value = " ".join(said[start : start + data.draw(st.integers(1, 6))])
         thing = " ".join(data.draw(st.lists(st.sampled_from(words), min_size=1, max_size=3)))
