@@ -138,7 +138,7 @@ def render_notes(
     ranked = [entry for entry in ranked if entry[3].name or entry[3].label or entry[1] >= near or entry[0] > 0]
     ranked.sort(reverse=True)
     things = (state for *_, state in ranked if not _is_shown(state, shown))
-    taken: dict[Key, Mark] = {}
+    taken: dict[Key, LineMark] = {}
     left = most_tokens - tokens_of(_HEADER) - 1
     for state in islice(things, most_things):
         for key, mark in told_of(state).items():
@@ -162,7 +162,7 @@ Key = tuple[int, bool, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class LineMark:
     """What is to be known of a quoted sentence beside its words."""
 
     context: bool
@@ -174,12 +174,12 @@ class Mark:
     stands: tuple[str, ...] = ()
     """Values in it that hold all the same: a reference stays when the day is moved."""
 
-    def with_other(self, other: Mark) -> Mark:
+    def with_other(self, other: LineMark) -> LineMark:
         """The mark of a sentence that is told twice."""
         if self.context or other.context:
             return other if self.context else self
         stands = tuple(dict.fromkeys((*self.stands, *other.stands)))
-        return Mark(False, self.doubt or other.doubt, self.agreed or other.agreed, stands)
+        return LineMark(False, self.doubt or other.doubt, self.agreed or other.agreed, stands)
 
 
 def _place(graph: Graph, key: Key) -> int:
@@ -189,7 +189,7 @@ def _place(graph: Graph, key: Key) -> int:
     return max(0, words.find(key[2].strip("…")))
 
 
-def _held_by(key: Key, taken: Mapping[Key, Mark]) -> bool:
+def _held_by(key: Key, taken: Mapping[Key, LineMark]) -> bool:
     """Whether a longer quotation of the same turn and side has these words already, and doubts them no more."""
     own = taken[key]
     return any(
@@ -201,9 +201,9 @@ def _held_by(key: Key, taken: Mapping[Key, Mark]) -> bool:
     )
 
 
-def told_of(state: State) -> dict[Key, Mark]:
+def told_of(state: State) -> dict[Key, LineMark]:
     """What is quoted of one thing, in the order it came."""
-    told: dict[Key, Mark] = {}
+    told: dict[Key, LineMark] = {}
     ended = state.transitions[-1].turn if state.state == ENDED and state.transitions else None
     for slot in (*state.slots, *state.past[-MAX_PAST_TOLD:]):
         doubt = f"see turn {slot.replaced + 1}" if slot.replaced is not None else ""
@@ -218,7 +218,7 @@ def told_of(state: State) -> dict[Key, Mark]:
         pieces = slot.said or (Said(slot.turn, slot.by, slot.value),)
         for place, said in enumerate(pieces):
             key = (said.turn, said.by == "agent", said.text)
-            mark = Mark(True) if place < slot.before else Mark(False, doubt, slot.name == AGREED, stands)
+            mark = LineMark(True) if place < slot.before else LineMark(False, doubt, slot.name == AGREED, stands)
             told[key] = told[key].with_other(mark) if key in told else mark
     return told
 
@@ -236,7 +236,7 @@ def _firm(slot: Slot, doubt: int) -> bool:
     return slot.name.rsplit(" ", 1)[-1] in _IDENTIFIERS or (not _moves(slot) and _CODE.search(slot.value) is not None)
 
 
-def _line(key: Key, mark: Mark) -> str:
+def _line(key: Key, mark: LineMark) -> str:
     turn, agent, words = key
     source = f"{'A' if agent else 'C'}{turn + 1}"
     if mark.context:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from agent.memory import Part
 from tools.bench.bench_memory import RUNS, turn_times
-from tools.evals import baselines, cost_measures, data, measures, note_measures, value_measures
+from tools.evals import baselines, cost_measures, data, measures, note_measures, value_measures, wrong_claims
 from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, BackrefCase, cases
 
 OURS = "memory.context()"
@@ -198,7 +198,7 @@ def note_rows(name: str, calls: Sequence[note_measures.NoteCase]) -> Iterator[tu
 def wrong_rows(name: str, calls: Sequence[note_measures.NoteCase]) -> Iterator[tuple[str, ...]]:
     """What wrong claims do to the notes of one set of calls: those a person wrote, and those made of right ones."""
     for label, written in (("written", True), ("made of right ones", False)):
-        result = note_measures.wrong_ones(calls, written=written)
+        result = wrong_claims.wrong_ones(calls, written=written)
         if result.tried:
             counts = (result.tried, result.dropped, result.adding, result.losing, len(result.false))
             yield f"{name} ({len(calls)})", label, *map(str, counts)

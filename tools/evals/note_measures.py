@@ -146,7 +146,7 @@ def judge(cases: Sequence[NoteCase], *, claims: bool, other: int = 0, careless: 
             result.dropped.update(dropped)
             result.claims += len(case.claims)
             result.kept += len(case.claims) - dropped.total()
-            call.noted(_whole(case), [*case.claims, *(case.wrong if careless else ())])
+            call.noted(whole(case), [*case.claims, *(case.wrong if careless else ())])
         for caller, agent in other_talk(other):
             call.heard(caller)
             call.answered(agent, interrupted=False)
@@ -162,7 +162,8 @@ def judge(cases: Sequence[NoteCase], *, claims: bool, other: int = 0, careless: 
     return result
 
 
-def _whole(case: NoteCase) -> NotesRequest:
+def whole(case: NoteCase) -> NotesRequest:
+    """The request for notes that covers a call."""
     return NotesRequest(len(case.turns) - 1, "")
 
 
@@ -218,112 +219,6 @@ def is_false(parts: Sequence[str], line: str) -> bool:
     spoken = line.partition(': "')[2] or line
     told = [text for one in sentences(spoken) for _, text in clauses(one.text)]
     return len(parts) == 1 or any(all(part.casefold() in text.casefold() for part in parts) for text in told)
-
-
-WRITTEN = "written by hand"
-
-# Wrong claims, made from the right ones of the same calls.
-
-
-def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim]]:
-    """(kind of wrong, the claim)."""
-    things = list(dict.fromkeys(claim.thing for claim in case.claims))
-    right = {(claim.thing, claim.value.casefold()) for claim in case.claims}
-    for claim in case.claims:
-        yield "altered value", Claim(claim.thing, claim.attribute, _altered(claim.value), claim.turn, claim.by)
-        other = "caller" if claim.by == "agent" else "agent"
-        if claim.attribute == "status" or not _said(case, claim.turn, other, claim.value):
-            yield "other speaker", Claim(claim.thing, claim.attribute, claim.value, claim.turn, other)
-        wrong_turn = next(
-            (t for t in range(len(case.turns)) if not _said(case, t, claim.by, claim.value)), len(case.turns)
-        )
-        yield "other turn", Claim(claim.thing, claim.attribute, claim.value, wrong_turn, claim.by)
-        for thing in things:
-            if thing != claim.thing and (thing, claim.value.casefold()) not in right and not _names(claim.value, thing):
-                swapped = Claim(thing, claim.attribute, claim.value, claim.turn, claim.by)
-                if swapped in case.either:
-                    continue
-                yield "swapped", swapped
-        later = [
-            c for c in case.claims if c.thing == claim.thing and c.attribute == claim.attribute and c.turn > claim.turn
-        ]
-        if later:
-            yield "stale", claim
-    for claim in case.wrong:
-        yield WRITTEN, claim
-    yield from _unsupported(case, things or ["call"])
-
-
-def _unsupported(case: NoteCase, things: Sequence[str]) -> Iterator[tuple[str, Claim]]:
-    """Statuses from the caller's words and from the agent's questions."""
-    for turn, (caller, agent, _) in enumerate(case.turns):
-        yield "status by the caller", Claim(things[0], "status", caller, turn, "caller")
-        for sentence in re.findall(r"[^.?!]+\?", agent):
-            yield "status from a question", Claim(things[0], "status", sentence.strip(), turn, "agent")
-            yield "status from a question", Claim(things[0], "status", sentence.strip(" ?"), turn, "agent")
-
-
-def _altered(value: str) -> str:
-    digits = re.search(r"\d", value)
-    if digits:
-        at = digits.start()
-        return value[:at] + str((int(value[at]) + 1) % 10) + value[at + 1 :]
-    return f"{value} indeed"
-
-
-def _said(case: NoteCase, turn: int, by: str, value: str) -> bool:
-    caller, agent, _ = case.turns[turn]
-    words = caller if by == "caller" else agent
-    return value.casefold() in words.casefold()
-
-
-def _names(value: str, thing: str) -> bool:
-    return any(word in value.casefold() for word in thing.casefold().split() if len(word) > 2)
-
-
-@dataclass(slots=True)
-class Wrong:
-    """What wrong claims did to notes that hold the right ones."""
-
-    tried: int = 0
-    dropped: int = 0
-    adding: int = 0
-    """They made the notes tell a sentence that the right claims do not."""
-    losing: int = 0
-    """They put in doubt what the right claims tell as it is."""
-    false: list[str] = field(default_factory=list[str])
-    """They made words stand together that must not."""
-
-
-def wrong_ones(cases: Sequence[NoteCase], *, written: bool) -> Wrong:
-    """Offers each wrong claim by itself after the right ones: those that a person wrote, or those made of these."""
-    result = Wrong()
-    for case in cases:
-        before = _noted(case, ())
-        right = holding_lines(before.notes(case.question))
-        known = falsehoods(case, right)
-        for kind, claim in wrong_claims(case):
-            if (kind == WRITTEN) is not written:
-                continue
-            result.tried += 1
-            if checked(before.graph, load_flows(), [claim])[1].total():
-                result.dropped += 1
-                continue
-            told = holding_lines(_noted(case, [claim]).notes(case.question))
-            result.adding += any(line not in right and ': "' in line for line in told)
-            result.losing += any(line not in told for line in right)
-            if falsehoods(case, told) - known:
-                result.false.append(f"{kind}: {case.name}: {claim}")
-    return result
-
-
-def _noted(case: NoteCase, more: Sequence[Claim]) -> Conversation:
-    """A call with its right claims, then others, up to its question."""
-    call = heard(case)
-    call.noted(_whole(case), case.claims)
-    call.noted(_whole(case), more)
-    call.heard(case.question)
-    return call
 
 
 def phrasings(part: str, path: Path = PHRASINGS) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.evals import baselines, cost_measures, data, docs, measures, note_measures, value_measures
+from tools.evals import baselines, cost_measures, data, docs, measures, note_measures, value_measures, wrong_claims
 from tools.evals.backref_cases import HELD_OUT, TEMPLATES, THIRD, cases
 from tools.evals.memory import RECALL_SETS, RETURN_SETS, main
 
@@ -135,7 +135,7 @@ def test_a_value_given_to_the_wrong_thing_tells_nothing_new(
     cases_of: Callable[[], list[note_measures.NoteCase]], adding: int, losing: int, false: int
 ) -> None:
     """The sentence that holds it is told for the right claim already, and is the same one."""
-    wrong = note_measures.wrong_ones(cases_of(), written=False)
+    wrong = wrong_claims.wrong_ones(cases_of(), written=False)
     assert wrong.tried >= 150
     assert wrong.adding <= adding
     assert wrong.losing <= losing

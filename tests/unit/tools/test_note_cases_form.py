@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.memory import Claim
-from tools.evals import note_measures
+from tools.evals import note_measures, wrong_claims
 from tools.evals.note_measures import NoteCase
 
 FILES = sorted(note_measures.HERE.glob("note_cases*.toml"))
@@ -77,8 +77,8 @@ def test_a_held_out_set_is_large_enough(number: str) -> None:
     cases = of(number)
     assert len(cases) == 30
     assert sum(len(case.claims) for case in cases) >= 100
-    offered = Counter(kind for case in cases for kind, _ in note_measures.wrong_claims(case))
-    assert offered[note_measures.WRITTEN] >= 95
+    offered = Counter(kind for case in cases for kind, _ in wrong_claims.wrong_claims(case))
+    assert offered[wrong_claims.WRITTEN] >= 95
     answers = list(note_measures.phrasings(number, note_measures.HERE / f"phrasings_{number}.toml"))
     assert len({text for _, text in answers}) >= 300
 
