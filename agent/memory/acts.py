@@ -23,6 +23,7 @@ from agent.memory.sentences import (
     denies,
     offers,
     promises,
+    repairs,
     sentences,
     supposes,
 )
@@ -90,7 +91,12 @@ def acts_in(answer: str, flows: Flows, *, interrupted: bool) -> list[Act]:
         if act is not None:
             found.append(act)
             end = sentence.end
-        elif found and sentence.start - end <= 2 and _adds(sentence.text, found[-1], answer, sentence.end):
+        elif (
+            found
+            and sentence.start - end <= 2
+            and _adds(sentence.text, found[-1], answer, sentence.end)
+            and not (place + 1 < len(told) and repairs(told[place + 1].text))
+        ):
             last = found[-1]
             found[-1] = Act(last.kind, answer[last.start : sentence.end], last.start)
             end = sentence.end

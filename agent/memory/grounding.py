@@ -7,7 +7,7 @@ import re
 from agent.memory.confirmed import may_undo
 from agent.memory.flows import Flows
 from agent.memory.nodes import Graph, Question, Speaker
-from agent.memory.sentences import asks, bad_news, denies, sentences, supposes, taken
+from agent.memory.sentences import asks, bad_news, denies, repairs, sentences, supposes, taken
 from agent.memory.values import values_in, without_repairs
 from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import words_of
@@ -16,9 +16,6 @@ _TAKES_BACK = re.compile(
     r"^\s*[,–—-]*\s*(?:(?:no|nope|wait|sorry|oops|er|um|uh|hang on|hold on)\b\s*[,.…–-]+\s*)*"
     r"(?:no[,.]|sorry\b|wait\b|i mean\b|i meant\b|rather\b|scratch that|make that|correction|oops)",
     re.IGNORECASE,
-)
-_NEXT_SENTENCE = re.compile(
-    r"^\s*[.…]\s*(?:no|nope|wait|sorry|oops|actually|hang on|hold on)\b\s*[,.…–-]", re.IGNORECASE
 )
 _OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, the other way round: …"
     r"^[^?!]*?[.…]\s*(?:(?:no|wait|sorry|oops|er|um|uh|hang on|hold on)\b[\s,.…–-]*)+(?:it's |that's )?"
@@ -50,7 +47,8 @@ def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: 
     kinds = {found.kind for found in values_in(value)}
     if _OTHER_WAY.match(after):
         return True
-    if _NEXT_SENTENCE.match(after) and kinds & {found.kind for found in values_in(after)}:
+    following = sentences(after)[1:2] if after[:1] not in ".…" else sentences(after.lstrip(".… "))[:1]
+    if following and repairs(following[0].text) and kinds & {found.kind for found in values_in(after)}:
         return True
     reply = graph.question(question.id + 1) if by == "agent" else None
     if reply is None or not _OPENS_NO.match(reply.text) or asks(sentences(words)[-1].text):

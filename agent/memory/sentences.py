@@ -67,6 +67,11 @@ NEGATION = re.compile(
     re.IGNORECASE,
 )
 _BAD_NEWS = re.compile(r"\b(?:afraid|unfortunately|sadly|regret\w*|sorry|but|however|although|though|except)\b", re.I)
+_REPAIRS = re.compile(
+    r"\W*(?:(?:oh|ah|um|uh|er|hm+)\b[\s,.…]*)*"
+    r"(?:no|nope|wait|sorry|oops|actually|excuse me|pardon(?: me)?|my mistake|apologies|hang on|hold on)\b\s*[,.…–:-]",
+    re.IGNORECASE,
+)
 _HEDGE = re.compile(
     r"\b(?:seem\w*|appear\w*|looks? like|thinks?|thought|believes?|guess\w*|hop(?:e|es|ing)|probably|perhaps|maybe"
     r"|possibly|likely|apparently|allegedly|presumably|make sure|be sure|making sure|check (?:if|that|whether)"
@@ -209,6 +214,11 @@ def denies(text: str) -> bool:
 def timed(sentence: str) -> bool:
     """Whether a sentence is so only before or after something else, or only on a condition."""
     return bool(_TIMED.search(plain_words(sentence)))
+
+
+def repairs(sentence: str) -> bool:
+    """Whether a sentence puts right what was said right before it ("Sorry, no, $42", "Oh, excuse me, …")."""
+    return _REPAIRS.match(sentence.replace("’", "'")) is not None
 
 
 def bad_news(sentence: str) -> bool:

@@ -18,6 +18,7 @@ def call_of(turns: list[tuple[str, str]], *claims: Claim) -> tuple[Conversation,
 
 
 PASS = [("How much is a pass?", "The pass is $80, no, sorry, $90 since January.")]
+FARE = [("How much is the cab?", "It's $38 flat. Oh, excuse me, it's $42 now.")]
 ORDER = [("Where is my order?", "Order 60381, let me see."), ("No, it's 60318.", "60318. It was shipped.")]
 PHONE = [
     ("My phone is oh seven nine", "Oh seven nine."),
@@ -37,6 +38,8 @@ TAKEN = [("When can you bring the table?", "On Friday. We can also assemble the 
     [
         (PASS, "pass", "price", "$80", 0, "agent", False),
         (PASS, "pass", "price", "$90", 0, "agent", True),
+        (FARE, "cab", "price", "$38", 0, "agent", False),
+        (FARE, "cab", "price", "$42", 0, "agent", True),
         (ORDER, "order", "number", "60381", 0, "agent", False),
         (ORDER, "order", "number", "60318", 1, "agent", True),
         (PHONE, "phone", "number", "oh seven nine", 0, "caller", False),
@@ -51,6 +54,12 @@ def test_only_what_still_stood_is_kept(
 ) -> None:
     _, kept = call_of(turns, Claim(thing, attribute, value, turn, by))
     assert bool(kept) is holds
+
+
+def test_a_value_that_the_next_sentence_puts_right_belongs_to_no_act() -> None:
+    call, _ = call_of([("A cab at 6:45.", "The cab is ordered for 6:45. It's $38 flat. Sorry, no, $42.")])
+    assert 'A1: "The cab is ordered for 6:45."' in call.notes()
+    assert "$38" not in call.notes()
 
 
 def test_a_day_that_only_the_caller_named_is_not_settled() -> None:
