@@ -17,12 +17,12 @@ from typing import Any
 from agent.memory.claims import Claim, Reason
 from agent.memory.confirmed import act_in
 from agent.memory.doubts import undone_at
-from agent.memory.excerpt import excerpt, words_by
+from agent.memory.excerpt import excerpt, is_cut_off, words_by
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
 from agent.memory.grounding import broken_up_at, only_wished
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
-from agent.memory.said import value_problem
+from agent.memory.said import identifies, value_problem, within
 from agent.memory.sentences import sentences
 from agent.memory.shapes import others_of_shape
 from agent.memory.standing import is_unsettled, status_problem
@@ -35,6 +35,7 @@ MAX_THINGS = 60  # that the model's notes may tell apart
 _SETS = frozenset({"date", "time", "month"})
 _MOVABLE = frozenset({"date", "time", "month", "count", "address", "price"})
 MAX_VALUE, MAX_NAME, MAX_ATTRIBUTE = 160, 60, 30  # characters
+MAX_PLACES = 8  # of a value in one turn that are looked at: the last ones
 
 
 _ATTRIBUTE = re.compile(rf"[^\W\d_][\w{MARKS}'-]*(?: [\w{MARKS}'-]+){{0,2}}")
@@ -78,12 +79,14 @@ def _check(graph: Graph, flows: Flows, claim: Claim) -> dict[str, Any] | Reason:
     question = graph.question(claim.turn)
     if question is None or claim.turn >= graph.turns:
         return "unknown_turn"
+    if question.withdrawn and claim.by == "caller":
+        return "not_said"  # to nobody any more
     words = words_by(question, claim.by)
     spans = every_verbatim(words, claim.value)
     if not spans:
         return "not_said"
     problem: Reason | None = None
-    for span in reversed(spans):  # said twice in one turn, a value holds where it is stated
+    for span in reversed(spans[-MAX_PLACES:]):  # said twice in one turn, a value holds where it is stated
         problem = _problem(graph, claim, question, words, span)
         if problem is None:
             said = excerpt(graph, question, claim.by, span)
@@ -112,14 +115,14 @@ def _placed(
     value = words[start:end]
     known, act = thing_labelled(graph, label), _act_of(graph, claim, value)
     if act is not None and attribute == STATUS and (known is None or known is act):
-        return _labelled(act, label)
+        return _labelled(act, label) or "stale"
     quoted = _words(said) + (f" {act.value(STATUS) or ''}" if act is not None else "")
     name = label if find_verbatim(quoted, label) is not None else ""  # a name that its words do not have is not told
     merges = act is not None and known is not None and act is not known and bool(name and known.name)
     meant = known if act is None or (merges and attribute == STATUS) else act
     slot = Slot(attribute, value, claim.turn, claim.by, said=said)
     kind = _kind(flows, value, graph, claim) if attribute == STATUS else ""
-    replaces: tuple[str, ...] = ()
+    replaces: tuple[Slot, ...] = ()
     if meant is None:
         if sum(1 for state in graph.states if state.label) >= MAX_THINGS:
             return "too_many"
@@ -147,9 +150,10 @@ def _placed(
         "by": claim.by,
         "said": [{"turn": piece.turn, "by": piece.by, "text": piece.text} for piece in said],
         "before": len(said) - 1,
-        "settled": attribute == STATUS or not (is_unsettled(*place) or _only_wished(graph, claim, place)),
+        "settled": attribute == STATUS or _settled(graph, claim, place),
         "kind": kind,
-        "replaces": list(replaces),
+        "replaces": list(dict.fromkeys(held.name for held in replaces)),
+        "gone": [{"name": held.name, "value": held.value, "turn": held.turn, "by": held.by} for held in replaces],
         "absorbs": act.id if act is not None and act is not meant else -1,
         "doubt": broken_up_at(graph, flows, claim.turn, value) if attribute == STATUS else -1,
         "since": _since(graph, flows, claim, attribute, value, said[-1].text),
@@ -163,9 +167,11 @@ def _since(graph: Graph, flows: Flows, claim: Claim, attribute: str, value: str,
     return undone_at(graph, flows, claim.turn, sentence)
 
 
-def _labelled(act: State, label: str) -> dict[str, Any]:
-    """The fact that gives the thing of an act its label: its words are told already."""
-    told = next(slot for slot in (*reversed(act.slots), *reversed(act.past)) if slot.name == STATUS)
+def _labelled(act: State, label: str) -> dict[str, Any] | None:
+    """The fact that gives the thing of an act its label: its words are told already. None where they are past."""
+    told = act.slot(STATUS)
+    if told is None:
+        return None
     named = act.name or (label if find_verbatim(told.value, label) is not None and not act.label else "")
     return {
         "state": act.id,
@@ -181,10 +187,17 @@ def _labelled(act: State, label: str) -> dict[str, Any]:
     }
 
 
-def _only_wished(graph: Graph, claim: Claim, place: tuple[str, tuple[int, int]]) -> bool:
-    """Whether a day, an hour or a count is the caller's alone: the agent has never said it back."""
+def _settled(graph: Graph, claim: Claim, place: tuple[str, tuple[int, int]]) -> bool:
+    """Whether a value is so: on no condition, no wish of the caller's alone, and not at an end that was cut off, but
+    for an identifier, which is the same whatever would have followed.
+    """
     question = graph.question(claim.turn)
-    return claim.by == "caller" and question is not None and only_wished(graph, question, *place)
+    if question is None or is_unsettled(*place):
+        return False
+    words, span = place
+    if any(is_cut_off(question, claim.by, sentence) for sentence in within(words, span)):
+        return identifies(words[span[0] : span[1]])
+    return claim.by == "agent" or not only_wished(graph, question, words, span)
 
 
 def _words(said: Sequence[Said]) -> str:
@@ -244,17 +257,30 @@ def _kind(flows: Flows, value: str, graph: Graph, claim: Claim) -> str:
 
 def _stale(state: State, slot: Slot) -> bool:
     """Whether what would replace a value was said later, or the sentence that it stands in was replaced as a whole."""
-    gone = any(told.turn == slot.turn and find_verbatim(told.value, slot.value) is not None for told in state.past)
+    gone = any(
+        told.replaced is not None and told.turn == slot.turn and find_verbatim(told.value, slot.value) is not None
+        for told in state.past
+    )
     if gone:
         return slot.name == STATUS or bool({found.kind for found in values_in(slot.value)} & _MOVABLE)
     return any(_takes_place(held, slot, state.label) for held in state.slots if held.turn > slot.turn)
 
 
-def _replaced(state: State, slot: Slot, supersedes: str) -> tuple[str, ...]:
+def _replaced(state: State, slot: Slot, supersedes: str) -> tuple[Slot, ...]:
     """The values of a thing that a new one takes the place of: they were said in an earlier turn."""
     earlier = (held for held in state.slots if held.turn < slot.turn)
-    names = (held.name for held in earlier if held.name == supersedes or _takes_place(slot, held, state.label))
-    return tuple(dict.fromkeys(names))
+    return tuple(
+        held
+        for held in earlier
+        if _takes_place(slot, held, state.label)
+        or (held.name == supersedes and STATUS not in (held.name, slot.name) and _alike(slot.value, held.value))
+    )
+
+
+def _alike(later: str, earlier: str) -> bool:
+    """Whether one value can stand in the place of another: both are of one kind or shape, or neither has any."""
+    kinds, others = ({found.kind for found in values_in(value)} for value in (later, earlier))
+    return bool(kinds & others) or bool(others_of_shape(earlier, later)) or not (kinds or others)
 
 
 def _takes_place(later: Slot, earlier: Slot, label: str) -> bool:

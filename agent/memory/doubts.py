@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from agent.memory.acts import NEAR_TURNS, POINTS, Deed, verbs_of
 from agent.memory.confirmed import may_undo
@@ -134,14 +135,18 @@ def undone_at(graph: Graph, flows: Flows, turn: int, told: str) -> int | None:
     for number in range(turn + 1, graph.turns):
         question = graph.question(number)
         for sentence in sentences(question.answer or "") if question is not None else ():
-            text = sentence.text
-            parts = [SpokenSentence(part, at, ended=True) for at, part in clauses(plain_words(text))]
-            undoing = [part.text for part in parts if may_undo(part, flows.acts) and not promises(part.text)]
-            if depends(text):
-                continue
+            undoing = _undoing_in(sentence.text, flows)
             if any(stems & stems_in(part) or values & values_said(part) for part in undoing):
                 return number
     return None
+
+
+@lru_cache(maxsize=8_000)
+def _undoing_in(text: str, flows: Flows) -> tuple[str, ...]:
+    """The clauses of a sentence of the agent that may say that something was changed or ended."""
+    parts = [SpokenSentence(part, at, ended=True) for at, part in clauses(plain_words(text))]
+    undoing = tuple(part.text for part in parts if may_undo(part, flows.acts) and not promises(part.text))
+    return undoing if undoing and not depends(text) else ()
 
 
 def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...]:

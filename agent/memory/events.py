@@ -121,6 +121,7 @@ _FACT_OPTIONAL: Mapping[str, Callable[[object], bool]] = {
     "since": _or_none(_is_number),
     "settled": _is_flag,
     "doubt": _is_number,
+    "gone": _list_of(_record(name=_is_text, value=_is_text, turn=_is_number, by=_one_of("caller", "agent"))),
 }
 
 

@@ -37,12 +37,14 @@ def excerpt(graph: Graph, question: Question, by: Speaker, span: tuple[int, int]
     own = [place for place, one in enumerate(told) if one.start < span[1] and span[0] < one.end]
     if not own:
         return (Said(question.id, by, _cut(words, span)),)
+    last = told[own[-1]]
     first, before = own[0], 0
     while first and before < MAX_BEFORE and leans(told[first]):
         first, before = first - 1, before + 1
     found = [Said(question.id, by, _cut(one.text, (0, 0))) for one in told[first : own[0]]]
     whole = words[told[own[0]].start : told[own[-1]].end]
-    found.append(Said(question.id, by, _cut(whole, (span[0] - told[own[0]].start, span[1] - told[own[0]].start))))
+    quoted = _cut(whole, (span[0] - told[own[0]].start, span[1] - told[own[0]].start))
+    found.append(Said(question.id, by, _open_ended(quoted) if is_cut_off(question, by, last) else quoted))
     if first == 0 and before < MAX_BEFORE and leans(told[0]):
         other = _just_before(graph, question, by)
         found[:0] = [other] if other is not None else []
@@ -52,6 +54,11 @@ def excerpt(graph: Graph, question: Question, by: Speaker, span: tuple[int, int]
 def words_by(question: Question, by: Speaker) -> str:
     """What one side said in a turn; of the agent's answer the part that was heard."""
     return question.text if by == "caller" else question.answer or ""
+
+
+def is_cut_off(question: Question, by: Speaker, sentence: SpokenSentence) -> bool:
+    """Whether a sentence is the end of an interrupted answer, and what would have followed could turn it round."""
+    return by == "agent" and question.interrupted and not sentence.ended
 
 
 def leans(sentence: SpokenSentence) -> bool:
@@ -67,18 +74,29 @@ def _just_before(graph: Graph, question: Question, by: Speaker) -> Said | None:
     """The last sentence of the other side before one side spoke."""
     other: Speaker = "agent" if by == "caller" else "caller"
     turn = question if by == "agent" else graph.question(question.id - 1)
-    told = sentences(words_by(turn, other)) if turn is not None else ()
-    return (
-        Said(turn.id, other, _cut(told[-1].text, (len(told[-1].text), len(told[-1].text))))
-        if turn is not None and told
-        else None
-    )
+    if turn is None or (turn.withdrawn and other == "caller"):  # no model is shown that again
+        return None
+    told = sentences(words_by(turn, other))
+    if not told:
+        return None
+    quoted = _cut(told[-1].text, (len(told[-1].text), len(told[-1].text)))
+    return Said(turn.id, other, _open_ended(quoted) if is_cut_off(turn, other, told[-1]) else quoted)
+
+
+def _open_ended(text: str) -> str:
+    return f"{text.rstrip('…')}…"
 
 
 def _cut(text: str, span: tuple[int, int]) -> str:
-    """A sentence of at most MAX_QUOTED characters with the words at `span` in it."""
+    """A sentence of at most MAX_QUOTED characters with the words at `span` in it, cut between words where it has any:
+    the end of a number is another number.
+    """
     if len(text) <= MAX_QUOTED:
         return text
     start = max(0, min(span[0] - MAX_QUOTED // 2, len(text) - MAX_QUOTED))
-    part = text[start : start + MAX_QUOTED].strip()
-    return f"{'…' if start else ''}{part}{'…' if start + MAX_QUOTED < len(text) else ''}"
+    end = start + MAX_QUOTED
+    if start:
+        start = next((place for place in range(start, min(span[0], end)) if text[place - 1].isspace()), start)
+    if end < len(text):
+        end = next((place for place in range(end, max(span[1], start), -1) if text[place].isspace()), end)
+    return f"{'…' if start else ''}{text[start:end].strip()}{'…' if end < len(text) else ''}"

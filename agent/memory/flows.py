@@ -20,9 +20,9 @@ class FlowsError(ValueError):
     """`flows.toml` has an unknown table, or a word of a confirmed act stands under two kinds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Flows:
-    """The words of confirmed acts by kind, and the cues that name subjects."""
+    """The words of confirmed acts by kind, and the cues that name subjects. Compared by identity: a cache's key."""
 
     acts: Mapping[str, ActKind]
     """Participle in lower case -> what it does to a thing."""

@@ -13,7 +13,7 @@ from typing import Final
 from agent.memory.events import Event, check
 from agent.memory.nodes import AGREED, MOST_KEPT, STATUS, Graph, Kept, Question, Said, Slot, State, Topic, Transition
 
-MAX_SLOTS = 24  # current values of one thing; older ones count as replaced
+MAX_SLOTS = 24  # current values of one thing; older ones make room for them
 MAX_PAST = 200  # replaced values a thing keeps
 MAX_DOUBTS = 8
 SETTLED_REACH = 3  # turns that "it stays as it is" settles
@@ -116,7 +116,8 @@ def _noted(graph: Graph, event: Event) -> Graph:
             settled=fact.get("settled", True),
         )
         named = replace(state, name=fact["name"], label=fact.get("label", fact["name"]))
-        state = with_slots(named, [slot], fact["replaces"], fact["turn"])
+        gone = {(one["name"], one["value"], one["turn"], one["by"]) for one in fact.get("gone", ())}
+        state = with_slots(named, [slot], () if "gone" in fact else fact["replaces"], fact["turn"], gone)
         if slot.name == STATUS:
             state = _settled(state, slot.turn)
             state = _moved(state, fact["kind"], slot.value, slot.turn) if fact["kind"] else state
@@ -164,14 +165,25 @@ def _focus(graph: Graph, state: State) -> Graph:
     return replace(graph, topics=tuple(topics))
 
 
-def with_slots(state: State, told: Sequence[Slot], replaces: Collection[str], turn: int) -> State:
-    """A state with new values; those they replace stay in `past`, marked with the turn that replaced them."""
+def with_slots(
+    state: State,
+    told: Sequence[Slot],
+    replaces: Collection[str],
+    turn: int,
+    values: Collection[tuple[str, str, int, str]] = (),
+) -> State:
+    """A state with new values; those they replace stay in `past`, marked with the turn that replaced them.
+
+    What is replaced is all of some names, or single `values`: (name, value, turn, side).
+    """
     same = {(slot.name, slot.turn, slot.by, slot.value.casefold()) for slot in told}
-    gone = [slot for slot in state.slots if slot.name in replaces]
+    gone = [
+        slot for slot in state.slots if slot.name in replaces or (slot.name, slot.value, slot.turn, slot.by) in values
+    ]
     held = [
         slot
         for slot in state.slots
-        if slot.name not in replaces and (slot.name, slot.turn, slot.by, slot.value.casefold()) not in same
+        if slot not in gone and (slot.name, slot.turn, slot.by, slot.value.casefold()) not in same
     ]
     said_again = {(slot.name, slot.value, slot.turn) for slot in told}
     refined = {(slot.name, slot.turn) for slot in told if slot.name == STATUS}
@@ -186,7 +198,7 @@ def with_slots(state: State, told: Sequence[Slot], replaces: Collection[str], tu
         ),
     ]
     held += told
-    past += [replace(slot, replaced=turn) for slot in held[:-MAX_SLOTS]]
+    past += held[:-MAX_SLOTS]  # there are too many to tell; nothing replaced them
     return replace(state, slots=tuple(held[-MAX_SLOTS:]), past=tuple(past[-MAX_PAST:]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from agent.memory.confirmed import may_undo
 from agent.memory.flows import Flows
@@ -25,7 +26,8 @@ _OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, t
 _OPENS_NO = re.compile(
     r"^\s*(?:(?:oh|um|uh|er|wait|sorry)[\s,.]+)*(?:no|nope|that's wrong|wrong)\b\s*[,.:–-]", re.IGNORECASE
 )
-_FORMER = re.compile(r"\b(?:was|were|used to be|old|previous|former|formerly|before)\b[^,.;]*$", re.IGNORECASE)
+_FORMER = re.compile(r"\b(?:was|were|used to be|old|previous|former|formerly|before)\b", re.IGNORECASE)
+_CLAUSE = re.compile("[,.;]")
 _SPOKEN = frozenset(
     "zero oh o nought one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
     " seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred double triple dash"
@@ -109,7 +111,7 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
     before = next(
         words[one.start : span[0]] for one in sentences(words) if one.start <= span[0] < max(one.end, span[1])
     )
-    if _FORMER.search(before):
+    if _FORMER.search(_CLAUSE.split(before)[-1]):
         return True
     if not {found.kind for found in values_in(value)} & {"date", "time", "month"}:
         return False
@@ -120,9 +122,14 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
         for answered in later
         if answered is not None
         for one in sentences(answered.answer or "")
-        if not (denies(one.text) or taken(one.text) or bad_news(one.text) or supposes(one.text) or asks(one.text))
+        if _states(one.text)
     ]
     return not any(all(_said_of(text, part) for part in wanted) for text in stated)
+
+
+@lru_cache(maxsize=8_000)
+def _states(text: str) -> bool:
+    return not (denies(text) or taken(text) or bad_news(text) or supposes(text) or asks(text))
 
 
 def _said_of(text: str, part: str) -> bool:

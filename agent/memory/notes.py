@@ -8,7 +8,7 @@ apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -24,11 +24,14 @@ DUE_TURNS: Final = 2
 """Answered turns that the notes lack before the model is asked."""
 MAX_TOLD: Final = 8
 """Things that the notes tell of at most: those described first, then the ones told of last."""
+MAX_STANDING: Final = 4
+"""Values of one sentence of which it is told that they stand, though others in it do not."""
 MAX_PAST_TOLD: Final = 4
 """Replaced values of one thing that are told, the newest."""
 BRIDGED_TURNS: Final = 12
 """A thing without a name is told of for so many turns, and later when the utterance describes it."""
 MAX_REQUEST_TOKENS: Final = 1_500
+MAX_KNOWN_TOKENS: Final = 3_000
 _MOVABLE = frozenset({"date", "time", "month", "count", "address"})
 _IDENTIFIERS = frozenset({"reference", "code", "number", "ticket", "id", "phone", "report", "plate"})
 _CODE = re.compile(r"\d\D?\d\D?\d\D?\d|[A-Z]-?\d|\d-?[A-Z]")
@@ -97,13 +100,27 @@ def notes_due(graph: Graph, *, at_least: int = DUE_TURNS) -> NotesRequest | None
             break
         lines.append(line)
         upto = question.id
-    known = "\n".join(_known(state) for state in graph.states if state.merged is None and state.label) or "nothing yet"
+    known = "\n".join(_known_of(graph)) or "nothing yet"
     return NotesRequest(upto, f"<noted>\n{known}\n</noted>\n\n<turns>\n" + "\n".join(lines) + "\n</turns>")
+
+
+def _known_of(graph: Graph) -> list[str]:
+    """What is noted so far, of the things told of last: a line each, within MAX_KNOWN_TOKENS."""
+    things = [state for state in graph.states if state.merged is None and state.label]
+    taken: dict[int, str] = {}
+    left = MAX_KNOWN_TOKENS
+    for state in sorted(things, key=lambda state: (state.touched, state.id), reverse=True):
+        line = _known(state)
+        if tokens_of(line) < left:
+            taken[state.id] = line
+            left -= tokens_of(line) + 1
+    return [taken[number] for number in sorted(taken)]
 
 
 def _turn_line(question: Question) -> str:
     cut = " [cut off by the caller]" if question.interrupted else ""
-    return f"[turn {question.id + 1}]\nCaller: {_safe(question.text)}\nAgent: {_safe(question.answer or '')}{cut}"
+    said = "[withdrawn]" if question.withdrawn else _safe(question.text)  # no model is shown that again
+    return f"[turn {question.id + 1}]\nCaller: {said}\nAgent: {_safe(question.answer or '')}{cut}"
 
 
 def _known(state: State) -> str:
@@ -142,15 +159,16 @@ def render_notes(
     taken: dict[Key, LineMark] = {}
     left = most_tokens - tokens_of(_HEADER) - 1
     for state in islice(things, most_things):
-        for key, mark in told_of(state).items():
-            known = taken.get(key)
-            if known is None:
-                left -= tokens_of(_line(key, mark)) + 1
-                if left < 0:
-                    break
-            taken[key] = mark if known is None else known.with_other(mark)
+        for quoted in _told_of(state):
+            told = {key: taken[key].with_other(mark) if key in taken else mark for key, mark in quoted.items()}
+            cost = sum(_cost(key, mark) - (_cost(key, taken[key]) if key in taken else 0) for key, mark in told.items())
+            if cost > left:
+                break
+            left -= cost
+            taken |= told
     in_order = sorted(taken, key=lambda key: (*key[:2], _place(graph, key)))
-    lines = [_line(key, taken[key]) for key in in_order if not _held_by(key, taken)]
+    held = {key for key in in_order if _held_by(key, taken)}
+    lines = [_line(key, taken[key]) for key in in_order if key not in held]
     return "\n".join([_HEADER, *lines]) if lines else ""
 
 
@@ -168,19 +186,34 @@ class LineMark:
 
     context: bool
     """It is not told by itself: another one points back to it."""
-    doubt: str = ""
+    doubts: tuple[str, ...] = ()
     """What replaced it, or may have changed it."""
     agreed: bool = False
     """The caller said yes to it."""
     stands: tuple[str, ...] = ()
     """Values in it that hold all the same: a reference stays when the day is moved."""
+    gone: tuple[str, ...] = ()
+    """Values in it that do not."""
 
     def with_other(self, other: LineMark) -> LineMark:
         """The mark of a sentence that is told twice."""
         if self.context or other.context:
             return other if self.context else self
-        stands = tuple(dict.fromkeys((*self.stands, *other.stands)))
-        return LineMark(False, self.doubt or other.doubt, self.agreed or other.agreed, stands)
+        return LineMark(
+            False,
+            _both(self.doubts, other.doubts),
+            self.agreed or other.agreed,
+            _both(self.stands, other.stands),
+            _both(self.gone, other.gone),
+        )
+
+
+def _both(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*some, *others))) if others else some
+
+
+def _cost(key: Key, mark: LineMark) -> int:
+    return tokens_of(_line(key, mark)) + 1
 
 
 def _place(graph: Graph, key: Key) -> int:
@@ -191,20 +224,19 @@ def _place(graph: Graph, key: Key) -> int:
 
 
 def _held_by(key: Key, taken: Mapping[Key, LineMark]) -> bool:
-    """Whether a longer quotation of the same turn and side has these words already, and doubts them no more."""
+    """Whether a longer quotation of the same turn and side has these words already, and its mark says as much."""
     own = taken[key]
     return any(
         other[:2] == key[:2]
         and len(other[2]) > len(key[2])
         and key[2] in other[2]
-        and (own.context or bool(own.doubt) or not mark.doubt)
+        and (own.context or (set(own.doubts) == set(mark.doubts) and own.agreed <= mark.agreed))
         for other, mark in taken.items()
     )
 
 
-def told_of(state: State) -> dict[Key, LineMark]:
-    """What is quoted of one thing, in the order it came."""
-    told: dict[Key, LineMark] = {}
+def _told_of(state: State) -> Iterator[dict[Key, LineMark]]:
+    """What is quoted of one thing, the sentences of each value by themselves, in the order they came."""
     ended = state.transitions[-1].turn if state.state == ENDED and state.transitions else None
     for slot in (*state.slots, *state.past[-MAX_PAST_TOLD:]):
         doubt = f"see turn {slot.replaced + 1}" if slot.replaced is not None else ""
@@ -215,13 +247,21 @@ def told_of(state: State) -> dict[Key, LineMark]:
         if not doubt and state.doubt is not None and not _firm(slot, state.doubt):
             doubt = f"may have changed at turn {state.doubt + 1}"
         doubt = doubt or ("" if slot.settled else "not settled")
-        stands = () if doubt or slot.name in (STATUS, AGREED) or _moves(slot) else (slot.value,)
+        value = () if slot.name in (STATUS, AGREED) or slot.said == () else (slot.value,)
+        marked = LineMark(
+            False,
+            (doubt,) if doubt else (),
+            slot.name == AGREED,
+            () if doubt or _moves(slot) else value,
+            value if doubt else (),
+        )
+        told: dict[Key, LineMark] = {}
         pieces = slot.said or (Said(slot.turn, slot.by, slot.value),)
         for place, said in enumerate(pieces):
             key = (said.turn, said.by == "agent", said.text)
-            mark = LineMark(True) if place < slot.before else LineMark(False, doubt, slot.name == AGREED, stands)
+            mark = LineMark(True) if place < slot.before else marked
             told[key] = told[key].with_other(mark) if key in told else mark
-    return told
+        yield told
 
 
 def _moves(slot: Slot) -> bool:
@@ -239,12 +279,14 @@ def _firm(slot: Slot, doubt: int) -> bool:
 
 def _line(key: Key, mark: LineMark) -> str:
     turn, agent, words = key
+    words = words.replace('"', "'")  # what is quoted cannot end its quotation and go on as another's line
     source = f"{'A' if agent else 'C'}{turn + 1}"
     if mark.context:
         return f'({source}: "{words}")'
     beside = ["the caller agreed"] if mark.agreed else []
-    if mark.doubt:
-        beside.append(mark.doubt + "".join(f', but "{value}" stands' for value in mark.stands))
+    if mark.doubts:
+        standing = [value for value in mark.stands if not any(value in gone or gone in value for gone in mark.gone)]
+        beside.append(", ".join(mark.doubts) + "".join(f', but "{value}" stands' for value in standing[:MAX_STANDING]))
     aside = f" ({', '.join(beside)})" if beside else ""
     return f'{source}{aside}: "{words}"'
 
@@ -259,7 +301,11 @@ def describe_state(state: State, title: str) -> str:
 
 def describe_past(slots: Sequence[Slot]) -> str:
     """Replaced words, so that "what did I say before" has an answer."""
-    return "; ".join(f'"{slot.words}" (turn {slot.turn + 1}, until turn {(slot.replaced or 0) + 1})' for slot in slots)
+    return "; ".join(
+        f'"{slot.words}" (turn {slot.turn + 1}, until turn {slot.replaced + 1})'
+        for slot in slots
+        if slot.replaced is not None
+    )
 
 
 def lexical_summary(graph: Graph, questions: Sequence[int]) -> str:

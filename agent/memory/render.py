@@ -50,7 +50,8 @@ def _topic_line(graph: Graph, topic: Topic) -> str:
 
 def _state_lines(graph: Graph, state: State) -> list[str]:
     lines = [f"state {describe_state(state, state_title(graph, state))}"]
-    lines += [f"  replaced: {describe_past(state.past)}"] if state.past else []
+    replaced = describe_past(state.past)
+    lines += [f"  replaced: {replaced}"] if replaced else []
     lines += [f'  turn {step.turn + 1}: {step.origin} -> {step.to} ("{step.cue}")' for step in state.transitions]
     return lines
 

@@ -223,5 +223,10 @@ def _identifies(value: str, kinds: Collection[str]) -> bool:
     return bool(_KEEPS_ID & set(kinds)) or sum(char.isdigit() for char in value) >= _ID_DIGITS
 
 
+def identifies(value: str) -> bool:
+    """Whether a value is a number or a name of something, and neither a day, an amount nor a price."""
+    return _identifies(value, {found.kind for found in values_in(value)})
+
+
 def _mentions(text: str, value: str) -> bool:
     return bool(set(content_stems(text)) & set(content_stems(value)))

@@ -52,6 +52,6 @@ function drawState(state, current, show) {
 function source(state, { name, turn, by }, show) {
   const said = el("span", { class: "sr", text: `${name} comes from ` });
   const onclick = () => show(turn + 1);
-  const attributes = { type: "button", class: "source", "data-source": `${state.id}.${name}.${turn}`, onclick };
+  const attributes = { type: "button", class: "source", "data-source": `${state.id}.${name}.${turn}.${by}`, onclick };
   return el("button", attributes, said, `turn ${turn + 1}, ${by}`);
 }
