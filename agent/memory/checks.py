@@ -119,7 +119,8 @@ def _placed(
     quoted = _words(said) + (f" {act.value(STATUS) or ''}" if act is not None else "")
     name = label if find_verbatim(quoted, label) is not None else ""  # a name that its words do not have is not told
     merges = act is not None and known is not None and act is not known and bool(name and known.name)
-    meant = known if act is None or (merges and attribute == STATUS) else act
+    # A value goes to the thing of its name, so that a later one takes the place of an earlier one; an act stays apart.
+    meant = known if known is not None and (act is None or attribute != STATUS or merges) else act
     slot = Slot(attribute, value, claim.turn, claim.by, said=said)
     kind = _kind(flows, value, graph, claim) if attribute == STATUS else ""
     replaces: tuple[Slot, ...] = ()
@@ -154,7 +155,7 @@ def _placed(
         "kind": kind,
         "replaces": list(dict.fromkeys(held.name for held in replaces)),
         "gone": [{"name": held.name, "value": held.value, "turn": held.turn, "by": held.by} for held in replaces],
-        "absorbs": act.id if act is not None and act is not meant else -1,
+        "absorbs": act.id if act is not None and act is not meant and attribute == STATUS else -1,
         "doubt": broken_up_at(graph, flows, claim.turn, value) if attribute == STATUS else -1,
         "since": _since(graph, flows, claim, attribute, value, said[-1].text),
     }
