@@ -224,8 +224,17 @@ def _spending(tier: str, parts: Sequence[Sequence[Row[Any]]], book: PriceBook, a
         session_s=sum(row.duration_s or 0.0 for row in ended),
         local=sorted({f"{row.provider} {row.model}" for row in spent if row.own}),
         ended_by_ceiling=sum(row.outcome == SessionOutcome.COST_CAP for row in ended),
-        unpriced={f"{r.provider} {r.model} {r.unit}": int(r.quantity) for r in spent if r.unpriced},
+        unpriced=_unpriced(spent),
     )
+
+
+def _unpriced(spent: Sequence[Row[Any]]) -> dict[str, int]:
+    """What was used without a price, by provider, model and unit; one may have been used for several causes."""
+    used: Counter[str] = Counter()
+    for row in spent:
+        if row.unpriced:
+            used[f"{row.provider} {row.model} {row.unit}"] += int(row.quantity)
+    return dict(used)
 
 
 def _sums(spent: Sequence[Row[Any]], *columns: str) -> dict[str, float]:

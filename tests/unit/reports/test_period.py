@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
 from agent.billing.prices import load_prices
+from agent.budgets import Tier
 from agent.reports.period import make_report, quantiles
 from agent.reports.session import session_report
 from agent.telemetry.catalog import TURN_BUCKETS
+from agent.telemetry.events import Cause
 from agent.telemetry.exposition import Metrics
-from tests.support.factories import NOON, session
+from tests.support.factories import NOON, finished, said, session
 from tests.support.ledger_day import a_day, a_session, told
 
 BOOK = load_prices()
@@ -114,6 +116,16 @@ async def test_waste_caches_and_unpriced_usage_are_told(database_url: str) -> No
     [felt] = report.experience
     assert felt.fallbacks == {"tts elevenlabs → openai_tts (timeout)": 1}
     assert felt.voice_to_voice.p95 == 10.0  # the apology
+
+
+async def test_unpriced_usage_of_several_causes_is_summed(database_url: str) -> None:
+    free = session("f1", Tier.FREE)
+    cut_off = finished(free, said(7, model="eleven_secret_v9"), Cause.INTERRUPTED)
+    ledger, metrics = await told(database_url, [*a_day(), cut_off])
+    report = await make_report(ledger.engine, BOOK, NOON, LATER, tier="free")
+    await ledger.engine.dispose()
+    assert report.spending[0].unpriced == {"elevenlabs eleven_secret_v9 characters": 17}
+    assert total(metrics, "unpriced_usage_total") == 17
 
 
 async def test_only_what_happened_in_the_period_counts(database_url: str) -> None:
