@@ -119,8 +119,7 @@ def _placed(
     quoted = _words(said) + (f" {act.value(STATUS) or ''}" if act is not None else "")
     name = label if find_verbatim(quoted, label) is not None else ""  # a name that its words do not have is not told
     merges = act is not None and known is not None and act is not known and bool(name and known.name)
-    # A value goes to the thing of its name, so that a later one takes the place of an earlier one; an act stays apart.
-    meant = known if known is not None and (act is None or attribute != STATUS or merges) else act
+    meant = known if known is not None and (act is None or merges) else act
     slot = Slot(attribute, value, claim.turn, claim.by, said=said)
     kind = _kind(flows, value, graph, claim) if attribute == STATUS else ""
     replaces: tuple[Slot, ...] = ()

@@ -203,6 +203,10 @@ async def test_what_failed_and_ran_again_between_two_looks_of_the_page_is_said_a
         assert await page.run("document.querySelector('#ask-listen').hidden"), "the service hears again"
         await page.run("later = 25_000")
         await page.until("!document.querySelector('#simulated').innerText.includes('Failed on')")
+        await page.run("looked = 0; machine = { ...machine, get failures() { looked += 1; return { stt: 0 }; } }")
+        await page.until("looked > 1")  # the service was started again: its counts begin anew
+        await page.run("machine = { ...machine, failures: { stt: 1 } }")
+        await page.until("document.querySelector('#simulated').innerText.includes('Failed on')")
 
 
 async def test_a_simulation_is_only_promised_where_one_stands_in() -> None:

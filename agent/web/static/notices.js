@@ -84,10 +84,8 @@ export class Notices {
     const known = this._failures ?? failures;
     this._failures = { ...known };
     for (const [service, times] of Object.entries(failures)) {
-      if (times > (known[service] ?? 0)) {
-        this._down.add(service);
-        this._failures[service] = times;
-      }
+      if (times > (known[service] ?? 0)) this._down.add(service);
+      this._failures[service] = times; // a lower count is of a process that was started since
     }
     for (const service of failed) this._down.add(service);
     for (const service of this._down) {

@@ -95,6 +95,21 @@ def test_a_reference_stands_when_the_sentence_it_is_in_was_replaced() -> None:
     assert 'A1 (see turn 2, but "VB2281" stands): "Your table is booked for Friday' in call.notes()
 
 
+def test_a_value_is_replaced_by_that_of_an_act_which_names_the_same_thing() -> None:
+    turns = [
+        ("A table for Friday, please.", "The table is for Friday, let me see."),
+        ("Saturday rather.", "The table is booked for Saturday."),
+    ]
+    claims = (Claim("table", "date", "Friday", 0, "agent"), Claim("table", "date", "Saturday", 1, "agent"))
+    call, kept = call_of(turns, *claims)
+    assert kept == 2
+    notes = call.notes().splitlines()[1:]
+    assert notes == [
+        'A1 (see turn 2): "The table is for Friday, let me see."',
+        'A2: "The table is booked for Saturday."',
+    ]
+
+
 def test_what_was_said_of_both_is_in_doubt_once_one_of_them_is_cancelled() -> None:
     turns = [
         ("Are our appointments still there?", "Both appointments are booked."),
