@@ -141,7 +141,7 @@ def undone_at(graph: Graph, flows: Flows, turn: int, told: str) -> int | None:
     return None
 
 
-@lru_cache(maxsize=8_000)
+@lru_cache(maxsize=4_000)
 def _undoing_in(text: str, flows: Flows) -> tuple[str, ...]:
     """The clauses of a sentence of the agent that may say that something was changed or ended."""
     parts = [SpokenSentence(part, at, ended=True) for at, part in clauses(plain_words(text))]

@@ -127,7 +127,7 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
     return not any(all(_said_of(text, part) for part in wanted) for text in stated)
 
 
-@lru_cache(maxsize=8_000)
+@lru_cache(maxsize=4_000)
 def _states(text: str) -> bool:
     return not (denies(text) or taken(text) or bad_news(text) or supposes(text) or asks(text))
 
