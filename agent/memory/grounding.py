@@ -8,16 +8,11 @@ from functools import lru_cache
 from agent.memory.confirmed import may_undo
 from agent.memory.flows import Flows
 from agent.memory.nodes import Graph, Question, Speaker
-from agent.memory.sentences import asks, bad_news, denies, repairs, sentences, supposes, taken
+from agent.memory.sentences import asks, bad_news, denies, goes_back_on, repairs, sentences, supposes, taken
 from agent.memory.values import values_in, without_repairs
 from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import words_of
 
-_TAKES_BACK = re.compile(
-    r"^\s*[,–—-]*\s*(?:(?:no|nope|wait|sorry|oops|er|um|uh|hang on|hold on)\b\s*[,.…–-]+\s*)*"
-    r"(?:no[,.]|sorry\b|wait\b|i mean\b|i meant\b|rather\b|scratch that|make that|correction|oops)",
-    re.IGNORECASE,
-)
 _OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, the other way round: …"
     r"^[^?!]*?[.…]\s*(?:(?:no|wait|sorry|oops|er|um|uh|hang on|hold on)\b[\s,.…–-]*)+(?:it's |that's )?"
     r"(?:the other way (?:a)?round|vice versa|reversed?|i (?:mixed|got) )",
@@ -44,7 +39,7 @@ _IDENTIFIER_DIGITS = 4  # fewer digits are a day, an hour or a count: nobody's n
 def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> bool:
     """Whether a value was corrected in the same breath, or by the caller's next words."""
     value, after = words[span[0] : span[1]], words[span[1] :]
-    if find_verbatim(without_repairs(words), value) is None or _TAKES_BACK.match(after):
+    if find_verbatim(without_repairs(words), value) is None or goes_back_on(after):
         return True
     kinds = {found.kind for found in values_in(value)}
     if _OTHER_WAY.match(after):

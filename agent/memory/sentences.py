@@ -67,6 +67,12 @@ NEGATION = re.compile(
     re.IGNORECASE,
 )
 _BAD_NEWS = re.compile(r"\b(?:afraid|unfortunately|sadly|regret\w*|sorry|but|however|although|though|except)\b", re.I)
+_GOES_BACK = re.compile(
+    r"\s*[,–—-]*\s*(?:(?:no|nope|wait|sorry|oops|er|um|uh|hang on|hold on)\b\s*[,.…–-]+\s*)*"
+    r"(?:no[,.]|(?:sorry|wait)\b(?=\s*[,.…–-]+\s*\w)|i mean\b|i meant\b|rather\b|scratch that|make that|correction"
+    r"|oops)",
+    re.IGNORECASE,
+)
 _REPAIRS = re.compile(
     r"\W*(?:(?:oh|ah|um|uh|er|hm+)\b[\s,.…]*)*"
     r"(?:no|nope|wait|sorry|oops|actually|excuse me|pardon(?: me)?|my mistake|apologies|hang on|hold on)\b\s*[,.…–:-]",
@@ -214,6 +220,11 @@ def denies(text: str) -> bool:
 def timed(sentence: str) -> bool:
     """Whether a sentence is so only before or after something else, or only on a condition."""
     return bool(_TIMED.search(plain_words(sentence)))
+
+
+def goes_back_on(after: str) -> bool:
+    """Whether the words right behind a value take it back in the same breath (", no, sorry, $90")."""
+    return _GOES_BACK.match(after) is not None
 
 
 def repairs(sentence: str) -> bool:

@@ -14,6 +14,7 @@ from agent.memory.sentences import (
     clauses,
     denies,
     depends,
+    goes_back_on,
     is_choice,
     plain_words,
     promises,
@@ -21,23 +22,18 @@ from agent.memory.sentences import (
 )
 from agent.memory.statements import turned_round
 
-_TAKES_BACK = re.compile(
-    r"\s*[,–—-]+\s*(?:(?:no|nope|wait|sorry|oops|er|um|hang on|hold on)\b[\s,.…–-]+)+\w"
-    r"|\s*[,–—-]+\s*(?:i mean|i meant|rather|scratch that|correction)\b",
-    re.IGNORECASE,
-)
 _HANGS = re.compile(
     r"(?:(?:only|but|and|as) )?(?:if|unless|once|when|whenever|until|till|after|before|provided|providing|otherwise"
     r"|as (?:soon|long) as|in case|depending|subject)\b",
     re.IGNORECASE,
 )
-_CONDITIONAL = re.compile(
-    r"\b(?:if|unless|provided|providing|in case|depending|depends|otherwise|whether|can|could|would|(?-i:may)(?! \d)"
-    r"|might|should|perhaps|maybe|probably|possibly)\b|'d\b(?! (?:said|had|been|\w+ed)\b)",
-    re.IGNORECASE,
+_MODALS = (
+    r"can|could|would|(?-i:may)(?! \d)|might|should|shall|perhaps|maybe|probably|possibly"
+    r"|(?<=\w)'d(?! (?:said|had|been|\w+ed)\b)"
 )
-_POSSIBLE = re.compile(
-    r"\b(?:can|could|would|(?-i:may)(?! \d)|might|should|shall|'d|perhaps|maybe|probably)\b", re.IGNORECASE
+_POSSIBLE = re.compile(rf"\b(?:{_MODALS})\b", re.IGNORECASE)
+_CONDITIONAL = re.compile(
+    rf"\b(?:if|unless|provided|providing|in case|depending|depends|otherwise|whether|{_MODALS})\b", re.IGNORECASE
 )
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
 
@@ -54,7 +50,7 @@ def status_problem(question: Question, by: Speaker, words: str, span: tuple[int,
             return "question"
         if is_conditioned_after(sentences(words), sentence):
             return "condition"
-        if _TAKES_BACK.match(words[span[1] : sentence.end]):
+        if goes_back_on(words[span[1] : sentence.end]):
             return "refused"
         scope = _scope(sentence, span)
         outside = scope.replace(value, " ", 1)
