@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -167,6 +167,11 @@ def render_notes(
             left -= cost
             taken |= told
     in_order = sorted(taken, key=lambda key: (*key[:2], _place(graph, key)))
+    for key in in_order:
+        for longer in _longer(key, taken):
+            if taken[longer].doubts and not (taken[key].context or taken[key].doubts):
+                taken[longer] = taken[longer].with_other(taken[key])  # what is in doubt as a whole is so in part, too
+                taken[key] = replace(taken[key], doubts=taken[longer].doubts, gone=taken[longer].gone)
     held = {key for key in in_order if _held_by(key, taken)}
     lines = [_line(key, taken[key]) for key in in_order if key not in held]
     return "\n".join([_HEADER, *lines]) if lines else ""
@@ -226,13 +231,13 @@ def _place(graph: Graph, key: Key) -> int:
 def _held_by(key: Key, taken: Mapping[Key, LineMark]) -> bool:
     """Whether a longer quotation of the same turn and side has these words already, and its mark says as much."""
     own = taken[key]
-    return any(
-        other[:2] == key[:2]
-        and len(other[2]) > len(key[2])
-        and key[2] in other[2]
-        and (own.context or (set(own.doubts) == set(mark.doubts) and own.agreed <= mark.agreed))
-        for other, mark in taken.items()
-    )
+    longer = (taken[other] for other in _longer(key, taken))
+    return any(own.context or (set(own.doubts) == set(mark.doubts) and own.agreed <= mark.agreed) for mark in longer)
+
+
+def _longer(key: Key, taken: Mapping[Key, LineMark]) -> list[Key]:
+    """The longer quotations of the same turn and side that have these words."""
+    return [other for other in taken if other[:2] == key[:2] and len(other[2]) > len(key[2]) and key[2] in other[2]]
 
 
 def _told_of(state: State) -> Iterator[dict[Key, LineMark]]:

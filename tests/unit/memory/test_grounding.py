@@ -18,6 +18,7 @@ def call_of(turns: list[tuple[str, str]], *claims: Claim) -> tuple[Conversation,
 
 
 PASS = [("How much is a pass?", "The pass is $80, no, sorry, $90 since January.")]
+SORRY = [("How much is the cab?", "The cab is $38, sorry about that.")]
 FARE = [("How much is the cab?", "It's $38 flat. Oh, excuse me, it's $42 now.")]
 ORDER = [("Where is my order?", "Order 60381, let me see."), ("No, it's 60318.", "60318. It was shipped.")]
 PHONE = [
@@ -38,6 +39,7 @@ TAKEN = [("When can you bring the table?", "On Friday. We can also assemble the 
     [
         (PASS, "pass", "price", "$80", 0, "agent", False),
         (PASS, "pass", "price", "$90", 0, "agent", True),
+        (SORRY, "cab", "price", "$38", 0, "agent", True),
         (FARE, "cab", "price", "$38", 0, "agent", False),
         (FARE, "cab", "price", "$42", 0, "agent", True),
         (ORDER, "order", "number", "60381", 0, "agent", False),
@@ -93,6 +95,18 @@ def test_a_reference_stands_when_the_sentence_it_is_in_was_replaced() -> None:
     ]
     call, _ = call_of(turns, Claim("table", "reference", "VB2281", 0, "agent"))
     assert 'A1 (see turn 2, but "VB2281" stands): "Your table is booked for Friday' in call.notes()
+
+
+def test_a_sentence_of_an_act_that_was_replaced_is_marked_as_the_act_is() -> None:
+    turns = [
+        ("A room for Friday.", "Your room is booked for Friday at 3 pm, reference HH2041. It's $120 a night."),
+        ("Saturday, please.", "Your room is moved to Saturday at 3 pm."),
+    ]
+    call, _ = call_of(turns, Claim("room", "reference", "HH2041", 0, "agent"))
+    assert call.notes().splitlines()[1:] == [
+        f'A1 (see turn 2, but "HH2041" stands): "{turns[0][1]}"',
+        f'A2: "{turns[1][1]}"',
+    ]
 
 
 def test_a_value_is_replaced_by_that_of_an_act_which_names_the_same_thing() -> None:
