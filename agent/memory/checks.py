@@ -22,10 +22,10 @@ from agent.memory.flows import Flows
 from agent.memory.graph import apply
 from agent.memory.grounding import broken_up_at, only_wished
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
-from agent.memory.said import identifies, value_problem, within
+from agent.memory.said import accepted, identifies, value_problem, within
 from agent.memory.sentences import sentences
 from agent.memory.shapes import others_of_shape
-from agent.memory.standing import is_unsettled, status_problem
+from agent.memory.standing import is_own_offer, is_unsettled, status_problem
 from agent.memory.values import values_in
 from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import MARKS, content_stems, plain
@@ -42,7 +42,7 @@ _ATTRIBUTE = re.compile(rf"[^\W\d_][\w{MARKS}'-]*(?: [\w{MARKS}'-]+){{0,2}}")
 _STATUS_NAMES = frozenset({"status", "state", "outcome", "result", "situation", "progress"})
 _SAME = {
     **dict.fromkeys(("day", "when", "weekday", "appointment date"), "date"),
-    **dict.fromkeys(("hour", "start", "start time", "appointment time"), "time"),
+    **dict.fromkeys(("hour", "start time", "appointment time"), "time"),
     **dict.fromkeys(("cost", "fee", "price total"), "price"),
     **dict.fromkeys(("reference number", "ref", "booking reference", "reference code"), "reference"),
     **dict.fromkeys(("count", "how many", "number of items"), "quantity"),
@@ -192,9 +192,11 @@ def _settled(graph: Graph, claim: Claim, place: tuple[str, tuple[int, int]]) -> 
     for an identifier, which is the same whatever would have followed.
     """
     question = graph.question(claim.turn)
-    if question is None or is_unsettled(*place):
+    if question is None:
         return False
     words, span = place
+    if is_unsettled(words, span):
+        return claim.by == "agent" and is_own_offer(words, span) and accepted(graph, question, claim.value)
     if any(is_cut_off(question, claim.by, sentence) for sentence in within(words, span)):
         return identifies(words[span[0] : span[1]])
     return claim.by == "agent" or not only_wished(graph, question, words, span)

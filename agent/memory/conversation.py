@@ -17,6 +17,7 @@ from agent.memory.doubts import (
     doubted_by_values,
     leaves_all,
     refers_to,
+    without_what_stays,
 )
 from agent.memory.events import Event
 from agent.memory.flows import Flows, load_flows
@@ -120,7 +121,8 @@ class Conversation:
         doubts.update(doubted_by_undoing(self.graph, self.flows, text, deeds))
         unsure: tuple[int, ...] = ()
         if not text.rstrip().endswith("?"):
-            unsure = doubted_by_values(self.graph, text, " ".join(deed.text for deed in deeds))
+            told = " ".join(deed.text for deed in deeds)
+            unsure = doubted_by_values(self.graph, without_what_stays(text), told)
         self._do(
             {
                 "kind": "answered",

@@ -39,15 +39,18 @@ _CHANGE = re.compile(
     r"|(?:don't|doesn't) (?:need|want) (?:it|that|them|this|these|those|the|my|to|any ?more)"
     r"|(?:can't|cannot|won't) (?:make|do|come|be)|forget (?:it|about|the|my)|put (?:it|that|them) back|switch|swap"
     r"|leave (?:[a-z]+ ){0,3}out"
-    r"|drop (?:it|that|the|my)|remove|return|refund|make (?:it|that|them)|after all|rather (?:have|not|on|at)"
+    r"|drop (?:it|that|the|my)|remove|return (?:it|them|that|this|one|some|the|my)|to return"
+    r"|refund (?:it|me|us|them|that|this)|(?:want|get|like|need|have) (?:a|my|the|that) (?:refund|money back)"
+    r"|make (?:it|that|them)|after all|rather (?:have|not|on|at)"
     r"|found (?:it|my|the|them)|(?:un|re)?block|give (?:it|them) back)\b",
     re.IGNORECASE,
 )
 _NO_CHANGE = re.compile(
-    r"\b(?:stays?|remains?|unchanged|as (?:it|they) (?:is|are|was|were)|left? (?:it|them) (?:be|alone|as)|still stands?"
-    r"|keep(?:ing)? it)\b",
+    r"\b(?:stays?|remains?|unchanged|as (?:it|they) (?:is|are|was|were)|left? (?:it|them) (?:be|alone|as)|stands"
+    r"|still stand|keep(?:ing)? it)\b",
     re.IGNORECASE,
 )
+_PARTING = re.compile(r"\b(?:see you|(?:un)?till then|speak (?:to you )?(?:on|soon)|goodbye|bye)\b", re.IGNORECASE)
 _SOFT_KINDS = frozenset({"date", "time", "count", "address"})
 _ONE_MORE = re.compile(r"^(?:\w+[,.!] )*(?:and|also|then|next)\b", re.IGNORECASE)
 _HOURS = frozenset("one two three four five six seven eight nine ten eleven twelve noon midnight".split())
@@ -167,7 +170,11 @@ def doubted_by_values(graph: Graph, text: str, told: str = "") -> tuple[int, ...
     said = _formed(text, told)
     if said:
         known = " ".join(state.told for state in graph.states).casefold()
-        said = {kind: new for kind, values in said.items() if (new := {v for v in values if v not in known})}
+        said = {
+            kind: new
+            for kind, values in said.items()
+            if (new := {value for value in values if value.removesuffix("o'clock").rstrip() not in known})
+        }
     rest = text
     for value in values_in(text):
         rest = rest.replace(value.text, " ")
@@ -191,6 +198,13 @@ def _formed(text: str, told: str) -> dict[str, set[str]]:
         if value.kind in _SOFT_KINDS and value.text not in told:
             found.setdefault(value.kind, set()).add(value.text.casefold())
     return found
+
+
+def without_what_stays(answer: str) -> str:
+    """What an answer says beside farewells ("see you Wednesday") and what is as it was ("the 9th stands")."""
+    told = (one.text for one in sentences(answer))
+    kept = (text for text in told if asks(text) or not (_PARTING.search(text) or _NO_CHANGE.search(text)))
+    return " ".join(kept)
 
 
 def leaves_all(answer: str) -> bool:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Final
 
 from agent.memory.index import Index
+from agent.memory.marks import Key, LineMark, Told, cost_of, line_of, marks_of_values
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.values import values_in
 from agent.memory.words import tokens_of
@@ -24,8 +25,8 @@ DUE_TURNS: Final = 2
 """Answered turns that the notes lack before the model is asked."""
 MAX_TOLD: Final = 8
 """Things that the notes tell of at most: those described first, then the ones told of last."""
-MAX_STANDING: Final = 4
-"""Values of one sentence of which it is told that they stand, though others in it do not."""
+MARKS_SHARE: Final = 12
+"""One in so many of the notes' tokens is kept for the marks of single values."""
 MAX_PAST_TOLD: Final = 4
 """Replaced values of one thing that are told, the newest."""
 BRIDGED_TURNS: Final = 12
@@ -157,11 +158,14 @@ def render_notes(
     ranked.sort(reverse=True)
     things = (state for *_, state in ranked if not _is_shown(state, shown))
     taken: dict[Key, LineMark] = {}
-    left = most_tokens - tokens_of(_HEADER) - 1
+    for_marks = most_tokens // MARKS_SHARE
+    left = most_tokens - for_marks - tokens_of(_HEADER) - 1
     for state in islice(things, most_things):
         for quoted in _told_of(state):
             told = {key: taken[key].with_other(mark) if key in taken else mark for key, mark in quoted.items()}
-            cost = sum(_cost(key, mark) - (_cost(key, taken[key]) if key in taken else 0) for key, mark in told.items())
+            cost = sum(
+                cost_of(key, mark) - (cost_of(key, taken[key]) if key in taken else 0) for key, mark in told.items()
+            )
             if cost > left:
                 break
             left -= cost
@@ -171,54 +175,16 @@ def render_notes(
         for longer in _longer(key, taken):
             if taken[longer].doubts and not (taken[key].context or taken[key].doubts):
                 taken[longer] = taken[longer].with_other(taken[key])  # what is in doubt as a whole is so in part, too
-                taken[key] = replace(taken[key], doubts=taken[longer].doubts, gone=taken[longer].gone)
+                taken[key] = replace(taken[key], told=taken[longer].told)
     held = {key for key in in_order if _held_by(key, taken)}
-    lines = [_line(key, taken[key]) for key in in_order if key not in held]
+    quoted = [key for key in in_order if key not in held]
+    others = marks_of_values(quoted, taken, for_marks)
+    lines = [line_of(key, taken[key], others.get(key, ())) for key in quoted]
     return "\n".join([_HEADER, *lines]) if lines else ""
 
 
 def _is_shown(state: State, shown: Collection[int]) -> bool:
     return state.doubt is None and not state.past and all(slot.turn in shown for slot in state.slots)
-
-
-Key = tuple[int, bool, str]
-"""A quoted sentence: its turn, whether the agent said it, its words."""
-
-
-@dataclass(frozen=True, slots=True)
-class LineMark:
-    """What is to be known of a quoted sentence beside its words."""
-
-    context: bool
-    """It is not told by itself: another one points back to it."""
-    doubts: tuple[str, ...] = ()
-    """What replaced it, or may have changed it."""
-    agreed: bool = False
-    """The caller said yes to it."""
-    stands: tuple[str, ...] = ()
-    """Values in it that hold all the same: a reference stays when the day is moved."""
-    gone: tuple[str, ...] = ()
-    """Values in it that do not."""
-
-    def with_other(self, other: LineMark) -> LineMark:
-        """The mark of a sentence that is told twice."""
-        if self.context or other.context:
-            return other if self.context else self
-        return LineMark(
-            False,
-            _both(self.doubts, other.doubts),
-            self.agreed or other.agreed,
-            _both(self.stands, other.stands),
-            _both(self.gone, other.gone),
-        )
-
-
-def _both(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*some, *others))) if others else some
-
-
-def _cost(key: Key, mark: LineMark) -> int:
-    return tokens_of(_line(key, mark)) + 1
 
 
 def _place(graph: Graph, key: Key) -> int:
@@ -252,14 +218,9 @@ def _told_of(state: State) -> Iterator[dict[Key, LineMark]]:
         if not doubt and state.doubt is not None and not _firm(slot, state.doubt):
             doubt = f"may have changed at turn {state.doubt + 1}"
         doubt = doubt or ("" if slot.settled else "not settled")
-        value = () if slot.name in (STATUS, AGREED) or slot.said == () else (slot.value,)
-        marked = LineMark(
-            False,
-            (doubt,) if doubt else (),
-            slot.name == AGREED,
-            () if doubt or _moves(slot) else value,
-            value if doubt else (),
-        )
+        by_itself = slot.name not in (STATUS, AGREED) and slot.said != ()
+        one = Told(state.id, state.label, slot.name, slot.value, doubt, _moves(slot), by_itself)
+        marked = LineMark(False, (one,), slot.name == AGREED)
         told: dict[Key, LineMark] = {}
         pieces = slot.said or (Said(slot.turn, slot.by, slot.value),)
         for place, said in enumerate(pieces):
@@ -280,20 +241,6 @@ def _firm(slot: Slot, doubt: int) -> bool:
     if slot.turn == doubt:
         return slot.name not in (STATUS, AGREED) and not _moves(slot)
     return slot.name.rsplit(" ", 1)[-1] in _IDENTIFIERS or (not _moves(slot) and _CODE.search(slot.value) is not None)
-
-
-def _line(key: Key, mark: LineMark) -> str:
-    turn, agent, words = key
-    words = words.replace('"', "'")  # what is quoted cannot end its quotation and go on as another's line
-    source = f"{'A' if agent else 'C'}{turn + 1}"
-    if mark.context:
-        return f'({source}: "{words}")'
-    beside = ["the caller agreed"] if mark.agreed else []
-    if mark.doubts:
-        standing = [value for value in mark.stands if not any(value in gone or gone in value for gone in mark.gone)]
-        beside.append(", ".join(mark.doubts) + "".join(f', but "{value}" stands' for value in standing[:MAX_STANDING]))
-    aside = f" ({', '.join(beside)})" if beside else ""
-    return f'{source}{aside}: "{words}"'
 
 
 def describe_state(state: State, title: str) -> str:

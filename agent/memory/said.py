@@ -14,6 +14,7 @@ from agent.memory.sentences import (
     SpokenSentence,
     agrees,
     asks,
+    asks_by_mark,
     clauses,
     denies,
     is_choice,
@@ -27,8 +28,8 @@ from agent.memory.values import values_in
 from agent.memory.words import content_stems
 
 _NO_NOUN = re.compile(r"^\s*(?:no|not|without)\s+(?:the\s+|a\s+|any\s+)?\w+\s*[.!]?$", re.IGNORECASE)
-_UNKNOWN = re.compile(
-    r"\b(?:I|we) (?:don't|do not|didn't|did not) (?:know|recogni[sz]e|understand|mind)\b", re.IGNORECASE
+_DENIES_NOTHING = re.compile(  # "a charge I don't know", "$296 without fitting"
+    r"\b(?:(?:I|we) (?:don't|do not|didn't|did not) (?:know|recogni[sz]e|understand|mind)|without)\b", re.IGNORECASE
 )
 _ID_DIGITS = 5  # a value with so many digits is an identifier
 _KEEPS_ID = frozenset({"code", "phone", "email"})
@@ -38,7 +39,11 @@ _SIDE_OFFER = re.compile(r"\b(?:can|could|would|also|by the way|extra|more)\b", 
 _HAS_ONE = re.compile(
     r"\b(?:my|our) own\b|\b(?:already )?(?:have|got|bring|brought) (?:one|some|mine|ours)\b", re.IGNORECASE
 )
-_POINTS = re.compile(r"\b(?:it|that|this|one|them|those|these|then|so)\b", re.IGNORECASE)
+_POINTS = re.compile(r"\b(?:it|that|this|them|those|these|then|so)\b|(?<!another )\bone\b(?=\W*$)", re.IGNORECASE)
+_OPEN_QUESTION = re.compile(r"\b(?:who|whom|whose|what|where|when|why|how (?:many|much|long|old|tall|big|far))\b", re.I)
+_CHOOSES = re.compile(
+    r"\b(?:what about|how about|which|prefer|rather|like|suits?|works?|sounds?|think|best|better)\b", re.IGNORECASE
+)
 _ANOTHER = re.compile(r"\b(?:an?|another|any|some)\b", re.IGNORECASE)
 _OFFERED_KINDS = frozenset({"date", "time", "month"})
 
@@ -47,14 +52,12 @@ def within(words: str, span: tuple[int, int]) -> list[SpokenSentence]:
     return [sentence for sentence in sentences(words) if sentence.start < span[1] and span[0] < sentence.end]
 
 
-def clause_of(sentence: SpokenSentence, span: tuple[int, int]) -> str:
-    """The clauses of a sentence that a span touches."""
-    touched = [
-        text
-        for start, text in clauses(sentence.text)
-        if sentence.start + start < span[1] and span[0] < sentence.start + start + len(text)
-    ]
-    return " ".join(touched) or sentence.text
+def _around(sentence: SpokenSentence, span: tuple[int, int]) -> tuple[str, str, str]:
+    """The clauses of a sentence that a span touches: before it, in it and behind it."""
+    start, end = max(0, span[0] - sentence.start), min(len(sentence.text), span[1] - sentence.start)
+    touched = [(at, at + len(text)) for at, text in clauses(sentence.text) if at < end and start < at + len(text)]
+    first, last = (touched[0][0], touched[-1][1]) if touched else (0, len(sentence.text))
+    return sentence.text[min(first, start) : start], sentence.text[start:end], sentence.text[end : max(last, end)]
 
 
 def value_problem(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> Reason | None:
@@ -70,7 +73,8 @@ def value_problem(graph: Graph, question: Question, by: Speaker, words: str, spa
         return "not_said"  # the end of a value may have been cut off
     kinds = frozenset(found.kind for found in values_in(value))
     for sentence in within(words, span):
-        if _denied(_without_exception(clause_of(sentence, span)), value) or taken(clause_of(sentence, span)):
+        before, own, after = _around(sentence, span)
+        if _denied(before, own, after) or taken(before + own + after):
             return "denied"
         if by == "caller":
             if asks(sentence.text):
@@ -96,10 +100,11 @@ def _without_exception(clause: str) -> str:
     return clause if found is None else told[found.end() :]
 
 
-def _denied(clause: str, value: str) -> bool:
-    """Whether a clause denies a value; that somebody does not know it ("a charge I don't know") denies nothing."""
-    before, found, after = clause.partition(value)
-    return denies(before if found else clause) or (bool(found) and denies(_UNKNOWN.sub(" ", after)))
+def _denied(before: str, value: str, after: str) -> bool:
+    """Whether what stands beside a value in its clause denies it. A value that has its own "not" is told with it."""
+    if denies(value):
+        return False
+    return denies(_without_exception(before)) or denies(_DENIES_NOTHING.sub(" ", after))
 
 
 def _offer_problem(
@@ -107,21 +112,22 @@ def _offer_problem(
 ) -> Reason | None:
     """A value that the agent offers, or reads back with a question, counts when the caller's next words take it."""
     told = sentences(question.answer or "")
-    asked = asks(sentence.text) or is_choice(sentence.text)
-    choices = bool(kinds & _OFFERED_KINDS) and _lets_choose(sentence.text, kinds)
+    asked = asks_by_mark(sentence.text) or is_choice(sentence.text)
     before, found, _ = sentence.text.partition(value)
+    choices = bool(kinds & _OFFERED_KINDS) and _lets_choose(sentence.text, before + found or sentence.text, kinds)
     if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):
         return None  # "a zip is $35": so it is, whatever is asked next and answered
     reply = graph.question(question.id + 1)
     if reply is not None and is_foreign(sentence.text) and _refused_abroad(value, reply.text, graph, question):
         return "refused"
-    if reply is not None and _turned_down(sentence, value, reply.text):
+    open_to_refusal = asked or choices or "price" in kinds or offers(sentence.text)
+    if reply is not None and open_to_refusal and _turned_down(sentence, value, reply.text):
         return "refused"
     unasked = "price" in kinds and offers(sentence.text) and not _PRICED.search(question.text)
     has_one = reply is not None and bool(_HAS_ONE.search(reply.text))
     if not asked and unasked and (has_one or _SIDE_OFFER.search(sentence.text)):
         return _unasked(sentence, value, reply)
-    other = not (told and asks(told[-1].text)) or _asks_for_other(told[-1].text, _clause_with(sentence, value))
+    other = not (told and asks_by_mark(told[-1].text)) or _asks_for_other(told[-1].text, _clause_with(sentence, value))
     if not asked and not choices and other:
         return None
     if reply is None:
@@ -183,11 +189,13 @@ def _unasked(sentence: SpokenSentence, value: str, reply: Question | None) -> Re
     return None if _mentions(taking, told) else "refused"
 
 
-def _lets_choose(sentence: str, kinds: frozenset[str]) -> bool:
-    """Whether a sentence offers what there is to choose from: by its words, or by a value on each side of "or"."""
+def _lets_choose(sentence: str, upto: str, kinds: frozenset[str]) -> bool:
+    """Whether a sentence offers what there is to choose from: by its words up to a value, or by a value of its kind on
+    each side of "or".
+    """
     before, found, after = sentence.partition(" or ")
     apart = found and all(kinds & {value.kind for value in values_in(part)} for part in (before, after))
-    return bool(apart) or offers(_OR.sub(", ", sentence))
+    return bool(apart) or offers(_OR.sub(", ", upto))
 
 
 _OR = re.compile(r",? or ", re.IGNORECASE)
@@ -203,8 +211,10 @@ def _asks_for_other(ending: str, told: str) -> bool:
     """
     if _POINTS.search(ending):
         return False
+    if _OPEN_QUESTION.search(ending) and not _CHOOSES.search(ending):
+        return True  # it wants neither a yes nor a no
     stems = set(content_stems(ending))
-    return bool(_ANOTHER.search(ending)) or (len(stems) > 1 and not stems & set(content_stems(told)))
+    return bool(_ANOTHER.search(ending)) or bool(stems and not stems & set(content_stems(told)))
 
 
 def _agreed(reply: str, value: str) -> Reason | Literal[""] | None:
@@ -217,6 +227,12 @@ def _agreed(reply: str, value: str) -> Reason | Literal[""] | None:
     if len(parts) > 1 and agrees(parts[0][1]) and not any(refuses(_NO_NOUN.sub(" ", text)) for _, text in parts[1:]):
         return "refused" if _mentions(" ".join(text for _, text in parts[1:] if denies(text)), value) else ""
     return None  # "yes, cut and colour, no perm" takes it all the same
+
+
+def accepted(graph: Graph, question: Question, value: str) -> bool:
+    """Whether the caller's next words take what the agent offered in a turn, with a value of it."""
+    reply = graph.question(question.id + 1)
+    return reply is not None and _agreed(reply.text, value) == ""
 
 
 def _identifies(value: str, kinds: Collection[str]) -> bool:

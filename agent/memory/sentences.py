@@ -102,7 +102,11 @@ _OFFER = re.compile(
     r"|also have|still have|could|can)|there(?:'s| is| are)|either)\b",
     re.IGNORECASE,
 )
-_CHOICE = re.compile(r"^or\b|,? or (?:i|we|you|give|make|take|have|book|move|cancel)\b", re.IGNORECASE)
+_CHOICE = re.compile(
+    r"^or\b(?!,? (?:no|not|wait|rather|better|actually)\b)"
+    r"|,? or (?:i|we|you|give|make|take|have|book|move|cancel)\b",
+    re.IGNORECASE,
+)
 _TAKEN = re.compile(
     r"\b(?:is|are|was|were)(?: already| all| also)? (?:taken|gone|full)\b"
     r"(?! (?:off|out|over|on|to|under|in|care|from|by|down|up)\b)|"
@@ -118,10 +122,14 @@ _TAKEN = re.compile(
 )
 _AGREES = re.compile(
     r"^(?:(?:oh|ah|um|uh|well|okay|ok|great|perfect)[\s,.!]+)*(?:yes|yeah|yep|yup|sure|correct|exactly|right"
-    r"|that's right|that is right|ok|okay|go ahead|please do|do (?:it|that|so)|please|perfect|great|fine"
+    r"|that's right|that is right|ok|okay|all ?right|go ahead|please do|do (?:it|that|so)|please|perfect|great|fine"
     r"|sounds (?:good|great|lovely|fine|perfect|nice)|that works|(?:that )?works for (?:me|us|both)|lovely|deal"
-    r"|that's (?:fine|good|great|perfect)|i'll take (?:it|that|this|them|the)|let's do (?:it|that)"
-    r"|good|absolutely|of course|si|sí|oui|ja|sim|да)\b",
+    r"|that's (?:fine|good|great|perfect|me|us|him|her|them|it)|(?:i|we)'ll (?:take|have|go (?:for|with)) (?:it|that"
+    r"|this|them|the)|let's (?:do (?:it|that)|go (?:for|with))|super|brilliant|wonderful|excellent|marvellous"
+    r"|splendid|terrific|fantastic|ideal|cool|nice|smashing|that suits|suits (?:me|us)"
+    r"|(?:that|it)(?:'d| would) be (?:great|good|fine|lovely|perfect)"
+    r"|(?!(?:i|we|you|s?he|they)\b)\w+(?:'ll| will) do|\w+ (?:would be|is) (?:fine|good|great|perfect)"
+    r"|count me in|go for it|good|absolutely|of course|si|sí|oui|ja|sim|да)\b",
     re.IGNORECASE,
 )
 _REFUSES = re.compile(
@@ -193,6 +201,13 @@ def plain_words(text: str) -> str:
 def asks(sentence: str) -> bool:
     """Whether a sentence is a question: by its mark, or by a question word at its head."""
     return bool(_QUESTION_END.search(sentence)) or bool(_QUESTION_START.match(plain_words(sentence)))
+
+
+def asks_by_mark(sentence: str) -> bool:
+    """Whether a sentence that has its mark is a question ("What's left is $68." and "Should it rain, …." are none);
+    one without is known by its words. It is for the agent's sentences: those of a recogniser may lack their marks.
+    """
+    return asks(sentence) and not sentence.endswith((".", "!"))
 
 
 def supposes(sentence: str) -> bool:

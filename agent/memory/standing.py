@@ -10,7 +10,7 @@ from agent.memory.nodes import Question, Speaker
 from agent.memory.said import within
 from agent.memory.sentences import (
     SpokenSentence,
-    asks,
+    asks_by_mark,
     clauses,
     denies,
     depends,
@@ -21,6 +21,7 @@ from agent.memory.sentences import (
     sentences,
 )
 from agent.memory.statements import turned_round
+from agent.memory.values import values_in
 
 _HANGS = re.compile(
     r"(?:(?:only|but|and|as) )?(?:if|unless|once|when|whenever|until|till|after|before|provided|providing|otherwise"
@@ -28,13 +29,21 @@ _HANGS = re.compile(
     re.IGNORECASE,
 )
 _MODALS = (
-    r"can|could|would|(?-i:may)(?! \d)|might|should|shall|perhaps|maybe|probably|possibly"
-    r"|(?<=\w)'d(?! (?:said|had|been|\w+ed)\b)"
+    r"(?:(?<=\bI )|(?<=\bwe ))can|could|would(?! (?:have|need) to\b)|(?<!you )(?-i:may)(?! \d)|might"
+    r"|should|shall|perhaps|maybe|probably|possibly|(?<=\w)'d(?! (?:said|had|been|\w+ed|(?:have|need) to)\b)"
 )
 _POSSIBLE = re.compile(rf"\b(?:{_MODALS})\b", re.IGNORECASE)
 _CONDITIONAL = re.compile(
     rf"\b(?:if|unless|provided|providing|in case|depending|depends|otherwise|whether|{_MODALS})\b", re.IGNORECASE
 )
+_SAYS_WHEN = re.compile(
+    r"\b(?:if(?! (?:you|he|she|they|we)(?:'d| would)? (?:like|want|prefer|wish|care)\b)|unless|provided|providing"
+    r"|in case|once|when|as soon as)\b",
+    re.IGNORECASE,
+)
+_OWN_OFFER = re.compile(r"\b(?:I|we) (?:can|could)\b")
+_YOU_CAN = re.compile(r"\byou can\b", re.IGNORECASE)
+_CHOSEN = frozenset({"date", "time", "month"})
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
 
 
@@ -46,7 +55,7 @@ def status_problem(question: Question, by: Speaker, words: str, span: tuple[int,
     for sentence in within(words, span):
         if question.interrupted and not sentence.ended:
             return "unconfirmed"
-        if asks(sentence.text):
+        if asks_by_mark(sentence.text):
             return "question"
         if is_conditioned_after(sentences(words), sentence):
             return "condition"
@@ -66,11 +75,25 @@ def status_problem(question: Question, by: Speaker, words: str, span: tuple[int,
 
 
 def is_unsettled(words: str, span: tuple[int, int]) -> bool:
-    """Whether a value is one that would be, may be, or is so on a condition."""
+    """Whether a value is one that would be or may be, or hangs on a choice.
+
+    A sentence that has its condition in it ("If it rains, it's $350 more") is quoted with it, and is true as it is.
+    """
+    may_choose = bool(_CHOSEN & {found.kind for found in values_in(words[span[0] : span[1]])})
     return any(
-        _CONDITIONAL.search(plain_words(scope)) is not None
-        for scope in (_scope(sentence, span) for sentence in within(words, span))
+        (_CONDITIONAL.search(scope) is not None and _SAYS_WHEN.search(scope) is None)
+        or (may_choose and _YOU_CAN.search(scope) is not None)
+        for scope in _scopes(words, span)
     )
+
+
+def is_own_offer(words: str, span: tuple[int, int]) -> bool:
+    """Whether a value is one that the agent says it can or could do."""
+    return any(_OWN_OFFER.search(scope) is not None for scope in _scopes(words, span))
+
+
+def _scopes(words: str, span: tuple[int, int]) -> list[str]:
+    return [plain_words(_scope(sentence, span)) for sentence in within(words, span)]
 
 
 def is_conditioned_after(told: Sequence[SpokenSentence], sentence: SpokenSentence) -> bool:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from agent.memory.sentences import goes_back_on
 from agent.memory.words import latin_apart
 
 MAX_VALUES = 12  # per utterance; a longer list of values is a recital, not a request
 MAX_SCANNED = 1_500  # characters of an utterance that are looked at
 MAX_LENGTH = 80  # characters of one value; anything longer is not one
 
-_NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a couple of)"
+_NUMBER = r"(?i:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a couple of)"
 _HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,2})"
 _SPOKEN_HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MINUTES = r"(?:five|ten|fifteen|twenty|twenty-five|thirty|thirty-five|forty|forty-five|fifty|fifty-five)"
@@ -156,9 +157,9 @@ def _count(match: re.Match[str], asked: str, role: str, amount: bool) -> Value |
     question = _ASKED_COUNT.search(asked)
     if question:
         return Value((question.group(1) or question.group(2)).lower(), "count", number, match.start())
-    if role == "for" and number != "one" and (unit or "on") in _NO_UNITS:
+    if role == "for" and number.lower() != "one" and (unit or "on") in _NO_UNITS:
         return Value("people", "count", number, match.start())  # "a table for four"
-    if number == "one" or not (amount or number.isdigit()):
+    if number.lower() == "one" or not (amount or number.isdigit()):
         return None  # "the first one", "one of those": a word, not an amount
     return Value("number", "count", number, match.start())
 
@@ -187,6 +188,19 @@ def without_repairs(text: str) -> str:
         if found[place][0] not in kept:
             text = text[: found[place][0]] + text[found[place + 1][0] :]
     return text
+
+
+def taken_back_in(text: str) -> tuple[str, ...]:
+    """The values that were taken back in the same breath, another one of their kind in their place."""
+    text = text[:MAX_SCANNED]
+    found = _found(text, "")
+    kept = {value.start for value in _unrepaired(text, found)}
+    return tuple(
+        value.text.rstrip(",")
+        for place, (start, end, value) in enumerate(found)
+        if start not in kept
+        or (goes_back_on(text[end:]) and any(later.kind == value.kind for *_, later in found[place + 1 :]))
+    )
 
 
 def _unrepaired(text: str, found: tuple[tuple[int, int, Value], ...]) -> list[Value]:

@@ -202,9 +202,13 @@ def holding_lines(notes: str) -> list[str]:
         mark = line.partition(': "')[0]
         if line.startswith("("):
             continue
+        single = re.findall(r'(?:for|not) "([^"]+)"', mark)
+        mark = re.sub(r'for "[^"]+" see turn \d+', "", mark)
         if re.search(r"see turn |may have changed|not settled", mark):
             lines += re.findall(r', but "(.*?)" stands', mark)
         else:
+            for value in single:
+                line = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", line)
             lines.append(line)
     return lines
 

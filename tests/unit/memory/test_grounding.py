@@ -72,12 +72,68 @@ def test_a_day_that_only_the_caller_named_is_not_settled() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["It would be $40 with a tow bar.", "If you bring the tow bar, it's $40.", "Perhaps $40 with a tow bar."],
+    [
+        "It would be $40 with a tow bar.",
+        "Perhaps $40 with a tow bar.",
+        "We could do $40 if you like.",
+        "They may ask for $40.",
+    ],
 )
 def test_a_value_on_a_condition_is_told_with_it_and_as_not_settled(answer: str) -> None:
     call, kept = call_of([("What is a trailer?", answer)], Claim("trailer", "price", "$40", 0, "agent"))
     assert kept == 1
     assert f'A1 (not settled): "{answer}"' in call.notes()
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("If you bring the tow bar, it's $40.", "$40"),
+        ("I would have to charge the call-out, which is $40.", "$40"),
+        ("She can eat what she likes.", "what she likes"),
+        ("You may bring it back to either shop.", "either shop"),
+        ("You can pay by card.", "by card"),
+        ("It's $40 back, not 60.", "it's $40 back, not 60"),
+        ("It's $40 without fitting.", "$40"),
+        ("What's left is the bill, $40.", "$40"),
+        ("Should it break, it's $40.", "$40"),
+    ],
+)
+def test_what_is_said_plainly_is_told_as_it_is(answer: str, value: str) -> None:
+    call, kept = call_of([("What about it?", answer)], Claim("it", "price", value, 0, "agent"))
+    assert kept == 1
+    assert f'A1: "{answer}"' in call.notes()
+
+
+@pytest.mark.parametrize(
+    ("reply", "line"),
+    [
+        ("Super, yes please.", 'A1: "I can send her on Tuesday at 10."'),
+        ("Tuesday would be fine.", 'A1: "I can send her on Tuesday at 10."'),
+        ("I'll do it myself.", ""),
+        ("And what else is there?", ""),
+    ],
+)
+def test_an_offer_holds_once_the_caller_has_taken_it(reply: str, line: str) -> None:
+    turns = [("Who comes?", "I can send her on Tuesday at 10."), (reply, "Let me see.")]
+    call, kept = call_of(turns, Claim("visit", "time", "Tuesday at 10", 0, "agent"))
+    assert bool(kept) is bool(line)
+    assert line in call.notes()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reply"),
+    [
+        ("That's 0161 496 0722. And is there another one?", "Not that I know."),
+        ("Mill Lane 12, on Thursday. Does the truck get in there?", "No, it doesn't."),
+        ("Ninety-two adults. And who has what?", "No, wait, let me think."),
+        ("The gate shuts at ten.", "We won't make ten."),
+    ],
+)
+def test_a_no_to_something_else_refuses_no_statement(answer: str, reply: str) -> None:
+    value = answer.partition(".")[0]
+    _, kept = call_of([("Hello.", answer), (reply, "Fine.")], Claim("it", "note", value, 0, "agent"))
+    assert kept == 1
 
 
 def test_a_sentence_that_points_back_comes_with_the_one_before_it() -> None:

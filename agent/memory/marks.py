@@ -1,0 +1,193 @@
+"""What stands beside a quoted sentence in the notes: what replaced it, what of it holds all the same, and which of its
+values a later sentence may have put in the place of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from agent.memory.features import EMPTY, stems_in
+from agent.memory.nodes import STATUS
+from agent.memory.values import Value, taken_back_in, values_in
+from agent.memory.words import tokens_of
+
+MAX_STANDING: Final = 4
+"""Values of one sentence of which it is told that they stand, though others in it do not."""
+MAX_OTHERS: Final = 2
+"""Values of one sentence of which it is told that they may not stand."""
+_REPLACEABLE = frozenset({"date", "time", "price", "phone", "code", "email", "address", "count"})
+_BARE_COUNT: Final = "number"
+_WEEKLY = re.compile(r"days\b")
+_AT_HOUR = re.compile(
+    r"\b(?:at|by|to|until|till|from) (one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+    r"(?=\s*(?:[.,;!?…]|$|on|in|tomorrow|today|tonight|sharp|now|and|with))"
+)
+
+Key = tuple[int, bool, str]
+"""A quoted sentence: its turn, whether the agent said it, its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One value that a sentence is quoted for."""
+
+    thing: int
+    """The number of the thing that it is a value of."""
+    label: str
+    attribute: str
+    value: str
+    doubt: str
+    """What replaced it or may have changed it; empty while it holds."""
+    moves: bool
+    """A day, an hour or the like: it may go when another value of its thing does."""
+    by_itself: bool
+    """A value in the sentence, and not what the whole sentence says."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineMark:
+    """What is to be known of a quoted sentence beside its words."""
+
+    context: bool
+    """It is not told by itself: another one points back to it."""
+    told: tuple[Told, ...] = ()
+    """The values that it is quoted for."""
+    agreed: bool = False
+    """The caller said yes to it."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What replaced it, or may have changed it."""
+        return tuple(dict.fromkeys(one.doubt for one in self.told if one.doubt))
+
+    @property
+    def stands(self) -> tuple[str, ...]:
+        """Values in it that hold though others do not: a reference when the day is moved, and what was said of a thing
+        of which nothing is in doubt.
+        """
+        gone = [one.value for one in self.told if one.doubt and one.by_itself]
+        shaken = {one.thing for one in self.told if one.doubt}
+        holds = (
+            one.value
+            for one in self.told
+            if one.by_itself and not one.doubt and not (one.moves and one.thing in shaken)
+        )
+        return tuple(
+            value for value in dict.fromkeys(holds) if not any(value in other or other in value for other in gone)
+        )[:MAX_STANDING]
+
+    def with_other(self, other: LineMark) -> LineMark:
+        """The mark of a sentence that is told twice."""
+        if self.context or other.context:
+            return other if self.context else self
+        told = tuple(dict.fromkeys((*self.told, *other.told)))
+        return LineMark(False, told, self.agreed or other.agreed)
+
+
+def line_of(key: Key, mark: LineMark, others: Sequence[str] = ()) -> str:
+    """A quoted sentence as the notes have it; `others` are marks of single values in it."""
+    turn, agent, words = key
+    words = words.replace('"', "'")  # what is quoted cannot end its quotation and go on as another's line
+    source = f"{'A' if agent else 'C'}{turn + 1}"
+    if mark.context:
+        return f'({source}: "{words}")'
+    beside = ["the caller agreed"] if mark.agreed else []
+    if mark.doubts:
+        beside.append(", ".join(mark.doubts) + "".join(f', but "{value}" stands' for value in mark.stands))
+    else:
+        beside += others
+    aside = f" ({', '.join(beside)})" if beside else ""
+    return f'{source}{aside}: "{words}"'
+
+
+def cost_of(key: Key, mark: LineMark) -> int:
+    """Estimated tokens of a line with its line break."""
+    return tokens_of(line_of(key, mark)) + 1
+
+
+def marks_of_values(lines: Sequence[Key], marks: Mapping[Key, LineMark], most_tokens: int) -> dict[Key, list[str]]:
+    """Marks of single values in lines that hold, within `most_tokens`: those that were taken back in the same breath,
+    and those of which a later line has another one.
+
+    `lines` are in the order of the call. Nobody bore such a value out: a sentence is quoted whole, and the value that
+    it is quoted for may be another one in it.
+    """
+    told = [key for key in lines if not (marks[key].context or marks[key].doubts)]
+    found: dict[Key, list[str]] = {}
+    for place, key in enumerate(told):
+        for mark in _marks_in(key, told[place + 1 :], marks):
+            most_tokens -= tokens_of(mark) + 1
+            if most_tokens < 0:
+                return found
+            found.setdefault(key, []).append(mark)
+            if len(found[key]) == MAX_OTHERS:
+                break
+    return found
+
+
+def _marks_in(key: Key, later: Sequence[Key], marks: Mapping[Key, LineMark]) -> Iterator[str]:
+    told = marks[key].told
+    back = taken_back_in(key[2])
+    yield from (f'not "{value}"' for value in back if not any(value in one.value for one in told if one.by_itself))
+    for value in _values(key[2]):
+        if value.text in back:
+            continue
+        turn = _another_at(key, value, later, marks)
+        if turn is not None:
+            yield f'for "{value.text.rstrip(",.")}" see turn {turn + 1}'
+
+
+def _another_at(key: Key, value: Value, later: Sequence[Key], marks: Mapping[Key, LineMark]) -> int | None:
+    """The turn of the last later sentence of the agent that has another value in the place of this one, or None."""
+    text = value.text.rstrip(",.").casefold()
+    claimed = [one for one in marks[key].told if text in one.value.casefold()]
+    for other in reversed(later):
+        if not other[1] or not any(_alike(value, found) for found in _values(other[2])):
+            continue
+        if not _about_the_same(key, claimed, other, marks):
+            continue
+        return None if text in other[2].casefold() else other[0]
+    return None
+
+
+def _about_the_same(key: Key, claimed: Sequence[Told], other: Key, marks: Mapping[Key, LineMark]) -> bool:
+    """Whether another sentence can speak of what a value was said of.
+
+    For a value that was noted: later, and of the same things and attributes, or how they stand. For one that only
+    stands in the sentence too: of one of its things, or of one whose name is in it.
+    """
+    there = marks[other].told
+    if claimed:
+        return other[0] > key[0] and all(
+            any(one.thing == told.thing and told.attribute in (STATUS, one.attribute) for told in there)
+            for one in claimed
+        )
+    things = {one.thing for one in marks[key].told}
+    return any(told.thing in things or _named(told.label, key[2]) for told in there)
+
+
+def _named(label: str, text: str) -> bool:
+    stems = stems_in(label) - EMPTY if label else frozenset[str]()
+    return bool(stems) and stems <= stems_in(text)
+
+
+def _alike(value: Value, other: Value) -> bool:
+    if value.kind != other.kind or (value.kind == "count" and value.name != other.name):
+        return False
+    return value.kind != "date" or bool(_WEEKLY.search(value.text)) is bool(_WEEKLY.search(other.text))
+
+
+@lru_cache(maxsize=2_000)
+def _values(text: str) -> tuple[Value, ...]:
+    """The values of a sentence that another one can take the place of."""
+    found = [value for value in values_in(text) if value.kind in _REPLACEABLE and value.name != _BARE_COUNT]
+    hours = (
+        Value("time", "time", match[1], match.start(1))
+        for match in _AT_HOUR.finditer(text)
+        if not any(value.start <= match.start(1) < value.start + len(value.text) for value in found)
+    )
+    return (*found, *hours)
