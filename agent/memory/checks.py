@@ -139,7 +139,8 @@ def _placed(
             return "ended"
         number = meant.id
         name = meant.name and name if meant.label and meant is known else meant.name or ("" if meant.label else name)
-        replaces = _replaced(meant, slot, _canonical(claim.supersedes) if claim.supersedes else "")
+        if not _of_another(graph, meant, slot):
+            replaces = _replaced(meant, slot, _canonical(claim.supersedes) if claim.supersedes else "")
     return {
         "state": number,
         "name": name,
@@ -156,7 +157,7 @@ def _placed(
         "gone": [{"name": held.name, "value": held.value, "turn": held.turn, "by": held.by} for held in replaces],
         "absorbs": act.id if act is not None and act is not meant and attribute == STATUS else -1,
         "doubt": broken_up_at(graph, flows, claim.turn, value) if attribute == STATUS else -1,
-        "since": _since(graph, flows, claim, attribute, value, said[-1].text),
+        "since": _since(graph, flows, claim, attribute, value, value if label in value else said[-1].text),
     }
 
 
@@ -268,6 +269,17 @@ def _stale(state: State, slot: Slot) -> bool:
     return any(_takes_place(held, slot, state.label) for held in state.slots if held.turn > slot.turn)
 
 
+def _of_another(graph: Graph, state: State, slot: Slot) -> bool:
+    """Whether the sentence of a value names another thing, and not the one that it is claimed of: it cannot take the
+    place of what that one has.
+    """
+    own, stems = _key(state.label), frozenset(content_stems(slot.words))
+    if not state.label or own <= stems:
+        return False
+    others = (_key(other.label) for other in graph.states if other.merged is None and other.label)
+    return any(key <= stems and not key <= own for key in others)
+
+
 def _replaced(state: State, slot: Slot, supersedes: str) -> tuple[Slot, ...]:
     """The values of a thing that a new one takes the place of: they were said in an earlier turn."""
     earlier = (held for held in state.slots if held.turn < slot.turn)
@@ -291,10 +303,14 @@ def _takes_place(later: Slot, earlier: Slot, label: str) -> bool:
     """
     if later.name != earlier.name:
         return False
+    named = bool(label) and all(find_verbatim(slot.words, label) is not None for slot in (later, earlier))
     if later.name == STATUS:
-        return all(find_verbatim(_words(slot.said) or slot.value, label) is not None for slot in (later, earlier))
-    kinds = {found.kind for found in values_in(later.value)} & {found.kind for found in values_in(earlier.value)}
-    return bool(kinds) or bool(others_of_shape(earlier.value, later.value))
+        return named
+    found, before = values_in(later.value), values_in(earlier.value)
+    kinds = {value.kind for value in found} & {value.kind for value in before}
+    if kinds:  # or it is said again
+        return not all(find_verbatim(later.value, value.text) for value in before if value.kind in kinds)
+    return bool(others_of_shape(earlier.value, later.value)) or (named and later.by == "agent")
 
 
 def _asked_again(graph: Graph, state: State, turn: int) -> bool:

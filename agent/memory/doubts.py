@@ -33,8 +33,9 @@ from agent.memory.sentences import (
 from agent.memory.values import values_in
 from agent.memory.words import words_of
 
-_CHANGE = re.compile(
-    r"\b(?:cancel|cancell?ing|call(?:ing)? (?:it|that|this|them) off|change|move|reschedule|postpone|instead|stop|undo"
+_CHANGE = re.compile(  # "my move", "the return", "any change" are things
+    r"(?<!\bthe )(?<!\bmy )(?<!\bour )(?<!\byour )(?<!\ba )(?<!\bany )(?<!\bdo we )(?<!\bdo i )\b"
+    r"(?:cancel|cancell?ing|call(?:ing)? (?:it|that|this|them) off|change|move|reschedule|postpone|instead|stop|undo"
     r"|take (?:it|that|them) (?:back|off)|no longer|not any ?more"
     r"|(?:don't|doesn't) (?:need|want) (?:it|that|them|this|these|those|the|my|to|any ?more)"
     r"|(?:can't|cannot|won't) (?:make|do|come|be)|forget (?:it|about|the|my)|put (?:it|that|them) back|switch|swap"

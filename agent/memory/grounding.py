@@ -111,7 +111,7 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
     if not {found.kind for found in values_in(value)} & {"date", "time", "month"}:
         return False
     wanted = [found.text for found in values_in(value)] or [value]
-    later = (graph.question(turn) for turn in range(question.id, graph.turns))
+    later = (graph.question(turn) for turn in range(max(0, question.id - 1), graph.turns))  # or said right before
     stated = [
         one.text
         for answered in later
@@ -119,7 +119,7 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
         for one in sentences(answered.answer or "")
         if _states(one.text)
     ]
-    return not any(all(_said_of(text, part) for part in wanted) for text in stated)
+    return not all(any(_said_of(text, part) for text in stated) for part in wanted)
 
 
 @lru_cache(maxsize=4_000)

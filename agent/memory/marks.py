@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from agent.memory.features import EMPTY, stems_in
@@ -46,6 +47,8 @@ class Told:
     """A day, an hour or the like: it may go when another value of its thing does."""
     by_itself: bool
     """A value in the sentence, and not what the whole sentence says."""
+    part: bool = False
+    """The doubt is about the value alone, and not about the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,12 @@ class LineMark:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What replaced it, or may have changed it."""
-        return tuple(dict.fromkeys(one.doubt for one in self.told if one.doubt))
+        return tuple(dict.fromkeys(one.doubt for one in self.told if one.doubt and not one.part))
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """Values in it of which alone it is told what replaced them."""
+        return {one.value: one.doubt for one in self.told if one.part}
 
     @property
     def stands(self) -> tuple[str, ...]:
@@ -70,7 +78,7 @@ class LineMark:
         of which nothing is in doubt.
         """
         gone = [one.value for one in self.told if one.doubt and one.by_itself]
-        shaken = {one.thing for one in self.told if one.doubt}
+        shaken = {one.thing for one in self.told if one.doubt and not one.part}
         holds = (
             one.value
             for one in self.told
@@ -87,6 +95,10 @@ class LineMark:
         told = tuple(dict.fromkeys((*self.told, *other.told)))
         return LineMark(False, told, self.agreed or other.agreed)
 
+    def of_parts(self) -> LineMark:
+        """What a longer quotation, in which this one stands, has to say of single values in it."""
+        return LineMark(False, tuple(one for one in self.told if one.part))
+
 
 def line_of(key: Key, mark: LineMark, others: Sequence[str] = ()) -> str:
     """A quoted sentence as the notes have it; `others` are marks of single values in it."""
@@ -99,6 +111,7 @@ def line_of(key: Key, mark: LineMark, others: Sequence[str] = ()) -> str:
     if mark.doubts:
         beside.append(", ".join(mark.doubts) + "".join(f', but "{value}" stands' for value in mark.stands))
     else:
+        beside += [f'for "{value}" {doubt}' for value, doubt in islice(mark.parts.items(), MAX_OTHERS)]
         beside += others
     aside = f" ({', '.join(beside)})" if beside else ""
     return f'{source}{aside}: "{words}"'
@@ -131,10 +144,11 @@ def marks_of_values(lines: Sequence[Key], marks: Mapping[Key, LineMark], most_to
 
 def _marks_in(key: Key, later: Sequence[Key], marks: Mapping[Key, LineMark]) -> Iterator[str]:
     told = marks[key].told
+    known = marks[key].parts
     back = taken_back_in(key[2])
     yield from (f'not "{value}"' for value in back if not any(value in one.value for one in told if one.by_itself))
     for value in _values(key[2]):
-        if value.text in back:
+        if value.text in back or any(value.text in part for part in known):
             continue
         turn = _another_at(key, value, later, marks)
         if turn is not None:
@@ -164,10 +178,17 @@ def _about_the_same(key: Key, claimed: Sequence[Told], other: Key, marks: Mappin
     if claimed:
         return other[0] > key[0] and all(
             any(one.thing == told.thing and told.attribute in (STATUS, one.attribute) for told in there)
+            and _speaks_of(one, there, other[2])
             for one in claimed
         )
     things = {one.thing for one in marks[key].told}
     return any(told.thing in things or _named(told.label, key[2]) for told in there)
+
+
+def _speaks_of(one: Told, there: Sequence[Told], text: str) -> bool:
+    """Whether a sentence names a value's thing, or at least no other one for a value of the same attribute."""
+    others = (told for told in there if told.thing != one.thing and told.attribute == one.attribute)
+    return _named(one.label, text) or not any(_named(told.label, text) for told in others)
 
 
 def _named(label: str, text: str) -> bool:

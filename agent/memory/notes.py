@@ -176,6 +176,8 @@ def render_notes(
             if taken[longer].doubts and not (taken[key].context or taken[key].doubts):
                 taken[longer] = taken[longer].with_other(taken[key])  # what is in doubt as a whole is so in part, too
                 taken[key] = replace(taken[key], told=taken[longer].told)
+            elif taken[key].parts:
+                taken[longer] = taken[longer].with_other(taken[key].of_parts())
     held = {key for key in in_order if _held_by(key, taken)}
     quoted = [key for key in in_order if key not in held]
     others = marks_of_values(quoted, taken, for_marks)
@@ -219,7 +221,9 @@ def _told_of(state: State) -> Iterator[dict[Key, LineMark]]:
             doubt = f"may have changed at turn {state.doubt + 1}"
         doubt = doubt or ("" if slot.settled else "not settled")
         by_itself = slot.name not in (STATUS, AGREED) and slot.said != ()
-        one = Told(state.id, state.label, slot.name, slot.value, doubt, _moves(slot), by_itself)
+        part = by_itself and slot.replaced is not None and 2 * len(slot.value) < len(slot.words)
+        later = any(other.name == slot.name and other.turn > slot.turn for other in state.slots)
+        one = Told(state.id, state.label, slot.name, slot.value, doubt, later or _moves(slot), by_itself, part)
         marked = LineMark(False, (one,), slot.name == AGREED)
         told: dict[Key, LineMark] = {}
         pieces = slot.said or (Said(slot.turn, slot.by, slot.value),)

@@ -41,6 +41,8 @@ _HAS_ONE = re.compile(
 )
 _POINTS = re.compile(r"\b(?:it|that|this|them|those|these|then|so)\b|(?<!another )\bone\b(?=\W*$)", re.IGNORECASE)
 _OPEN_QUESTION = re.compile(r"\b(?:who|whom|whose|what|where|when|why|how (?:many|much|long|old|tall|big|far))\b", re.I)
+_AND_NEW = re.compile(r"and\b", re.IGNORECASE)
+_READS_BACK = frozenset(content_stems("right correct current still okay fine good so work suit agree sound"))
 _CHOOSES = re.compile(
     r"\b(?:what about|how about|which|prefer|rather|like|suits?|works?|sounds?|think|best|better)\b", re.IGNORECASE
 )
@@ -127,7 +129,9 @@ def _offer_problem(
     has_one = reply is not None and bool(_HAS_ONE.search(reply.text))
     if not asked and unasked and (has_one or _SIDE_OFFER.search(sentence.text)):
         return _unasked(sentence, value, reply)
-    other = not (told and asks_by_mark(told[-1].text)) or _asks_for_other(told[-1].text, _clause_with(sentence, value))
+    other = not (told and asks_by_mark(told[-1].text)) or _asks_for_other(
+        told[-1].text, _clause_with(sentence, value), sentence.end < told[-1].start - 2
+    )
     if not asked and not choices and other:
         return None
     if reply is None:
@@ -205,10 +209,13 @@ def _clause_with(sentence: SpokenSentence, value: str) -> str:
     return next((text for _, text in clauses(sentence.text) if value in text), sentence.text)
 
 
-def _asks_for_other(ending: str, told: str) -> bool:
+def _asks_for_other(ending: str, told: str, between: bool) -> bool:
     """Whether the question at the end of an answer brings up something new ("would you like a session?"), with no
-    word of what was told.
+    word of what was told. `between`: another sentence stands between the two, and "it" points to that.
     """
+    new = set(content_stems(ending)) - _READS_BACK
+    if (between or _AND_NEW.match(ending)) and new and not new & set(content_stems(told)):
+        return True
     if _POINTS.search(ending):
         return False
     if _OPEN_QUESTION.search(ending) and not _CHOOSES.search(ending):

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 _END = re.compile(r"[.?!…]+[\"”')\]]*(?=\s|$)|[。？！؟।]+")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|Nr|Prof|vs|approx|e\.g|i\.e)|(?<!\b[A-Z] )\b[A-Z]"
+    r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|Nr|Prof|vs|approx|e\.g|i\.e)|(?<!\b[A-Z] )(?<!-)\b[A-Z]"
     r"|\b(?:den|der|dem|am|vom|zum|bis|ab) \d{1,2})\.$"
 )
 _HALF_DAY = re.compile(r"\b[ap]\.\s?m\.$", re.IGNORECASE)
@@ -67,10 +67,14 @@ NEGATION = re.compile(
     re.IGNORECASE,
 )
 _BAD_NEWS = re.compile(r"\b(?:afraid|unfortunately|sadly|regret\w*|sorry|but|however|although|though|except)\b", re.I)
+_SPOKEN_NUMBER = (
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    r"|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|noon|midnight|tomorrow|today)\b"
+)
 _GOES_BACK = re.compile(
     r"\s*[,–—-]*\s*(?:(?:no|nope|wait|sorry|oops|er|um|uh|hang on|hold on)\b\s*[,.…–-]+\s*)*"
-    r"(?:no[,.]|(?:sorry|wait)\b(?=\s*[,.…–-]+\s*\w)|i mean\b|i meant\b|rather\b|scratch that|make that|correction"
-    r"|oops)",
+    r"(?:no[,.]|(?:sorry|wait)\b(?=\s*[,.…–-]+\s*[^.?!]*(?:\d|(?-i:[A-Z])|(?-i:" + _SPOKEN_NUMBER + r")))"
+    r"|i mean\b|i meant\b|rather\b|scratch that|make that|correction|oops)",
     re.IGNORECASE,
 )
 _REPAIRS = re.compile(
@@ -91,6 +95,7 @@ _HEDGE = re.compile(
     r"|another (?:caller|customer|guest))\b",
     re.IGNORECASE,
 )
+_SOFTENED = re.compile(r", (?:okay|ok|all ?right)\?$", re.IGNORECASE)
 _QUESTION_START = re.compile(
     r"^(?:who|whose|which|what|where|why|how|did|do|does|is|are|was|were|has|have|had|shall|should|would|could|can|will"
     r"|may|might)\b",
@@ -163,7 +168,7 @@ def sentences(text: str) -> tuple[SpokenSentence, ...]:
     for match in _END.finditer(text):
         upto, after = text[start : match.end()], text[match.end() :].lstrip()
         if match.group().startswith(".") and (
-            _ABBREVIATION.search(upto) or (_HALF_DAY.search(upto) and after[:1].islower())
+            (_ABBREVIATION.search(upto) and upto.strip() != "No.") or (_HALF_DAY.search(upto) and after[:1].islower())
         ):
             continue
         _add(found, text, start, match.end(), ended=True)
@@ -207,7 +212,7 @@ def asks_by_mark(sentence: str) -> bool:
     """Whether a sentence that has its mark is a question ("What's left is $68." and "Should it rain, …." are none);
     one without is known by its words. It is for the agent's sentences: those of a recogniser may lack their marks.
     """
-    return asks(sentence) and not sentence.endswith((".", "!"))
+    return asks(sentence) and not sentence.endswith((".", "!")) and not _SOFTENED.search(sentence)
 
 
 def supposes(sentence: str) -> bool:

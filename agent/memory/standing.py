@@ -38,9 +38,10 @@ _CONDITIONAL = re.compile(
 )
 _SAYS_WHEN = re.compile(
     r"\b(?:if(?! (?:you|he|she|they|we)(?:'d| would)? (?:like|want|prefer|wish|care)\b)|unless|provided|providing"
-    r"|in case|once|when|as soon as)\b",
+    r"|in case|once|when|as soon as)\b|^should\b",
     re.IGNORECASE,
 )
+_WHETHER = re.compile(r"\bwhether\b", re.IGNORECASE)
 _OWN_OFFER = re.compile(r"\b(?:I|we) (?:can|could)\b")
 _YOU_CAN = re.compile(r"\byou can\b", re.IGNORECASE)
 _CHOSEN = frozenset({"date", "time", "month"})
@@ -79,11 +80,15 @@ def is_unsettled(words: str, span: tuple[int, int]) -> bool:
 
     A sentence that has its condition in it ("If it rains, it's $350 more") is quoted with it, and is true as it is.
     """
-    may_choose = bool(_CHOSEN & {found.kind for found in values_in(words[span[0] : span[1]])})
+    scopes = _scopes(words, span)
+    value = words[span[0] : span[1]]
+    if _WHETHER.search(value):  # "I'll ask whether there's room": it says itself what is open
+        scopes = [_WHETHER.sub(" ", scope) for scope in scopes]
+    may_choose = bool(_CHOSEN & {found.kind for found in values_in(value)})
     return any(
         (_CONDITIONAL.search(scope) is not None and _SAYS_WHEN.search(scope) is None)
         or (may_choose and _YOU_CAN.search(scope) is not None)
-        for scope in _scopes(words, span)
+        for scope in scopes
     )
 
 

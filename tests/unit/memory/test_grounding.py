@@ -175,7 +175,7 @@ def test_a_value_is_replaced_by_that_of_an_act_which_names_the_same_thing() -> N
     assert kept == 2
     notes = call.notes().splitlines()[1:]
     assert notes == [
-        'A1 (see turn 2): "The table is for Friday, let me see."',
+        'A1 (for "Friday" see turn 2): "The table is for Friday, let me see."',
         'A2: "The table is booked for Saturday."',
     ]
 

@@ -101,7 +101,7 @@ def test_a_weekly_day_and_a_date_are_not_alternatives() -> None:
     assert 'A1: "It\'s on Mondays, in room 4."' in notes
 
 
-def test_what_was_said_of_another_thing_stands_with_its_day() -> None:
+def test_of_two_days_in_a_sentence_the_one_that_was_moved_is_marked() -> None:
     turns = [
         ("Both boilers?", "That's Fern Road on the 8th and Quay Street on the 9th."),
         ("Could it be a week later for Fern Road?", "Fern Road's moved to the 15th."),
@@ -112,7 +112,45 @@ def test_what_was_said_of_another_thing_stands_with_its_day() -> None:
         Claim("Quay Street", "date", "Quay Street on the 9th", 0, "agent"),
         Claim("Fern Road", "date", "Fern Road's moved to the 15th", 1, "agent"),
     )
-    assert f'A1 (see turn 2, but "Quay Street on the 9th" stands): "{turns[0][1]}"' in notes
+    assert f'A1 (for "Fern Road on the 8th" see turn 2): "{turns[0][1]}"' in notes
+
+
+def test_a_sentence_about_another_thing_replaces_nothing_whatever_is_claimed() -> None:
+    turns = [
+        ("Which strength?", "Left eye, minus 3.50. Right eye, minus 2.25."),
+        ("The right one was changed.", "Right eye, minus 2.75, quite so."),
+    ]
+    notes = notes_of(
+        turns,
+        Claim("left eye", "strength", "minus 3.50", 0, "agent"),
+        Claim("right eye", "strength", "minus 2.25", 0, "agent"),
+        Claim("right eye", "strength", "minus 2.75", 1, "agent"),
+        Claim("left eye", "strength", "minus 2.75", 1, "agent"),
+    )
+    assert 'A1: "Left eye, minus 3.50."' in notes
+    assert 'A1 (for "minus 2.25" see turn 2): "Right eye, minus 2.25."' in notes
+
+
+def test_what_is_said_again_replaces_nothing() -> None:
+    turns = [
+        ("When can you come?", "I'll come to you on Monday at 10."),
+        ("Good.", "So that's Monday at 10, with the van."),
+    ]
+    notes = notes_of(
+        turns,
+        Claim("visit", "time", "Monday at 10", 0, "agent"),
+        Claim("visit", "time", "Monday at 10, with the van", 1, "agent"),
+    )
+    assert 'A1: "I\'ll come to you on Monday at 10."' in notes
+
+
+@pytest.mark.parametrize("question", ["When is my move, and what about the return?", "When do we move now?"])
+def test_a_question_about_a_move_asks_for_no_change(question: str) -> None:
+    call = Conversation()
+    call.heard("And my move?")
+    call.answered("Your move is booked for the 22nd.", interrupted=False)
+    call.heard(question)
+    assert call.notes().split("\n")[1:] == ['A1: "Your move is booked for the 22nd."']
 
 
 @pytest.mark.parametrize("most_tokens", [60, 90, 120, 200, 500])

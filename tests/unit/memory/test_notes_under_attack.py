@@ -61,14 +61,15 @@ def test_a_replaced_value_stays_marked_beside_a_longer_quotation() -> None:
     call.heard("Hmm, Saturday suits me better.")
     call.answered("Saturday it is then.", interrupted=False)
     assert note(call, "table", "date", "Saturday", 1)
-    assert 'A1 (see turn 2): "It is for Friday at 8 pm."' in call.notes()
+    told = 'A1 (for "Friday" see turn 2): "Your table is booked. It is for Friday at 8 pm."'
+    assert told in call.notes()
 
 
 def test_no_value_stands_that_was_replaced_under_another_name() -> None:
     call = a_call("How much?", "The visit costs $85.", "And in town?", "The visit costs $95.")
     assert note(call, "visit", "price", "$85", 0) + note(call, "checkup", "price", "$85", 0) == 2
     assert note(call, "visit", "price", "$95", 1)
-    assert 'A1 (see turn 2): "The visit costs $85."' in call.notes()
+    assert 'A1 (for "$85" see turn 2): "The visit costs $85."' in call.notes()
 
 
 def test_what_one_value_replaces_marks_no_other_of_the_same_name() -> None:
@@ -125,7 +126,7 @@ def test_no_claims_make_the_notes_exceed_their_budget() -> None:
         assert note(call, "lot", "part", value, 0)
     assert note(call, "box", "part", "W0", 0)
     assert note(call, "box", "part", "W99", 1)
-    assert "A1 (see turn 2" in call.notes()
+    assert 'A1 (for "W0" see turn 2' in call.notes()
     for most in range(100, 501, 20):
         assert tokens_of(call.notes(most_tokens=most)) <= most
 
