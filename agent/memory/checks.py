@@ -20,7 +20,7 @@ from agent.memory.doubts import undone_at
 from agent.memory.excerpt import excerpt, is_cut_off, words_by
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.grounding import broken_up_at, only_wished
+from agent.memory.grounding import COUNTED, broken_up_at, only_wished
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.said import accepted, identifies, value_problem, within
 from agent.memory.sentences import sentences
@@ -140,7 +140,7 @@ def _placed(
         number = meant.id
         name = meant.name and name if meant.label and meant is known else meant.name or ("" if meant.label else name)
         if not _of_another(graph, meant, slot):
-            replaces = _replaced(meant, slot, _canonical(claim.supersedes) if claim.supersedes else "")
+            replaces = _replaced(graph, meant, slot, _canonical(claim.supersedes) if claim.supersedes else "")
     return {
         "state": number,
         "name": name,
@@ -280,9 +280,20 @@ def _of_another(graph: Graph, state: State, slot: Slot) -> bool:
     return any(key <= stems and not key <= own for key in others)
 
 
-def _replaced(state: State, slot: Slot, supersedes: str) -> tuple[Slot, ...]:
+def _says_again(answer: str, agents: str, callers: str) -> bool:
+    """Whether the agent stays with its own number where the caller has another one."""
+    own, other = (set(map(str.casefold, COUNTED.findall(value))) for value in (agents, callers))
+    said = set(map(str.casefold, COUNTED.findall(answer)))
+    return bool(own) and own <= said and not other & said
+
+
+def _replaced(graph: Graph, state: State, slot: Slot, supersedes: str) -> tuple[Slot, ...]:
     """The values of a thing that a new one takes the place of: they were said in an earlier turn."""
-    earlier = (held for held in state.slots if held.turn < slot.turn)
+    earlier = [held for held in state.slots if held.turn < slot.turn]
+    if slot.by == "caller":
+        answer = graph.question(slot.turn)
+        told = (answer.answer or "") if answer is not None else ""
+        earlier = [held for held in earlier if not (held.by == "agent" and _says_again(told, held.value, slot.value))]
     return tuple(
         held
         for held in earlier

@@ -48,8 +48,15 @@ _CHANGE = re.compile(  # "my move", "the return", "any change" are things
 )
 _NO_CHANGE = re.compile(
     r"\b(?:stays?|remains?|unchanged|as (?:it|they) (?:is|are|was|were)|left? (?:it|them) (?:be|alone|as)|stands"
+    r"|nothing(?:'s| has| is)? chang(?:e[sd]?|ing)|(?:hasn't|haven't|has not|not) changed|same as before"
     r"|still stand|keep(?:ing)? it)\b",
     re.IGNORECASE,
+)
+_ONLY_ASKS = re.compile(  # "When do I have to return it, and what does it cost?"
+    r"^\W*(?:(?:so|and|okay|ok|right|then|remind me|tell me|well)[\s,:]+)*"
+    r"(?:when|where|who|whom|which|what(?! (?:if|about))|how (?:much|many|long|late|early|far))\b"
+    r"(?!.*\b(?:please|instead|rather|can|could|want|like|let's)\b).*\?\s*$",
+    re.IGNORECASE | re.DOTALL,
 )
 _PARTING = re.compile(r"\b(?:see you|(?:un)?till then|speak (?:to you )?(?:on|soon)|goodbye|bye)\b", re.IGNORECASE)
 _SOFT_KINDS = frozenset({"date", "time", "count", "address"})
@@ -66,7 +73,7 @@ def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
     """
     live = [state for state in graph.states if state.live]
     words = text.replace("’", "'")
-    if not live or not _CHANGE.search(words):
+    if not live or not _CHANGE.search(words) or _ONLY_ASKS.match(words):
         return ()
     said = values_said(text)
     rest = _CHANGE.sub(" ", words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from agent.memory.nodes import Graph, Question, Said, Speaker
-from agent.memory.sentences import SpokenSentence, plain_words, sentences
+from agent.memory.sentences import SpokenSentence, plain_words, repairs, sentences
 from agent.memory.words import STOP_WORDS, UNSPACED, words_of
 
 MAX_QUOTED = 320
@@ -64,6 +64,8 @@ def is_cut_off(question: Question, by: Speaker, sentence: SpokenSentence) -> boo
 def leans(sentence: SpokenSentence) -> bool:
     """Whether a sentence may say nothing without the one before it: it points, or is a few words only."""
     text = plain_words(sentence.text)
+    if repairs(sentence.text):
+        return True
     if _UNSPACED.search(text):
         return len(text) < 3 * _SHORT
     content = [word for word in words_of(text) if word not in STOP_WORDS]

@@ -8,7 +8,18 @@ from functools import lru_cache
 from agent.memory.confirmed import may_undo
 from agent.memory.flows import Flows
 from agent.memory.nodes import Graph, Question, Speaker
-from agent.memory.sentences import asks, bad_news, denies, goes_back_on, repairs, sentences, supposes, taken
+from agent.memory.sentences import (
+    agrees,
+    asks,
+    bad_news,
+    clauses,
+    denies,
+    goes_back_on,
+    repairs,
+    sentences,
+    supposes,
+    taken,
+)
 from agent.memory.values import values_in, without_repairs
 from agent.memory.verbatim import every_verbatim, find_verbatim
 from agent.memory.words import words_of
@@ -20,6 +31,11 @@ _OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, t
 )
 _OPENS_NO = re.compile(
     r"^\s*(?:(?:oh|um|uh|er|wait|sorry)[\s,.]+)*(?:no|nope|that's wrong|wrong)\b\s*[,.:–-]", re.IGNORECASE
+)
+COUNTED = re.compile(
+    r"\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    r"|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred)\b",
+    re.IGNORECASE,
 )
 _FORMER = re.compile(r"\b(?:was|were|used to be|old|previous|former|formerly|before)\b", re.IGNORECASE)
 _CLAUSE = re.compile("[,.;]")
@@ -45,8 +61,10 @@ def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: 
     if _OTHER_WAY.match(after):
         return True
     following = sentences(after)[1:2] if after[:1] not in ".…" else sentences(after.lstrip(".… "))[:1]
-    if following and repairs(following[0].text) and kinds & {found.kind for found in values_in(after)}:
-        return True
+    if following and repairs(following[0].text):
+        counted = COUNTED.search(value) and COUNTED.search(following[0].text)  # "Eleven windows. No, twelve."
+        if counted or kinds & {found.kind for found in values_in(after)}:
+            return True
     reply = graph.question(question.id + 1) if by == "agent" else None
     if reply is None or not _OPENS_NO.match(reply.text) or asks(sentences(words)[-1].text):
         return False
@@ -111,6 +129,11 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
     if not {found.kind for found in values_in(value)} & {"date", "time", "month"}:
         return False
     wanted = [found.text for found in values_in(value)] or [value]
+    offer = graph.question(question.id - 1)
+    if offer is not None and all(find_verbatim(offer.answer or "", part) is not None for part in wanted):
+        taken_up = any(agrees(text) for one in sentences(words) for _, text in clauses(one.text))
+        if taken_up:
+            return False  # "Tuesday at 10:20, that's perfect."
     later = (graph.question(turn) for turn in range(max(0, question.id - 1), graph.turns))  # or said right before
     stated = [
         one.text

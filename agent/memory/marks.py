@@ -67,10 +67,17 @@ class LineMark:
         """What replaced it, or may have changed it."""
         return tuple(dict.fromkeys(one.doubt for one in self.told if one.doubt and not one.part))
 
-    @property
-    def parts(self) -> dict[str, str]:
-        """Values in it of which alone it is told what replaced them."""
-        return {one.value: one.doubt for one in self.told if one.part}
+    def parts(self, words: str) -> dict[str, str]:
+        """Values in it of which alone it is told what replaced them.
+
+        None of them is one that its words give to another thing, of which it holds.
+        """
+        kept = {one.value for one in self.told if not one.doubt and _named(one.label, words)}
+        return {
+            one.value: one.doubt
+            for one in self.told
+            if one.part and (one.value not in kept or _named(one.label, words))
+        }
 
     @property
     def stands(self) -> tuple[str, ...]:
@@ -111,7 +118,7 @@ def line_of(key: Key, mark: LineMark, others: Sequence[str] = ()) -> str:
     if mark.doubts:
         beside.append(", ".join(mark.doubts) + "".join(f', but "{value}" stands' for value in mark.stands))
     else:
-        beside += [f'for "{value}" {doubt}' for value, doubt in islice(mark.parts.items(), MAX_OTHERS)]
+        beside += [f'for "{value}" {doubt}' for value, doubt in islice(mark.parts(words).items(), MAX_OTHERS)]
         beside += others
     aside = f" ({', '.join(beside)})" if beside else ""
     return f'{source}{aside}: "{words}"'
@@ -144,7 +151,7 @@ def marks_of_values(lines: Sequence[Key], marks: Mapping[Key, LineMark], most_to
 
 def _marks_in(key: Key, later: Sequence[Key], marks: Mapping[Key, LineMark]) -> Iterator[str]:
     told = marks[key].told
-    known = marks[key].parts
+    known = marks[key].parts(key[2])
     back = taken_back_in(key[2])
     yield from (f'not "{value}"' for value in back if not any(value in one.value for one in told if one.by_itself))
     for value in _values(key[2]):
@@ -157,10 +164,11 @@ def _marks_in(key: Key, later: Sequence[Key], marks: Mapping[Key, LineMark]) -> 
 
 def _another_at(key: Key, value: Value, later: Sequence[Key], marks: Mapping[Key, LineMark]) -> int | None:
     """The turn of the last later sentence of the agent that has another value in the place of this one, or None."""
-    text = value.text.rstrip(",.").casefold()
+    text, words = value.text.rstrip(",.").casefold(), key[2].casefold()
     claimed = [one for one in marks[key].told if text in one.value.casefold()]
     for other in reversed(later):
-        if not other[1] or not any(_alike(value, found) for found in _values(other[2])):
+        others = (found for found in _values(other[2]) if found.text.casefold() not in words)  # or it is its own one
+        if not other[1] or not any(_alike(value, found) for found in others):
             continue
         if not _about_the_same(key, claimed, other, marks):
             continue

@@ -158,10 +158,12 @@ def render_notes(
     ranked.sort(reverse=True)
     things = (state for *_, state in ranked if not _is_shown(state, shown))
     taken: dict[Key, LineMark] = {}
+    called: dict[str, int] = {}  # what has one label is one thing
     for_marks = most_tokens // MARKS_SHARE
     left = most_tokens - for_marks - tokens_of(_HEADER) - 1
     for state in islice(things, most_things):
-        for quoted in _told_of(state):
+        thing = called.setdefault(state.label.casefold() or str(state.id), state.id)
+        for quoted in _told_of(state, thing):
             told = {key: taken[key].with_other(mark) if key in taken else mark for key, mark in quoted.items()}
             cost = sum(
                 cost_of(key, mark) - (cost_of(key, taken[key]) if key in taken else 0) for key, mark in told.items()
@@ -176,7 +178,7 @@ def render_notes(
             if taken[longer].doubts and not (taken[key].context or taken[key].doubts):
                 taken[longer] = taken[longer].with_other(taken[key])  # what is in doubt as a whole is so in part, too
                 taken[key] = replace(taken[key], told=taken[longer].told)
-            elif taken[key].parts:
+            elif taken[key].parts(key[2]):
                 taken[longer] = taken[longer].with_other(taken[key].of_parts())
     held = {key for key in in_order if _held_by(key, taken)}
     quoted = [key for key in in_order if key not in held]
@@ -208,7 +210,7 @@ def _longer(key: Key, taken: Mapping[Key, LineMark]) -> list[Key]:
     return [other for other in taken if other[:2] == key[:2] and len(other[2]) > len(key[2]) and key[2] in other[2]]
 
 
-def _told_of(state: State) -> Iterator[dict[Key, LineMark]]:
+def _told_of(state: State, thing: int) -> Iterator[dict[Key, LineMark]]:
     """What is quoted of one thing, the sentences of each value by themselves, in the order they came."""
     ended = state.transitions[-1].turn if state.state == ENDED and state.transitions else None
     for slot in (*state.slots, *state.past[-MAX_PAST_TOLD:]):
@@ -223,7 +225,7 @@ def _told_of(state: State) -> Iterator[dict[Key, LineMark]]:
         by_itself = slot.name not in (STATUS, AGREED) and slot.said != ()
         part = by_itself and slot.replaced is not None and 2 * len(slot.value) < len(slot.words)
         later = any(other.name == slot.name and other.turn > slot.turn for other in state.slots)
-        one = Told(state.id, state.label, slot.name, slot.value, doubt, later or _moves(slot), by_itself, part)
+        one = Told(thing, state.label, slot.name, slot.value, doubt, later or _moves(slot), by_itself, part)
         marked = LineMark(False, (one,), slot.name == AGREED)
         told: dict[Key, LineMark] = {}
         pieces = slot.said or (Said(slot.turn, slot.by, slot.value),)

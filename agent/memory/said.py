@@ -25,6 +25,7 @@ from agent.memory.sentences import (
     taken,
 )
 from agent.memory.values import values_in
+from agent.memory.verbatim import find_verbatim
 from agent.memory.words import content_stems
 
 _NO_NOUN = re.compile(r"^\s*(?:no|not|without)\s+(?:the\s+|a\s+|any\s+)?\w+\s*[.!]?$", re.IGNORECASE)
@@ -233,6 +234,8 @@ def _agreed(reply: str, value: str) -> Reason | Literal[""] | None:
     parts = clauses(first[0].text) if first else ()
     if len(parts) > 1 and agrees(parts[0][1]) and not any(refuses(_NO_NOUN.sub(" ", text)) for _, text in parts[1:]):
         return "refused" if _mentions(" ".join(text for _, text in parts[1:] if denies(text)), value) else ""
+    if len(parts) > 1 and find_verbatim(parts[0][1], value) is not None and agrees(parts[1][1]):
+        return ""  # "Tuesday at 10:20, that's perfect."
     return None  # "yes, cut and colour, no perm" takes it all the same
 
 

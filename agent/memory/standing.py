@@ -42,7 +42,7 @@ _SAYS_WHEN = re.compile(
     re.IGNORECASE,
 )
 _WHETHER = re.compile(r"\bwhether\b", re.IGNORECASE)
-_OWN_OFFER = re.compile(r"\b(?:I|we) (?:can|could)\b")
+_OWN_OFFER = re.compile(r"\b(?:I|[Ww]e)(?: can| could| would|'d)\b")
 _YOU_CAN = re.compile(r"\byou can\b", re.IGNORECASE)
 _CHOSEN = frozenset({"date", "time", "month"})
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)

@@ -37,7 +37,8 @@ _KINDS = (
     (
         "time",
         rf"\b\d{{1,2}}[:.]\d{{2}}(?!\d)\s?(?:[ap]\.?m\b\.?)?"
-        rf"|\b(?:half past|(?:quarter|(?:{_MINUTES}|\d{{1,2}})(?: minutes)?) (?:to|past)) {_HOUR}\b{_PART_OF_DAY}?"
+        rf"|\b(?:half past|(?:quarter|(?:{_MINUTES}|\d{{1,2}})(?: minutes)?) (?:to|past)) {_HOUR}\b(?! {_MONTH}\b)"
+        rf"{_PART_OF_DAY}?"
         rf"|\b{_HOUR}\s?(?:[ap]\.?m\b\.?|o'clock\b){_PART_OF_DAY}?|\b{_HOUR}{_PART_OF_DAY}"
         rf"|\b{_SPOKEN_HOUR} {_MINUTES}\b(?! (?:people|nights|dollars|euros|pounds|hundred|thousand|percent))"
         rf"|\bnoon\b|\bmidday\b|\bmidnight\b",
