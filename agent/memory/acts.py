@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agent.memory.confirmed import Act, act_in
 from agent.memory.features import EMPTY, FILLERS, kinds_said, stems_in, values_said
@@ -153,6 +154,7 @@ _RETOLD = frozenset({"date", "time", "month", "price"})
 _RETOLD_NAMES = frozenset({"date", "time", "price", "amount", "total", "quantity"})
 
 
+@lru_cache(maxsize=8)
 def verbs_of(flows: Flows) -> frozenset[str]:
     """The stems of the declared words of acts."""
     return frozenset(stem(word) for cue in flows.acts for word in cue.split())

@@ -63,6 +63,11 @@ class LineMark:
     """The caller said yes to it."""
 
     @property
+    def doubted(self) -> bool:
+        """Whether anything in it is in doubt."""
+        return any(one.doubt for one in self.told)
+
+    @property
     def doubts(self) -> tuple[str, ...]:
         """What replaced it, or may have changed it."""
         return tuple(dict.fromkeys(one.doubt for one in self.told if one.doubt and not one.part))
@@ -72,12 +77,11 @@ class LineMark:
 
         None of them is one that its words give to another thing, of which it holds.
         """
+        replaced = [one for one in self.told if one.part]
+        if not replaced:
+            return {}
         kept = {one.value for one in self.told if not one.doubt and _named(one.label, words)}
-        return {
-            one.value: one.doubt
-            for one in self.told
-            if one.part and (one.value not in kept or _named(one.label, words))
-        }
+        return {one.value: one.doubt for one in replaced if one.value not in kept or _named(one.label, words)}
 
     @property
     def stands(self) -> tuple[str, ...]:
@@ -114,9 +118,12 @@ def line_of(key: Key, mark: LineMark, others: Sequence[str] = ()) -> str:
     source = f"{'A' if agent else 'C'}{turn + 1}"
     if mark.context:
         return f'({source}: "{words}")'
+    if not (others or mark.agreed or mark.doubted):
+        return f'{source}: "{words}"'
     beside = ["the caller agreed"] if mark.agreed else []
-    if mark.doubts:
-        beside.append(", ".join(mark.doubts) + "".join(f', but "{value}" stands' for value in mark.stands))
+    doubts = mark.doubts
+    if doubts:
+        beside.append(", ".join(doubts) + "".join(f', but "{value}" stands' for value in mark.stands))
     else:
         beside += [f'for "{value}" {doubt}' for value, doubt in islice(mark.parts(words).items(), MAX_OTHERS)]
         beside += others
@@ -166,6 +173,7 @@ def _another_at(key: Key, value: Value, later: Sequence[Key], marks: Mapping[Key
     """The turn of the last later sentence of the agent that has another value in the place of this one, or None."""
     text, words = value.text.rstrip(",.").casefold(), key[2].casefold()
     claimed = [one for one in marks[key].told if text in one.value.casefold()]
+    claimed = [one for one in claimed if _named(one.label, key[2])] or claimed  # what it names is what it speaks of
     for other in reversed(later):
         others = (found for found in _values(other[2]) if found.text.casefold() not in words)  # or it is its own one
         if not other[1] or not any(_alike(value, found) for found in others):
@@ -184,7 +192,7 @@ def _about_the_same(key: Key, claimed: Sequence[Told], other: Key, marks: Mappin
     """
     there = marks[other].told
     if claimed:
-        return other[0] > key[0] and all(
+        return other[0] > key[0] and any(
             any(one.thing == told.thing and told.attribute in (STATUS, one.attribute) for told in there)
             and _speaks_of(one, there, other[2])
             for one in claimed

@@ -139,6 +139,8 @@ class State:
     def with_doubts(self, doubts: tuple[int, ...]) -> State:
         """The same thing with these doubts: one sentence can put all things in doubt, and `replace` takes thrice as
         long."""
+        if doubts == self.doubts:
+            return self
         copied = object.__new__(State)
         for name in State.__slots__:
             _set(copied, name, getattr(self, name))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -225,7 +226,7 @@ def _told_of(state: State, thing: int) -> Iterator[dict[Key, LineMark]]:
         by_itself = slot.name not in (STATUS, AGREED) and slot.said != ()
         part = by_itself and slot.replaced is not None and 2 * len(slot.value) < len(slot.words)
         later = any(other.name == slot.name and other.turn > slot.turn for other in state.slots)
-        one = Told(thing, state.label, slot.name, slot.value, doubt, later or _moves(slot), by_itself, part)
+        one = Told(thing, state.label, slot.name, slot.value, doubt, later or _moves(slot.value), by_itself, part)
         marked = LineMark(False, (one,), slot.name == AGREED)
         told: dict[Key, LineMark] = {}
         pieces = slot.said or (Said(slot.turn, slot.by, slot.value),)
@@ -236,8 +237,9 @@ def _told_of(state: State, thing: int) -> Iterator[dict[Key, LineMark]]:
         yield told
 
 
-def _moves(slot: Slot) -> bool:
-    return bool({value.kind for value in values_in(slot.value)} & _MOVABLE)
+@lru_cache(maxsize=2_000)
+def _moves(value: str) -> bool:
+    return any(found.kind in _MOVABLE for found in values_in(value))
 
 
 def _firm(slot: Slot, doubt: int) -> bool:
@@ -245,8 +247,10 @@ def _firm(slot: Slot, doubt: int) -> bool:
     if slot.turn > doubt:
         return True
     if slot.turn == doubt:
-        return slot.name not in (STATUS, AGREED) and not _moves(slot)
-    return slot.name.rsplit(" ", 1)[-1] in _IDENTIFIERS or (not _moves(slot) and _CODE.search(slot.value) is not None)
+        return slot.name not in (STATUS, AGREED) and not _moves(slot.value)
+    return slot.name.rsplit(" ", 1)[-1] in _IDENTIFIERS or (
+        not _moves(slot.value) and _CODE.search(slot.value) is not None
+    )
 
 
 def describe_state(state: State, title: str) -> str:

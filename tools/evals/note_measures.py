@@ -32,7 +32,18 @@ FIFTH = HERE / "note_cases_fifth.toml"  # in five more, by somebody who had not 
 SIXTH = HERE / "note_cases_sixth.toml"  # a small one, after the rules were mended with the fifth
 SEVENTH = HERE / "note_cases_seventh.toml"  # in five more, by somebody who had not read the rules, first run after that
 EIGHTH = HERE / "note_cases_eighth.toml"  # in five more, by the same; its first run was held out
-LATER = ("ninth", "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth")  # five more subjects each
+LATER = (
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+)  # five more subjects each
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 EIGHTH_PHRASINGS = HERE / "phrasings_eighth.toml"
 FILLER = HERE / "backref_templates.toml"

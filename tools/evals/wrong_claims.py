@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from agent.memory import Claim, Conversation
@@ -12,6 +13,7 @@ from agent.memory.flows import load_flows
 from tools.evals.note_measures import NoteCase, falsehoods, heard, holding_lines, whole
 
 WRITTEN = "written by hand"
+_QUOTED = re.compile(r'([CA]\d+)(?: \(.*?\))?: (".*")$')
 
 
 def wrong_claims(case: NoteCase) -> Iterator[tuple[str, Claim]]:
@@ -88,8 +90,11 @@ def wrong_ones(cases: Sequence[NoteCase], *, written: bool) -> Wrong:
     """Offers each wrong claim by itself after the right ones: those that a person wrote, or those made of these."""
     result = Wrong()
     for case in cases:
-        before = _noted(case, ())
-        right = holding_lines(before.notes(case.question))
+        call = heard(case)
+        call.noted(whole(case), case.claims)
+        before = _asked(call, case, ())
+        known_notes = before.notes(case.question)
+        right = holding_lines(known_notes)
         known = falsehoods(case, right)
         for kind, claim in wrong_claims(case):
             if (kind == WRITTEN) is not written:
@@ -98,18 +103,27 @@ def wrong_ones(cases: Sequence[NoteCase], *, written: bool) -> Wrong:
             if checked(before.graph, load_flows(), [claim])[1].total():
                 result.dropped += 1
                 continue
-            told = holding_lines(_noted(case, [claim]).notes(case.question))
-            result.adding += any(line not in right and ': "' in line for line in told)
+            notes = _asked(call, case, [claim]).notes(case.question)
+            told = holding_lines(notes)
+            result.adding += bool(_sentences(notes, held=True) - _sentences(known_notes))
             result.losing += any(line not in told for line in right)
             if falsehoods(case, told) - known:
                 result.false.append(f"{kind}: {case.name}: {claim}")
     return result
 
 
-def _noted(case: NoteCase, more: Sequence[Claim]) -> Conversation:
-    """A call with its right claims, then others, up to its question."""
-    call = heard(case)
-    call.noted(whole(case), case.claims)
-    call.noted(whole(case), more)
-    call.heard(case.question)
-    return call
+def _sentences(notes: str, *, held: bool = False) -> set[str]:
+    """What notes quote as what was said, with its turn and side, whatever is marked on it; `held`: but for what is in
+    doubt as a whole.
+    """
+    lines = (line for line in notes.split("\n")[1:] if not held or any(map(_QUOTED.match, holding_lines(f"\n{line}"))))
+    found = (_QUOTED.match(line) for line in lines)
+    return {f"{line[1]} {line[2]}" for line in found if line is not None}
+
+
+def _asked(call: Conversation, case: NoteCase, more: Sequence[Claim]) -> Conversation:
+    """A copy of a call that has its right claims, with others too, at its question."""
+    copied = deepcopy(call, {id(call.graph): call.graph, id(call.flows): call.flows})  # these two are frozen
+    copied.noted(whole(case), more)
+    copied.heard(case.question)
+    return copied
