@@ -20,7 +20,7 @@ from agent.memory.doubts import undone_at
 from agent.memory.excerpt import excerpt, is_cut_off, words_by
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.grounding import COUNTED, broken_up_at, only_wished
+from agent.memory.grounding import COUNTED, HOURS, broken_up_at, only_wished
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.said import accepted, identifies, value_problem, within
 from agent.memory.sentences import sentences
@@ -120,7 +120,8 @@ def _placed(
     name = label if find_verbatim(quoted, label) is not None else ""  # a name that its words do not have is not told
     merges = act is not None and known is not None and act is not known and bool(name and known.name)
     meant = known if known is not None and (act is None or merges) else act
-    slot = Slot(attribute, value, claim.turn, claim.by, said=said)
+    settled = attribute == STATUS or _settled(graph, claim, place)
+    slot = Slot(attribute, value, claim.turn, claim.by, said=said, settled=settled)
     kind = _kind(flows, value, graph, claim) if attribute == STATUS else ""
     replaces: tuple[Slot, ...] = ()
     if meant is None:
@@ -151,7 +152,7 @@ def _placed(
         "by": claim.by,
         "said": [{"turn": piece.turn, "by": piece.by, "text": piece.text} for piece in said],
         "before": len(said) - 1,
-        "settled": attribute == STATUS or _settled(graph, claim, place),
+        "settled": settled,
         "kind": kind,
         "replaces": list(dict.fromkeys(held.name for held in replaces)),
         "gone": [{"name": held.name, "value": held.value, "turn": held.turn, "by": held.by} for held in replaces],
@@ -163,7 +164,7 @@ def _placed(
 
 def _since(graph: Graph, flows: Flows, claim: Claim, attribute: str, value: str, sentence: str) -> int | None:
     """The turn in which a status, a day or an hour that a claim quotes may have been changed since, or None."""
-    if attribute != STATUS and not _SETS & {found.kind for found in values_in(value)}:
+    if attribute != STATUS and not (_SETS & {found.kind for found in values_in(value)} or HOURS.search(value)):
         return None
     return undone_at(graph, flows, claim.turn, sentence)
 
@@ -277,7 +278,7 @@ def _of_another(graph: Graph, state: State, slot: Slot) -> bool:
     if not state.label or own <= stems:
         return False
     others = (_key(other.label) for other in graph.states if other.merged is None and other.label)
-    return any(key <= stems and not key <= own for key in others)
+    return any(own - key and key - own and key - own <= stems and not (own - key) & stems for key in others)
 
 
 def _says_again(answer: str, agents: str, callers: str) -> bool:
@@ -289,7 +290,7 @@ def _says_again(answer: str, agents: str, callers: str) -> bool:
 
 def _replaced(graph: Graph, state: State, slot: Slot, supersedes: str) -> tuple[Slot, ...]:
     """The values of a thing that a new one takes the place of: they were said in an earlier turn."""
-    earlier = [held for held in state.slots if held.turn < slot.turn]
+    earlier = [held for held in state.slots if held.turn < slot.turn and slot.settled >= held.settled]
     if slot.by == "caller":
         answer = graph.question(slot.turn)
         told = (answer.answer or "") if answer is not None else ""

@@ -37,6 +37,11 @@ COUNTED = re.compile(
     r"|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred)\b",
     re.IGNORECASE,
 )
+HOURS = re.compile(
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) (?:to|till|until)"
+    r" (?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b",
+    re.IGNORECASE,
+)
 _FORMER = re.compile(r"\b(?:was|were|used to be|old|previous|former|formerly|before)\b", re.IGNORECASE)
 _CLAUSE = re.compile("[,.;]")
 _SPOKEN = frozenset(

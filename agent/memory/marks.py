@@ -75,13 +75,17 @@ class LineMark:
     def parts(self, words: str) -> dict[str, str]:
         """Values in it of which alone it is told what replaced them.
 
-        None of them is one that its words give to another thing, of which it holds.
+        None of them is a value that holds of something else, where its words name nothing of which it does not.
         """
         replaced = [one for one in self.told if one.part]
         if not replaced:
             return {}
-        kept = {one.value for one in self.told if not one.doubt and _named(one.label, words)}
-        return {one.value: one.doubt for one in replaced if one.value not in kept or _named(one.label, words)}
+        kept = [one.value for one in self.told if not one.doubt]
+        return {
+            one.value: one.doubt
+            for one in replaced
+            if _named(one.label, words) or not any(one.value in value for value in kept)
+        }
 
     @property
     def stands(self) -> tuple[str, ...]:

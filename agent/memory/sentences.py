@@ -73,7 +73,7 @@ _SPOKEN_NUMBER = (
 )
 _GOES_BACK = re.compile(
     r"\s*[,–—-]*\s*(?:(?:no|nope|wait|sorry|oops|er|um|uh|hang on|hold on)\b\s*[,.…–-]+\s*)*"
-    r"(?:no[,.]|(?:sorry|wait)\b(?=\s*[,.…–-]+\s*[^.?!]*(?:\d|(?-i:[A-Z])|(?-i:" + _SPOKEN_NUMBER + r")))"
+    r"(?:no[,.]|(?:sorry|wait)\b(?=\s*[,…–-]+\s*[^.?!]*(?:\d|(?-i:[A-Z])|(?-i:" + _SPOKEN_NUMBER + r")))"
     r"|i mean\b|i meant\b|rather\b|scratch that|make that|correction|oops)",
     re.IGNORECASE,
 )
@@ -104,9 +104,10 @@ _QUESTION_START = re.compile(
 _OFFER = re.compile(
     r"\b(?:free|available|availability|open slot|an opening|openings|on offer|to choose from|how about|what about"
     r"|(?:we|i) (?:have(?! (?:now |just |already |also |both )*\w+(?:ed|en|ut|id|one|et|ent|ade)\b)|do"
-    r"|also have|still have|could|can)|there(?:'s| is| are)|either)\b",
+    r"|also have(?! to\b)|still have(?! to\b)|could|can)|there(?:'s| is| are)|either)\b",
     re.IGNORECASE,
 )
+_DONE = re.compile(r"\bthat's (?:done|sorted|booked|arranged|settled|fixed)\b", re.IGNORECASE)
 _CHOICE = re.compile(
     r"^or\b(?!,? (?:no|not|wait|rather|better|actually)\b)"
     r"|,? or (?:i|we|you|give|make|take|have|book|move|cancel)\b",
@@ -257,8 +258,15 @@ def bad_news(sentence: str) -> bool:
     return bool(_BAD_NEWS.search(plain_words(sentence)))
 
 
+def is_done(sentence: str) -> bool:
+    """Whether a sentence says of what it tells that it is done ("I can enter him for the 3rd, that's done")."""
+    return _DONE.search(sentence) is not None
+
+
 def offers(sentence: str) -> bool:
     """Whether a sentence tells what there is to choose from."""
+    if is_done(sentence):
+        return False
     return bool(_OFFER.search(plain_words(sentence)) or re.search(r"\w,? or \w|^or\b", sentence, re.IGNORECASE))
 
 

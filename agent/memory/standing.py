@@ -16,6 +16,7 @@ from agent.memory.sentences import (
     depends,
     goes_back_on,
     is_choice,
+    is_done,
     plain_words,
     promises,
     sentences,
@@ -84,6 +85,7 @@ def is_unsettled(words: str, span: tuple[int, int]) -> bool:
     value = words[span[0] : span[1]]
     if _WHETHER.search(value):  # "I'll ask whether there's room": it says itself what is open
         scopes = [_WHETHER.sub(" ", scope) for scope in scopes]
+    scopes = [scope for scope in scopes if not is_done(scope)]
     may_choose = bool(_CHOSEN & {found.kind for found in values_in(value)})
     return any(
         (_CONDITIONAL.search(scope) is not None and _SAYS_WHEN.search(scope) is None)

@@ -43,6 +43,7 @@ LATER = (
     "sixteenth",
     "seventeenth",
     "eighteenth",
+    "nineteenth",
 )  # five more subjects each
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 EIGHTH_PHRASINGS = HERE / "phrasings_eighth.toml"

@@ -131,6 +131,33 @@ def test_a_sentence_about_another_thing_replaces_nothing_whatever_is_claimed() -
     assert 'A1 (for "minus 2.25" see turn 2): "Right eye, minus 2.25."' in notes
 
 
+def test_an_offer_replaces_no_value_that_holds() -> None:
+    turns = [
+        ("How much is the coat?", "The coat is $19 as it is."),
+        ("How much by tomorrow?", "The coat would be $27 on express."),
+    ]
+    notes = notes_of(
+        turns,
+        Claim("coat", "price", "$19", 0, "agent"),
+        Claim("coat", "price", "$27", 1, "agent"),
+    )
+    assert 'A1: "The coat is $19 as it is."' in notes
+
+
+def test_a_value_that_is_claimed_of_something_else_too_is_in_no_doubt_for_that() -> None:
+    turns = [
+        ("And the water?", "Water is on top, $15 for either."),
+        ("I'll have 23.", "It's yours, and there's a key deposit of $10."),
+    ]
+    notes = notes_of(
+        turns,
+        Claim("water", "price", "Water is on top, $15 for either", 0, "agent"),
+        Claim("key", "deposit", "$15", 0, "agent"),
+        Claim("key", "deposit", "a key deposit of $10", 1, "agent"),
+    )
+    assert 'A1: "Water is on top, $15 for either."' in notes
+
+
 def test_what_is_said_again_replaces_nothing() -> None:
     turns = [
         ("When can you come?", "I'll come to you on Monday at 10."),
