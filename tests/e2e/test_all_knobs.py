@@ -46,7 +46,8 @@ async def test_with_every_knob_on_and_providers_failing_the_books_hold(tmp_path:
         async with stack.wiring.ledger.engine.connect() as connection:
             rows = (await connection.execute(select(charges))).all()
         counters = stack.sandbox.world.counters
-    outcomes = [turn.outcome for record in records for turn in record.turns]
+    # beside other work a caller who goes on is heard as another turn, which takes the place of the one before
+    outcomes = [turn.outcome for record in records for turn in record.turns if turn.outcome != "superseded"]
     assert len(outcomes) == CALLS * len(SAID)
     assert "failed" not in outcomes and None not in outcomes
     causes = {row.cause for row in rows}
