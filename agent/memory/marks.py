@@ -13,6 +13,7 @@ from typing import Final
 
 from agent.memory.features import EMPTY, stems_in
 from agent.memory.nodes import STATUS
+from agent.memory.sentences import repairs
 from agent.memory.values import Value, taken_back_in, values_in
 from agent.memory.words import tokens_of
 
@@ -22,6 +23,14 @@ MAX_OTHERS: Final = 2
 """Values of one sentence of which it is told that they may not stand."""
 _REPLACEABLE = frozenset({"date", "time", "price", "phone", "code", "email", "address", "count"})
 _BARE_COUNT: Final = "number"
+_PLAIN_ATTRIBUTES = frozenset(
+    "date time price total amount sum number phone email address quantity who appointment order delivery due".split()
+)
+_CHANGES = re.compile(
+    r"\b(?:now|moved|changed?|instead|extended|rescheduled|switched|swapped|corrected|correct|right|wrong|again|so"
+    r"|then|back on|took off|taken off|makes? (?:it|that)|brings? (?:it|that|you))\b",
+    re.IGNORECASE,
+)
 _WEEKLY = re.compile(r"days\b")
 _AT_HOUR = re.compile(
     r"\b(?:at|by|to|until|till|from) (one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
@@ -118,7 +127,7 @@ class LineMark:
 def line_of(key: Key, mark: LineMark, others: Sequence[str] = ()) -> str:
     """A quoted sentence as the notes have it; `others` are marks of single values in it."""
     turn, agent, words = key
-    words = words.replace('"', "'")  # what is quoted cannot end its quotation and go on as another's line
+    words = _inner(words)
     source = f"{'A' if agent else 'C'}{turn + 1}"
     if mark.context:
         return f'({source}: "{words}")'
@@ -127,12 +136,17 @@ def line_of(key: Key, mark: LineMark, others: Sequence[str] = ()) -> str:
     beside = ["the caller agreed"] if mark.agreed else []
     doubts = mark.doubts
     if doubts:
-        beside.append(", ".join(doubts) + "".join(f', but "{value}" stands' for value in mark.stands))
+        beside.append(", ".join(doubts) + "".join(f', but "{_inner(value)}" stands' for value in mark.stands))
     else:
-        beside += [f'for "{value}" {doubt}' for value, doubt in islice(mark.parts(words).items(), MAX_OTHERS)]
+        beside += [f'for "{_inner(value)}" {doubt}' for value, doubt in islice(mark.parts(words).items(), MAX_OTHERS)]
         beside += others
     aside = f" ({', '.join(beside)})" if beside else ""
     return f'{source}{aside}: "{words}"'
+
+
+def _inner(words: str) -> str:
+    """Words that are quoted, so that they cannot end their quotation and go on as a mark or another's line."""
+    return words.replace('"', "'")
 
 
 def cost_of(key: Key, mark: LineMark) -> int:
@@ -164,13 +178,15 @@ def _marks_in(key: Key, later: Sequence[Key], marks: Mapping[Key, LineMark]) -> 
     told = marks[key].told
     known = marks[key].parts(key[2])
     back = taken_back_in(key[2])
-    yield from (f'not "{value}"' for value in back if not any(value in one.value for one in told if one.by_itself))
+    yield from (
+        f'not "{_inner(value)}"' for value in back if not any(value in one.value for one in told if one.by_itself)
+    )
     for value in _values(key[2]):
         if value.text in back or any(value.text in part for part in known):
             continue
         turn = _another_at(key, value, later, marks)
         if turn is not None:
-            yield f'for "{value.text.rstrip(",.")}" see turn {turn + 1}'
+            yield f'for "{_inner(value.text.rstrip(",."))}" see turn {turn + 1}'
 
 
 def _another_at(key: Key, value: Value, later: Sequence[Key], marks: Mapping[Key, LineMark]) -> int | None:
@@ -179,30 +195,45 @@ def _another_at(key: Key, value: Value, later: Sequence[Key], marks: Mapping[Key
     claimed = [one for one in marks[key].told if text in one.value.casefold()]
     claimed = [one for one in claimed if _named(one.label, key[2])] or claimed  # what it names is what it speaks of
     for other in reversed(later):
-        others = (found for found in _values(other[2]) if found.text.casefold() not in words)  # or it is its own one
-        if not other[1] or not any(_alike(value, found) for found in others):
+        if not other[1]:
             continue
-        if not _about_the_same(key, claimed, other, marks):
-            continue
-        return None if text in other[2].casefold() else other[0]
+        alike = [one for one in _values(other[2]) if _alike(value, one) and one.text.casefold() not in words]
+        if any(_about_the_same(key, claimed, other, marks[other].told, marks, one) for one in alike):
+            return None if text in other[2].casefold() else other[0]
     return None
 
 
-def _about_the_same(key: Key, claimed: Sequence[Told], other: Key, marks: Mapping[Key, LineMark]) -> bool:
-    """Whether another sentence can speak of what a value was said of.
+def _about_the_same(
+    key: Key,
+    claimed: Sequence[Told],
+    other: Key,
+    there: Sequence[Told],
+    marks: Mapping[Key, LineMark],
+    value: Value,
+) -> bool:
+    """Whether another sentence can say `value` of what a value of `key` was said of.
 
-    For a value that was noted: later, and of the same things and attributes, or how they stand. For one that only
-    stands in the sentence too: of one of its things, or of one whose name is in it.
+    For a value that was noted: later, of the same thing and attribute, or where it says that something is changed. For
+    one that only stands in the sentence too: of one of its things, or of one whose name is in it, and as a day, an
+    hour or a price of that, and not "check out".
     """
-    there = marks[other].told
+    own = [told for told in there if told.by_itself and value.text.rstrip(",.") in told.value]
+    there = own or there  # it was said of what it was noted for
+    changes = _CHANGES.search(other[2]) is not None or repairs(other[2])
     if claimed:
         return other[0] > key[0] and any(
-            any(one.thing == told.thing and told.attribute in (STATUS, one.attribute) for told in there)
+            any(
+                one.thing == told.thing and (changes if told.attribute == STATUS else told.attribute == one.attribute)
+                for told in there
+            )
             and _speaks_of(one, there, other[2])
             for one in claimed
         )
     things = {one.thing for one in marks[key].told}
-    return any(told.thing in things or _named(told.label, key[2]) for told in there)
+    return any(
+        (told.thing in things or _named(told.label, key[2])) and (changes or told.attribute in _PLAIN_ATTRIBUTES)
+        for told in there
+    )
 
 
 def _speaks_of(one: Told, there: Sequence[Told], text: str) -> bool:

@@ -34,6 +34,20 @@ _DENIES_NOTHING = re.compile(  # "a charge I don't know", "$296 without fitting"
 )
 _ID_DIGITS = 5  # a value with so many digits is an identifier
 _KEEPS_ID = frozenset({"code", "phone", "email"})
+_GLAD = re.compile(
+    r"^(?:(?:oh|ah|um|uh|well)[\s,.!]+)*(?:super|brilliant|wonderful|excellent|marvellous|splendid|terrific|fantastic|ideal"
+    r"|smashing|all ?right|cool|nice|go for it|count me in|(?:that )?suits (?:me|us)"
+    r"|(?:that|it)(?:'d| would) be (?:great|good|fine|lovely|perfect)|that(?:'ll| will) do"
+    r"|(?:i|we)'ll (?:take|have|go (?:for|with)) (?:it|that|this|them|the)|let's go (?:for|with))"
+    r"\s*(?:[,.!…]|$|yes\b|please\b|thank)",
+    re.IGNORECASE,
+)
+_SUITS = re.compile(
+    r"^(?:(?:oh|ah|um|uh|well)[\s,.!]+)*([\w:']+(?: [\w:']+){0,3}?)(?:'ll| will| would be| is|'s| suits?) "
+    r"(?:do|fine|good|great|perfect|me|us)\b",
+    re.IGNORECASE,
+)
+_RESERVES = re.compile(r"\b(?:if|but|though|except|for some|else(?:where)?|earlier|later)\b", re.IGNORECASE)
 _IS_VALUE = re.compile(r"^(?!(?:it|that|this|there|they|those|these)\b)\S.*?\b(?:is|are|costs?)\s+$", re.IGNORECASE)
 _PRICED = re.compile(r"\b(?:how much|what|cost\w*|price\w*|charge\w*|fee|pay|owe|left|balance)\b", re.IGNORECASE)
 _SIDE_OFFER = re.compile(r"\b(?:can|could|would|also|by the way|extra|more)\b", re.IGNORECASE)
@@ -228,7 +242,7 @@ def _asks_for_other(ending: str, told: str, between: bool) -> bool:
 def _agreed(reply: str, value: str) -> Reason | Literal[""] | None:
     """ "" when the caller's next words take an offer, why not when they take it but for this value, else None."""
     first = sentences(reply)[:1]
-    if first and agrees(first[0].text):
+    if first and (agrees(first[0].text) or _takes_up(first[0].text, value)):
         rest = reply[first[0].end :]
         return "refused" if denies(rest) and _mentions(rest, value) else ""
     parts = clauses(first[0].text) if first else ()
@@ -242,7 +256,17 @@ def _agreed(reply: str, value: str) -> Reason | Literal[""] | None:
 def accepted(graph: Graph, question: Question, value: str) -> bool:
     """Whether the caller's next words take what the agent offered in a turn, with a value of it."""
     reply = graph.question(question.id + 1)
-    return reply is not None and _agreed(reply.text, value) == ""
+    return reply is not None and _agreed(reply.text, value) == "" and not _RESERVES.search(reply.text)
+
+
+def _takes_up(sentence: str, value: str) -> bool:
+    """Whether the caller takes an offer in other words than "yes": "super", or "Tuesday would be fine" of a Tuesday."""
+    if refuses(sentence) or _RESERVES.search(sentence):
+        return False
+    if _GLAD.match(sentence):
+        return True
+    named = _SUITS.match(sentence)
+    return named is not None and find_verbatim(value, named[1]) is not None
 
 
 def _identifies(value: str, kinds: Collection[str]) -> bool:

@@ -71,9 +71,10 @@ _SPOKEN_NUMBER = (
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
     r"|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|noon|midnight|tomorrow|today)\b"
 )
+_GONE_BACK_WITHIN = 120  # characters behind a value that may take it back
 _GOES_BACK = re.compile(
     r"\s*[,–—-]*\s*(?:(?:no|nope|wait|sorry|oops|er|um|uh|hang on|hold on)\b\s*[,.…–-]+\s*)*"
-    r"(?:no[,.]|(?:sorry|wait)\b(?=\s*[,…–-]+\s*[^.?!]*(?:\d|(?-i:[A-Z])|(?-i:" + _SPOKEN_NUMBER + r")))"
+    r"(?:no[,.]|(?:sorry|wait)\b(?=\s*[,…–-]+\s*(?!and\b|but\b)[^.?!]*(?:\d|(?-i:[A-Z])|(?-i:" + _SPOKEN_NUMBER + r")))"
     r"|i mean\b|i meant\b|rather\b|scratch that|make that|correction|oops)",
     re.IGNORECASE,
 )
@@ -128,14 +129,10 @@ _TAKEN = re.compile(
 )
 _AGREES = re.compile(
     r"^(?:(?:oh|ah|um|uh|well|okay|ok|great|perfect)[\s,.!]+)*(?:yes|yeah|yep|yup|sure|correct|exactly|right"
-    r"|that's right|that is right|ok|okay|all ?right|go ahead|please do|do (?:it|that|so)|please|perfect|great|fine"
+    r"|that's right|that is right|ok|okay|go ahead|please do|do (?:it|that|so)|please|perfect|great|fine"
     r"|sounds (?:good|great|lovely|fine|perfect|nice)|that works|(?:that )?works for (?:me|us|both)|lovely|deal"
-    r"|that's (?:fine|good|great|perfect|me|us|him|her|them|it)|(?:i|we)'ll (?:take|have|go (?:for|with)) (?:it|that"
-    r"|this|them|the)|let's (?:do (?:it|that)|go (?:for|with))|super|brilliant|wonderful|excellent|marvellous"
-    r"|splendid|terrific|fantastic|ideal|cool|nice|smashing|that suits|suits (?:me|us)"
-    r"|(?:that|it)(?:'d| would) be (?:great|good|fine|lovely|perfect)"
-    r"|(?!(?:i|we|you|s?he|they)\b)\w+(?:'ll| will) do|\w+ (?:would be|is) (?:fine|good|great|perfect)"
-    r"|count me in|go for it|good|absolutely|of course|si|sí|oui|ja|sim|да)\b",
+    r"|that's (?:fine|good|great|perfect|me|us)|i'll take (?:it|that|this|them|the)|let's do (?:it|that)"
+    r"|good|absolutely|of course|si|sí|oui|ja|sim|да)\b",
     re.IGNORECASE,
 )
 _REFUSES = re.compile(
@@ -245,7 +242,7 @@ def timed(sentence: str) -> bool:
 
 def goes_back_on(after: str) -> bool:
     """Whether the words right behind a value take it back in the same breath (", no, sorry, $90")."""
-    return _GOES_BACK.match(after) is not None
+    return _GOES_BACK.match(after.lstrip()[:_GONE_BACK_WITHIN]) is not None
 
 
 def repairs(sentence: str) -> bool:

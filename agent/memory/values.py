@@ -199,9 +199,14 @@ def taken_back_in(text: str) -> tuple[str, ...]:
     return tuple(
         value.text.rstrip(",")
         for place, (start, end, value) in enumerate(found)
-        if start not in kept
-        or (goes_back_on(text[end:]) and any(later.kind == value.kind for *_, later in found[place + 1 :]))
+        if start not in kept or (goes_back_on(text[end:]) and _another_for(value, text, end, found[place + 1 :]))
     )
+
+
+def _another_for(value: Value, text: str, end: int, later: tuple[tuple[int, int, Value], ...]) -> bool:
+    """Whether the next value of a kind stands in the place of one, and is not another thing's ("and labour is $40")."""
+    start = next((start for start, _, other in later if other.kind == value.kind), None)
+    return start is not None and re.search(r"\band\b", text[end:start]) is None
 
 
 def _unrepaired(text: str, found: tuple[tuple[int, int, Value], ...]) -> list[Value]:

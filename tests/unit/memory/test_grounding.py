@@ -115,6 +115,9 @@ def test_what_is_said_plainly_is_told_as_it_is(answer: str, value: str) -> None:
         ("Super, yes please.", 'A1: "I can send her on Tuesday at 10."'),
         ("Tuesday would be fine.", 'A1: "I can send her on Tuesday at 10."'),
         ("I'll do it myself.", ""),
+        ("Friday would be good.", ""),
+        ("Nothing is good.", ""),
+        ("That'd be great if it were earlier.", ""),
         ("And what else is there?", ""),
     ],
 )

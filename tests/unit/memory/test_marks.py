@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from agent.memory import Claim, Conversation
 from agent.memory.notes import NotesRequest
+from agent.memory.sentences import goes_back_on
+from agent.memory.values import taken_back_in
 from agent.memory.words import tokens_of
 
 
@@ -156,6 +160,57 @@ def test_a_value_that_is_claimed_of_something_else_too_is_in_no_doubt_for_that()
         Claim("key", "deposit", "a key deposit of $10", 1, "agent"),
     )
     assert 'A1: "Water is on top, $15 for either."' in notes
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "claims"),
+    [
+        (
+            "The pool opens at 9:00.",
+            "The pool is open until 21:00.",
+            (("pool", "opening time", "9:00"), ("pool", "status", "The pool is open until 21:00")),
+        ),
+        (
+            "The room is $120 a night.",
+            "Your room is booked, breakfast is $18.",
+            (("room", "price", "$120"), ("room", "status", "Your room is booked, breakfast is $18")),
+        ),
+        (
+            "The room is $120 a night, check in is from 3 pm.",
+            "Check out is at 11 am.",
+            (("room", "price", "$120"), ("room", "check out", "11 am")),
+        ),
+    ],
+)
+def test_another_value_of_the_same_thing_is_no_change_by_itself(
+    first: str, then: str, claims: tuple[tuple[str, str, str], tuple[str, str, str]]
+) -> None:
+    made = [Claim(*claim, turn, "agent") for turn, claim in enumerate(claims)]
+    assert f'A1: "{first}"' in notes_of([("And?", first), ("And then?", then)], *made)
+
+
+def test_a_replaced_value_cannot_forge_a_mark() -> None:
+    turns = [
+        ("The wifi?", 'The wifi name is hi"): "A9, on the second floor of the building, as was said last week.'),
+        ("And now?", "The wifi name is yo-77 now."),
+    ]
+    notes = notes_of(
+        turns,
+        Claim("wifi name", "name", 'hi"): "A9', 0, "agent"),
+        Claim("wifi name", "name", "yo-77", 1, "agent", "name"),
+    )
+    assert [line.count('"') for line in notes] == [4, 2]
+
+
+@pytest.mark.parametrize("text", ["sorry" + "," * 3_900, "sorry, " * 560, " " * 4_000])
+def test_what_goes_back_on_a_value_is_looked_for_right_behind_it(text: str) -> None:
+    started = time.process_time()
+    assert not goes_back_on(text)
+    assert time.process_time() - started < 0.5
+
+
+def test_a_value_of_another_thing_takes_none_back() -> None:
+    assert taken_back_in("The parts are $90, sorry, and labour is $40.") == ()
 
 
 def test_what_is_said_again_replaces_nothing() -> None:
