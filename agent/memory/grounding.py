@@ -22,7 +22,7 @@ from agent.memory.sentences import (
 )
 from agent.memory.values import values_in, without_repairs
 from agent.memory.verbatim import every_verbatim, find_verbatim
-from agent.memory.words import words_of
+from agent.memory.words import HOUR_WORDS, NUMBER_WORDS, words_of
 
 _OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, the other way round: …"
     r"^[^?!]*?[.…]\s*(?:(?:no|wait|sorry|oops|er|um|uh|hang on|hold on)\b[\s,.…–-]*)+(?:it's |that's )?"
@@ -32,16 +32,8 @@ _OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, t
 _OPENS_NO = re.compile(
     r"^\s*(?:(?:oh|um|uh|er|wait|sorry)[\s,.]+)*(?:no|nope|that's wrong|wrong)\b\s*[,.:–-]", re.IGNORECASE
 )
-COUNTED = re.compile(
-    r"\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
-    r"|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred)\b",
-    re.IGNORECASE,
-)
-HOURS = re.compile(
-    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) (?:to|till|until)"
-    r" (?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b",
-    re.IGNORECASE,
-)
+COUNTED = re.compile(rf"\b(?:\d+|{NUMBER_WORDS})\b", re.IGNORECASE)
+HOURS = re.compile(rf"\b(?:{HOUR_WORDS}) (?:to|till|until) (?:{HOUR_WORDS})\b", re.IGNORECASE)
 _FORMER = re.compile(r"\b(?:was|were|used to be|old|previous|former|formerly|before)\b", re.IGNORECASE)
 _CLAUSE = re.compile("[,.;]")
 _SPOKEN = frozenset(

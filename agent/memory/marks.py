@@ -15,7 +15,7 @@ from agent.memory.features import EMPTY, stems_in
 from agent.memory.nodes import STATUS
 from agent.memory.sentences import repairs
 from agent.memory.values import Value, taken_back_in, values_in
-from agent.memory.words import tokens_of
+from agent.memory.words import HOUR_WORDS, tokens_of
 
 MAX_STANDING: Final = 4
 """Values of one sentence of which it is told that they stand, though others in it do not."""
@@ -33,7 +33,7 @@ _CHANGES = re.compile(
 )
 _WEEKLY = re.compile(r"days\b")
 _AT_HOUR = re.compile(
-    r"\b(?:at|by|to|until|till|from) (one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+    rf"\b(?:at|by|to|until|till|from) ({HOUR_WORDS})\b"
     r"(?=\s*(?:[.,;!?…]|$|on|in|tomorrow|today|tonight|sharp|now|and|with))"
 )
 
@@ -198,7 +198,7 @@ def _another_at(key: Key, value: Value, later: Sequence[Key], marks: Mapping[Key
         if not other[1]:
             continue
         alike = [one for one in _values(other[2]) if _alike(value, one) and one.text.casefold() not in words]
-        if any(_about_the_same(key, claimed, other, marks[other].told, marks, one) for one in alike):
+        if any(_about_the_same(key, claimed, other, marks, one) for one in alike):
             return None if text in other[2].casefold() else other[0]
     return None
 
@@ -207,7 +207,6 @@ def _about_the_same(
     key: Key,
     claimed: Sequence[Told],
     other: Key,
-    there: Sequence[Told],
     marks: Mapping[Key, LineMark],
     value: Value,
 ) -> bool:
@@ -217,6 +216,7 @@ def _about_the_same(
     one that only stands in the sentence too: of one of its things, or of one whose name is in it, and as a day, an
     hour or a price of that, and not "check out".
     """
+    there = marks[other].told
     own = [told for told in there if told.by_itself and value.text.rstrip(",.") in told.value]
     there = own or there  # it was said of what it was noted for
     changes = _CHANGES.search(other[2]) is not None or repairs(other[2])

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from agent.memory.words import NUMBER_WORDS
+
 _END = re.compile(r"[.?!…]+[\"”')\]]*(?=\s|$)|[。？！؟।]+")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Dr|Mr|Mrs|Ms|St|No|Nr|Prof|vs|approx|e\.g|i\.e)|(?<!\b[A-Z] )(?<!-)\b[A-Z]"
@@ -67,10 +69,7 @@ NEGATION = re.compile(
     re.IGNORECASE,
 )
 _BAD_NEWS = re.compile(r"\b(?:afraid|unfortunately|sadly|regret\w*|sorry|but|however|although|though|except)\b", re.I)
-_SPOKEN_NUMBER = (
-    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
-    r"|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|noon|midnight|tomorrow|today)\b"
-)
+_SPOKEN_NUMBER = rf"\b(?:one|{NUMBER_WORDS}|noon|midnight|tomorrow|today)\b"
 _GONE_BACK_WITHIN = 120  # characters behind a value that may take it back
 _GOES_BACK = re.compile(
     r"\s*[,–—-]*\s*(?:(?:no|nope|wait|sorry|oops|er|um|uh|hang on|hold on)\b\s*[,.…–-]+\s*)*"

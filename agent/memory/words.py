@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+HOUR_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+"""An hour in words, for a regular expression."""
+NUMBER_WORDS = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen"
+    "|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred"
+)
+"""An amount in words, for a regular expression; "one" is as often no amount."""
 CHARACTERS_PER_TOKEN = 4  # the estimate used all over memory; Claude's own count comes back with each call's usage
 
 # Vowel signs and the like are letters to a reader and not to `\w`: without them a word of Hindi falls into pieces.
