@@ -9,6 +9,7 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
 const RETRY_FOR_MS = 120_000;
 const CONNECT_MS = 10_000;
+const READY_MS = 30_000; // from the open socket to `session.ready`: a service that has just started loads what it needs
 /**
  * The server pings every 5 s: after two that did not come, and a last look, the line is dead, whatever the socket says.
  */
@@ -132,12 +133,16 @@ export class Connection {
   _open(token) {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(this._url, [SUBPROTOCOL, `bearer.${token}`]);
-      const late = setTimeout(() => socket.close(), CONNECT_MS);
+      let late = setTimeout(() => socket.close(), CONNECT_MS);
       let ready = false;
       this._socket = socket;
       this._lastError = null;
       socket.binaryType = "arraybuffer";
-      socket.onopen = () => socket.send(JSON.stringify(this._on.start()));
+      socket.onopen = () => {
+        clearTimeout(late);
+        late = setTimeout(() => socket.close(), READY_MS);
+        socket.send(JSON.stringify(this._on.start()));
+      };
       socket.onmessage = ({ data }) => {
         if (this._socket !== socket) return;
         if (ready) this._watch();

@@ -64,14 +64,14 @@ async def service(port: int, sandbox_url: str, folder: Path) -> AsyncGenerator[a
         sys.executable, "-m", "agent", "serve", env={**os.environ, **settings}, cwd=ROOT
     )
     try:
-        async with httpx.AsyncClient() as client, asyncio.timeout(30):
+        async with httpx.AsyncClient() as client, asyncio.timeout(90):
             while True:
                 try:
-                    await client.get(f"http://127.0.0.1:{port}/health/live")
-                    break
+                    if (await client.get(f"http://127.0.0.1:{port}/health/ready")).is_success:
+                        break
                 except httpx.TransportError:
                     assert process.returncode is None, "the service stopped at its start"
-                    await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)
         yield process
     finally:
         if process.returncode is None:

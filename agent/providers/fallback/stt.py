@@ -321,7 +321,8 @@ class FallbackSttStream:
     def _over(self, now: float) -> bool:
         """Whether the caller has been silent for long enough, or the line has been loud without a new word."""
         rules, unchanged_s = self._chain.rules, now - self._heard_at
-        settled = unchanged_s >= (rules.retold_s if self._retold else rules.settle_s)
+        told_again = self._retold or not self._progress  # what is known was heard by the connection before this one
+        settled = unchanged_s >= (rules.retold_s if told_again else rules.settle_s)
         if not settled and unchanged_s < rules.noise_s:
             return False  # whatever the words are: they are looked through only where it matters
         patience = rules.patience(self._words.text)

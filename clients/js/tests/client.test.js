@@ -348,10 +348,21 @@ test("a call that was begun anew is not ended by the one before", async () => {
   assert.deepEqual(states, ["connecting", "ended", "connecting", "open"]);
 });
 
-test("a server that accepts and then stays silent is given up", async () => {
+test("a server that does not accept is given up", async () => {
   const opening = client.connect();
   await settle();
   mock.timers.tick(10_000);
+  await assert.rejects(opening, VoiceError);
+});
+
+test("a server that accepts has time to load what it needs, and is given up when it stays silent", async () => {
+  const opening = client.connect();
+  await settle();
+  mock.timers.tick(9_000);
+  FakeSocket.last.onopen();
+  mock.timers.tick(29_900);
+  assert.equal(FakeSocket.last.closedWith, null);
+  mock.timers.tick(100);
   await assert.rejects(opening, VoiceError);
 });
 

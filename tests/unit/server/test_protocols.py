@@ -314,14 +314,14 @@ async def test_tiny_frames_and_chunks_leave_everybody_else_a_turn(
             turns[0] += 1
 
     monkeypatch.setattr(parent, "data_received", note)
-    async with raw_server() as at:
+    async with raw_server(deadline_s=60) as at:  # nobody is late here, however busy the machine is
         reader, writer = await at.connect()
         writer.write(head)
         if parent is WebSocketsSansIOProtocol:
             await reader.readuntil(b"\r\n\r\n")
         beside = asyncio.create_task(others())
         await asyncio.to_thread(_push, writer, flood)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while sum(taken.values()) < len(head) + len(flood):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         beside.cancel()

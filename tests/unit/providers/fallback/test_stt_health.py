@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -140,6 +140,34 @@ def test_what_a_stalled_stream_left_out_is_heard_by_the_next_step() -> None:
     assert [len(turn.words) for turn in call.turns] == [15]
     assert call.recorder.path[0] == ("deepgram", "whisper", "stalled")
     assert breaker.state is BreakerState.CLOSED  # one caller proves nothing
+
+
+class LateConnection(FakeConnection):
+    async def __aiter__(self) -> AsyncIterator[SttEvent]:
+        await asyncio.sleep(0.7)  # it transcribes what it was told
+        async for event in super().__aiter__():
+            yield event
+
+
+class LateRecogniser(Recogniser):
+    @asynccontextmanager
+    async def open(self, session: str, recorder: CallRecorder) -> AsyncGenerator[FakeConnection]:
+        yield LateConnection(self)
+
+
+def test_half_a_turn_of_a_lost_connection_is_not_all_before_the_next_one_had_time_to_hear_it() -> None:
+    async def scenario(call: RecordedCall) -> None:
+        await call.say((QUIET, 1), (LOUD, 1), (QUIET, 1))
+        first.connections[-1].events.put_nowait(SttEvent(SttEventKind.PARTIAL, "w0 w1"))  # it lags behind the audio
+        await call.say((QUIET, 0.1))
+        first.dead = True
+        first.break_off()
+        await call.say((QUIET, 2))
+
+    first = Recogniser("deepgram", deaf=True)
+    call = stt_call(scenario, stt_step(first), stt_step(LateRecogniser("whisper")))
+    assert [len(turn.words) for turn in call.turns] == [10]
+    assert call.recorder.path == [("deepgram", "whisper", "refused")]
 
 
 def test_words_that_are_taken_back_make_no_turn() -> None:
