@@ -10,6 +10,12 @@ from agent.memory.words import MARKS, UNSPACED
 # Scripts that are written without spaces have no word ends to look for.
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _LETTER = rf"(?:[^\W{UNSPACED}]|[{MARKS}])"  # beside "KT-12" a letter of its own script makes it part of a longer word
+# no number may be cut out of a longer one: "250" is not said in "2,500" or "$1.250"
+_BEFORE_LETTER = re.compile(rf"(?<!{_LETTER})(?<![$€£])(?<!\d[.,:])", re.IGNORECASE)
+_BEFORE_DIGIT = re.compile(rf"(?<!{_LETTER})(?<!\d[.,:])", re.IGNORECASE)
+_BEFORE_SIGN = re.compile(r"(?<!\w)")
+_BEFORE_OTHER = re.compile(r"(?<!\d)")
+_AFTER = re.compile(rf"(?!{_LETTER})(?![.,:]\d)", re.IGNORECASE)
 _MOST = 400  # characters of words that are looked for
 _EDGES = " \t\n\"'“”‘’.,;:!?"
 
@@ -25,19 +31,29 @@ def every_verbatim(text: str, words: str) -> list[tuple[int, int]]:
     wanted = words.strip(_EDGES)
     if not wanted or len(wanted) > _MOST:
         return []
-    return [match.span() for match in _form(wanted).finditer(text)]
+    form, before = _form(wanted), _before(wanted[0])
+    spans: list[tuple[int, int]] = []
+    at = 0
+    while (found := form.search(text, at)) is not None:
+        start, end = found.span()
+        whole = before.match(text, start) and (_UNSPACED.match(wanted[-1]) or _AFTER.match(text, end))
+        if whole:
+            spans.append((start, end))
+        at = end if whole else start + 1
+    return spans
 
 
 @lru_cache(maxsize=2_000)
 def _form(words: str) -> re.Pattern[str]:
+    """The words alone: with their edges, which hold whole scripts, one of them takes milliseconds to compile."""
     parts = [re.escape(part).replace("’", "'").replace("'", "['’]") for part in words.split()]
-    # no number may be cut out of a longer one: "250" is not said in "2,500" or "$1.250"
-    before = (
-        rf"(?<!{_LETTER})(?<![$€£])(?<!\d[.,:])" if words[0].isalnum() and not _UNSPACED.match(words[0]) else r"(?<!\d)"
-    )
-    if words[0].isdigit():
-        before = rf"(?<!{_LETTER})(?<!\d[.,:])"
-    if words[0] in "$€£":
-        before = r"(?<!\w)"
-    after = "" if _UNSPACED.match(words[-1]) else rf"(?!{_LETTER})(?![.,:]\d)"
-    return re.compile(before + r"\s+".join(parts) + after, re.IGNORECASE)
+    return re.compile(r"\s+".join(parts), re.IGNORECASE)
+
+
+def _before(first: str) -> re.Pattern[str]:
+    """What may stand before a first character."""
+    if first.isdigit():
+        return _BEFORE_DIGIT
+    if first in "$€£":
+        return _BEFORE_SIGN
+    return _BEFORE_LETTER if first.isalnum() and not _UNSPACED.match(first) else _BEFORE_OTHER
