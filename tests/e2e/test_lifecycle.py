@@ -149,7 +149,7 @@ async def test_a_provider_gets_so_many_calls_at_once_and_free_callers_leave_some
         busy = Busy()
         stack.wiring.sinks.members.append(busy)
         stack.sandbox.world.faults.add(FaultRule(provider="elevenlabs", kind=FaultKind.STALL))
-        free = [stack.call([Type("hello")]) for _ in range(8)]
+        free = [stack.call([Type("hello")]) for _ in range(5)]  # two more than may stall, and three come to them later
         records = await asyncio.gather(*free, stack.call([Type("hello")], premium=True))
         assert all(record.turns[0].answered for record in records)
         assert set(busy.tiers) == {"free"}
