@@ -66,6 +66,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     return True
 
 
+# Minutes each: begun last, one of them would keep one worker busy and the others waiting.
+_LONGEST = ("test_sample_calls.py", "test_memory_eval.py", "test_samples.py", "test_front_desk.py", "test_calls.py")
+_IN_REAL_TIME = ("tests/browser", "tests/dialogues", "tests/e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mixes files that wait for whole calls with files that compute: all workers are busy, and no machine is full."""
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.split("::", 1)[0], []).append(item)
+    kinds = [[name for name in files if name.startswith(_IN_REAL_TIME) is real] for real in (True, False)]
+    place = {name: (at + 0.5) / len(kind) for kind in kinds for at, name in enumerate(kind)}
+    order = sorted(files, key=lambda name: (not name.endswith(_LONGEST), place[name], name))
+    items[:] = [item for name in order for item in files[name]]
+
+
 def pytest_collection_finish() -> None:
     """Takes what the collection imported out of all further rounds of the garbage collector."""
     gc.collect()
