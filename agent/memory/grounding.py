@@ -29,6 +29,12 @@ _OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, t
     r"(?:the other way (?:a)?round|vice versa|reversed?|i (?:mixed|got) )",
     re.IGNORECASE,
 )
+_CONTRADICTS = re.compile(  # an answer that is wrong as a whole
+    r"^\W*(?:(?:oh|ah|um|uh|er|no|nope|wait|sorry|eh|hey)\b[\s,.!–-]+)*(?:(?:it's|that's) )?(?:(?:the )?other way (?:a)?(?:round|bout)"
+    r"|nonsense|vice versa|you(?:'ve| have)? (?:got|mixed) (?:that|it|them|those) (?:wrong|mixed up|the wrong way|up)"
+    r"|that(?:'s| is) (?:not right|not true|the wrong way)|that isn't (?:right|true))\b",
+    re.IGNORECASE,
+)
 _OPENS_NO = re.compile(
     r"^\s*(?:(?:oh|um|uh|er|wait|sorry)[\s,.]+)*(?:no|nope|that's wrong|wrong)\b\s*[,.:–-]", re.IGNORECASE
 )
@@ -49,17 +55,24 @@ TOGETHER = re.compile(r"\b(?:both|all|everything|they|the (?:two|three|four|five
 _IDENTIFIER_DIGITS = 4  # fewer digits are a day, an hour or a count: nobody's name or number
 
 
+def contradicted(graph: Graph, question: Question, by: Speaker) -> bool:
+    """Whether the caller's next words say that the answer of a turn is wrong as a whole ("Other way about!")."""
+    reply = graph.question(question.id + 1) if by == "agent" else None
+    return reply is not None and _CONTRADICTS.match(reply.text.replace("’", "'")) is not None
+
+
 def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> bool:
     """Whether a value was corrected in the same breath, or by the caller's next words."""
     value, after = words[span[0] : span[1]], words[span[1] :]
-    if find_verbatim(without_repairs(words), value) is None or goes_back_on(after):
+    if contradicted(graph, question, by) or find_verbatim(without_repairs(words), value) is None or goes_back_on(after):
         return True
     kinds = {found.kind for found in values_in(value)}
     if _OTHER_WAY.match(after):
         return True
-    following = sentences(after)[1:2] if after[:1] not in ".…" else sentences(after.lstrip(".… "))[:1]
+    following = sentences(after)[1:3] if after[:1] not in ".…" else sentences(after.lstrip(".… "))[:2]
     if following and repairs(following[0].text):
-        counted = COUNTED.search(value) and COUNTED.search(following[0].text)  # "Eleven windows. No, twelve."
+        then = " ".join(one.text for one in following)
+        counted = COUNTED.search(value) and COUNTED.search(then)  # "Eleven windows. No, twelve." "No, wait. Twelve."
         if counted or kinds & {found.kind for found in values_in(after)}:
             return True
     reply = graph.question(question.id + 1) if by == "agent" else None
@@ -140,6 +153,57 @@ def only_wished(graph: Graph, question: Question, words: str, span: tuple[int, i
         if _states(one.text)
     ]
     return not all(any(_said_of(text, part) for text in stated) for part in wanted)
+
+
+_REPORTS = re.compile(  # "your website says 140", "I thought half price", "my sister told me"
+    r"\b(?:(?:(?:my|our|your|the|a|some|this|that|his|her|their) (?:[\w-]+ )?[\w-]+|he|she|they|you(?: guys| lot| people)?|it"
+    r"|somebody|someone|who|everybody|everyone)"
+    r" (?:(?:just|always|actually) )?(?:says?|said|told (?:me|us)|tells|quoted(?: me| us)?|promised(?: me| us)?|claims?|reckons?)"
+    r"|(?:i|we)(?: always| just)? (?:thought|guess|suppose|reckon|heard)|(?:i|we)(?:'ve| have) (?:read|heard|seen)"
+    r"|(?:i|we) (?:was|were) (?:told|promised|quoted|under the impression)|apparently|supposedly|allegedly)\b",
+    re.IGNORECASE,
+)
+
+
+def only_reported(graph: Graph, question: Question, words: str, span: tuple[int, int]) -> bool:
+    """Whether the caller has a value from somebody else, or only thinks so, and the agent never says it as it is."""
+    value = words[span[0] : span[1]]
+    around = [one.text for one in sentences(words) if one.start < span[1] and span[0] < one.end]
+    if not any(_REPORTS.search(text.replace("’", "'")) for text in around):
+        return False
+    wanted = [found.text for found in values_in(value)] or [value]
+    later = (graph.question(turn) for turn in range(question.id, graph.turns))
+    stated = [
+        one.text
+        for answered in later
+        if answered is not None
+        for one in sentences(answered.answer or "")
+        if _states(one.text)
+    ]
+    return not all(any(_said_of(text, part) for text in stated) for part in wanted)
+
+
+_SAYS_NO = re.compile(
+    r"^\W*(?:(?:oh|mm+|hm+|ah|um|uh|er|well|sorry|i'm sorry|eh|ach)\b[\s,.…–-]+)*"
+    r"(?:(?:no|nope|nah)\b(?!,? (?:of course|sure|certainly|that's (?:fine|all right|okay|ok|right|true|good)|you're right"
+    r"|don't worry|problem|worries|need|exactly|absolutely|right|indeed|bother|idea|trouble|doubt|charge))"
+    r"|not (?:quite|all|any ?more|exactly|really|on|for|with|so|until|by|in|yet|to|from)\b"
+    r"|(?:i'm afraid|regrettably|unfortunately|sadly|certainly|definitely) not\b"
+    r"|(?:it|that|this|they|he|she|we|there) (?:isn't|aren't|doesn't|don't|didn't|wasn't|weren't|never)\b)",
+    re.IGNORECASE,
+)
+
+
+def answered_no(question: Question, words: str, span: tuple[int, int]) -> bool:
+    """Whether the agent's answer says no to the statement of the caller's that a value stands in ("7791." "No, 7719.").
+
+    That is the last sentence of what the caller says: a question behind it is what is answered, and a no to a sentence
+    that denies something says the same.
+    """
+    last = sentences(words)[-1]
+    if span[1] <= last.start or asks(last.text) or denies(last.text):
+        return False
+    return _SAYS_NO.match((question.answer or "").replace("’", "'")) is not None
 
 
 @lru_cache(maxsize=4_000)
