@@ -20,15 +20,7 @@ from agent.memory.doubts import back_at, undone_at
 from agent.memory.excerpt import excerpt, is_cut_off, words_by
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.grounding import (
-    COUNTED,
-    HOURS,
-    answered_no,
-    broken_up_at,
-    contradicted,
-    only_reported,
-    only_wished,
-)
+from agent.memory.grounding import COUNTED, HOURS, broken_up_at, contradicted, holds_for_caller
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.said import accepted, identifies, value_problem, within
 from agent.memory.sentences import sentences
@@ -213,11 +205,7 @@ def _settled(graph: Graph, claim: Claim, place: tuple[str, tuple[int, int]]) -> 
         return claim.by == "agent" and is_own_offer(words, span) and accepted(graph, question, claim.value)
     if any(is_cut_off(question, claim.by, sentence) for sentence in within(words, span)):
         return identifies(words[span[0] : span[1]])
-    return claim.by == "agent" or not (
-        only_wished(graph, question, words, span)
-        or only_reported(graph, question, words, span)
-        or answered_no(question, words, span)
-    )
+    return claim.by == "agent" or holds_for_caller(graph, question, words, span)
 
 
 def _words(said: Sequence[Said]) -> str:

@@ -47,8 +47,8 @@ _CHANGE = re.compile(  # "my move", "the return", "any change" are things
     re.IGNORECASE,
 )
 _CANT_ON = re.compile(  # "I can't do today": only what has a day can change for that
-    r"\b(?:can't|cannot|won't) (?:make|do|come|be)(?: it)?(?: on)? (?:today|tomorrow|tonight|this|next|mon|tues|wednes|thurs|fri"
-    r"|satur|sun|mornings?|afternoons?|evenings?|\d)\w*",
+    r"\b(?:can't|cannot|won't) (?:make|do|come|be)(?: it)?(?: on)? (?:today|tomorrow|tonight|this|next"
+    r"|mon|tues|wednes|thurs|fri|satur|sun|mornings?|afternoons?|evenings?|\d)\w*",
     re.IGNORECASE,
 )
 _NO_CHANGE = re.compile(

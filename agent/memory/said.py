@@ -35,7 +35,8 @@ _DENIES_NOTHING = re.compile(  # "a charge I don't know", "$296 without fitting"
 _ID_DIGITS = 5  # a value with so many digits is an identifier
 _KEEPS_ID = frozenset({"code", "phone", "email"})
 _GLAD = re.compile(
-    r"^(?:(?:oh|ah|um|uh|well)[\s,.!]+)*(?:very (?:good|well|nice)|super|brilliant|wonderful|excellent|marvellous|splendid|terrific|fantastic|ideal"
+    r"^(?:(?:oh|ah|um|uh|well)[\s,.!]+)*(?:very (?:good|well|nice)|super"
+    r"|brilliant|wonderful|excellent|marvellous|splendid|terrific|fantastic|ideal"
     r"|smashing|all ?right|cool|nice|go for it|count me in|(?:that )?suits (?:me|us)"
     r"|(?:that|it)(?:'d| would) be (?:great|good|fine|lovely|perfect)|that(?:'ll| will) do"
     r"|(?:i|we)'ll (?:take|have|go (?:for|with)) (?:it|that|this|them|the)|let's go (?:for|with))"
@@ -195,7 +196,8 @@ def _turned_down(sentence: SpokenSentence, value: str, reply: str) -> bool:
     told = _clause_with(sentence, value)
     return any(
         refuses(text) and not _IF.match(plain_words(text)) and not asks(reply) and _mentions(text, told)
-        for _, text in clauses(reply)
+        for one in sentences(reply)
+        for _, text in clauses(one.text)
     )
 
 

@@ -19,9 +19,9 @@ MAX_SCANNED = 1_500  # characters of an utterance that are looked at
 MAX_LENGTH = 80  # characters of one value; anything longer is not one
 
 _NUMBER = (
-    r"(?i:\d+|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -](?:one|two|three|four|five|six|seven|eight"
-    r"|nine))?|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|one|two|three|four|five|six|seven|eight"
-    r"|nine|ten|eleven|twelve|a couple of)"
+    r"(?i:\d+|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
+    r"(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen"
+    r"|nineteen|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a couple of)"
 )
 _HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d{1,2})"
 _SPOKEN_HOUR = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
