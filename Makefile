@@ -61,7 +61,7 @@ $(CLIENT): clients/js/package-lock.json
 test: $(STAMP) check $(EDGE) $(CLIENT) ## Run all checks and tests
 	@$(BIN)/python -m pytest -q -n 5 --dist loadfile --no-loadscope-reorder -m "not timing and not chaos and not deploy and not gameday and not soak" $(ARGS)
 	@$(BIN)/python -m pytest -q -m timing $(ARGS)
-	@$(BIN)/python -m pytest -q -m chaos $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m chaos $(ARGS)
 
 test-fast: $(STAMP) ## Run the tests that need no real time
 	@$(BIN)/python -m pytest -q -m "not slow and not chaos and not deploy and not gameday and not soak" $(ARGS)
@@ -97,7 +97,7 @@ dialogues: $(STAMP) ## Play all calls with tools and write docs/dialogues.md (4 
 	@$(BIN)/python -m tools.dialogues $(ARGS)
 
 chaos-subset: $(STAMP) ## The pairwise subset of it, as make test runs it (2 minutes)
-	@$(BIN)/python -m pytest -q -m chaos tests/e2e/test_chaos.py $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m chaos tests/e2e/test_chaos.py $(ARGS)
 
 attack: $(STAMP) ## Attack a service of its own as a stranger would, and write the list of docs/security.md
 	@$(BIN)/python -m tools.attack $(ARGS)

@@ -16,11 +16,11 @@ from typing import Any
 
 from agent.memory.claims import Claim, Reason
 from agent.memory.confirmed import act_in
-from agent.memory.doubts import undone_at
+from agent.memory.doubts import back_at, undone_at
 from agent.memory.excerpt import excerpt, is_cut_off, words_by
 from agent.memory.flows import Flows
 from agent.memory.graph import apply
-from agent.memory.grounding import COUNTED, HOURS, broken_up_at, only_wished
+from agent.memory.grounding import COUNTED, HOURS, broken_up_at, contradicted, holds_for_caller
 from agent.memory.nodes import AGREED, ENDED, STATUS, Graph, Question, Said, Slot, State
 from agent.memory.said import accepted, identifies, value_problem, within
 from agent.memory.sentences import sentences
@@ -97,7 +97,8 @@ def _check(graph: Graph, flows: Flows, claim: Claim) -> dict[str, Any] | Reason:
 def _problem(graph: Graph, claim: Claim, question: Question, words: str, span: tuple[int, int]) -> Reason | None:
     """Why the words at one place do not bear out a claim, or None when they do."""
     if _canonical(claim.attribute) == STATUS:
-        return status_problem(question, claim.by, words, span)
+        wrong = claim.by == "agent" and contradicted(graph, question, claim.by)
+        return "refused" if wrong else status_problem(question, claim.by, words, span)
     return value_problem(graph, question, claim.by, words, span)
 
 
@@ -164,6 +165,9 @@ def _placed(
 
 def _since(graph: Graph, flows: Flows, claim: Claim, attribute: str, value: str, sentence: str) -> int | None:
     """The turn in which a status, a day or an hour that a claim quotes may have been changed since, or None."""
+    back = back_at(graph, claim.turn, value) or back_at(graph, claim.turn, sentence)
+    if back is not None:
+        return back
     if attribute != STATUS and not (_SETS & {found.kind for found in values_in(value)} or HOURS.search(value)):
         return None
     return undone_at(graph, flows, claim.turn, sentence)
@@ -201,7 +205,7 @@ def _settled(graph: Graph, claim: Claim, place: tuple[str, tuple[int, int]]) -> 
         return claim.by == "agent" and is_own_offer(words, span) and accepted(graph, question, claim.value)
     if any(is_cut_off(question, claim.by, sentence) for sentence in within(words, span)):
         return identifies(words[span[0] : span[1]])
-    return claim.by == "agent" or not only_wished(graph, question, words, span)
+    return claim.by == "agent" or holds_for_caller(graph, question, words, span)
 
 
 def _words(said: Sequence[Said]) -> str:

@@ -46,6 +46,11 @@ _CHANGE = re.compile(  # "my move", "the return", "any change" are things
     r"|found (?:it|my|the|them)|(?:un|re)?block|give (?:it|them) back)\b",
     re.IGNORECASE,
 )
+_CANT_ON = re.compile(  # "I can't do today": only what has a day can change for that
+    r"\b(?:can't|cannot|won't) (?:make|do|come|be)(?: it)?(?: on)? (?:today|tomorrow|tonight|this|next"
+    r"|mon|tues|wednes|thurs|fri|satur|sun|mornings?|afternoons?|evenings?|\d)\w*",
+    re.IGNORECASE,
+)
 _NO_CHANGE = re.compile(
     r"\b(?:stays?|remains?|unchanged|as (?:it|they) (?:is|are|was|were)|left? (?:it|them) (?:be|alone|as)|stands"
     r"|nothing(?:'s| has| is)? chang(?:e[sd]?|ing)|(?:hasn't|haven't|has not|not) changed|same as before"
@@ -75,6 +80,8 @@ def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
     words = text.replace("’", "'")
     if not live or not _CHANGE.search(words) or _ONLY_ASKS.match(words):
         return ()
+    if not _CHANGE.search(_CANT_ON.sub(" ", words)):
+        live = [state for state in live if _SOFT_KINDS & {value.kind for value in values_in(state.told)}]
     said = values_said(text)
     rest = _CHANGE.sub(" ", words)
     for value in said:
@@ -148,6 +155,27 @@ def undone_at(graph: Graph, flows: Flows, turn: int, told: str) -> int | None:
         for sentence in sentences(question.answer or "") if question is not None else ():
             undoing = _undoing_in(sentence.text, flows)
             if any(stems & stems_in(part) or values & values_said(part) for part in undoing):
+                return number
+    return None
+
+
+_LEFT_OUT = re.compile(  # "Okay, no naan.", "No, no courier."
+    r"^\W*(?:(?:okay|ok|right|sure|fine|no|yes|and|then|so|well|oh|alright|as you like)\b[\s,.]+)*"
+    r"(?:no|without)\s+(?:more |extra )?((?:[\w'-]+ ){0,2}[\w'-]+?)(?: then| for you| either)?\W*$",
+    re.IGNORECASE,
+)
+
+
+def back_at(graph: Graph, turn: int, told: str) -> int | None:
+    """The turn after `turn` in which the agent tells of what `told` left out ("no naan"), or None."""
+    found = _LEFT_OUT.match(told)
+    stems = stems_in(found[1]) - EMPTY - FILLERS if found is not None else frozenset[str]()
+    if not stems:
+        return None
+    for number in range(turn + 1, graph.turns):
+        question = graph.question(number)
+        for sentence in sentences(question.answer or "") if question is not None else ():
+            if stems <= stems_in(sentence.text) and not (denies(sentence.text) or asks(sentence.text)):
                 return number
     return None
 

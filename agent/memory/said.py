@@ -35,7 +35,8 @@ _DENIES_NOTHING = re.compile(  # "a charge I don't know", "$296 without fitting"
 _ID_DIGITS = 5  # a value with so many digits is an identifier
 _KEEPS_ID = frozenset({"code", "phone", "email"})
 _GLAD = re.compile(
-    r"^(?:(?:oh|ah|um|uh|well)[\s,.!]+)*(?:super|brilliant|wonderful|excellent|marvellous|splendid|terrific|fantastic|ideal"
+    r"^(?:(?:oh|ah|um|uh|well)[\s,.!]+)*(?:very (?:good|well|nice)|super"
+    r"|brilliant|wonderful|excellent|marvellous|splendid|terrific|fantastic|ideal"
     r"|smashing|all ?right|cool|nice|go for it|count me in|(?:that )?suits (?:me|us)"
     r"|(?:that|it)(?:'d| would) be (?:great|good|fine|lovely|perfect)|that(?:'ll| will) do"
     r"|(?:i|we)'ll (?:take|have|go (?:for|with)) (?:it|that|this|them|the)|let's go (?:for|with))"
@@ -132,6 +133,7 @@ def _offer_problem(
     asked = asks_by_mark(sentence.text) or is_choice(sentence.text)
     before, found, _ = sentence.text.partition(value)
     choices = bool(kinds & _OFFERED_KINDS) and _lets_choose(sentence.text, before + found or sentence.text, kinds)
+    choices = choices and not _granted(sentence, value, question.text)
     if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):
         return None  # "a zip is $35": so it is, whatever is asked next and answered
     reply = graph.question(question.id + 1)
@@ -192,7 +194,25 @@ _UNIT = re.compile(r"\d\s?([^\W\d_])")
 def _turned_down(sentence: SpokenSentence, value: str, reply: str) -> bool:
     """Whether the caller's next words refuse what a value was said of, by its name ("the balcony's too high")."""
     told = _clause_with(sentence, value)
-    return any(refuses(text) and not asks(reply) and _mentions(text, told) for _, text in clauses(reply))
+    return any(
+        refuses(text) and not _IF.match(plain_words(text)) and not asks(reply) and _mentions(text, told)
+        for one in sentences(reply)
+        for _, text in clauses(one.text)
+    )
+
+
+_IF = re.compile(r"(?:if|unless)\b", re.IGNORECASE)
+
+
+def _granted(sentence: SpokenSentence, value: str, request: str) -> bool:
+    """Whether the agent says that it can do what the caller asked for, with a day of the caller's."""
+    if not (_ASKS_FOR.search(request) and _CAN.search(sentence.text)) or _OR.search(sentence.text):
+        return False
+    return any(find_verbatim(request, found.text) for found in values_in(value) if found.kind in _OFFERED_KINDS)
+
+
+_ASKS_FOR = re.compile(r"\b(?:can|could|would|will) you\b", re.IGNORECASE)
+_CAN = re.compile(r"\b(?:I|we)(?: can|'ll| will)\b", re.IGNORECASE)
 
 
 def _unasked(sentence: SpokenSentence, value: str, reply: Question | None) -> Reason | None:
@@ -200,7 +220,7 @@ def _unasked(sentence: SpokenSentence, value: str, reply: Question | None) -> Re
     if reply is None:
         return "refused"
     first = sentences(reply.text)[:1]
-    if first and agrees(first[0].text):
+    if first and (agrees(first[0].text) or _takes_up(first[0].text, value)):
         return None
     taking = " ".join(text for _, text in clauses(reply.text) if not (denies(text) or _HAS_ONE.search(text)))
     told = _clause_with(sentence, value)
@@ -214,7 +234,7 @@ def _lets_choose(sentence: str, upto: str, kinds: frozenset[str]) -> bool:
     """
     before, found, after = sentence.partition(" or ")
     apart = found and all(kinds & {value.kind for value in values_in(part)} for part in (before, after))
-    return bool(apart) or offers(_OR.sub(", ", upto))
+    return bool(apart) or ("price" not in kinds and offers(_OR.sub(", ", upto)))
 
 
 _OR = re.compile(r",? or ", re.IGNORECASE)
@@ -231,10 +251,10 @@ def _asks_for_other(ending: str, told: str, between: bool) -> bool:
     new = set(content_stems(ending)) - _READS_BACK
     if (between or _AND_NEW.match(ending)) and new and not new & set(content_stems(told)):
         return True
-    if _POINTS.search(ending):
-        return False
     if _OPEN_QUESTION.search(ending) and not _CHOOSES.search(ending):
         return True  # it wants neither a yes nor a no
+    if _POINTS.search(ending):
+        return False
     stems = set(content_stems(ending))
     return bool(_ANOTHER.search(ending)) or bool(stems and not stems & set(content_stems(told)))
 

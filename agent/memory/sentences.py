@@ -78,7 +78,7 @@ _GOES_BACK = re.compile(
     re.IGNORECASE,
 )
 _REPAIRS = re.compile(
-    r"\W*(?:(?:oh|ah|um|uh|er|hm+)\b[\s,.…]*)*"
+    r"\W*(?:(?:oh|ah|ach|och|ay|um|uh|er|hm+|or|well|gosh|ugh|argh)\b[\s,.…]*)*"
     r"(?:no|nope|wait|sorry|oops|actually|excuse me|pardon(?: me)?|my mistake|apologies|hang on|hold on)\b\s*[,.…–:-]",
     re.IGNORECASE,
 )

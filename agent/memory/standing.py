@@ -31,7 +31,7 @@ _HANGS = re.compile(
 )
 _MODALS = (
     r"(?:(?<=\bI )|(?<=\bwe ))can|could|would(?! (?:have|need) to\b)|(?<!you )(?-i:may)(?! \d)|might"
-    r"|should|shall|perhaps|maybe|probably|possibly|(?<=\w)'d(?! (?:said|had|been|\w+ed|(?:have|need) to)\b)"
+    r"|should|shall|perhaps|maybe|probably|possibly|(?<=\w)'d(?! (?:said|had|been|better|\w+ed|(?:have|need) to)\b)"
 )
 _POSSIBLE = re.compile(rf"\b(?:{_MODALS})\b", re.IGNORECASE)
 _CONDITIONAL = re.compile(
@@ -43,7 +43,10 @@ _SAYS_WHEN = re.compile(
     re.IGNORECASE,
 )
 _WHETHER = re.compile(r"\bwhether\b", re.IGNORECASE)
-_OWN_OFFER = re.compile(r"\b(?:I|[Ww]e)(?: can| could| would|'d)\b")
+_OWN_OFFER = re.compile(
+    r"\b(?:I|[Ww]e)(?: can| could| would|'d)\b|(?: would|'d) (?:work|be|do|suit|cost|make|come to)\b"
+    r"|\b(?:you|it|they) should (?:have|get|be|come|arrive|reach)\b"
+)
 _YOU_CAN = re.compile(r"\byou can\b", re.IGNORECASE)
 _CHOSEN = frozenset({"date", "time", "month"})
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
@@ -95,7 +98,7 @@ def is_unsettled(words: str, span: tuple[int, int]) -> bool:
 
 
 def is_own_offer(words: str, span: tuple[int, int]) -> bool:
-    """Whether a value is one that the agent says it can or could do."""
+    """Whether a value is one that the agent says it can or could do, or that would or should be."""
     return any(_OWN_OFFER.search(scope) is not None for scope in _scopes(words, span))
 
 

@@ -44,6 +44,8 @@ LATER = (
     "seventeenth",
     "eighteenth",
     "nineteenth",
+    "twentieth",
+    "twentyfirst",
 )  # five more subjects each
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 EIGHTH_PHRASINGS = HERE / "phrasings_eighth.toml"
