@@ -16,6 +16,7 @@ import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from agent.core.audio import SAMPLE_RATE, SAMPLE_WIDTH
@@ -23,6 +24,7 @@ from agent.core.calls import Call, CallRecorder, ErrorKind, ListeningNote, Provi
 from agent.providers.base import SttEvent
 from agent.providers.call import ProviderCall
 from agent.providers.deepgram.faults import classify
+from agent.providers.deepgram.trust import share_trust, trusted
 from agent.providers.http import CONNECT_TIMEOUT_S
 from agent.providers.wire_values import WordCheck
 
@@ -88,6 +90,9 @@ def connect_sdk(api_key: str, base_url: str | None) -> AsyncDeepgramClient:
         client = AsyncDeepgramClient(api_key=api_key, environment=environment, max_retries=0)
         for version in ("v1", "v2"):
             getattr(client.listen, version)  # imported on first use: now, and not in the first call
+        share_trust(import_module("deepgram.listen.v1.client"), import_module("deepgram.listen.v2.client"))
+    if base_url is None or base_url.startswith("https:"):
+        trusted()  # read in this thread, and not by the first call
     return client
 
 
