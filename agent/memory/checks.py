@@ -38,7 +38,7 @@ MAX_VALUE, MAX_NAME, MAX_ATTRIBUTE = 160, 60, 30  # characters
 MAX_PLACES = 8  # of a value in one turn that are looked at: the last ones
 
 
-_ATTRIBUTE = re.compile(rf"[^\W\d_][\w{MARKS}'-]*(?: [\w{MARKS}'-]+){{0,2}}")
+_ATTRIBUTE = re.compile(rf"[^\W\d_][\w{MARKS}'-]*(?: [\w{MARKS}'-]+){{0,4}}")
 _STATUS_NAMES = frozenset({"status", "state", "outcome", "result", "situation", "progress"})
 _SAME = {
     **dict.fromkeys(("day", "when", "weekday", "appointment date"), "date"),

@@ -104,7 +104,8 @@ _QUESTION_START = re.compile(
 _OFFER = re.compile(
     r"\b(?:free|available|availability|open slot|an opening|openings|on offer|to choose from|how about|what about"
     r"|(?:we|i) (?:have(?! (?:now |just |already |also |both )*\w+(?:ed|en|ut|id|one|et|ent|ade)\b)|do"
-    r"|also have(?! to\b)|still have(?! to\b)|could|can)|there(?:'s| is| are)|either)\b",
+    r"|also have(?! to\b)|still have(?! to\b)|could|can)"
+    r"|there(?:'s| is| are)(?! (?:nothing|no|none|nobody)\b)|either)\b",
     re.IGNORECASE,
 )
 _DONE = re.compile(r"\bthat's (?:done|sorted|booked|arranged|settled|fixed)\b", re.IGNORECASE)

@@ -67,8 +67,9 @@ def status_problem(question: Question, by: Speaker, words: str, span: tuple[int,
         if goes_back_on(words[span[1] : sentence.end]):
             return "refused"
         scope = _scope(sentence, span)
+        said_of = _without_estimate(scope, value)
         outside = scope.replace(value, " ", 1)
-        if is_choice(sentence.text) or (_POSSIBLE.search(plain_words(scope)) and not denies(value)):
+        if is_choice(sentence.text) or (_POSSIBLE.search(plain_words(said_of)) and not denies(value)):
             return "unconfirmed"
         if depends(outside) and not depends(value):
             return "condition"
@@ -77,6 +78,18 @@ def status_problem(question: Question, by: Speaker, words: str, span: tuple[int,
         if promises(scope.partition(value)[0]) and not promises(value):
             return "unconfirmed"
     return None
+
+
+def _without_estimate(scope: str, value: str) -> str:
+    """What is said to be done, without when it should have its effect, where both are quoted ("I've sent it, you should
+    have it on Thursday").
+    """
+    for _, text in clauses(value)[1:]:
+        scope = scope.replace(text, "") if _SHOULD.search(text) else scope
+    return scope
+
+
+_SHOULD = re.compile(r"^(?:and |so )*(?:you|it|they|that|he|she) should\b", re.IGNORECASE)
 
 
 def is_unsettled(words: str, span: tuple[int, int]) -> bool:

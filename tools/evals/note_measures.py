@@ -46,6 +46,7 @@ LATER = (
     "nineteenth",
     "twentieth",
     "twentyfirst",
+    "twentysecond",
 )  # five more subjects each
 GIVEN = HERE / "note_cases_given.toml"  # for the outside cases: what must not stand together, and right claims
 EIGHTH_PHRASINGS = HERE / "phrasings_eighth.toml"

@@ -138,6 +138,38 @@ def test_statements_that_are_no_offers_are_kept(turns: list[tuple[str, str]], va
     assert value in notes_of(turns, Claim("it", "note", value, 0, by))
 
 
+RELEASED = "I've released your $150, it should be there on Thursday."
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "told"),
+    [
+        (RELEASED, "I've released your $150, it should be there on Thursday", True),
+        ("It should be there on Thursday, your $150.", "It should be there on Thursday", False),
+        ("I've released it. It should be there on Thursday.", "It should be there on Thursday", False),
+        ("I could release your $150, it should be there on Thursday.", "I could release your $150", False),
+    ],
+)
+def test_what_is_done_is_told_with_when_it_should_take_effect(answer: str, value: str, told: bool) -> None:
+    turns = [("And my deposit?", answer), ("Fine.", "Bye.")]
+    assert (value in notes_of(turns, Claim("deposit", "status", value, 0, "agent"))) is told
+
+
+def test_that_there_is_nothing_is_no_offer() -> None:
+    turns = [("And for Tuesday?", "No, there's nothing to pay for Tuesday.")]
+    claim = Claim("Tuesday", "charge", "there's nothing to pay for Tuesday", 0, "agent")
+    assert "nothing to pay for Tuesday" in notes_of(turns, claim)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "told"),
+    [("who must be in", True), ("price if she gets in", True), ("a b c d e f", False), ("x" * 31, False)],
+)
+def test_an_attribute_may_have_five_words(attribute: str, told: bool) -> None:
+    turns = [("And when?", "On the 8th, for the fuse box."), ("Fine.", "Bye.")]
+    assert ("fuse box" in notes_of(turns, Claim("visit", attribute, "for the fuse box", 0, "agent"))) is told
+
+
 def test_who_cannot_come_on_a_day_changes_no_price() -> None:
     turns = [("What is the phone?", "The phone comes to $89."), ("I can't do today. I'll come on Wednesday.", "Fine.")]
     assert 'A1: "The phone comes to $89."' in notes_of(turns, Claim("phone", "price", "$89", 0, "agent"))
