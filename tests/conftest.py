@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
-import hashlib
 import inspect
 import os
 import sys
@@ -27,13 +27,11 @@ _END = "-----END CERTIFICATE-----\n"
 
 def _one_authority() -> str:
     """A file with the first of the usual authorities: all 120 are 20 ms of each of a service's ten clients."""
-    first = Path(certifi.where()).read_text(encoding="utf-8").split(_END)[0] + _END
-    path = Path(tempfile.gettempdir(), f"authority-{hashlib.sha256(first.encode()).hexdigest()[:16]}.pem")
-    if not path.exists():
-        own = path.with_suffix(f".{os.getpid()}")
-        own.write_text(first, encoding="utf-8")
-        own.replace(path)
-    return str(path)
+    handle, path = tempfile.mkstemp(suffix=".pem")  # of this process alone, and nobody else's to write
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(Path(certifi.where()).read_text(encoding="utf-8").split(_END)[0] + _END)
+    atexit.register(Path(path).unlink, missing_ok=True)
+    return path
 
 
 # No test, and no service of a test, speaks to the internet.
@@ -62,8 +60,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in names if name in pyfuncitem.funcargs}
     asyncio.run(_without_leaks(function(**arguments)))
     gc.collect()  # an unawaited coroutine warns when it is collected: here, inside the test that made it
-    _pass_over_modules()
     return True
+
+
+def pytest_runtest_logfinish() -> None:
+    """When nothing holds the fixtures of the test any more: what they left behind must not be passed over."""
+    if _has_new_modules():
+        gc.collect()
+        _pass_over_modules()
 
 
 # Minutes each: begun last, one of them would keep one worker busy and the others waiting.
@@ -88,9 +92,13 @@ def pytest_collection_finish() -> None:
     _pass_over_modules()
 
 
+def _has_new_modules() -> bool:
+    return len(sys.modules) > _passed_over[-1]
+
+
 def _pass_over_modules() -> None:
     """A round after each test looks at what that test made: at a million objects of imported modules it takes 0.2 s."""
-    if len(sys.modules) > _passed_over[-1]:
+    if _has_new_modules():
         _passed_over.append(len(sys.modules))
         gc.freeze()
 

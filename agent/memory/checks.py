@@ -165,9 +165,9 @@ def _placed(
 
 def _since(graph: Graph, flows: Flows, claim: Claim, attribute: str, value: str, sentence: str) -> int | None:
     """The turn in which a status, a day or an hour that a claim quotes may have been changed since, or None."""
-    back = back_at(graph, claim.turn, value) or back_at(graph, claim.turn, sentence)
-    if back is not None:
-        return back
+    back = (back_at(graph, claim.turn, told) for told in (value, sentence) if claim.by == "agent")
+    if (at := next((turn for turn in back if turn is not None), None)) is not None:
+        return at
     if attribute != STATUS and not (_SETS & {found.kind for found in values_in(value)} or HOURS.search(value)):
         return None
     return undone_at(graph, flows, claim.turn, sentence)

@@ -46,11 +46,6 @@ _CHANGE = re.compile(  # "my move", "the return", "any change" are things
     r"|found (?:it|my|the|them)|(?:un|re)?block|give (?:it|them) back)\b",
     re.IGNORECASE,
 )
-_CANT_ON = re.compile(  # "I can't do today": only what has a day can change for that
-    r"\b(?:can't|cannot|won't) (?:make|do|come|be)(?: it)?(?: on)? (?:today|tomorrow|tonight|this|next"
-    r"|mon|tues|wednes|thurs|fri|satur|sun|mornings?|afternoons?|evenings?|\d)\w*",
-    re.IGNORECASE,
-)
 _NO_CHANGE = re.compile(
     r"\b(?:stays?|remains?|unchanged|as (?:it|they) (?:is|are|was|were)|left? (?:it|them) (?:be|alone|as)|stands"
     r"|nothing(?:'s| has| is)? chang(?:e[sd]?|ing)|(?:hasn't|haven't|has not|not) changed|same as before"
@@ -80,8 +75,6 @@ def doubted_by_caller(graph: Graph, index: Index, text: str) -> tuple[int, ...]:
     words = text.replace("’", "'")
     if not live or not _CHANGE.search(words) or _ONLY_ASKS.match(words):
         return ()
-    if not _CHANGE.search(_CANT_ON.sub(" ", words)):
-        live = [state for state in live if _SOFT_KINDS & {value.kind for value in values_in(state.told)}]
     said = values_said(text)
     rest = _CHANGE.sub(" ", words)
     for value in said:
@@ -159,9 +152,10 @@ def undone_at(graph: Graph, flows: Flows, turn: int, told: str) -> int | None:
     return None
 
 
-_LEFT_OUT = re.compile(  # "Okay, no naan.", "No, no courier."
-    r"^\W*(?:(?:okay|ok|right|sure|fine|no|yes|and|then|so|well|oh|alright|as you like)\b[\s,.]+)*"
-    r"(?:no|without)\s+(?:more |extra )?((?:[\w'-]+ ){0,2}[\w'-]+?)(?: then| for you| either)?\W*$",
+_LEFT_OUT = re.compile(  # "Okay, no naan."
+    r"^\W{0,4}(?:(?:okay|ok|right|sure|fine|no|yes|and|then|so|well|oh|alright|as you like)\b[\s,.]+){0,4}"
+    r"(?:no|without)\s+(?!(?:later|earlier|more|less|longer|sooner|fewer|\d))((?:\w+ ){0,2}\w+?)"
+    r"(?: then| for you| either)?[.!…\s]*$",
     re.IGNORECASE,
 )
 

@@ -30,11 +30,11 @@ _OTHER_WAY = re.compile(  # "Three in the morning, five in the evening. Sorry, t
     r"(?:the other way (?:a)?round|vice versa|reversed?|i (?:mixed|got) )",
     re.IGNORECASE,
 )
-_CONTRADICTS = re.compile(  # an answer that is wrong as a whole
-    r"^\W*(?:(?:oh|ah|um|uh|er|no|nope|wait|sorry|eh|hey)\b[\s,.!–-]+)*(?:(?:it's|that's) )?"
-    r"(?:(?:the )?other way a?(?:round|bout)"
-    r"|nonsense|vice versa|you(?:'ve| have)? (?:got|mixed) (?:that|it|them|those) (?:wrong|mixed up|the wrong way|up)"
-    r"|that(?:'s| is) (?:not right|not true|the wrong way)|that isn't (?:right|true))\b",
+_CONTRADICTS = re.compile(  # an answer that has two things mixed up
+    r"^\W{0,4}(?:(?:oh|ah|um|uh|er|no|nope|wait|sorry|eh|hey)\b[\s,.!–-]+){0,4}(?:(?:it's|that's) )?"
+    r"(?:(?:the )?other way a?(?:round|bout)|vice versa"
+    r"|you(?:'ve| have)? (?:got|mixed) (?:that|it|them|those) (?:mixed )?up)"
+    r"\s*(?:[.!–-]|,(?! (?:you|but|though|yet|is|was|are|isn't)\b)|$)(?![^.!]*\?)",
     re.IGNORECASE,
 )
 _OPENS_NO = re.compile(
@@ -54,11 +54,17 @@ _BESIDE = frozenset(
     "sorry no wait it it's is and then the a um uh er yes yeah starts with ends number so that's um hmm okay ok".split()
 )
 TOGETHER = re.compile(r"\b(?:both|all|everything|they|the (?:two|three|four|five|six))\b", re.IGNORECASE)
+_NUMBERS = frozenset({"code", "phone", "email"})
 _IDENTIFIER_DIGITS = 4  # fewer digits are a day, an hour or a count: nobody's name or number
 
 
+_ONLY_REPAIRS = re.compile(
+    r"^\W*(?:(?:or|oh|ah|ach|no|nope|wait|sorry|oops|hang on|hold on)\b\W+){1,4}(?:\w+\W*)?$", re.IGNORECASE
+)
+
+
 def contradicted(graph: Graph, question: Question, by: Speaker) -> bool:
-    """Whether the caller's next words say that the answer of a turn is wrong as a whole ("Other way about!")."""
+    """Whether the caller's next words say that the answer of a turn has things mixed up ("Other way about!")."""
     reply = graph.question(question.id + 1) if by == "agent" else None
     return reply is not None and _CONTRADICTS.match(reply.text.replace("’", "'")) is not None
 
@@ -66,15 +72,18 @@ def contradicted(graph: Graph, question: Question, by: Speaker) -> bool:
 def taken_back(graph: Graph, question: Question, by: Speaker, words: str, span: tuple[int, int]) -> bool:
     """Whether a value was corrected in the same breath, or by the caller's next words."""
     value, after = words[span[0] : span[1]], words[span[1] :]
-    if contradicted(graph, question, by) or find_verbatim(without_repairs(words), value) is None or goes_back_on(after):
+    if find_verbatim(without_repairs(words), value) is None or goes_back_on(after):
         return True
     kinds = {found.kind for found in values_in(value)}
+    if contradicted(graph, question, by) and not _NUMBERS & kinds:  # a reference in it is as right as it was
+        return True
     if _OTHER_WAY.match(after):
         return True
     following = sentences(after)[1:3] if after[:1] not in ".…" else sentences(after.lstrip(".… "))[:2]
     if following and repairs(following[0].text):
-        then = " ".join(one.text for one in following)
-        counted = COUNTED.search(value) and COUNTED.search(then)  # "Eleven windows. No, twelve." "No, wait. Twelve."
+        only_repairs = len(following) > 1 and _ONLY_REPAIRS.match(following[0].text)  # "No, wait. Twelve."
+        then = following[1 if only_repairs else 0].text
+        counted = COUNTED.search(value) and COUNTED.search(then)  # "Eleven windows. No, twelve."
         if counted or kinds & {found.kind for found in values_in(after)}:
             return True
     reply = graph.question(question.id + 1) if by == "agent" else None
@@ -159,23 +168,28 @@ def _only_wished(graph: Graph, question: Question, words: str, span: tuple[int, 
 
 
 _REPORTS = re.compile(  # "your website says 140", "I thought half price", "my sister told me"
-    r"\b(?:(?:(?:my|our|your|the|a|some|this|that|his|her|their) (?:[\w-]+ )?[\w-]+|he|she|they|it"
-    r"|you(?: guys| lot| people)?|somebody|someone|who|everybody|everyone) (?:(?:just|always|actually) )?"
+    r"\b(?:(?:(?:my|our|your|the|a|some|his|her|their) (?:[\w-]+ )?[\w-]+|he|she|they|it"
+    r"|you(?: guys| lot| people)?|somebody|someone|everybody|everyone) (?:(?:just|always|actually) )?"
     r"(?:says?|said|told (?:me|us)|tells|quoted(?: me| us)?|promised(?: me| us)?|claims?|reckons?)"
-    r"|(?:i|we)(?: always| just)? (?:thought|guess|suppose|reckon|heard)|(?:i|we)(?:'ve| have) (?:read|heard|seen)"
+    r"|according to \w+(?: \w+)?|(?:i|we)(?: always| just)? (?:thought|heard)"
+    r"|(?:i|we)(?:'ve| have) (?:read|heard|been told)"
     r"|(?:i|we) (?:was|were) (?:told|promised|quoted|under the impression)|apparently|supposedly|allegedly)\b",
     re.IGNORECASE,
 )
+_HEARSAY = frozenset({"price", "date", "time", "month", "count"})
+"""Kinds of values that somebody else may have got wrong: a name or a number is read off, and then told."""
 
 
 def _only_reported(graph: Graph, question: Question, words: str, span: tuple[int, int]) -> bool:
     """Whether the caller has a value from somebody else, or only thinks so, and the agent never says it as it is."""
     value = words[span[0] : span[1]]
-    around = [one.text for one in sentences(words) if one.start < span[1] and span[0] < one.end]
-    if not any(_REPORTS.search(text.replace("’", "'")) for text in around):
+    found = values_in(value)
+    if not _HEARSAY & {one.kind for one in found} or sum(char.isdigit() for char in value) > _IDENTIFIER_DIGITS:
         return False
-    wanted = [found.text for found in values_in(value)] or [value]
-    return not _stated(graph, question.id, wanted)
+    before = _CLAUSE.split(words[: span[0]])[-1] + value
+    if not _REPORTS.search(before.replace("’", "'")):
+        return False
+    return not _stated(graph, question.id, [one.text for one in found])
 
 
 def _stated(graph: Graph, first: int, wanted: Sequence[str]) -> bool:
@@ -192,13 +206,17 @@ def _stated(graph: Graph, first: int, wanted: Sequence[str]) -> bool:
 
 
 _SAYS_NO = re.compile(
-    r"^\W*(?:(?:oh|mm+|hm+|ah|um|uh|er|well|sorry|i'm sorry|eh|ach)\b[\s,.…–-]+)*"
-    r"(?:(?:no|nope|nah)\b(?!,? (?:of course|sure|certainly|that's (?:fine|all right|okay|ok|right|true|good)"
-    r"|you're right|don't worry|problem|worries|need|exactly|absolutely|right|indeed|bother|idea|trouble|doubt|charge))"
-    r"|not (?:quite|all|any ?more|exactly|really|on|for|with|so|until|by|in|yet|to|from)\b"
-    r"|(?:i'm afraid|regrettably|unfortunately|sadly|certainly|definitely) not\b"
-    r"|(?:it|that|this|they|he|she|we|there) (?:isn't|aren't|doesn't|don't|didn't|wasn't|weren't|never)\b)",
+    r"^\W{0,4}(?:(?:oh|mm+|hm+|ah|um|uh|er|well|sorry|i'm sorry|but|eh|ach)\b[\s,.…–-]+){0,4}"
+    r"(?:(?:no|nope|nah)\s*(?:[.–-]|,(?! (?:thank|that's (?:fine|all right|okay|ok|right|true|good)|of course|sure"
+    r"|you're right|don't worry|no problem|exactly|absolutely)))"
+    r"|not (?:quite|exactly|all of it|any ?more)\b"
+    r"|(?:i'm afraid|regrettably|unfortunately|sadly) not\b"
+    r"|(?:it|that|this|you|they|we) (?:isn't|aren't|doesn't|don't|didn't|wasn't|weren't)"
+    r"(?: (?:do|cover|take|allow|have) (?:that|it|this|so)\b|\s*(?:[.,]|$)))",
     re.IGNORECASE,
+)
+_COURTESY = re.compile(
+    r"^\W*(?:thanks?|thank you|please|okay|ok|cheers|right|all right|there)\b\W*(?:\w+\W*)?$", re.IGNORECASE
 )
 
 
@@ -208,7 +226,8 @@ def _answered_no(question: Question, words: str, span: tuple[int, int]) -> bool:
     That is the last sentence of what the caller says: a question behind it is what is answered, and a no to a sentence
     that denies something says the same.
     """
-    last = sentences(words)[-1]
+    told = [one for one in sentences(words) if not _COURTESY.match(one.text)]
+    last = told[-1] if told else sentences(words)[-1]
     if span[1] <= last.start or asks(last.text) or denies(last.text):
         return False
     return _SAYS_NO.match((question.answer or "").replace("’", "'")) is not None

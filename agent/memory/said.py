@@ -48,7 +48,12 @@ _SUITS = re.compile(
     r"(?:do|fine|good|great|perfect|me|us)\b",
     re.IGNORECASE,
 )
-_RESERVES = re.compile(r"\b(?:if|but|though|except|for some|else(?:where)?|earlier|later)\b", re.IGNORECASE)
+_RESERVES = re.compile(
+    r"\b(?:if|but|though|except|for some|else(?:where)?|earlier|later|think|leave it|not (?:today|now|yet|sure)"
+    r"|no(?! (?:problem|worries)))\b",
+    re.IGNORECASE,
+)
+_FEW = 3  # words of a reply that is nothing but glad
 _IS_VALUE = re.compile(r"^(?!(?:it|that|this|there|they|those|these)\b)\S.*?\b(?:is|are|costs?)\s+$", re.IGNORECASE)
 _PRICED = re.compile(r"\b(?:how much|what|cost\w*|price\w*|charge\w*|fee|pay|owe|left|balance)\b", re.IGNORECASE)
 _SIDE_OFFER = re.compile(r"\b(?:can|could|would|also|by the way|extra|more)\b", re.IGNORECASE)
@@ -57,10 +62,15 @@ _HAS_ONE = re.compile(
 )
 _POINTS = re.compile(r"\b(?:it|that|this|them|those|these|then|so)\b|(?<!another )\bone\b(?=\W*$)", re.IGNORECASE)
 _OPEN_QUESTION = re.compile(r"\b(?:who|whom|whose|what|where|when|why|how (?:many|much|long|old|tall|big|far))\b", re.I)
+_OPENS_QUESTION = re.compile(
+    r"^\W{0,4}(?:(?:and|so|then|now)\b[\s,]*)?(?:who|whom|whose|what(?! (?:if|about))|where|when(?![^?]*,)|why"
+    r"|how (?:many|much|long|old|tall|big|far))\b",
+    re.IGNORECASE,
+)
 _AND_NEW = re.compile(r"and\b", re.IGNORECASE)
 _READS_BACK = frozenset(content_stems("right correct current still okay fine good so work suit agree sound"))
 _CHOOSES = re.compile(
-    r"\b(?:what about|how about|which|prefer|rather|like|suits?|works?|sounds?|think|best|better)\b", re.IGNORECASE
+    r"\b(?:what about|how about|which|prefer|rather|like|suits?|works?|sounds?|think|say|best|better)\b", re.IGNORECASE
 )
 _ANOTHER = re.compile(r"\b(?:an?|another|any|some)\b", re.IGNORECASE)
 _OFFERED_KINDS = frozenset({"date", "time", "month"})
@@ -133,7 +143,6 @@ def _offer_problem(
     asked = asks_by_mark(sentence.text) or is_choice(sentence.text)
     before, found, _ = sentence.text.partition(value)
     choices = bool(kinds & _OFFERED_KINDS) and _lets_choose(sentence.text, before + found or sentence.text, kinds)
-    choices = choices and not _granted(sentence, value, question.text)
     if found and not asked and not kinds & _OFFERED_KINDS and _IS_VALUE.search(plain_words(before)):
         return None  # "a zip is $35": so it is, whatever is asked next and answered
     reply = graph.question(question.id + 1)
@@ -194,8 +203,8 @@ _UNIT = re.compile(r"\d\s?([^\W\d_])")
 def _turned_down(sentence: SpokenSentence, value: str, reply: str) -> bool:
     """Whether the caller's next words refuse what a value was said of, by its name ("the balcony's too high")."""
     told = _clause_with(sentence, value)
-    return any(
-        refuses(text) and not _IF.match(plain_words(text)) and not asks(reply) and _mentions(text, told)
+    return not asks(reply) and any(
+        refuses(text) and not _IF.match(plain_words(text)) and _mentions(text, told)
         for one in sentences(reply)
         for _, text in clauses(one.text)
     )
@@ -204,23 +213,13 @@ def _turned_down(sentence: SpokenSentence, value: str, reply: str) -> bool:
 _IF = re.compile(r"(?:if|unless)\b", re.IGNORECASE)
 
 
-def _granted(sentence: SpokenSentence, value: str, request: str) -> bool:
-    """Whether the agent says that it can do what the caller asked for, with a day of the caller's."""
-    if not (_ASKS_FOR.search(request) and _CAN.search(sentence.text)) or _OR.search(sentence.text):
-        return False
-    return any(find_verbatim(request, found.text) for found in values_in(value) if found.kind in _OFFERED_KINDS)
-
-
-_ASKS_FOR = re.compile(r"\b(?:can|could|would|will) you\b", re.IGNORECASE)
-_CAN = re.compile(r"\b(?:I|we)(?: can|'ll| will)\b", re.IGNORECASE)
-
-
 def _unasked(sentence: SpokenSentence, value: str, reply: Question | None) -> Reason | None:
     """A price of what nobody asked about is an offer: it counts when the caller agrees or names what it is for."""
     if reply is None:
         return "refused"
     first = sentences(reply.text)[:1]
-    if first and (agrees(first[0].text) or _takes_up(first[0].text, value)):
+    glad = first and len(first[0].text.split()) <= _FEW and _takes_up(first[0].text, value) and not denies(reply.text)
+    if glad or (first and agrees(first[0].text)):
         return None
     taking = " ".join(text for _, text in clauses(reply.text) if not (denies(text) or _HAS_ONE.search(text)))
     told = _clause_with(sentence, value)
@@ -234,7 +233,7 @@ def _lets_choose(sentence: str, upto: str, kinds: frozenset[str]) -> bool:
     """
     before, found, after = sentence.partition(" or ")
     apart = found and all(kinds & {value.kind for value in values_in(part)} for part in (before, after))
-    return bool(apart) or ("price" not in kinds and offers(_OR.sub(", ", upto)))
+    return bool(apart) or offers(_OR.sub(", ", upto))
 
 
 _OR = re.compile(r",? or ", re.IGNORECASE)
@@ -251,10 +250,12 @@ def _asks_for_other(ending: str, told: str, between: bool) -> bool:
     new = set(content_stems(ending)) - _READS_BACK
     if (between or _AND_NEW.match(ending)) and new and not new & set(content_stems(told)):
         return True
-    if _OPEN_QUESTION.search(ending) and not _CHOOSES.search(ending):
-        return True  # it wants neither a yes nor a no
+    if _OPENS_QUESTION.match(ending) and not _CHOOSES.search(ending):
+        return True  # "Where do I leave them?": it wants neither a yes nor a no
     if _POINTS.search(ending):
         return False
+    if _OPEN_QUESTION.search(ending) and not _CHOOSES.search(ending):
+        return True
     stems = set(content_stems(ending))
     return bool(_ANOTHER.search(ending)) or bool(stems and not stems & set(content_stems(told)))
 

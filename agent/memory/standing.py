@@ -45,7 +45,7 @@ _SAYS_WHEN = re.compile(
 _WHETHER = re.compile(r"\bwhether\b", re.IGNORECASE)
 _OWN_OFFER = re.compile(
     r"\b(?:I|[Ww]e)(?: can| could| would|'d)\b|(?: would|'d) (?:work|be|do|suit|cost|make|come to)\b"
-    r"|\b(?:you|it|they) should (?:have|get|be|come|arrive|reach)\b"
+    r"|(?i:\b(?:you|it|they) should (?:have|get|be|come|arrive|reach)\b)"
 )
 _YOU_CAN = re.compile(r"\byou can\b", re.IGNORECASE)
 _CHOSEN = frozenset({"date", "time", "month"})

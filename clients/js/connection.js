@@ -140,7 +140,8 @@ export class Connection {
       socket.binaryType = "arraybuffer";
       socket.onopen = () => {
         clearTimeout(late);
-        late = setTimeout(() => socket.close(), READY_MS);
+        // a call that is to go on has half a minute in all: that is two tries
+        late = setTimeout(() => socket.close(), this.state === "connecting" ? READY_MS : CONNECT_MS);
         socket.send(JSON.stringify(this._on.start()));
       };
       socket.onmessage = ({ data }) => {

@@ -95,6 +95,7 @@ class FallbackSttStream:
         self._words = SttEvent(SttEventKind.PARTIAL)  # of the open turn
         self._asked_to_end_at: float | None = None
         self._retold = False  # the open turn was told to a fresh connection already
+        self._told_again = False  # what is known of it was heard by a connection before this one
         self._connected = False
         self._suspect: ChainStep[SpeechToText] | None = None
 
@@ -200,6 +201,7 @@ class FallbackSttStream:
         self._connected = False
         async with self._chain.slot(step), step.provider.open(self._session, self._recorder) as inner:
             self._connected = True
+            self._heard_at, self._told_again = clock.now(), self._turn_open  # it hears nothing while it is connected to
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(self._send(inner)), group.create_task(self._watch(step, inner))]
@@ -251,7 +253,7 @@ class FallbackSttStream:
         if ended:
             if self._asked_to_end_at is not None:
                 note(self._recorder, ListeningNote.TURN_FORCED)
-            self._asked_to_end_at, self._retold = None, False
+            self._asked_to_end_at, self._retold, self._told_again = None, False, False
             end = heard.end_s
             self._unheard.forget(self._told if end is None else min(bytes_for(end), self._told))
         if ended or heard.text:
@@ -321,8 +323,7 @@ class FallbackSttStream:
     def _over(self, now: float) -> bool:
         """Whether the caller has been silent for long enough, or the line has been loud without a new word."""
         rules, unchanged_s = self._chain.rules, now - self._heard_at
-        told_again = self._retold or not self._progress  # what is known was heard by the connection before this one
-        settled = unchanged_s >= (rules.retold_s if told_again else rules.settle_s)
+        settled = unchanged_s >= (rules.retold_s if self._retold or self._told_again else rules.settle_s)
         if not settled and unchanged_s < rules.noise_s:
             return False  # whatever the words are: they are looked through only where it matters
         patience = rules.patience(self._words.text)

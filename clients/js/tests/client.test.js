@@ -366,6 +366,21 @@ test("a server that accepts has time to load what it needs, and is given up when
   await assert.rejects(opening, VoiceError);
 });
 
+test("a call that is to go on is tried twice within half a minute by a server that stays silent", async () => {
+  const socket = await connected();
+  socket.drop(1006);
+  mock.timers.tick(400);
+  await settle();
+  FakeSocket.last.onopen();
+  assert.equal(FakeSocket.all.length, 2);
+  mock.timers.tick(10_000);
+  await settle();
+  mock.timers.tick(1_000);
+  await settle();
+  assert.equal(FakeSocket.all.length, 3);
+  assert.equal(client.state, "reconnecting");
+});
+
 test("another process that goes on with the session counts turns afresh", async () => {
   const socket = await connected();
   const epochs = [];

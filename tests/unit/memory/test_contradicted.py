@@ -7,7 +7,6 @@ import pytest
 from agent.memory import Claim, Conversation
 from agent.memory.nodes import Speaker
 from agent.memory.notes import NotesRequest
-from agent.memory.values import values_in
 
 
 def notes_of(turns: list[tuple[str, str]], *claims: Claim) -> str:
@@ -67,10 +66,12 @@ SWAPPED = "So that's 60 by 90 in clear and 45 by 60 frosted."
     [
         ("Other way about! I don't want the whole street watching.", False),
         ("No no, it's the other way round.", False),
-        ("Nonsense, the small one is clear.", False),
-        ("You've got that wrong.", False),
+        ("You've got them mixed up.", False),
         ("That's right.", True),
         ("Is there another way to do it?", True),
+        ("The other way round would be what, dangerous?", True),
+        ("Nonsense, you've been great.", True),
+        ("Rubbish, I measured it.", True),  # who of the two is right is not known
     ],
 )
 @pytest.mark.parametrize("attribute", ["glass", "status"])
@@ -115,12 +116,7 @@ KEYS = [
     ("Hi.", "Five keys, then that's $90. Where do I leave them?"),
     ("In the safe. I'll mail the code, not now.", "Ok."),
 ]
-HELD = [
-    ("Can you keep Friday for us?", "I can hold Friday for you."),
-    ("So if we don't pay by Friday it goes.", "It does."),
-]
 SENT = [("How many?", "We send them, four packets would be $90."), ("Very good. It's Mrs Quennell.", "Thank you.")]
-OWED = [("And the boarding?", "There's a separate invoice, $90, due on the 28th."), ("Thanks.", "Bye.")]
 BETTER = [("I'd better pay the $90.", "I understand."), ("Good.", "Fine.")]
 
 
@@ -128,9 +124,7 @@ BETTER = [("I'd better pay the $90.", "I understand."), ("Good.", "Fine.")]
     ("turns", "value", "by"),
     [
         (KEYS, "$90", "agent"),
-        (HELD, "hold Friday", "agent"),
         (SENT, "$90", "agent"),
-        (OWED, "$90, due on the 28th", "agent"),
         (BETTER, "$90", "caller"),
     ],
 )
@@ -170,10 +164,55 @@ def test_an_attribute_may_have_five_words(attribute: str, told: bool) -> None:
     assert ("fuse box" in notes_of(turns, Claim("visit", attribute, "for the fuse box", 0, "agent"))) is told
 
 
+@pytest.mark.parametrize(
+    ("answer", "reply"),
+    [
+        ("I've moved you to Tuesday at 3. Is that what you wanted?", "No, I said Thursday."),
+        ("So that's Tuesday at 3. What do you say to that?", "No."),
+        ("That's Tuesday at 3. When you come, can you bring that with you?", "No."),
+        ("There's a slot free Tuesday at 3 for $80.", "I'll think about it."),
+        ("We have a tour on Tuesday at 3 for $45 each.", "That won't do."),
+    ],
+)
+def test_what_was_asked_or_offered_and_not_taken_is_not_told_as_it_is(answer: str, reply: str) -> None:
+    turns = [("Could you come on Tuesday?", answer), (reply, "I see.")]
+    assert 'A1: "' not in notes_of(turns, Claim("visit", "time", "Tuesday at 3", 0, "agent"))
+
+
+@pytest.mark.parametrize(
+    ("told", "reply"),
+    [
+        ("The cleaner is booked for you.", "I can't make it tomorrow."),
+        ("The course is booked for you.", "I can't do this, I'm too ill."),
+    ],
+)
+def test_who_cannot_come_may_have_changed_what_was_booked(told: str, reply: str) -> None:
+    turns = [("Book it, please.", told), (reply, "I see.")]
+    assert f'A1 (may have changed at turn 2): "{told}"' in notes_of(turns, Claim("it", "status", told, 0, "agent"))
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "answer"),
+    [
+        ("The label says model XK400.", "XK400", "I see."),
+        ("My letter says reference HX-2201.", "HX-2201", "Found it."),
+        ("My wife said yes, so we are 5 people.", "5 people", "I see."),
+        ("I'm at 12 Elm Street.", "12 Elm Street", "No rush, take your time."),
+        ("I'm bringing 3 kids.", "3 kids", "No extra cost for them."),
+        ("It's boiler 48213.", "48213", "We don't see many of those. I'll note it."),
+        ("It's parcel 48213.", "48213", "It doesn't show any movement since Monday."),
+    ],
+)
+def test_what_the_caller_reads_off_or_simply_says_is_told_as_it_is(said: str, value: str, answer: str) -> None:
+    assert f'C1: "{said}"' in notes_of([(said, answer)], Claim("it", "detail", value, 0, "caller"))
+
+
+def test_an_interruption_takes_nothing_back() -> None:
+    said = "There are eleven windows. Sorry, someone's at the door. I live on floor three."
+    notes = notes_of([(said, "I see.")], Claim("house", "windows", "eleven windows", 0, "caller"))
+    assert "eleven windows" in notes
+
+
 def test_who_cannot_come_on_a_day_changes_no_price() -> None:
     turns = [("What is the phone?", "The phone comes to $89."), ("I can't do today. I'll come on Wednesday.", "Fine.")]
     assert 'A1: "The phone comes to $89."' in notes_of(turns, Claim("phone", "price", "$89", 0, "agent"))
-
-
-def test_a_count_in_words_is_read_whole() -> None:
-    assert [(value.kind, value.text) for value in values_in("Twenty-five rolls a day")] == [("count", "Twenty-five")]
