@@ -49,8 +49,8 @@ _SUITS = re.compile(
     re.IGNORECASE,
 )
 _RESERVES = re.compile(
-    r"\b(?:if|but|though|except|for some|else(?:where)?|earlier|later|think|leave it|not (?:today|now|yet|sure)"
-    r"|no(?! (?:problem|worries)))\b",
+    r"\b(?:if|but|though|except|for some|else(?:where)?|earlier|later|think|ask|just|only|leave it"
+    r"|not (?:today|now|yet|sure)|no(?! (?:problem|worries)))\b",
     re.IGNORECASE,
 )
 _FEW = 3  # words of a reply that is nothing but glad
@@ -218,7 +218,12 @@ def _unasked(sentence: SpokenSentence, value: str, reply: Question | None) -> Re
     if reply is None:
         return "refused"
     first = sentences(reply.text)[:1]
-    glad = first and len(first[0].text.split()) <= _FEW and _takes_up(first[0].text, value) and not denies(reply.text)
+    glad = (
+        first
+        and len(first[0].text.split()) <= _FEW
+        and _takes_up(first[0].text, value)
+        and not _RESERVES.search(reply.text)
+    )
     if glad or (first and agrees(first[0].text)):
         return None
     taking = " ".join(text for _, text in clauses(reply.text) if not (denies(text) or _HAS_ONE.search(text)))

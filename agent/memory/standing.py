@@ -47,6 +47,7 @@ _OWN_OFFER = re.compile(
     r"\b(?:I|[Ww]e)(?: can| could| would|'d)\b|(?: would|'d) (?:work|be|do|suit|cost|make|come to)\b"
     r"|(?i:\b(?:you|it|they) should (?:have|get|be|come|arrive|reach)\b)"
 )
+_PERHAPS = re.compile(r"\b(?:perhaps|maybe|probably|possibly|might)\b", re.IGNORECASE)
 _YOU_CAN = re.compile(r"\byou can\b", re.IGNORECASE)
 _CHOSEN = frozenset({"date", "time", "month"})
 _ANSWERED = re.compile(r"^\s*(?:no|nope|not quite|not yet)\b\s*(?:[,:]\s*|$)", re.IGNORECASE)
@@ -112,6 +113,8 @@ def is_unsettled(words: str, span: tuple[int, int]) -> bool:
 
 def is_own_offer(words: str, span: tuple[int, int]) -> bool:
     """Whether a value is one that the agent says it can or could do, or that would or should be."""
+    if any(_PERHAPS.search(sentence.text) for sentence in within(words, span)):
+        return False
     return any(_OWN_OFFER.search(scope) is not None for scope in _scopes(words, span))
 
 

@@ -180,6 +180,31 @@ def test_what_was_asked_or_offered_and_not_taken_is_not_told_as_it_is(answer: st
 
 
 @pytest.mark.parametrize(
+    ("answer", "reply", "settled"),
+    [
+        ("Tuesday at 4 would work.", "Super, thanks.", True),
+        ("It should arrive on Tuesday at 4.", "Wonderful. And how do I pay?", True),
+        ("Tuesday at 4 would work.", "Good. I need to ask my husband.", False),
+        ("Tuesday at 4 would work.", "Okay. Let me think about it.", False),
+        ("It would be Tuesday at 4, maybe.", "Great.", False),
+        ("It should arrive on Tuesday at 4.", "Hm.", False),
+    ],
+)
+def test_what_would_or_should_be_is_settled_by_a_plain_yes(answer: str, reply: str, settled: bool) -> None:
+    turns = [("When?", answer), (reply, "Fine.")]
+    notes = notes_of(turns, Claim("visit", "time", "Tuesday at 4", 0, "agent"))
+    assert notes.endswith(f'A1{"" if settled else " (not settled)"}: "{answer}"')
+
+
+@pytest.mark.parametrize(
+    "reply", ["Nice. Just the hair though.", "Very good, thanks, just the hair.", "Cool. Not today."]
+)
+def test_a_price_that_nobody_asked_about_is_not_taken_by_being_glad(reply: str) -> None:
+    turns = [("A trim, please.", "Sure. We also have a beard trim for $15."), (reply, "Fine.")]
+    assert "$15" not in notes_of(turns, Claim("beard", "price", "$15", 0, "agent"))
+
+
+@pytest.mark.parametrize(
     ("told", "reply"),
     [
         ("The cleaner is booked for you.", "I can't make it tomorrow."),
