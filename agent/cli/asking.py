@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import os
 from typing import Final
@@ -34,7 +33,9 @@ def actor() -> str:
 
 def confirm(question: str, hint: str) -> None:
     """Asks. Raises ClickException with the hint where the answer is no, or nobody answers."""
-    with contextlib.suppress(click.Abort):
+    try:
         if click.confirm(question):
             return
+    except click.Abort:
+        click.echo()  # nobody answered: what is said now begins a line of its own
     raise click.ClickException(f"nothing was changed; without a question: {hint}")

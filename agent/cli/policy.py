@@ -155,6 +155,8 @@ def rollback(tier: str, revision: int | None, reason: str, *, yes: bool) -> None
         now, planned = _at_desk(lambda desk: desk.planned_rollback(Tier(tier)))
         seen = now.number
         if not yes:
+            if now.number == 1:
+                click.echo("no assignment stands before this one: a rollback brings the baseline")
             ask_price(now, planned, "roll back?", _NOT_ASKED)
     tell_assigned(_at_desk(lambda desk: desk.rollback(Tier(tier), actor(), reason, seen)))
 

@@ -94,6 +94,7 @@ def test_nothing_changes_that_the_operator_did_not_see(url: str) -> None:
     shown = run(policy, "rollback", "free", typed="n\n", status=1)
     assert "free gets economy 100 %: revision 2 since" in shown and "somebody was faster" in shown
     assert "nothing was changed; without a question: --yes, or --revision" in shown
+    assert "the baseline" not in shown
     assert "nothing was changed" in run(policy, "assign", "free", "haiku_first=100", typed="", status=1)
     assert len(json.loads(run(policy, "history", "--tier", "free", "--json"))) == 2
     assert "revision 3" in run(policy, "rollback", "free", "--revision", "2", typed="")
@@ -133,7 +134,8 @@ def test_a_rollback_asks_and_says_its_price(url: str, answer: str, status: int) 
     assert result.exit_code == status
     assert "new sessions get sonnet_first 100 % instead of haiku_first 95 %, sonnet_first 5 %" in result.output
     assert re.search(r"costs about \$0\.\d{4} instead of \$0\.\d{4} \(\+\d+%\)", result.output)
-    assert ("nothing was changed; without a question: --yes" in result.output) is (status == 1)
+    assert ("\nError: nothing was changed; without a question: --yes" in result.output) is (status == 1)
+    assert "no assignment stands before this one: a rollback brings the baseline" in result.output
     history = json.loads(run(policy, "history", "--tier", "free", "--json"))
     assert len(history) == (2 if status == 0 else 1)
 
