@@ -97,8 +97,8 @@ def _check(graph: Graph, flows: Flows, claim: Claim) -> dict[str, Any] | Reason:
 def _problem(graph: Graph, claim: Claim, question: Question, words: str, span: tuple[int, int]) -> Reason | None:
     """Why the words at one place do not bear out a claim, or None when they do."""
     if _canonical(claim.attribute) == STATUS:
-        wrong = claim.by == "agent" and contradicted(graph, question, claim.by)
-        return "refused" if wrong else status_problem(question, claim.by, words, span)
+        mixed_up = contradicted(graph, question, claim.by)
+        return "refused" if mixed_up else status_problem(question, claim.by, words, span)
     return value_problem(graph, question, claim.by, words, span)
 
 
